@@ -1,0 +1,60 @@
+"""What can go wrong, as classes: callers decide by type, never by the text of a message.
+
+Every error carries one short sentence for the person in front of the screen and one thing
+they can do about it. The technical cause, when there is one, is chained with ``raise ... from``.
+"""
+
+from __future__ import annotations
+
+
+class MagiError(Exception):
+    """Base of every error this program raises on purpose.
+
+    Args:
+        message: one sentence saying what is wrong, without a trailing hint.
+        hint: one thing the user can do about it; may be empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidRequestError(MagiError):
+    """A generation was asked for with values that cannot work (size, seconds, steps, ...)."""
+
+
+class ConfigError(MagiError):
+    """A configuration file is unreadable, or a field of it is missing or wrong."""
+
+
+class MediaReadError(MagiError):
+    """An image or a video cannot be opened or holds nothing usable."""
+
+
+class OutputError(MagiError):
+    """The result cannot be written: folder missing, read-only, or not a known format."""
+
+
+class DiskFullError(OutputError):
+    """No space is left on the device; what was written so far is kept."""
+
+
+class ModelNotFoundError(MagiError):
+    """The model that was asked for is unknown or its files are not on this machine."""
+
+
+class WeightsError(MagiError):
+    """Weight files are damaged, unsafe, or do not fit the model's configuration."""
+
+
+class DeviceError(MagiError):
+    """The device that was asked for is absent, or its driver failed."""
+
+
+class OutOfMemoryError(DeviceError):
+    """The device ran out of memory."""
