@@ -1,0 +1,1 @@
+"""Turning noise into chunks of latents: schedules, windows, guidance and the loop itself."""

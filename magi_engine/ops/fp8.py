@@ -1,0 +1,86 @@
+"""Linear layers with 8-bit floating point (e4m3) weights and inputs (spec section 2, "FP8").
+
+On a GPU with fp8 matrix units the product is one ``torch._scaled_mm``; elsewhere the same
+8-bit values are multiplied in float32, which is exact up to the order of summation.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+E4M3 = torch.float8_e4m3fn
+E4M3_MAX = 448.0
+
+
+def has_fp8_matmul(device: torch.device) -> bool:
+    """Whether ``device`` multiplies e4m3 matrices in hardware (NVIDIA Ada, Hopper and later)."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 9)
+
+
+def to_e4m3(x: Tensor, scale: Tensor) -> Tensor:
+    """``x / scale`` clamped to the e4m3 range in float32, rounded to bf16, then to e4m3."""
+    return (x.float() / scale).clamp(-E4M3_MAX, E4M3_MAX).to(torch.bfloat16).to(E4M3)
+
+
+def fp8_matmul(x: Tensor, weight: Tensor, x_scale: Tensor, weight_scale: Tensor) -> Tensor:
+    """``x @ weightᵀ * x_scale * weight_scale`` for e4m3 operands, in float32 (see module).
+
+    Args:
+        x: (M, K) e4m3.
+        weight: (N, K) e4m3.
+        x_scale, weight_scale: float32 scalars.
+    """
+    if has_fp8_matmul(x.device):
+        return torch._scaled_mm(
+            x, weight.t(), scale_a=x_scale, scale_b=weight_scale, out_dtype=torch.float32
+        )
+    return F.linear(x.float(), weight.float()) * (x_scale * weight_scale)
+
+
+class _Fp8Linear(nn.Module):
+    """What both kinds share: e4m3 weight (1, out, in) with one scale."""
+
+    def __init__(self, in_features: int, out_features: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.register_buffer("weight", torch.zeros(1, out_features, in_features, dtype=E4M3))
+        self.register_buffer("weight_scale", torch.ones(1))
+        self.weight: Tensor
+        self.weight_scale: Tensor
+
+    def _multiply(self, x: Tensor, divisor: Tensor, x_scale: Tensor) -> Tensor:
+        x8 = to_e4m3(x, divisor).flatten(0, -2)
+        out = fp8_matmul(x8, self.weight[0], x_scale, self.weight_scale[0])
+        return out.to(self.dtype).unflatten(0, x.shape[:-1])
+
+
+class Fp8TensorLinear(_Fp8Linear):
+    """For ``linear_qkv.*`` and ``mlp.linear_fc1``: inputs divided elementwise by
+    ``input_scale`` (in,), the product multiplied back by its first element."""
+
+    def __init__(self, in_features: int, out_features: int, dtype: torch.dtype) -> None:
+        super().__init__(in_features, out_features, dtype)
+        self.register_buffer("input_scale", torch.ones(in_features))
+        self.input_scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out) in the layer's dtype."""
+        return self._multiply(x, self.input_scale, self.input_scale[0])
+
+
+class Fp8SmoothLinear(_Fp8Linear):
+    """For ``linear_proj`` and ``mlp.linear_fc2``: inputs divided by ``smooth_scale`` (1, in),
+    which SmoothQuant chose together with the weight, and one separate ``input_scale``."""
+
+    def __init__(self, in_features: int, out_features: int, dtype: torch.dtype) -> None:
+        super().__init__(in_features, out_features, dtype)
+        self.register_buffer("input_scale", torch.ones(1))
+        self.register_buffer("smooth_scale", torch.ones(1, in_features))
+        self.input_scale: Tensor
+        self.smooth_scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out) in the layer's dtype."""
+        return self._multiply(x, self.smooth_scale[0], self.input_scale[0])

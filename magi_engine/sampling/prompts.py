@@ -1,0 +1,80 @@
+"""A caption per chunk (spec section 4, "Captions per chunk"; paper 2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from magi_engine.errors import InvalidRequestError
+from magi_engine.model.special_tokens import (
+    DEFAULT_TOKENS,
+    SpecialToken,
+    SpecialTokens,
+    reading_order,
+)
+
+
+class CaptionTrack:
+    """Which caption each chunk is denoised with; may change while the video is made.
+
+    Args:
+        caption: (L, C) embedding of the first prompt's valid tokens; L = 0 for "no prompt".
+        special_tokens: the table of special tokens.
+        names: which of them to put in front, in any order.
+        max_length: captions are cut to this many positions, special tokens included.
+    """
+
+    def __init__(
+        self,
+        caption: Tensor,
+        special_tokens: SpecialTokens,
+        names: Sequence[SpecialToken] = DEFAULT_TOKENS,
+        max_length: int = 800,
+    ) -> None:
+        self._changes: dict[int, Tensor] = {0: caption}
+        self._special_tokens = special_tokens
+        self._names = reading_order(names)
+        self._max_length = max_length
+        self._started = -1
+
+    @property
+    def first_open_chunk(self) -> int:
+        """The earliest chunk whose caption can still be changed."""
+        return self._started + 1
+
+    def change(self, from_chunk: int, caption: Tensor) -> None:
+        """Use ``caption`` (L, C) from chunk ``from_chunk`` on, until the next change after it.
+
+        Raises:
+            InvalidRequestError: that chunk is already being denoised.
+        """
+        if from_chunk < self.first_open_chunk:
+            raise InvalidRequestError(
+                f"Chunk {from_chunk} has already started.",
+                f"Change the prompt from chunk {self.first_open_chunk} on.",
+            )
+        self._changes[from_chunk] = caption
+
+    def start(self, chunk: int, chunks_left: int | None) -> Tensor | None:
+        """The caption of a chunk that starts now; from here on it is fixed.
+
+        Args:
+            chunks_left: chunks after this one; None if the video has no planned end.
+
+        Returns:
+            (L, C), special tokens in front, or None for "no prompt".
+        """
+        self._started = max(self._started, chunk)
+        caption = self._changes[max(c for c in self._changes if c <= chunk)]
+        if len(caption) == 0:
+            return None
+        vectors = [
+            self._special_tokens.duration(chunks_left)
+            if name is SpecialToken.DURATION
+            else self._special_tokens.vector(name)
+            for name in self._names
+        ]
+        in_front = [vector.to(caption)[None] for vector in vectors]
+        return torch.cat([*in_front, caption])[: self._max_length]

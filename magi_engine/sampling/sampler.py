@@ -1,0 +1,442 @@
+"""The denoising loop (spec section 4)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.model.dit import CaptionBatch, VideoDiT
+from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
+from magi_engine.sampling.guidance import GuidanceScales, combine
+from magi_engine.sampling.noise import NoiseSource
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.schedule import (
+    check_steps,
+    step_code,
+    step_intervals,
+    timestep_schedule,
+)
+from magi_engine.sampling.window import HistoryRule, Stage, stages
+
+_NEARLY_CLEAN_HISTORY_WEIGHT = 0.7
+"""Share of the velocity with history for a nearly clean chunk of a distilled model."""
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """Everything that decides how latents are made; names are the official configuration's."""
+
+    num_steps: int
+    window_size: int
+    cfg_number: int
+    cfg_t_range: tuple[float, ...]
+    prev_chunk_scales: tuple[float, ...]
+    text_scales: tuple[float, ...]
+    noise2clean_kvrange: tuple[int, ...]
+    clean_chunk_kvrange: int
+    clean_t: float
+    chunk_width: int
+    shortcut_mode: str
+    distill: bool
+    distill_nearly_clean_chunk_threshold: float
+
+    def __post_init__(self) -> None:
+        check_steps(self.num_steps, self.window_size, max(1, len(self.noise2clean_kvrange)))
+
+    @classmethod
+    def from_config(cls, config: MagiConfig) -> SamplerSettings:
+        """The settings an official configuration asks for."""
+        runtime, engine = config.runtime_config, config.engine_config
+        return cls(
+            num_steps=runtime.num_steps,
+            window_size=runtime.window_size,
+            cfg_number=runtime.cfg_number,
+            cfg_t_range=tuple(runtime.cfg_t_range),
+            prev_chunk_scales=tuple(runtime.prev_chunk_scales),
+            text_scales=tuple(runtime.text_scales),
+            noise2clean_kvrange=tuple(runtime.noise2clean_kvrange),
+            clean_chunk_kvrange=runtime.clean_chunk_kvrange,
+            clean_t=runtime.clean_t,
+            chunk_width=runtime.chunk_width,
+            shortcut_mode=engine.shortcut_mode,
+            distill=engine.distill,
+            distill_nearly_clean_chunk_threshold=engine.distill_nearly_clean_chunk_threshold,
+        )
+
+
+@dataclass(frozen=True)
+class ChunkStep:
+    """Chunk ``index`` has ``step`` of the steps behind it."""
+
+    index: int
+    step: int
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One denoising step of the whole window is done.
+
+    Attributes:
+        chunks: the window.
+        num_steps: steps each chunk needs in all.
+        latents: gives the window's current, still noisy latents (R, 16, chunk_width, h, w).
+    """
+
+    chunks: tuple[ChunkStep, ...]
+    num_steps: int
+    latents: Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class ChunkDone:
+    """A chunk is finished.
+
+    Attributes:
+        index: its number, prefix chunks counted.
+        latents: (1, 16, T, h, w) float32; frames of a prefix are cut off, except an image's.
+    """
+
+    index: int
+    latents: Tensor
+
+
+class Sampler:
+    """Runs the transformer along the schedule.
+
+    Args:
+        model: the transformer, on its device.
+        settings: see :class:`SamplerSettings`.
+        on_forward: called before each forward of the transformer; for tracing.
+    """
+
+    def __init__(
+        self,
+        model: VideoDiT,
+        settings: SamplerSettings,
+        on_forward: Callable[[ForwardTrace], None] | None = None,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.on_forward = on_forward
+
+    def sample(
+        self,
+        *,
+        height: int,
+        width: int,
+        captions: CaptionTrack,
+        noise: NoiseSource,
+        num_chunks: int | None,
+        prefix: Tensor | None = None,
+    ) -> Iterator[StepDone | ChunkDone]:
+        """Denoise chunk after chunk. Closing the iterator frees everything it holds.
+
+        Args:
+            height, width: of the latents; even.
+            captions: a caption per chunk, may change while this runs.
+            noise: starting noise of each denoised chunk.
+            num_chunks: chunks in all, those of the prefix included; None = until closed.
+            prefix: (1, 16, T, height, width) clean latents the video starts with; T = 1 is an
+                image, which is part of the result.
+        """
+        run = _Run(self, height, width, captions, noise, num_chunks, prefix)
+        # Not a decorator: a generator must not leave inference mode switched on between steps.
+        while True:
+            with torch.inference_mode():
+                event = next(run.events, None)
+            if event is None:
+                return
+            yield event
+
+
+@dataclass(frozen=True)
+class ForwardTrace:
+    """What one forward of the transformer is about, in chunks.
+
+    Attributes:
+        timesteps: one per chunk, the nearly clean copy left out.
+        first: first chunk of the forward.
+        ranges: chunks [from, to) each chunk attends to.
+        rereads_clean, nearly_clean, fills_prefix: the flags of the spec's traces.
+        interval: relative step length.
+    """
+
+    timesteps: tuple[float, ...]
+    first: int
+    ranges: tuple[tuple[int, int], ...]
+    rereads_clean: bool
+    nearly_clean: bool
+    fills_prefix: bool
+    interval: float
+
+
+class _Run:
+    """The state of one video in the making."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        height: int,
+        width: int,
+        captions: CaptionTrack,
+        noise: NoiseSource,
+        num_chunks: int | None,
+        prefix: Tensor | None,
+    ) -> None:
+        settings, model = sampler.settings, sampler.model
+        self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
+        self.captions, self.noise, self.num_chunks = captions, noise, num_chunks
+        self.device = model.device
+        self.prefix = None if prefix is None else prefix.to(self.device, torch.float32)
+        prefix_frames = 0 if prefix is None else prefix.shape[2]
+        self.offset = prefix_frames // settings.chunk_width
+        self.emit_from = 0 if prefix_frames == 1 else prefix_frames
+        self.shape = (1, model.config.in_channels, settings.chunk_width, height, width)
+        self.times = timestep_schedule(settings.num_steps, settings.shortcut_mode)
+        self.intervals = step_intervals(
+            settings.num_steps, settings.window_size, settings.shortcut_mode
+        )
+        self.scales = GuidanceScales(
+            settings.cfg_t_range, settings.prev_chunk_scales, settings.text_scales
+        )
+        self.rule = HistoryRule(
+            settings.noise2clean_kvrange, settings.clean_chunk_kvrange, settings.num_steps
+        )
+        self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
+        self.chunk_captions: dict[int, Tensor | None] = {}
+        self.cache = self._make_cache()
+        self.events = self._events()
+
+    def _stages(self) -> Iterator[Stage]:
+        s = self.settings
+        return stages(self.num_chunks, s.num_steps, s.window_size, self.offset)
+
+    def _make_cache(self) -> RollingCache:
+        s = self.settings
+        if s.noise2clean_kvrange:
+            # After the window has filled and the history is as deep as it gets, nothing changes.
+            horizon = 2 * s.window_size + max(s.noise2clean_kvrange)
+            span = self.rule.span(list(itertools.islice(self._stages(), horizon)))
+        elif self.num_chunks is not None:
+            span = self.num_chunks
+        else:
+            raise ValueError("an unlimited KV range needs a number of chunks")
+        copy = 1 if s.distill else 0  # the nearly clean copy stands behind the window
+        tokens = s.chunk_width * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
+        span = max(span, 1) + copy
+        return RollingCache(self.model.config, span, tokens, self.device, self.model.dtype)
+
+    def _events(self) -> Iterator[StepDone | ChunkDone]:
+        # 1. Whole chunks of the prefix only fill the cache.
+        self._read_prefix()
+        for stage in self._stages():
+            # 2. The window moves on: forget old history, let a new chunk in.
+            self.cache.slide(self.rule.oldest_needed(stage), kept_until=stage.first)
+            self._enter(stage)
+            for index in range(stage.length):
+                # 3. One step of every chunk in the window.
+                self._paste_prefix()
+                reread = stage.rereads_clean and index == 0
+                velocity = self._velocity(stage, index, reread)
+                steps = [start + index for start in stage.steps]
+                for chunk, step, v in zip(stage.chunks, steps, velocity, strict=True):
+                    duration = self.times[step + 1] - self.times[step]
+                    self.latents[chunk] = self.latents[chunk] + v[None] * duration.item()
+                if reread:
+                    del self.latents[stage.first - 1]
+                yield self._progress(stage, index)
+            # 4. The oldest chunk leaves, if its steps are all done.
+            if stage.steps[0] + stage.length == self.settings.num_steps:
+                yield self._finished(stage.first)
+
+    def _read_prefix(self) -> None:
+        # Clean chunks see little more than themselves, so they can go one by one, and those
+        # that nobody will look at need not go at all.
+        width = self.settings.chunk_width
+        needed = self.rule.oldest_needed(next(self._stages()))
+        if self.settings.clean_chunk_kvrange > 1:
+            needed = 0
+        for chunk in range(needed, self.offset):
+            self.cache.slide(
+                min(needed, self.rule.first_seen_clean(chunk)), kept_until=chunk
+            )
+            assert self.prefix is not None
+            clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
+            ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]
+            time = torch.tensor([[self.settings.clean_t]], device=self.device)
+            self._trace(time, chunk, ranges, fills_prefix=True)
+            self.model(
+                clean,
+                time,
+                self._caption_batch([None]),
+                chunk_positions=[chunk],
+                attend=WindowAttention(self.cache, chunk, ranges),
+                unconditional=self.settings.cfg_number == 3,
+                step_code=self._step_code(1.0),
+            )
+
+    def _enter(self, stage: Stage) -> None:
+        for chunk in stage.chunks:
+            if chunk not in self.latents:
+                self.latents[chunk] = self.noise.next_chunk(self.shape).to(self.device)
+                left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
+                self.chunk_captions[chunk] = self.captions.start(chunk, left)
+
+    def _paste_prefix(self) -> None:
+        if self.prefix is None:
+            return
+        width = self.settings.chunk_width
+        rest = self.prefix[:, :, self.offset * width :]
+        if self.offset in self.latents and rest.shape[2]:
+            self.latents[self.offset][:, :, : rest.shape[2]] = rest
+
+    def _velocity(self, stage: Stage, index: int, reread: bool) -> Tensor:
+        """Velocity of the window's chunks, (R, 16, chunk_width, h, w)."""
+        steps = [start + index for start in stage.steps]
+        times = self.times[steps].to(self.device)[None]  # (1, R)
+        ranges = [
+            (self.rule.first_seen(c, s), c + 1) for c, s in zip(stage.chunks, steps, strict=True)
+        ]
+        captions = [self.chunk_captions[c] for c in stage.chunks]
+        first = stage.first
+        if reread:
+            first -= 1
+            clean_time = torch.full((1, 1), self.settings.clean_t, device=self.device)
+            times = torch.cat([clean_time, times], dim=1)
+            ranges.insert(0, (self.rule.first_seen_clean(first), first + 1))
+            captions.insert(0, None)
+        window = _Window(first, stage.last, times, ranges, captions, reread)
+        interval = self.intervals[index]
+        if self.settings.cfg_number == 3:
+            return self._guided(window, interval)
+        return self._distilled(window, interval)
+
+    def _guided(self, window: _Window, interval: float) -> Tensor:
+        with_text = self._forward(window, interval, unconditional=False)
+        # This pass comes second: its keys and values are the ones that stay in the cache.
+        no_text = _Window(**{**window.__dict__, "captions": [None] * len(window.captions)})
+        with_history = self._forward(no_text, interval, unconditional=True)
+        chunks = range(window.first + window.reread, window.last)
+        times = window.times[0, int(window.reread) :]
+        self._trace(times[None], chunks[0], [(c, c + 1) for c in chunks], interval=interval)
+        alone = self.model(
+            torch.cat([self.latents[c] for c in chunks]),
+            times[:, None],
+            self._caption_batch([None] * len(chunks)),
+            chunk_positions=[0],
+            attend=attend_alone,
+            unconditional=True,
+            step_code=self._step_code(interval),
+        )
+        return combine(alone, with_history, with_text, self.scales.at(times))
+
+    def _distilled(self, window: _Window, interval: float) -> Tensor:
+        oldest_time = window.times[0, int(window.reread)].item()
+        if oldest_time <= self.settings.distill_nearly_clean_chunk_threshold:
+            return self._forward(window, interval, unconditional=False)
+        velocity = self._forward(window, interval, unconditional=False, nearly_clean_copy=True)
+        weight = _NEARLY_CLEAN_HISTORY_WEIGHT
+        velocity[0] = weight * velocity[0] + (1 - weight) * velocity[-1]
+        return velocity[:-1]
+
+    def _forward(
+        self,
+        window: _Window,
+        interval: float,
+        *,
+        unconditional: bool,
+        nearly_clean_copy: bool = False,
+    ) -> Tensor:
+        """One pass over the window; the clean chunk's velocity is dropped. (R, 16, T, h, w)."""
+        chunks = list(range(window.first, window.last))
+        positions, times = list(chunks), window.times
+        ranges, captions = list(window.ranges), list(window.captions)
+        self._trace(
+            times, window.first, ranges, window.reread, nearly_clean_copy, interval=interval
+        )
+        if nearly_clean_copy:
+            oldest = int(window.reread)
+            chunks.append(chunks[oldest])
+            positions.append(window.last)
+            times = torch.cat([times, times[:, oldest : oldest + 1]], dim=1)
+            ranges.append((window.last, window.last + 1))
+            captions.append(captions[oldest])
+        velocity = self.model(
+            torch.cat([self.latents[c] for c in chunks], dim=2),
+            times,
+            self._caption_batch(captions),
+            chunk_positions=positions,
+            attend=WindowAttention(self.cache, window.first, ranges),
+            unconditional=unconditional,
+            step_code=self._step_code(interval),
+        )
+        by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
+        return by_chunk[int(window.reread) :]
+
+    def _caption_batch(self, captions: list[Tensor | None]) -> CaptionBatch:
+        null = self.model.null_caption()
+        tensors = [null if c is None else c.to(null) for c in captions]
+        return CaptionBatch(
+            torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True),
+            tuple(len(t) for t in tensors),
+        )
+
+    def _step_code(self, interval: float) -> Tensor | None:
+        if not self.settings.distill:
+            return None
+        code = step_code(self.settings.num_steps, interval)
+        return torch.tensor(code, device=self.device, dtype=torch.float32)
+
+    def _trace(
+        self,
+        times: Tensor,
+        first: int,
+        ranges: list[tuple[int, int]],
+        rereads_clean: bool = False,
+        nearly_clean: bool = False,
+        fills_prefix: bool = False,
+        interval: float = 1.0,
+    ) -> None:
+        if self.on_forward is not None:
+            self.on_forward(
+                ForwardTrace(
+                    tuple(times[0].tolist()),
+                    first,
+                    tuple(ranges),
+                    rereads_clean,
+                    nearly_clean,
+                    fills_prefix,
+                    interval,
+                )
+            )
+
+    def _progress(self, stage: Stage, index: int) -> StepDone:
+        chunks = tuple(
+            ChunkStep(c, s + index + 1) for c, s in zip(stage.chunks, stage.steps, strict=True)
+        )
+        window = [self.latents[c] for c in stage.chunks]
+        return StepDone(chunks, self.settings.num_steps, lambda: torch.cat(window))
+
+    def _finished(self, chunk: int) -> ChunkDone:
+        del self.chunk_captions[chunk]
+        latents = self.latents[chunk]
+        skip = max(0, self.emit_from - chunk * self.settings.chunk_width)
+        # The chunk stays for the clean read; a copy leaves.
+        return ChunkDone(chunk, latents[:, :, skip:].clone())
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The input of one step: chunks ``first .. last - 1`` (with the clean one, if re-read)."""
+
+    first: int
+    last: int
+    times: Tensor
+    ranges: list[tuple[int, int]]
+    captions: list[Tensor | None]
+    reread: bool

@@ -1,0 +1,79 @@
+"""Timesteps of one chunk (spec section 4). Time runs from 0 (noise) to 1 (clean)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from magi_engine.errors import InvalidRequestError
+
+SHORTCUT_STEPS = 12
+"""The step count whose schedule has unequal steps."""
+
+MAX_WINDOW = 8
+
+_SHIFT = 1 / 3
+
+# First three of every twelve points, and the lengths of the steps after them in quarters of 1/4.
+_SHORTCUT_BASE = {"8,16,16": (0, 2 / 16, 3 / 16), "16,16,8": (0, 1 / 16, 2 / 16)}
+_SHORTCUT_INTERVALS = {"8,16,16": (2.0, 1.0, 1.0), "16,16,8": (1.0, 1.0, 2.0)}
+
+
+def legal_steps(window_size: int, kv_stages: int, up_to: int = 128) -> list[int]:
+    """Step counts that split evenly over the window and over the stages of the KV range."""
+    return [n for n in range(1, up_to + 1) if n % window_size == 0 and n % kv_stages == 0]
+
+
+def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
+    """Raise InvalidRequestError unless the schedule exists.
+
+    Args:
+        num_steps: denoising steps per chunk.
+        window_size: chunks denoised together, 1..8.
+        kv_stages: number of entries of ``noise2clean_kvrange`` (1 if it is empty).
+    """
+    if not 1 <= window_size <= MAX_WINDOW:
+        raise InvalidRequestError(
+            f"A window of {window_size} chunks is not possible.",
+            f"Choose a window from 1 to {MAX_WINDOW}.",
+        )
+    legal = legal_steps(window_size, kv_stages)
+    if num_steps not in legal:
+        nearest = sorted(sorted(legal, key=lambda n: abs(n - num_steps))[:3])
+        raise InvalidRequestError(
+            f"{num_steps} steps do not work with a window of {window_size} chunks.",
+            f"Choose {', '.join(map(str, nearest[:-1]))} or {nearest[-1]} steps.",
+        )
+
+
+def timestep_schedule(num_steps: int, shortcut_mode: str) -> Tensor:
+    """The ``num_steps + 1`` times between which the steps go, float32, rising from 0 to 1.
+
+    Args:
+        num_steps: 12 selects the unequal steps of ``shortcut_mode``; anything else equal ones.
+        shortcut_mode: "8,16,16" or "16,16,8".
+    """
+    if num_steps == SHORTCUT_STEPS:
+        base = torch.tensor(_SHORTCUT_BASE[shortcut_mode])
+        quarters = torch.arange(5) / 4
+        grid = (quarters[:, None] + base).flatten()[: num_steps + 1]
+    else:
+        grid = torch.linspace(0, 1, num_steps + 1)
+    squared = grid**2
+    return squared * _SHIFT / (1 + (_SHIFT - 1) * squared)
+
+
+def step_intervals(num_steps: int, window_size: int, shortcut_mode: str) -> list[float]:
+    """Relative step lengths inside one stage of ``num_steps / window_size`` steps."""
+    length = num_steps // window_size
+    if num_steps % 3 == 0:
+        pattern = _SHORTCUT_INTERVALS[shortcut_mode]
+        return [pattern[i % 3] for i in range(length)]
+    return [1.0] * length
+
+
+def step_code(num_steps: int, interval: float) -> float:
+    """What tells a distilled model how long the step is (spec section 2, step 3)."""
+    if num_steps == SHORTCUT_STEPS:
+        return 4 / interval * 2
+    return num_steps / 4 * 2

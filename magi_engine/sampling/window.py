@@ -1,0 +1,90 @@
+"""Who is denoised with whom, and who sees whom (spec sections 3 and 4).
+
+A video is denoised in *stages* of ``num_steps / window_size`` steps. In every stage one new
+chunk enters at pure noise and the oldest one leaves finished, so a chunk goes through
+``window_size`` stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The window during one stage.
+
+    Attributes:
+        first, last: chunks ``first .. last - 1`` are denoised.
+        steps: per chunk of the window, the step it is at when the stage begins.
+        length: steps in this stage.
+        rereads_clean: whether the stage begins by reading chunk ``first - 1`` once more, clean.
+    """
+
+    first: int
+    last: int
+    steps: tuple[int, ...]
+    length: int
+    rereads_clean: bool
+
+    @property
+    def chunks(self) -> range:
+        """The chunks being denoised."""
+        return range(self.first, self.last)
+
+
+def stages(num_chunks: int | None, num_steps: int, window_size: int, offset: int) -> Iterator[Stage]:
+    """All stages of a video, without end if ``num_chunks`` is None.
+
+    Args:
+        num_chunks: chunks in all, the clean ones of a prefix included.
+        offset: whole clean chunks that stand before the first denoised one.
+    """
+    length = num_steps // window_size
+    newest = offset
+    while True:
+        first = max(offset, newest - window_size + 1)
+        last = newest + 1 if num_chunks is None else min(num_chunks, newest + 1)
+        if first >= last:
+            return
+        steps = tuple((newest - chunk) * length for chunk in range(first, last))
+        yield Stage(first, last, steps, length, rereads_clean=first > offset)
+        newest += 1
+
+
+@dataclass(frozen=True)
+class HistoryRule:
+    """How far back chunks look, in chunks including themselves.
+
+    Attributes:
+        noisy: ``noise2clean_kvrange``, one entry per equal part of the steps; empty = all.
+        clean: ``clean_chunk_kvrange`` for chunks that are read clean.
+        num_steps: steps per chunk.
+    """
+
+    noisy: tuple[int, ...]
+    clean: int
+    num_steps: int
+
+    def first_seen(self, chunk: int, step: int) -> int:
+        """The earliest chunk that ``chunk`` attends to at ``step``."""
+        if not self.noisy:
+            return 0
+        part = step * len(self.noisy) // self.num_steps
+        return max(0, chunk - self.noisy[part] + 1)
+
+    def first_seen_clean(self, chunk: int) -> int:
+        """The earliest chunk that a clean ``chunk`` attends to."""
+        return max(0, chunk - self.clean + 1)
+
+    def oldest_needed(self, stage: Stage) -> int:
+        """The earliest chunk any forward from this stage on attends to."""
+        seen = [self.first_seen(c, s) for c, s in zip(stage.chunks, stage.steps, strict=True)]
+        if stage.rereads_clean:
+            seen.append(self.first_seen_clean(stage.first - 1))
+        return min(seen)
+
+    def span(self, some_stages: Sequence[Stage]) -> int:
+        """The most chunks that have to be at hand at once in any of these stages."""
+        return max(stage.last - self.oldest_needed(stage) for stage in some_stages)
