@@ -1,0 +1,269 @@
+"""The parts of packaging/dev.py that decide something; the set-up itself is what runs these."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dev
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        ("win32", {}, True),
+        ("darwin", {}, True),
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ""}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+    ],
+)
+def test_display(platform: str, environment: dict[str, str], expected: bool) -> None:
+    assert dev.has_display(platform, environment) is expected
+
+
+def test_stamp_changes_with_the_pins_the_place_and_the_purpose(tmp_path: Path) -> None:
+    pins = tmp_path / "pins"
+    pins.write_text("a==1")
+    first = dev.stamp_text("run", tmp_path, [pins])
+    assert dev.stamp_text("run", tmp_path, [pins]) == first
+    assert dev.stamp_text("test", tmp_path, [pins]) != first
+    assert dev.stamp_text("run", tmp_path / "elsewhere", [pins]) != first
+    pins.write_text("a==2")
+    assert dev.stamp_text("run", tmp_path, [pins]) != first
+
+
+@pytest.mark.parametrize(
+    ("done", "wanted", "covered"),
+    [
+        (None, "abc run\n", False),
+        ("", "abc run\n", False),
+        ("abc run\n", "abc run\n", True),
+        ("abc test\n", "abc run\n", True),
+        ("abc run\n", "abc test\n", False),
+        ("abc test\n", "abc test\n", True),
+        ("abd test\n", "abc test\n", False),
+    ],
+)
+def test_a_set_up_for_tests_also_serves_to_run(
+    tmp_path: Path, done: str | None, wanted: str, covered: bool
+) -> None:
+    stamp = tmp_path / "stamp"
+    if done is not None:
+        stamp.write_text(done)
+    assert dev.stamp_covers(stamp, wanted) is covered
+
+
+def test_a_finished_set_up_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = tmp_path / "stamp"
+    stamp.write_text(dev.stamp_text("test", ROOT, [ROOT / "pyproject.toml", dev.CONSTRAINTS]))
+    monkeypatch.setattr(dev, "STAMP", stamp)
+    monkeypatch.setattr(dev, "VENV_PYTHON", Path(sys.executable))
+    monkeypatch.setattr(dev, "run_step", lambda command: pytest.fail(f"started {command}"))
+    dev.set_up("run")
+    dev.set_up("test")
+
+
+def test_half_installed_packages_are_forgotten(tmp_path: Path) -> None:
+    whole, half, aside = (tmp_path / n for n in ("a-1.dist-info", "b-1.dist-info", "~orch"))
+    for folder in (whole, half, aside):
+        folder.mkdir()
+        (folder / "METADATA").touch()
+    (whole / "RECORD").touch()
+    dev.remove_half_installed(tmp_path)
+    assert list(tmp_path.iterdir()) == [whole]
+
+
+def test_only_absent_libraries_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    needs = {"libEGL.so.1": "libegl1", "libGL.so.1": "libgl1"}
+    assert dev.missing_packages(needs, lambda name: name == "libGL.so.1") == ["libegl1"]
+    assert dev.missing_packages(needs, lambda _: True) == []
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert dev.missing_packages(needs, lambda _: False) == []
+
+
+def test_a_library_that_does_not_exist_does_not_load() -> None:
+    assert not dev.library_loads("libno-such-thing.so.7")
+
+
+def test_without_rights_the_exact_command_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "apt_prefix", lambda: None)
+    monkeypatch.setattr(dev.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(dev.SetupError) as caught:
+        dev.require_system_packages(["libegl1", "libgl1"], needed=True)
+    last_line = str(caught.value).splitlines()[-1].strip()
+    assert last_line == "sudo apt-get install --no-install-recommends libegl1 libgl1"
+
+
+def test_packages_that_are_only_nice_to_have_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev, "apt_prefix", lambda: None)
+    dev.require_system_packages(["libegl1"], needed=False)
+    assert "libegl1" in capsys.readouterr().out
+
+
+def test_apt_is_run_with_sudo_where_it_asks_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[Sequence[str]] = []
+    monkeypatch.setattr(dev, "apt_prefix", lambda: ["sudo", "-n"])
+    monkeypatch.setattr(dev, "run_step", lambda command: commands.append(command) or True)
+    dev.require_system_packages(["xvfb"], needed=True)
+    assert [command[:2] for command in commands] == [["sudo", "-n"]] * 2
+    assert commands[0][-1] == "update"
+    assert commands[1][-4:] == ["install", "-y", "--no-install-recommends", "xvfb"]
+
+
+def test_a_fitting_interpreter_is_kept() -> None:
+    assert dev.find_python() == [sys.executable]
+    assert dev.version_of([sys.executable]) == sys.version_info[:2]
+
+
+def test_no_fitting_interpreter_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    monkeypatch.setattr(dev.shutil, "which", lambda _: None)
+    with pytest.raises(dev.SetupError, match=r"needs Python 3\.11, 3\.12 or 3\.13; this is 3\.9"):
+        dev.find_python()
+
+
+def test_another_interpreter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launcher that is there but does not start, as pyenv leaves them, is passed over."""
+    if os.name == "nt":
+        pytest.skip("makes POSIX launchers")
+    wanted = "3.12" if sys.version_info[1] != 12 else "3.11"
+    for name, body in (("python3.13", "exit 127"), (f"python{wanted}", f"echo {wanted}")):
+        launcher = tmp_path / name
+        launcher.write_text(f"#!/bin/sh\n{body.replace('.', ' ')}\n")
+        launcher.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    assert dev.find_python() == [f"python{wanted}"]
+
+
+def test_what_is_no_interpreter_has_no_version(tmp_path: Path) -> None:
+    assert dev.version_of([str(tmp_path / "python")]) is None
+    assert dev.version_of([sys.executable, "-c", "print('odd')"]) is None
+
+
+def test_exit_codes_pass_through() -> None:
+    assert dev.run_child([sys.executable, "-c", "raise SystemExit(7)"]) == 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_becomes_a_shell_s_exit_code() -> None:
+    script = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert dev.run_child([sys.executable, "-c", script]) == 128 + signal.SIGKILL
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_lets_the_child_finish() -> None:
+    """As on a console, parent and child both get the signal; the child ends in its own way."""
+    child = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(5)"
+    parent = f"import dev, sys; sys.exit(dev.run_child([sys.executable, '-c', {child!r}]))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], env=environment, start_new_session=True
+    )
+    stop = threading.Timer(1.0, os.killpg, (process.pid, signal.SIGINT))
+    stop.start()
+    try:
+        assert process.wait(timeout=30) == 5
+    finally:
+        stop.join()
+
+
+def test_ctrl_c_in_a_step_of_the_set_up_stops_the_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "wait_through_interrupts", lambda process: (process.wait(), True))
+    with pytest.raises(KeyboardInterrupt):
+        dev.run_step([sys.executable, "-c", ""])
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--help"], 0), (["fly"], 2)])
+def test_usage(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dev.main(arguments) == code
+    assert "packaging/dev.py run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "display", "passed_on"),
+    [
+        ([], "", ["demo"]),
+        ([], ":0", ["demo"]),
+        (["generate", "--help"], ":0", ["generate", "--help"]),
+        (["doctor"], "", ["doctor"]),
+    ],
+)
+def test_run_passes_on(
+    arguments: list[str],
+    display: str,
+    passed_on: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commands: list[Sequence[str]] = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(dev, "set_up", lambda purpose: None)
+    monkeypatch.setattr(dev, "library_loads", lambda name: True)
+    monkeypatch.setattr(dev, "run_child", lambda command: commands.append(command) or 3)
+    assert dev.main(["run", *arguments]) == 3
+    module = commands[0].index("magi_engine")
+    assert list(commands[0][module + 1 :]) == passed_on
+    no_window_yet = "window does not exist yet" in capsys.readouterr().out
+    assert no_window_yet is (bool(display) and not arguments)
+
+
+def test_all_checks_run_and_one_failure_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands: list[str] = []
+
+    def fails_at_types(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int:
+        assert cwd == ROOT
+        assert env["QT_QPA_PLATFORM"] == "offscreen"
+        commands.append(" ".join(command))
+        return 1 if "pyright" in command else 0
+
+    monkeypatch.setattr(dev, "set_up", lambda purpose: None)
+    monkeypatch.setattr(dev, "missing_packages", lambda needs, present: [])
+    monkeypatch.setattr(dev, "run_child", fails_at_types)
+    assert dev.main(["test"]) == 1
+    assert "failed: types" in capsys.readouterr().out
+    for tool in ("ruff format --check", "ruff check", "pyright", "lint-imports", "pytest --cov"):
+        assert any(tool in command for command in commands)
+
+
+def test_every_dependency_is_pinned_exactly_once() -> None:
+    lines = [
+        line
+        for line in (ROOT / "packaging" / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[A-Za-z0-9.]+", line) for line in lines)
+    names = [line.split("==")[0] for line in lines]
+    assert len(names) == len(set(names))
+    project = project_dependencies()
+    assert project
+    assert {name.lower() for name in project} <= set(names)
+
+
+def project_dependencies() -> list[str]:
+    """Names of what pyproject.toml asks for, extras and groups included."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        tables = tomllib.load(file)
+    groups = [tables["project"]["dependencies"]]
+    groups += tables["project"]["optional-dependencies"].values()
+    groups += tables["dependency-groups"].values()
+    return [re.split(r"[<>=\[;]", entry)[0].strip() for group in groups for entry in group]
