@@ -78,9 +78,7 @@ class WindowAttention:
         ranges: per chunk of the forward, the chunks [first, last) it attends to.
     """
 
-    def __init__(
-        self, cache: RollingCache, first: int, ranges: Sequence[tuple[int, int]]
-    ) -> None:
+    def __init__(self, cache: RollingCache, first: int, ranges: Sequence[tuple[int, int]]) -> None:
         self.cache, self.first, self.ranges = cache, first, ranges
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

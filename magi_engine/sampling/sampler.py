@@ -262,9 +262,7 @@ class _Run:
         if self.settings.clean_chunk_kvrange > 1:
             needed = 0
         for chunk in range(needed, self.offset):
-            self.cache.slide(
-                min(needed, self.rule.first_seen_clean(chunk)), kept_until=chunk
-            )
+            self.cache.slide(min(needed, self.rule.first_seen_clean(chunk)), kept_until=chunk)
             assert self.prefix is not None
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
             ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]

@@ -34,7 +34,9 @@ class Stage:
         return range(self.first, self.last)
 
 
-def stages(num_chunks: int | None, num_steps: int, window_size: int, offset: int) -> Iterator[Stage]:
+def stages(
+    num_chunks: int | None, num_steps: int, window_size: int, offset: int
+) -> Iterator[Stage]:
     """All stages of a video, without end if ``num_chunks`` is None.
 
     Args:

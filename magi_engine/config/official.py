@@ -1,0 +1,267 @@
+"""The official configuration files as typed, frozen dataclasses.
+
+A file has three sections, ``model_config``, ``runtime_config`` and ``engine_config``; field names
+and meanings are the release's own, so that its JSON files load as they are and ours load there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from magi_engine.errors import ConfigError
+
+_Section = TypeVar("_Section")
+
+_DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
+SHORTCUT_MODES = ("8,16,16", "16,16,8")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of the diffusion transformer (spec section 1)."""
+
+    num_layers: int
+    hidden_size: int
+    ffn_hidden_size: int
+    num_attention_heads: int
+    num_query_groups: int
+    kv_channels: int
+    """Size of one attention head."""
+    model_name: str = "videodit_ardf"
+    layernorm_epsilon: float = 1e-6
+    apply_layernorm_1p: bool = True
+    x_rescale_factor: float = 1
+    half_channel_vae: bool = False
+    params_dtype: str = "torch.bfloat16"
+    patch_size: int = 2
+    t_patch_size: int = 1
+    in_channels: int = 16
+    out_channels: int = 16
+    cond_hidden_ratio: float = 0.25
+    caption_channels: int = 4096
+    caption_max_length: int = 800
+    xattn_cond_hidden_ratio: float = 1.0
+    cond_gating_ratio: float = 1.0
+    gated_linear_unit: bool = False
+
+    def __post_init__(self) -> None:
+        _require(
+            self.params_dtype in _DTYPES,
+            "model_config.params_dtype",
+            f"is {self.params_dtype!r}, not one of {', '.join(_DTYPES)}",
+        )
+        for name in ("num_layers", "hidden_size", "ffn_hidden_size", "num_attention_heads"):
+            _require(getattr(self, name) > 0, f"model_config.{name}", "must be positive")
+        _require(
+            self.num_query_groups > 0 and self.num_attention_heads % self.num_query_groups == 0,
+            "model_config.num_query_groups",
+            f"is {self.num_query_groups}, which does not divide the "
+            f"{self.num_attention_heads} attention heads",
+        )
+        _require(
+            self.num_attention_heads * self.kv_channels == self.hidden_size,
+            "model_config.kv_channels",
+            f"is {self.kv_channels}, but heads x kv_channels must be hidden_size "
+            f"({self.hidden_size})",
+        )
+        _require(
+            self.kv_channels % 8 == 0,
+            "model_config.kv_channels",
+            f"is {self.kv_channels}, not a multiple of 8 as the rotary embedding needs",
+        )
+        _require(
+            self.hidden_size % 8 == 0,
+            "model_config.hidden_size",
+            f"is {self.hidden_size}, not a multiple of 8",
+        )
+        # Single values of the released family; other values mean another architecture.
+        fixed = {
+            "apply_layernorm_1p": True,
+            "half_channel_vae": False,
+            "x_rescale_factor": 1,
+            "t_patch_size": 1,
+            "xattn_cond_hidden_ratio": 1.0,
+            "cond_gating_ratio": 1.0,
+        }
+        for name, value in fixed.items():
+            _require(
+                getattr(self, name) == value,
+                f"model_config.{name}",
+                f"is {getattr(self, name)!r}; only {value!r} exists in the released models",
+            )
+
+    @property
+    def condition_size(self) -> int:
+        """Width of the adaLN condition (D/4 in the released models)."""
+        return int(self.hidden_size * self.cond_hidden_ratio)
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """What one generation does: guidance, schedule, size, paths (spec sections 3 and 4)."""
+
+    cfg_number: int = 1
+    cfg_t_range: list[float] = field(default_factory=lambda: [0.0, 0.0217, 0.1, 0.3, 0.999])
+    prev_chunk_scales: list[float] = field(default_factory=lambda: [1.5, 1.5, 1.5, 1.0, 1.0])
+    text_scales: list[float] = field(default_factory=lambda: [7.5, 7.5, 7.5, 0.0, 0.0])
+    noise2clean_kvrange: list[int] = field(default_factory=lambda: [5, 4, 3, 2])
+    clean_chunk_kvrange: int = 1
+    clean_t: float = 0.9999
+    seed: int = 1234
+    num_frames: int = 96
+    video_size_h: int = 720
+    video_size_w: int = 720
+    num_steps: int = 64
+    window_size: int = 4
+    fps: int = 24
+    chunk_width: int = 6
+    load: str = ""
+    t5_pretrained: str = ""
+    t5_device: str = "cpu"
+    vae_pretrained: str = ""
+    scale_factor: float = 0.18215
+    temporal_downsample_factor: int = 4
+
+    def __post_init__(self) -> None:
+        _require(
+            self.cfg_number in (1, 3),
+            "runtime_config.cfg_number",
+            f"is {self.cfg_number}; it is 3 for base models and 1 for distilled ones",
+        )
+        scales = len(self.cfg_t_range)
+        for name in ("prev_chunk_scales", "text_scales"):
+            _require(
+                len(getattr(self, name)) == scales,
+                f"runtime_config.{name}",
+                f"has {len(getattr(self, name))} values, but cfg_t_range has {scales}",
+            )
+        for name in ("num_steps", "window_size", "fps", "chunk_width", "num_frames"):
+            _require(getattr(self, name) > 0, f"runtime_config.{name}", "must be positive")
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """How the release runs the model. Only the fields about the model matter here;
+    those about its cluster are kept so that a file survives a round trip."""
+
+    distributed_backend: str = "nccl"
+    distributed_timeout_minutes: int = 15
+    pp_size: int = 1
+    cp_size: int = 1
+    cp_strategy: str = "none"
+    ulysses_overlap_degree: int = 1
+    fp8_quant: bool = False
+    distill_nearly_clean_chunk_threshold: float = 0.3
+    shortcut_mode: str = "8,16,16"
+    distill: bool = False
+    kv_offload: bool = True
+    enable_cuda_graph: bool = False
+
+    def __post_init__(self) -> None:
+        _require(
+            self.shortcut_mode in SHORTCUT_MODES,
+            "engine_config.shortcut_mode",
+            f"is {self.shortcut_mode!r}, not one of {', '.join(map(repr, SHORTCUT_MODES))}",
+        )
+
+
+@dataclass(frozen=True)
+class MagiConfig:
+    """One official configuration file."""
+
+    model_config: ModelConfig
+    runtime_config: RuntimeConfig = field(default_factory=RuntimeConfig)
+    engine_config: EngineConfig = field(default_factory=EngineConfig)
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> MagiConfig:
+        """Read an official ``*_config.json``.
+
+        Raises:
+            ConfigError: the file cannot be read, or a field is missing, unknown or wrong.
+        """
+        path = Path(path)
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(f"There is no configuration file {path}.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The configuration file {path} cannot be read.") from error
+        except json.JSONDecodeError as error:
+            raise ConfigError(
+                f"{path} is not valid JSON (line {error.lineno}, column {error.colno}).",
+                "Correct that line or take an official configuration file.",
+            ) from error
+        return cls.from_dict(data, source=str(path))
+
+    @classmethod
+    def from_dict(cls, data: object, source: str = "configuration") -> MagiConfig:
+        """Build from the parsed JSON; ``source`` names it in errors."""
+        try:
+            if not isinstance(data, dict):
+                raise ConfigError("the file must hold one JSON object.")
+            _require("model_config" in data, "model_config", "is missing")
+            _reject_unknown(data, [f.name for f in dataclasses.fields(cls)], prefix="")
+            return cls(
+                _read_section(ModelConfig, data["model_config"], "model_config"),
+                _read_section(RuntimeConfig, data.get("runtime_config", {}), "runtime_config"),
+                _read_section(EngineConfig, data.get("engine_config", {}), "engine_config"),
+            )
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error.message}", error.hint) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The official JSON structure."""
+        return dataclasses.asdict(self)
+
+
+def _require(condition: bool, name: str, problem: str) -> None:
+    if not condition:
+        raise ConfigError(f"the field {name} {problem}.", "Correct that field in the file.")
+
+
+def _reject_unknown(data: dict[str, Any], known: list[str], prefix: str) -> None:
+    for name in data:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Remove that field."
+            raise ConfigError(f"the field {prefix}{name} is unknown.", hint)
+
+
+def _read_section(cls: type[_Section], data: object, section: str) -> _Section:
+    if not isinstance(data, dict):
+        raise ConfigError(f"the section {section} must be a JSON object.")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    _reject_unknown(data, list(fields), prefix=f"{section}.")
+    values: dict[str, Any] = {}
+    for name, spec in fields.items():
+        if name in data:
+            values[name] = _checked(data[name], hints[name], f"{section}.{name}")
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"the field {section}.{name} is missing.", "Add it to the file.")
+    return cls(**values)
+
+
+def _checked(value: object, expected: Any, name: str) -> Any:
+    """``value`` if it has the declared type (an int may stand for a float), else an error."""
+    if isinstance(expected, types.GenericAlias):
+        (item,) = typing.get_args(expected)
+        if isinstance(value, list):
+            return [_checked(v, item, f"{name}[{i}]") for i, v in enumerate(value)]
+    elif expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
+        return value
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    raise ConfigError(
+        f"the field {name} is {value!r}, but must be {wanted.get(expected, 'a list')}.",
+        "Correct that field in the file.",
+    )

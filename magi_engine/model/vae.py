@@ -1,0 +1,301 @@
+"""The video autoencoder of MAGI-1, a transformer on both sides (spec section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from magi_engine.config.vae import VaeConfig
+
+_EPS = 1e-5
+_UNPATCH_CHANNELS = 4
+"""Channels before the last convolution when ``use_final_proj`` chooses them freely."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The pieces a video is encoded and decoded in.
+
+    Attributes:
+        size: pixels per side.
+        frames: frames per piece; pieces do not overlap in time.
+        overlap: share of a piece that the next one beside it covers again.
+    """
+
+    size: int
+    frames: int
+    overlap: float = 0.25
+
+    @classmethod
+    def released(cls, fps: int) -> Tile:
+        """The tile the release uses: 256 pixels square, half a second."""
+        return cls(size=256, frames=fps // 2 // 4 * 4)
+
+
+class ViTVAE(nn.Module):
+    """Encoder and decoder; parameter names are the checkpoint's.
+
+    The model's compression is 8 x 8 in space and 4 in time, into ``z_chans`` channels.
+    """
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = ViTEncoder(config)
+        self.decoder = ViTDecoder(config)
+
+    def encode(self, video: Tensor, tile: Tile | None = None) -> Tensor:
+        """Mean latents of a video, not yet multiplied by the scale factor.
+
+        Args:
+            video: (N, 3, T, H, W) in [-1, 1]; T a multiple of 4, H and W of 8.
+                A single frame (T = 1) is an image: it is repeated to fill one latent frame.
+            tile: pieces to work in; None = all at once.
+
+        Returns:
+            (N, z_chans, T/4, H/8, W/8).
+        """
+        config = self.config
+        if video.shape[2] == 1:
+            video = video.expand(-1, -1, config.patch_length, -1, -1)
+        if tile is None:
+            return self._encode_piece(video)
+        pieces = [
+            _tiled(
+                part,
+                self._encode_piece,
+                size=tile.size,
+                stride=int(tile.size * (1 - tile.overlap)),
+                blend=int(tile.size // config.patch_size * tile.overlap),
+                scale=(1, config.patch_size),
+                against_blended=True,
+            )
+            for part in video.split(tile.frames, dim=2)
+        ]
+        return torch.cat(pieces, dim=2)
+
+    def decode(self, latents: Tensor, tile: Tile | None = None) -> Tensor:
+        """Pixels of (N, z_chans, T, h, w) latents: (N, 3, 4T, 8h, 8w), about [-1, 1]."""
+        config = self.config
+        if tile is None:
+            return self.decoder(latents)
+        size = tile.size // config.patch_size
+        pieces = [
+            _tiled(
+                part,
+                self.decoder,
+                size=size,
+                stride=int(size * (1 - tile.overlap)),
+                blend=int(tile.size * tile.overlap),
+                scale=(config.patch_size, 1),
+                against_blended=False,
+            )
+            for part in latents.split(tile.frames // config.patch_length, dim=2)
+        ]
+        return torch.cat(pieces, dim=2)
+
+    def _encode_piece(self, video: Tensor) -> Tensor:
+        mean, _ = self.encoder(video).chunk(2, dim=1)
+        return mean
+
+
+def _tiled(
+    x: Tensor,
+    apply: Callable[[Tensor], Tensor],
+    *,
+    size: int,
+    stride: int,
+    blend: int,
+    scale: tuple[int, int],
+    against_blended: bool,
+) -> Tensor:
+    """``apply`` to overlapping squares of ``x`` and blend the results linearly.
+
+    Args:
+        x: (N, C, T, H, W).
+        size, stride: of the squares, in units of ``x``.
+        blend: width of the blended border, in units of the result.
+        scale: result size over input size, as a fraction.
+        against_blended: whether a piece is blended with its neighbour as blended already
+            (the release's encoder) or as it came out (its decoder).
+    """
+    kept = stride * scale[0] // scale[1]
+    height, width = x.shape[3] * scale[0] // scale[1], x.shape[4] * scale[0] // scale[1]
+    rows: list[Tensor] = []
+    above: list[Tensor] = []
+    for top in range(0, x.shape[3], stride):
+        raw = [
+            apply(x[:, :, :, top : top + size, left : left + size])
+            for left in range(0, x.shape[4], stride)
+        ]
+        row: list[Tensor] = []
+        for column, piece in enumerate(raw):
+            piece = piece.clone()
+            if above:
+                _blend(above[column], piece, blend, dim=3)
+            if column:
+                _blend((row if against_blended else raw)[column - 1], piece, blend, dim=4)
+            row.append(piece)
+        rows.append(torch.cat([piece[..., :kept, :kept] for piece in row], dim=4))
+        above = row if against_blended else raw
+    return torch.cat(rows, dim=3)[..., :height, :width]
+
+
+def _blend(before: Tensor, piece: Tensor, extent: int, dim: int) -> None:
+    """Fade from the end of ``before`` into the start of ``piece``, in place."""
+    extent = min(before.shape[dim], piece.shape[dim], extent)
+    if extent == 0:
+        return
+    shape = [1] * piece.dim()
+    shape[dim] = extent
+    ramp = (torch.arange(extent, device=piece.device, dtype=piece.dtype) / extent).view(shape)
+    tail = before.narrow(dim, before.shape[dim] - extent, extent)
+    head = piece.narrow(dim, 0, extent)
+    head.copy_(tail * (1 - ramp) + head * ramp)
+
+
+class _PositionedTokens(nn.Module):
+    """Class token and learned positions, shared by both sides."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        self.grid = config.grid
+        size, frames = config.embed_dim, config.grid
+        positions = frames[0] * frames[1] * frames[2]
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, size))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + positions, size))
+        self.blocks = nn.ModuleList(ViTBlock(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(size, eps=_EPS)
+
+    def run(self, tokens: Tensor, grid: tuple[int, int, int]) -> Tensor:
+        """(N, T*H*W, D) -> the same, through all blocks; the class token comes and goes."""
+        x = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        x = x + self._positions(grid)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def _positions(self, grid: tuple[int, int, int]) -> Tensor:
+        if grid == self.grid:
+            return self.pos_embed
+        cls, patches = self.pos_embed[:, :1], self.pos_embed[:, 1:]
+        t, h, w = self.grid
+        patches = rearrange(patches, "n (t h w) d -> n d t h w", t=t, h=h, w=w)
+        patches = F.interpolate(patches.float(), size=grid, mode="trilinear", align_corners=False)
+        return torch.cat([cls, patches.flatten(2).transpose(1, 2).to(cls)], dim=1)
+
+
+class ViTEncoder(_PositionedTokens):
+    """(N, 3, T, H, W) -> mean and log-variance (N, 2 * z_chans, T/4, H/8, W/8)."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__(config)
+        self.patch = (config.patch_length, config.patch_size, config.patch_size)
+        self.patch_embed = _PatchEmbed(config)
+        self.last_layer = nn.Linear(config.embed_dim, 2 * config.z_chans)
+
+    def forward(self, video: Tensor) -> Tensor:
+        grid = tuple(n // p for n, p in zip(video.shape[2:], self.patch, strict=True))
+        t, h, w = grid
+        x = self.last_layer(self.run(self.patch_embed(video), (t, h, w)))[:, 1:]
+        return rearrange(x, "n (t h w) c -> n c t h w", t=t, h=h, w=w)
+
+
+class _PatchEmbed(nn.Module):
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        patch = (config.patch_length, config.patch_size, config.patch_size)
+        self.patch = patch
+        self.proj = nn.Conv3d(config.in_chans, config.embed_dim, kernel_size=patch, stride=patch)
+
+    def forward(self, video: Tensor) -> Tensor:
+        # Stride = kernel: a linear layer on patches, which every device runs well.
+        pt, ph, pw = self.patch
+        x = rearrange(
+            video, "n c (t pt) (h ph) (w pw) -> n (t h w) (c pt ph pw)", pt=pt, ph=ph, pw=pw
+        )
+        return F.linear(x, self.proj.weight.flatten(1), self.proj.bias)
+
+
+class ViTDecoder(_PositionedTokens):
+    """(N, z_chans, T, h, w) -> (N, 3, 4T, 8h, 8w)."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__(config)
+        size = config.embed_dim
+        self.patch = (config.patch_length, config.patch_size, config.patch_size)
+        self.proj_in = nn.Linear(config.z_chans, size)
+        self.final_proj: nn.Module = nn.Identity()
+        self.final_norm: nn.Module = nn.Identity()
+        channels = size // config.patch_volume
+        if config.use_final_proj:
+            channels = _UNPATCH_CHANNELS
+            self.final_proj = nn.Linear(size, channels * config.patch_volume)
+            self.final_norm = nn.LayerNorm(channels * config.patch_volume, eps=_EPS)
+        self.last_layer = nn.Conv3d(channels, config.in_chans, kernel_size=3, padding=1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        t, h, w = latents.shape[2:]
+        x = self.proj_in(latents.flatten(2).transpose(1, 2))
+        x = self.final_norm(self.final_proj(self.run(x, (t, h, w))))[:, 1:]
+        pt, ph, pw = self.patch
+        x = rearrange(
+            x,
+            "n (t h w) (pt ph pw c) -> n c (t pt) (h ph) (w pw)",
+            t=t,
+            h=h,
+            w=w,
+            pt=pt,
+            ph=ph,
+            pw=pw,
+        )
+        return self.last_layer(x)
+
+
+class ViTBlock(nn.Module):
+    """Pre-norm attention and GELU feed-forward. (N, S, D) -> same."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        size = config.embed_dim
+        norm_inside = config.ln_in_attn
+        self.norm1 = nn.Identity() if norm_inside else nn.LayerNorm(size, eps=_EPS)
+        self.attn = _Attention(size, config.num_heads, config.qkv_bias, norm_inside)
+        self.norm2 = nn.LayerNorm(size, eps=_EPS)
+        self.mlp = _Mlp(size, int(size * config.mlp_ratio))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class _Attention(nn.Module):
+    def __init__(self, size: int, heads: int, bias: bool, normalise: bool) -> None:
+        super().__init__()
+        self.heads, self.normalise = heads, normalise
+        self.qkv = nn.Linear(size, 3 * size, bias=bias)
+        self.proj = nn.Linear(size, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = rearrange(self.qkv(x), "n s (three h d) -> three n h s d", three=3, h=self.heads)
+        if self.normalise:
+            # q, k and also v, per head, without learned parameters.
+            std, mean = torch.std_mean(qkv, dim=-1, keepdim=True, correction=0)
+            qkv = (qkv - mean) / (std + _EPS)
+        out = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+        return self.proj(rearrange(out, "n h s d -> n s (h d)"))
+
+
+class _Mlp(nn.Module):
+    def __init__(self, size: int, inner: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(size, inner)
+        self.fc2 = nn.Linear(inner, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
