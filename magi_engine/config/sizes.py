@@ -1,0 +1,50 @@
+"""Which picture sizes the models can make.
+
+The VAE divides each side by 8 and the transformer's patches by 2 again, so both sides of a
+picture are multiples of 16 (spec, section 1).
+"""
+
+from __future__ import annotations
+
+import math
+
+from magi_engine.errors import InvalidRequestError
+
+SIZE_MULTIPLE = 16
+
+
+def nearest_legal_sizes(width: int, height: int) -> list[tuple[int, int]]:
+    """Legal ``(width, height)`` pairs around a wish, the closest in shape and area first.
+
+    A size that is legal already is the only answer. Sides below 16 px become 16 px.
+    """
+    widths = _neighbours(width)
+    heights = _neighbours(height)
+
+    def distance(size: tuple[int, int]) -> float:
+        # Ratios, so that a narrow picture is not judged by its long side alone.
+        return sum(abs(math.log(a / max(b, 1))) for a, b in zip(size, (width, height), strict=True))
+
+    return sorted(((w, h) for w in widths for h in heights), key=distance)
+
+
+def _neighbours(side: int) -> list[int]:
+    below = max(side // SIZE_MULTIPLE * SIZE_MULTIPLE, SIZE_MULTIPLE)
+    return [below] if below >= side else [below, below + SIZE_MULTIPLE]
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a size the models cannot make.
+
+    Raises:
+        InvalidRequestError: a side is not a positive multiple of 16; the hint names the
+            nearest sizes that are.
+    """
+    if min(width, height) >= SIZE_MULTIPLE and width % SIZE_MULTIPLE == height % SIZE_MULTIPLE == 0:
+        return
+    names = " or ".join(f"{w}x{h}" for w, h in nearest_legal_sizes(width, height)[:3])
+    raise InvalidRequestError(
+        f"The size {width}x{height} cannot be made: both sides must be multiples of "
+        f"{SIZE_MULTIPLE}.",
+        f"Use {names}.",
+    )

@@ -1,0 +1,66 @@
+"""Opening media files so that whatever is wrong with them becomes one clear sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.video.stream
+from av.stream import Disposition
+
+from magi_engine.errors import MediaReadError
+
+_ANOTHER = "Choose another file."
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path that is not a readable file with something in it.
+
+    Raises:
+        MediaReadError: nothing there, a folder, an empty file, or no permission to read.
+    """
+    try:
+        if path.is_dir():
+            raise MediaReadError(f"{path.name} is a folder, not a file.", "Choose a file in it.")
+        if not path.exists():
+            raise MediaReadError(f"There is no file {path}.", "Check the name and the folder.")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise MediaReadError(f"{path.name} is empty.", _ANOTHER)
+    except OSError as error:
+        raise MediaReadError(
+            f"{path.name} cannot be read.", "Check that you have permission to open it."
+        ) from error
+
+
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a file with FFmpeg's demuxers.
+
+    Raises:
+        MediaReadError: see :func:`check_file`, or the file is in no format FFmpeg knows.
+    """
+    check_file(path)
+    try:
+        # The protocol is named so that a file called "concat:..." stays a file.
+        return av.open(f"file:{path}", "r", metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise MediaReadError(
+            f"{path.name} is not an image or a video that can be read.",
+            "It may be damaged or in an unknown format: choose another file.",
+        ) from error
+
+
+def video_stream(
+    container: av.container.InputContainer, path: Path
+) -> av.video.stream.VideoStream:
+    """The first real video track: the cover picture of a music file does not count.
+
+    Raises:
+        MediaReadError: there is none.
+    """
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise MediaReadError(f"{path.name} holds no video track.", _ANOTHER)

@@ -1,0 +1,199 @@
+"""Reading one picture out of whatever image file the user has."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import av.error
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
+
+from magi_engine.errors import MediaReadError
+from magi_engine.media._files import check_file, open_container, video_stream
+from magi_engine.media.colour import frame_to_rgb
+from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture
+
+MIN_SIDE = 16
+"""Smaller pictures hold nothing a video could start from."""
+
+MAX_PIXELS = 80_000_000
+"""Larger ones would take more than 250 MB once decoded; a JPEG is decoded smaller instead."""
+
+MAX_JPEG_PIXELS = 500_000_000
+"""A progressive JPEG keeps all its coefficients in memory however small it is decoded."""
+
+_ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP"})
+
+
+def read_image(
+    path: str | Path,
+    width: int,
+    height: int,
+    fit: FitPolicy = FitPolicy.CROP,
+    crop: CropBox | None = None,
+) -> UInt8Array:
+    """Read an image as ``(height, width, 3)`` uint8 RGB (sRGB).
+
+    EXIF rotation and embedded colour profiles are applied, transparency is laid over white,
+    16-bit, palette and CMYK images are converted, animations give their first frame. JPEGs
+    above 80 megapixels are decoded at a half, a quarter or an eighth of their size.
+
+    Raises:
+        MediaReadError: not a readable image, a side below 16 px, or too many pixels.
+        InvalidRequestError: the crop box leaves the image.
+    """
+    path = Path(path)
+    with open_image(path) as image:
+        check_image_size(path, *image.size)
+        try:
+            displayed = displayed_size(image)
+            picture = _to_srgb(_draft(image))
+        except (OSError, ValueError, SyntaxError, MemoryError) as error:
+            raise _unreadable(path) from error
+    return fit_picture(picture, width, height, fit, crop, displayed)
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image without decoding its pixels (exotic formats through FFmpeg, decoded).
+
+    Raises:
+        MediaReadError: missing, empty, larger than the limits, or not an image.
+    """
+    check_file(path)
+    try:
+        image = _open_with_pillow(path)
+    except UnidentifiedImageError:
+        image = _open_with_ffmpeg(path)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(path, MAX_PIXELS) from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(path) from error
+    with image:
+        yield image
+
+
+def displayed_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height after the EXIF rotation."""
+    width, height = image.size
+    sideways = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return (height, width) if sideways else (width, height)
+
+
+def is_animated(image: Image.Image) -> bool:
+    """Whether the file is a moving picture: pages of a TIFF or a stereo JPEG are not."""
+    return image.format in _ANIMATED_FORMATS and bool(getattr(image, "is_animated", False))
+
+
+def check_image_size(path: Path, width: int, height: int) -> None:
+    """Raises: MediaReadError: the picture is too small or too large to start a video from."""
+    if min(width, height) < MIN_SIDE:
+        raise MediaReadError(
+            f"{path.name} is only {width}x{height} pixels.",
+            f"Choose a picture of at least {MIN_SIDE}x{MIN_SIDE}.",
+        )
+    limit = MAX_JPEG_PIXELS if path_is_jpeg(path) else MAX_PIXELS
+    if width * height > limit:
+        raise _too_large(path, limit)
+
+
+def path_is_jpeg(path: Path) -> bool:
+    """Whether the file starts like a JPEG, whatever its name says."""
+    with path.open("rb") as file:
+        return file.read(3) == b"\xff\xd8\xff"
+
+
+def _open_with_pillow(path: Path) -> Image.Image:
+    if path_is_jpeg(path):
+        # Straight to the plugin: Image.open() refuses large pictures before anyone can say
+        # that it is to be decoded at an eighth of its size.
+        return JpegImagePlugin.JpegImageFile(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
+def _open_with_ffmpeg(path: Path) -> Image.Image:
+    """The first frame of a still-image format Pillow does not know (EXR, DPX, ...)."""
+    with open_container(path) as container:
+        if not container.format.name.endswith("_pipe"):
+            raise MediaReadError(
+                f"{path.name} is a video, not an image.", "Use it as the video of a v2v request."
+            )
+        try:
+            frame = next(container.decode(video_stream(container, path)))
+            return Image.fromarray(frame_to_rgb(frame, VideoReformatter()))
+        except (av.error.FFmpegError, StopIteration) as error:
+            raise _unreadable(path) from error
+
+
+def _draft(image: Image.Image) -> Image.Image:
+    """Have a JPEG above the limit decoded at the largest power-of-two fraction below it."""
+    width, height = image.size
+    factor = 1
+    while (width // factor) * (height // factor) > MAX_PIXELS:
+        factor *= 2
+    if factor > 1:
+        image.draft(None, (width // factor, height // factor))
+    return image
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Decode and convert to 8-bit sRGB, upright and opaque."""
+    image.load()
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _grey_to_8_bits(np.asarray(image), image.mode.startswith("I;16"))
+        return Image.fromarray(grey).convert("RGB")
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("RGB")
+    if image.mode not in ("RGB", "CMYK", "L", "LAB"):
+        image = image.convert("RGB")
+    image = _apply_profile(image, profile)
+    if alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    return image
+
+
+def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if profile:
+        # A damaged profile, or one for another kind of picture, is no reason to refuse it.
+        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            if converted is not None:
+                return converted
+    return image.convert("RGB")
+
+
+def _grey_to_8_bits(values: np.ndarray, is_16_bit: bool) -> UInt8Array:
+    """Scale deep grey to 8 bits: 16-bit by its range, wider kinds by what their peak implies."""
+    values = np.nan_to_num(values.astype(np.float64))
+    peak = float(values.max(initial=0.0))
+    ranges = (65535.0,) if is_16_bit else (1.0, 255.0, 65535.0)
+    white = next((top for top in ranges if peak <= top), peak)
+    return np.clip(np.rint(values * (255.0 / white)), 0, 255).astype(np.uint8)
+
+
+def _too_large(path: Path, limit: int) -> MediaReadError:
+    return MediaReadError(
+        f"{path.name} has more than {limit // 1_000_000} million pixels.",
+        "Scale it down first: a video frame needs far fewer.",
+    )
+
+
+def _unreadable(path: Path) -> MediaReadError:
+    return MediaReadError(
+        f"{path.name} is not an image that can be read.",
+        "It may be damaged or in an unknown format: choose another file.",
+    )
