@@ -93,7 +93,7 @@ def test(arguments: Sequence[str]) -> int:
     checks = {
         "format": python_module("ruff", "format", "--check", "."),
         "lint": python_module("ruff", "check", "."),
-        "types": python_module("pyright", "--pythonpath", str(VENV_PYTHON)),
+        "types": python_module("pyright"),
         "layers": [str(VENV_PYTHON.with_name("lint-imports"))],
         "tests": python_module("pytest", "--cov", "--cov-report=term"),
     }
