@@ -46,6 +46,21 @@ class CaptionBatch:
     embeddings: Tensor
     lengths: tuple[int, ...]
 
+    def mask(self) -> Tensor:
+        """Which positions are valid: bool (N * R, L)."""
+        positions = torch.arange(self.embeddings.shape[1])
+        mask = positions < torch.tensor(self.lengths)[:, None]
+        return mask.to(self.embeddings.device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class _SeenCaptions:
+    """What the blocks see of a CaptionBatch: projected tokens (N * R, L, D)."""
+
+    tokens: Tensor
+    lengths: tuple[int, ...]
+    mask: Tensor | None
+
 
 class VideoDiT(nn.Module):
     """MAGI-1's transformer in all its variants.
@@ -120,8 +135,11 @@ class VideoDiT(nn.Module):
         condition = self._condition(timesteps, unconditional, step_code)  # (N, R, D/4)
         captions_seen = self.y_embedder.y_proj_xattn(captions.embeddings.float()).to(self.dtype)
         rotary = rotary_angles(self.rope.bands, chunk_positions, chunk_width, height, width)
+        seen = _SeenCaptions(
+            captions_seen, captions.lengths, captions.mask() if len(latents) > 1 else None
+        )
         for index, layer in enumerate(self.videodit_blocks.layers):
-            x = layer(index, x, condition, captions_seen, captions.lengths, rotary, attend)
+            x = layer(index, x, condition, seen, rotary, attend)
         x = self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
         return rearrange(
             x,
@@ -339,8 +357,7 @@ class TransformerBlock(nn.Module):
         index: int,
         x: Tensor,
         condition: Tensor,
-        captions: Tensor,
-        caption_lengths: Sequence[int],
+        captions: _SeenCaptions,
         rotary: tuple[Tensor, Tensor],
         attend: Attend,
     ) -> Tensor:
@@ -350,7 +367,8 @@ class TransformerBlock(nn.Module):
         own = attend(index, q, k, v)
         # Each chunk meets its own caption: chunks become rows.
         qx = rearrange(qx, "n (r s) h d -> (n r) s h d", r=chunks)
-        seen = caption_attention(qx, *self.self_attention.caption_keys(captions), caption_lengths)
+        k, v = self.self_attention.caption_keys(captions.tokens)
+        seen = caption_attention(qx, k, v, captions.lengths, captions.mask)
         seen = rearrange(seen, "(n r) s h d -> n (r s) (h d)", r=chunks)
         return self.finish(x, own.flatten(2), seen, condition)
 

@@ -8,9 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_MASKED_BATCH = 16
-"""From this many rows on, one masked call is cheaper than one exact call per row."""
-
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """softmax(q kᵀ / sqrt(D)) v with consecutive query heads sharing a key/value group.
@@ -33,23 +30,25 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
     return out.transpose(1, 2)
 
 
-def caption_attention(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int]) -> Tensor:
+def caption_attention(
+    q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], mask: Tensor | None = None
+) -> Tensor:
     """Attention of each row to the first ``lengths[row]`` keys of that row.
 
     Args:
         q: (B, S, heads, D), one row per chunk.
         k, v: (B, L, groups, D), padded at the end.
         lengths: valid keys per row, 1..L.
+        mask: the same as a bool (B, L); given, all rows go in one masked call, which pays for
+            many short rows. Without it rows go one by one and padding costs nothing.
     """
-    longest = max(lengths)
-    k, v = k[:, :longest], v[:, :longest]
-    if min(lengths) == longest:
+    if min(lengths) == k.shape[1]:
         return attention(q, k, v)
-    if len(lengths) < _MASKED_BATCH:
-        rows = [
-            attention(q[i : i + 1], k[i : i + 1, :n], v[i : i + 1, :n])
-            for i, n in enumerate(lengths)
-        ]
-        return torch.cat(rows)
-    valid = torch.arange(longest, device=q.device) < torch.tensor(lengths, device=q.device)[:, None]
-    return attention(q, k, v, valid[:, None, None])
+    if mask is not None:
+        repeats = q.shape[2] // k.shape[2]  # masked kernels know no groups
+        k, v = (x.repeat_interleave(repeats, dim=2) for x in (k, v))
+        return attention(q, k, v, mask[:, None, None])
+    rows = [
+        attention(q[i : i + 1], k[i : i + 1, :n], v[i : i + 1, :n]) for i, n in enumerate(lengths)
+    ]
+    return torch.cat(rows)
