@@ -94,7 +94,7 @@ def test(arguments: Sequence[str]) -> int:
         "format": python_module("ruff", "format", "--check", "."),
         "lint": python_module("ruff", "check", "."),
         "types": python_module("pyright"),
-        "layers": [str(VENV_PYTHON.with_name("lint-imports"))],
+        "layers": [str(VENV_PYTHON.with_name(f"lint-imports{VENV_PYTHON.suffix}"))],
         "tests": python_module("pytest", "--cov", "--cov-report=term"),
     }
     failed = []
@@ -233,6 +233,8 @@ def create_environment() -> None:
 def find_python() -> list[str]:
     """The command of a Python this program runs on: the running one, or another that is there.
 
+    Where the system's packages offer one, as Ubuntu does beside its own, it is installed.
+
     Raises:
         SetupError: there is none.
     """
@@ -243,6 +245,12 @@ def find_python() -> list[str]:
         for command in ([f"python{dotted}"], ["py", f"-{dotted}"]):
             if shutil.which(command[0]) and version_of(command) == version:
                 return command
+    if shutil.which("apt-cache"):
+        for major, minor in PYTHONS:
+            name = f"python{major}.{minor}"
+            if succeeds(["apt-cache", "show", name]):
+                require_system_packages([name, f"{name}-venv"], needed=True)
+                return [name]
     raise SetupError(
         "Magi Desktop needs Python 3.11, 3.12 or 3.13; this is "
         f"{sys.version_info[0]}.{sys.version_info[1]} and no other was found.\n"

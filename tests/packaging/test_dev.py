@@ -151,6 +151,23 @@ def test_another_interpreter_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert dev.find_python() == [f"python{wanted}"]
 
 
+def test_an_interpreter_that_the_system_offers_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed: list[str] = []
+
+    def install(packages: Sequence[str], *, needed: bool) -> None:
+        assert needed
+        installed.extend(packages)
+
+    monkeypatch.setattr(sys, "version_info", (3, 10, 12))
+    monkeypatch.setattr(dev.shutil, "which", lambda name: name if name == "apt-cache" else None)
+    monkeypatch.setattr(dev, "succeeds", lambda command: command[-1] == "python3.11")
+    monkeypatch.setattr(dev, "require_system_packages", install)
+    assert dev.find_python() == ["python3.11"]
+    assert installed == ["python3.11", "python3.11-venv"]
+
+
 def test_what_is_no_interpreter_has_no_version(tmp_path: Path) -> None:
     assert dev.version_of([str(tmp_path / "python")]) is None
     assert dev.version_of([sys.executable, "-c", "print('odd')"]) is None
