@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
+import re
 import string
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +31,10 @@ PAD, EOS, UNK = 0, 1, 2
 # Always in the vocabulary, so that any English word can be spelled; captions are lower-case.
 _ALPHABET = string.ascii_lowercase + string.digits + string.punctuation
 
+_PIECES = 200  # the alphabet and frequent parts of words; the rest of the vocabulary is words
+_WORD = re.compile(r"(?<!\S)[a-z]+\b")
+_SPACE = "\u2581"  # what SentencePiece writes for a space, which begins a word
+
 _TOKENIZER_CONFIG = {
     "tokenizer_class": "T5Tokenizer",
     "pad_token": "<pad>",
@@ -45,21 +52,33 @@ def train_tokenizer(corpus: Iterable[str], directory: str | Path, vocab_size: in
 
     Args:
         corpus: captions, uncleaned, as a user would write them.
-        vocab_size: the most tokens there may be; a small corpus gives fewer.
+        vocab_size: the most tokens there may be, at least 200; a small corpus gives fewer.
 
     Returns:
         How many tokens there are.
     """
-    from sentencepiece import SentencePieceTrainer
-
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    captions = [clean_caption(caption) for caption in corpus]
+    _replace(
+        directory / "spiece.model", _with_whole_words(_train_pieces(captions), captions, vocab_size)
+    )
+    _write_json(directory / "tokenizer_config.json", _TOKENIZER_CONFIG)
+    special = {name: _TOKENIZER_CONFIG[name] for name in ("pad_token", "eos_token", "unk_token")}
+    _write_json(directory / "special_tokens_map.json", special)
+    return Tokenizer.load(directory / "spiece.model").vocab_size
+
+
+def _train_pieces(captions: Sequence[str]) -> bytes:
+    """A SentencePiece model of letters and parts of words."""
+    from sentencepiece import SentencePieceTrainer
+
     model = io.BytesIO()
     SentencePieceTrainer.Train(
-        sentence_iterator=iter([clean_caption(caption) for caption in corpus]),
+        sentence_iterator=iter(captions),
         model_writer=model,
         model_type="unigram",
-        vocab_size=vocab_size,
+        vocab_size=_PIECES,
         hard_vocab_limit=False,
         character_coverage=1.0,
         required_chars=_ALPHABET,
@@ -70,11 +89,31 @@ def train_tokenizer(corpus: Iterable[str], directory: str | Path, vocab_size: in
         num_threads=1,
         minloglevel=2,
     )
-    _replace(directory / "spiece.model", model.getvalue())
-    _write_json(directory / "tokenizer_config.json", _TOKENIZER_CONFIG)
-    special = {name: _TOKENIZER_CONFIG[name] for name in ("pad_token", "eos_token", "unk_token")}
-    _write_json(directory / "special_tokens_map.json", special)
-    return Tokenizer.load(directory / "spiece.model").vocab_size
+    return model.getvalue()
+
+
+def _with_whole_words(model: bytes, captions: Sequence[str], vocab_size: int) -> bytes:
+    """The model with the most frequent words of the captions added as tokens.
+
+    SentencePiece only considers parts that occur in several different words, and so would spell
+    most of a corpus with few words; but a word that is one token is far easier to learn.
+    """
+    # The class is made at run time from a protobuf description, so it carries no types.
+    from sentencepiece.sentencepiece_model_pb2 import (
+        ModelProto,  # pyright: ignore[reportAttributeAccessIssue]
+    )
+
+    proto = ModelProto.FromString(model)
+    present = {piece.piece for piece in proto.pieces}
+    counts = Counter(word for caption in captions for word in _WORD.findall(caption))
+    for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if len(proto.pieces) >= vocab_size:
+            break
+        if f"{_SPACE}{word}" not in present:
+            # As SentencePiece scores: the logarithm of the frequency.
+            proto.pieces.add(piece=f"{_SPACE}{word}", score=math.log(count / counts.total()))
+    proto.trainer_spec.vocab_size = len(proto.pieces)
+    return proto.SerializeToString(deterministic=True)
 
 
 def tiny_t5_config(
