@@ -1,0 +1,162 @@
+"""Where the files of a model are, in the official layout (spec section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from magi_engine.config.official import EngineConfig, MagiConfig
+from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
+from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.resources import resource_path
+from magi_engine.weights.checkpoint import Checkpoint
+
+_T5_FOLDER = "t5-v1_1-xxl"
+# Where the release keeps its special tokens, seen from the root of its source, and where we do.
+_SPECIAL_TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
+# An official configuration is in example/4.5B/, its paths are relative to the source's root.
+_LEVELS_UP = 3
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model whose files are all there."""
+
+    name: str
+    """Its name in the registry, or the name of its configuration file."""
+    title: str
+    config: MagiConfig
+    files: ModelPaths
+    entry: ModelEntry | None
+    """None for a model given by its configuration file."""
+
+
+def default_models_dir() -> Path:
+    """The folder downloaded models are kept in: the hub repository's layout, below user data."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("Magi Desktop", appauthor=False)) / "models"
+
+
+def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> FoundModel:
+    """Find a model by its name in the registry or by an official configuration file.
+
+    Args:
+        name_or_config: a known name, or the path of a ``.json`` file.
+        models_dir: where downloaded models are; by default :func:`default_models_dir`.
+
+    Raises:
+        ModelNotFoundError: unknown name, or a part is missing; says which and where it was sought.
+        ConfigError: the configuration file is damaged.
+        WeightsError: an index of weights is damaged.
+    """
+    models_dir = models_dir or default_models_dir()
+    if Path(name_or_config).suffix == ".json":
+        return _by_config(Path(name_or_config), models_dir)
+    entry = Registry.load().find(str(name_or_config))
+    files = entry_paths(entry, models_dir)
+    _require_parts(files, entry.title)
+    config = MagiConfig.from_json(resource_path(entry.config))
+    return FoundModel(entry.name, entry.title, config, files, entry)
+
+
+def entry_paths(entry: ModelEntry, models_dir: Path | None = None) -> ModelPaths:
+    """Where the files of a known model are or would be."""
+    if entry.ships:
+        return entry.files.below(resource_path("models.json").parent)
+    return entry.files.below(models_dir or default_models_dir())
+
+
+def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[str, ...]:
+    """The parts of a known model that are not there, such as ``("text encoder",)``."""
+    missing = _missing(entry_paths(entry, models_dir))
+    return tuple(dict.fromkeys(part for part, _ in missing))
+
+
+def weights_folder_name(config: EngineConfig) -> str:
+    """What the release calls the folder of a DiT's weights."""
+    fp8 = ".fp8" if config.fp8_quant else ""
+    distill = ".distill" if config.distill else ""
+    return f"inference_weight{fp8}{distill}"
+
+
+def _by_config(path: Path, models_dir: Path) -> FoundModel:
+    config = MagiConfig.from_json(path)
+    runtime = config.runtime_config
+    folder = path.resolve().parent
+    roots = (folder, *folder.parents[:_LEVELS_UP], Path.cwd(), models_dir)
+
+    transformer = _resolve(runtime.load, "load", path, roots)
+    if not transformer.name.startswith("inference_weight"):  # else the folder itself is named
+        transformer = transformer / weights_folder_name(config.engine_config)
+    text_encoder = _resolve(runtime.t5_pretrained, "t5_pretrained", path, roots)
+    if (text_encoder / _T5_FOLDER).is_dir():
+        text_encoder = text_encoder / _T5_FOLDER
+    files = ModelPaths(
+        transformer=transformer,
+        autoencoder=_resolve(runtime.vae_pretrained, "vae_pretrained", path, roots),
+        text_encoder=text_encoder,
+        special_tokens=_find_special_tokens(roots),
+    )
+    _require_parts(files, path.name)
+    return FoundModel(path.stem, path.stem, config, files, None)
+
+
+def _resolve(value: str, field: str, config: Path, roots: tuple[Path, ...]) -> Path:
+    """The folder that a path in a configuration file means: the first of ``roots`` that has it."""
+    if not value:
+        raise ConfigError(
+            f"{config}: the field runtime_config.{field} is empty.",
+            "Write the folder of the model's files into it.",
+        )
+    given = Path(value).expanduser()
+    candidates = [root / given for root in roots]  # an absolute path stays as it is
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate.resolve()
+    sought = ", ".join(dict.fromkeys(map(str, candidates)))
+    raise ModelNotFoundError(
+        f"{config}: there is no folder {value} (runtime_config.{field}; looked for {sought}).",
+        "Download the model's files, or correct that field.",
+    )
+
+
+def _find_special_tokens(roots: tuple[Path, ...]) -> Path:
+    for root in roots:
+        for place in _SPECIAL_TOKENS:
+            if (root / place).is_file():
+                return (root / place).resolve()
+    return roots[0] / _SPECIAL_TOKENS[0]
+
+
+def _require_parts(files: ModelPaths, title: str) -> None:
+    missing = next(_missing(files), None)
+    if missing is not None:
+        part, problem = missing
+        raise ModelNotFoundError(
+            f"{title} is not complete, its {part} cannot be used: {problem}.",
+            "Download the model, or give the folder of models that holds it.",
+        )
+
+
+def _missing(files: ModelPaths) -> Iterator[tuple[str, str]]:
+    """Which part is not there or not complete, and why."""
+    folders = (
+        ("transformer", files.transformer, ()),
+        ("autoencoder", files.autoencoder, ("config.json",)),
+        ("text encoder", files.text_encoder, ("config.json", "spiece.model")),
+    )
+    for part, folder, names in folders:
+        if not folder.is_dir():
+            yield part, f"the folder {folder} does not exist"
+            continue
+        for name in names:
+            if not (folder / name).is_file():
+                yield part, f"the file {folder / name} is missing"
+        try:
+            Checkpoint.open(folder)
+        except ModelNotFoundError as error:
+            yield part, error.message[0].lower() + error.message[1:].removesuffix(".")
+    if not files.special_tokens.is_file():
+        yield "special tokens", f"the file {files.special_tokens} is missing"
