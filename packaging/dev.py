@@ -99,7 +99,7 @@ def test(arguments: Sequence[str]) -> int:
     }
     failed = []
     for name, command in checks.items():
-        say(f"{name}: {' '.join(command[1:])}")
+        say(name)
         if run_child(command, cwd=ROOT, env=environment) != 0:
             failed.append(name)
     say(f"failed: {', '.join(failed)}" if failed else "all checks passed")
