@@ -52,9 +52,7 @@ def open_container(path: Path) -> av.container.InputContainer:
         ) from error
 
 
-def video_stream(
-    container: av.container.InputContainer, path: Path
-) -> av.video.stream.VideoStream:
+def video_stream(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
     """The first real video track: the cover picture of a music file does not count.
 
     Raises:
@@ -64,3 +62,9 @@ def video_stream(
         if not stream.disposition & Disposition.attached_pic:
             return stream
     raise MediaReadError(f"{path.name} holds no video track.", _ANOTHER)
+
+
+def is_still_format(container: av.container.InputContainer) -> bool:
+    """Whether FFmpeg opened the file as a single image rather than as a video."""
+    name = container.format.name
+    return name == "image2" or name.endswith("_pipe")

@@ -330,8 +330,7 @@ def _grid_after(first: Fraction, last: _Moment, most: int, fps: Fraction) -> tup
 def _grid_before(
     earliest: Fraction, junction: Fraction, most: int, fps: Fraction
 ) -> tuple[Fraction, ...]:
-    # Half a frame of tolerance: nearest timestamps cover the clip's first frame as well.
-    count = min(most, max(0, _whole((junction - earliest) * fps + Fraction(1, 2))) + 1)
+    count = min(most, max(0, _whole((junction - earliest) * fps)) + 1)
     return tuple(junction - index / fps for index in reversed(range(count)))
 
 

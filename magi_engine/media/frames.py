@@ -121,7 +121,7 @@ def _decode(
         if packet is None:
             break
         if packet.size == 0:
-            continue  # "same again" of an AVI file, or the end; the decoder would take it as the end
+            continue  # "same again" in an AVI, or the end: a decoder takes both for the end
         yield from _decode_packet(stream, packet)
     yield from _decode_packet(stream, None)
 

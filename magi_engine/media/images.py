@@ -14,7 +14,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from magi_engine.errors import MediaReadError
-from magi_engine.media._files import check_file, open_container, video_stream
+from magi_engine.media._files import check_file, is_still_format, open_container, video_stream
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture
 
@@ -121,7 +121,7 @@ def _open_with_pillow(path: Path) -> Image.Image:
 def _open_with_ffmpeg(path: Path) -> Image.Image:
     """The first frame of a still-image format Pillow does not know (EXR, DPX, ...)."""
     with open_container(path) as container:
-        if not container.format.name.endswith("_pipe"):
+        if not is_still_format(container):
             raise MediaReadError(
                 f"{path.name} is a video, not an image.", "Use it as the video of a v2v request."
             )

@@ -10,7 +10,7 @@ import av
 import av.error
 from PIL import Image
 
-from magi_engine.media._files import check_file, open_container, video_stream
+from magi_engine.media._files import check_file, is_still_format, open_container, video_stream
 from magi_engine.media.frames import decode_frames, is_pillow_animation
 from magi_engine.media.images import displayed_size, is_animated, open_image, path_is_jpeg
 
@@ -77,7 +77,7 @@ def _is_still(path: Path) -> bool:
         return True
     except (OSError, ValueError, SyntaxError):
         with open_container(path) as container:
-            return container.format.name.endswith("_pipe")
+            return is_still_format(container)
 
 
 def _ffmpeg_numbers(path: Path) -> tuple[float | None, float | None, int | None]:

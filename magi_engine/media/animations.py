@@ -1,0 +1,198 @@
+"""GIF and animated WebP: both need the whole video before they can be made well.
+
+While the chunks arrive they are kept in a growing MP4 of high quality, which survives a crash and
+keeps memory flat; the end converts it, reading it once (WebP) or twice (GIF: one palette for all
+frames, then the frames).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import itertools
+import os
+import shutil
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.filter
+from av.video.reformatter import VideoReformatter
+from PIL import Image
+
+from magi_engine.media.colour import frame_to_rgb
+from magi_engine.media.fit import UInt8Array
+from magi_engine.media.frames import decode_frames
+from magi_engine.media.mp4 import Mp4Writer
+
+_XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/">'
+    "<dc:description>{}</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+_DITHER = "dither=bayer:bayer_scale=4"
+
+
+class _ConvertingWriter(Mp4Writer):
+    """Grows as an MP4 and converts it at the end."""
+
+    def encoder_options(self) -> dict[str, str]:
+        return super().encoder_options() | {"crf": str(min(self.options.crf, 8))}
+
+    def _finish(self) -> Path:
+        self._release()
+        converted = self.part.with_name(self.part.name + ".tmp")
+        try:
+            self._convert(converted)
+            final = self._final_name()
+            os.replace(converted, final)
+        finally:
+            with contextlib.suppress(OSError):
+                converted.unlink(missing_ok=True)
+        self._remove_part()
+        return final
+
+    @abstractmethod
+    def _convert(self, target: Path) -> None:
+        """Write `part` to `target` in the final format. Raises OSError or FFmpegError."""
+
+    def _pictures(self) -> Iterator[UInt8Array]:
+        scaler = VideoReformatter()
+        for frame in decode_frames(self.part):
+            yield frame_to_rgb(frame.picture, scaler)
+
+
+class GifWriter(_ConvertingWriter):
+    """Writes `.gif` with one palette made for the video; metadata is a GIF comment."""
+
+    def _convert(self, target: Path) -> None:
+        bare = target.with_name(target.name + ".gif")
+        try:
+            self._encode_gif(bare, self._palette())
+            _copy_with_comment(bare, target, self.video.metadata)
+        finally:
+            with contextlib.suppress(OSError):
+                bare.unlink(missing_ok=True)
+
+    def _source(self, graph: av.filter.Graph) -> av.filter.FilterContext:
+        return graph.add_buffer(
+            width=self.video.width,
+            height=self.video.height,
+            format=av.VideoFormat("rgb24"),
+            time_base=1 / self.video.fps,
+        )
+
+    def _rgb_frames(self) -> Iterator[av.VideoFrame]:
+        for index, picture in enumerate(self._pictures()):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, 1 / self.video.fps
+            yield frame
+
+    def _palette(self) -> av.VideoFrame:
+        graph = av.filter.Graph()
+        source = self._source(graph)
+        generate = graph.add("palettegen", "stats_mode=full")
+        sink = graph.add("buffersink")
+        source.link_to(generate)
+        generate.link_to(sink)
+        graph.configure()
+        for frame in self._rgb_frames():
+            source.push(frame)
+        source.push(None)
+        return _video_frame(sink.pull())
+
+    def _encode_gif(self, target: Path, palette: av.VideoFrame) -> None:
+        graph = av.filter.Graph()
+        source = self._source(graph)
+        colours = graph.add_buffer(
+            width=palette.width,
+            height=palette.height,
+            format=palette.format,
+            time_base=1 / self.video.fps,
+        )
+        use = graph.add("paletteuse", _DITHER)
+        sink = graph.add("buffersink")
+        source.link_to(use, 0, 0)
+        colours.link_to(use, 0, 1)
+        use.link_to(sink)
+        graph.configure()
+        palette.pts, palette.time_base = 0, 1 / self.video.fps
+        colours.push(palette)
+        colours.push(None)
+        with av.open(f"file:{target}", "w", format="gif") as container:
+            stream = container.add_stream("gif", rate=self.video.fps)
+            stream.width, stream.height = self.video.width, self.video.height
+            stream.pix_fmt = "pal8"
+            for frame in self._rgb_frames():
+                source.push(frame)
+                self._drain(sink, container, stream)
+            source.push(None)
+            self._drain(sink, container, stream)
+            container.mux(stream.encode(None))
+
+    def _drain(
+        self,
+        sink: av.filter.FilterContext,
+        container: av.container.OutputContainer,
+        stream: av.VideoStream,
+    ) -> None:
+        while True:
+            try:
+                frame = _video_frame(sink.pull())
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            container.mux(stream.encode(frame))
+
+
+class WebpWriter(_ConvertingWriter):
+    """Writes animated `.webp`; metadata is its XMP description."""
+
+    def _convert(self, target: Path) -> None:
+        pictures = (Image.fromarray(picture) for picture in self._pictures())
+        first = next(pictures)
+        # Whole milliseconds that add up: each frame ends where the next one begins.
+        ends = [round(1000 * n / self.video.fps) for n in range(self.frames_written + 1)]
+        durations = [after - before for before, after in itertools.pairwise(ends)]
+        extra = {} if self.video.metadata is None else {"xmp": _xmp(self.video.metadata)}
+        with target.open("wb") as file:
+            first.save(
+                file,
+                "WEBP",
+                save_all=True,
+                append_images=pictures,
+                duration=durations,
+                loop=0,
+                quality=self.options.webp_quality,
+                **extra,
+            )
+
+
+def _video_frame(frame: object) -> av.VideoFrame:
+    if not isinstance(frame, av.VideoFrame):
+        raise TypeError(f"a video filter gave a {type(frame).__name__}")
+    return frame
+
+
+def _copy_with_comment(source: Path, target: Path, comment: str | None) -> None:
+    """Copy a GIF, putting a comment between its header and its first block."""
+    with source.open("rb") as old, target.open("wb") as new:
+        header = old.read(13)
+        flags = header[10]
+        palette_bytes = 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+        new.write(header + old.read(palette_bytes))
+        if comment is not None:
+            data = comment.encode()
+            new.write(b"\x21\xfe")
+            for start in range(0, len(data), 255):
+                block = data[start : start + 255]
+                new.write(bytes([len(block)]) + block)
+            new.write(b"\x00")
+        shutil.copyfileobj(old, new)
+
+
+def _xmp(description: str) -> bytes:
+    return _XMP.format(html.escape(description)).encode()

@@ -1,0 +1,75 @@
+"""Turning a finished video into another format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from magi_engine.media.fit import FitPolicy, UInt8Array
+from magi_engine.media.frames import FrameFitter, decode_frames
+from magi_engine.media.info import probe
+from magi_engine.media.metadata import read_metadata
+from magi_engine.media.output import open_writer
+from magi_engine.media.writer import WriteOptions
+
+_BATCH = 24
+_DEFAULT_FPS = 24.0
+
+
+def export_video(
+    source: str | Path,
+    target: str | Path,
+    options: WriteOptions | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Path:
+    """Re-encode a video into the format of `target`'s suffix, with its metadata, streaming.
+
+    Args:
+        on_progress: called with 0..1 after every second of video; an exception it raises ends
+            the export and keeps what was written.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        MediaReadError: the source cannot be read.
+        OutputError, DiskFullError, InvalidRequestError: see `open_writer`.
+    """
+    source = Path(source)
+    info = probe(source)
+    width, height = info.width - info.width % 2, info.height - info.height % 2
+    fps = info.fps or _DEFAULT_FPS
+    with open_writer(target, width, height, fps, read_metadata(source), options) as writer:
+        for frames in _batches(source, width, height, writer.video.fps):
+            writer.write(frames)
+            if on_progress is not None and info.duration_s:
+                done = float(writer.frames_written / writer.video.fps)
+                on_progress(min(1.0, done / info.duration_s))
+    return writer.close()
+
+
+def _batches(source: Path, width: int, height: int, fps: Fraction) -> Iterator[UInt8Array]:
+    """The whole video at a constant rate, a batch of ``(T, H, W, 3)`` at a time."""
+    fitter = FrameFitter(width, height, FitPolicy.CROP, None)
+    pictures: list[UInt8Array] = []
+    index = 0
+    frames = decode_frames(source)
+    here = next(frames)
+    for ahead in frames:
+        # Every tick of the output closer to `here` than to the frame after it.
+        middle = (here.time + ahead.time) / 2
+        while index / fps <= middle:
+            pictures.append(fitter(here))
+            index += 1
+            if len(pictures) == _BATCH:
+                yield np.stack(pictures)
+                pictures = []
+        here = ahead
+    while index / fps < here.end - 1 / (2 * fps) or index == 0:
+        pictures.append(fitter(here))
+        index += 1
+    if pictures:
+        yield np.stack(pictures)

@@ -1,0 +1,62 @@
+"""A video as a folder of numbered PNG files, lossless."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from magi_engine.media.fit import UInt8Array
+from magi_engine.media.writer import FrameWriter
+
+FRAME_NAME = "{:06d}.png"
+METADATA_KEY = "Comment"
+
+
+class PngFolderWriter(FrameWriter):
+    """Writes `000000.png`, `000001.png`, ...; the first one carries the metadata as text."""
+
+    def _start(self) -> None:
+        self.part.mkdir()
+
+    def _append(self, frames: UInt8Array) -> None:
+        for index, picture in enumerate(frames, self.frames_written):
+            info = None
+            if index == 0 and self.video.metadata is not None:
+                info = PngInfo()
+                info.add_itxt(METADATA_KEY, self.video.metadata)
+            name = self.part / FRAME_NAME.format(index)
+            # Under another name until it is whole, so that no frame is ever half a file.
+            unfinished = name.with_suffix(".tmp")
+            with unfinished.open("wb") as file:
+                Image.fromarray(picture).save(file, "PNG", pnginfo=info)
+            unfinished.rename(name)
+
+    def _finish(self) -> Path:
+        return self._rescue()
+
+    def _rescue(self) -> Path:
+        tidy_folder(self.part)
+        final = self._final_name()
+        if final.is_dir():
+            final.rmdir()  # an empty folder of that name; Windows would not replace it
+        os.replace(self.part, final)
+        return final
+
+    def _release(self) -> None:
+        """Nothing is held between chunks."""
+
+    def _remove_part(self) -> None:
+        shutil.rmtree(self.part, ignore_errors=True)
+
+
+def tidy_folder(folder: Path) -> int:
+    """Remove a frame that was not written whole; returns the number of frames left."""
+    for unfinished in folder.glob("*.tmp"):
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+    return len(list(folder.glob("*.png")))

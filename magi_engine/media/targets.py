@@ -1,0 +1,112 @@
+"""Names of output files: free ones, unfinished ones, and finding the unfinished again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from pathlib import Path
+
+import psutil
+
+from magi_engine.errors import DiskFullError, InvalidRequestError, OutputError
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
+_PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+def output_suffix(path: Path) -> str:
+    """The format a target asks for: one of `VIDEO_SUFFIXES`, or "" for a folder of PNG frames.
+
+    Raises:
+        InvalidRequestError: a suffix no writer knows.
+    """
+    suffix = path.suffix.lower()
+    if path.is_dir() or not suffix:
+        return ""
+    if suffix not in VIDEO_SUFFIXES:
+        raise InvalidRequestError(
+            f"Videos cannot be written as {suffix}.",
+            "Use .mp4, .webm, .gif, .webp, or a folder name for PNG frames.",
+        )
+    return suffix
+
+
+def free_name(path: str | Path) -> Path:
+    """The path itself if nothing of that name exists, else the first of `name-2`, `name-3`, ..."""
+    path = Path(path)
+    candidate, number = path, 1
+    while not _is_free(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate
+
+
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse a target that cannot be written or that would replace something.
+
+    Raises:
+        OutputError: the folder is missing, or the name is taken.
+    """
+    if not target.parent.is_dir():
+        raise OutputError(f"There is no folder {target.parent}.", "Create it or choose another.")
+    if not (_is_free(target) or (overwrite and target.is_file())):
+        raise OutputError(
+            f"{target.name} exists already.",
+            f"Choose another name, such as {free_name(target).name}, or ask to overwrite it.",
+        )
+
+
+def part_path(target: Path, suffix: str) -> Path:
+    """A fresh hidden name next to the target; it says whose it is and which process writes it."""
+    return target.with_name(f".{target.name}.part-{os.getpid()}-{secrets.token_hex(4)}{suffix}")
+
+
+def find_partials(folder: str | Path) -> list[Path]:
+    """Unfinished outputs in a folder whose process is gone, the latest first.
+
+    Raises:
+        OutputError: the folder cannot be listed.
+    """
+    try:
+        parts = [part for part in Path(folder).iterdir() if _is_orphan(part)]
+        return sorted(parts, key=lambda part: part.stat().st_mtime, reverse=True)
+    except OSError as error:
+        raise output_error(error, Path(folder)) from error
+
+
+def target_of(part: Path) -> Path:
+    """The target an unfinished output was meant for.
+
+    Raises:
+        OutputError: the name is not that of an unfinished output.
+    """
+    match = _PART.match(part.name)
+    if match is None:
+        raise OutputError(f"{part.name} is not an unfinished video.", "Open it as it is.")
+    return part.with_name(match["name"])
+
+
+def output_error(error: OSError, where: Path) -> OutputError:
+    """The project's error for what the system says about writing."""
+    if error.errno in _NO_SPACE:
+        return DiskFullError(
+            f"No space is left to write {where.name}.", "Free some space or use another disk."
+        )
+    return OutputError(
+        f"{where.name} cannot be written in {where.parent}.",
+        "Choose a folder you may write to.",
+    )
+
+
+def _is_free(path: Path) -> bool:
+    if path.is_dir() and not path.is_symlink():
+        return not any(path.iterdir())
+    return not os.path.lexists(path)
+
+
+def _is_orphan(part: Path) -> bool:
+    match = _PART.match(part.name)
+    return match is not None and not psutil.pid_exists(int(match["pid"]))
