@@ -64,6 +64,12 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
     raise MediaReadError(f"{path.name} holds no video track.", _ANOTHER)
 
 
+def comment_of(container: av.container.InputContainer) -> str | None:
+    """The comment in the header of a file; Matroska shouts its keys, MP4 does not."""
+    tags = {key.lower(): value for key, value in container.metadata.items()}
+    return tags.get("comment")
+
+
 def is_still_format(container: av.container.InputContainer) -> bool:
     """Whether FFmpeg opened the file as a single image rather than as a video."""
     name = container.format.name

@@ -26,7 +26,7 @@ from PIL import Image
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.frames import decode_frames
-from magi_engine.media.mp4 import Mp4Writer
+from magi_engine.media.growing import Mp4Writer
 
 _XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'

@@ -247,7 +247,7 @@ def nearest(
 
 
 def as_rate(fps: float | Fraction) -> Fraction:
-    """Frames per second as an exact fraction; 29.97 becomes 30000/1001.
+    """Frames per second as an exact fraction; 29.97 and its like become n * 1000/1001.
 
     Raises:
         InvalidRequestError: not a positive, finite number.
@@ -256,6 +256,9 @@ def as_rate(fps: float | Fraction) -> Fraction:
         raise InvalidRequestError(
             f"A video cannot have {fps} frames per second.", "Give a positive number."
         )
+    film = round(fps * 1.001)
+    if abs(film / 1.001 - fps) < 0.002 and abs(round(fps) - fps) > 0.002:
+        return Fraction(film * 1000, 1001)
     return Fraction(fps).limit_denominator(1001)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from magi_engine.media._files import check_file, open_container
+from magi_engine.media._files import check_file, comment_of, open_container
 from magi_engine.media.png_frames import FRAME_NAME, METADATA_KEY
 
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
@@ -45,8 +45,7 @@ def _image_comment(image: Image.Image) -> object:
 
 def _container_comment(path: Path) -> str | None:
     with open_container(path) as container:
-        tags = {key.lower(): value for key, value in container.metadata.items()}
-        return tags.get("comment")
+        return comment_of(container)
 
 
 def _xmp_description(packet: bytes | None) -> str | None:

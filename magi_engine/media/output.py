@@ -13,10 +13,9 @@ from magi_engine.errors import MediaReadError
 from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import decode_frames
-from magi_engine.media.mp4 import Mp4Writer, make_ordinary
+from magi_engine.media.growing import GROWING, Mp4Writer, WebmWriter, make_ordinary
 from magi_engine.media.png_frames import PngFolderWriter, tidy_folder
 from magi_engine.media.targets import free_name, output_error, output_suffix, part_path, target_of
-from magi_engine.media.webm import WebmWriter
 from magi_engine.media.writer import FrameWriter, VideoFormat, WriteOptions, check_video
 
 # The growing file of each format: GIF and WebP are made from an MP4 at the end.
@@ -75,7 +74,7 @@ def recover_partial(part: str | Path) -> Path:
         else:
             next(decode_frames(part))
             target = target.with_suffix(part.suffix)
-        if part.suffix == ".mp4":
+        if part.suffix in GROWING:
             with contextlib.suppress(OSError, av.error.FFmpegError):
                 make_ordinary(part)
         final = free_name(target)

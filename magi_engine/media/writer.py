@@ -112,7 +112,7 @@ class FrameWriter(ABC):
     def write(self, frames: UInt8Array) -> None:
         """Append a chunk, ``(T, height, width, 3)`` uint8 RGB, T >= 1.
 
-        When it returns, another process can read the chunk from `part` (WebM: all but this one).
+        When it returns, another process can read the chunk from `part`.
 
         Raises:
             InvalidRequestError: the frames are not of this video's size and type.

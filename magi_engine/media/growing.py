@@ -1,10 +1,10 @@
-"""H.264 in an MP4 that grows by whole fragments, one per chunk.
+"""H.264 in MP4 and VP9 in WebM that grow by whole pieces, one per chunk.
 
-FFmpeg's muxer writes a fragment only when the next key frame arrives, so the newest chunk would
-always be missing. Instead every chunk gets an encoder and a muxer of its own, in memory, whose one
-fragment is appended to the file in a single write: after each `write()` the file on disk is a
-complete fragmented MP4. A clean end copies the packets, not re-encoding them, into an ordinary
-MP4 with its index in front, which every player and editor reads.
+FFmpeg's muxers write a piece (an MP4 fragment, a WebM cluster) only when the next key frame
+arrives, so the newest chunk would always be missing. Instead every chunk gets an encoder and a
+muxer of its own, in memory, whose one piece is appended to the file in a single write: after each
+`write()` the file on disk is a complete, streamable video. A clean end copies the packets, not
+re-encoding them, into an ordinary file with an index, which every player and editor reads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import contextlib
 import errno
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,28 +24,60 @@ import av.error
 from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 
-from magi_engine.media._files import open_container, video_stream
+from magi_engine.media._files import comment_of, open_container, video_stream
 from magi_engine.media.colour import rgb_to_frame, tag_bt709
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
 
-# Presentation order is decoding order (bf=0): with B-frames the first fragment would need an edit
-# list that is only known later. It costs some 7 % of the size.
-_NO_B_FRAMES = {"bf": "0"}
-_FRAGMENTS = (
-    "empty_moov+default_base_moof+frag_keyframe+frag_discont+negative_cts_offsets+skip_trailer"
+
+@dataclass(frozen=True)
+class Growing:
+    """One container format and its encoder.
+
+    Attributes:
+        suffix: of the file.
+        name: FFmpeg's muxer.
+        growing: muxer options of the file while it grows.
+        finished: muxer options of the file at the end.
+    """
+
+    suffix: str
+    name: str
+    encoder: str
+    growing: Mapping[str, str]
+    finished: Mapping[str, str]
+
+
+MP4 = Growing(
+    suffix=".mp4",
+    name="mp4",
+    encoder="libx264",
+    growing={
+        "movflags": "empty_moov+default_base_moof+frag_keyframe+frag_discont"
+        "+negative_cts_offsets+skip_trailer"
+    },
+    finished={"movflags": "faststart"},
 )
+WEBM = Growing(
+    suffix=".webm",
+    name="webm",
+    encoder="libvpx-vp9",
+    growing={"live": "1"},
+    finished={},
+)
+GROWING = {kind.suffix: kind for kind in (MP4, WEBM)}
 
 
-class Mp4Writer(FrameWriter):
-    """Writes `.mp4`; see the module's text."""
+class GrowingWriter(FrameWriter):
+    """Writes `.mp4` or `.webm`; see the module's text."""
 
+    kind: Growing
     _file: BinaryIO
     _good_bytes: int
 
     def encoder_options(self) -> dict[str, str]:
-        """Options of the H.264 encoder of the growing file."""
-        return {"crf": str(self.options.crf), "preset": self.options.preset} | _NO_B_FRAMES
+        """Options of the growing file's encoder."""
+        raise NotImplementedError
 
     def _start(self) -> None:
         self._scaler = VideoReformatter()
@@ -55,11 +88,11 @@ class Mp4Writer(FrameWriter):
         self._append_bytes(header)
 
     def _append(self, frames: UInt8Array) -> None:
-        _, fragment = self._mux(self._encode(frames), self.frames_written)
-        self._append_bytes(fragment)
+        _, piece = self._mux(self._encode(frames), self.frames_written)
+        self._append_bytes(piece)
 
     def _encode(self, frames: UInt8Array) -> list[av.Packet]:
-        context = av.CodecContext.create("libx264", "w")
+        context = av.CodecContext.create(self.kind.encoder, "w")
         self._set_up(context)
         context.flags |= Flags.global_header
         packets: list[av.Packet] = []
@@ -73,18 +106,21 @@ class Mp4Writer(FrameWriter):
         context.pix_fmt = "yuv420p"
         context.framerate = self.video.fps
         context.time_base = 1 / self.video.fps
+        context.bit_rate = 0  # the quality alone decides
         context.options = self.encoder_options()
         tag_bt709(context)
 
     def _mux(self, packets: list[av.Packet], sequence: int) -> tuple[bytes, bytes]:
-        """The file's header, and the packets as one fragment."""
+        """The file's header, and the packets as one piece."""
         buffer = io.BytesIO()
-        # Sequence numbers only have to rise, so the count of frames before serves.
-        options = {"movflags": _FRAGMENTS, "fragment_index": str(sequence + 1)}
-        with av.open(buffer, "w", format="mp4", container_options=options) as container:
+        options = dict(self.kind.growing)
+        if self.kind is MP4:
+            # Sequence numbers only have to rise, so the count of frames before serves.
+            options["fragment_index"] = str(sequence + 1)
+        with av.open(buffer, "w", format=self.kind.name, container_options=options) as container:
             if self.video.metadata is not None:
                 container.metadata["comment"] = self.video.metadata
-            stream = container.add_stream("libx264", rate=self.video.fps)
+            stream = container.add_stream(self.kind.encoder, rate=self.video.fps)
             self._set_up(stream.codec_context)
             stream.time_base = 1 / self.video.fps
             container.start_encoding()
@@ -107,12 +143,12 @@ class Mp4Writer(FrameWriter):
     def _finish(self) -> Path:
         self._release()
         with contextlib.suppress(OSError, av.error.FFmpegError):
-            # Without room for a second copy the fragmented file is complete and plays as well.
+            # Without room for a second copy the growing file is complete and plays as well.
             make_ordinary(self.part, self.frames_written)
         return self._rescue()
 
     def _rescue(self) -> Path:
-        final = self._final_name(".mp4")
+        final = self._final_name(self.kind.suffix)
         os.replace(self.part, final)
         return final
 
@@ -120,7 +156,7 @@ class Mp4Writer(FrameWriter):
         if self._file.closed:
             return
         with contextlib.suppress(OSError):
-            self._file.truncate(self._good_bytes)  # cut a fragment that was not written whole
+            self._file.truncate(self._good_bytes)  # cut a piece that was not written whole
         self._file.close()
 
     def _remove_part(self) -> None:
@@ -130,8 +166,29 @@ class Mp4Writer(FrameWriter):
             self.part.unlink(missing_ok=True)
 
 
+class Mp4Writer(GrowingWriter):
+    """H.264 in `.mp4`."""
+
+    kind = MP4
+
+    def encoder_options(self) -> dict[str, str]:
+        # Presentation order is decoding order (bf=0): with B-frames the first fragment would need
+        # an edit list that is only known later. It costs some 7 % of the size.
+        return {"crf": str(self.options.crf), "preset": self.options.preset, "bf": "0"}
+
+
+class WebmWriter(GrowingWriter):
+    """VP9 in `.webm`."""
+
+    kind = WEBM
+
+    def encoder_options(self) -> dict[str, str]:
+        speed = {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
+        return {"crf": str(self.options.vp9_crf)} | speed
+
+
 def make_ordinary(path: Path, frames: int | None = None) -> int:
-    """Replace a fragmented MP4 by an ordinary one with the same packets and metadata.
+    """Replace a grown file by an ordinary one with the same packets and metadata.
 
     Args:
         frames: how many there must be; None takes what is readable.
@@ -155,12 +212,14 @@ def make_ordinary(path: Path, frames: int | None = None) -> int:
 
 def _copy_packets(source_path: Path, target_path: Path) -> int:
     count = 0
-    options = {"movflags": "faststart"}
+    kind = GROWING[source_path.suffix]
     with (
         open_container(source_path) as source,
-        av.open(f"file:{target_path}", "w", format="mp4", container_options=options) as target,
+        av.open(
+            f"file:{target_path}", "w", format=kind.name, container_options=dict(kind.finished)
+        ) as target,
     ):
-        comment = source.metadata.get("comment")
+        comment = comment_of(source)
         if comment is not None:
             target.metadata["comment"] = comment
         old = video_stream(source, source_path)

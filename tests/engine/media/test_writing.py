@@ -1,0 +1,433 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from magi_engine.errors import InvalidRequestError, MediaReadError, OutputError
+from magi_engine.media import (
+    FrameWriter,
+    WriteOptions,
+    export_video,
+    find_partials,
+    free_name,
+    open_writer,
+    probe,
+    read_metadata,
+    recover_partial,
+)
+
+METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
+SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
+SIZE = 64
+
+
+def moving(count: int, size: int = SIZE) -> np.ndarray:
+    """A red disc crossing a gradient; (T, size, size, 3)."""
+    down, across = np.mgrid[:size, :size]
+    scale = size / 64
+    background = np.stack([across * 2 / scale, down * 2 / scale, np.full_like(down, 128)], -1)
+    pictures = np.repeat(background[None], count, 0).astype(np.uint8)
+    for index, picture in enumerate(pictures):
+        disc = (across - (10 + index) * scale) ** 2 + (down - 32 * scale) ** 2 < 80 * scale**2
+        picture[disc] = (220, 40, 40)
+    return pictures
+
+
+def decode(path: Path) -> list[np.ndarray]:
+    if path.is_dir():
+        return [np.asarray(Image.open(file)) for file in sorted(path.glob("*.png"))]
+    if path.suffix == ".webp":
+        with Image.open(path) as image:
+            frames = []
+            for index in range(getattr(image, "n_frames", 1)):
+                image.seek(index)
+                frames.append(np.asarray(image.convert("RGB")))
+            return frames
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def playable_frames(path: Path) -> int:
+    """Frames another process sees in a file that is still growing or was cut off."""
+    count = 0
+    with av.open(str(path)) as container:
+        try:
+            for _ in container.decode(video=0):
+                count += 1
+        except av.error.InvalidDataError:
+            pass
+    return count
+
+
+def write_all(target: Path, frames: np.ndarray, options: WriteOptions | None = None) -> Path:
+    size = frames.shape[1]
+    with open_writer(target, size, size, 24, METADATA, options) as writer:
+        for start in range(0, len(frames), 24):
+            writer.write(frames[start : start + 24])
+    assert writer.result is not None
+    return writer.result
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_format_holds_all_frames_and_the_metadata(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"result{suffix}"
+    frames = moving(48)
+    assert write_all(target, frames) == target
+    decoded = decode(target)
+    assert len(decoded) == 48
+    error = np.abs(np.stack(decoded).astype(int) - frames).mean()
+    assert error < (0.01 if suffix == "" else 6)
+    assert json.loads(read_metadata(target) or "") == json.loads(METADATA)
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]  # no part left behind
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
+def test_the_duration_is_right(tmp_path: Path, suffix: str) -> None:
+    info = probe(write_all(tmp_path / f"result{suffix}", moving(48)))
+    assert info.duration_s == pytest.approx(2.0, abs=0.05)
+    assert (info.width, info.height) == (SIZE, SIZE)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_flat_colours_survive(tmp_path: Path, suffix: str) -> None:
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (90, 160, 200)]
+    frames = np.empty((24 * len(colours), SIZE, SIZE, 3), np.uint8)
+    for index, colour in enumerate(colours):
+        frames[24 * index : 24 * index + 24] = colour
+    path = write_all(tmp_path / f"flat{suffix}", frames)
+    from magi_engine.media import ClipPart, read_video
+
+    for index, colour in enumerate(colours):
+        clip = read_video(path, SIZE, SIZE, 24, ClipPart.range(index, index + 1))
+        # Blue in limited-range 8-bit YUV steps by about two levels.
+        assert np.abs(clip.astype(int) - colour).max() <= 4
+
+
+def test_mp4_is_tagged_as_bt709(tmp_path: Path) -> None:
+    path = write_all(tmp_path / "a.mp4", moving(24))
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
+    assert frame.color_range == 1
+    assert frame.format.name == "yuv420p"
+
+
+def test_another_reader_sees_each_chunk_at_once(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24, METADATA) as writer:
+        assert read_metadata(writer.part) == METADATA  # before the first frame
+        for chunk in range(1, 5):
+            writer.write(moving(24))
+            assert playable_frames(writer.part) == 24 * chunk
+
+
+def test_the_finished_mp4_is_an_ordinary_one_with_its_index_in_front(tmp_path: Path) -> None:
+    content = write_all(tmp_path / "a.mp4", moving(72)).read_bytes()
+    assert b"moof" not in content
+    assert content.index(b"moov") < content.index(b"mdat")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == pytest.approx([index / 24 for index in range(72)])
+
+
+def test_chunks_of_any_length(tmp_path: Path) -> None:
+    frames = moving(31)
+    with open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24) as writer:
+        for start, end in ((0, 1), (1, 24), (24, 31)):
+            writer.write(frames[start:end])
+    assert len(decode(tmp_path / "a.mp4")) == 31
+    assert read_metadata(tmp_path / "a.mp4") is None
+
+
+def test_a_gif_is_smaller_than_the_naive_one(tmp_path: Path) -> None:
+    frames = moving(48, 128)
+    path = write_all(tmp_path / "a.gif", frames)
+    pictures = [Image.fromarray(frame) for frame in frames]
+    naive = tmp_path / "naive.gif"
+    pictures[0].save(naive, save_all=True, append_images=pictures[1:], duration=40)
+    assert path.stat().st_size * 2 < naive.stat().st_size
+
+
+def test_writing_is_deterministic(tmp_path: Path) -> None:
+    one = write_all(tmp_path / "1.mp4", moving(48)).read_bytes()
+    two = write_all(tmp_path / "2.mp4", moving(48)).read_bytes()
+    assert one == two
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_exception_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"result{suffix}"
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_writer(target, SIZE, SIZE, 24, METADATA) as writer,
+    ):
+        writer.write(moving(24))
+        raise KeyboardInterrupt
+    assert writer.result == target
+    assert len(decode(target)) == 24
+    assert read_metadata(target) == METADATA
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_exception_before_the_first_chunk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_writer(tmp_path / f"result{suffix}", SIZE, SIZE, 24) as writer,
+    ):
+        raise KeyboardInterrupt
+    assert writer.result is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_without_a_frame_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24)
+    with pytest.raises(OutputError, match="No frame"):
+        writer.close()
+    assert writer.keep() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_text("precious")
+    with pytest.raises(OutputError, match="exists already") as caught:
+        open_writer(target, SIZE, SIZE, 24)
+    assert "a-2.mp4" in caught.value.hint
+    assert target.read_text() == "precious"
+    assert free_name(target) == tmp_path / "a-2.mp4"
+    write_all(target, moving(4), WriteOptions(overwrite=True))
+    assert len(decode(target)) == 4
+
+
+def test_a_target_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24) as writer:
+        writer.write(moving(4))
+        writer.target.write_text("precious")
+    assert writer.result == tmp_path / "a-2.mp4"
+    assert writer.target.read_text() == "precious"
+
+
+def test_a_folder_with_something_in_it_is_never_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "frames"
+    target.mkdir()
+    assert write_all(target, moving(4)) == target  # empty: may be used
+    with pytest.raises(OutputError, match="exists already"):
+        open_writer(target, SIZE, SIZE, 24, options=WriteOptions(overwrite=True))
+    assert len(decode(target)) == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda folder: open_writer(folder / "a.avi", 64, 64, 24), "cannot be written as .avi"),
+        (lambda folder: open_writer(folder / "a.mp4", 63, 64, 24), "63x64"),
+        (lambda folder: open_writer(folder / "a.mp4", 0, 64, 24), "0x64"),
+        (lambda folder: open_writer(folder / "a.mp4", 64, 64, 0), "frames per second"),
+        (lambda folder: WriteOptions(crf=60), "crf"),
+        (lambda folder: WriteOptions(preset="warp"), "preset"),
+    ],
+)
+def test_impossible_requests(tmp_path: Path, make: Callable[[Path], object], says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        make(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        np.zeros((4, SIZE, 32, 3), np.uint8),
+        np.zeros((0, SIZE, SIZE, 3), np.uint8),
+        np.zeros((4, SIZE, SIZE, 3), np.float32),
+        np.zeros((SIZE, SIZE, 3), np.uint8),
+    ],
+)
+def test_frames_that_do_not_fit_are_refused_and_the_writer_goes_on(
+    tmp_path: Path, frames: np.ndarray
+) -> None:
+    with open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24) as writer:
+        with pytest.raises(InvalidRequestError):
+            writer.write(frames)
+        writer.write(moving(4))
+    assert len(decode(tmp_path / "a.mp4")) == 4
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no folder"):
+        open_writer(tmp_path / "absent" / "a.mp4", SIZE, SIZE, 24)
+
+
+# What the child processes below run: a writer of endless chunks. `setuid` is for a test that runs
+# as root, whom no folder refuses.
+CHILD = """
+import os, resource, sys
+import numpy as np
+from magi_engine.errors import MagiError
+from magi_engine.media import open_writer
+
+target, mode = sys.argv[1:]
+frames = np.random.default_rng(0).integers(0, 255, (24, 64, 64, 3), dtype=np.uint8)
+if mode == "readonly" and os.geteuid() == 0:
+    os.setuid(65534)
+if mode == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+try:
+    with open_writer(target, 64, 64, 24, '{"seed": 7}') as writer:
+        for chunk in range(3 if mode == "stop" else 60):
+            writer.write(frames)
+            print(writer.frames_written, flush=True)
+        if mode == "stop":
+            sys.stdin.read()
+except MagiError as error:
+    print(type(error).__name__, "|", error.message, "|", error.hint, flush=True)
+"""
+
+
+def child(target: Path, mode: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(target), mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder any user can reach, unlike pytest's."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and RLIMIT_FSIZE are POSIX")
+@pytest.mark.parametrize(
+    ("suffix", "survive"), [(".mp4", 72), (".webm", 72), (".gif", 72), ("", 72)]
+)
+def test_a_killed_process_leaves_a_video_that_plays(
+    tmp_path: Path, suffix: str, survive: int
+) -> None:
+    target = tmp_path / f"result{suffix}"
+    with child(target, "stop") as process:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != "72":
+            assert process.poll() is None
+        assert find_partials(tmp_path) == []  # its process is alive
+        process.send_signal(signal.SIGKILL)
+    assert not target.exists()
+    [part] = find_partials(tmp_path)
+    if part.is_file():
+        assert playable_frames(part) >= survive
+        assert read_metadata(part) == '{"seed": 7}'
+    recovered = recover_partial(part)
+    assert recovered == (target.with_suffix(".mp4") if suffix == ".gif" else target)
+    assert len(decode(recovered)) >= survive
+    assert read_metadata(recovered) == '{"seed": 7}'
+    assert list(tmp_path.iterdir()) == [recovered]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and RLIMIT_FSIZE are POSIX")
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
+def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"result{suffix}"
+    output, errors = child(target, "full").communicate(timeout=60)
+    *written, last = output.splitlines()
+    name, message, hint = last.split(" | ")
+    assert name == "DiskFullError"
+    assert message.startswith("No space is left")
+    [kept] = list(tmp_path.iterdir())
+    assert kept.name in hint
+    assert kept.stat().st_size <= 500_000
+    assert playable_frames(kept) >= int(written[-1]) > 0
+    assert read_metadata(kept) == '{"seed": 7}'
+    assert errors == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are made read-only otherwise")
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ""])
+def test_a_read_only_folder(open_folder: Path, suffix: str) -> None:
+    os.chmod(open_folder, 0o555)
+    output, errors = child(open_folder / f"result{suffix}", "readonly").communicate(timeout=60)
+    assert output.startswith("OutputError | result"), errors
+    assert "Choose a folder you may write to." in output
+    assert errors == ""
+    os.chmod(open_folder, 0o755)
+
+
+def test_a_fragment_cut_in_the_middle_is_dropped_on_recovery(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24, METADATA)
+    for _ in range(3):
+        writer.write(moving(24))
+    content = writer.part.read_bytes()
+    writer.close()
+    part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
+    part.write_bytes(content[: len(content) - 800])
+    recovered = recover_partial(part)
+    assert recovered.name == "b.mp4"
+    assert len(decode(recovered)) >= 48
+    assert read_metadata(recovered) == METADATA
+
+
+def test_what_cannot_be_recovered(tmp_path: Path) -> None:
+    ordinary = tmp_path / "a.mp4"
+    ordinary.touch()
+    with pytest.raises(OutputError, match="not an unfinished video"):
+        recover_partial(ordinary)
+    writer = open_writer(tmp_path / "b.mp4", SIZE, SIZE, 24)
+    header = writer.part.read_bytes()
+    writer.keep()
+    part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
+    part.write_bytes(header)
+    with pytest.raises(MediaReadError):
+        recover_partial(part)
+    assert part.exists()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_export_keeps_frames_and_metadata(tmp_path: Path, suffix: str) -> None:
+    source = write_all(tmp_path / "source.mp4", moving(40))
+    progress: list[float] = []
+    target = export_video(source, tmp_path / f"copy{suffix}", on_progress=progress.append)
+    assert len(decode(target)) == 40
+    assert read_metadata(target) == METADATA
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+
+
+def test_export_stopped_by_its_caller_keeps_what_was_written(tmp_path: Path) -> None:
+    source = write_all(tmp_path / "source.mp4", moving(72))
+
+    def stop(done: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_video(source, tmp_path / "copy.mp4", on_progress=stop)
+    assert len(decode(tmp_path / "copy.mp4")) == 24
+
+
+def test_comments_of_other_programs_are_no_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.gif"
+    Image.new("RGB", (32, 32)).save(path, comment=b"made elsewhere")
+    assert read_metadata(path) is None
+    Image.new("RGB", (32, 32)).save(tmp_path / "plain.webp")
+    assert read_metadata(tmp_path / "plain.webp") is None
+
+
+def test_writer_is_the_documented_type(tmp_path: Path) -> None:
+    with open_writer(str(tmp_path / "a.mp4"), SIZE, SIZE, 23.976, METADATA) as writer:
+        assert isinstance(writer, FrameWriter)
+        assert str(writer.video.fps) == "24000/1001"
+        writer.write(moving(4))
+    assert probe(tmp_path / "a.mp4").fps == pytest.approx(23.976, abs=0.001)
