@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,8 @@ _SHORTCUT_INTERVALS = {"8,16,16": (2.0, 1.0, 1.0), "16,16,8": (1.0, 1.0, 2.0)}
 
 def legal_steps(window_size: int, kv_stages: int, up_to: int = 128) -> list[int]:
     """Step counts that split evenly over the window and over the stages of the KV range."""
-    return [n for n in range(1, up_to + 1) if n % window_size == 0 and n % kv_stages == 0]
+    unit = math.lcm(window_size, kv_stages)
+    return list(range(unit, up_to + 1, unit))
 
 
 def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
@@ -37,12 +40,13 @@ def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
             f"A window of {window_size} chunks is not possible.",
             f"Choose a window from 1 to {MAX_WINDOW}.",
         )
-    legal = legal_steps(window_size, kv_stages)
-    if num_steps not in legal:
-        nearest = sorted(sorted(legal, key=lambda n: abs(n - num_steps))[:3])
+    unit = math.lcm(window_size, kv_stages)
+    if num_steps < 1 or num_steps % unit:
+        fewest = max(1, round(num_steps / unit) - 1)
+        nearest = [unit * n for n in range(fewest, fewest + 3)]
         raise InvalidRequestError(
             f"{num_steps} steps do not work with a window of {window_size} chunks.",
-            f"Choose {', '.join(map(str, nearest[:-1]))} or {nearest[-1]} steps.",
+            f"Choose {nearest[0]}, {nearest[1]} or {nearest[2]} steps.",
         )
 
 

@@ -82,10 +82,15 @@ class HistoryRule:
 
     def oldest_needed(self, stage: Stage) -> int:
         """The earliest chunk any forward from this stage on attends to."""
-        seen = [self.first_seen(c, s) for c, s in zip(stage.chunks, stage.steps, strict=True)]
-        if stage.rereads_clean:
-            seen.append(self.first_seen_clean(stage.first - 1))
-        return min(seen)
+        # All the steps ahead count, since a range may also grow along the steps; and so does
+        # the clean read that will follow this stage.
+        seen = [
+            self.first_seen(chunk, step)
+            for chunk, start in zip(stage.chunks, stage.steps, strict=True)
+            for step in range(start, self.num_steps)
+        ]
+        next_clean = stage.first - 1 if stage.rereads_clean else stage.first
+        return min(*seen, self.first_seen_clean(next_clean))
 
     def span(self, some_stages: Sequence[Stage]) -> int:
         """The most chunks that have to be at hand at once in any of these stages."""
