@@ -81,11 +81,12 @@ class ModelConfig:
             "model_config.hidden_size",
             f"is {self.hidden_size}, not a multiple of 8",
         )
+        _require(
+            self.x_rescale_factor > 0, "model_config.x_rescale_factor", "must be positive"
+        )
         # Single values of the released family; other values mean another architecture.
         fixed = {
             "apply_layernorm_1p": True,
-            "half_channel_vae": False,
-            "x_rescale_factor": 1,
             "t_patch_size": 1,
             "xattn_cond_hidden_ratio": 1.0,
             "cond_gating_ratio": 1.0,
@@ -96,6 +97,11 @@ class ModelConfig:
                 f"model_config.{name}",
                 f"is {getattr(self, name)!r}; only {value!r} exists in the released models",
             )
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents; with ``half_channel_vae`` the model sees them twice."""
+        return self.in_channels // 2 if self.half_channel_vae else self.in_channels
 
     @property
     def condition_size(self) -> int:

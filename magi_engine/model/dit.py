@@ -141,7 +141,7 @@ class VideoDiT(nn.Module):
         for index, layer in enumerate(self.videodit_blocks.layers):
             x = layer(index, x, condition, seen, rotary, attend)
         x = self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
-        return rearrange(
+        velocity = rearrange(
             x,
             "n (t h w) (ph pw c) -> n c t (h ph) (w pw)",
             h=height,
@@ -149,13 +149,17 @@ class VideoDiT(nn.Module):
             ph=self.config.patch_size,
             pw=self.config.patch_size,
         )
+        return velocity[:, : self.config.latent_channels] / self.config.x_rescale_factor
 
     def _patchify(self, latents: Tensor) -> Tensor:
         # A convolution whose stride is its kernel is a linear layer on patches: the same
         # numbers, on every device.
         patch = self.config.patch_size
+        latents = latents.float() * self.config.x_rescale_factor
+        if self.config.half_channel_vae:
+            latents = torch.cat([latents, latents], dim=1)
         x = rearrange(
-            latents.float(), "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch
+            latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch
         )
         return F.linear(x, self.x_embedder.weight.flatten(1))
 

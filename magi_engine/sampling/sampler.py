@@ -196,7 +196,7 @@ class _Run:
         prefix_frames = 0 if prefix is None else prefix.shape[2]
         self.offset = prefix_frames // settings.chunk_width
         self.emit_from = 0 if prefix_frames == 1 else prefix_frames
-        self.shape = (1, model.config.in_channels, settings.chunk_width, height, width)
+        self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)
         self.times = timestep_schedule(settings.num_steps, settings.shortcut_mode)
         self.intervals = step_intervals(
             settings.num_steps, settings.window_size, settings.shortcut_mode

@@ -1,0 +1,139 @@
+"""What every training stage shares: a time budget, learning-rate pace, averages, checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+
+class Pace:
+    """Counts steps against a budget of minutes or steps, whichever ends first.
+
+    The learning rate warms up, stays constant, and falls to zero over the last ``cooldown``
+    share of the budget.
+    """
+
+    def __init__(
+        self, minutes: float, max_steps: int, warmup_steps: int = 200, cooldown: float = 0.3
+    ) -> None:
+        self.seconds, self.max_steps = minutes * 60, max_steps
+        self.warmup_steps, self.cooldown = warmup_steps, cooldown
+        self.start = time.monotonic()
+        self.step = 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent, 0..1."""
+        by_time = (time.monotonic() - self.start) / self.seconds
+        return min(1.0, max(by_time, self.step / self.max_steps))
+
+    @property
+    def rate(self) -> float:
+        """Factor on the learning rate now."""
+        warm = min(1.0, (self.step + 1) / self.warmup_steps)
+        return warm * min(1.0, (1 - self.progress) / self.cooldown)
+
+    def __iter__(self) -> Iterator[int]:
+        while self.progress < 1:
+            yield self.step
+            self.step += 1
+
+
+class Average:
+    """Exponential moving average of a module's parameters, itself a module of the same kind."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+        self._pairs = (list(self.module.parameters()), list(module.parameters()))
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the module; faster while ``step`` is small."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averages, current = self._pairs
+        torch._foreach_lerp_(averages, [p.detach() for p in current], 1 - decay)
+
+
+class Optimiser:
+    """AdamW with clipping; matrices decay, vectors do not."""
+
+    def __init__(self, modules: Iterable[nn.Module], rate: float, weight_decay: float) -> None:
+        parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
+        self.parameters, self.rate = parameters, rate
+        self.adam = torch.optim.AdamW(
+            [
+                {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+                {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+            ],
+            lr=rate,
+            betas=(0.9, 0.98),
+            fused=parameters[0].is_cuda,
+        )
+
+    def step(self, loss: Tensor, factor: float) -> None:
+        """One update with the learning rate times ``factor``."""
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate * factor
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.adam.step()
+
+
+class Log:
+    """Prints averages of some numbers now and then, and keeps them in a JSON-lines file."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        self._every = every
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, pace: Pace, **values: Tensor) -> None:
+        """Note values on the device, without waiting for it."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach()
+            self._counts[name] = self._counts.get(name, 0) + 1
+        if pace.step % self._every == 0:
+            row = {name: round(float(s) / self._counts[name], 5) for name, s in self._sums.items()}
+            row = {"step": pace.step, "seconds": round(time.monotonic() - pace.start, 1)} | row
+            print(row, flush=True)
+            print(json.dumps(row), file=self._file, flush=True)
+            self._sums, self._counts = {}, {}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def save_checkpoint(path: Path, **modules: nn.Module) -> None:
+    """Save several modules into one file in bf16-exact or float32 form as they are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+        if key != "encoder.embed_tokens.weight"  # a T5's second name for shared.weight
+    }
+    save_file(tensors, path)
+
+
+def load_checkpoint(path: Path, **modules: nn.Module) -> None:
+    """Load what :func:`save_checkpoint` wrote."""
+    tensors = load_file(path)
+    for name, module in modules.items():
+        prefix = f"{name}."
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        own = module.state_dict()
+        if "encoder.embed_tokens.weight" in own:
+            state["encoder.embed_tokens.weight"] = state["shared.weight"]
+        module.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()})
