@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
@@ -60,3 +64,84 @@ def fill_with_noise(model: VideoDiT, seed: int) -> VideoDiT:
             fan_in = parameter[0].numel() if parameter.dim() > 1 else 10
             parameter.copy_(noise * fan_in**-0.5)
     return nn.Module.eval(model)  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def tiny_model_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration file of a whole tiny random model in the official layout, distilled.
+
+    48x32 pixels, two chunks, 4 steps in a window of 2; do not change its folder.
+    """
+    from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
+    from magi_engine.config.vae import VaeConfig
+    from magi_engine.model.vae import ViTVAE
+    from magi_engine.training.tokenizer import (
+        make_tiny_t5,
+        save_t5,
+        tiny_t5_config,
+        train_tokenizer,
+    )
+
+    root = tmp_path_factory.mktemp("tiny")
+    width = 16
+    dit = fill_with_noise(VideoDiT(_TINY_DIT), seed=3)
+    weights = root / "dit" / "inference_weight.distill" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    save_file(dit.state_dict(), weights)
+
+    vae_config = VaeConfig(
+        video_size=32,
+        video_length=12,
+        embed_dim=32,
+        depth=1,
+        num_heads=2,
+        mlp_ratio=2.0,
+        ln_in_attn=False,
+        use_final_proj=True,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        vae = ViTVAE(vae_config)
+        for name in ("encoder", "decoder"):
+            nn.init.normal_(getattr(vae, name).pos_embed, std=0.5)
+    (root / "vae").mkdir()
+    (root / "vae" / "config.json").write_text(json.dumps(vae_config.to_dict()))
+    save_file(vae.state_dict(), root / "vae" / "diffusion_pytorch_model.safetensors")
+
+    corpus = ["a red circle moves left", "a blue square moves up", "two green stars spin"]
+    vocab_size = train_tokenizer(corpus, root / "t5", vocab_size=220)
+    t5_config = tiny_t5_config(vocab_size, d_model=width, layers=1, heads=2, d_ff=32)
+    save_t5(make_tiny_t5(t5_config, seed=5), root / "t5")
+
+    random = np.random.RandomState(6)
+    tables = {"caption_token": 1, "logo_token": 1, "other_tokens": 20}
+    arrays = {name: random.randn(rows, width) for name, rows in tables.items()}
+    np.savez(root / "special_tokens.npz", **arrays)  # type: ignore[arg-type]
+
+    runtime = RuntimeConfig(
+        num_steps=4,
+        window_size=2,
+        noise2clean_kvrange=[3, 2],
+        num_frames=48,
+        video_size_w=48,
+        video_size_h=32,
+        load="dit",
+        t5_pretrained="t5",
+        vae_pretrained="vae",
+    )
+    config = MagiConfig(_TINY_DIT, runtime, EngineConfig(distill=True))
+    path = root / "tiny_config.json"
+    path.write_text(json.dumps(config.to_dict()))
+    return path
+
+
+_TINY_DIT = ModelConfig(
+    num_layers=2,
+    hidden_size=64,
+    ffn_hidden_size=96,
+    num_attention_heads=8,
+    num_query_groups=4,
+    kv_channels=8,
+    params_dtype="torch.float32",
+    caption_channels=16,
+)

@@ -1,0 +1,228 @@
+"""How a running generation looks in a terminal, in a log file, and to another program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from magi_engine.runtime.events import (
+    Cancelled,
+    ChunkReady,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Paused,
+    Progress,
+    PromptChanged,
+    Resumed,
+    StageStarted,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+_BAR_WIDTH = 32
+
+
+class Display(Protocol):
+    """Shows events; used as a context manager around the generation."""
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence that is not an event."""
+        ...
+
+
+def choose_display(as_json: bool, quiet: bool) -> Display:
+    """JSON lines if asked for, a live display on a terminal, plain lines elsewhere."""
+    if as_json:
+        return JsonDisplay(sys.stdout)
+    if quiet:
+        return PlainDisplay(sys.stderr, quiet=True)
+    if sys.stderr.isatty():
+        return LiveDisplay()
+    return PlainDisplay(sys.stderr)
+
+
+def duration_text(seconds: float) -> str:
+    """``seconds`` as a person would say them: 7 s, 3:05 min, 2:10 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+
+
+def closing_text(event: Finished | Cancelled) -> str:
+    """What a finished or stopped generation left behind."""
+    if isinstance(event, Finished):
+        where = f"Saved {event.path}" if event.path else "Done"
+        return f"{where} ({event.frames} frames in {duration_text(event.elapsed_s)})."
+    if event.path:
+        return f"Stopped. The {event.frames} frames finished so far are in {event.path}."
+    return "Stopped before the first chunk was finished; there is nothing to keep."
+
+
+def _sentence(event: Event) -> str | None:
+    match event:
+        case StageStarted():
+            return f"{event.stage.sentence} ..."
+        case Notice():
+            return f"Note: {event.message}"
+        case PromptChanged():
+            return f"From chunk {event.chunk} on: {event.text}"
+        case Paused():
+            return "Paused."
+        case Resumed():
+            return "Going on."
+        case Finished() | Cancelled():
+            return closing_text(event)
+    return None
+
+
+class JsonDisplay:
+    """One JSON object per line and event."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> JsonDisplay:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        """Write the event's line at once, so that a reader sees it in time."""
+        print(json.dumps(event.to_dict(), ensure_ascii=False), file=self._stream, flush=True)
+
+    def say(self, sentence: str) -> None:
+        """Sentences for people go to stderr."""
+        print(sentence, file=sys.stderr, flush=True)
+
+
+class PlainDisplay:
+    """A line per stage and finished chunk, for logs and pipes."""
+
+    def __init__(self, stream: TextIO, quiet: bool = False) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> PlainDisplay:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        """Write a line if the event deserves one."""
+        if isinstance(event, Progress):
+            self._progress = event
+        elif isinstance(event, ChunkReady):
+            if not self._quiet:
+                self.say(self._chunk_line(event))
+        elif (sentence := _sentence(event)) and (
+            not self._quiet or isinstance(event, Notice | Finished | Cancelled)
+        ):
+            self.say(sentence)
+
+    def say(self, sentence: str) -> None:
+        """Write one line."""
+        print(sentence, file=self._stream, flush=True)
+
+    def _chunk_line(self, event: ChunkReady) -> str:
+        progress = self._progress
+        frames = event.first_frame + len(event.frames)
+        if progress is None:
+            return f"Chunk {event.index} is ready, {frames} frames."
+        of = f" ({event.index + 1} of {progress.num_chunks})" if progress.num_chunks else ""
+        left = "" if progress.eta_s is None else f", about {duration_text(progress.eta_s)} left"
+        pace = f"{progress.frames_per_second:.1f} frames/s"
+        return f"Chunk {event.index}{of} is ready, {frames} frames, {pace}{left}."
+
+
+class LiveDisplay:
+    """A bar for the whole video and a line with the chunks in work, redrawn in place."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._stage = ""
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def show(self, event: Event) -> None:
+        """Redraw, or write a line above the bar."""
+        match event:
+            case Progress():
+                self._progress = event
+            case StageStarted():
+                self._stage = event.stage.sentence
+            case ChunkReady() | Failed():
+                pass
+            case _:
+                self.say(_sentence(event) or "")
+        self._live.update(self._drawing())
+
+    def say(self, sentence: str) -> None:
+        """Write a line above the bar."""
+        self._console.print(sentence, markup=False)
+
+    def _drawing(self) -> Group:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        progress = self._progress
+        if progress is None:
+            return Group(Spinner("dots", text=Text(f" {self._stage} ...")))
+        bar = ProgressBar(
+            total=1.0,
+            completed=progress.fraction or 0.0,
+            width=_BAR_WIDTH,
+            pulse=progress.fraction is None,
+        )
+        line = Table.grid(padding=(0, 1))
+        line.add_row(self._stage, bar, Text(_pace_text(progress)))
+        return Group(line, Text(_chunks_text(progress), style="dim"))
+
+
+def _pace_text(progress: Progress) -> str:
+    of = f" of {progress.num_chunks}" if progress.num_chunks else ""
+    parts = [
+        "" if progress.fraction is None else f"{progress.fraction:.0%}",
+        f"{progress.chunks_done}{of} chunks",
+        f"{progress.frames_per_second:.1f} frames/s",
+        f"next in {duration_text(progress.next_chunk_s)}",
+        "" if progress.eta_s is None else f"{duration_text(progress.eta_s)} left",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _chunks_text(progress: Progress) -> str:
+    return "  ".join(
+        f"chunk {status.index}: step {status.step}/{progress.num_steps}"
+        for status in progress.active
+    )

@@ -1,0 +1,59 @@
+"""``magi doctor``: what this machine can do, tried out rather than guessed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magi_engine.cli.exit_codes import DONE
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.doctor import Finding
+
+_MARKS = {True: "yes", False: "no", None: ""}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "doctor",
+        help="say what works on this machine, and why something does not",
+        description="Says which versions, devices, number formats, codecs and models work here. "
+        "Everything is tried out, nothing is changed.",
+    )
+    parser.add_argument("--json", action="store_true", help="for other programs")
+    parser.add_argument(
+        "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine and print; returns the exit code."""
+    from magi_engine.runtime.doctor import examine
+
+    findings = examine(args.models_dir)
+    if args.json:
+        print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
+    else:
+        _print_table(findings)
+    return DONE
+
+
+def _print_table(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for topic in dict.fromkeys(finding.topic for finding in findings):
+        table = Table.grid(padding=(0, 2))
+        for finding in findings:
+            if finding.topic == topic:
+                mark = Text(_MARKS[finding.works], style="green" if finding.works else "yellow")
+                table.add_row(f"  {finding.name}", mark, Text(finding.detail))
+        console.print(Text(topic, style="bold"))
+        console.print(table)

@@ -1,0 +1,76 @@
+"""``magi replay``: sample a recorded case again and compare, to check a machine's numerics."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magi_engine.cli.exit_codes import DONE
+from magi_engine.errors import InvalidRequestError
+from magi_engine.runtime.devices import choose_device, choose_dtype
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "replay",
+        help="check the numerics of this machine against a recorded case",
+        description="Samples a recorded case from its own noise, caption and prefix, writes the "
+        "latents of each chunk, and says how far they are from the recorded ones.",
+    )
+    parser.add_argument("case", type=Path, metavar="CASE.json")
+    for option, what in (
+        ("--weights", "weights of the transformer"),
+        ("--tensors", "noise, caption, prefix and recorded chunks of the case"),
+        ("--special-tokens", "special_tokens.npz"),
+        ("--out", "where to write the chunk.K tensors (.safetensors)"),
+    ):
+        parser.add_argument(option, type=Path, required=True, metavar="FILE", help=what)
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16"), help="default: as the case says"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay and write; returns the exit code."""
+    for path in (args.case, args.weights, args.tensors, args.special_tokens):
+        if not path.is_file():
+            raise InvalidRequestError(f"There is no file {path}.", "Check the name.")
+    if not args.out.parent.is_dir():
+        raise InvalidRequestError(f"There is no folder {args.out.parent}.", "Create it first.")
+    device = choose_device(args.device)
+    dtype = None if args.dtype is None else choose_dtype(args.dtype, device)
+
+    from safetensors.torch import load_file, save_file
+
+    from magi_engine.runtime.replay import replay_case
+
+    chunks = replay_case(
+        args.case, args.weights, args.tensors, args.special_tokens, device=device, dtype=dtype
+    )
+    save_file({name: chunk.contiguous() for name, chunk in chunks.items()}, args.out)
+    recorded = load_file(args.tensors)
+    for name, chunk in chunks.items():
+        shape = "x".join(map(str, chunk.shape))
+        if name in recorded:
+            print(f"{name}  {shape}  relative L2 {_relative_l2(chunk, recorded[name]):.2e}")
+        else:
+            print(f"{name}  {shape}")
+    print(f"Saved {args.out}", file=sys.stderr)
+    return DONE
+
+
+def _relative_l2(chunk: Tensor, expected: Tensor) -> float:
+    if chunk.shape != expected.shape:
+        raise InvalidRequestError(
+            f"A chunk is {tuple(chunk.shape)} large, but recorded as {tuple(expected.shape)}.",
+            "Use the tensors that belong to the case.",
+        )
+    return ((chunk - expected).norm() / expected.norm()).item()

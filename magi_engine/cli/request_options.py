@@ -1,0 +1,342 @@
+"""The options that describe a generation, and the request they add up to."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from magi_engine.config.official import SHORTCUT_MODES, MagiConfig
+from magi_engine.errors import InvalidRequestError
+from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.targets import free_name
+from magi_engine.media.writer import PRESETS, WriteOptions
+from magi_engine.runtime.choice import model_config
+from magi_engine.runtime.devices import DTYPES
+from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.request import (
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    SamplingOverrides,
+)
+from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.validation import validate
+
+_SEEDS = 2**31
+_SLUG_LENGTH = 40
+_OVERRIDES = {  # option -> field of the official configuration
+    "steps": "num_steps",
+    "window": "window_size",
+    "shortcut_mode": "shortcut_mode",
+    "cfg_number": "cfg_number",
+    "cfg_t_range": "cfg_t_range",
+    "prev_chunk_scales": "prev_chunk_scales",
+    "text_scales": "text_scales",
+    "kv_range": "noise2clean_kvrange",
+    "clean_kv_range": "clean_chunk_kvrange",
+}
+
+
+def add_request_options(parser: argparse.ArgumentParser) -> None:
+    """Options for everything in a request. Their defaults are None: not given."""
+    _add_content_options(parser)
+    _add_reference_options(parser)
+    _add_output_options(parser)
+    add_machine_options(parser)
+    _add_sampling_options(parser)
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    """Where and with what to compute."""
+    group = parser.add_argument_group("machine")
+    group.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
+    group.add_argument("--dtype", choices=DTYPES, help="number format; auto suits the device")
+    group.add_argument(
+        "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
+    )
+
+
+def _add_content_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to make")
+    group.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        help="from a text, an image or a video; default: what --image and --video say",
+    )
+    group.add_argument("--prompt", metavar="TEXT", help="what to show, in English")
+    group.add_argument(
+        "--prompt-at",
+        nargs=2,
+        action="append",
+        metavar=("K", "TEXT"),
+        help="prompt from chunk K on; may be given several times",
+    )
+    group.add_argument("--size", type=_size, metavar="WxH", help="pixels, multiples of 16")
+    length = group.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=_number, metavar="S", help="length of the result")
+    length.add_argument(
+        "--until-stopped", action="store_true", help="go on until Ctrl-C, whatever the length"
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
+    group.add_argument("--model", metavar="NAME", help="see 'magi doctor' for the names")
+    group.add_argument(
+        "--config", metavar="FILE", help="official configuration file to use instead"
+    )
+    group.add_argument(
+        "--like", type=Path, metavar="FILE", help="take over the settings of a generated video"
+    )
+
+
+def _add_reference_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("starting from an image or a video")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--image", metavar="FILE", help="first frame of the video")
+    source.add_argument("--video", metavar="FILE", help="video to continue")
+    group.add_argument(
+        "--fit",
+        choices=[policy.value for policy in FitPolicy],
+        help="how to bring it to the size: crop (default), pad, or stretch",
+    )
+    group.add_argument(
+        "--crop", type=_crop, metavar="X,Y,W,H", help="use only this part of the picture, in pixels"
+    )
+    group.add_argument(
+        "--clip",
+        type=_clip,
+        metavar="PART",
+        help="part of the video to start from: end (default), start, end:S or start:S for "
+        "S seconds, or A-B in seconds; at most 5 s",
+    )
+    group.add_argument(
+        "--prepend-source",
+        action="store_true",
+        default=None,
+        help="put the video in front of the result",
+    )
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help=".mp4, .webm, .gif, .webp, or a folder name for PNG frames; "
+        "default: a name made of prompt and seed",
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    group.add_argument(
+        "--crf", type=int, metavar="N", help="quality of MP4 and WebM, 0 is best; default 18 and 24"
+    )
+    group.add_argument("--preset", choices=PRESETS, help="effort of the MP4 encoder")
+
+
+def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("sampling (default: as the model is configured)")
+    group.add_argument("--steps", type=int, metavar="N", help="denoising steps per chunk")
+    group.add_argument("--window", type=int, metavar="N", help="chunks denoised together, 1 to 8")
+    group.add_argument("--shortcut-mode", choices=SHORTCUT_MODES, help="schedule of 12 steps")
+    group.add_argument(
+        "--text-scales",
+        type=_numbers,
+        metavar="LIST",
+        help="guidance by the prompt per --cfg-t-range entry, or one number for all",
+    )
+    group.add_argument(
+        "--prev-chunk-scales", type=_numbers, metavar="LIST", help="guidance by what came before"
+    )
+    group.add_argument(
+        "--cfg-t-range", type=_numbers, metavar="LIST", help="times at which the guidance changes"
+    )
+    group.add_argument("--cfg-number", type=int, metavar="N", help="3 for base, 1 for distilled")
+    group.add_argument(
+        "--kv-range",
+        type=_whole_numbers,
+        metavar="LIST",
+        help="chunks a chunk sees in each part of its steps, itself included, e.g. 5,4,3,2",
+    )
+    group.add_argument(
+        "--clean-kv-range", type=int, metavar="N", help="chunks that a finished chunk sees"
+    )
+    group.add_argument(
+        "--special-tokens",
+        type=_special_tokens,
+        metavar="LIST",
+        help="e.g. HQ,DURATION (default), STATIC_FIRST_FRAMES, DYNAMIC_FIRST_FRAMES, "
+        "THREE_D_MODEL, TWO_D_ANIME, BORDERNESS, or none",
+    )
+
+
+def build_request(args: argparse.Namespace) -> GenerationRequest:
+    """The request that the options describe, checked as far as it can be without PyTorch.
+
+    Raises:
+        InvalidRequestError, ConfigError, ModelNotFoundError: with one thing to do.
+    """
+    like = None if args.like is None else read_request(args.like)
+    name, config = _choose_model(args, like)
+    runtime = config.runtime_config
+    request = like or GenerationRequest(
+        mode=Mode.T2V,
+        model=name,
+        width=runtime.video_size_w,
+        height=runtime.video_size_h,
+        num_frames=runtime.num_frames,
+    )
+    changes: dict[str, Any] = {
+        "model": name,
+        "seed": secrets.randbelow(_SEEDS) if args.seed is None and like is None else args.seed,
+        "fit": None if args.fit is None else FitPolicy(args.fit),
+        "crop": args.crop,
+        "clip": args.clip,
+        "prepend_source": args.prepend_source,
+        "config_path": _absolute(args.config),
+        "special_tokens": args.special_tokens,
+        "device": args.device,
+        "dtype": args.dtype,
+        **_mode_and_reference(args),
+        **_length(args, runtime.fps),
+    }
+    if args.size is not None:
+        changes["width"], changes["height"] = args.size
+    request = dataclasses.replace(request, **{k: v for k, v in changes.items() if v is not None})
+    if args.until_stopped:
+        request = dataclasses.replace(request, num_frames=None)
+    request = dataclasses.replace(
+        request,
+        prompts=_prompts(args, request),
+        sampling=_sampling(args, request.sampling),
+        writing=_writing(args, request.writing),
+    )
+    output = os.path.abspath(args.output or free_name(default_name(request)))
+    request = dataclasses.replace(request, output=output)
+    validate(request, config)
+    return request
+
+
+def default_name(request: GenerationRequest) -> Path:
+    """A file name that says what is in the video: the prompt's first words and the seed."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower()).strip("-")
+    slug = words[:_SLUG_LENGTH].rsplit("-", 1)[0] if len(words) > _SLUG_LENGTH else words
+    return Path(f"{slug or request.mode.value}-{request.seed}.mp4")
+
+
+def _choose_model(
+    args: argparse.Namespace, like: GenerationRequest | None
+) -> tuple[str, MagiConfig]:
+    name, config_path = args.model, args.config
+    if like is not None and name is None and config_path is None:
+        name, config_path = like.model, like.config_path
+    return model_config(name, config_path)
+
+
+def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:
+    reference = _absolute(args.image or args.video)
+    mode = args.mode
+    if mode is None and reference is not None:
+        mode = Mode.I2V if args.image else Mode.V2V
+    elif mode is not None:
+        mode = Mode(mode)
+    if (args.image and mode is Mode.V2V) or (args.video and mode is Mode.I2V):
+        raise InvalidRequestError(
+            f"The mode {mode.value} and --{'image' if args.image else 'video'} do not go together.",
+            "Leave --mode out.",
+        )
+    return {"mode": mode, "reference": reference}
+
+
+def _absolute(path: str | None) -> str | None:
+    """The settings in the file must mean the same in any folder."""
+    return None if path is None else os.path.abspath(path)
+
+
+def _length(args: argparse.Namespace, fps: int) -> dict[str, Any]:
+    return {} if args.seconds is None else {"num_frames": frames_for(args.seconds, fps)}
+
+
+def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[PromptChange, ...]:
+    if args.prompt is None and args.prompt_at is None:
+        return request.prompts
+    first = request.prompt if args.prompt is None else args.prompt
+    prompts = [PromptChange(0, first)]
+    for chunk, text in args.prompt_at or []:
+        if not chunk.isdecimal():
+            raise InvalidRequestError(
+                f"{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT."
+            )
+        prompts.append(PromptChange(int(chunk), text))
+    return tuple(sorted(prompts, key=lambda change: change.chunk))
+
+
+def _sampling(args: argparse.Namespace, base: SamplingOverrides) -> SamplingOverrides:
+    given = {field: getattr(args, option) for option, field in _OVERRIDES.items()}
+    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+
+
+def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
+    given = {
+        "crf": args.crf,
+        "vp9_crf": args.crf,
+        "preset": args.preset,
+    }
+    chosen = {k: v for k, v in given.items() if v is not None}
+    return dataclasses.replace(base, **chosen, overwrite=args.overwrite)
+
+
+# Readers of option values: what they raise, argparse turns into one line.
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)\s*[xX×*]\s*(\d+)", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 720x720")
+    return int(match[1]), int(match[2])
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(_number(part) for part in text.split(","))
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as 5,4,3,2") from error
+
+
+def _crop(text: str) -> CropBox:
+    values = _numbers(text)
+    if len(values) != 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H")
+    return CropBox(*values)
+
+
+def _clip(text: str) -> ClipPart:
+    kind, colon, seconds = text.partition(":")
+    if kind in ("end", "start"):
+        make = ClipPart.end if kind == "end" else ClipPart.start
+        return make(_number(seconds) if colon else None)
+    match = re.fullmatch(r"([\d.]+)-([\d.]+)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither end, start nor A-B in seconds")
+    return ClipPart.range(_number(match[1]), _number(match[2]))
+
+
+def _special_tokens(text: str) -> tuple[str, ...]:
+    if text.lower() == "none":
+        return ()
+    names = [part.strip().upper() for part in text.split(",")]
+    return tuple(name if name.endswith("_TOKEN") else f"{name}_TOKEN" for name in names)

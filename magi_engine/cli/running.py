@@ -1,0 +1,105 @@
+"""Running a generation in a terminal: its display, Ctrl-C, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from types import FrameType
+from typing import cast
+
+from magi_engine.cli.display import Display, choose_display
+from magi_engine.cli.exit_codes import CANCELLED, DONE, exit_code_for
+from magi_engine.runtime.control import Cancel
+from magi_engine.runtime.events import Cancelled, Event, Failed
+from magi_engine.runtime.request import GenerationRequest
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def add_display_options(parser: argparse.ArgumentParser) -> None:
+    """Options about what is shown while it runs."""
+    group = parser.add_argument_group("display")
+    group.add_argument(
+        "--json", action="store_true", help="write one JSON object per event to standard output"
+    )
+    group.add_argument("--quiet", action="store_true", help="only say how it ended")
+
+
+def run_request(request: GenerationRequest, args: argparse.Namespace) -> int:
+    """Generate ``request``; returns the exit code.
+
+    Args:
+        args: has ``models_dir`` and what :func:`add_display_options` adds.
+    """
+    display = choose_display(args.json, args.quiet)
+    stop = StopOnSignal(display)
+    with stop:
+        # Not before now: this is where PyTorch comes in, which takes seconds.
+        from magi_engine.runtime.engine import Engine
+
+        engine = Engine(args.models_dir)
+        events = engine.generate(request)
+        stop.call_on_stop(lambda: engine.control(Cancel()))
+        with contextlib.closing(cast("Generator[Event]", events)), display:
+            last = _show_all(events, display)
+    return _report(last)
+
+
+def _show_all(events: Iterator[Event], display: Display) -> Event:
+    event = next(events)
+    display.show(event)
+    for event in events:
+        display.show(event)
+    return event
+
+
+def _report(last: Event) -> int:
+    """Say what went wrong, if something did."""
+    if isinstance(last, Failed):
+        print(f"Error: {last.error}", file=sys.stderr)
+        if last.path is not None:
+            print(f"The {last.frames} frames made so far are in {last.path}.", file=sys.stderr)
+        return exit_code_for(last.error)
+    return CANCELLED if isinstance(last, Cancelled) else DONE
+
+
+class StopOnSignal:
+    """The first Ctrl-C (or SIGTERM) asks for a clean stop; the second ends the program at once.
+
+    The second works through the system and not through Python, so that it also interrupts a
+    long computation; the part file holds every finished chunk even then.
+    """
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._action: Callable[[], None] | None = None
+        self._asked = False
+        self._previous: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        # Python delivers signals to the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {s: signal.signal(s, self._on_signal) for s in _SIGNALS}
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, cast("signal.Handlers", handler))
+
+    def call_on_stop(self, action: Callable[[], None]) -> None:
+        """What to do on the first signal; done now if that has come already."""
+        self._action = action
+        if self._asked:
+            action()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame  # the signature is Python's
+        signal.signal(number, signal.SIG_DFL)
+        self._asked = True
+        self._display.say("Stopping after this step; press Ctrl-C again to abort at once.")
+        if self._action is not None:
+            self._action()

@@ -1,0 +1,87 @@
+"""Which device and number format a job runs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magi_engine.errors import DeviceError, InvalidRequestError
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "bfloat16")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``name`` (``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``).
+
+    Raises:
+        DeviceError: it is absent or does not work.
+        InvalidRequestError: there is no such kind of device.
+    """
+    import torch
+
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and not index.isdigit()):
+        raise InvalidRequestError(
+            f"There is no device called {name!r}.", f"Choose one of {', '.join(DEVICES)}."
+        )
+    if kind == "auto":
+        return usable_devices()[0]
+    device = torch.device(name)
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(index or 0) >= count:
+            found = f"only {count} found" if count else "PyTorch finds no usable NVIDIA GPU"
+            raise DeviceError(
+                f"The device {name} was asked for, but {found}.",
+                "Use --device cpu, or install the GPU's driver and a CUDA build of PyTorch.",
+            )
+    if kind == "mps" and not _mps_works():
+        raise DeviceError(
+            "The device mps was asked for, but it does not work here.", "Use --device cpu."
+        )
+    return device
+
+
+def usable_devices() -> list[torch.device]:
+    """The devices that work here, the fastest first; the CPU is always the last."""
+    import torch
+
+    devices = [torch.device("cpu")]
+    if _mps_works():
+        devices.insert(0, torch.device("mps"))
+    if torch.cuda.is_available():
+        devices.insert(0, torch.device("cuda"))
+    return devices
+
+
+def _mps_works() -> bool:
+    """Whether the Apple GPU computes what a generation needs (a convolution in three axes)."""
+    import torch
+
+    if not torch.backends.mps.is_available():
+        return False
+    try:
+        video = torch.zeros(1, 1, 1, 2, 2, device="mps")
+        torch.nn.functional.conv3d(video, video)
+    except (RuntimeError, NotImplementedError):
+        return False
+    return True
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The number format of the transformer blocks.
+
+    ``auto`` is bfloat16 on a GPU and float32 on the CPU, where bfloat16 is many times slower.
+    """
+    import torch
+
+    if name not in DTYPES:
+        raise InvalidRequestError(
+            f"There is no number format {name!r}.", f"Choose one of {', '.join(DTYPES)}."
+        )
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]

@@ -1,0 +1,233 @@
+"""What this machine can do. Every finding is the outcome of trying."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+import torch
+
+from magi_engine import __version__
+from magi_engine.config.official import MagiConfig
+from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.errors import MagiError
+from magi_engine.media.output import open_writer
+from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
+from magi_engine.resources import resource_path
+from magi_engine.runtime.devices import choose_device, usable_devices
+from magi_engine.weights.layout import default_models_dir, entry_paths, missing_parts
+
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "safetensors",
+    "av",
+    "numpy",
+    "pillow",
+    "sentencepiece",
+    "PySide6-Essentials",
+)
+_FORMATS = ("mp4", "webm", "gif", "webp", "")
+_GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
+_WORKING_BYTES = 3 << 30
+"""Roughly what a generation takes beside the weights of a large model."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        works: None where that is not the question.
+        detail: a value, or why it does not work.
+    """
+
+    topic: str
+    name: str
+    works: bool | None
+    detail: str
+
+
+def examine(models_dir: Path | None = None) -> list[Finding]:
+    """Try out everything a generation may need; takes some seconds, changes nothing."""
+    models_dir = models_dir or default_models_dir()
+    return [
+        *_versions(),
+        *_devices(),
+        *_memory(models_dir),
+        *_codecs(),
+        *_models(models_dir),
+    ]
+
+
+def _versions() -> Iterator[Finding]:
+    topic = "Versions"
+    yield Finding(topic, "Magi Desktop", None, __version__)
+    yield Finding(topic, "Python", None, platform.python_version())
+    yield Finding(topic, "System", None, platform.platform())
+    for package in _PACKAGES:
+        try:
+            yield Finding(topic, package, None, importlib.metadata.version(package))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(topic, package, False, "not installed")
+
+
+def _devices() -> Iterator[Finding]:
+    topic = "Devices"
+    cores = psutil.cpu_count(logical=False) or os.cpu_count()
+    name = platform.processor() or platform.machine()
+    yield Finding(topic, "cpu", True, f"{name}, {cores} cores, {torch.get_num_threads()} threads")
+    for index in range(torch.cuda.device_count()):
+        yield _cuda_device(topic, index)
+    if not torch.cuda.is_available():
+        build = torch.version.cuda
+        why = "no usable NVIDIA GPU or driver" if build else "this PyTorch is built without CUDA"
+        yield Finding(topic, "cuda", False, why)
+    chosen = choose_device("auto")
+    yield Finding(topic, "chosen by itself", None, str(chosen))
+    for device in usable_devices():
+        yield Finding(topic, f"fp8 on {device}", *_try_fp8(device))
+        for backend in ("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION", "MATH"):
+            label = backend.lower().removesuffix("_attention")
+            yield Finding(topic, f"{label} attention on {device}", *_try_attention(device, backend))
+
+
+def _cuda_device(topic: str, index: int) -> Finding:
+    properties = torch.cuda.get_device_properties(index)
+    free, total = torch.cuda.mem_get_info(index)
+    detail = (
+        f"{properties.name}, {_gigabytes(free)} of {_gigabytes(total)} free, "
+        f"compute capability {properties.major}.{properties.minor}, CUDA {torch.version.cuda}"
+    )
+    return Finding(topic, f"cuda:{index}", True, detail)
+
+
+def _try(action: Callable[[], object]) -> tuple[bool, str]:
+    """Whether ``action`` works, and if not what it said, in one line."""
+    try:
+        action()
+    except Exception as error:  # whatever a driver or a codec comes up with is the answer
+        first_line = str(error).strip().splitlines()
+        return False, first_line[0][:120] if first_line else type(error).__name__
+    return True, ""
+
+
+def _try_fp8(device: torch.device) -> tuple[bool, str]:
+    """Multiply 8-bit matrices the way fp8 models do on this device."""
+
+    def multiply() -> None:
+        x = torch.ones(16, 32, device=device).to(E4M3)
+        scale = torch.ones((), device=device)
+        if not bool((fp8_matmul(x, x, scale, scale) == 32).all()):
+            raise ArithmeticError("the product is wrong")
+
+    works, why = _try(multiply)
+    if not works:
+        return False, why
+    if has_fp8_matmul(device):
+        return True, "in hardware"
+    return True, "emulated: no fp8 units here, so fp8 models run, but not faster"
+
+
+def _try_attention(device: torch.device, backend: str) -> tuple[bool, str]:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+
+    def attend() -> None:
+        q = torch.ones(1, 4, 8, 64, device=device, dtype=dtype)
+        with sdpa_kernel(getattr(SDPBackend, backend)):
+            torch.nn.functional.scaled_dot_product_attention(q, q, q)
+
+    works, _ = _try_without_warnings(attend)
+    return works, "" if works else "not available"
+
+
+def _try_without_warnings(action: Callable[[], object]) -> tuple[bool, str]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch explains at length why a kernel is not there
+        return _try(action)
+
+
+def _memory(models_dir: Path) -> Iterator[Finding]:
+    memory = psutil.virtual_memory()
+    free, total = _gigabytes(memory.available), _gigabytes(memory.total)
+    yield Finding("Memory and disk", "memory", None, f"{free} of {total} free")
+    for name, folder in (("this folder", Path.cwd()), ("models", models_dir)):
+        place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        detail = f"{_gigabytes(shutil.disk_usage(place).free)} free ({folder})"
+        yield Finding("Memory and disk", name, os.access(place, os.W_OK), detail)
+
+
+def _codecs() -> Iterator[Finding]:
+    frames = np.zeros((4, 64, 64, 3), np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in _FORMATS:
+            target = Path(folder) / (f"test.{suffix}" if suffix else "frames")
+
+            def write(target: Path = target) -> None:
+                with open_writer(target, 64, 64, 24) as writer:
+                    writer.write(frames)
+
+            yield Finding("Output", suffix or "PNG frames", *_try(write))
+    for codec in _GPU_ENCODERS:
+        works, _ = _try(lambda codec=codec: _encode_one(codec))
+        yield Finding("Output", codec, works, "" if works else "no GPU encoder here")
+
+
+def _encode_one(codec: str) -> None:
+    context = av.CodecContext.create(codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
+    context.framerate, context.time_base = Fraction(24), Fraction(1, 24)
+    context.encode(av.VideoFrame(256, 256, "yuv420p"))
+
+
+def _models(models_dir: Path) -> Iterator[Finding]:
+    for entry in Registry.load().entries:
+        yield Finding("Models", entry.name, *_would_run(entry, models_dir))
+
+
+def _would_run(entry: ModelEntry, models_dir: Path) -> tuple[bool, str]:
+    """Whether a model would run here now, and if not what it lacks."""
+    try:
+        config = MagiConfig.from_json(resource_path(entry.config))
+        missing = missing_parts(entry, models_dir)
+    except MagiError as error:
+        return False, str(error)
+    if missing:
+        return False, f"not here: {', '.join(missing)}"
+    needed = _folder_bytes(entry_paths(entry, models_dir).transformer)
+    device = choose_device("auto")
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    else:
+        free = psutil.virtual_memory().available
+        # The CPU computes in float32, whatever the file holds.
+        needed *= 4 if config.engine_config.fp8_quant else 2
+    if not entry.ships:
+        needed += _WORKING_BYTES
+    if needed > free:
+        return False, f"needs {_gigabytes(needed)} on {device}, {_gigabytes(free)} are free"
+    size = f"{config.runtime_config.video_size_w}x{config.runtime_config.video_size_h}"
+    return True, f"{size}, {config.runtime_config.num_steps} steps, on {device}"
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -1,0 +1,59 @@
+"""The engine's face: one request in, a stream of events out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from magi_engine.errors import MagiError
+from magi_engine.runtime.control import Command, ControlBox
+from magi_engine.runtime.events import Event, Failed
+from magi_engine.runtime.job import Job
+from magi_engine.runtime.models import ModelShelf
+from magi_engine.runtime.request import GenerationRequest
+
+
+class Engine:
+    """Generates one video at a time and keeps the models for the next one.
+
+    Args:
+        models_dir: where downloaded models are; None: the usual place of this system.
+    """
+
+    def __init__(self, models_dir: Path | None = None) -> None:
+        self._shelf = ModelShelf(models_dir)
+        self._running = threading.Lock()
+        self._box = ControlBox()
+
+    def generate(self, request: GenerationRequest) -> Iterator[Event]:
+        """Generate a video while the returned generator is pulled.
+
+        The last event is exactly one of Finished, Cancelled and Failed; errors come as Failed
+        and are not raised. Closing the generator at any point frees what the job holds and
+        keeps the video made so far.
+        """
+        # Commands count from this call on, not from the first pull.
+        box = self._box = ControlBox()
+        return self._generate(request, box)
+
+    def control(self, command: Command) -> None:
+        """Tell the job of the latest ``generate`` something; from any thread, at any time."""
+        self._box.send(command)
+
+    def unload(self) -> None:
+        """Free the models; the next generation loads them again."""
+        with self._running:
+            self._shelf.clear()
+
+    def _generate(self, request: GenerationRequest, box: ControlBox) -> Iterator[Event]:
+        if not self._running.acquire(blocking=False):
+            error = MagiError(
+                "Another video is being generated.", "Wait until it is done, or cancel it."
+            )
+            yield Failed(error, path=None, frames=0)
+            return
+        try:
+            yield from Job(self._shelf, request, box).events()
+        finally:
+            self._running.release()

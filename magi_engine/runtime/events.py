@@ -1,0 +1,254 @@
+"""What a generation reports while it runs.
+
+Every job ends in exactly one of :class:`Finished`, :class:`Cancelled` and :class:`Failed`.
+The classes are plain data; ``to_dict`` gives what a program reading JSON lines needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magi_engine.errors import MagiError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+class Stage(Enum):
+    """The parts of a job, in the order in which they usually come."""
+
+    READING_REFERENCE = "reading_reference"
+    LOADING_TEXT_ENCODER = "loading_text_encoder"
+    ENCODING_PROMPT = "encoding_prompt"
+    LOADING_VAE = "loading_vae"
+    ENCODING_REFERENCE = "encoding_reference"
+    LOADING_MODEL = "loading_model"
+    SAMPLING = "sampling"
+
+    @property
+    def sentence(self) -> str:
+        """What is going on, for a person."""
+        return _STAGE_SENTENCES[self]
+
+
+_STAGE_SENTENCES = {
+    Stage.READING_REFERENCE: "Reading the reference",
+    Stage.LOADING_TEXT_ENCODER: "Loading the text encoder",
+    Stage.ENCODING_PROMPT: "Reading the prompt",
+    Stage.LOADING_VAE: "Loading the autoencoder",
+    Stage.ENCODING_REFERENCE: "Encoding the reference",
+    Stage.LOADING_MODEL: "Loading the model",
+    Stage.SAMPLING: "Generating",
+}
+
+
+class ChunkState(Enum):
+    """Where one chunk of the video stands."""
+
+    WAITING = "waiting"
+    DENOISING = "denoising"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class ChunkStatus:
+    """One chunk of the result; ``step`` counts the denoising steps it has behind it."""
+
+    index: int
+    state: ChunkState
+    step: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of everything ``Engine.generate`` yields."""
+
+    kind: ClassVar[str] = "event"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON values, with its ``kind`` under ``event``."""
+        return {"event": self.kind, **self._fields()}
+
+    def _fields(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class StageStarted(Event):
+    """A new part of the job has begun."""
+
+    stage: Stage
+    kind: ClassVar[str] = "stage"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"stage": self.stage.value}
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """Something the user should know that does not stop the job."""
+
+    message: str
+    kind: ClassVar[str] = "notice"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"message": self.message}
+
+
+@dataclass(frozen=True)
+class Paused(Event):
+    """The job stands still until it is resumed or cancelled."""
+
+    kind: ClassVar[str] = "paused"
+
+
+@dataclass(frozen=True)
+class Resumed(Event):
+    """The job goes on after a pause."""
+
+    kind: ClassVar[str] = "resumed"
+
+
+@dataclass(frozen=True)
+class PromptChanged(Event):
+    """A prompt given while the job runs is in force from ``chunk`` on."""
+
+    chunk: int
+    text: str
+    kind: ClassVar[str] = "prompt_changed"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"chunk": self.chunk, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """One denoising step is behind us. Times are in seconds, pauses not counted."""
+
+    active: tuple[ChunkStatus, ...]
+    """The chunks being denoised now, earliest first."""
+    num_steps: int
+    """Denoising steps every chunk takes."""
+    chunks_done: int
+    num_chunks: int | None
+    """None: open-ended."""
+    frames_done: int
+    fraction: float | None
+    """Part of the whole job's denoising that is done, 0 to 1; None: open-ended."""
+    elapsed_s: float
+    seconds_per_step: float
+    frames_per_second: float
+    """Pace of the generation: frames per second of computing, once the pace is known."""
+    eta_s: float | None
+    next_chunk_s: float
+    """Estimated time until the next chunk can be seen."""
+    latents: Callable[[], Tensor] = field(repr=False, compare=False)
+    """The latents being denoised now, (1, 16, T, H/8, W/8), for whoever wants a preview."""
+    kind: ClassVar[str] = "progress"
+
+    @property
+    def chunks(self) -> tuple[ChunkStatus, ...]:
+        """Every chunk of the result; for an open-ended job those up to the newest one in work."""
+        done = (ChunkStatus(i, ChunkState.DONE, self.num_steps) for i in range(self.chunks_done))
+        first_waiting = self.chunks_done + len(self.active)
+        indices = range(first_waiting, self.num_chunks or first_waiting)
+        waiting = (ChunkStatus(i, ChunkState.WAITING, 0) for i in indices)
+        return (*done, *self.active, *waiting)
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "active": [{"index": c.index, "step": c.step} for c in self.active],
+            "num_steps": self.num_steps,
+            "chunks_done": self.chunks_done,
+            "num_chunks": self.num_chunks,
+            "frames_done": self.frames_done,
+            "fraction": _rounded(self.fraction),
+            "elapsed_s": _rounded(self.elapsed_s),
+            "seconds_per_step": _rounded(self.seconds_per_step),
+            "frames_per_second": _rounded(self.frames_per_second),
+            "eta_s": _rounded(self.eta_s),
+            "next_chunk_s": _rounded(self.next_chunk_s),
+        }
+
+
+@dataclass(frozen=True)
+class ChunkReady(Event):
+    """A chunk is decoded and, if there is an output file, written."""
+
+    index: int
+    first_frame: int
+    """Index of ``frames[0]`` in the generated video."""
+    frames: NDArray[np.uint8] = field(repr=False, compare=False)
+    """(T, H, W, 3) RGB."""
+    latents: Tensor = field(repr=False, compare=False)
+    """(1, 16, T', H/8, W/8), on the CPU."""
+    kind: ClassVar[str] = "chunk"
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "first_frame": self.first_frame,
+            "num_frames": int(self.frames.shape[0]),
+        }
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The whole video is there. ``path`` is None when no file was asked for."""
+
+    path: Path | None
+    frames: int
+    elapsed_s: float
+    kind: ClassVar[str] = "finished"
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "path": _text(self.path),
+            "frames": self.frames,
+            "elapsed_s": _rounded(self.elapsed_s),
+        }
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """The job was stopped; ``path`` holds what was finished by then, None if nothing was."""
+
+    path: Path | None
+    frames: int
+    kind: ClassVar[str] = "cancelled"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"path": _text(self.path), "frames": self.frames}
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job broke off; ``path`` holds what was finished by then, None if nothing was."""
+
+    error: MagiError
+    path: Path | None
+    frames: int
+    kind: ClassVar[str] = "failed"
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "error": type(self.error).__name__,
+            "message": self.error.message,
+            "hint": self.error.hint,
+            "path": _text(self.path),
+            "frames": self.frames,
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,37 @@
+"""What may go wrong in a job, as errors a user can act on."""
+
+from __future__ import annotations
+
+import errno
+
+from magi_engine.errors import DiskFullError, MagiError
+from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
+
+
+class UnexpectedError(MagiError):
+    """A mistake of this program; its traceback is in the log."""
+
+
+def named_error(error: Exception) -> MagiError:
+    """``error`` as something a user can act on; unexpected ones become a general sentence."""
+    if isinstance(error, MagiError):
+        return error
+    if _is_out_of_memory(error):
+        return DeviceMemoryError(
+            "There is not enough memory for this video.",
+            "Choose a smaller size, a smaller window or a smaller model.",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            "The disk is full.", "Free some space; what was finished so far has been kept."
+        )
+    return UnexpectedError(
+        f"Something unexpected went wrong ({type(error).__name__}).",
+        "Please report it with the details from the log.",
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)

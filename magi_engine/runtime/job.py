@@ -1,0 +1,263 @@
+"""One generation from the request to the file, as a generator of events."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, cast
+
+from magi_engine.runtime.choice import model_config
+from magi_engine.runtime.control import ControlBox, JobCancelled
+from magi_engine.runtime.devices import choose_device, choose_dtype
+from magi_engine.runtime.events import (
+    Cancelled,
+    ChunkReady,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Paused,
+    PromptChanged,
+    Resumed,
+    Stage,
+    StageStarted,
+)
+from magi_engine.runtime.failures import named_error
+from magi_engine.runtime.models import LoadedModel, ModelShelf
+from magi_engine.runtime.output import VideoOutput
+from magi_engine.runtime.plan import LengthPlan, plan_length
+from magi_engine.runtime.progress import ProgressMeter, Stopwatch
+from magi_engine.runtime.references import Reference, read_reference
+from magi_engine.runtime.request import GenerationRequest, PromptChange
+from magi_engine.runtime.validation import check_prompts, validate, warnings_for
+from magi_engine.weights.layout import find_model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from magi_engine.config.official import MagiConfig
+    from magi_engine.sampling.prompts import CaptionTrack
+    from magi_engine.sampling.sampler import ChunkDone
+
+logger = logging.getLogger(__name__)
+
+Events = Generator[Event, None, None]
+
+
+class Job:
+    """Runs one request. ``events`` may be called once."""
+
+    def __init__(self, shelf: ModelShelf, request: GenerationRequest, box: ControlBox) -> None:
+        self._shelf = shelf
+        self._request = request
+        self._box = box
+        self._stopwatch = Stopwatch()
+        self._output = VideoOutput(request)
+
+    def events(self) -> Iterator[Event]:
+        """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
+        try:
+            yield self._last_event((yield from self._attempt()))
+        finally:
+            # Also reached when the caller closes the generator.
+            self._output.keep()
+
+    def _attempt(self) -> Generator[Event, None, Exception | None]:
+        """The work itself. Returns what ended it early, or None."""
+        try:
+            yield from self._run()
+        except Exception as error:
+            return error
+        return None
+
+    def _last_event(self, reason: Exception | None) -> Event:
+        """Finalise the file, whatever has happened, and say how the job ended."""
+        try:
+            path = self._output.close()
+        except Exception as error:
+            # The first trouble is the one to report; a full disk often brings a second.
+            reason = error if reason is None or isinstance(reason, JobCancelled) else reason
+            path = self._output.keep()
+        frames = self._output.frames
+        if reason is None:
+            return Finished(path, frames, self._stopwatch.seconds)
+        if isinstance(reason, JobCancelled):
+            return Cancelled(path, frames)
+        logger.error("the generation failed", exc_info=reason)
+        return Failed(named_error(reason), path, frames)
+
+    def _run(self) -> Events:
+        request = self._request
+        # 1. Everything that can be refused without loading anything.
+        yield from self._checkpoint()
+        _, own_config = model_config(request.model, request.config_path)
+        config = validate(request, own_config)
+        found = find_model(request.config_path or request.model, self._shelf.models_dir)
+        for sentence in warnings_for(config, own_config):
+            yield Notice(sentence)
+        runtime = config.runtime_config
+        device = choose_device(request.device)
+        dtype = choose_dtype(request.dtype, device)
+        reference = None
+        if request.reference is not None:
+            yield StageStarted(Stage.READING_REFERENCE)
+            reference = read_reference(request, runtime)
+            yield from self._checkpoint()
+        prefix_frames = 0 if reference is None else reference.latent_frames
+        check_prompts(request, runtime, prefix_frames)
+        plan = plan_length(request.mode, request.num_frames, prefix_frames, runtime)
+        self._output.open(runtime.fps, reference)
+
+        # 2. The prompts. They come first: a large text encoder leaves before the model comes.
+        model = self._shelf.model(found, device, dtype)
+        captions = yield from self._encode_prompts(model, plan)
+        # 3. The models, and the reference as latents.
+        prefix = yield from self._load(model, reference)
+        # 4. The video.
+        yield StageStarted(Stage.SAMPLING)
+        yield from self._sample(model, config, plan, captions, prefix)
+
+    def _checkpoint(self) -> Events:
+        """Where the job may be stopped or may stand still."""
+        self._box.raise_if_cancelled()
+        if not self._box.paused:
+            return
+        self._stopwatch.pause()
+        yield Paused()
+        self._box.wait_while_paused()
+        self._stopwatch.resume()
+        self._box.raise_if_cancelled()
+        yield Resumed()
+
+    def _encode(self, model: LoadedModel, text: str) -> Generator[Event, None, Tensor]:
+        """Embedding (L, C) of a prompt, on the CPU; says when the prompt was too long."""
+        if not model.text.knows(text):
+            if not model.text.loaded:
+                yield StageStarted(Stage.LOADING_TEXT_ENCODER)
+                model.text.load()
+                yield from self._checkpoint()
+            yield StageStarted(Stage.ENCODING_PROMPT)
+        encoded = model.text.encode(text)
+        yield from self._checkpoint()
+        if encoded.was_cut:
+            yield Notice(
+                f"The prompt has {encoded.token_count} tokens; "
+                f"only the first {len(encoded.embedding)} of them count."
+            )
+        return encoded.embedding
+
+    def _encode_prompts(
+        self, model: LoadedModel, plan: LengthPlan
+    ) -> Generator[Event, None, CaptionTrack]:
+        track: CaptionTrack | None = None
+        for change in self._request.prompts:
+            caption = yield from self._encode(model, change.text)
+            if track is None:
+                track = model.caption_track(caption, self._request.special_tokens)
+            else:
+                track.change(change.chunk + plan.first_chunk, caption)
+        model.text.release_if_large()
+        assert track is not None  # check_prompts has seen a prompt for chunk 0
+        return track
+
+    def _load(
+        self, model: LoadedModel, reference: Reference | None
+    ) -> Generator[Event, None, Tensor | None]:
+        """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
+        if not model.vae_loaded:
+            yield StageStarted(Stage.LOADING_VAE)
+            model.load_vae()
+            yield from self._checkpoint()
+        prefix = None
+        if reference is not None:
+            yield StageStarted(Stage.ENCODING_REFERENCE)
+            prefix = model.encode(reference.frames)
+            yield from self._checkpoint()
+        if not model.dit_loaded:
+            yield StageStarted(Stage.LOADING_MODEL)
+            model.load_dit()
+            yield from self._checkpoint()
+        return prefix
+
+    def _sample(
+        self,
+        model: LoadedModel,
+        config: MagiConfig,
+        plan: LengthPlan,
+        track: CaptionTrack,
+        prefix: Tensor | None,
+    ) -> Events:
+        from magi_engine.sampling.noise import SeededNoise
+        from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
+
+        settings = SamplerSettings.from_config(config)
+        runtime = config.runtime_config
+        meter = ProgressMeter(
+            plan,
+            settings.num_steps,
+            settings.window_size,
+            settings.chunk_width * runtime.temporal_downsample_factor,
+            self._stopwatch,
+        )
+        steps = Sampler(model.dit, settings).sample(
+            height=self._request.height // model.pixels_per_latent,
+            width=self._request.width // model.pixels_per_latent,
+            captions=track,
+            noise=SeededNoise(self._request.seed),
+            num_chunks=plan.num_chunks,
+            prefix=prefix,
+        )
+        with contextlib.closing(cast("Generator[StepDone | ChunkDone]", steps)) as sampling:
+            while True:
+                started = time.monotonic()
+                event = next(sampling, None)
+                if event is None:
+                    return
+                if isinstance(event, StepDone):
+                    model.synchronize()
+                    window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
+                    yield meter.step_done(window, time.monotonic() - started, event.latents)
+                else:
+                    ready = self._chunk_ready(model, event, plan)
+                    meter.chunk_done(len(ready.frames), time.monotonic() - started)
+                    yield ready
+                yield from self._checkpoint()
+                yield from self._apply_prompt_changes(model, track, plan)
+
+    def _chunk_ready(self, model: LoadedModel, done: ChunkDone, plan: LengthPlan) -> ChunkReady:
+        """Decode a chunk and put it into the file."""
+        frames = model.decode(done.latents)
+        first = self._output.frames
+        if plan.num_frames is not None:
+            frames = frames[: plan.num_frames - first]
+        self._output.write(frames)
+        return ChunkReady(done.index - plan.first_chunk, first, frames, done.latents.cpu())
+
+    def _apply_prompt_changes(
+        self, model: LoadedModel, track: CaptionTrack, plan: LengthPlan
+    ) -> Events:
+        for change in self._box.take_prompts():
+            caption = yield from self._encode(model, change.text)
+            model.text.release_if_large()
+            open_chunk = max(0, track.first_open_chunk - plan.first_chunk)
+            chunk = max(change.from_chunk, open_chunk)
+            if plan.result_chunks is not None and chunk >= plan.result_chunks:
+                yield Notice("The prompt stays as it was: no chunk is left that has not started.")
+                continue
+            if chunk > change.from_chunk:
+                yield Notice(
+                    f"Chunk {change.from_chunk} has already started; "
+                    f"the new prompt applies from chunk {chunk} on."
+                )
+            track.change(chunk + plan.first_chunk, caption)
+            self._note_prompt(PromptChange(chunk, change.text))
+            yield PromptChanged(chunk, change.text)
+
+    def _note_prompt(self, change: PromptChange) -> None:
+        """Keep the request, which ends up in the file, as the video was really made."""
+        others = [p for p in self._request.prompts if p.chunk != change.chunk]
+        prompts = tuple(sorted([*others, change], key=lambda p: p.chunk))
+        self._request = dataclasses.replace(self._request, prompts=prompts)

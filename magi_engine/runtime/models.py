@@ -1,0 +1,248 @@
+"""The models in memory: loaded when needed, kept for the next job, freed when another comes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from magi_engine.config.vae import VaeConfig
+from magi_engine.model.caption_cleaning import clean_caption
+from magi_engine.model.dit import VideoDiT
+from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.model.text import EncodedPrompt, TextEncoder
+from magi_engine.model.vae import Tile, ViTVAE
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.weights.checkpoint import Checkpoint, load_weights
+from magi_engine.weights.layout import FoundModel
+from magi_engine.weights.text_encoder import load_text_encoder
+
+_LARGE_TEXT_ENCODER_BYTES = 2 << 30
+"""A text encoder above this leaves before the transformer comes; T5-XXL has 19 GB in fp32."""
+
+_REMEMBERED_PROMPTS = 64
+
+
+class PromptEncoder:
+    """The text encoder of a model with the prompts it has encoded before.
+
+    Args:
+        directory: T5 in the official layout.
+        device: where the transformer runs; a large encoder uses it only if it has the room.
+        width, max_length: of the captions the transformer takes.
+    """
+
+    def __init__(self, directory: Path, device: torch.device, width: int, max_length: int) -> None:
+        self._directory = directory
+        self._device = device
+        self._width = width
+        self._max_length = max_length
+        self._encoder: TextEncoder | None = None
+        self._known: OrderedDict[str, EncodedPrompt] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the encoder is in memory."""
+        return self._encoder is not None
+
+    def knows(self, prompt: str) -> bool:
+        """Whether ``encode`` needs no encoder for this prompt."""
+        return prompt in self._known or not clean_caption(prompt)
+
+    def load(self) -> None:
+        """Bring the encoder into memory.
+
+        Raises:
+            ModelNotFoundError, WeightsError: its files are missing or damaged.
+        """
+        shards = Checkpoint.open(self._directory).shards
+        self._bytes = sum(shard.path.stat().st_size for shard in shards)
+        device = self._device if self._fits(self._device) else torch.device("cpu")
+        self._encoder = load_text_encoder(self._directory, device, self._max_length)
+
+    def encode(self, prompt: str) -> EncodedPrompt:
+        """The caption of a prompt; loads the encoder if it has to."""
+        if prompt in self._known:
+            self._known.move_to_end(prompt)
+            return self._known[prompt]
+        if not clean_caption(prompt):
+            return EncodedPrompt(torch.zeros(0, self._width), 0, was_cut=False)
+        if self._encoder is None:
+            self.load()
+        assert self._encoder is not None
+        encoded = self._known[prompt] = self._encoder.encode(prompt)
+        if len(self._known) > _REMEMBERED_PROMPTS:
+            self._known.popitem(last=False)
+        return encoded
+
+    def release_if_large(self) -> None:
+        """Free an encoder that would take the transformer's room."""
+        if self._bytes > _LARGE_TEXT_ENCODER_BYTES:
+            self.release()
+
+    def release(self) -> None:
+        """Free the encoder; prompts encoded before stay known."""
+        if self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
+
+    def _fits(self, device: torch.device) -> bool:
+        if self._bytes <= _LARGE_TEXT_ENCODER_BYTES:
+            return True
+        if device.type != "cuda":
+            return False
+        free, _ = torch.cuda.mem_get_info(device)
+        return free > self._bytes * 1.2
+
+
+class LoadedModel:
+    """One model on one device. Its parts are loaded one by one, by whoever says so to the user."""
+
+    def __init__(self, found: FoundModel, device: torch.device, dtype: torch.dtype) -> None:
+        model_config = found.config.model_config
+        self.found = found
+        self.device = device
+        self.dtype = dtype
+        self.text = PromptEncoder(
+            found.files.text_encoder,
+            device,
+            model_config.caption_channels,
+            model_config.caption_max_length,
+        )
+        self._dit: VideoDiT | None = None
+        self._vae: ViTVAE | None = None
+        self._special_tokens: SpecialTokens | None = None
+
+    @property
+    def dit_loaded(self) -> bool:
+        """Whether the transformer is in memory."""
+        return self._dit is not None
+
+    @property
+    def vae_loaded(self) -> bool:
+        """Whether the autoencoder is in memory."""
+        return self._vae is not None
+
+    @property
+    def dit(self) -> VideoDiT:
+        """The transformer, loaded if it was not."""
+        if self._dit is None:
+            self.load_dit()
+        assert self._dit is not None
+        return self._dit
+
+    @property
+    def vae(self) -> ViTVAE:
+        """The autoencoder, loaded if it was not."""
+        if self._vae is None:
+            self.load_vae()
+        assert self._vae is not None
+        return self._vae
+
+    def load_dit(self) -> None:
+        """Load the transformer.
+
+        Raises:
+            ModelNotFoundError, WeightsError: its files are missing, damaged or of another shape.
+        """
+        config = self.found.config
+        model_config = dataclasses.replace(config.model_config, params_dtype=str(self.dtype))
+        with torch.device("meta"):
+            dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
+        load_weights(dit, self.found.files.transformer, device=self.device)
+        self._dit = dit.eval().requires_grad_(False)
+
+    def load_vae(self) -> None:
+        """Load the autoencoder; errors as of :meth:`load_dit`."""
+        directory = self.found.files.autoencoder
+        vae_config = VaeConfig.from_json(directory / "config.json")
+        with torch.device("meta"):
+            vae = ViTVAE(vae_config)
+        load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
+        self._vae = vae.eval().requires_grad_(False)
+
+    def caption_track(self, caption: Tensor, names: tuple[str, ...]) -> CaptionTrack:
+        """A prompt track that begins with ``caption`` (L, C)."""
+        if self._special_tokens is None:
+            self._special_tokens = SpecialTokens.load(self.found.files.special_tokens)
+        return CaptionTrack(
+            caption,
+            self._special_tokens,
+            [SpecialToken(name) for name in names],
+            self.found.config.model_config.caption_max_length,
+        )
+
+    @torch.inference_mode()
+    def encode(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Frames (T, H, W, 3) as scaled latents (1, 16, T', H/8, W/8), float32.
+
+        T is 1 for an image, which becomes one latent frame, or a multiple of 4.
+        """
+        pixels = torch.from_numpy(frames).to(self.device).permute(3, 0, 1, 2)[None]
+        video = (pixels.float() / 127.5 - 1).to(self.dtype)  # (1, 3, T, H, W)
+        return self.vae.encode(video, self._tile).float() * self._scale_factor
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3)."""
+        unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
+        video = self.vae.decode(unscaled, self._tile)[0].float()  # (3, T, H, W)
+        pixels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+
+    def synchronize(self) -> None:
+        """Wait for the device, so that a step has really been done when we say so."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+    def unload(self) -> None:
+        """Free everything."""
+        self.text.release()
+        self._dit = self._vae = self._special_tokens = None
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @property
+    def pixels_per_latent(self) -> int:
+        """Pixels along each side that one latent stands for."""
+        return self.vae.config.patch_size
+
+    @property
+    def _tile(self) -> Tile:
+        return Tile.released(self.found.config.runtime_config.fps)
+
+    @property
+    def _scale_factor(self) -> float:
+        return self.found.config.runtime_config.scale_factor
+
+
+class ModelShelf:
+    """Holds the model of the last job; a job with another model or device frees it first."""
+
+    def __init__(self, models_dir: Path | None) -> None:
+        self.models_dir = models_dir
+        self._model: LoadedModel | None = None
+
+    def model(self, found: FoundModel, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+        """The model for a job, with nothing loaded that is not there already."""
+        model = self._model
+        if model is None or (model.found, model.device, model.dtype) != (found, device, dtype):
+            self.clear()
+            model = self._model = LoadedModel(found, device, dtype)
+        return model
+
+    def clear(self) -> None:
+        """Free what is loaded."""
+        if self._model is not None:
+            self._model.unload()
+            self._model = None

@@ -1,0 +1,76 @@
+"""The file of one job: opened early, so that trouble shows early, and kept whatever happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magi_engine.media.writer import FrameWriter
+from magi_engine.runtime.references import Reference, source_frames
+from magi_engine.runtime.request import GenerationRequest
+
+
+class VideoOutput:
+    """Takes the frames of a job; without an output path it only counts them.
+
+    Attributes:
+        frames: generated frames taken so far; those of a source clip in front do not count.
+    """
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self._request = request
+        self._writer: FrameWriter | None = None
+        self._source: Reference | None = None
+        self.frames = 0
+
+    def open(self, fps: int, reference: Reference | None) -> None:
+        """Create the file.
+
+        Raises:
+            OutputError: the folder is missing or read-only, the name is taken.
+            InvalidRequestError: the name asks for an unknown format.
+        """
+        request = self._request
+        if request.output is None:
+            return
+        from magi_engine.media.output import open_writer
+
+        self._writer = open_writer(
+            Path(request.output),
+            request.width,
+            request.height,
+            fps,
+            request.to_json(),
+            request.writing,
+        )
+        if request.prepend_source:
+            self._source = reference
+
+    def write(self, frames: NDArray[np.uint8]) -> None:
+        """Append (T, H, W, 3) frames of the result.
+
+        Raises:
+            DiskFullError, OutputError: what came before is kept.
+        """
+        if self._writer is not None:
+            # Not before the first chunk: a job that is stopped earlier has made no video.
+            if self._source is not None:
+                for batch in source_frames(self._request, self._source):
+                    self._writer.write(batch)
+                self._source = None
+            self._writer.write(frames)
+        self.frames += len(frames)
+
+    def close(self) -> Path | None:
+        """Finish the file; None if there is none or nothing came to be written."""
+        if self._writer is None:
+            return None
+        if self._writer.frames_written == 0:
+            return self._writer.keep()
+        return self._writer.close()
+
+    def keep(self) -> Path | None:
+        """End the file with what is in it, without raising; may be called at any time."""
+        return None if self._writer is None else self._writer.keep()

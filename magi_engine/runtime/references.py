@@ -1,0 +1,63 @@
+"""The image or video a generation starts from, as frames the VAE can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magi_engine.config.official import RuntimeConfig
+from magi_engine.errors import MediaReadError
+from magi_engine.media.clips import ClipPlan, iter_source_frames, plan_clip, read_plan
+from magi_engine.media.images import read_image
+from magi_engine.media.info import MediaKind, probe
+from magi_engine.runtime.request import GenerationRequest, Mode
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What conditions the generation.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8 RGB; T is 1 for an image, a multiple of 4 for a video.
+        latent_frames: what they become.
+        clip: where they stand in the source video; None for an image.
+    """
+
+    frames: NDArray[np.uint8] = field(repr=False)
+    latent_frames: int
+    clip: ClipPlan | None = None
+
+
+def read_reference(request: GenerationRequest, runtime: RuntimeConfig) -> Reference | None:
+    """Read the reference of a request at the size and rate of the result; None for t2v.
+
+    Raises:
+        MediaReadError: not readable, or an image where a video is needed.
+        InvalidRequestError: the crop box or the clip's range lies outside.
+    """
+    if request.reference is None:
+        return None
+    size = (request.width, request.height)
+    if request.mode is Mode.I2V:
+        image = read_image(request.reference, *size, request.fit, request.crop)
+        return Reference(image[None], latent_frames=1)
+    if probe(request.reference).kind is MediaKind.IMAGE:
+        raise MediaReadError(
+            f"{request.reference} is an image, not a video.",
+            "Choose the mode i2v to start from it.",
+        )
+    clip = plan_clip(request.reference, runtime.fps, request.clip)
+    frames = read_plan(clip, *size, request.fit, request.crop)
+    return Reference(frames, len(frames) // runtime.temporal_downsample_factor, clip)
+
+
+def source_frames(request: GenerationRequest, reference: Reference) -> Iterator[NDArray[np.uint8]]:
+    """The source video from its start to where the result goes on, batch by batch."""
+    if reference.clip is None:
+        return iter(())
+    return iter_source_frames(
+        reference.clip, request.width, request.height, request.fit, request.crop
+    )

@@ -1,0 +1,229 @@
+"""Checks of a request against a model's configuration, before any weight is loaded.
+
+Nothing here is rounded or repaired: what cannot work is refused with the nearest thing that can.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
+from magi_engine.config.sizes import check_size
+from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.runtime.plan import plan_length
+from magi_engine.runtime.request import GenerationRequest, Mode
+
+MAX_WINDOW = 8
+_SHORTCUT_STEPS = 12
+_SHORTCUT_INTERVALS = 3
+
+
+def configured(config: MagiConfig, request: GenerationRequest) -> MagiConfig:
+    """The model's configuration with the request's own choices put in.
+
+    Raises:
+        InvalidRequestError: a choice does not fit the others (table lengths, guidance, modes).
+    """
+    chosen = {
+        field.name: getattr(request.sampling, field.name)
+        for field in dataclasses.fields(request.sampling)
+        if getattr(request.sampling, field.name) is not None
+    }
+    shortcut = {"shortcut_mode": chosen.pop("shortcut_mode")} if "shortcut_mode" in chosen else {}
+    runtime = config.runtime_config
+    for name in ("text_scales", "prev_chunk_scales"):
+        if len(chosen.get(name, ())) == 1:
+            strength = chosen[name][0]
+            chosen[name] = [strength if scale else scale for scale in getattr(runtime, name)]
+    changes = {k: list(v) if isinstance(v, tuple) else v for k, v in chosen.items()}
+    try:
+        return dataclasses.replace(
+            config,
+            runtime_config=dataclasses.replace(
+                runtime,
+                **changes,
+                seed=request.seed,
+                num_frames=request.num_frames or runtime.num_frames,
+                video_size_w=request.width,
+                video_size_h=request.height,
+            ),
+            engine_config=dataclasses.replace(config.engine_config, **shortcut),
+        )
+    except ConfigError as error:
+        raise InvalidRequestError(f"These settings do not work: {error.message}") from error
+
+
+def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
+    """Check everything that can be checked without opening a file.
+
+    Args:
+        config: the model's own configuration.
+
+    Returns:
+        The configuration the job runs with: the model's, with the request's choices.
+
+    Raises:
+        InvalidRequestError: with one thing to do about it.
+    """
+    check_size(request.width, request.height)
+    if request.num_frames is not None and request.num_frames <= 0:
+        raise InvalidRequestError(
+            f"A video cannot have {request.num_frames} frames.", "Ask for more than 0 seconds."
+        )
+    if not 0 <= request.seed < 2**63:
+        raise InvalidRequestError(
+            f"The seed {request.seed} is out of range.", "Choose a seed from 0 to 2^63 - 1."
+        )
+    _check_reference(request)
+    _check_overrides(request)
+    merged = configured(config, request)
+    _check_guidance(merged.runtime_config, merged.engine_config)
+    check_steps(merged.runtime_config)
+    check_prompts(request, merged.runtime_config, prefix_latents=None)
+    return merged
+
+
+def _check_reference(request: GenerationRequest) -> None:
+    if request.mode is Mode.T2V and request.reference is not None:
+        raise InvalidRequestError(
+            "A text-to-video generation takes no image or video.",
+            "Leave the reference out, or choose the mode i2v or v2v.",
+        )
+    if request.mode is not Mode.T2V and request.reference is None:
+        kind = "an image" if request.mode is Mode.I2V else "a video"
+        raise InvalidRequestError(
+            f"The mode {request.mode.value} needs {kind} to start from.", f"Choose {kind}."
+        )
+    if request.prepend_source and request.mode is not Mode.V2V:
+        raise InvalidRequestError(
+            "Only a continued video has a source that can be put in front.",
+            "Choose the mode v2v, or leave that option out.",
+        )
+
+
+def _check_overrides(request: GenerationRequest) -> None:
+    chosen = request.sampling
+    if chosen.window_size is not None and not 1 <= chosen.window_size <= MAX_WINDOW:
+        raise InvalidRequestError(
+            f"A window of {chosen.window_size} chunks is not possible.",
+            f"Choose a window from 1 to {MAX_WINDOW}.",
+        )
+    if chosen.num_steps is not None and chosen.num_steps < 1:
+        raise InvalidRequestError(
+            f"{chosen.num_steps} steps are not possible.", "Choose a positive number of steps."
+        )
+    ranges = [*(chosen.noise2clean_kvrange or ())]
+    if chosen.clean_chunk_kvrange is not None:
+        ranges.append(chosen.clean_chunk_kvrange)
+    if any(value < 1 for value in ranges):
+        raise InvalidRequestError(
+            "A KV range counts chunks and must be at least 1.", "Correct the KV range."
+        )
+    if chosen.clean_t is not None and not 0 < chosen.clean_t <= 1:
+        raise InvalidRequestError(
+            f"The time of clean chunks, {chosen.clean_t:g}, is out of range.",
+            "Choose a value above 0 and up to 1; the released models use 0.9999.",
+        )
+    times = chosen.cfg_t_range
+    if times is not None and (times[:1] != (0.0,) or sorted(set(times)) != list(times)):
+        raise InvalidRequestError(
+            "The guidance times must rise from 0.", "For example 0,0.0217,0.1,0.3,0.999."
+        )
+
+
+def _check_guidance(runtime: RuntimeConfig, engine: EngineConfig) -> None:
+    wanted = 1 if engine.distill else 3
+    if runtime.cfg_number != wanted:
+        kind = "distilled" if engine.distill else "base"
+        raise InvalidRequestError(
+            f"A {kind} model does not work with cfg_number {runtime.cfg_number}.",
+            f"Set cfg_number to {wanted}.",
+        )
+
+
+def check_steps(runtime: RuntimeConfig) -> None:
+    """Check that the steps of a chunk divide into the stages of the window (spec section 4).
+
+    Raises:
+        InvalidRequestError: naming the nearest numbers of steps that do.
+    """
+    steps, window = runtime.num_steps, runtime.window_size
+    if _steps_fit(steps, runtime):
+        return
+    if steps == _SHORTCUT_STEPS and steps % window == 0:
+        raise InvalidRequestError(
+            f"12 steps do not work with a window of {window}: each stage needs whole groups of "
+            f"{_SHORTCUT_INTERVALS} steps.",
+            "Choose a window of 1, 2 or 4.",
+        )
+    below = next((n for n in range(steps - 1, 0, -1) if _steps_fit(n, runtime)), None)
+    above = next(n for n in range(steps + 1, steps + 1000) if _steps_fit(n, runtime))
+    choices = " or ".join(str(n) for n in (below, above) if n is not None)
+    raise InvalidRequestError(
+        f"{steps} steps do not divide into the {_stages_text(runtime)}.", f"Choose {choices} steps."
+    )
+
+
+def _steps_fit(steps: int, runtime: RuntimeConfig) -> bool:
+    if steps % runtime.window_size or steps % max(1, len(runtime.noise2clean_kvrange)):
+        return False
+    stage = steps // runtime.window_size
+    return steps != _SHORTCUT_STEPS or stage % _SHORTCUT_INTERVALS == 0
+
+
+def _stages_text(runtime: RuntimeConfig) -> str:
+    ranges = len(runtime.noise2clean_kvrange)
+    text = f"{runtime.window_size} stages of the window"
+    return f"{text} and the {ranges} of the KV range" if ranges > 1 else text
+
+
+def check_prompts(
+    request: GenerationRequest, runtime: RuntimeConfig, prefix_latents: int | None
+) -> None:
+    """Check that every prompt of the track has a chunk to go to.
+
+    Args:
+        prefix_latents: latent frames of the reference; None while that is not known, and then
+            a video is given the benefit of the doubt of one chunk.
+    """
+    chunks: Sequence[int] = [change.chunk for change in request.prompts]
+    if not chunks or chunks[0] != 0:
+        raise InvalidRequestError(
+            "There is no prompt for the first chunk.", "Give one; it may be empty."
+        )
+    if sorted(set(chunks)) != list(chunks):
+        raise InvalidRequestError(
+            "Two prompts are given for the same chunk, or they are out of order.",
+            "Give each chunk one prompt, in rising order.",
+        )
+    # A clip that ends in the middle of a chunk makes the result's first chunk shorter.
+    unknown = prefix_latents is None and request.mode is Mode.V2V
+    prefix = runtime.chunk_width - 1 if unknown else prefix_latents or 0
+    count = plan_length(request.mode, request.num_frames, prefix, runtime).result_chunks
+    if count is not None and chunks[-1] >= count:
+        raise InvalidRequestError(
+            f"A prompt is given for chunk {chunks[-1]}, but the video ends with chunk {count - 1}.",
+            f"Choose a chunk from 1 to {count - 1}, or a longer video."
+            if count > 1
+            else "Ask for a longer video.",
+        )
+
+
+def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
+    """Sentences about settings that work but are known to look bad (field notes).
+
+    Args:
+        config: what the job runs with.
+        own: the model's configuration without the request's choices.
+    """
+    runtime, engine = config.runtime_config, config.engine_config
+    usual = own.runtime_config.num_steps
+    notes = []
+    if engine.fp8_quant and engine.distill and runtime.num_steps <= 8:
+        notes.append("8 steps are noisy with an fp8 model; 16 look better.")
+    if not engine.distill and runtime.num_steps * 2 <= usual:
+        notes.append(
+            f"This model usually wants {usual} steps; {runtime.num_steps} may look unfinished."
+        )
+    return notes
