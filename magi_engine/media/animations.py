@@ -20,6 +20,7 @@ import av
 import av.container
 import av.error
 import av.filter
+import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
@@ -34,6 +35,8 @@ _XMP = (
     '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/">'
     "<dc:description>{}</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
+_PALETTE_STRIDE = 6
+_PALETTE_SIDE = 256
 _DITHER = "dither=bayer:bayer_scale=4"
 
 
@@ -78,42 +81,43 @@ class GifWriter(_ConvertingWriter):
             with contextlib.suppress(OSError):
                 bare.unlink(missing_ok=True)
 
-    def _source(self, graph: av.filter.Graph) -> av.filter.FilterContext:
-        return graph.add_buffer(
-            width=self.video.width,
-            height=self.video.height,
-            format=av.VideoFormat("rgb24"),
-            time_base=1 / self.video.fps,
-        )
-
-    def _rgb_frames(self) -> Iterator[av.VideoFrame]:
-        for index, picture in enumerate(self._pictures()):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = index, 1 / self.video.fps
-            yield frame
-
     def _palette(self) -> av.VideoFrame:
+        # A sample is enough, and counting every colour of every frame takes minutes.
+        step = max(1, min(self.video.width, self.video.height) // _PALETTE_SIDE)
         graph = av.filter.Graph()
-        source = self._source(graph)
+        source: av.filter.FilterContext | None = None
         generate = graph.add("palettegen", "stats_mode=full")
         sink = graph.add("buffersink")
-        source.link_to(generate)
-        generate.link_to(sink)
-        graph.configure()
-        for frame in self._rgb_frames():
+        sample = itertools.islice(self._pictures(), 0, None, _PALETTE_STRIDE)
+        for index, picture in enumerate(sample):
+            frame = self._rgb_frame(picture[::step, ::step], index)
+            if source is None:
+                source = self._source(graph, frame)
+                source.link_to(generate)
+                generate.link_to(sink)
+                graph.configure()
             source.push(frame)
+        if source is None:
+            raise OSError(f"{self.part.name} holds no frame")
         source.push(None)
         return _video_frame(sink.pull())
 
+    def _rgb_frame(self, picture: UInt8Array, index: int) -> av.VideoFrame:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame.pts, frame.time_base = index, 1 / self.video.fps
+        return frame
+
+    def _source(self, graph: av.filter.Graph, like: av.VideoFrame) -> av.filter.FilterContext:
+        """A graph's entrance for frames like this one."""
+        return graph.add_buffer(
+            width=like.width, height=like.height, format=like.format, time_base=1 / self.video.fps
+        )
+
     def _encode_gif(self, target: Path, palette: av.VideoFrame) -> None:
         graph = av.filter.Graph()
-        source = self._source(graph)
-        colours = graph.add_buffer(
-            width=palette.width,
-            height=palette.height,
-            format=palette.format,
-            time_base=1 / self.video.fps,
-        )
+        blank = np.zeros((self.video.height, self.video.width, 3), np.uint8)
+        source = self._source(graph, self._rgb_frame(blank, 0))
+        colours = self._source(graph, palette)
         use = graph.add("paletteuse", _DITHER)
         sink = graph.add("buffersink")
         source.link_to(use, 0, 0)
@@ -127,8 +131,8 @@ class GifWriter(_ConvertingWriter):
             stream = container.add_stream("gif", rate=self.video.fps)
             stream.width, stream.height = self.video.width, self.video.height
             stream.pix_fmt = "pal8"
-            for frame in self._rgb_frames():
-                source.push(frame)
+            for index, picture in enumerate(self._pictures()):
+                source.push(self._rgb_frame(picture, index))
                 self._drain(sink, container, stream)
             source.push(None)
             self._drain(sink, container, stream)

@@ -13,10 +13,11 @@ import contextlib
 import errno
 import io
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import av
 import av.container
@@ -43,7 +44,7 @@ class Growing:
 
     suffix: str
     name: str
-    encoder: str
+    encoder: Literal["libx264", "libvpx-vp9"]
     growing: Mapping[str, str]
     finished: Mapping[str, str]
 
@@ -75,9 +76,9 @@ class GrowingWriter(FrameWriter):
     _file: BinaryIO
     _good_bytes: int
 
+    @abstractmethod
     def encoder_options(self) -> dict[str, str]:
         """Options of the growing file's encoder."""
-        raise NotImplementedError
 
     def _start(self) -> None:
         self._scaler = VideoReformatter()

@@ -34,6 +34,7 @@ def make_video(tmp_path: Path) -> MakeVideo:
         path = tmp_path / name
         with av.open(str(path), "w", container_options=container_options) as container:
             stream = container.add_stream(codec, rate=fps, options=options or {"qp": "0"})
+            assert isinstance(stream, av.VideoStream)
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = pixel_format
             stream.codec_context.time_base = Fraction(1, fps if pts is None else 1000)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def corners(picture: np.ndarray) -> list[tuple[int, ...]]:
     return [tuple(int(v) for v in picture[y, x]) for y, x in places]
 
 
-def saved(tmp_path: Path, image: Image.Image, name: str, **options: object) -> Path:
+def saved(tmp_path: Path, image: Image.Image, name: str, **options: Any) -> Path:
     path = tmp_path / name
     image.save(path, **options)
     return path
@@ -105,11 +106,11 @@ def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "LAB"])
 @pytest.mark.parametrize("level", [0, 255])
 def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, level: int) -> None:
-    grey = Image.new("RGB", (32, 32), (level,) * 3)
-    if mode == "LAB":
+    stored = Image.new("RGB", (32, 32), (level, level, level))
+    if mode == "LAB":  # Pillow converts from it, not to it
         stored = Image.new("LAB", (32, 32), (level, 128, 128))
     else:
-        stored = grey.convert(mode)
+        stored = stored.convert(mode)
     picture = read_image(saved(tmp_path, stored, "a.tif"), 32, 32)
     assert np.abs(picture.astype(int) - level).max() <= 2
 
@@ -142,7 +143,7 @@ def test_an_embedded_profile_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_an_animation_gives_its_first_frame(tmp_path: Path, suffix: str) -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in (RED, GREEN, BLUE)]
-    options = {"lossless": True} if suffix == "webp" else {}
+    options: dict[str, Any] = {"lossless": True} if suffix == "webp" else {}
     path = tmp_path / f"a.{suffix}"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=40, **options)
     assert (read_image(path, 32, 32) == RED).all()

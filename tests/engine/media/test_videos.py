@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -170,7 +171,7 @@ def test_hdr_is_read(make_video: MakeVideo) -> None:
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_animations_are_videos(tmp_path: Path, suffix: str) -> None:
     pictures = [Image.fromarray(picture) for picture in numbered(8, step=16)]
-    options = {"lossless": True} if suffix == "webp" else {}
+    options: dict[str, Any] = {"lossless": True} if suffix == "webp" else {}
     path = tmp_path / f"a.{suffix}"
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=50, **options)
     info = probe(path)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 import pytest
 from PIL import Image
@@ -163,6 +164,11 @@ def test_writing_is_deterministic(tmp_path: Path) -> None:
     assert one == two
 
 
+def interrupted_after(writer: FrameWriter, frames: np.ndarray) -> None:
+    writer.write(frames)
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_exception_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"result{suffix}"
@@ -170,8 +176,7 @@ def test_an_exception_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> Non
         pytest.raises(KeyboardInterrupt),
         open_writer(target, SIZE, SIZE, 24, METADATA) as writer,
     ):
-        writer.write(moving(24))
-        raise KeyboardInterrupt
+        interrupted_after(writer, moving(24))
     assert writer.result == target
     assert len(decode(target)) == 24
     assert read_metadata(target) == METADATA
