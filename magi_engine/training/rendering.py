@@ -61,7 +61,7 @@ class Renderer:
         return out
 
     def _draw(self, scenes: SceneBatch, trajectories: Trajectories, out: Tensor) -> None:
-        """Draw into ``out`` (n, T, 3, S, S): the first object, then the second where there is one."""
+        """Draw into ``out`` (n, T, 3, S, S): every first object, then the second ones there are."""
         backdrops = self._backdrops[scenes.background]  # (n, 3, S), one value per row
         picture = backdrops[:, None, :, :, None].expand(out.shape)
         picture = self._with_object(picture, scenes, trajectories, 0)

@@ -26,7 +26,6 @@ from magi_engine.training.scenes import (
     NO_EVENT,
     RADIUS_LIMITS,
     SEGMENTS,
-    SPEED_BANDS,
     STRAIGHT_MOTIONS,
     Background,
     Colour,
@@ -63,9 +62,7 @@ __all__ = [
 MOTION_WEIGHTS: dict[Motion, float] = {
     Motion.STILL: 9,
     **dict.fromkeys((Motion.LEFT, Motion.RIGHT, Motion.UP, Motion.DOWN), 8.0),
-    **dict.fromkeys(
-        (Motion.UP_LEFT, Motion.UP_RIGHT, Motion.DOWN_LEFT, Motion.DOWN_RIGHT), 5.0
-    ),
+    **dict.fromkeys((Motion.UP_LEFT, Motion.UP_RIGHT, Motion.DOWN_LEFT, Motion.DOWN_RIGHT), 5.0),
     Motion.BOUNCE: 14,
     Motion.CIRCLE_CLOCKWISE: 6,
     Motion.CIRCLE_COUNTERCLOCKWISE: 6,
