@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.errors import InvalidRequestError
 from magi_engine.model.dit import CaptionBatch, VideoDiT
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.guidance import GuidanceScales, combine
@@ -144,11 +145,12 @@ class Sampler:
             prefix: (1, 16, T, height, width) clean latents the video starts with; T = 1 is an
                 image, which is part of the result.
         """
-        run = _Run(self, height, width, captions, noise, num_chunks, prefix)
+        # Held by this frame alone: closing this generator ends that one and frees the run at once.
+        events = _Run(self, height, width, captions, noise, num_chunks, prefix).events()
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
-                event = next(run.events, None)
+                event = next(events, None)
             if event is None:
                 return
             yield event
@@ -195,6 +197,12 @@ class _Run:
         self.prefix = None if prefix is None else prefix.to(self.device, torch.float32)
         prefix_frames = 0 if prefix is None else prefix.shape[2]
         self.offset = prefix_frames // settings.chunk_width
+        if num_chunks is not None and num_chunks <= self.offset:
+            raise InvalidRequestError(
+                f"{num_chunks} chunks leave nothing to generate after the {self.offset} of the "
+                "clip it starts with.",
+                "Ask for a longer video.",
+            )
         self.emit_from = 0 if prefix_frames == 1 else prefix_frames
         self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)
         self.times = timestep_schedule(settings.num_steps, settings.shortcut_mode)
@@ -210,7 +218,6 @@ class _Run:
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
         self.chunk_captions: dict[int, Tensor | None] = {}
         self.cache = self._make_cache()
-        self.events = self._events()
 
     def _stages(self) -> Iterator[Stage]:
         s = self.settings
@@ -220,18 +227,22 @@ class _Run:
         s = self.settings
         if s.noise2clean_kvrange:
             # After the window has filled and the history is as deep as it gets, nothing changes.
-            horizon = 2 * s.window_size + max(s.noise2clean_kvrange)
+            horizon = 2 * s.window_size + max(*s.noise2clean_kvrange, s.clean_chunk_kvrange)
             span = self.rule.span(list(itertools.islice(self._stages(), horizon)))
         elif self.num_chunks is not None:
             span = self.num_chunks
         else:
-            raise ValueError("an unlimited KV range needs a number of chunks")
-        copy = 1 if s.distill else 0  # the nearly clean copy stands behind the window
+            raise InvalidRequestError(
+                "A video without end cannot look back to its beginning.",
+                "Give a number of chunks, or limit the KV range.",
+            )
+        copy = 1 if s.cfg_number == 1 else 0  # the nearly clean copy stands behind the window
         tokens = s.chunk_width * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
-        span = max(span, 1) + copy
+        # Reading the prefix needs room for what its chunks see.
+        span = max(span + copy, min(s.clean_chunk_kvrange, self.offset), 1)
         return RollingCache(self.model.config, span, tokens, self.device, self.model.dtype)
 
-    def _events(self) -> Iterator[StepDone | ChunkDone]:
+    def events(self) -> Iterator[StepDone | ChunkDone]:
         # 1. Whole chunks of the prefix only fill the cache.
         self._read_prefix()
         for stage in self._stages():
@@ -259,9 +270,8 @@ class _Run:
         # that nobody will look at need not go at all.
         width = self.settings.chunk_width
         needed = self.rule.oldest_needed(next(self._stages()))
-        if self.settings.clean_chunk_kvrange > 1:
-            needed = 0
-        for chunk in range(needed, self.offset):
+        looks_back = self.settings.clean_chunk_kvrange > 1
+        for chunk in range(0 if looks_back else needed, self.offset):
             self.cache.slide(min(needed, self.rule.first_seen_clean(chunk)), kept_until=chunk)
             assert self.prefix is not None
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
@@ -291,7 +301,8 @@ class _Run:
         width = self.settings.chunk_width
         rest = self.prefix[:, :, self.offset * width :]
         if self.offset in self.latents and rest.shape[2]:
-            self.latents[self.offset][:, :, : rest.shape[2]] = rest
+            denoised = self.latents[self.offset][:, :, rest.shape[2] :]
+            self.latents[self.offset] = torch.cat([rest, denoised], dim=2)
 
     def _velocity(self, stage: Stage, index: int, reread: bool) -> Tensor:
         """Velocity of the window's chunks, (R, 16, chunk_width, h, w)."""

@@ -1,0 +1,252 @@
+"""The rolling cache against one that keeps everything, and what it costs."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from magi_engine.config.official import ModelConfig
+from magi_engine.sampling import sampler as sampler_module
+from magi_engine.sampling.cache import RollingCache
+from magi_engine.sampling.sampler import ChunkDone, ForwardTrace
+
+STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 8: 8}
+
+
+class KeepsEverything:
+    """The slow, obvious cache: every chunk of every layer in a dictionary, nothing forgotten."""
+
+    def __init__(self, config: object, capacity: int, chunk_tokens: int, *where: object) -> None:
+        self.chunk_tokens = chunk_tokens
+        self.kept: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    def slide(self, base: int, kept_until: int) -> None:
+        pass
+
+    def store(self, layer: int, chunk: int, k: Tensor, v: Tensor) -> None:
+        parts = zip(k.split(self.chunk_tokens), v.split(self.chunk_tokens), strict=True)
+        for number, part in enumerate(parts):
+            self.kept[layer, chunk + number] = part
+
+    def read(self, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
+        k, v = zip(*(self.kept[layer, chunk] for chunk in range(first, last)), strict=True)
+        return torch.cat(k)[None], torch.cat(v)[None]
+
+
+@pytest.mark.parametrize("prefix_frames", [0, 1, 9])
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("window", STEPS)
+def test_rolling_changes_nothing(
+    toy, window: int, cfg_number: int, prefix_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = toy.settings(window_size=window, num_steps=STEPS[window], cfg_number=cfg_number)
+    assert_as_if_everything_were_kept(toy, settings, prefix_frames, monkeypatch)
+
+
+@pytest.mark.parametrize("clean", [1, 3])
+@pytest.mark.parametrize("ranges", [(1, 1, 1, 1), (2, 5, 3, 4), (8,), ()])
+@pytest.mark.parametrize("window", [1, 4])
+def test_rolling_changes_nothing_for_any_history_range(
+    toy, window: int, ranges: tuple[int, ...], clean: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = toy.settings(
+        window_size=window, noise2clean_kvrange=ranges, clean_chunk_kvrange=clean
+    )
+    assert_as_if_everything_were_kept(toy, settings, 13, monkeypatch)
+
+
+def assert_as_if_everything_were_kept(
+    toy, settings: Any, prefix_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    num_chunks = prefix_frames // 2 + 10
+    rolled = toy.chunks(settings, num_chunks, prefix_frames=prefix_frames)
+    monkeypatch.setattr(sampler_module, "RollingCache", KeepsEverything)
+    expected = toy.chunks(settings, num_chunks, prefix_frames=prefix_frames)
+    assert rolled.keys() == expected.keys()
+    for index, latents in expected.items():
+        torch.testing.assert_close(rolled[index], latents, rtol=1e-4, atol=1e-5)
+
+
+def tiny_cache(capacity: int) -> RollingCache:
+    config = ModelConfig(2, 32, 32, 4, 2, 8, params_dtype="torch.float32")
+    return RollingCache(config, capacity, 3, torch.device("cpu"), torch.float32)
+
+
+def test_sliding_keeps_what_is_still_needed() -> None:
+    cache = tiny_cache(capacity=5)
+    k, v = torch.randn(2, 2, 15, 2, 8, generator=torch.Generator().manual_seed(0))
+    for layer in range(2):
+        cache.store(layer, 0, k[layer], v[layer])
+    cache.slide(2, kept_until=5)
+    for layer in range(2):
+        keys, values = cache.read(layer, 2, 5)
+        assert torch.equal(keys[0], k[layer, 6:])
+        assert torch.equal(values[0], v[layer, 6:])
+    cache.slide(1, kept_until=5)  # never backwards
+    assert cache.base == 2
+
+
+def test_reading_copies_nothing() -> None:
+    cache = tiny_cache(capacity=4)
+    keys, values = cache.read(1, 1, 3)
+    assert keys.shape == (1, 6, 2, 8)
+    storage = cache.buffer.untyped_storage().data_ptr()
+    assert keys.untyped_storage().data_ptr() == storage == values.untyped_storage().data_ptr()
+
+
+# --- memory and time ---------------------------------------------------------------------------
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all tensor storages made under it that are still alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = 0
+        self.peak = 0
+        self._known: weakref.WeakKeyDictionary[torch.UntypedStorage, int]
+        self._known = weakref.WeakKeyDictionary()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {t.untyped_storage() for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage() not in given:
+                self._add(tensor.untyped_storage())
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._known:
+            return
+        size = storage.nbytes()
+        self._known[storage] = size
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._release, size)
+
+    def _release(self, size: int) -> None:
+        self.live -= size
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """What is only freed by the collector counts as kept: on a GPU it fills the memory."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_the_counter_counts() -> None:
+    with LiveBytes() as memory:
+        a = torch.zeros(1000)
+        b = a[10:].view(-1)  # no memory of its own
+        assert memory.live == 4000
+        c = a + 1
+        assert memory.live == memory.peak == 8000
+        del a, c
+        assert memory.live == 4000, "b keeps a's memory"
+        del b
+        assert (memory.live, memory.peak) == (0, 8000)
+
+
+def peaks_of(toy, settings: Any, num_chunks: int | None, chunks: int, **kwargs: Any) -> list[int]:
+    """Peak bytes up to and including each finished chunk."""
+    peaks = []
+    with LiveBytes() as memory:
+        events = toy.events(settings, num_chunks, **kwargs)
+        for event in events:
+            if isinstance(event, ChunkDone):
+                peaks.append(memory.peak)
+            del event
+            if len(peaks) == chunks:
+                break
+        events.close()
+    return peaks
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("window", [1, 4])
+def test_thirty_chunks_need_no_more_memory_than_eight(toy, window: int, cfg_number: int) -> None:
+    settings = toy.settings(window_size=window, cfg_number=cfg_number)
+    peaks = peaks_of(toy, settings, 30, 30)
+    assert len(peaks) == 30
+    assert peaks[7] > 100_000, "there must be something to measure"
+    assert peaks[29] <= 1.02 * peaks[7]
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_a_video_without_end_needs_no_more_memory_than_a_short_one(toy) -> None:
+    endless = peaks_of(toy, toy.settings(), None, 30)
+    planned = peaks_of(toy, toy.settings(), 8, 8)
+    assert endless[29] <= 1.02 * planned[7]
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+def test_a_history_without_limit_would_be_noticed(toy) -> None:
+    """The same measure does grow where it must: a run that may see everything keeps everything."""
+    unlimited = toy.settings(noise2clean_kvrange=())
+    assert peaks_of(toy, unlimited, 30, 8)[7] > 1.1 * peaks_of(toy, unlimited, 8, 8)[7]
+
+
+@pytest.mark.parametrize("window", STEPS)
+def test_the_cache_is_as_large_for_any_length(
+    toy, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capacities = []
+
+    class Noted(RollingCache):
+        def __init__(self, config: Any, capacity: int, *rest: Any) -> None:
+            capacities.append(capacity)
+            super().__init__(config, capacity, *rest)
+
+    monkeypatch.setattr(sampler_module, "RollingCache", Noted)
+    settings = toy.settings(window_size=window, num_steps=STEPS[window])
+    for num_chunks in (12, 40, None):
+        next(toy.events(settings, num_chunks))
+    assert len(set(capacities)) == 1
+    if window in (1, 4):
+        assert capacities[0] == 5 + 1, "window and history, and the nearly clean copy"
+
+
+def test_the_work_for_a_chunk_does_not_grow(toy) -> None:
+    traces: list[ForwardTrace] = []
+    work = []
+    events = toy.events(toy.settings(), None, on_forward=traces.append)
+    for event in events:
+        if isinstance(event, ChunkDone):
+            work.append(sum(last - first for t in traces for first, last in t.ranges))
+            traces.clear()
+            if len(work) == 30:
+                break
+    assert len(set(work[6:])) == 1
+
+
+# --- stopping ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+@pytest.mark.parametrize("num_chunks", [None, 5])
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("stop_after", [0, 1, 2, 7, 8, 9, 12])
+def test_closing_frees_everything_at_once(
+    toy, stop_after: int, cfg_number: int, num_chunks: int | None
+) -> None:
+    with LiveBytes() as memory:
+        events = toy.events(toy.settings(cfg_number=cfg_number), num_chunks, prefix_frames=3)
+        assert sum(1 for _ in itertools.islice(events, stop_after)) == stop_after
+        if stop_after:
+            assert memory.live > 10_000
+        events.close()
+        del events
+        assert memory.live == 0

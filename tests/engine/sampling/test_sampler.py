@@ -1,0 +1,330 @@
+"""The pipeline of chunks: order, counts, causality, captions, prefixes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from magi_engine.config.official import MagiConfig, ModelConfig, RuntimeConfig
+from magi_engine.errors import InvalidRequestError
+from magi_engine.model.special_tokens import SpecialToken
+from magi_engine.sampling.noise import GivenNoise, SeededNoise
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings, StepDone
+
+WINDOWS = range(1, 9)
+STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 5: 20, 6: 12, 7: 28, 8: 8}
+"""Few legal steps for each window."""
+
+
+def run(toy, settings: SamplerSettings, num_chunks: int | None, **kwargs: Any) -> list:
+    return list(toy.events(settings, num_chunks, **kwargs))
+
+
+@pytest.mark.parametrize("prefix_frames", [0, 1, 5])
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_chunk_gets_all_its_steps_in_order(
+    toy, window: int, cfg_number: int, prefix_frames: int
+) -> None:
+    settings = toy.settings(window_size=window, num_steps=STEPS[window], cfg_number=cfg_number)
+    num_chunks, offset = 5, prefix_frames // 2
+    steps: dict[int, list[int]] = defaultdict(list)
+    finished: list[int] = []
+    for event in toy.events(settings, num_chunks, prefix_frames=prefix_frames):
+        if isinstance(event, ChunkDone):
+            finished.append(event.index)
+            assert steps[event.index] == list(range(1, settings.num_steps + 1))
+            continue
+        assert event.num_steps == settings.num_steps
+        indices = [chunk.index for chunk in event.chunks]
+        assert len(indices) <= window
+        assert indices == list(range(indices[0], indices[0] + len(indices)))
+        assert indices[0] == offset + len(finished), "the window begins where emission is"
+        assert event.latents().shape == (len(indices), 16, 2, 4, 4)
+        for chunk in event.chunks:
+            steps[chunk.index].append(chunk.step)
+    assert finished == list(range(offset, num_chunks))
+    assert all(steps[i] == list(range(1, settings.num_steps + 1)) for i in finished)
+    assert set(steps) == set(finished)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows_reach_their_size(toy, window: int) -> None:
+    settings = toy.settings(window_size=window, num_steps=STEPS[window])
+    events = run(toy, settings, window + 1)
+    sizes = [len(event.chunks) for event in events if isinstance(event, StepDone)]
+    assert max(sizes) == window
+
+
+@pytest.mark.parametrize("mode", ["8,16,16", "16,16,8"])
+def test_twelve_steps_in_both_shortcut_modes(toy, mode: str) -> None:
+    settings = toy.settings(num_steps=12, shortcut_mode=mode)
+    chunks = toy.chunks(settings, 3)
+    assert len(chunks) == 3
+    assert all(latents.isfinite().all() for latents in chunks.values())
+    other = toy.settings(num_steps=12, shortcut_mode="16,16,8" if mode == "8,16,16" else "8,16,16")
+    assert not torch.equal(toy.chunks(other, 3)[0], chunks[0])
+
+
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("window", [1, 3, 4, 8])
+def test_a_video_without_end_begins_like_one_with_an_end(toy, window: int, cfg_number: int) -> None:
+    # Without DURATION, the only thing that knows how many chunks are left.
+    settings = toy.settings(window_size=window, num_steps=STEPS[window], cfg_number=cfg_number)
+    planned = toy.chunks(settings, 6)
+    endless = toy.events(settings, None)
+    done = (event for event in endless if isinstance(event, ChunkDone))
+    for event in itertools.islice(done, 6):
+        torch.testing.assert_close(event.latents, planned[event.index], rtol=1e-4, atol=1e-5)
+
+
+def test_the_last_progress_shows_what_is_then_finished(toy) -> None:
+    events = run(toy, toy.settings(), 3)
+    for before, event in itertools.pairwise(events):
+        if isinstance(event, ChunkDone):
+            assert isinstance(before, StepDone)
+            assert torch.equal(before.latents()[:1], event.latents)
+
+
+def test_progress_keeps_the_latents_of_its_own_step(toy) -> None:
+    """Asking late gives the same as asking at once."""
+    at_once, late = [], []
+    for event in toy.events(toy.settings(), 3, prefix_frames=3):
+        if isinstance(event, StepDone):
+            at_once.append(event.latents().clone())
+            late.append(event.latents)
+    assert all(torch.equal(now, ask()) for now, ask in zip(at_once, late, strict=True))
+
+
+def test_results_do_not_need_inference_mode_and_leave_gradients_on(toy) -> None:
+    for event in toy.events(toy.settings(), 2):
+        assert torch.is_grad_enabled()
+        assert not torch.is_inference_mode_enabled()
+        if isinstance(event, ChunkDone):
+            assert event.latents.dtype is torch.float32
+
+
+# --- causality and determinism -----------------------------------------------------------------
+
+
+class OtherNoiseFrom(SeededNoise):
+    """The noise of a seed, but different from the n-th chunk on."""
+
+    def __init__(self, seed: int, changed: int) -> None:
+        super().__init__(seed)
+        self.left = changed
+
+    def next_chunk(self, shape: tuple[int, ...]) -> Tensor:
+        noise = super().next_chunk(shape)
+        self.left -= 1
+        return noise if self.left >= 0 else -noise
+
+
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("window", [1, 4, 8])
+@pytest.mark.parametrize("changed", [1, 3])
+def test_later_noise_never_changes_an_earlier_chunk(
+    toy, changed: int, window: int, cfg_number: int
+) -> None:
+    settings = toy.settings(window_size=window, cfg_number=cfg_number)
+    usual = toy.chunks(settings, 5)
+    other = toy.chunks(settings, 5, noise=OtherNoiseFrom(7, changed))
+    for index in range(5):
+        same = torch.equal(other[index], usual[index])
+        assert same is (index < changed), index
+
+
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("window", [1, 4, 8])
+@pytest.mark.parametrize("changed", [1, 3])
+def test_a_later_caption_never_changes_an_earlier_chunk(
+    toy, changed: int, window: int, cfg_number: int
+) -> None:
+    settings = toy.settings(window_size=window, cfg_number=cfg_number)
+    usual = toy.chunks(settings, 5)
+    captions = toy.track(SpecialToken.HQ)
+    captions.change(changed, toy.caption(seed=50, length=9))
+    other = toy.chunks(settings, 5, captions=captions)
+    for index in range(changed):
+        # The longer caption pads the others, so that last bits may differ.
+        torch.testing.assert_close(other[index], usual[index], rtol=1e-5, atol=1e-6)
+    for index in range(changed, 5):
+        assert (other[index] - usual[index]).norm() > 1e-4 * usual[index].norm()
+
+
+def test_history_matters(toy) -> None:
+    """Otherwise the tests of causality would pass for chunks that know nothing of each other."""
+    for cfg_number in (1, 3):
+        settings = toy.settings(cfg_number=cfg_number)
+        usual = toy.chunks(settings, 3)
+
+        class OtherFirst(SeededNoise):
+            count = 0
+
+            def next_chunk(self, shape: tuple[int, ...]) -> Tensor:
+                self.count += 1
+                noise = super().next_chunk(shape)
+                return -noise if self.count == 1 else noise
+
+        other = toy.chunks(settings, 3, noise=OtherFirst(7))
+        for index in (1, 2):
+            assert (other[index] - usual[index]).norm() > 1e-4 * usual[index].norm()
+
+
+def test_the_same_seed_gives_the_same_video(toy) -> None:
+    settings = toy.settings()
+    first, second = (toy.chunks(settings, 4, noise=SeededNoise(11)) for _ in range(2))
+    assert all(torch.equal(first[i], second[i]) for i in range(4))
+    other = toy.chunks(settings, 4, noise=SeededNoise(12))
+    assert not torch.equal(other[0], first[0])
+
+
+# --- captions ----------------------------------------------------------------------------------
+
+
+def test_a_caption_changed_while_running_is_the_caption_given_beforehand(toy) -> None:
+    settings = toy.settings(window_size=2, num_steps=8)
+    planned = toy.track(SpecialToken.HQ)
+    planned.change(3, toy.caption(seed=60))
+    expected = toy.chunks(settings, 5, captions=planned)
+
+    captions = toy.track(SpecialToken.HQ)
+    found = {}
+    for event in toy.events(settings, 5, captions=captions):
+        if isinstance(event, ChunkDone):
+            found[event.index] = event.latents
+            if event.index == 1:  # chunk 2 is in the window, 3 is not
+                assert captions.first_open_chunk == 3
+                with pytest.raises(InvalidRequestError) as caught:
+                    captions.change(2, toy.caption(seed=61))
+                assert "from chunk 3 on" in caught.value.hint
+                captions.change(3, toy.caption(seed=60))
+    for index in range(5):
+        torch.testing.assert_close(found[index], expected[index], rtol=1e-5, atol=1e-6)
+
+
+def test_no_caption_is_the_null_caption_without_special_tokens(toy) -> None:
+    empty = CaptionTrack(toy.caption(seed=1)[:0], toy.special_tokens)
+    lengths: list[tuple[int, ...]] = []
+    handle = toy.model.register_forward_pre_hook(
+        lambda _, inputs: lengths.append(inputs[2].lengths)
+    )
+    try:
+        toy.chunks(toy.settings(), 2, captions=empty)
+    finally:
+        handle.remove()
+    assert {length for row in lengths for length in row} == {50}
+
+
+# --- prefixes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cfg_number", [1, 3])
+def test_an_image_is_part_of_the_video(toy, cfg_number: int) -> None:
+    settings = toy.settings(cfg_number=cfg_number)
+    chunks = toy.chunks(settings, 3, prefix_frames=1)
+    assert [chunks[i].shape[2] for i in range(3)] == [2, 2, 2]
+    other = toy.chunks(settings, 3)
+    assert all(not torch.equal(chunks[i], other[i]) for i in range(3))
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+@pytest.mark.parametrize("cfg_number", [1, 3])
+@pytest.mark.parametrize("frames", [2, 3, 5, 12])
+def test_frames_of_a_clip_are_not_part_of_the_video(
+    toy, frames: int, cfg_number: int, window: int
+) -> None:
+    settings = toy.settings(cfg_number=cfg_number, window_size=window)
+    num_chunks = frames // 2 + 3
+    chunks = toy.chunks(settings, num_chunks, prefix_frames=frames)
+    offset = frames // 2
+    assert list(chunks) == list(range(offset, num_chunks))
+    total = sum(latents.shape[2] for latents in chunks.values())
+    assert total == 2 * num_chunks - frames
+    assert all(latents.isfinite().all() for latents in chunks.values())
+
+
+def test_a_prefix_reaches_into_the_forwards(toy) -> None:
+    """A changed last frame of a prefix changes the video, a long gone one does not."""
+    settings = toy.settings(noise2clean_kvrange=(2, 2, 2, 2))
+    usual = toy.chunks(settings, 8, prefix_frames=10)
+
+    def with_changed(frame: int) -> dict[int, Tensor]:
+        prefix = toy.prefix(10)
+        prefix[:, :, frame] += 1
+        events = Sampler(toy.model, settings).sample(
+            height=4,
+            width=4,
+            captions=toy.track(SpecialToken.HQ),
+            noise=SeededNoise(7),
+            num_chunks=8,
+            prefix=prefix,
+        )
+        return {e.index: e.latents for e in events if isinstance(e, ChunkDone)}
+
+    assert not torch.equal(with_changed(9)[5], usual[5])
+    assert torch.equal(with_changed(7)[5], usual[5]), "chunk 5 sees only chunk 4 before it"
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_what_is_given_is_not_written_to(toy, frames: int) -> None:
+    noise = SeededNoise(7).next_chunk((1, 16, 6, 4, 4))
+    kept = noise.clone()
+    toy.chunks(toy.settings(), 3, noise=GivenNoise(noise), prefix_frames=frames)
+    assert torch.equal(noise, kept)
+
+
+@pytest.mark.parametrize("clean", [1, 2, 3])
+@pytest.mark.parametrize("ranges", [(2, 2, 2, 2), (5, 4, 3, 2), (1, 1, 1, 1), (2, 5, 2, 5)])
+@pytest.mark.parametrize("frames", [0, 9, 16])
+def test_any_history_range_works_with_any_prefix(
+    toy, frames: int, ranges: tuple[int, ...], clean: int
+) -> None:
+    for window in (1, 4):
+        settings = toy.settings(
+            noise2clean_kvrange=ranges, clean_chunk_kvrange=clean, window_size=window
+        )
+        chunks = toy.chunks(settings, frames // 2 + 6, prefix_frames=frames)
+        assert all(latents.isfinite().all() for latents in chunks.values())
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+def test_settings_are_those_of_the_configuration() -> None:
+    config = MagiConfig(
+        ModelConfig(1, 8, 8, 1, 1, 8),
+        RuntimeConfig(num_steps=20, window_size=5, cfg_number=3, clean_t=0.9),
+    )
+    settings = SamplerSettings.from_config(config)
+    assert (settings.num_steps, settings.window_size, settings.cfg_number) == (20, 5, 3)
+    assert settings.clean_t == 0.9
+    assert settings.noise2clean_kvrange == (5, 4, 3, 2)
+
+
+def test_impossible_steps_are_refused(toy) -> None:
+    with pytest.raises(InvalidRequestError):
+        toy.settings(num_steps=10)
+
+
+def test_guidance_off_on_a_base_model_runs(toy) -> None:
+    """cfg_number alone decides about the nearly clean copy, as in the release."""
+    chunks = toy.chunks(toy.settings(cfg_number=1, distill=False), 6)
+    assert len(chunks) == 6
+
+
+def test_an_endless_video_needs_a_bounded_history(toy) -> None:
+    with pytest.raises(InvalidRequestError):
+        next(toy.events(toy.settings(noise2clean_kvrange=()), None))
+
+
+@pytest.mark.parametrize(("num_chunks", "prefix_frames"), [(0, 0), (-1, 0), (2, 4), (1, 5)])
+def test_a_video_needs_a_chunk_of_its_own(toy, num_chunks: int, prefix_frames: int) -> None:
+    with pytest.raises(InvalidRequestError):
+        next(toy.events(toy.settings(), num_chunks, prefix_frames=prefix_frames))
