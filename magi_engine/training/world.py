@@ -83,6 +83,8 @@ _RADIUS_TO_SHRINK = (0.14, 0.167)
 _STRAIGHT_SPEED = (0.15, 0.40)
 _BOUNCE_SPEED = (0.30, 0.50)
 _CIRCLING_TURNS = (0.25, 0.50)
+#: Angle of a bouncing object to an axis: steep enough that every reflection is plain to see.
+_BOUNCE_SLANT = (math.radians(27), math.radians(63))
 _SPIN_TURNS = (0.30, 0.65)
 _GROWTH = (0.022, 0.045)
 _ORBIT = (0.14, 0.24)
@@ -260,7 +262,7 @@ def _headings(dice: _Dice, motion: Tensor) -> Tensor:
     for straight, (x, y) in DIRECTIONS.items():
         table[straight] = math.atan2(y, x)
     quadrant = dice.integers(0, 4, *motion.shape)
-    slant = dice.between((math.radians(20), math.radians(70)), *motion.shape)
+    slant = dice.between(_BOUNCE_SLANT, *motion.shape)
     phase = dice.uniform(*motion.shape) * 2 * math.pi
     heading = torch.where(motion == Motion.BOUNCE, quadrant * (math.pi / 2) + slant, table[motion])
     return torch.where(is_circling(motion), phase, heading)
