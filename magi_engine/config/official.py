@@ -57,8 +57,21 @@ class ModelConfig:
             "model_config.params_dtype",
             f"is {self.params_dtype!r}, not one of {', '.join(_DTYPES)}",
         )
-        for name in ("num_layers", "hidden_size", "ffn_hidden_size", "num_attention_heads"):
-            _require(getattr(self, name) > 0, f"model_config.{name}", "must be positive")
+        _require_positive(
+            self,
+            "model_config",
+            "num_layers",
+            "hidden_size",
+            "ffn_hidden_size",
+            "num_attention_heads",
+            "layernorm_epsilon",
+            "x_rescale_factor",
+            "patch_size",
+            "in_channels",
+            "cond_hidden_ratio",
+            "caption_channels",
+            "caption_max_length",
+        )
         _require(
             self.num_query_groups > 0 and self.num_attention_heads % self.num_query_groups == 0,
             "model_config.num_query_groups",
@@ -82,7 +95,14 @@ class ModelConfig:
             f"is {self.hidden_size}, not a multiple of 8",
         )
         _require(
-            self.x_rescale_factor > 0, "model_config.x_rescale_factor", "must be positive"
+            not self.half_channel_vae or self.in_channels % 2 == 0,
+            "model_config.in_channels",
+            f"is {self.in_channels}, which half_channel_vae cannot halve",
+        )
+        _require(
+            self.out_channels == self.in_channels,
+            "model_config.out_channels",
+            f"is {self.out_channels}, but must equal in_channels ({self.in_channels})",
         )
         # Single values of the released family; other values mean another architecture.
         fixed = {
@@ -148,8 +168,22 @@ class RuntimeConfig:
                 f"runtime_config.{name}",
                 f"has {len(getattr(self, name))} values, but cfg_t_range has {scales}",
             )
-        for name in ("num_steps", "window_size", "fps", "chunk_width", "num_frames"):
-            _require(getattr(self, name) > 0, f"runtime_config.{name}", "must be positive")
+        _require_positive(
+            self,
+            "runtime_config",
+            "num_steps",
+            "window_size",
+            "fps",
+            "chunk_width",
+            "num_frames",
+            "video_size_h",
+            "video_size_w",
+            "clean_chunk_kvrange",
+            "scale_factor",
+            "temporal_downsample_factor",
+        )
+        for index, chunks in enumerate(self.noise2clean_kvrange):
+            _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", "must be positive")
 
 
 @dataclass(frozen=True)
@@ -231,6 +265,11 @@ class MagiConfig:
 def _require(condition: bool, name: str, problem: str) -> None:
     if not condition:
         raise ConfigError(f"the field {name} {problem}.", "Correct that field in the file.")
+
+
+def _require_positive(section: object, prefix: str, *names: str) -> None:
+    for name in names:
+        _require(getattr(section, name) > 0, f"{prefix}.{name}", "must be positive")
 
 
 def _reject_unknown(data: dict[str, Any], known: list[str], prefix: str) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from magi_engine.errors import ConfigError
 
+_HINT = "Use the config.json that belongs to the autoencoder's weights."
+_JSON_TYPES = {"bool": ("bool",), "int": ("int",), "float": ("int", "float")}
+
 
 @dataclass(frozen=True)
 class VaeConfig:
@@ -49,6 +52,9 @@ class VaeConfig:
                     f"the autoencoder field ddconfig.{name} must be {str(wanted).lower()}.",
                     "Use the released autoencoder's config.json.",
                 )
+        for field in dataclasses.fields(self):
+            if field.type != "bool" and getattr(self, field.name) <= 0:
+                raise ConfigError(f"the autoencoder field ddconfig.{field.name} must be positive.")
         if self.embed_dim % self.num_heads:
             raise ConfigError("the autoencoder's embed_dim is not a multiple of its num_heads.")
         if not self.use_final_proj and self.embed_dim % self.patch_volume:
@@ -84,16 +90,23 @@ class VaeConfig:
                 "Download the autoencoder again.",
             ) from error
         if not isinstance(data, dict) or data.get("model_type") != "vit":
-            raise ConfigError(f"{path} does not describe a ViT autoencoder.")
-        ddconfig: dict[str, Any] = data.get("ddconfig", {})
-        known = {f.name: f.type for f in dataclasses.fields(cls)}
+            raise ConfigError(f"{path} does not describe a ViT autoencoder.", _HINT)
+        ddconfig = data.get("ddconfig")
+        if not isinstance(ddconfig, dict):
+            raise ConfigError(f"{path}: the field ddconfig must be a JSON object.", _HINT)
+        kinds = {f.name: str(f.type) for f in dataclasses.fields(cls)}
         for name, value in ddconfig.items():
-            if name not in known:
-                raise ConfigError(f"{path}: the field ddconfig.{name} is unknown.")
-            numeric = isinstance(value, int | float)
-            if not numeric or isinstance(value, bool) is not (known[name] == "bool"):
-                raise ConfigError(f"{path}: the field ddconfig.{name} is {value!r}.")
-        return cls(**ddconfig)
+            if name not in kinds:
+                raise ConfigError(f"{path}: the field ddconfig.{name} is unknown.", _HINT)
+            if type(value).__name__ not in _JSON_TYPES[kinds[name]]:
+                raise ConfigError(
+                    f"{path}: the field ddconfig.{name} is {value!r}, which has the wrong type.",
+                    _HINT,
+                )
+        try:
+            return cls(**ddconfig)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error.message}", error.hint or _HINT) from error
 
     def to_dict(self) -> dict[str, Any]:
         """The official ``config.json`` structure."""
