@@ -30,6 +30,10 @@ LARGE_24B = ModelConfig(
     num_query_groups=8,
     kv_channels=128,
     gated_linear_unit=True,
+    half_channel_vae=True,
+    x_rescale_factor=0.1,
+    in_channels=32,
+    out_channels=32,
 )
 GOLDEN = ModelConfig(
     num_layers=4,
@@ -84,6 +88,8 @@ def test_the_24b_model_can_be_built() -> None:
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     assert shapes["videodit_blocks.layers.47.mlp.linear_fc1.weight"] == (32768, 6144)
     assert shapes["videodit_blocks.layers.47.mlp.linear_fc2.weight"] == (6144, 16384)
+    assert shapes["x_embedder.weight"] == (6144, 32, 1, 2, 2)
+    assert shapes["final_linear.linear.weight"] == (128, 6144)
     assert 23e9 < sum(p.numel() for p in model.parameters()) < 25e9
 
 
@@ -252,3 +258,18 @@ def test_the_null_caption_has_fifty_tokens(make_dit) -> None:
     model = make_dit()
     table = model.y_embedder.null_caption_embedding
     assert torch.equal(model.null_caption(), table[:50])
+
+
+@torch.inference_mode()
+def test_latents_that_go_in_twice_and_scaled_come_out_once_and_scaled_back(make_dit) -> None:
+    """The 24B models' ``half_channel_vae`` and ``x_rescale_factor``, spelled out."""
+    wide = make_dit(half_channel_vae=True, x_rescale_factor=0.1, in_channels=32, out_channels=32)
+    plain = make_dit(in_channels=32, out_channels=32)
+    plain.load_state_dict(wide.state_dict())
+    latents, times, captions = inputs(videos=2, chunks=2)
+    rest: dict = {"chunk_positions": [0, 1], "attend": everything}
+    found = wide(latents, times, captions, **rest)
+    doubled = torch.cat([latents, latents], dim=1) * 0.1
+    expected = plain(doubled, times, captions, **rest)[:, :16] / 0.1
+    assert found.shape == latents.shape
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -328,3 +329,9 @@ def test_an_endless_video_needs_a_bounded_history(toy) -> None:
 def test_a_video_needs_a_chunk_of_its_own(toy, num_chunks: int, prefix_frames: int) -> None:
     with pytest.raises(InvalidRequestError):
         next(toy.events(toy.settings(), num_chunks, prefix_frames=prefix_frames))
+
+
+def test_a_model_of_doubled_channels_samples_plain_latents(toy, make_dit) -> None:
+    model = make_dit(half_channel_vae=True, x_rescale_factor=0.1, in_channels=32, out_channels=32)
+    chunks = replace(toy, model=model).chunks(toy.settings(cfg_number=3), 2)
+    assert [latents.shape for latents in chunks.values()] == [(1, 16, 2, 4, 4)] * 2
