@@ -14,6 +14,7 @@ from torch import Tensor
 from magi_engine.training.scenes import (
     FRAMES_PER_SECOND,
     RADIUS_LIMITS,
+    EventKind,
     Motion,
     SceneBatch,
     is_circling,
@@ -80,10 +81,12 @@ def simulate(scenes: SceneBatch, num_frames: int, first_frame: int = 0) -> Traje
     after = _advance(scenes, 1, at_switch, reach, (time - switch).clamp(min=0))
 
     changed = _changed(scenes)[:, :, None] & (frames >= scenes.event_frame[:, None, None])
+    # A new colour leaves the flight alone: phase, direction after a reflection, braking.
+    turned = changed & (scenes.event_kind == EventKind.MOTION)[:, None, None]
     return Trajectories(
-        centre=torch.where(changed[..., None], after.centre, before.centre),
-        radius=torch.where(changed, after.radius, before.radius),
-        angle=torch.where(changed, after.angle, before.angle),
+        centre=torch.where(turned[..., None], after.centre, before.centre),
+        radius=torch.where(turned, after.radius, before.radius),
+        angle=torch.where(turned, after.angle, before.angle),
         colour=torch.where(changed, scenes.colour[:, :, 1:], scenes.colour[:, :, :1]),
     )
 
