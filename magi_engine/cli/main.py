@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from magi_engine import __version__
 from magi_engine.cli import demo, doctor, generate, replay, settings
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
+from magi_engine.cli.log_file import logging_to
 from magi_engine.errors import MagiError
+from magi_engine.runtime.failures import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"magi {__version__}")
-    parser.add_argument("--log-file", metavar="FILE", help="write a log with technical details")
+    parser.add_argument(
+        "--log-file",
+        type=Path,
+        metavar="FILE",
+        help="where to log technical details; default: only errors, in the user's log folder",
+    )
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=_OneLineParser
     )
@@ -58,35 +67,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = build_parser().parse_args(argv)
-        _set_up_logging(args.log_file)
-        return args.run(args)
+        with logging_to(args.log_file) as log_file:
+            return _run(args, log_file)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILURE
     except MagiError as error:
         print(f"Error: {error}", file=sys.stderr)
         return exit_code_for(error)
+
+
+def _run(args: argparse.Namespace, log_file: Path) -> int:
+    try:
+        return args.run(args)
     except KeyboardInterrupt:
         print("Aborted.", file=sys.stderr)
         return CANCELLED
     except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
-
-
-def _set_up_logging(path: str | None) -> None:
-    """Send the log to ``path``; without one the log stays silent, its errors are on stderr."""
-    log = logging.getLogger("magi_engine")
-    if path is None:
-        if not log.handlers:
-            log.addHandler(logging.NullHandler())
-        return
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise _log_error(path, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-
-
-def _log_error(path: str, error: OSError) -> MagiError:
-    return MagiError(f"The log {path} cannot be written ({error.strerror}).", "Choose another.")
+    except Exception as error:
+        named = named_error(error)
+        if isinstance(named, UnexpectedError):
+            if named is not error:  # else the engine has logged it
+                logger.error("%s failed", args.run.__module__, exc_info=error)
+            named = UnexpectedError(named.message, f"Please report it with {log_file}.")
+        print(f"Error: {named}", file=sys.stderr)
+        return exit_code_for(named)

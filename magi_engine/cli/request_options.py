@@ -14,7 +14,7 @@ from magi_engine.config.official import SHORTCUT_MODES, MagiConfig
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import CropBox, FitPolicy
-from magi_engine.media.targets import free_name
+from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
 from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.devices import DTYPES
@@ -84,9 +84,10 @@ def _add_content_options(parser: argparse.ArgumentParser) -> None:
         "--until-stopped", action="store_true", help="go on until Ctrl-C, whatever the length"
     )
     group.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
-    group.add_argument("--model", metavar="NAME", help="see 'magi doctor' for the names")
-    group.add_argument(
-        "--config", metavar="FILE", help="official configuration file to use instead"
+    model = group.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="NAME", help="see 'magi doctor' for the names")
+    model.add_argument(
+        "--config", metavar="FILE", help="official configuration file, which also names the files"
     )
     group.add_argument(
         "--like", type=Path, metavar="FILE", help="take over the settings of a generated video"
@@ -208,6 +209,8 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     request = dataclasses.replace(request, **{k: v for k, v in changes.items() if v is not None})
     if args.until_stopped:
         request = dataclasses.replace(request, num_frames=None)
+    if args.model is not None:
+        request = dataclasses.replace(request, config_path=None)
     request = dataclasses.replace(
         request,
         prompts=_prompts(args, request),
@@ -216,6 +219,8 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     )
     output = os.path.abspath(args.output or free_name(default_name(request)))
     request = dataclasses.replace(request, output=output)
+    output_suffix(Path(output))
+    check_target(Path(output), request.writing.overwrite)
     validate(request, config)
     return request
 
@@ -230,10 +235,9 @@ def default_name(request: GenerationRequest) -> Path:
 def _choose_model(
     args: argparse.Namespace, like: GenerationRequest | None
 ) -> tuple[str, MagiConfig]:
-    name, config_path = args.model, args.config
-    if like is not None and name is None and config_path is None:
-        name, config_path = like.model, like.config_path
-    return model_config(name, config_path)
+    if like is None or args.model is not None or args.config is not None:
+        return model_config(args.model, args.config)
+    return model_config(like.model, like.config_path)
 
 
 def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:

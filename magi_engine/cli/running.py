@@ -12,7 +12,7 @@ from types import FrameType
 from typing import cast
 
 from magi_engine.cli.display import Display, choose_display
-from magi_engine.cli.exit_codes import CANCELLED, DONE, exit_code_for
+from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.runtime.control import Cancel
 from magi_engine.runtime.events import Cancelled, Event, Failed
 from magi_engine.runtime.request import GenerationRequest
@@ -30,7 +30,7 @@ def add_display_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_request(request: GenerationRequest, args: argparse.Namespace) -> int:
-    """Generate ``request``; returns the exit code.
+    """Generate ``request``; returns the exit code. Raises the MagiError a job failed with.
 
     Args:
         args: has ``models_dir`` and what :func:`add_display_options` adds.
@@ -46,7 +46,7 @@ def run_request(request: GenerationRequest, args: argparse.Namespace) -> int:
         stop.call_on_stop(lambda: engine.control(Cancel()))
         with contextlib.closing(cast("Generator[Event]", events)), display:
             last = _show_all(events, display)
-    return _report(last)
+    return _exit_code(last)
 
 
 def _show_all(events: Iterator[Event], display: Display) -> Event:
@@ -57,13 +57,12 @@ def _show_all(events: Iterator[Event], display: Display) -> Event:
     return event
 
 
-def _report(last: Event) -> int:
-    """Say what went wrong, if something did."""
+def _exit_code(last: Event) -> int:
+    """Exit code of a job that ended so; its error is raised, for the one place that shows them."""
     if isinstance(last, Failed):
-        print(f"Error: {last.error}", file=sys.stderr)
         if last.path is not None:
             print(f"The {last.frames} frames made so far are in {last.path}.", file=sys.stderr)
-        return exit_code_for(last.error)
+        raise last.error
     return CANCELLED if isinstance(last, Cancelled) else DONE
 
 

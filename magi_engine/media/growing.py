@@ -145,7 +145,7 @@ class GrowingWriter(FrameWriter):
         self._release()
         with contextlib.suppress(OSError, av.error.FFmpegError):
             # Without room for a second copy the growing file is complete and plays as well.
-            make_ordinary(self.part, self.frames_written)
+            make_ordinary(self.part, self.frames_written, self.video.metadata)
         return self._rescue()
 
     def _rescue(self) -> Path:
@@ -188,11 +188,12 @@ class WebmWriter(GrowingWriter):
         return {"crf": str(self.options.vp9_crf)} | speed
 
 
-def make_ordinary(path: Path, frames: int | None = None) -> int:
+def make_ordinary(path: Path, frames: int | None = None, metadata: str | None = None) -> int:
     """Replace a grown file by an ordinary one with the same packets and metadata.
 
     Args:
         frames: how many there must be; None takes what is readable.
+        metadata: replaces the file's own unless None.
 
     Returns:
         The number of frames in the file.
@@ -202,7 +203,7 @@ def make_ordinary(path: Path, frames: int | None = None) -> int:
     """
     copy = path.with_name(path.name + ".tmp")
     try:
-        count = _copy_packets(path, copy)
+        count = _copy_packets(path, copy, metadata)
         if count == 0 or (frames is not None and count != frames):
             raise av.error.InvalidDataError(errno.EIO, "the copy is not complete", str(path))
         os.replace(copy, path)
@@ -211,7 +212,7 @@ def make_ordinary(path: Path, frames: int | None = None) -> int:
     return count
 
 
-def _copy_packets(source_path: Path, target_path: Path) -> int:
+def _copy_packets(source_path: Path, target_path: Path, metadata: str | None) -> int:
     count = 0
     kind = GROWING[source_path.suffix]
     with (
@@ -220,7 +221,7 @@ def _copy_packets(source_path: Path, target_path: Path) -> int:
             f"file:{target_path}", "w", format=kind.name, container_options=dict(kind.finished)
         ) as target,
     ):
-        comment = comment_of(source)
+        comment = metadata or comment_of(source)
         if comment is not None:
             target.metadata["comment"] = comment
         old = video_stream(source, source_path)

@@ -8,6 +8,7 @@ and its metadata from the first moment.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
@@ -137,6 +138,13 @@ class FrameWriter(ABC):
         except (OSError, av.error.FFmpegError) as error:
             raise self._failed(error) from error
         self.frames_written += len(frames)
+
+    def describe(self, metadata: str) -> None:
+        """Replace the metadata that the finished file will carry.
+
+        The growing file keeps what it began with, and so does a folder of PNG frames.
+        """
+        self.video = dataclasses.replace(self.video, metadata=metadata)
 
     def close(self) -> Path:
         """Finish the file and give it its name; returns `result`.

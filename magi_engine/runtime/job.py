@@ -31,7 +31,7 @@ from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
 from magi_engine.runtime.references import Reference, read_reference
-from magi_engine.runtime.request import GenerationRequest, PromptChange
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
 from magi_engine.weights.layout import find_model
 
@@ -221,20 +221,36 @@ class Job:
                     window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
                     yield meter.step_done(window, time.monotonic() - started, event.latents)
                 else:
-                    ready = self._chunk_ready(model, event, plan)
+                    ready = self._chunk_ready(model, event, plan, prefix)
                     meter.chunk_done(len(ready.frames), time.monotonic() - started)
                     yield ready
                 yield from self._checkpoint()
                 yield from self._apply_prompt_changes(model, track, plan)
 
-    def _chunk_ready(self, model: LoadedModel, done: ChunkDone, plan: LengthPlan) -> ChunkReady:
+    def _chunk_ready(
+        self, model: LoadedModel, done: ChunkDone, plan: LengthPlan, prefix: Tensor | None
+    ) -> ChunkReady:
         """Decode a chunk and put it into the file."""
-        frames = model.decode(done.latents)
+        latents = done.latents
+        if done.index == plan.first_chunk:
+            latents = self._first_chunk(latents, plan, prefix)
+        frames = model.decode(latents)
         first = self._output.frames
         if plan.num_frames is not None:
             frames = frames[: plan.num_frames - first]
         self._output.write(frames)
-        return ChunkReady(done.index - plan.first_chunk, first, frames, done.latents.cpu())
+        return ChunkReady(done.index - plan.first_chunk, first, frames, latents.cpu())
+
+    def _first_chunk(self, latents: Tensor, plan: LengthPlan, prefix: Tensor | None) -> Tensor:
+        """The first emitted chunk as it belongs into the result.
+
+        The sampler puts an image back before every step, but its last step moves it once more;
+        the result begins with the image itself.
+        """
+        if self._request.mode is Mode.I2V and prefix is not None:
+            latents = latents.clone()
+            latents[:, :, : prefix.shape[2]] = prefix
+        return latents[:, :, plan.skip_latents :]
 
     def _apply_prompt_changes(
         self, model: LoadedModel, track: CaptionTrack, plan: LengthPlan
@@ -261,3 +277,4 @@ class Job:
         others = [p for p in self._request.prompts if p.chunk != change.chunk]
         prompts = tuple(sorted([*others, change], key=lambda p: p.chunk))
         self._request = dataclasses.replace(self._request, prompts=prompts)
+        self._output.describe(self._request)

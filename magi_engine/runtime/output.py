@@ -63,6 +63,11 @@ class VideoOutput:
             self._writer.write(frames)
         self.frames += len(frames)
 
+    def describe(self, request: GenerationRequest) -> None:
+        """Note that the video is now made as ``request`` says, for the finished file."""
+        if self._writer is not None:
+            self._writer.describe(request.to_json())
+
     def close(self) -> Path | None:
         """Finish the file; None if there is none or nothing came to be written."""
         if self._writer is None:

@@ -42,6 +42,8 @@ class LengthPlan:
     first_chunk: int
     num_frames: int | None
     """Frames of the result; what the last chunk has beyond them is cut off."""
+    skip_latents: int = 0
+    """Latent frames of the first emitted chunk that are not part of the result."""
 
     @property
     def result_chunks(self) -> int | None:
@@ -62,4 +64,7 @@ def plan_length(
     if num_frames is not None:
         latents = math.ceil(num_frames / runtime.temporal_downsample_factor) + before
         chunks = math.ceil(latents / runtime.chunk_width)
-    return LengthPlan(chunks, before // runtime.chunk_width, num_frames)
+    # The sampler takes a prefix of one latent frame for an image and emits its chunk whole; a
+    # clip that short is no part of the result all the same.
+    skip = 1 if before == 1 else 0
+    return LengthPlan(chunks, before // runtime.chunk_width, num_frames, skip)

@@ -6,13 +6,14 @@ Nothing here is rounded or repaired: what cannot work is refused with the neares
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.runtime.plan import plan_length
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS, GenerationRequest, Mode
 
 MAX_WINDOW = 8
 _SHORTCUT_STEPS = 12
@@ -80,7 +81,13 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     merged = configured(config, request)
     _check_guidance(merged.runtime_config, merged.engine_config)
     check_steps(merged.runtime_config)
+    _check_special_tokens(request.special_tokens)
     check_prompts(request, merged.runtime_config, prefix_latents=None)
+    if request.num_frames is None and not merged.runtime_config.noise2clean_kvrange:
+        raise InvalidRequestError(
+            "A video without an end cannot look back without a limit.",
+            "Set a KV range, for example 5,4,3,2, or a length.",
+        )
     return merged
 
 
@@ -142,6 +149,22 @@ def _check_guidance(runtime: RuntimeConfig, engine: EngineConfig) -> None:
         )
 
 
+def _check_special_tokens(names: tuple[str, ...]) -> None:
+    if names == DEFAULT_SPECIAL_TOKENS:
+        return
+    # Only now: the module needs PyTorch, which takes seconds to import.
+    from magi_engine.model.special_tokens import SpecialToken
+
+    known = [token.value for token in SpecialToken]
+    for name in names:
+        if name not in known:
+            listed = ", ".join(token.removesuffix("_TOKEN") for token in known)
+            raise InvalidRequestError(
+                f"There is no special token {name.removesuffix('_TOKEN')}.",
+                f"Choose among {listed}.",
+            )
+
+
 def check_steps(runtime: RuntimeConfig) -> None:
     """Check that the steps of a chunk divide into the stages of the window (spec section 4).
 
@@ -158,10 +181,11 @@ def check_steps(runtime: RuntimeConfig) -> None:
             "Choose a window of 1, 2 or 4.",
         )
     below = next((n for n in range(steps - 1, 0, -1) if _steps_fit(n, runtime)), None)
-    above = next(n for n in range(steps + 1, steps + 1000) if _steps_fit(n, runtime))
+    above = next(n for n in itertools.count(steps + 1) if _steps_fit(n, runtime))
     choices = " or ".join(str(n) for n in (below, above) if n is not None)
     raise InvalidRequestError(
-        f"{steps} steps do not divide into the {_stages_text(runtime)}.", f"Choose {choices} steps."
+        f"{steps} steps do not divide into the {_stages_text(runtime)}.",
+        f"Choose {choices} steps.",
     )
 
 
@@ -204,9 +228,7 @@ def check_prompts(
     if count is not None and chunks[-1] >= count:
         raise InvalidRequestError(
             f"A prompt is given for chunk {chunks[-1]}, but the video ends with chunk {count - 1}.",
-            f"Choose a chunk from 1 to {count - 1}, or a longer video."
-            if count > 1
-            else "Ask for a longer video.",
+            "Choose an earlier chunk or a longer video.",
         )
 
 
