@@ -28,6 +28,8 @@ _BOUNCE_TOLERANCE = 0.04
 #: Least angle around the centre that counts as circling.
 _CIRCLED = math.radians(100)
 _ORBITS = (0.05, 0.45)
+#: At most this share of the turning may happen in one quarter of the way: no corners.
+_SHARPEST_QUARTER = 0.6
 #: How far before a wall an object may turn around, and how far into it.
 _WALL_SLACK = (0.05, 0.08)
 _FASTEST = 0.75
@@ -120,9 +122,22 @@ def _circle_error(path: np.ndarray) -> tuple[float, Motion | None]:
     steady = abs(swept) > 0.9 * np.abs(np.diff(angles)).sum()
     if abs(swept) < _CIRCLED or not steady or not _ORBITS[0] < radius < _ORBITS[1]:
         return math.inf, None
+    if _turning_in_sharpest_quarter(path) > _SHARPEST_QUARTER:
+        return math.inf, None
     # The y axis points down, so growing angles are clockwise on the screen.
     sense = Motion.CIRCLE_CLOCKWISE if swept > 0 else Motion.CIRCLE_COUNTERCLOCKWISE
     return float(np.sqrt(np.square(lengths - radius).mean())), sense
+
+
+def _turning_in_sharpest_quarter(path: np.ndarray) -> float:
+    """The share of a track's change of direction that falls into one quarter of its way."""
+    way = np.concatenate([[0], np.linalg.norm(np.diff(path, axis=0), axis=1).cumsum()])
+    marks = np.linspace(0, way[-1], 25)
+    evenly = np.stack([np.interp(marks, way, path[:, axis]) for axis in (0, 1)], 1)
+    steps = np.diff(evenly, axis=0)
+    heading = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))  # (24,)
+    total = abs(heading[-1] - heading[0])
+    return float(np.abs(heading[6:] - heading[:-6]).max() / max(total, 1e-9))
 
 
 def _smoothed(path: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from magi_engine.training.rendering import render
+from magi_engine.training.rendering import Renderer
 from magi_engine.training.scenes import NO_EVENT, Background, Colour, SceneBatch, Shape
 from magi_engine.training.simulation import Trajectories
 from magi_engine.training.tracking import Floats, find_tracks
@@ -22,8 +22,9 @@ _DIRECTIONS = 64
 _HARMONICS = 8
 #: A silhouette further than this from every known one has no name.
 _SHAPE_DISTANCE = 0.10
-_TEMPLATE_RADII = (0.075, 0.09, 0.11, 0.13, 0.15, 0.18)
-_TEMPLATE_ANGLES = (0.0, 0.35, 0.8)
+_TEMPLATE_RADII = (0.075, 0.09, 0.11, 0.14, 0.18)
+_TEMPLATE_ANGLES = (0.0, 0.4)
+_TEMPLATE_BLUR = 0.8
 #: Weakest harmonic, relative to the mean radius, whose phase can be followed.
 _FAINTEST_HARMONIC = 0.03
 
@@ -80,9 +81,12 @@ class ShapeTable:
 
     def __init__(self) -> None:
         strengths, shapes = [], []
+        renderer = Renderer()
         for shape in Shape:
-            for blur in (0.0, 0.8):
-                harmonics = _template_harmonics(shape, blur)
+            frames = _template_frames(renderer, shape)
+            for seen in (frames, gaussian_blur(frames, _TEMPLATE_BLUR)):
+                cover = find_tracks(seen, Background.BLACK)[0].cover
+                harmonics = measure_outline(cover).harmonics
                 groups = np.abs(harmonics[:, 1:]).reshape(len(_TEMPLATE_RADII), -1, _HARMONICS)
                 strengths.append(groups.mean(1))
                 shapes += [shape] * len(_TEMPLATE_RADII)
@@ -135,23 +139,19 @@ def _radial_profile(cover: Floats, centre: np.ndarray, farthest: float) -> np.nd
     return (upper * (1 - fy) + lower * fy).sum(2) * step
 
 
-def _template_harmonics(shape: Shape, blur: float) -> np.ndarray:
-    """(radii * angles, 9) harmonics of one shape, drawn white-room style in the centre."""
+def _template_frames(renderer: Renderer, shape: Shape) -> np.ndarray:
+    """(radii * angles, H, W, 3) uint8: one shape, red on black, in the middle."""
     radii = torch.tensor(_TEMPLATE_RADII).repeat_interleave(len(_TEMPLATE_ANGLES))
     angles = torch.tensor(_TEMPLATE_ANGLES).repeat(len(_TEMPLATE_RADII))
     count = len(radii)
-    colour = torch.full((1, 2, count), int(Colour.RED))
     trajectories = Trajectories(
         centre=torch.full((1, 2, count, 2), 0.5),
         radius=radii.expand(1, 2, -1),
         angle=angles.expand(1, 2, -1),
-        colour=colour,
+        colour=torch.full((1, 2, count), int(Colour.RED)),
     )
-    frames = render(_one_object(shape), trajectories)[0].permute(0, 2, 3, 1).numpy()
-    if blur:
-        frames = gaussian_blur(frames, blur)
-    track = find_tracks(frames, Background.BLACK)[0]
-    return measure_outline(track.cover).harmonics
+    drawn = renderer.render(_one_object(shape), trajectories)
+    return drawn[0].permute(0, 2, 3, 1).numpy()
 
 
 def gaussian_blur(frames: np.ndarray, sigma: float) -> np.ndarray:

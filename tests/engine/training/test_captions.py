@@ -1,0 +1,137 @@
+"""Captions say what the scene shows, in many ways."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+import torch
+
+from magi_engine.training.captions import (
+    PromptKind,
+    SceneFacts,
+    caption,
+    caption_corpus,
+    describe,
+    describe_batch,
+    evaluation_prompts,
+    scene_facts,
+)
+from magi_engine.training.scenes import Background, EventKind, Motion, Shape
+from magi_engine.training.wording import (
+    BACKGROUND_WORDS,
+    COLOUR_WORDS,
+    FAST_WORDS,
+    SHAPE_WORDS,
+    SLOW_WORDS,
+)
+from magi_engine.training.world import SceneOptions, sample_scenes
+
+
+def some_facts(count: int, seed: int = 1) -> list[SceneFacts]:
+    scenes = sample_scenes(count, torch.Generator().manual_seed(seed))
+    return scene_facts(scenes)
+
+
+def says_any(text: str, words: tuple[str, ...]) -> bool:
+    return any(re.search(rf"\b{re.escape(word)}\b", text.lower()) for word in words)
+
+
+def test_every_caption_names_colour_and_shape_of_every_object_and_usually_the_backdrop() -> None:
+    rng = random.Random(0)
+    with_backdrop = 0
+    for facts in some_facts(1500):
+        text = caption(facts, rng)
+        assert text.isascii()
+        for item in facts.objects:
+            pairs = tuple(
+                f"{c} {s}" for c in COLOUR_WORDS[item.colour] for s in SHAPE_WORDS[item.shape]
+            )
+            assert says_any(text, pairs), (text, item)
+        rest = text.lower()
+        for item in facts.objects:  # "orange" or "blue" of an object is no backdrop
+            for word in COLOUR_WORDS[item.colour]:
+                for shape in SHAPE_WORDS[item.shape]:
+                    rest = rest.replace(f"{word} {shape}", "")
+        with_backdrop += says_any(rest, BACKGROUND_WORDS[facts.background])
+    assert 0.80 < with_backdrop / 1500 < 0.92
+
+
+def test_motion_words_tell_all_motions_apart() -> None:
+    """Without adverbs and nouns, no wording of one motion is a wording of another."""
+    rng = random.Random(0)
+    wordings: dict[str, Motion] = {}
+    for facts in some_facts(6000):
+        if len(facts.objects) != 1:
+            continue
+        item = facts.objects[0]
+        text = caption(facts, rng).lower().rstrip(".")
+        for names in (COLOUR_WORDS[item.colour], BACKGROUND_WORDS[facts.background]):
+            for word in sorted(names, key=len, reverse=True):
+                text = text.replace(word, "")
+        text = re.sub("|".join({*SLOW_WORDS, *FAST_WORDS}), "", text)
+        shapes = sorted(SHAPE_WORDS[item.shape], key=len, reverse=True)
+        phrase = re.split("|".join(map(re.escape, shapes)), text, maxsplit=1)[1]
+        phrase = re.split(r" (?:on|against|over|across|in front of)\b(?! the spot)", phrase)[0]
+        key = " ".join(phrase.split())
+        assert wordings.setdefault(key, item.motion) is item.motion, key
+    assert len(wordings) > 150
+    assert set(wordings.values()) == set(Motion)
+
+
+def test_captions_vary() -> None:
+    facts = some_facts(1)[0]
+    rng = random.Random(0)
+    assert len({caption(facts, rng) for _ in range(200)}) > 120
+
+
+def test_the_same_seed_gives_the_same_captions() -> None:
+    assert caption_corpus(50, 7) == caption_corpus(50, 7)
+    assert caption_corpus(50, 7) != caption_corpus(50, 8)
+
+
+def test_segments_are_described_as_they_are() -> None:
+    options = SceneOptions(events=1.0, colour_events=1.0, two_objects=0.0)
+    scenes = sample_scenes(50, torch.Generator().manual_seed(1), options)
+    assert (scenes.event_kind == EventKind.COLOUR).all()
+    before = describe_batch(scenes, 0, random.Random(0))
+    after = describe_batch(scenes, 1, random.Random(0))
+    for n, facts in enumerate(scene_facts(scenes, 1)):
+        assert says_any(after[n], COLOUR_WORDS[facts.objects[0].colour])
+        old = scene_facts(scenes, 0)[n].objects[0].colour
+        assert says_any(before[n], COLOUR_WORDS[old])
+        assert facts.objects[0].colour is not old
+
+
+def test_one_scene_is_described_like_the_batch() -> None:
+    scenes = sample_scenes(3, torch.Generator().manual_seed(1))
+    assert (
+        describe(scenes, 0, 0, random.Random(5)) == describe_batch(scenes, 0, random.Random(5))[0]
+    )
+
+
+@pytest.mark.parametrize("kind", PromptKind)
+def test_evaluation_prompts_ask_for_what_they_say(kind: PromptKind) -> None:
+    prompts = evaluation_prompts(60, 1, kind)
+    assert len(prompts) == 60
+    assert prompts == evaluation_prompts(60, 1, kind)
+    assert [p.text for p in prompts] != [p.text for p in evaluation_prompts(60, 2, kind)]
+    for prompt in prompts:
+        assert says_any(prompt.text, BACKGROUND_WORDS[prompt.expected.background])
+        assert len(prompt.expected.objects) == (2 if kind is PromptKind.PAIR else 1)
+        changes = kind in (PromptKind.COLOUR_CHANGE, PromptKind.DIRECTION_CHANGE)
+        assert (prompt.next_expected is not None) == changes
+        if prompt.next_expected is None:
+            continue
+        old, new = prompt.expected.objects[0], prompt.next_expected.objects[0]
+        assert (old.colour is not new.colour) == (kind is PromptKind.COLOUR_CHANGE)
+        assert (old.motion is not new.motion) == (kind is PromptKind.DIRECTION_CHANGE)
+        assert old.shape is new.shape
+
+
+def test_single_prompts_cover_the_vocabulary() -> None:
+    prompts = evaluation_prompts(400, 1)
+    assert {p.expected.objects[0].motion for p in prompts} == set(Motion)
+    assert {p.expected.objects[0].shape for p in prompts} == set(Shape)
+    assert {p.expected.background for p in prompts} == set(Background)
