@@ -569,6 +569,7 @@ def test_a_failure_keeps_the_chunks_before(
     error: Exception,
     kind: type[Exception],
 ) -> None:
+    caplog.set_level("INFO", logger="magi_engine")
     run(engine, make_request(output=None, num_frames=1))
     with _Interrupted(engine, error):
         failure = _failure(run(engine, make_request(num_frames=96)))

@@ -1,0 +1,495 @@
+"""The command line in this process: what it makes, what it says, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from magi_engine import __version__
+from magi_engine.cli import main as main_module
+from magi_engine.cli.main import main
+from magi_engine.media.frames import decode_frames
+from magi_engine.media.output import open_writer
+from magi_engine.runtime.request import Mode, PromptChange
+from magi_engine.runtime.saved import read_request
+
+Generate = Callable[..., int]
+
+
+@pytest.fixture
+def generate(tiny_model_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generate:
+    """``magi generate`` with the tiny model, in an empty folder; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options: str, config: Path = tiny_model_config) -> int:
+        return main(["generate", "--config", str(config), "--device", "cpu", *options])
+
+    return run
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "image.png")
+    return tmp_path / "image.png"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    with open_writer(tmp_path / "clip.mp4", 48, 32, 24) as writer:
+        writer.write(np.full((48, 32, 48, 3), 90, np.uint8))
+    return tmp_path / "clip.mp4"
+
+
+def frame_count(path: Path) -> int:
+    return sum(1 for _ in decode_frames(path))
+
+
+def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The error, which is one line on stderr, with nothing on stdout and no traceback."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    errors = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, err
+    assert err.splitlines()[-1] == errors[0]
+    return errors[0]
+
+
+def test_generate_writes_the_file_and_says_so(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--prompt", "a red circle", "--seconds", "1.5", "--seed", "4", "-o", "a.mp4"]
+    assert generate(*options) == 0
+    err = capsys.readouterr().err
+    assert f"Saved {tmp_path / 'a.mp4'} (36 frames" in err
+    assert "Chunk 1 (2 of 2) is ready, 36 frames" in err
+    assert frame_count(tmp_path / "a.mp4") == 36
+    request = read_request(tmp_path / "a.mp4")
+    assert (request.mode, request.seed, request.prompt) == (Mode.T2V, 4, "a red circle")
+
+
+def test_the_default_name_says_what_is_in_the_video(generate: Generate, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert (
+            generate("--prompt", "A red  circle, moving!", "--seconds", "0.1", "--seed", "4") == 0
+        )
+    names = {path.name for path in tmp_path.glob("*.mp4")}
+    assert names == {"a-red-circle-moving-4.mp4", "a-red-circle-moving-4-2.mp4"}
+
+
+def test_without_a_seed_every_video_is_another(generate: Generate, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        assert generate("--seconds", "0.1", "-o", name) == 0
+    assert read_request(tmp_path / "a.mp4").seed != read_request(tmp_path / "b.mp4").seed
+
+
+def test_image_and_video_choose_the_mode(
+    generate: Generate, tmp_path: Path, image: Path, clip: Path
+) -> None:
+    assert generate("--image", "image.png", "--seconds", "1", "-o", "i.mp4") == 0
+    options = ["--video", "clip.mp4", "--seconds", "1", "--clip", "0-1", "--prepend-source"]
+    assert generate(*options, "-o", "v.mp4") == 0
+    assert frame_count(tmp_path / "i.mp4") == 24
+    assert frame_count(tmp_path / "v.mp4") == 48
+    request = read_request(tmp_path / "v.mp4")
+    assert (request.mode, request.reference) == (Mode.V2V, str(clip))
+
+
+def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Path) -> None:
+    assert (
+        generate(
+            *("--image", "image.png", "--fit", "pad", "--crop", "1,2,30,20", "--size", "32x48"),
+            *("--steps", "8", "--window", "1", "--kv-range", "2,1", "--text-scales", "3"),
+            *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "30"),
+            *("--prompt", "x", "--prompt-at", "1", "y", "--seconds", "1.2", "-o", "a.webm"),
+        )
+        == 0
+    )
+    request = read_request(tmp_path / "a.webm")
+    assert (request.width, request.height, request.num_frames) == (32, 48, 29)
+    assert request.prompts == (PromptChange(0, "x"), PromptChange(1, "y"))
+    assert (request.sampling.num_steps, request.sampling.window_size) == (8, 1)
+    assert request.sampling.noise2clean_kvrange == (2, 1)
+    assert request.sampling.text_scales == (3.0,)
+    assert request.special_tokens == ("HQ_TOKEN", "STATIC_FIRST_FRAMES_TOKEN")
+    assert request.fit.value == "pad"
+    assert request.crop is not None
+    assert request.crop.width == 30
+    assert request.writing.crf == 30
+
+
+def test_like_takes_the_settings_over(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate("--prompt", "a red circle", "--seed", "4", "--seconds", "1", "-o", "a.mp4") == 0
+    assert main(["generate", "--like", "a.mp4", "-o", "b.mp4"]) == 0
+    assert (tmp_path / "b.mp4").read_bytes()[-1000:] == (tmp_path / "a.mp4").read_bytes()[-1000:]
+    assert main(["generate", "--like", "a.mp4", "--seed", "5", "-o", "c.mp4"]) == 0
+    assert read_request(tmp_path / "c.mp4").prompt == "a red circle"
+    assert read_request(tmp_path / "c.mp4").seed == 5
+    capsys.readouterr()
+    assert main(["settings-of", "c.mp4"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["seed"], shown["program_version"]) == (5, __version__)
+
+
+def test_json_events_are_one_object_per_line(
+    generate: Generate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate("--json", "--prompt", "a red circle", "--seconds", "2", "-o", "a.mp4") == 0
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert err == ""
+    assert [e["index"] for e in events if e["event"] == "chunk"] == [0, 1]
+    assert events[-1]["event"] == "finished"
+    assert events[-1]["frames"] == 48
+
+
+def test_a_failure_is_an_event_too(generate: Generate, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("--json", "--image", "absent.png", "-o", "a.mp4") == 2
+    out, err = capsys.readouterr()
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["error"]) == ("failed", "MediaReadError")
+    assert err.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--size", "50x48"], "48x48 or 64x48"),
+        (["--size", "big"], "720x720"),
+        (["--seconds", "0"], "0 seconds"),
+        (["--seconds", "-3"], "-3 seconds"),
+        (["--seconds", "long"], "not a number"),
+        (["--steps", "5"], "Choose 4 or 6 steps"),
+        (["--window", "9"], "1 to 8"),
+        (["--mode", "i2v"], "needs an image"),
+        (["--mode", "v2v"], "needs a video"),
+        (["--mode", "t2v", "--image", "image.png"], "takes no image"),
+        (["--mode", "v2v", "--image", "image.png"], "do not go together"),
+        (["--image", "image.png", "--video", "x.mp4"], "not allowed with"),
+        (["--seconds", "1", "--until-stopped"], "not allowed with"),
+        (["--image", "absent.png"], "There is no file"),
+        (["--video", "absent.mp4"], "There is no file"),
+        (["--image", "notes.txt"], "notes.txt"),
+        (["--image", "tiny.png"], "tiny.png"),
+        (["--image", "empty.png"], "empty"),
+        (["--video", "empty.mp4"], "empty"),
+        (["--video", "cut.mp4"], "cut.mp4"),
+        (["--video", "image.png"], "is an image"),
+        (["--prompt-at", "9", "x"], "ends with chunk 1"),
+        (["--prompt-at", "soon", "x"], "not the number of a chunk"),
+        (["--cfg-number", "3"], "Set cfg_number to 1"),
+        (["--special-tokens", "MAGIC"], "no special token MAGIC"),
+        (["--clip", "3-2"], "no range"),
+        (["--clip", "middle"], "neither end, start"),
+        (["--crop", "1,2,3"], "not X,Y,W,H"),
+        (["-o", "no/folder/x.mp4"], "no folder"),
+        (["-o", "x.avi"], ".mp4, .webm"),
+        (["-o", "taken.mp4"], "exists already"),
+        (["--like", "taken.mp4"], "taken.mp4"),
+        (["--like", "image.png"], "no settings of this program"),
+        (["--dtype", "int4"], "invalid choice"),
+        (["--device", "abacus"], "no device called"),
+        (["--model", "pocket"], "not allowed with"),
+    ],
+)
+def test_bad_input(
+    generate: Generate,
+    image: Path,
+    clip: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    said: str,
+) -> None:
+    (tmp_path / "notes.txt").write_text("just text")
+    Image.new("RGB", (1, 1)).save(tmp_path / "tiny.png")
+    for name in ("empty.png", "empty.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:300])
+    (tmp_path / "taken.mp4").write_text("precious")
+    before = sorted(tmp_path.iterdir())
+    assert generate(*options) == 2
+    assert said in one_error_line(capsys)
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "taken.mp4").read_text() == "precious"
+
+
+def test_an_enormous_image_is_refused_or_read_but_never_a_crash(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    assert generate("--image", "huge.png", "--seconds", "0.1", "-o", "a.mp4") == 2
+    assert "huge.png" in one_error_line(capsys)
+
+
+def test_an_absent_gpu(
+    generate: Generate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert generate("--device", "cuda") == 1
+    assert "--device cpu" in one_error_line(capsys)
+
+
+def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--model", "pockets"]) == 2
+    assert "pocket" in one_error_line(capsys)
+
+
+def test_a_model_that_is_not_here(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options = ["--model", "4.5B-base", "--models-dir", str(tmp_path), "-o", str(tmp_path / "a.mp4")]
+    assert main(["generate", *options]) == 2
+    assert "4.5B base" in one_error_line(capsys)
+
+
+def test_an_unwritable_folder(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # /dev/full and file modes do not stop root, but a name that is no folder stops everybody.
+    (tmp_path / "file").touch()
+    assert generate("-o", "file/x.mp4") == 2
+    assert "file" in one_error_line(capsys)
+
+
+def test_a_long_prompt_is_cut_and_said_so(
+    generate: Generate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompt = "red circle " * 5000
+    assert generate("--prompt", prompt, "--seconds", "0.1", "-o", "a.mp4", "--quiet") == 0
+    assert "only the first 800 of them count" in capsys.readouterr().err
+
+
+def test_an_empty_prompt_is_allowed(generate: Generate, tmp_path: Path) -> None:
+    assert generate("--prompt", "", "--seconds", "0.1", "--seed", "3") == 0
+    assert (tmp_path / "t2v-3.mp4").exists()
+
+
+class TestDamagedModels:
+    """Files that are not what they should be."""
+
+    @pytest.fixture
+    def config(self, tiny_model_config: Path, tmp_path: Path) -> Path:
+        folder = shutil.copytree(tiny_model_config.parent, tmp_path / "model")
+        return Path(folder) / tiny_model_config.name
+
+    @pytest.fixture
+    def weights(self, config: Path) -> Path:
+        return config.parent / "dit" / "inference_weight.distill" / "model.safetensors"
+
+    def _refused(
+        self, generate: Generate, config: Path, capsys: pytest.CaptureFixture[str], code: int = 1
+    ) -> str:
+        assert generate("--prompt", "x", "-o", "a.mp4", config=config) == code
+        return one_error_line(capsys)
+
+    def test_truncated_weights(
+        self,
+        generate: Generate,
+        config: Path,
+        weights: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        weights.write_bytes(weights.read_bytes()[:-1000])
+        assert "model.safetensors" in self._refused(generate, config, capsys)
+
+    def test_weights_of_the_wrong_shape(
+        self,
+        generate: Generate,
+        config: Path,
+        weights: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        state = load_file(weights)
+        state["x_embedder.weight"] = torch.zeros(3, 3)
+        save_file(state, weights)
+        assert "x_embedder.weight" in self._refused(generate, config, capsys)
+
+    def test_a_pickle_with_code_in_it_is_not_run(
+        self,
+        generate: Generate,
+        config: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        trace = tmp_path / "code-was-run"
+        (config.parent / "t5" / "model.safetensors").unlink()
+        bad = config.parent / "t5" / "pytorch_model.bin"
+        bad.write_bytes(pickle.dumps(_Malicious(trace)))
+        self._refused(generate, config, capsys)
+        torch.save({"shared.weight": _Malicious(trace)}, bad)
+        self._refused(generate, config, capsys)
+        assert not trace.exists()
+
+    def test_a_configuration_with_a_wrong_field(
+        self, generate: Generate, config: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = json.loads(config.read_text())
+        data["runtime_config"]["num_stepps"] = 8
+        config.write_text(json.dumps(data))
+        assert "num_stepps" in self._refused(generate, config, capsys, code=2)
+
+    def test_a_missing_part(
+        self, generate: Generate, config: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (config.parent / "vae" / "config.json").unlink()
+        assert "autoencoder" in self._refused(generate, config, capsys, code=2)
+
+
+class _Malicious:
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_what_nobody_foresaw_is_one_sentence_and_a_log(
+    tiny_model_config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError("the inner reason")
+
+    monkeypatch.setattr("magi_engine.runtime.models.LoadedModel.load_vae", broken)
+    log = tmp_path / "log.txt"
+    options = ["--config", str(tiny_model_config), "--prompt", "x", "-o", str(tmp_path / "a.mp4")]
+    assert main(["--log-file", str(log), "generate", *options]) == 1
+    message = one_error_line(capsys)
+    assert "ZeroDivisionError" in message
+    assert str(log) in message
+    assert log.read_text().count("ZeroDivisionError: the inner reason") == 1
+    assert logging.getLogger("magi_engine").handlers == []
+
+
+def test_help_and_bad_options_need_no_torch() -> None:
+    """They answer at once: PyTorch alone takes two seconds to import."""
+    code = (
+        "import sys\n"
+        "from magi_engine.cli.main import main\n"
+        "bad = main(['generate', '--size', '5'])\n"
+        "codes = [main(['--help']), main(['generate', '--help']), bad, main(['--version']), main([])]\n"
+        "sys.exit(0 if codes == [0, 0, 2, 0, 2] and 'torch' not in sys.modules else 1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert one_error_line(capsys)
+
+
+def test_doctor_tries_everything_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["doctor", "--json", "--models-dir", str(tmp_path)]) == 0
+    findings = {(f["topic"], f["name"]): f for f in json.loads(capsys.readouterr().out)}
+    assert findings["Versions", "torch"]["detail"] == torch.__version__
+    assert findings["Devices", "cpu"]["works"]
+    assert findings["Devices", "fp8 on cpu"]["works"]
+    assert findings["Devices", "math attention on cpu"]["works"]
+    assert findings["Output", "mp4"]["works"]
+    assert findings["Output", "webm"]["works"]
+    missing = findings["Models", "4.5B-base"]
+    assert not missing["works"]
+    assert "transformer" in missing["detail"]
+
+
+def test_doctor_for_people(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["doctor", "--models-dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    for word in ("Versions", "Devices", "Memory and disk", "Output", "Models", "pocket"):
+        assert word in out
+
+
+def test_replay_reproduces_a_recorded_case(
+    goldens: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.safetensors"
+    case = goldens / "t2v_one_chunk"
+    options = [
+        *("--weights", str(goldens / "weights_gelu.safetensors")),
+        *("--tensors", f"{case}.safetensors"),
+        *("--special-tokens", str(goldens / "special_tokens.npz")),
+        *("--out", str(out)),
+    ]
+    assert main(["replay", f"{case}.json", *options]) == 0
+    recorded = load_file(f"{case}.safetensors")["chunk.0"]
+    replayed = load_file(out)["chunk.0"]
+    assert ((replayed - recorded).norm() / recorded.norm()).item() < 1e-4
+    said = capsys.readouterr().out
+    assert float(said.split("relative L2 ")[1]) < 1e-4
+    assert main(["replay", str(tmp_path / "absent.json"), *options]) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+class TestCtrlC:
+    """In a process of its own, as signals are."""
+
+    def _start(self, config: Path, folder: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "magi_engine", "generate", "--config", str(config)]
+        command += ["--until-stopped", "--prompt", "", "--json", "-o", "a.mp4", "--device", "cpu"]
+        environment = os.environ | {"PYTHONPATH": str(Path(main_module.__file__).parents[2])}
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _wait_for(self, process: subprocess.Popen[str], kind: str, count: int = 1) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            count -= json.loads(line)["event"] == kind
+            if count == 0:
+                return
+        pytest.fail(f"no {kind}: {process.communicate()[1]}")
+
+    def test_the_first_keeps_the_video(self, tiny_model_config: Path, tmp_path: Path) -> None:
+        process = self._start(tiny_model_config, tmp_path)
+        self._wait_for(process, "chunk", 2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        last = json.loads(out.splitlines()[-1])
+        assert last["event"] == "cancelled"
+        assert "Ctrl-C again" in err
+        assert "Traceback" not in err
+        assert frame_count(tmp_path / "a.mp4") == last["frames"] >= 48
+
+    def test_the_second_ends_at_once_and_loses_nothing(
+        self, tiny_model_config: Path, tmp_path: Path
+    ) -> None:
+        process = self._start(tiny_model_config, tmp_path)
+        self._wait_for(process, "chunk", 2)
+        # Stopped, the process gets both signals before it can act on the first.
+        process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        deadline = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < deadline:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode in (130, -signal.SIGINT)
+        assert "Traceback" not in err
+        (video,) = [path for path in tmp_path.iterdir() if path.suffix == ".mp4"]
+        assert frame_count(video) >= 48
