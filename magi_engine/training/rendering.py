@@ -1,8 +1,7 @@
 """Draw scenes as frames: anti-aliased shapes with a soft light, all on the device of the scenes.
 
 The signed distance of each shape is tabulated once; drawing a frame is then one bilinear look-up
-per pixel, however complicated the outline. On a large GPU this draws about a million frames
-per second of 128 x 128.
+per pixel, however complicated the outline.
 """
 
 from __future__ import annotations
