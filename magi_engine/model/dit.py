@@ -158,9 +158,7 @@ class VideoDiT(nn.Module):
         latents = latents.float() * self.config.x_rescale_factor
         if self.config.half_channel_vae:
             latents = torch.cat([latents, latents], dim=1)
-        x = rearrange(
-            latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch
-        )
+        x = rearrange(latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch)
         return F.linear(x, self.x_embedder.weight.flatten(1))
 
     def _condition(

@@ -8,14 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_EXTRA_FEATURES = 8
+_FAR_BELOW = 1e4
+"""A score this far below the others has no weight in any float format."""
 
-def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / sqrt(D)) v with consecutive query heads sharing a key/value group.
 
     Args:
         q: (N, Sq, heads, D).
         k, v: (N, Sk, groups, D), ``heads`` a multiple of ``groups``.
-        mask: optional bool, broadcastable to (N, heads, Sq, Sk); True = may be seen.
 
     Returns:
         (N, Sq, heads, D).
@@ -24,7 +27,6 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
         q.transpose(1, 2),
         k.transpose(1, 2),
         v.transpose(1, 2),
-        attn_mask=mask,
         enable_gqa=q.shape[2] != k.shape[2],
     )
     return out.transpose(1, 2)
@@ -45,10 +47,32 @@ def caption_attention(
     if min(lengths) == k.shape[1]:
         return attention(q, k, v)
     if mask is not None:
-        repeats = q.shape[2] // k.shape[2]  # masked kernels know no groups
-        k, v = (x.repeat_interleave(repeats, dim=2) for x in (k, v))
-        return attention(q, k, v, mask[:, None, None])
+        return _masked_attention(q, k, v, mask)
     rows = [
         attention(q[i : i + 1], k[i : i + 1, :n], v[i : i + 1, :n]) for i, n in enumerate(lengths)
     ]
     return torch.cat(rows)
+
+
+def _masked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """Attention that leaves out keys whose mask (B, L) is False.
+
+    Flash kernels take no mask, so it travels as eight more features: queries hold a one in the
+    first, keys a large negative number where they do not count. (Eight, because the kernels want
+    multiples of eight.)
+    """
+    head_dim = q.shape[3]
+    repeats = q.shape[2] // k.shape[2]
+    k, v = (x.repeat_interleave(repeats, dim=2) for x in (k, v))
+    scale = head_dim**-0.5
+    ignored = torch.where(mask, 0.0, -_FAR_BELOW / scale).to(k.dtype)[:, :, None, None]
+    ones = torch.ones((1, 1, 1, 1), dtype=q.dtype, device=q.device)
+    q, k = (
+        torch.cat([x, F.pad(extra.expand(*x.shape[:3], 1), (0, _EXTRA_FEATURES - 1))], dim=-1)
+        for x, extra in ((q, ones), (k, ignored))
+    )
+    v = F.pad(v, (0, _EXTRA_FEATURES))
+    out = F.scaled_dot_product_attention(
+        q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scale=scale
+    )
+    return out.transpose(1, 2)[..., :head_dim]

@@ -87,11 +87,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=40_000)
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--no-compile", action="store_true", help="do without torch.compile")
 
 
 def set_up_device(seed: int) -> torch.device:
     """The device to train on, with its fast float32 mode and seeded."""
     torch.backends.cuda.matmul.allow_tf32 = True
+    # Of the attention kernels only flash ran backwards reliably on these shapes.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
     torch.manual_seed(seed)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -120,7 +124,7 @@ def main(argv: list[str] | None = None) -> int:
         load_checkpoint(args.out / "base.safetensors", dit=model, t5=t5)
     average = Average(model, decay=0.9995)
     t5_average = Average(t5, decay=0.9995)
-    if device.type == "cuda":
+    if device.type == "cuda" and not args.no_compile:
         compile_blocks(model)
     pace = Pace(args.minutes, args.max_steps, warmup_steps=300)
     train(model, t5, clips, args, pace, [average, t5_average], device)
@@ -140,7 +144,7 @@ def train(
     """The loop: draw clips, a layout and noise levels; learn the velocity."""
     special_tokens = SpecialTokens.load(args.t5.parent / pocket.SPECIAL_TOKENS_FILE)
     optimiser = Optimiser([model, t5], args.rate, weight_decay=0.02)
-    log = Log(args.out / "base.jsonl", every=500)
+    log = Log(args.out / "base.jsonl", every=250)
     for step in pace:
         batch = draw_batch(clips, t5, args.batch)
         layout = draw_layout()

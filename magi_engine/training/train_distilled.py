@@ -149,13 +149,13 @@ def main(argv: list[str] | None = None) -> int:
     # The text encoder ships as saved, so learn with exactly that.
     teacher = copy.deepcopy(student).requires_grad_(False)
     average = Average(student, decay=0.998)
-    if device.type == "cuda":
+    if device.type == "cuda" and not args.no_compile:
         for model in (student, teacher, average.module):
             compile_blocks(model)
     special_tokens = SpecialTokens.load(args.t5.parent / pocket.SPECIAL_TOKENS_FILE)
     distiller = Distiller(student, teacher, average.module, special_tokens)
     optimiser = Optimiser([student], args.rate, weight_decay=0.0)
-    log = Log(args.out / "distilled.jsonl", every=500)
+    log = Log(args.out / "distilled.jsonl", every=250)
     pace = Pace(args.minutes, args.max_steps)
     for step in pace:
         batch = draw_batch(clips, t5, args.batch)
