@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from magi_engine.runtime.threads import let_threads_sleep
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.
+let_threads_sleep()
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 2.0

@@ -21,7 +21,7 @@ from magi_engine.runtime.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
 
 _BAR_WIDTH = 32
 
@@ -49,7 +49,9 @@ def choose_display(as_json: bool, quiet: bool) -> Display:
     if quiet:
         return PlainDisplay(sys.stderr, quiet=True)
     if sys.stderr.isatty():
-        return LiveDisplay()
+        from rich.console import Console
+
+        return LiveDisplay(Console(stderr=True, highlight=False))
     return PlainDisplay(sys.stderr)
 
 
@@ -153,14 +155,13 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A bar for the whole video and a line with the chunks in work, redrawn in place."""
+    """A bar for the whole video, its pace, and the chunks in work, redrawn in place."""
 
-    def __init__(self) -> None:
-        from rich.console import Console
+    def __init__(self, console: Console) -> None:
         from rich.live import Live
 
-        self._console = Console(stderr=True, highlight=False)
-        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=8, transient=True)
         self._stage = ""
         self._progress: Progress | None = None
 
@@ -205,24 +206,28 @@ class LiveDisplay:
             pulse=progress.fraction is None,
         )
         line = Table.grid(padding=(0, 1))
-        line.add_row(self._stage, bar, Text(_pace_text(progress)))
-        return Group(line, Text(_chunks_text(progress), style="dim"))
+        line.add_row(self._stage, bar, Text(_share_text(progress)))
+        return Group(line, Text(_pace_text(progress)), Text(_chunks_text(progress), style="dim"))
+
+
+def _share_text(progress: Progress) -> str:
+    if progress.fraction is None or progress.num_chunks is None:
+        return f"{progress.chunks_done} chunks"
+    return f"{progress.fraction:.0%} · {progress.chunks_done} of {progress.num_chunks} chunks"
 
 
 def _pace_text(progress: Progress) -> str:
-    of = f" of {progress.num_chunks}" if progress.num_chunks else ""
     parts = [
-        "" if progress.fraction is None else f"{progress.fraction:.0%}",
-        f"{progress.chunks_done}{of} chunks",
         f"{progress.frames_per_second:.1f} frames/s",
-        f"next in {duration_text(progress.next_chunk_s)}",
-        "" if progress.eta_s is None else f"{duration_text(progress.eta_s)} left",
+        f"next chunk in {duration_text(progress.next_chunk_s)}",
     ]
-    return " · ".join(part for part in parts if part)
+    if progress.eta_s is not None:
+        parts.append(f"{duration_text(progress.eta_s)} left")
+    return " · ".join(parts)
 
 
 def _chunks_text(progress: Progress) -> str:
+    """The chunks in work and their steps, such as ``chunk 3: 12/16  chunk 4: 8/16``."""
     return "  ".join(
-        f"chunk {status.index}: step {status.step}/{progress.num_steps}"
-        for status in progress.active
+        f"chunk {status.index}: {status.step}/{progress.num_steps}" for status in progress.active
     )

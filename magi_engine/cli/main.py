@@ -16,6 +16,7 @@ from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_
 from magi_engine.cli.log_file import logging_to
 from magi_engine.errors import MagiError
 from magi_engine.runtime.failures import UnexpectedError, named_error
+from magi_engine.runtime.threads import let_threads_sleep
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0: done; 1: it failed; 2: bad input; 130: cancelled.
     """
+    let_threads_sleep()
     try:
         args = build_parser().parse_args(argv)
         with logging_to(args.log_file) as log_file:

@@ -267,6 +267,27 @@ def test_an_unwritable_folder(
     assert "file" in one_error_line(capsys)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_full_disk_keeps_the_chunks_before(
+    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    options = ["--prompt", "", "--seed", "1", "--crf", "0"]
+    assert generate(*options, "--seconds", "1", "-o", "one.mp4") == 0
+    capsys.readouterr()
+    limit = (tmp_path / "one.mp4").stat().st_size * 3 // 2
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        code = generate(*options, "--seconds", "4", "-o", "four.mp4", "--quiet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 1
+    assert "No space is left" in one_error_line(capsys)
+    assert frame_count(tmp_path / "four.mp4") == 24
+
+
 def test_a_long_prompt_is_cut_and_said_so(
     generate: Generate, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -385,8 +406,9 @@ def test_help_and_bad_options_need_no_torch() -> None:
         "import sys\n"
         "from magi_engine.cli.main import main\n"
         "bad = main(['generate', '--size', '5'])\n"
-        "codes = [main(['--help']), main(['generate', '--help']), bad, main(['--version']), main([])]\n"
-        "sys.exit(0 if codes == [0, 0, 2, 0, 2] and 'torch' not in sys.modules else 1)\n"
+        "good = [main(['--help']), main(['generate', '--help']), main(['--version'])]\n"
+        "codes = [*good, bad, main([])]\n"
+        "sys.exit(0 if codes == [0, 0, 0, 2, 2] and 'torch' not in sys.modules else 1)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

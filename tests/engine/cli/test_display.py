@@ -1,0 +1,148 @@
+"""What people see of a running generation."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from magi_engine.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, duration_text
+from magi_engine.errors import MagiError
+from magi_engine.runtime.events import (
+    Cancelled,
+    ChunkReady,
+    ChunkState,
+    ChunkStatus,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Paused,
+    Progress,
+    PromptChanged,
+    Resumed,
+    Stage,
+    StageStarted,
+)
+
+
+def progress(num_chunks: int | None = 5) -> Progress:
+    return Progress(
+        active=(
+            ChunkStatus(1, ChunkState.DENOISING, 12),
+            ChunkStatus(2, ChunkState.DENOISING, 8),
+        ),
+        num_steps=16,
+        chunks_done=1,
+        num_chunks=num_chunks,
+        frames_done=24,
+        fraction=0.42 if num_chunks else None,
+        elapsed_s=20.0,
+        seconds_per_step=0.7,
+        frames_per_second=4.25,
+        eta_s=185.0 if num_chunks else None,
+        next_chunk_s=3.2,
+        latents=lambda: torch.zeros(1),
+    )
+
+
+CHUNK = ChunkReady(1, 24, np.zeros((24, 4, 4, 3), np.uint8), torch.zeros(1))
+STORY: list[Event] = [
+    StageStarted(Stage.LOADING_MODEL),
+    StageStarted(Stage.SAMPLING),
+    Notice("8 steps are noisy [really]."),
+    progress(),
+    Paused(),
+    Resumed(),
+    PromptChanged(3, "a blue square"),
+    CHUNK,
+]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (185, "3:05 min"), (7800, "2:10 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_plain_lines() -> None:
+    stream = io.StringIO()
+    with PlainDisplay(stream) as display:
+        for event in [*STORY, Finished(Path("x.mp4"), 120, 61.0)]:
+            display.show(event)
+    assert stream.getvalue().splitlines() == [
+        "Loading the model ...",
+        "Generating ...",
+        "Note: 8 steps are noisy [really].",
+        "Paused.",
+        "Going on.",
+        "From chunk 3 on: a blue square",
+        "Chunk 1 (2 of 5) is ready, 48 frames, 4.2 frames/s, about 3:05 min left.",
+        "Saved x.mp4 (120 frames in 1:01 min).",
+    ]
+
+
+def test_quiet_says_only_what_matters() -> None:
+    stream = io.StringIO()
+    with PlainDisplay(stream, quiet=True) as display:
+        for event in [*STORY, Cancelled(Path("x.mp4"), 48)]:
+            display.show(event)
+    assert stream.getvalue().splitlines() == [
+        "Note: 8 steps are noisy [really].",
+        "Stopped. The 48 frames finished so far are in x.mp4.",
+    ]
+
+
+def test_stopping_before_the_first_chunk_has_an_end_too() -> None:
+    stream = io.StringIO()
+    PlainDisplay(stream).show(Cancelled(None, 0))
+    assert "nothing to keep" in stream.getvalue()
+
+
+@pytest.mark.parametrize("num_chunks", [5, None])
+def test_the_live_display_fits_a_terminal(num_chunks: int | None) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    with LiveDisplay(console) as display:
+        for event in STORY[:3]:
+            display.show(event)
+        display.show(progress(num_chunks))
+        display._live.refresh()
+    text = stream.getvalue()
+    assert "Note: 8 steps are noisy [really]." in text
+    expected = [
+        "42% · 1 of 5 chunks" if num_chunks else "1 chunks",
+        "4.2 frames/s · next chunk in 3 s" + (" · 3:05 min left" if num_chunks else ""),
+        "chunk 1: 12/16  chunk 2: 8/16",
+    ]
+    for line in expected:
+        assert any(line in shown for shown in text.splitlines()), text
+
+
+def test_json_lines_for_other_programs() -> None:
+    stream = io.StringIO()
+    display = JsonDisplay(stream)
+    error = MagiError("It broke.", "Mend it.")
+    for event in [*STORY, Failed(error, Path("x.mp4"), 24)]:
+        display.show(event)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == [
+        *["stage", "stage", "notice", "progress", "paused", "resumed", "prompt_changed", "chunk"],
+        "failed",
+    ]
+    assert lines[3]["active"] == [{"index": 1, "step": 12}, {"index": 2, "step": 8}]
+    assert lines[-1] == {
+        "event": "failed",
+        "error": "MagiError",
+        "message": "It broke.",
+        "hint": "Mend it.",
+        "path": "x.mp4",
+        "frames": 24,
+    }
