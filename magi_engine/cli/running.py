@@ -99,6 +99,8 @@ class StopOnSignal:
         del frame  # the signature is Python's
         signal.signal(number, signal.SIG_DFL)
         self._asked = True
-        self._display.say("Stopping after this step; press Ctrl-C again to abort at once.")
+        # The signal may have come in the middle of a print, and two cannot be nested.
+        with contextlib.suppress(RuntimeError):
+            self._display.say("Stopping after this step; press Ctrl-C again to abort at once.")
         if self._action is not None:
             self._action()

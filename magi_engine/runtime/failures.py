@@ -31,6 +31,16 @@ def named_error(error: Exception) -> MagiError:
     )
 
 
+def without_traceback(error: MagiError) -> MagiError:
+    """``error`` itself, holding on to nothing.
+
+    Its traceback would keep every tensor of the failed job alive for as long as somebody keeps
+    the error.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def _is_out_of_memory(error: Exception) -> bool:
     import torch
 

@@ -25,7 +25,7 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.failures import UnexpectedError, named_error
+from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
 from magi_engine.runtime.models import LoadedModel, ModelShelf
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.plan import LengthPlan, plan_length
@@ -89,7 +89,7 @@ class Job:
         error = named_error(reason)
         level = logging.ERROR if isinstance(error, UnexpectedError) else logging.INFO
         logger.log(level, "the generation failed", exc_info=reason)
-        return Failed(error, path, frames)
+        return Failed(without_traceback(error), path, frames)
 
     def _run(self) -> Events:
         request = self._request

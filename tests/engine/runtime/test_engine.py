@@ -581,6 +581,16 @@ def test_a_failure_keeps_the_chunks_before(
     assert len(logged) == 1  # the traceback, once
 
 
+def test_a_failure_holds_on_to_no_tensors(engine: Engine, make_request: MakeRequest) -> None:
+    """Whoever keeps the event must not keep the memory that the next try needs."""
+    run(engine, make_request(output=None, num_frames=1))
+    with _Interrupted(engine, InvalidRequestError("no", "do")):
+        failure = _failure(run(engine, make_request(num_frames=96)))
+    assert failure.error.__traceback__ is None
+    assert failure.error.__cause__ is None
+    assert failure.error.__context__ is None
+
+
 def test_damaged_weights_are_named(
     make_request: MakeRequest, tiny_model_config: Path, tmp_path: Path
 ) -> None:
