@@ -42,8 +42,7 @@ def test_chunks_come_in_time(tmp_path: Path) -> None:
     start_up = moments[0][0]
     chunks = [moment for moment, name in moments if name == "chunk"]
     paces = [after - before for before, after in itertools.pairwise(chunks)]
-    print(
-        f"start-up {start_up:.2f} s, first chunk {chunks[0] - start_up:.2f} s later, then {paces}"
-    )
+    first = chunks[0] - start_up
+    print(f"start-up {start_up:.2f} s, first chunk {first:.2f} s later, then {paces}")
     assert first <= FIRST_CHUNK_S
     assert max(paces) <= CHUNK_S
