@@ -25,6 +25,7 @@ from magi_engine.media.output import open_writer
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.resources import resource_path
 from magi_engine.runtime.devices import choose_device, usable_devices
+from magi_engine.runtime.memory import free_bytes
 from magi_engine.weights.layout import default_models_dir, entry_paths, missing_parts
 
 _PACKAGES = (
@@ -211,10 +212,8 @@ def _would_run(entry: ModelEntry, models_dir: Path) -> tuple[bool, str]:
         return False, f"not here: {', '.join(missing)}"
     needed = _folder_bytes(entry_paths(entry, models_dir).transformer)
     device = choose_device("auto")
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-    else:
-        free = psutil.virtual_memory().available
+    free = free_bytes(device)
+    if device.type != "cuda":
         # The CPU computes in float32, whatever the file holds.
         needed *= 4 if config.engine_config.fp8_quant else 2
     if not entry.ships:

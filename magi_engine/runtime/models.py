@@ -18,6 +18,7 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import Tile, ViTVAE
+from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
 from magi_engine.weights.layout import FoundModel
@@ -98,8 +99,7 @@ class PromptEncoder:
             return True
         if device.type != "cuda":
             return False
-        free, _ = torch.cuda.mem_get_info(device)
-        return free > self._bytes * 1.2
+        return free_bytes(device) > self._bytes * 1.2
 
 
 class LoadedModel:
@@ -151,11 +151,13 @@ class LoadedModel:
 
         Raises:
             ModelNotFoundError, WeightsError: its files are missing, damaged or of another shape.
+            OutOfMemoryError: there is no room for it.
         """
         config = self.found.config
         model_config = dataclasses.replace(config.model_config, params_dtype=str(self.dtype))
         with torch.device("meta"):
             dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
+        require_room(dit, "The model", self.device)
         load_weights(dit, self.found.files.transformer, device=self.device)
         self._dit = dit.eval().requires_grad_(False)
 
@@ -165,6 +167,7 @@ class LoadedModel:
         vae_config = VaeConfig.from_json(directory / "config.json")
         with torch.device("meta"):
             vae = ViTVAE(vae_config)
+        require_room(vae, "The autoencoder", self.device)
         load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
         self._vae = vae.eval().requires_grad_(False)
 

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
-from magi_engine.errors import ConfigError
+from magi_engine.errors import ConfigError, WeightsError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
-from magi_engine.weights.checkpoint import load_weights
+from magi_engine.weights.checkpoint import load_weights, read_state_dict
 
 
 def replay_case(
@@ -46,8 +45,11 @@ def replay_case(
         ``chunk.0``, ``chunk.1``, ...: emitted latents (1, 16, T, h, w), float32 on the CPU,
         numbered in order of emission.
     """
-    data = json.loads(case.read_text(encoding="utf-8"))
-    if "config" not in data:
+    try:
+        data = json.loads(case.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{case} cannot be read.", "Give the JSON file of a case.") from error
+    if not isinstance(data, dict) or "config" not in data:
         raise ConfigError(f"{case} is not a sampling case: it has no config.")
     config = MagiConfig.from_dict(data["config"], source=str(case))
     if dtype is not None:
@@ -57,7 +59,10 @@ def replay_case(
         model = VideoDiT(config.model_config, fp8=config.engine_config.fp8_quant)
     load_weights(model, weights, device=device)
 
-    given = load_file(tensors)
+    given = read_state_dict(tensors)
+    for name in ("noise", "caption"):
+        if name not in given:
+            raise WeightsError(f"{tensors} lacks the tensor {name}.", "Use the case's own tensors.")
     settings = SamplerSettings.from_config(config)
     prefix = given.get("prefix")
     prefix_frames = 0 if prefix is None else prefix.shape[2]

@@ -454,3 +454,48 @@ def test_replay_reproduces_a_recorded_case(
     said = capsys.readouterr().out
     assert float(said.split("relative L2 ")[1]) < 1e-4
     assert main(["replay", str(tmp_path / "absent.json"), *options]) == 2
+
+
+def test_replay_names_what_is_wrong(
+    goldens: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = goldens / "t2v_one_chunk"
+    files = {
+        "case": case.with_suffix(".json"),
+        "--weights": goldens / "weights_gelu.safetensors",
+        "--tensors": case.with_suffix(".safetensors"),
+        "--special-tokens": goldens / "special_tokens.npz",
+        "--out": tmp_path / "out.safetensors",
+    }
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "other.json").write_text("[]")
+    save_file({"noise": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for option, wrong, said, code in (
+        ("case", "broken.json", "broken.json", 2),
+        ("case", "other.json", "no config", 2),
+        ("--tensors", "other.safetensors", "lacks the tensor caption", 1),
+        ("--weights", "other.safetensors", "other.safetensors", 1),
+        ("--special-tokens", "other.json", "special tokens", 1),
+        ("--out", "no/folder.safetensors", "no folder", 2),
+    ):
+        given = files | {option: tmp_path / wrong}
+        options = [str(word) for key, value in given.items() for word in (key, value)]
+        assert main(["replay", *options[1:]]) == code
+        assert said in one_error_line(capsys)
+
+
+def test_recover_with_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recover", str(tmp_path)]) == 0
+    assert "nothing to recover" in capsys.readouterr().out
+    assert main(["recover", str(tmp_path / "absent")]) == 2
+    assert one_error_line(capsys)
+
+
+def test_recover_leaves_what_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = tmp_path / ".a.mp4.part-999999999-0123abcd.mp4"
+    part.write_bytes(b"not a video")
+    assert main(["recover", str(tmp_path)]) == 2
+    assert one_error_line(capsys)
+    assert part.exists()

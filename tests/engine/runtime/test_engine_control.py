@@ -344,3 +344,14 @@ def test_damaged_weights_are_named(
     request = make_request(config_path=str(root / "tiny_config.json"))
     failure = _failure(run(Engine(), request))
     assert type(failure.error).__name__ == "WeightsError"
+
+
+def test_a_model_that_does_not_fit_is_not_even_begun(
+    make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magi_engine.runtime.memory.free_bytes", lambda device: 200_000)
+    events = run(Engine(), make_request())
+    failure = _failure(events)
+    assert isinstance(failure.error, DeviceMemoryError)
+    assert "0.0 GB are free" in failure.error.message
+    assert "smaller model" in failure.error.hint
