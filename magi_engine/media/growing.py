@@ -25,6 +25,7 @@ import av.error
 from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 
+from magi_engine.errors import MediaReadError
 from magi_engine.media._files import comment_of, open_container, video_stream
 from magi_engine.media.colour import rgb_to_frame, tag_bt709
 from magi_engine.media.fit import UInt8Array
@@ -143,7 +144,7 @@ class GrowingWriter(FrameWriter):
 
     def _finish(self) -> Path:
         self._release()
-        with contextlib.suppress(OSError, av.error.FFmpegError):
+        with contextlib.suppress(OSError, av.error.FFmpegError, MediaReadError):
             # Without room for a second copy the growing file is complete and plays as well.
             make_ordinary(self.part, self.frames_written, self.video.metadata)
         return self._rescue()

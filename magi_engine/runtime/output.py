@@ -78,4 +78,5 @@ class VideoOutput:
 
     def keep(self) -> Path | None:
         """End the file with what is in it, without raising; may be called at any time."""
-        return None if self._writer is None else self._writer.keep()
+        path = None if self._writer is None else self._writer.keep()
+        return path if path is not None and path.exists() else None

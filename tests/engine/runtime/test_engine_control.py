@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -355,3 +357,19 @@ def test_a_model_that_does_not_fit_is_not_even_begun(
     assert isinstance(failure.error, DeviceMemoryError)
     assert "0.0 GB are free" in failure.error.message
     assert "smaller model" in failure.error.hint
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file's folder cannot be removed there")
+def test_a_folder_that_vanishes_is_one_clear_failure(
+    engine: Engine, make_request: MakeRequest, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    events: list[Event] = []
+    for event in engine.generate(make_request(output=str(folder / "out.mp4"))):
+        if isinstance(event, ChunkReady) and event.index == 0:
+            shutil.rmtree(folder)
+        events.append(event)
+    failure = _failure(checked(events))
+    assert isinstance(failure.error, OutputError)
+    assert failure.path is None

@@ -1,0 +1,32 @@
+"""The built-in demo, with the model that ships with the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magi_engine.cli import demo
+from magi_engine.cli.main import main
+from magi_engine.config.registry import Registry
+from magi_engine.media.frames import decode_frames
+from magi_engine.runtime.saved import read_request
+from magi_engine.weights.layout import missing_parts
+
+
+@pytest.mark.skipif(
+    bool(missing_parts(Registry.load().default)), reason="a source tree without the shipped weights"
+)
+def test_the_demo_is_a_video_of_its_prompt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--device", "cpu"]) == 0
+    path = tmp_path / "magi-demo.mp4"
+    assert f"Saved {path}" in capsys.readouterr().err
+    frames = [frame.picture.to_ndarray(format="rgb24") for frame in decode_frames(path)]
+    assert len(frames) == round(demo.SECONDS * 24)
+    red, green, blue = (frames[0][..., channel].astype(int) for channel in range(3))
+    is_red = (red > 140) & (green < 100) & (blue < 100)
+    assert 0.02 < is_red.mean() < 0.5  # the red circle, on a background that is not red
+    assert read_request(path).prompt == demo.PROMPT
