@@ -1,0 +1,68 @@
+"""Generate what a trial asks for, as the program itself does, only without any media files."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magi_engine.model.special_tokens import DEFAULT_TOKENS
+from magi_engine.runtime.models import LoadedModel
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.training.trials import Frames, Task
+from magi_engine.weights.layout import FoundModel
+
+
+class Camera:
+    """Films tasks with one model on one device.
+
+    Args:
+        found: the model's files.
+        settings: of the sampler.
+    """
+
+    def __init__(
+        self,
+        found: FoundModel,
+        settings: SamplerSettings,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._model = LoadedModel(found, device, dtype)
+        self._settings = settings
+        self._runtime = found.config.runtime_config
+
+    def film(self, task: Task) -> Frames:
+        """The generated frames; a clip it goes on from is not part of them."""
+        model, width = self._model, self._settings.chunk_width
+        prefix = self._prefix(task)
+        before = 0 if task.clip is None or prefix is None else prefix.shape[2] // width
+        names = tuple(token.value for token in DEFAULT_TOKENS)
+        captions = model.caption_track(model.text.encode(task.prompt).embedding, names)
+        if task.next_prompt is not None:
+            embedding = model.text.encode(task.next_prompt).embedding
+            captions.change(task.change_chunk + before, embedding)
+        events = Sampler(model.dit, self._settings).sample(
+            height=self._runtime.video_size_h // model.pixels_per_latent,
+            width=self._runtime.video_size_w // model.pixels_per_latent,
+            captions=captions,
+            noise=SeededNoise(task.seed),
+            num_chunks=before + task.chunks,
+            prefix=prefix,
+        )
+        parts: list[Frames] = []
+        for event in events:
+            if isinstance(event, ChunkDone):
+                latents = event.latents
+                if task.image is not None and prefix is not None and event.index == 0:
+                    # The last step moves the image once more; the result begins with itself.
+                    latents = torch.cat([prefix.to(latents), latents[:, :, 1:]], dim=2)
+                parts.append(model.decode(latents))
+        return np.concatenate(parts)
+
+    def _prefix(self, task: Task) -> Tensor | None:
+        """What the video starts with, (1, 16, T, h, w)."""
+        if task.image is not None:
+            return self._model.encode(task.image)
+        return None if task.clip is None else self._model.encode(task.clip)
