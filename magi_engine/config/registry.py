@@ -79,17 +79,20 @@ class ModelEntry:
     config: str
     """Its official configuration file, relative to the resources."""
     files: ModelPaths
-    """Relative to the resources if it ships with the program, else to the folder of models."""
+    """Relative to the resources if it ships with the program, else to the folder of models.
+    The transformer of a model that is made here is always in the folder of models."""
     guidance: Guidance
     default_steps: int
     release: Release | None
-    """Where it is downloaded from; None if it ships with the program."""
+    """Where it is downloaded from; None if it ships with the program or is made here."""
     transformer_bytes: int | None
-    """Approximate download size of the transformer; None if it ships."""
+    """Approximate download size of the transformer; None if there is nothing to download."""
+    made_from: str | None
+    """The model whose transformer is quantised, on this machine, to make this one; or None."""
 
     @property
     def ships(self) -> bool:
-        """Whether the program brings the files."""
+        """Whether nothing has to be downloaded."""
         return self.release is None
 
 
@@ -148,4 +151,5 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         default_steps=data["default_steps"],
         release=releases[data["release"]] if "release" in data else None,
         transformer_bytes=data.get("transformer_bytes"),
+        made_from=data.get("made_from"),
     )

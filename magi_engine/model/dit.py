@@ -247,6 +247,13 @@ def _linear(
     return nn.Linear(in_features, out_features, bias=False, dtype=dtype)
 
 
+class _Float32Linear(nn.Linear):
+    """A linear layer computed in float32, whatever its weight is stored in. Returns float32."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input.float(), self.weight.float())
+
+
 class _QueryKeyValue(nn.Module):
     def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
         super().__init__()
@@ -269,7 +276,10 @@ class ParallelAttention(nn.Module):
         self.groups, self.head_dim, self.dtype = config.num_query_groups, head, dtype
         self.linear_qkv = _QueryKeyValue(config, dtype, fp8)
         self.linear_kv_xattn = nn.Linear(size, 2 * self.groups * head, bias=False, dtype=dtype)
-        self.linear_proj = _linear(2 * size, size, dtype, Fp8SmoothLinear if fp8 else None)
+        if fp8:
+            self.linear_proj = Fp8SmoothLinear(2 * size, size, dtype)
+        else:
+            self.linear_proj = _Float32Linear(2 * size, size, bias=False, dtype=dtype)
         self.q_layernorm = LayerNorm1p(head, eps, torch.float32)
         self.k_layernorm = LayerNorm1p(head, eps, torch.float32)
         self.q_layernorm_xattn = LayerNorm1p(head, eps, dtype)
@@ -299,8 +309,6 @@ class ParallelAttention(nn.Module):
         """Project both attention outputs (N, S, D) each to one (N, S, D)."""
         a = torch.cat([own, caption], dim=-1)
         a = rearrange(a, "... (n hn hd) -> ... (hn n hd)", n=2, hn=_ATTENTION_INTERLEAVE)
-        if isinstance(self.linear_proj, nn.Linear):
-            return F.linear(a.float(), self.linear_proj.weight.float())
         return self.linear_proj(a)
 
 

@@ -63,6 +63,7 @@ DISTILLED = MagiConfig(
     dataclasses.replace(BASE_RUNTIME, cfg_number=1, num_steps=16),
     EngineConfig(distill=True),
 )
+QUANTISED = dataclasses.replace(DISTILLED, engine_config=EngineConfig(distill=True, fp8_quant=True))
 
 DIT_FILE = "dit/inference_weight.distill/model.safetensors"
 VAE_DIR = "vae"
@@ -79,9 +80,7 @@ def write_json(path: Path, content: object) -> None:
 def save_vae(vae: nn.Module, root: Path) -> None:
     """Save a ViTVAE in bf16 in the official layout."""
     write_json(root / VAE_DIR / "config.json", VAE.to_dict())
-    save_file(
-        _as_bf16(vae.state_dict()), root / VAE_DIR / "diffusion_pytorch_model.safetensors"
-    )
+    save_file(_as_bf16(vae.state_dict()), root / VAE_DIR / "diffusion_pytorch_model.safetensors")
 
 
 def save_dit(state: dict[str, Tensor], root: Path) -> None:
@@ -92,9 +91,10 @@ def save_dit(state: dict[str, Tensor], root: Path) -> None:
 
 
 def save_configs(root: Path) -> None:
-    """The official configuration files of both variants."""
+    """The official configuration files of all variants."""
     write_json(root / "pocket_config.json", DISTILLED.to_dict())
     write_json(root / "pocket_base_config.json", BASE.to_dict())
+    write_json(root / "pocket_fp8_config.json", QUANTISED.to_dict())
 
 
 def save_special_tokens(root: Path, seed: int = 7) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from magi_engine.config.official import EngineConfig, MagiConfig
@@ -11,6 +11,7 @@ from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
 from magi_engine.weights.checkpoint import Checkpoint
+from magi_engine.weights.quantize import Provenance
 
 _T5_FOLDER = "t5-v1_1-xxl"
 # Where the release keeps its special tokens, seen from the root of its source, and where we do.
@@ -48,6 +49,8 @@ def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> Fo
 
     Raises:
         ModelNotFoundError: unknown name, or a part is missing; says which and where it was sought.
+            Also for a model to be made on this machine that has not been made, or from other
+            weights or in another way than it would be now; says how to make it.
         ConfigError: the configuration file is damaged.
         WeightsError: an index of weights is damaged.
     """
@@ -56,6 +59,8 @@ def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> Fo
         return _by_config(Path(name_or_config), models_dir)
     entry = Registry.load().find(str(name_or_config))
     files = entry_paths(entry, models_dir)
+    if entry.made_from is not None:
+        _require_made(entry, models_dir)
     _require_parts(files, entry.title)
     config = MagiConfig.from_json(resource_path(entry.config))
     return FoundModel(entry.name, entry.title, config, files, entry)
@@ -63,9 +68,11 @@ def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> Fo
 
 def entry_paths(entry: ModelEntry, models_dir: Path | None = None) -> ModelPaths:
     """Where the files of a known model are or would be."""
-    if entry.ships:
-        return entry.files.below(resource_path("models.json").parent)
-    return entry.files.below(models_dir or default_models_dir())
+    here = entry.files.below(models_dir or default_models_dir())
+    if not entry.ships:
+        return here
+    shipped = entry.files.below(resource_path("models.json").parent)
+    return shipped if entry.made_from is None else replace(shipped, transformer=here.transformer)
 
 
 def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[str, ...]:
@@ -79,6 +86,26 @@ def weights_folder_name(config: EngineConfig) -> str:
     fp8 = ".fp8" if config.fp8_quant else ""
     distill = ".distill" if config.distill else ""
     return f"inference_weight{fp8}{distill}"
+
+
+def how_to_make(entry: ModelEntry, models_dir: Path | None = None) -> str:
+    """The command that makes a model which is made on this machine."""
+    command = f"magi quantize --model {entry.made_from}"
+    if models_dir is not None and models_dir != default_models_dir():
+        command += f' --models-dir "{models_dir}"'
+    return command
+
+
+def _require_made(entry: ModelEntry, models_dir: Path) -> None:
+    assert entry.made_from is not None
+    hint = f"Make it with: {how_to_make(entry, models_dir)}"
+    source = Registry.load().find(entry.made_from)
+    weights = entry_paths(entry, models_dir).transformer
+    if not weights.is_dir():
+        raise ModelNotFoundError(f"{entry.title} has not been made on this machine yet.", hint)
+    origin = Provenance.of_source(entry_paths(source, models_dir).transformer)
+    if Provenance.read(weights) != origin:
+        raise ModelNotFoundError(f"{entry.title} was made from an older {source.title}.", hint)
 
 
 def _by_config(path: Path, models_dir: Path) -> FoundModel:

@@ -31,7 +31,7 @@ def test_the_pocket_model_is_the_default_and_all_released_ones_are_known() -> No
     registry = Registry.load()
     assert registry.default.name == "pocket"
     names = [entry.name for entry in registry.entries]
-    assert names == ["pocket", "pocket-base", *_RELEASED]
+    assert names == ["pocket", "pocket-base", "pocket-fp8", *_RELEASED]
 
 
 @pytest.mark.parametrize("name", _RELEASED)

@@ -1,0 +1,94 @@
+"""``magi quantize``: the fp8 form of a model, made on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from magi_engine.cli.exit_codes import DONE
+from magi_engine.cli.request_options import add_machine_options
+from magi_engine.errors import InvalidRequestError
+
+_DESCRIPTION = """\
+Generates a few chunks to see how large the numbers inside a model get, and writes its weights in
+8 bits (e4m3), in the official layout. 'magi quantize --model pocket' makes the model pocket-fp8.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "quantize",
+        help="make the fp8 form of a model",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--model", metavar="NAME", help="a known model that is not in fp8")
+    model.add_argument("--config", metavar="FILE", help="official configuration file of the model")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder to put the folder of weights into; default: where the fp8 model is looked for",
+    )
+    parser.add_argument(
+        "--captions",
+        type=Path,
+        metavar="FILE",
+        help="prompts to calibrate with, one per line; default: some about moving shapes",
+    )
+    add_machine_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantise as the options say; returns the exit code."""
+    captions = None if args.captions is None else _read_captions(args.captions)
+
+    # Not before the options are known to be good: PyTorch takes seconds to come in.
+    from magi_engine.runtime.devices import choose_device, choose_dtype
+    from magi_engine.runtime.models import LoadedModel
+    from magi_engine.runtime.quantizing import CAPTIONS, made_from, quantize_model, target_folder
+    from magi_engine.weights.layout import find_model
+
+    device = choose_device(args.device or "auto")
+    dtype = choose_dtype(args.dtype or "auto", device)
+    found = find_model(args.config or args.model, args.models_dir)
+    folder = target_folder(found, args.models_dir, args.output)
+    model = LoadedModel(found, device, dtype)
+    with _progress() as on_progress:
+        path = quantize_model(model, folder, captions or CAPTIONS, on_progress)
+    print(f"Saved {path}", file=sys.stderr)
+    made = made_from(found)
+    if args.output is None and made is not None:
+        print(f"Use it with: magi generate --model {made.name}", file=sys.stderr)
+    return DONE
+
+
+def _read_captions(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"{path} cannot be read.", "Check the name.") from error
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise InvalidRequestError(f"{path} holds no captions.", "Write one on each line.")
+    return captions
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal, nothing elsewhere; gives what to call with the fraction done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("Calibrating"), BarColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)

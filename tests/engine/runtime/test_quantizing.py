@@ -1,0 +1,178 @@
+"""Making an fp8 model with a tiny one: calibration, closeness, and the command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from magi_engine.cli.main import main
+from magi_engine.config.official import EngineConfig, MagiConfig
+from magi_engine.config.registry import Registry
+from magi_engine.errors import InvalidRequestError
+from magi_engine.media.frames import decode_frames
+from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.quantizing import calibrate, measured_steps, target_folder
+from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.weights.layout import find_model
+from magi_engine.weights.quantize import InputPeaks, fp8_linears
+
+LAYERS = 4
+CAPTIONS = ("a red circle moves left", "two green stars spin")
+
+
+@pytest.fixture(scope="module")
+def config_path(
+    tiny_model_config: Path, make_dit, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny model with a deeper transformer, since the outer layers are never quantised."""
+    root = tmp_path_factory.mktemp("deeper")
+    shutil.copytree(tiny_model_config.parent, root, dirs_exist_ok=True)
+    config = MagiConfig.from_json(root / tiny_model_config.name)
+    model_config = dataclasses.replace(config.model_config, num_layers=LAYERS)
+    dit = make_dit(seed=8, **dataclasses.asdict(model_config))
+    save_file(dit.state_dict(), root / "dit" / "inference_weight.distill" / "model.safetensors")
+    return write_config(
+        root / "deeper.json", dataclasses.replace(config, model_config=model_config)
+    )
+
+
+def write_config(path: Path, config: MagiConfig) -> Path:
+    path.write_text(json.dumps(config.to_dict()))
+    return path
+
+
+def fp8_config(config_path: Path) -> Path:
+    config = MagiConfig.from_json(config_path)
+    engine = dataclasses.replace(config.engine_config, fp8_quant=True)
+    path = config_path.with_name("fp8.json")
+    return write_config(path, dataclasses.replace(config, engine_config=engine))
+
+
+def load(config_path: Path) -> LoadedModel:
+    return LoadedModel(find_model(config_path), torch.device("cpu"), torch.float32)
+
+
+def sample(model: LoadedModel) -> Tensor:
+    """Latents of two chunks, (2, 16, T, h, w)."""
+    caption = model.text.encode("a blue square moves up").embedding
+    events = Sampler(model.dit, SamplerSettings.from_config(model.found.config)).sample(
+        height=4,
+        width=6,
+        captions=model.caption_track(caption, DEFAULT_SPECIAL_TOKENS),
+        noise=SeededNoise(11),
+        num_chunks=2,
+    )
+    return torch.cat([event.latents for event in events if isinstance(event, ChunkDone)])
+
+
+def test_the_command_makes_weights_that_generate_nearly_the_same(
+    config_path: Path,
+    relative_error,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    captions = tmp_path / "captions.txt"
+    captions.write_text("\n".join(("", *CAPTIONS)))
+    options = ["--config", str(config_path), "--device", "cpu", "--captions", str(captions)]
+    assert main(["quantize", *options, "-o", str(config_path.parent / "dit")]) == 0
+    weights = config_path.parent / "dit" / "inference_weight.fp8.distill" / "model.safetensors"
+    assert f"Saved {weights}" in capsys.readouterr().err
+
+    quantised = fp8_config(config_path)
+    error = relative_error(sample(load(quantised)), sample(load(config_path)))
+    assert 0 < error < 0.1
+    video = tmp_path / "out.mp4"
+    options = ["--config", str(quantised), "--prompt", "a red circle", "--seed", "1"]
+    options += ["--device", "cpu", "--seconds", "1", "-o", str(video)]
+    assert main(["generate", *options]) == 0
+    assert sum(1 for _ in decode_frames(video)) == 24
+
+
+def test_calibration_hears_all_steps_of_a_distilled_model(config_path: Path) -> None:
+    model = load(config_path)
+    told: list[float] = []
+    peaks = calibrate(model, CAPTIONS, told.append)
+    assert peaks.keys() == fp8_linears(model.found.config.model_config).keys()
+    assert all(peak.isfinite().all() and (peak > 0).any() for peak in peaks.values())
+    steps = 2 * len(CAPTIONS) * 4  # two chunks of four steps each
+    assert told == pytest.approx([(i + 1) / steps for i in range(steps)])
+    fewer = calibrate(model, CAPTIONS[:1])
+    assert all((fewer[name] <= peak).all() for name, peak in peaks.items())
+    assert any((fewer[name] < peak).any() for name, peak in peaks.items())
+
+
+@pytest.mark.parametrize(
+    ("distill", "num_steps", "expected"),
+    [(False, 64, range(12, 32)), (False, 32, range(6, 16)), (True, 16, range(16))],
+)
+def test_base_models_are_measured_in_the_middle_of_their_schedule(
+    config_path: Path, distill: bool, num_steps: int, expected: range
+) -> None:
+    settings = SamplerSettings.from_config(MagiConfig.from_json(config_path))
+    settings = dataclasses.replace(settings, distill=distill, num_steps=num_steps)
+    assert measured_steps(settings) == expected
+
+
+def test_only_the_measured_steps_of_a_base_model_count(config_path: Path) -> None:
+    config = MagiConfig.from_json(config_path)
+    runtime = dataclasses.replace(config.runtime_config, cfg_number=3, num_steps=8)
+    distilled = load(config_path)
+    base = dataclasses.replace(
+        distilled.found,
+        config=dataclasses.replace(config, runtime_config=runtime, engine_config=EngineConfig()),
+    )
+    model = LoadedModel(base, torch.device("cpu"), torch.float32)
+    peaks = calibrate(model, CAPTIONS[:1])
+    with InputPeaks(model.dit, peaks) as everything:
+        everything.recording = True
+        again = calibrate(model, CAPTIONS[:1])
+    assert all(torch.equal(again[name], peak) for name, peak in peaks.items())
+    assert all((peak <= everything.peaks[name]).all() for name, peak in peaks.items())
+    assert any((peak < everything.peaks[name]).any() for name, peak in peaks.items())
+
+
+def test_where_the_weights_go(config_path: Path, tmp_path: Path) -> None:
+    found = find_model(config_path)
+    assert target_folder(found, None, tmp_path) == tmp_path / "inference_weight.fp8.distill"
+    with pytest.raises(InvalidRequestError, match="not known where") as raised:
+        target_folder(found, None, None)
+    assert "-o" in raised.value.hint
+    # As the registry has it, whatever the files are.
+    shipped = dataclasses.replace(found, name="pocket", entry=Registry.load().find("pocket"))
+    expected = tmp_path / "pocket-fp8" / "inference_weight.fp8.distill"
+    assert target_folder(shipped, tmp_path, None) == expected
+
+
+def test_an_fp8_model_is_not_quantised_again(config_path: Path, tmp_path: Path) -> None:
+    found = find_model(config_path)
+    engine = dataclasses.replace(found.config.engine_config, fp8_quant=True)
+    config = dataclasses.replace(found.config, engine_config=engine)
+    with pytest.raises(InvalidRequestError, match="fp8 already"):
+        target_folder(dataclasses.replace(found, config=config), None, tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"\n \n", b"\xff\xfe"])
+def test_unusable_captions_are_one_sentence(
+    config_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | None,
+) -> None:
+    path = tmp_path / "captions.txt"
+    if content is not None:
+        path.write_bytes(content)
+    options = ["--config", str(config_path), "-o", str(tmp_path), "--captions", str(path)]
+    assert main(["quantize", *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert str(path) in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,292 @@
+"""The fp8 form: its arithmetic, against float64; its names, against the release; its file."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.errors import OutputError, WeightsError
+from magi_engine.model.dit import CaptionBatch, VideoDiT
+from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
+from magi_engine.sampling.cache import attend_alone
+from magi_engine.weights.checkpoint import load_weights, read_state_dict
+from magi_engine.weights.quantize import (
+    RECIPE,
+    InputPeaks,
+    Provenance,
+    fp8_linears,
+    quantise,
+    quantise_plain,
+    quantise_smoothed,
+    save_quantised,
+)
+
+ALL_E4M3 = torch.arange(256, dtype=torch.uint8).view(E4M3).float()
+GRID = ALL_E4M3[ALL_E4M3.isfinite()].double().unique()
+
+
+def nearest_e4m3(x: Tensor) -> Tensor:
+    """The e4m3 number next to each of ``x``, looked up in the table of all of them."""
+    return GRID[(x[..., None] - GRID).abs().argmin(dim=-1)]
+
+
+def uneven(rows: int, channels: int, seed: int) -> Tensor:
+    """Random inputs whose channels differ in loudness by a factor of a hundred."""
+    generator = torch.Generator().manual_seed(seed)
+    loudness = 10 ** (torch.rand(channels, generator=generator) * 2 - 1)
+    return torch.randn(rows, channels, generator=generator) * loudness
+
+
+def filled(kind: type[nn.Module], tensors: dict[str, Tensor]) -> nn.Module:
+    _, out_features, in_features = tensors["weight"].shape
+    layer = kind(in_features, out_features, torch.float32)
+    layer.load_state_dict(tensors, strict=True)
+    return layer
+
+
+def relative(actual: Tensor, expected: Tensor) -> float:
+    return ((actual.double() - expected.double()).norm() / expected.double().norm()).item()
+
+
+@pytest.fixture
+def layer_and_inputs() -> tuple[Tensor, Tensor]:
+    x = uneven(200, 48, seed=1)
+    weight = torch.randn(20, 48, generator=torch.Generator().manual_seed(2)) / 7
+    return weight, x
+
+
+# ---- one layer
+
+
+def test_smoothing_is_the_papers(layer_and_inputs: tuple[Tensor, Tensor]) -> None:
+    weight, x = layer_and_inputs
+    peaks = x.abs().amax(dim=0)
+    tensors = quantise_smoothed(weight, peaks)
+
+    w, m = weight.double().numpy(), peaks.double().numpy()
+    factors = m**0.45 / np.abs(w).max(axis=0) ** 0.55
+    input_scale = (m / factors).max() / 448
+    weight_scale = np.abs(w * factors).max() / 448
+    assert tensors["input_scale"].item() == pytest.approx(input_scale, rel=1e-6)
+    assert tensors["weight_scale"].item() == pytest.approx(weight_scale, rel=1e-6)
+    np.testing.assert_allclose(tensors["smooth_scale"][0].numpy(), factors * input_scale, rtol=1e-6)
+    expected = nearest_e4m3(torch.from_numpy(w * factors / weight_scale))
+    # Float32 may tip a number that lies in the middle between two.
+    assert (tensors["weight"][0].double() != expected).float().mean() < 1e-3
+
+
+def test_plain_scales_meet_the_ends_of_the_range(layer_and_inputs: tuple[Tensor, Tensor]) -> None:
+    weight, x = layer_and_inputs
+    tensors = quantise_plain(weight, x.abs().amax(dim=0))
+    assert tensors["input_scale"].unique().tolist() == pytest.approx([x.abs().max().item() / 448])
+    assert tensors["weight_scale"].tolist() == pytest.approx([weight.abs().max().item() / 448])
+    assert tensors["weight"].float().abs().max() == E4M3_MAX
+    expected = nearest_e4m3(weight.double() / tensors["weight_scale"].double())
+    assert (tensors["weight"][0].double() != expected).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"), [(Fp8TensorLinear, quantise_plain), (Fp8SmoothLinear, quantise_smoothed)]
+)
+def test_the_scales_cancel_exactly(
+    layer_and_inputs: tuple[Tensor, Tensor], kind: type[nn.Module], make: object
+) -> None:
+    """With inputs and weights that e4m3 holds exactly, the layer is ``x @ Wᵀ`` and nothing else."""
+    weight, x = layer_and_inputs
+    tensors = make(weight, x.abs().amax(dim=0))  # type: ignore[operator]
+    divisor = tensors.get("smooth_scale", tensors["input_scale"]).double().flatten()
+    # What the 8-bit weight stands for, undoing the factors that were folded into it.
+    factors = divisor / tensors["input_scale"].double()[0]
+    exact_weight = tensors["weight"][0].double() * tensors["weight_scale"].double() / factors
+    generator = torch.Generator().manual_seed(3)
+    exact_x = torch.randint(-15, 16, (30, 48), generator=generator).double() * divisor
+    actual = filled(kind, tensors)(exact_x.float())
+    assert relative(actual, exact_x @ exact_weight.T) < 1e-6
+    # And that weight is the original, up to e4m3's three bits.
+    assert relative(exact_weight, weight) < 0.04
+
+
+def test_uneven_channels_need_smoothing(layer_and_inputs: tuple[Tensor, Tensor]) -> None:
+    weight, x = layer_and_inputs
+    # Loud channels meet small weights, as in trained networks; quiet ones large weights.
+    weight = weight / x.abs().amax(dim=0)
+    peaks, expected = x.abs().amax(dim=0), F.linear(x, weight)
+    plain = relative(filled(Fp8TensorLinear, quantise_plain(weight, peaks))(x), expected)
+    smoothed = relative(filled(Fp8SmoothLinear, quantise_smoothed(weight, peaks))(x), expected)
+    assert smoothed < 0.04
+    assert smoothed < plain
+
+
+def test_channels_nobody_heard_or_reads_divide_nothing_by_zero() -> None:
+    weight = torch.randn(6, 8, generator=torch.Generator().manual_seed(4))
+    weight[:, 3] = 0
+    peaks = torch.linspace(0, 7, 8)  # the first is zero
+    silence, nothing = torch.zeros(8), torch.zeros(6, 8)
+    cases = itertools.product((weight, nothing, weight * 1e-42), (peaks, silence, peaks * 1e-42))
+    for w, p in cases:
+        for kind, make in ((Fp8TensorLinear, quantise_plain), (Fp8SmoothLinear, quantise_smoothed)):
+            tensors = make(w, p)
+            for name, tensor in tensors.items():
+                assert tensor.float().isfinite().all(), name
+                assert name == "weight" or (tensor > 0).all(), name
+            layer = filled(kind, tensors)
+            assert layer(torch.full((2, 8), 1e3)).isfinite().all()
+            assert not layer(torch.zeros(2, 8)).any()
+
+
+def test_a_channel_that_was_silent_in_calibration_may_speak_up() -> None:
+    weight = torch.randn(6, 8, generator=torch.Generator().manual_seed(5))
+    peaks = torch.ones(8)
+    peaks[2] = 0
+    layer = filled(Fp8SmoothLinear, quantise_smoothed(weight, peaks))
+    x = torch.zeros(1, 8)
+    x[0, 2] = 0.01
+    assert relative(layer(x), F.linear(x, weight)) < 0.1
+
+
+# ---- measuring
+
+
+def test_peaks_are_the_largest_inputs_while_recording() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+    batches = [
+        torch.tensor([[[1.0, -5.0, 0.5]], [[-2.0, 1.0, 0.0]]]),
+        torch.tensor([[[3.0, 1, 1]]]),
+    ]
+    with torch.no_grad(), InputPeaks(model, ["0"]) as peaks:
+        model(torch.full((1, 3), 99.0))
+        peaks.recording = True
+        for batch in batches:
+            model(batch)
+    assert list(peaks.peaks) == ["0"]
+    assert peaks.peaks["0"].tolist() == [3.0, 5.0, 1.0]
+    model(torch.full((1, 3), 99.0))
+    assert peaks.peaks["0"].tolist() == [3.0, 5.0, 1.0], "the hooks have been removed"
+
+
+# ---- the whole transformer
+
+
+def forward(model: VideoDiT) -> Tensor:
+    generator = torch.Generator().manual_seed(6)
+    channels = model.config.caption_channels
+    with torch.no_grad():
+        return model(
+            torch.randn(1, 16, 6, 8, 8, generator=generator),
+            torch.tensor([[0.4]]),
+            CaptionBatch(torch.randn(1, 7, channels, generator=generator), (7,)),
+            chunk_positions=[0],
+            attend=attend_alone,
+        )
+
+
+def quantised(model: VideoDiT) -> dict[str, Tensor]:
+    with InputPeaks(model, fp8_linears(model.config)) as peaks:
+        peaks.recording = True
+        forward(model)
+    return quantise(model.state_dict(), model.config, peaks.peaks)
+
+
+def layout(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in state.items()}
+
+
+def test_every_tensor_is_named_and_shaped_as_in_the_release(goldens: Path, make_dit) -> None:
+    case = goldens / "t2v_fp8_distill.json"
+    if not case.is_file():
+        pytest.skip("the fp8 golden is not among the copies")
+    config = MagiConfig.from_dict(json.loads(case.read_text())["config"]).model_config
+    model = make_dit(**{name: getattr(config, name) for name in config.__dataclass_fields__})
+    expected = layout(read_state_dict(goldens / "weights_fp8.safetensors"))
+    assert layout(quantised(model)) == expected
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_the_first_and_last_layer_stay_and_the_rest_is_close(make_dit, gated: bool) -> None:
+    model = make_dit(num_layers=4, gated_linear_unit=gated)
+    state = quantised(model)
+    twin = VideoDiT(model.config, fp8=True)
+    twin.load_state_dict(state, strict=True)
+    assert {name.split(".")[2] for name, t in state.items() if t.dtype is E4M3} == {"1", "2"}
+    for name, tensor in model.state_dict().items():
+        if f"{name.removesuffix('.weight')}.weight_scale" not in state:
+            assert torch.equal(state[name], tensor), name
+    # Three bits of mantissa on both sides of every product leave some per cent of noise.
+    assert 0 < relative(forward(twin), forward(model)) < 0.08
+
+
+def test_weights_or_inputs_that_are_not_finite_are_refused(make_dit) -> None:
+    model = make_dit(num_layers=3)
+    peaks = {n: torch.ones(model.get_submodule(n).in_features) for n in fp8_linears(model.config)}
+    name = "videodit_blocks.layers.1.mlp.linear_fc2"
+    with pytest.raises(WeightsError, match=name):
+        quantise(model.state_dict(), model.config, peaks | {name: peaks[name] * torch.inf})
+    state = model.state_dict()
+    state[f"{name}.weight"] = state[f"{name}.weight"] * torch.nan
+    with pytest.raises(WeightsError, match=name):
+        quantise(state, model.config, peaks)
+
+
+# ---- the file
+
+
+def test_saved_weights_load_strictly_and_say_where_they_come_from(make_dit, tmp_path: Path) -> None:
+    model = make_dit(num_layers=3)
+    source = tmp_path / "source"
+    save_quantised(model.state_dict(), source, Provenance("none", ""))
+    provenance = Provenance.of_source(source)
+    folder = tmp_path / "a" / "inference_weight.fp8.distill"
+    state = quantised(model)
+    path = save_quantised(state, folder, provenance)
+    assert path == folder / "model.safetensors"
+    assert [p.name for p in folder.iterdir()] == ["model.safetensors"]
+
+    with torch.device("meta"):
+        twin = VideoDiT(model.config, fp8=True)
+    load_weights(twin, folder)
+    for name, tensor in twin.state_dict().items():
+        assert torch.equal(tensor.float(), state[name].float()), name
+    with safe_open(path, framework="pt") as file:
+        noted = file.metadata()
+    assert noted == {
+        "format": "pt",
+        "recipe": RECIPE,
+        "source_sha256": provenance.source_sha256,
+    }
+    assert Provenance.read(folder) == provenance
+
+
+def test_other_weights_have_another_provenance(make_dit, tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        state = make_dit(seed=seed).state_dict()
+        save_quantised(state, tmp_path / name, Provenance("none", ""))
+    assert Provenance.of_source(tmp_path / "a") == Provenance.of_source(tmp_path / "a")
+    assert Provenance.of_source(tmp_path / "a") != Provenance.of_source(tmp_path / "b")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not weights at all"])
+def test_weights_of_others_have_no_provenance(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "model.safetensors").write_bytes(content)
+    assert Provenance.read(tmp_path) is None
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    state, provenance = {"a": torch.ones(2)}, Provenance(RECIPE, "0")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        save_quantised(state, tmp_path / "file", provenance)
+    taken = tmp_path / "taken" / "model.safetensors"  # a folder, which no file can replace
+    taken.mkdir(parents=True)
+    with pytest.raises(OutputError, match="cannot be written"):
+        save_quantised(state, taken.parent, provenance)
+    assert list(taken.parent.iterdir()) == [taken]
