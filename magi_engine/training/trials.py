@@ -223,7 +223,7 @@ class ColourChangeTrial:
         end = (self.task.change_chunk + 1) * CHUNK_FRAMES
         objects = analyser.analyse(frames[end - _END_FRAMES // 2 : end]).objects
         followed = bool(objects) and objects[0].colour is self.expected.colour
-        found = f"then {_names(objects)}, not {self.expected.colour.name}".lower()
+        found = f"then {_names(objects)}, wanted {self.expected.colour.name}".lower()
         return Outcome({"followed": float(followed), "followed colour": float(followed)}, found)
 
 
@@ -256,7 +256,7 @@ class DirectionChangeTrial:
         followed = self.expected.motion in (_direction(halfway), _direction(whole))
         found = (
             f"went ({whole[0]:+.2f}, {whole[1]:+.2f}), ({halfway[0]:+.2f}, {halfway[1]:+.2f}) in "
-            f"the second half, not {self.expected.motion.name.lower()}"
+            f"the second half, wanted {self.expected.motion.name.lower()}"
         )
         return Outcome({"followed": float(followed), "followed direction": float(followed)}, found)
 

@@ -1,0 +1,444 @@
+"""The evaluation measures what is in the frames: all of it when the world itself is the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from magi_engine.training import evaluate, workers
+from magi_engine.training.analysis import ClipAnalyser
+from magi_engine.training.captions import SceneFacts
+from magi_engine.training.report import (
+    MEASURES,
+    Result,
+    Setting,
+    mean_interval,
+    merge_results,
+    save_results,
+    table,
+    wilson,
+    wrong_cases,
+)
+from magi_engine.training.scenes import (
+    CHUNK_FRAMES,
+    DIRECTIONS,
+    NO_EVENT,
+    STRAIGHT_MOTIONS,
+    Background,
+    Colour,
+    EventKind,
+    Motion,
+    SceneBatch,
+)
+from magi_engine.training.simulation import simulate
+from magi_engine.training.trials import (
+    CLIP_FRAMES,
+    ClipTrial,
+    ColourChangeTrial,
+    DirectionChangeTrial,
+    Frames,
+    ImageTrial,
+    LongTrial,
+    Outcome,
+    Row,
+    Task,
+    TextTrial,
+    Trial,
+    TrialMaker,
+)
+from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
+
+SETTING = Setting("pocket", 16, 1)
+
+
+class World:
+    """Films trials perfectly, with the renderer instead of a model."""
+
+    def __init__(self) -> None:
+        self.renderer = Renderer()
+
+    def film(self, scenes: SceneBatch, frames: int, first: int = 0) -> Frames:
+        drawn = self.renderer.render(scenes, simulate(scenes, frames, first))
+        return drawn[0].permute(0, 2, 3, 1).numpy()
+
+    def stage(self, facts: SceneFacts, seed: int, then: SceneFacts | None = None) -> SceneBatch:
+        """A scene that shows ``facts``, and from frame 24 on perhaps ``then``."""
+        count = len(facts.objects)
+        turns = then is not None and then.objects[0].motion is not facts.objects[0].motion
+        motions = None
+        if count == 1:
+            motions = STRAIGHT_MOTIONS if turns else (facts.objects[0].motion,)
+        options = SceneOptions(
+            two_objects=float(count == 2),
+            events=float(turns),
+            colour_events=0.0,
+            num_chunks=2,
+            motions=motions,
+        )
+        wanted = torch.tensor([o.motion for o in facts.objects])
+        later = wanted if then is None else torch.tensor([o.motion for o in then.objects])
+        scenes = sample_scenes(3000, torch.Generator().manual_seed(seed), options)
+        fits = (scenes.motion[:, :count, 0] == wanted).all(1)
+        fits &= (scenes.motion[:, :count, 1] == later).all(1)
+        scene = scenes[fits][:1]
+        scene.background.fill_(facts.background)
+        for slot, wished in enumerate(facts.objects):
+            scene.shape[:, slot] = wished.shape
+            scene.colour[:, slot] = wished.colour
+        if then is not None and not turns:
+            scene.event_kind.fill_(EventKind.COLOUR)
+            scene.event_frame.fill_(CHUNK_FRAMES)
+            scene.event_object.fill_(0)
+            scene.colour[:, 0, 1] = then.objects[0].colour
+        return scene
+
+    def perform(self, trial: Trial, seed: int) -> Frames:
+        frames = trial.task.chunks * CHUNK_FRAMES
+        if isinstance(trial, TextTrial):
+            return self.film(self.stage(trial.expected, seed), frames)
+        if isinstance(trial, LongTrial):
+            facts = SceneFacts(Background.BLACK, (trial.expected,))
+            return self.film(self.stage(facts, seed), frames)
+        raise TypeError(trial)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def maker() -> TrialMaker:
+    return TrialMaker(seed=5, size=128)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> ClipAnalyser:
+    return ClipAnalyser()
+
+
+def mean(outcomes: list[Outcome], name: str) -> float:
+    values = [o.values[name] for o in outcomes if name in o.values]
+    return math.fsum(values) / len(values)
+
+
+def test_text_trials_accept_what_they_ask_for_and_nothing_else(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    trials = [maker.make(Row.T2V, i) for i in range(10)]
+    films = [world.perform(t, seed=i) for i, t in enumerate(trials)]
+    right = [t.judge(f, analyser) for t, f in zip(trials, films, strict=True)]
+    for part in ("background", "colour", "count", "pair colour"):
+        assert mean(right, part) == 1
+    assert mean(right, "shape") >= 0.9
+    assert mean(right, "motion") >= 0.9
+    assert sum("pair colour" in o.values for o in right) == 2
+    shuffled = films[3:] + films[:3]
+    wrong = [t.judge(f, analyser) for t, f in zip(trials, shuffled, strict=True)]
+    for part in ("background", "colour", "shape", "motion"):
+        assert mean(wrong, part) <= 0.4
+
+
+def test_image_trials_compare_the_first_frame_and_the_last_half_second(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    for index in range(5):  # the last one has two objects
+        trial = maker.make(Row.I2V, index)
+        assert isinstance(trial, ImageTrial)
+        assert trial.task.image is not None
+        frames = np.repeat(trial.task.image, 96, axis=0)
+        assert trial.judge(frames, analyser).values == {
+            "psnr": 60.0,
+            "psnr good": 1,
+            "same object": 1,
+        }
+        gone = np.concatenate([frames[:-12], np.full_like(frames[:12], 18)])
+        assert trial.judge(gone, analyser).values["same object"] == 0
+        other = maker.make(Row.I2V, index + 1)
+        assert other.task.image is not None
+        assert trial.judge(np.repeat(other.task.image, 96, 0), analyser).values["psnr good"] == 0
+
+
+def test_clip_trials_measure_the_distance_to_the_exact_continuation(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    for index in range(6):
+        trial = maker.make(Row.V2V, index)
+        assert isinstance(trial, ClipTrial)
+        assert trial.task.clip is not None
+        assert len(trial.task.clip) == CLIP_FRAMES
+        # The same scene, found again by where it leads.
+        scenes = _scene_of(trial)
+        frames = world.film(scenes, CHUNK_FRAMES, first=CLIP_FRAMES)
+        kind = "error bouncing" if index % 2 else "error straight"
+        values = trial.judge(frames, analyser).values
+        assert set(values) == {"error", kind}
+        assert values["error"] < 0.005
+        # One that stops where the clip ends is off by at least what straight movers travel.
+        stopped = np.repeat(trial.task.clip[-1:], CHUNK_FRAMES, axis=0)
+        if not trial.bouncing:
+            assert trial.judge(stopped, analyser).values["error"] > 0.09
+        empty = np.full_like(frames, 18)
+        assert trial.judge(empty, analyser).values["error"] == 1.0
+
+
+def _scene_of(trial: ClipTrial) -> SceneBatch:
+    """The scene a clip trial was made from: drawn again from the trial's own seed."""
+    motions = (Motion.BOUNCE,) if trial.bouncing else STRAIGHT_MOTIONS
+    options = SceneOptions(two_objects=0.0, events=0.0, motions=motions)
+    generator = torch.Generator().manual_seed(trial.task.seed)
+    for _ in range(50):
+        scenes = sample_scenes(1, generator, options)
+        end = simulate(scenes, 1, first_frame=CLIP_FRAMES + CHUNK_FRAMES - 1).centre[0, 0, 0]
+        if torch.allclose(end, torch.tensor(trial.goal)):
+            return scenes
+    raise AssertionError("the trial is not made from its seed")
+
+
+def test_long_trials_look_for_the_colour_in_the_last_chunk(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    for index in range(4):
+        trial = maker.make(Row.LONG, index)
+        assert isinstance(trial, LongTrial)
+        assert trial.task.chunks == 10
+        frames = world.perform(trial, seed=index)
+        assert len(frames) == 240
+        assert trial.judge(frames, analyser).values == {"present": 1}
+        frames[-CHUNK_FRAMES:] = frames[-1, 0, 0]  # it vanishes
+        assert trial.judge(frames, analyser).values == {"present": 0}
+
+
+def test_changes_have_to_show_within_one_chunk(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    counted = 0
+    for index in range(12):
+        trial = maker.make(Row.CHANGE, index)
+        assert isinstance(trial, ColourChangeTrial | DirectionChangeTrial)
+        assert trial.task.change_chunk == (1, 1, 2, 2)[index % 4]
+        assert trial.task.next_prompt not in (None, trial.task.prompt)
+        first = dataclasses.replace(trial.task, change_chunk=1, chunks=2)
+        trial = dataclasses.replace(trial, task=first)
+        scene = _change_of(world, trial, index)
+        values = trial.judge(world.film(scene, 48), analyser).values
+        if isinstance(trial, DirectionChangeTrial) and not values:
+            continue
+        counted += 1
+        kind = "colour" if index % 2 == 0 else "direction"
+        assert values == {"followed": 1, f"followed {kind}": 1}, index
+        scene.event_frame.fill_(NO_EVENT)
+        ignored = trial.judge(world.film(scene, 48), analyser).values
+        assert ignored.get("followed", 0) == 0
+    assert counted >= 11
+
+
+def _change_of(
+    world: World, trial: ColourChangeTrial | DirectionChangeTrial, seed: int
+) -> SceneBatch:
+    """A scene with the change that the trial asks for at frame 24."""
+    then = trial.expected
+    if isinstance(trial, ColourChangeTrial):
+        before = dataclasses.replace(then, colour=Colour((then.colour + 1) % 8))
+    else:
+        opposite = tuple(-x for x in DIRECTIONS[then.motion])
+        motion = min(DIRECTIONS, key=lambda m: math.dist(DIRECTIONS[m], opposite))
+        before = dataclasses.replace(then, motion=motion)
+    first, second = (SceneFacts(Background.WHITE, (o,)) for o in (before, then))
+    return world.stage(first, seed, second)
+
+
+def test_an_object_at_the_edge_is_not_asked_to_pass_it(maker: TrialMaker, world: World) -> None:
+    trial = maker.make(Row.CHANGE, 1)
+    assert isinstance(trial, DirectionChangeTrial)
+    facts = SceneFacts(Background.WHITE, (trial.expected,))
+    scene = world.stage(facts, seed=1)
+    late = world.film(scene, 48, first=24 * 8)  # long at rest at the edge it is sent to
+    assert trial.judge(late, ClipAnalyser()).values == {}
+
+
+def test_trials_depend_on_row_number_and_seed_alone(maker: TrialMaker) -> None:
+    again = TrialMaker(seed=5, size=128)
+    again.make(Row.LONG, 0)  # whatever was made before
+    other = TrialMaker(seed=6, size=128)
+    for row in Row:
+        one, two = maker.make(row, 3).task, again.make(row, 3).task
+        assert (one.prompt, one.seed, one.next_prompt) == (two.prompt, two.seed, two.next_prompt)
+        assert one.seed != other.make(row, 3).task.seed
+        assert one.seed != maker.make(row, 4).task.seed
+        for mine, yours in ((one.image, two.image), (one.clip, two.clip)):
+            assert (mine is None) == (yours is None)
+            if mine is not None and yours is not None:
+                assert np.array_equal(mine, yours)
+
+
+def test_intervals() -> None:
+    assert wilson(0, 10)[0] == 0
+    assert wilson(10, 10)[1] == pytest.approx(1)
+    # Newcombe (1998), table I: 81 of 263.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert mean_interval([2.0]) == (2.0, 2.0)
+    low, high = mean_interval([1.0, 3.0])
+    assert (low, high) == pytest.approx((2 - 1.96, 2 + 1.96), abs=1e-3)
+
+
+def result(row: str, index: int, **values: float) -> Result:
+    return Result(row, index, 1, f"prompt {index}", None, values, "seen")
+
+
+def test_the_table_says_what_was_missed() -> None:
+    results = [
+        result("v2v", 0, error=0.02),
+        result("v2v", 1, error=0.12),
+        *[result("long", i, present=float(i > 0)) for i in range(50)],
+    ]
+    text = table(results, SETTING)
+    assert "| <= 6 % | 7.0 % (missed) |" in text
+    assert "| >= 95 % | 98.0 % | 89.5 to 99.6 | 50 |" in text
+    assert len(text.splitlines()) == 4
+    assert [line.split(":")[0] for line in wrong_cases(results)] == [
+        "long 0 (present)",
+        "v2v 1 (error)",
+    ]
+
+
+def test_files_are_merged_and_never_mixed(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.json", "b.json", "c.json")]
+    save_results(files[0], SETTING, [result("t2v", 0, colour=0.0), result("t2v", 1, colour=1.0)])
+    save_results(files[1], SETTING, [result("t2v", 0, colour=1.0), result("long", 0, present=1)])
+    setting, merged = merge_results(files[:2])
+    assert setting == SETTING
+    assert len(merged) == 3
+    assert {r.key: r.values for r in merged}["t2v", 0, 1] == {"colour": 1.0}
+    save_results(files[2], Setting("pocket", 8, 1), [])
+    assert evaluate.main(["--merge", str(files[0]), str(files[2])]) == 1
+    files[2].write_text("{}")
+    assert evaluate.main(["--merge", str(files[2])]) == 1
+
+
+def test_all_rows_run_with_a_tiny_model(
+    square_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, sheets = tmp_path / "out.json", tmp_path / "sheets"
+    options = ["--model", str(square_model), "--prompts", "2", "--device", "cpu", "--jobs", "1"]
+    options += ["--json", str(kept), "--sheets", str(sheets), "--sheet-trials", "1", "--verbose"]
+    assert evaluate.main([*options, "--steps", "2"]) == 0
+    printed = capsys.readouterr()
+    assert "10 of 10 trials" in printed.err
+    assert "square, 2 steps, window 2" in printed.out
+    content = json.loads(kept.read_text())
+    assert {(r["row"], r["index"]) for r in content["results"]} == {
+        (row.value, i) for row in Row for i in range(2)
+    }
+    assert {p.stem for p in sheets.glob("*.png")} == {row.value for row in Row}
+    # What was kept gives the same table.
+    assert evaluate.main(["--merge", str(kept)]) == 0
+    assert capsys.readouterr().out.strip() in printed.out
+
+
+def test_processes_give_what_one_gives(square_model: Path, tmp_path: Path) -> None:
+    results = []
+    for jobs in ("1", "2"):
+        path = tmp_path / f"{jobs}.json"
+        options = ["--model", str(square_model), "--prompts", "2", "--rows", "v2v", "--steps", "2"]
+        assert evaluate.main([*options, "--jobs", jobs, "--json", str(path), "--device=cpu"]) == 0
+        content = json.loads(path.read_text())["results"]
+        results.append(sorted(content, key=lambda r: r["index"]))
+    assert results[0] == results[1]
+
+
+def test_neither_media_nor_the_folder_of_downloads_is_needed() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(('av', 'platformdirs', 'PIL', 'rich', 'PySide6'))\n"
+        "from magi_engine.training.evaluate import main\n"
+        "sys.exit(main(['--model', 'unheard-of']))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("There is no model called 'unheard-of'.")
+
+
+def test_an_interruption_prints_the_rows_so_far(
+    square_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, takes = workers.Camera.film, iter((1,))
+
+    def interrupted(camera: workers.Camera, task: Task) -> Frames:
+        if next(takes, None) is None:
+            raise KeyboardInterrupt
+        return run(camera, task)
+
+    monkeypatch.setattr(workers.Camera, "film", interrupted)
+    path = tmp_path / "part.json"
+    options = ["--model", str(square_model), "--rows", "change", "--jobs", "1", "--device", "cpu"]
+    assert evaluate.main([*options, "--json", str(path)]) == 130
+    assert "window 2" in capsys.readouterr().out
+    assert len(json.loads(path.read_text())["results"]) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--rows", "t2v,nothing"],
+        ["--prompts", "0"],
+        ["--jobs", "-1"],
+        ["--model", "unheard-of"],
+        ["--steps", "7"],
+        ["--device", "abacus"],
+    ],
+)
+def test_bad_options_are_one_line(
+    square_model: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = [] if "--model" in options else ["--model", str(square_model)]
+    assert evaluate.main([*model, *options]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_every_promise_of_the_table_is_measured_by_some_trial(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    names = {row: set[str]() for row in Row}
+    for row in Row:
+        for index in (0, 1, 4):  # both kinds of each row, and two objects
+            trial = maker.make(row, index)
+            frames = np.repeat(_some_frames(world, trial), trial.task.chunks * CHUNK_FRAMES, 0)
+            names[row] |= set(trial.judge(frames, analyser).values)
+    for measure in MEASURES:
+        assert measure.name in names[measure.row]
+
+
+def _some_frames(world: World, trial: Trial) -> Frames:
+    """One picture with something in the middle of it."""
+    scene = sample_scenes(1, torch.Generator().manual_seed(3), SceneOptions(two_objects=0))
+    scene.start.fill_(0.5)
+    return world.film(scene, 1)
+
+
+@pytest.fixture(scope="module")
+def square_model(tiny_model_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny random model with square pictures of 32 pixels."""
+    content = json.loads(tiny_model_config.read_text())
+    runtime = content["runtime_config"]
+    for field in ("load", "t5_pretrained", "vae_pretrained"):
+        runtime[field] = str(tiny_model_config.parent / runtime[field])
+    runtime |= {"video_size_w": 32, "video_size_h": 32, "num_steps": 2}
+    root = tmp_path_factory.mktemp("square")
+    (root / "special_tokens.npz").write_bytes(
+        (tiny_model_config.parent / "special_tokens.npz").read_bytes()
+    )
+    path = root / "square.json"
+    path.write_text(json.dumps(content))
+    return path
