@@ -297,13 +297,13 @@ class ParallelAttention(nn.Module):
         )
         q = apply_rotary(self.q_layernorm(q), *rotary).to(self.dtype)
         k = apply_rotary(self.k_layernorm(k), *rotary).to(self.dtype)
-        return q, k, v, self.q_layernorm_xattn(qx)
+        return q, k, v.to(self.dtype), self.q_layernorm_xattn(qx).to(self.dtype)
 
     def caption_keys(self, captions: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L, D) -> keys and values (B, L, groups, head_dim)."""
         kv = self.linear_kv_xattn(captions).unflatten(-1, (self.groups, 2 * self.head_dim))
         k, v = kv.chunk(2, dim=-1)
-        return self.k_layernorm_xattn(k), v
+        return self.k_layernorm_xattn(k).to(self.dtype), v.to(self.dtype)
 
     def join(self, own: Tensor, caption: Tensor) -> Tensor:
         """Project both attention outputs (N, S, D) each to one (N, S, D)."""

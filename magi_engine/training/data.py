@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.captions import describe
+from magi_engine.training.captions import caption, scene_facts
 from magi_engine.training.tokenizer import encode_corpus
 from magi_engine.training.train_vae import PIECE, pixels_to_video
 from magi_engine.training.world import (
@@ -41,7 +42,7 @@ class Clips:
         held: (N,) bool: the clip starts from a still image.
         event_chunk: (N,) int64 **on the CPU**, first chunk described by the second caption;
             CHUNKS if there is none.
-        tokens: (V, 2, N, L) int32, V wordings of the caption before and after the event.
+        tokens: (V, 2, N, L) int16, V wordings of the caption before and after the event.
         lengths: (V, 2, N) int64 **on the CPU**, valid tokens.
     """
 
@@ -55,25 +56,65 @@ class Clips:
         return len(self.latents)
 
 
-def make_clips(
-    vae: ViTVAE, t5_dir: Path, count: int, seed: int, device: torch.device, wordings: int = 2
-) -> Clips:
-    """Render, encode and describe ``count`` random clips."""
+@dataclass(frozen=True)
+class Script:
+    """Scenes and their captions as tokens; see :class:`Clips` for the shapes."""
+
+    scenes: SceneBatch
+    tokens: Tensor
+    lengths: Tensor
+
+
+def write_script(t5_dir: Path, count: int, seed: int, wordings: int = 2) -> Script:
+    """Draw ``count`` random scenes and describe them."""
     options = SceneOptions(num_chunks=CHUNKS, held_starts=_HELD_SHARE)
     scenes = sample_scenes(count, torch.Generator().manual_seed(seed), options)
-    latents = torch.empty(
-        (count, 16, CHUNKS * pocket.CHUNK_WIDTH, 16, 16), dtype=torch.float16, device=device
+    dice = random.Random(seed)
+    facts = [scene_facts(scenes, segment) for segment in (0, 1)]
+    changed = (scenes.event_frame != NO_EVENT).tolist()
+    captions: list[str] = []
+    for _ in range(wordings):
+        before = [caption(f, dice) for f in facts[0]]
+        after = [
+            caption(f, dice) if event else same
+            for f, event, same in zip(facts[1], changed, before, strict=True)
+        ]
+        captions += before + after
+    tokens = encode_corpus(t5_dir, captions)
+    shape = (wordings, 2, count)
+    return Script(
+        scenes, tokens.short().unflatten(0, shape), (tokens != 0).sum(1).unflatten(0, shape)
     )
-    for first in range(0, count, _RENDERED_AT_ONCE):
+
+
+def cached_script(path: Path, t5_dir: Path, count: int, seed: int) -> Script:
+    """:func:`write_script`, kept in a file: it needs no GPU, so it can be written elsewhere."""
+    if not path.exists():
+        script = write_script(t5_dir, count, seed)
+        fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {"scenes": fields, "tokens": script.tokens, "lengths": script.lengths}, path
+        )
+    saved = torch.load(path, weights_only=True)
+    return Script(SceneBatch(**saved["scenes"]), saved["tokens"], saved["lengths"])
+
+
+def make_clips(vae: ViTVAE, script: Script, device: torch.device) -> Clips:
+    """Render and encode the scenes of a script."""
+    scenes = script.scenes
+    latents = torch.empty(
+        (len(scenes), 16, CHUNKS * pocket.CHUNK_WIDTH, 16, 16), dtype=torch.float16, device=device
+    )
+    for first in range(0, len(scenes), _RENDERED_AT_ONCE):
         part = scenes[first : first + _RENDERED_AT_ONCE].to(device)
         latents[first : first + len(part)] = encode_clips(vae, part)
-    tokens, lengths = _describe(scenes, t5_dir, wordings, seed)
     return Clips(
         latents,
         (scenes.hold_frames > 0).to(device),
         (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS),
-        tokens.int().to(device),
-        lengths,
+        script.tokens.to(device),
+        script.lengths,
     )
 
 
@@ -91,21 +132,3 @@ def encode_clips(vae: ViTVAE, scenes: SceneBatch) -> Tensor:
     held = scenes.hold_frames > 0
     latents[held, :, :1] = images[held]
     return latents * pocket.SCALE_FACTOR
-
-
-def _describe(
-    scenes: SceneBatch, t5_dir: Path, wordings: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    dice = random.Random(seed)
-    events = (scenes.event_frame != NO_EVENT).tolist()
-    captions: list[str] = []
-    for _ in range(wordings):
-        before = [describe(scenes, i, 0, dice) for i in range(len(scenes))]
-        after = [
-            describe(scenes, i, 1, dice) if event else before[i] for i, event in enumerate(events)
-        ]
-        captions += before + after
-    tokens = encode_corpus(t5_dir, captions)
-    lengths = (tokens != 0).sum(1)
-    shape = (wordings, 2, len(scenes))
-    return tokens.unflatten(0, shape), lengths.unflatten(0, shape)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import psutil
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+_SECONDS_BETWEEN_CHECKPOINTS = 60
 
 
 class Pace:
@@ -18,15 +21,29 @@ class Pace:
 
     The learning rate warms up, stays constant, and falls to zero over the last ``cooldown``
     share of the budget.
+
+    Args:
+        minutes: budget of the whole process, counted from its start: rendering the clips and
+            compiling come out of it, so that a lease of so many minutes is never overrun.
+        save: called every minute and at the end, so that a killed run loses little.
     """
 
     def __init__(
-        self, minutes: float, max_steps: int, warmup_steps: int = 200, cooldown: float = 0.3
+        self,
+        minutes: float,
+        max_steps: int,
+        save: Callable[[], None],
+        warmup_steps: int = 200,
+        cooldown: float = 0.3,
     ) -> None:
-        self.seconds, self.max_steps = minutes * 60, max_steps
-        self.warmup_steps, self.cooldown = warmup_steps, cooldown
+        self.max_steps, self.warmup_steps, self.cooldown = max_steps, warmup_steps, cooldown
         self.start = time.monotonic()
+        self.seconds = minutes * 60 - (time.time() - psutil.Process().create_time())
         self.step = 0
+        self._save = save
+        self._next_save = self.start + _SECONDS_BETWEEN_CHECKPOINTS
+        if self.seconds <= 0:
+            raise SystemExit(f"Preparing alone took more than {minutes} minutes.")
 
     @property
     def progress(self) -> float:
@@ -44,6 +61,10 @@ class Pace:
         while self.progress < 1:
             yield self.step
             self.step += 1
+            if time.monotonic() > self._next_save:
+                self._save()
+                self._next_save = time.monotonic() + _SECONDS_BETWEEN_CHECKPOINTS
+        self._save()
 
 
 class Average:
@@ -124,7 +145,9 @@ def save_checkpoint(path: Path, **modules: nn.Module) -> None:
         for key, value in module.state_dict().items()
         if key != "encoder.embed_tokens.weight"  # a T5's second name for shared.weight
     }
-    save_file(tensors, path)
+    unfinished = path.with_suffix(".part")
+    save_file(tensors, unfinished)
+    unfinished.replace(path)
 
 
 def load_checkpoint(path: Path, **modules: nn.Module) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
@@ -65,7 +65,7 @@ DISTILLED = MagiConfig(
 )
 QUANTISED = dataclasses.replace(DISTILLED, engine_config=EngineConfig(distill=True, fp8_quant=True))
 
-DIT_FILE = "dit/inference_weight.distill/model.safetensors"
+DIT_FILE = "dit/inference_weight.distill/model.safetensors.zst"
 VAE_DIR = "vae"
 T5_DIR = "t5"
 SPECIAL_TOKENS_FILE = "special_tokens.npz"
@@ -84,10 +84,13 @@ def save_vae(vae: nn.Module, root: Path) -> None:
 
 
 def save_dit(state: dict[str, Tensor], root: Path) -> None:
-    """Save the transformer, shared by both variants: matrices in bf16, the rest in float32."""
+    """Save the transformer: matrices in bf16, the rest in float32, in a zstd-compressed shard."""
+    import zstandard
+
     path = root / DIT_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(_as_bf16(state), path)
+    compressor = zstandard.ZstdCompressor(level=12)
+    path.write_bytes(compressor.compress(save(_as_bf16(state))))
 
 
 def save_configs(root: Path) -> None:

@@ -17,7 +17,7 @@ CLEAN_T = 0.9999
 _CLEAN_NOISE = 0.05
 """Clean chunks get up to this share of noise in training (paper 2.2.3)."""
 
-_STREAMING_SHARE = 0.6
+_STREAMING_SHARE = 0.75
 _PASTED_IMAGE_SHARE = 0.85
 _PASTED_VIDEO_SHARE = 0.15
 _SHIFT = 1 / 3

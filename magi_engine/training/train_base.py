@@ -20,7 +20,7 @@ from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.data import Clips, make_clips
+from magi_engine.training.data import Clips, cached_script, make_clips
 from magi_engine.training.loop import (
     Average,
     Log,
@@ -58,10 +58,15 @@ def initialise(model: VideoDiT) -> None:
 
 
 def compile_blocks(model: VideoDiT) -> None:
-    """Compile what lies around the attentions; it has the same shape for every layout."""
+    """Compile what lies around the attentions; it has the same shape for every layout.
+
+    Attention inputs leave the compiled part in bf16, which the kernels take as it is.
+    """
     torch._dynamo.config.recompile_limit = 64
     for layer in model.videodit_blocks.layers:
         attention = layer.self_attention
+        attention.dtype = torch.bfloat16
+        attention.caption_keys = torch.compile(attention.caption_keys, dynamic=False)
         attention.project = torch.compile(attention.project, dynamic=False)
         layer.finish = torch.compile(layer.finish, dynamic=False)
 
@@ -70,7 +75,8 @@ def load_clips(args: argparse.Namespace, device: torch.device) -> Clips:
     """The training clips, encoded by stage 1's autoencoder."""
     vae = ViTVAE(pocket.VAE).to(device)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
-    return make_clips(vae, args.t5, args.clips, args.seed, device)
+    path = args.out / f"script-{args.clips}-{args.seed}.pt"
+    return make_clips(vae, cached_script(path, args.t5, args.clips, args.seed), device)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,9 +132,12 @@ def main(argv: list[str] | None = None) -> int:
     t5_average = Average(t5, decay=0.9995)
     if device.type == "cuda" and not args.no_compile:
         compile_blocks(model)
-    pace = Pace(args.minutes, args.max_steps, warmup_steps=300)
+
+    def save() -> None:
+        save_checkpoint(args.out / "base.safetensors", dit=average.module, t5=t5_average.module)
+
+    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=300)
     train(model, t5, clips, args, pace, [average, t5_average], device)
-    save_checkpoint(args.out / "base.safetensors", dit=average.module, t5=t5_average.module)
     return 0
 
 

@@ -1,17 +1,17 @@
 """Stage 3: shortcut distillation with the guidance distilled in.
 
-``python -m magi_engine.training.train_distilled --out runs/pocket --minutes 6``
+``python -m magi_engine.training.train_distilled --out runs/pocket --minutes 9``
 
-One network becomes both variants. Without a step code it stays the base model (flow matching on
-clips goes on); with a step code it takes guided steps of 1/64, 1/32, 1/16 or 1/8 of the schedule.
-The shortest steps copy the guided base model; every longer step copies two of half its length.
-Sharing the weights halves what has to be shipped.
+One network becomes both variants. Without a step code it stays the base model, and flow matching
+on clips goes on; with a step code it takes guided steps of 1/64, 1/32, 1/16 or 1/8 of the
+schedule. The shortest steps copy the guided base model, every longer step copies two of half its
+length; both targets come from the moving average of the network itself. The share of distillation
+rises along the stage. Sharing the weights halves what has to be shipped.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 
 import torch
 from torch import Tensor
@@ -48,8 +48,10 @@ from magi_engine.training.train_base import (
 
 _STEPS = (64, 32, 16, 8)
 _STEP_WEIGHTS = torch.tensor([0.3, 0.25, 0.3, 0.15])
-_BASE_SHARE = 0.15
-_BASE_UNCONDITIONAL_SHARE = 0.2
+_BASE_SHARE = (0.85, 0.15)
+"""Share of plain flow matching at the start and at the end of the stage."""
+
+_BASE_UNCONDITIONAL_SHARE = 0.12
 
 
 class Distiller:
@@ -57,18 +59,13 @@ class Distiller:
 
     Args:
         student: the network that learns.
-        teacher: the frozen base model.
-        average: the student's moving average, which sets the targets of longer steps.
+        average: its moving average, which sets the targets.
     """
 
     def __init__(
-        self,
-        student: VideoDiT,
-        teacher: VideoDiT,
-        average: VideoDiT,
-        special_tokens: SpecialTokens,
+        self, student: VideoDiT, average: VideoDiT, special_tokens: SpecialTokens
     ) -> None:
-        self.student, self.teacher, self.average = student, teacher, average
+        self.student, self.average = student, average
         self.special_tokens = special_tokens
         runtime = pocket.BASE.runtime_config
         self.scales = GuidanceScales(
@@ -106,10 +103,10 @@ class Distiller:
         return sequence.loss(velocity, target)
 
     def _guided(self, sequence: Sequence, batch: Batch, noisy: Tensor, times: Tensor) -> Tensor:
-        with_text = sequence.velocity(self.teacher, noisy, times, None).float()
-        without = Sequence(self.teacher, batch, sequence.layout, False, self.special_tokens)
+        with_text = sequence.velocity(self.average, noisy, times, None).float()
+        without = Sequence(self.average, batch, sequence.layout, False, self.special_tokens)
         without.share_clean(sequence)
-        no_text = without.velocity(self.teacher, noisy, times, None).float()
+        no_text = without.velocity(self.average, noisy, times, None).float()
         _, text_scale = self.scales.at(times)
         return no_text + text_scale[:, :, None, None, None, None] * (with_text - no_text)
 
@@ -136,7 +133,7 @@ def _code(num_steps: int, device: torch.device) -> Tensor:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--rate", type=float, default=5e-4)
     args = parser.parse_args(argv)
     device = set_up_device(args.seed)
 
@@ -145,30 +142,35 @@ def main(argv: list[str] | None = None) -> int:
     t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS)).to(device)
     student = VideoDiT(pocket.MODEL).to(device)
     load_checkpoint(args.out / "base.safetensors", dit=student, t5=t5)
-    t5.requires_grad_(False)
-    # The text encoder ships as saved, so learn with exactly that.
-    teacher = copy.deepcopy(student).requires_grad_(False)
-    average = Average(student, decay=0.998)
+    average = Average(student, decay=0.999)
+    t5_average = Average(t5, decay=0.999)
     if device.type == "cuda" and not args.no_compile:
-        for model in (student, teacher, average.module):
+        for model in (student, average.module):
             compile_blocks(model)
     special_tokens = SpecialTokens.load(args.t5.parent / pocket.SPECIAL_TOKENS_FILE)
-    distiller = Distiller(student, teacher, average.module, special_tokens)
-    optimiser = Optimiser([student], args.rate, weight_decay=0.0)
+    distiller = Distiller(student, average.module, special_tokens)
+    optimiser = Optimiser([student, t5], args.rate, weight_decay=0.02)
     log = Log(args.out / "distilled.jsonl", every=250)
-    pace = Pace(args.minutes, args.max_steps)
+
+    def save() -> None:
+        save_checkpoint(
+            args.out / "distilled.safetensors", dit=average.module, t5=t5_average.module
+        )
+
+    pace = Pace(args.minutes, args.max_steps, save)
     for step in pace:
         batch = draw_batch(clips, t5, args.batch)
-        if float(torch.rand(())) < _BASE_SHARE:
+        first, last = _BASE_SHARE
+        if float(torch.rand(())) < first + (last - first) * pace.progress:
             loss, name = distiller.base_loss(batch), "base"
         else:
             steps = _STEPS[int(torch.multinomial(_STEP_WEIGHTS, 1))]
             loss, name = distiller.shortcut_loss(batch, steps), f"steps_{steps}"
         optimiser.step(loss, pace.rate)
         average.update(step)
+        t5_average.update(step)
         log.add(pace, **{name: loss})
     log.close()
-    save_checkpoint(args.out / "distilled.safetensors", dit=average.module, t5=t5)
     return 0
 
 

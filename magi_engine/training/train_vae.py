@@ -101,7 +101,11 @@ def main(argv: list[str] | None = None) -> int:
         encode, decode = torch.compile(encode), torch.compile(decode)
     optimiser = Optimiser([vae], rate=8e-4, weight_decay=0.01)
     log = Log(args.out / "vae.jsonl", every=500)
-    pace = Pace(args.minutes, args.max_steps)
+
+    def save() -> None:
+        save_checkpoint(args.out / "vae.safetensors", vae=vae)
+
+    pace = Pace(args.minutes, args.max_steps, save)
     for _ in pace:
         rows = torch.randint(len(clips), (args.batch,), device=device)
         start = int(torch.randint(_CLIP_FRAMES - PIECE + 1, ()))
@@ -122,9 +126,9 @@ def main(argv: list[str] | None = None) -> int:
     log.close()
     whiten(vae, clips)
     pocket.rounded_like_saved(vae)
-    print(f"PSNR of fresh clips {psnr(vae, fresh, PIECE):.2f} dB, images {psnr(vae, fresh, 1):.2f} dB")
-    save_checkpoint(args.out / "vae.safetensors", vae=vae)
-    pocket.save_vae(vae, args.out)
+    clip_db, image_db = psnr(vae, fresh, PIECE), psnr(vae, fresh, 1)
+    print(f"PSNR of fresh clips {clip_db:.2f} dB, images {image_db:.2f} dB")
+    save()
     return 0
 
 
