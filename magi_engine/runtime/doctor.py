@@ -26,7 +26,12 @@ from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.resources import resource_path
 from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.memory import free_bytes
-from magi_engine.weights.layout import default_models_dir, entry_paths, missing_parts
+from magi_engine.weights.layout import (
+    default_models_dir,
+    entry_paths,
+    how_to_make,
+    missing_parts,
+)
 
 _PACKAGES = (
     "torch",
@@ -208,6 +213,8 @@ def _would_run(entry: ModelEntry, models_dir: Path) -> tuple[bool, str]:
         missing = missing_parts(entry, models_dir)
     except MagiError as error:
         return False, str(error)
+    if missing and entry.made_from is not None:
+        return False, f"not made yet: {how_to_make(entry, models_dir)}"
     if missing:
         return False, f"not here: {', '.join(missing)}"
     needed = _folder_bytes(entry_paths(entry, models_dir).transformer)
