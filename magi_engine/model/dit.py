@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -97,6 +98,11 @@ class VideoDiT(nn.Module):
         """Where the weights are."""
         return self.x_embedder.weight.device
 
+    @property
+    def layers(self) -> list[TransformerBlock]:
+        """The blocks, first to last."""
+        return cast("list[TransformerBlock]", list(self.videodit_blocks.layers))
+
     def null_caption(self) -> Tensor:
         """The caption that says nothing: (50, caption_channels)."""
         return self.y_embedder.null_caption_embedding[:NULL_CAPTION_TOKENS]
@@ -138,7 +144,7 @@ class VideoDiT(nn.Module):
         seen = _SeenCaptions(
             captions_seen, captions.lengths, captions.mask() if len(latents) > 1 else None
         )
-        for index, layer in enumerate(self.videodit_blocks.layers):
+        for index, layer in enumerate(self.layers):
             x = layer(index, x, condition, seen, rotary, attend)
         x = self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
         velocity = rearrange(

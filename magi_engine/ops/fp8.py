@@ -33,7 +33,7 @@ def fp8_matmul(x: Tensor, weight: Tensor, x_scale: Tensor, weight_scale: Tensor)
         x_scale, weight_scale: float32 scalars.
     """
     if has_fp8_matmul(x.device):
-        return torch._scaled_mm(
+        return torch._scaled_mm(  # pyright: ignore[reportPrivateImportUsage]
             x, weight.t(), scale_a=x_scale, scale_b=weight_scale, out_dtype=torch.float32
         )
     return F.linear(x.float(), weight.float()) * (x_scale * weight_scale)

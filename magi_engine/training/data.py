@@ -93,9 +93,7 @@ def cached_script(path: Path, t5_dir: Path, count: int, seed: int) -> Script:
         script = write_script(t5_dir, count, seed)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {"scenes": fields, "tokens": script.tokens, "lengths": script.lengths}, path
-        )
+        torch.save({"scenes": fields, "tokens": script.tokens, "lengths": script.lengths}, path)
     saved = torch.load(path, weights_only=True)
     return Script(SceneBatch(**saved["scenes"]), saved["tokens"], saved["lengths"])
 

@@ -44,15 +44,13 @@ class Layout:
 def streaming(chunks: int, kv_range: int) -> Layout:
     """All chunks of a clip, each with up to ``kv_range - 1`` clean chunks before it."""
     history = chunks - 1
-    sees = [(i,) for i in range(history)]
+    sees: list[tuple[int, ...]] = [(i,) for i in range(history)]
     for chunk in range(chunks):
         earlier = range(max(0, chunk - kv_range + 1), chunk)
         sees.append((*earlier, history + chunk))
     positions = (*range(history), *range(chunks))
     if kv_range == 1:  # nobody looks at the clean chunks: leave them out
-        return Layout(
-            tuple(range(chunks)), (False,) * chunks, tuple((i,) for i in range(chunks))
-        )
+        return Layout(tuple(range(chunks)), (False,) * chunks, tuple((i,) for i in range(chunks)))
     return Layout(positions, (True,) * history + (False,) * chunks, tuple(sees))
 
 

@@ -7,11 +7,15 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import psutil
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60
 
@@ -67,20 +71,21 @@ class Pace:
         self._save()
 
 
-class Average:
+class Average(Generic[_Module]):
     """Exponential moving average of a module's parameters, itself a module of the same kind."""
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(self, module: _Module, decay: float) -> None:
         self.decay = decay
-        self.module = copy.deepcopy(module).requires_grad_(False).eval()
-        self._pairs = (list(self.module.parameters()), list(module.parameters()))
+        self.module = copy.deepcopy(module)
+        self.module.requires_grad_(False).eval()
+        self._averages: list[Tensor] = list(self.module.parameters())
+        self._current: list[Tensor] = list(module.parameters())
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Move towards the module; faster while ``step`` is small."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        averages, current = self._pairs
-        torch._foreach_lerp_(averages, [p.detach() for p in current], 1 - decay)
+        get_ema_multi_avg_fn(decay)(self._averages, self._current, step)
 
 
 class Optimiser:

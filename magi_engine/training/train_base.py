@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from transformers import T5EncoderModel
 
-from magi_engine.model.dit import TransformerBlock, VideoDiT
+from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
@@ -44,8 +44,7 @@ _UNIFORM_TIME_SHARE = 0.25
 
 def initialise(model: VideoDiT) -> None:
     """Gates open, branches small, output zero: a stable start for sandwich norms."""
-    for layer in model.videodit_blocks.layers:
-        assert isinstance(layer, TransformerBlock)
+    for layer in model.layers:
         gates = layer.ada_modulate_layer.proj[0]
         assert isinstance(gates, nn.Linear)
         nn.init.normal_(gates.weight, std=0.02)
@@ -63,7 +62,7 @@ def compile_blocks(model: VideoDiT) -> None:
     Attention inputs leave the compiled part in bf16, which the kernels take as it is.
     """
     torch._dynamo.config.recompile_limit = 64
-    for layer in model.videodit_blocks.layers:
+    for layer in model.layers:
         attention = layer.self_attention
         attention.dtype = torch.bfloat16
         attention.caption_keys = torch.compile(attention.caption_keys, dynamic=False)
@@ -122,7 +121,8 @@ def main(argv: list[str] | None = None) -> int:
     clips = load_clips(args, device)
     print(f"{len(clips)} clips, {clips.tokens.shape[-1]} tokens at most", flush=True)
     vocabulary = Tokenizer.load(args.t5 / "spiece.model").vocab_size
-    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS)).to(device)
+    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS))
+    nn.Module.to(t5, device)
     model = VideoDiT(pocket.MODEL)
     initialise(model)
     model.to(device)

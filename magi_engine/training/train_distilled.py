@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
@@ -62,9 +62,7 @@ class Distiller:
         average: its moving average, which sets the targets.
     """
 
-    def __init__(
-        self, student: VideoDiT, average: VideoDiT, special_tokens: SpecialTokens
-    ) -> None:
+    def __init__(self, student: VideoDiT, average: VideoDiT, special_tokens: SpecialTokens) -> None:
         self.student, self.average = student, average
         self.special_tokens = special_tokens
         runtime = pocket.BASE.runtime_config
@@ -139,7 +137,8 @@ def main(argv: list[str] | None = None) -> int:
 
     clips = load_clips(args, device)
     vocabulary = Tokenizer.load(args.t5 / "spiece.model").vocab_size
-    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS)).to(device)
+    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS))
+    nn.Module.to(t5, device)
     student = VideoDiT(pocket.MODEL).to(device)
     load_checkpoint(args.out / "base.safetensors", dit=student, t5=t5)
     average = Average(student, decay=0.999)

@@ -61,10 +61,10 @@ def whiten(vae: ViTVAE, clips: Tensor) -> None:
         channels = len(mean)
         encoder, decoder = vae.encoder.last_layer, vae.decoder.proj_in
         encoder.bias[:channels] = (encoder.bias[:channels] - mean) / std
-        encoder.weight[:channels] /= std[:, None]
-        encoder.bias[channels:] -= 2 * std.log()  # log-variance of the scaled latent
-        decoder.bias += decoder.weight @ mean
-        decoder.weight *= std
+        encoder.weight[:channels].div_(std[:, None])
+        encoder.bias[channels:].sub_(2 * std.log())  # log-variance of the scaled latent
+        decoder.bias.add_(decoder.weight @ mean)
+        decoder.weight.mul_(std)
 
 
 def psnr(vae: ViTVAE, clips: Tensor, frames: int) -> float:
