@@ -1,0 +1,315 @@
+"""What the transformer is trained on is what the sampler will ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from magi_engine.model.dit import NULL_CAPTION_TOKENS, VideoDiT
+from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.schedule import timestep_schedule
+from magi_engine.training import pocket, sequences, train_distilled
+from magi_engine.training.layouts import Layout, pipeline, streaming
+from magi_engine.training.sequences import (
+    Batch,
+    Sequence,
+    draw_fractions,
+    draw_layout,
+    time_of,
+)
+
+CHUNKS, WIDTH, SIDE, CHANNELS = 5, pocket.CHUNK_WIDTH, 4, 16
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def model(make_dit) -> VideoDiT:
+    return make_dit(seed=8).requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def special_tokens() -> SpecialTokens:
+    """All durations are equal, since training draws them at random."""
+    dice = torch.Generator().manual_seed(4)
+    names = [name for name in SpecialToken if name is not SpecialToken.DURATION]
+    table = torch.randn(len(names) + 1, CHANNELS, generator=dice)
+    vectors = dict(zip(names, table, strict=False))
+    return SpecialTokens(vectors, table[-1].expand(8, CHANNELS).clone())
+
+
+def make_batch(clips: int = 2, seed: int = 0, event_chunk: int = 3) -> Batch:
+    dice = torch.Generator().manual_seed(seed)
+    shape = (clips, CHUNKS, 16, WIDTH, SIDE, SIDE)
+    return Batch(
+        clean=torch.randn(shape, generator=dice),
+        noise=torch.randn(shape, generator=dice),
+        pasted=torch.zeros(clips, CHUNKS, WIDTH, dtype=torch.bool),
+        captions=torch.randn(clips, 2, 7, CHANNELS, generator=dice),
+        lengths=torch.tensor([[5, 7]] * clips),
+        event_chunk=torch.full((clips,), event_chunk),
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the sampler did in one step: chunks, their times, latents before and after."""
+
+    chunks: tuple[int, ...]
+    before: Tensor  # (R, 16, T, h, w)
+    velocity: Tensor
+    times: Tensor  # (R,)
+    finished: dict[int, Tensor]  # clean chunks so far
+
+
+def sampler_steps(
+    model: VideoDiT,
+    special_tokens: SpecialTokens,
+    caption: Tensor,
+    window: int,
+    prefix: Tensor | None,
+    num_chunks: int,
+    kv_range: int,
+) -> Iterator[Step]:
+    settings = SamplerSettings(
+        num_steps=8,
+        window_size=window,
+        cfg_number=1,
+        cfg_t_range=(0.0,),
+        prev_chunk_scales=(1.0,),
+        text_scales=(1.0,),
+        noise2clean_kvrange=(kv_range,),
+        clean_chunk_kvrange=1,
+        clean_t=sequences.CLEAN_T,
+        chunk_width=WIDTH,
+        shortcut_mode="8,16,16",
+        distill=True,
+        distill_nearly_clean_chunk_threshold=1.0,  # never mixed: the plain forward
+    )
+    times = timestep_schedule(8, "8,16,16")
+    noise = SeededNoise(3)
+    now: dict[int, Tensor] = {}
+    finished: dict[int, Tensor] = {}
+    if prefix is not None:
+        finished = dict(enumerate(prefix.split(WIDTH, dim=2)))
+    events = Sampler(model, settings).sample(
+        height=SIDE,
+        width=SIDE,
+        captions=CaptionTrack(caption, special_tokens),
+        noise=SeededNoise(3),
+        num_chunks=num_chunks,
+        prefix=prefix,
+    )
+    for event in events:
+        if isinstance(event, ChunkDone):
+            finished[event.index] = event.latents
+            continue
+        after = event.latents()
+        before = []
+        for chunk in event.chunks:
+            if chunk.index not in now:
+                now[chunk.index] = noise.next_chunk((1, 16, WIDTH, SIDE, SIDE))[0]
+            before.append(now[chunk.index])
+        steps = torch.tensor([chunk.step for chunk in event.chunks])
+        lasting = (times[steps] - times[steps - 1])[:, None, None, None, None]
+        start = torch.stack(before)
+        yield Step(
+            tuple(chunk.index for chunk in event.chunks),
+            start,
+            (after - start) / lasting,
+            times[steps - 1],
+            dict(finished),
+        )
+        now |= {chunk.index: x for chunk, x in zip(event.chunks, after, strict=True)}
+
+
+def trained_velocity(
+    model: VideoDiT, special_tokens: SpecialTokens, batch: Batch, layout: Layout, step: Step
+) -> Tensor:
+    """What training computes for the chunks of a step of the sampler."""
+    clean = torch.randn_like(batch.clean)
+    for chunk, latents in step.finished.items():
+        clean[:, chunk] = latents
+    batch = Batch(
+        clean, batch.noise, batch.pasted, batch.captions, batch.lengths, batch.event_chunk
+    )
+    sequence = Sequence(model, batch, layout, True, special_tokens)
+    positions = sequence.noisy_positions.tolist()
+    noisy = torch.randn(1, len(positions), 16, WIDTH, SIDE, SIDE)
+    times = torch.rand(1, len(positions))
+    rows = [positions.index(chunk) for chunk in step.chunks]
+    noisy[0, rows], times[0, rows] = step.before, step.times
+    code = train_distilled._code(8, CPU)
+    return sequence.velocity(model, noisy, times, code)[0, rows]
+
+
+@pytest.fixture
+def no_noise_on_clean_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "_CLEAN_NOISE", 0.0)
+
+
+@pytest.mark.parametrize("kv_range", [1, 2, 5])
+@pytest.mark.parametrize("prefix_chunks", [0, 2])
+@pytest.mark.usefixtures("no_noise_on_clean_chunks")
+def test_streaming_is_what_the_sampler_does_with_one_chunk_at_a_time(
+    model: VideoDiT,
+    special_tokens: SpecialTokens,
+    relative_error,
+    prefix_chunks: int,
+    kv_range: int,
+) -> None:
+    batch = make_batch(clips=1, event_chunk=CHUNKS)
+    caption = batch.captions[0, 0, :5]
+    clean = batch.clean[:, :prefix_chunks].transpose(1, 2).flatten(2, 3)
+    prefix = clean if prefix_chunks else None
+    steps = list(
+        sampler_steps(model, special_tokens, caption, 1, prefix, prefix_chunks + 3, kv_range)
+    )
+    assert len(steps) == 3 * 8
+    layout = streaming(CHUNKS, kv_range)
+    for step in steps:
+        actual = trained_velocity(model, special_tokens, batch, layout, step)
+        assert relative_error(actual, step.velocity) < 1e-4
+
+
+@pytest.mark.usefixtures("no_noise_on_clean_chunks")
+def test_a_pipeline_is_what_the_sampler_does_with_a_window(
+    model: VideoDiT, special_tokens: SpecialTokens, relative_error
+) -> None:
+    batch = make_batch(clips=1, event_chunk=CHUNKS)
+    caption = batch.captions[0, 0, :5]
+    compared = 0
+    for step in sampler_steps(model, special_tokens, caption, 4, None, 5, 5):
+        first, last = step.chunks[0], step.chunks[-1] + 1
+        if first > 1:
+            continue  # chunk 0 would be seen, though no longer re-read in this forward
+        layout = pipeline(last, first, 5)
+        actual = trained_velocity(model, special_tokens, batch, layout, step)
+        assert relative_error(actual, step.velocity) < 1e-4
+        compared += 1
+    assert compared == 5 * 2  # five stages of two steps
+
+
+def test_the_schedule_is_the_samplers() -> None:
+    for steps in (8, 16, 64):
+        fractions = torch.arange(steps + 1) / steps
+        torch.testing.assert_close(
+            time_of(fractions), timestep_schedule(steps, "8,16,16").float(), atol=1e-6, rtol=0
+        )
+
+
+def test_given_frames_stay_clean_and_count_for_nothing(
+    model: VideoDiT, special_tokens: SpecialTokens
+) -> None:
+    batch = make_batch()
+    batch.pasted[0, 0, :1] = True  # an image
+    batch.pasted[1, 3, :4] = True  # the end of a clip
+    sequence = Sequence(model, batch, streaming(CHUNKS, 3), True, special_tokens)
+    times = torch.full((2, CHUNKS), 0.25)
+    noisy = sequence.noisy_latents(times)
+    assert noisy.shape == batch.clean.shape
+    mixed = 0.25 * batch.clean + 0.75 * batch.noise
+    for clip in range(2):
+        for chunk in range(CHUNKS):
+            for frame in range(WIDTH):
+                given = bool(batch.pasted[clip, chunk, frame])
+                source = batch.clean if given else mixed
+                place = (clip, chunk, slice(None), frame)
+                torch.testing.assert_close(noisy[place], source[place])
+    target = batch.clean - batch.noise
+    velocity = target.clone()
+    velocity[0, 0, :, :1] += 100
+    velocity[1, 3, :, :4] -= 100
+    assert sequence.loss(velocity, target) == 0
+    velocity[1, 3, :, 4] += 1
+    free = 2 * CHUNKS * WIDTH - 5
+    assert float(sequence.loss(velocity, target)) == pytest.approx(1 / free, rel=1e-5)
+
+
+def test_a_pipeline_learns_only_its_noisy_chunks(
+    model: VideoDiT, special_tokens: SpecialTokens
+) -> None:
+    batch = make_batch()
+    sequence = Sequence(model, batch, pipeline(CHUNKS, 2, 4), True, special_tokens)
+    assert sequence.noisy_positions.tolist() == [2, 3, 4]
+    times = torch.tensor([[0.6, 0.4, 0.2]] * 2)
+    noisy = sequence.noisy_latents(times)
+    velocity = sequence.velocity(model, noisy, times, None)
+    assert velocity.shape == noisy.shape == (2, 3, 16, WIDTH, SIDE, SIDE)
+    assert bool(velocity.isfinite().all())
+
+
+@pytest.mark.parametrize("layout", [streaming(CHUNKS, 3), pipeline(CHUNKS, 1, 5)], ids=str)
+def test_each_chunk_reads_the_caption_of_its_side_of_the_event(
+    model: VideoDiT, special_tokens: SpecialTokens, layout: Layout
+) -> None:
+    batch = make_batch(event_chunk=2)
+    batch.event_chunk[1] = CHUNKS  # nothing happens in the second clip
+    sequence = Sequence(model, batch, layout, True, special_tokens)
+    count = len(layout.positions)
+    rows = sequence.captions.embeddings.unflatten(0, (2, count))
+    lengths = torch.tensor(sequence.captions.lengths).unflatten(0, (2, count))
+    front = torch.stack([special_tokens.duration(0), special_tokens.vector(SpecialToken.HQ)])
+    null = model.null_caption()
+    for clip in range(2):
+        for index, position in enumerate(layout.positions):
+            length = int(lengths[clip, index])
+            row = rows[clip, index, :length]
+            if layout.clean[index]:
+                assert length == NULL_CAPTION_TOKENS
+                torch.testing.assert_close(row, null)
+                continue
+            side = int(position >= int(batch.event_chunk[clip]))
+            assert length == 2 + int(batch.lengths[clip, side])
+            torch.testing.assert_close(row[:2], front)
+            torch.testing.assert_close(row[2:], batch.captions[clip, side, : length - 2])
+
+
+def test_without_a_caption_all_chunks_read_the_null_caption(
+    model: VideoDiT, special_tokens: SpecialTokens
+) -> None:
+    sequence = Sequence(model, make_batch(), streaming(CHUNKS, 3), False, special_tokens)
+    assert set(sequence.captions.lengths) == {NULL_CAPTION_TOKENS}
+    rows = sequence.captions.embeddings[:, :NULL_CAPTION_TOKENS]
+    torch.testing.assert_close(rows, model.null_caption().expand_as(rows))
+
+
+def test_half_of_the_clean_chunks_get_a_little_noise(
+    model: VideoDiT, special_tokens: SpecialTokens
+) -> None:
+    torch.manual_seed(0)
+    batch = make_batch(clips=64)
+    sequence = Sequence(model, batch, streaming(CHUNKS, 3), False, special_tokens)
+    off = sequence._clean[:, :4] - batch.clean[:, :4]
+    spread = off.flatten(1).std(1)
+    assert 16 < int((spread == 0).sum()) < 48
+    assert 0.02 < float(spread.max()) < 0.08  # 5 % of a difference of two unit normals
+    other = Sequence(model, batch, streaming(CHUNKS, 3), False, special_tokens)
+    assert not torch.equal(other._clean, sequence._clean)
+    other.share_clean(sequence)
+    assert torch.equal(other._clean, sequence._clean)
+
+
+def test_noise_levels_fall_along_a_pipeline_and_are_free_in_a_stream() -> None:
+    torch.manual_seed(1)
+    fractions = draw_fractions(pipeline(CHUNKS, 1, 3), 200, CPU)
+    assert fractions.shape == (200, 4)
+    assert bool((fractions[:, :-1] >= fractions[:, 1:]).all())
+    assert 0 <= float(fractions.min()) <= float(fractions.max()) < 1
+    free = draw_fractions(streaming(CHUNKS, 3), 200, CPU)
+    assert free.shape == (200, 5)
+    rising = (free[:, :-1] < free[:, 1:]).float().mean()
+    assert 0.4 < float(rising) < 0.6
+
+
+def test_layouts_of_both_kinds_and_all_ranges_are_drawn() -> None:
+    torch.manual_seed(2)
+    drawn = {draw_layout() for _ in range(400)}
+    assert {streaming(CHUNKS, r) for r in range(1, 6)} <= drawn
+    assert {pipeline(CHUNKS, c, r) for c in range(3) for r in range(2, 6)} <= drawn

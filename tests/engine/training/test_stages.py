@@ -1,0 +1,209 @@
+"""Every stage of the training runs, at a size that takes seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.config.registry import ModelPaths
+from magi_engine.config.vae import VaeConfig
+from magi_engine.model.special_tokens import SpecialTokens
+from magi_engine.model.text import Tokenizer
+from magi_engine.model.vae import ViTVAE
+from magi_engine.sampling.sampler import SamplerSettings
+from magi_engine.training import data, export, pocket, train_base, train_distilled, train_vae
+from magi_engine.training.captions import caption_corpus
+from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips, make_clips
+from magi_engine.training.filming import Camera
+from magi_engine.training.sequences import draw_batch
+from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config, train_tokenizer
+from magi_engine.training.trials import Task
+from magi_engine.training.world import NO_EVENT, SceneOptions, sample_scenes
+from magi_engine.weights.layout import FoundModel
+
+CPU = torch.device("cpu")
+VAE = dataclasses.replace(pocket.VAE, embed_dim=32, depth=1, num_heads=2, mlp_ratio=2.0)
+MODEL = dataclasses.replace(
+    pocket.MODEL,
+    num_layers=2,
+    hidden_size=64,
+    ffn_hidden_size=96,
+    num_query_groups=4,
+    kv_channels=8,
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocket, "VAE", VAE)
+    monkeypatch.setattr(pocket, "MODEL", MODEL)
+    for name in ("BASE", "DISTILLED", "QUANTISED"):
+        small = dataclasses.replace(getattr(pocket, name), model_config=MODEL)
+        monkeypatch.setattr(pocket, name, small)
+
+
+@pytest.fixture(scope="module")
+def t5_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer, with the special tokens beside its folder."""
+    root = tmp_path_factory.mktemp("text")
+    train_tokenizer(caption_corpus(300, seed=1), root / "t5", vocab_size=400)
+    pocket.save_special_tokens(root)
+    return root / "t5"
+
+
+@pytest.fixture(scope="module")
+def vae() -> ViTVAE:
+    return tiny_vae(VAE)
+
+
+def tiny_vae(config: VaeConfig) -> ViTVAE:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = ViTVAE(config)
+        train_vae.initialise(model)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def clips(vae: ViTVAE, t5_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    script = cached_script(tmp_path_factory.mktemp("script") / "s.pt", t5_dir, count=6, seed=3)
+    return make_clips(vae, script, CPU)
+
+
+def test_whitening_makes_unit_latents_and_changes_no_pixel(vae: ViTVAE) -> None:
+    model = tiny_vae(VAE)
+    pictures = train_vae.render_clips(4, seed=1, device=CPU)
+    video = train_vae.pixels_to_video(pictures[:, : train_vae.PIECE])
+    with torch.no_grad():
+        before = model.decode(model.encode(video))
+        train_vae.whiten(model, pictures)
+        latents = model.encode(video) * pocket.SCALE_FACTOR
+        after = model.decode(model.encode(video))
+    by_channel = latents.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(by_channel.mean(1), torch.zeros(16), atol=1e-3, rtol=0)
+    torch.testing.assert_close(by_channel.std(1), torch.ones(16), atol=1e-3, rtol=0)
+    torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
+
+
+def test_all_stages_from_nothing_to_a_video(
+    tmp_path: Path, t5_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, target = tmp_path / "runs", tmp_path / "pocket"
+    common = ["--out", str(runs), "--minutes", "1e6", "--max-steps", "2"]
+    common += ["--clips", "4", "--batch", "2"]
+    assert train_vae.main(common) == 0
+    assert "PSNR of fresh clips" in capsys.readouterr().out
+    common += ["--t5", str(t5_dir)]
+    assert train_base.main(common) == 0
+    base = load_file(runs / "base.safetensors")
+    assert train_base.main([*common, "--resume"]) == 0
+    assert train_distilled.main(common) == 0
+    distilled = load_file(runs / "distilled.safetensors")
+    assert base.keys() == distilled.keys()
+    assert all(bool(tensor.isfinite().all()) for tensor in distilled.values())
+    for part in ("dit.", "t5."):
+        names = [name for name in base if name.startswith(part)]
+        assert any(not torch.equal(base[name], distilled[name]) for name in names)
+
+    shutil.copytree(t5_dir.parent, target)
+    options = ["--out", str(runs), "--target", str(target)]
+    assert export.main([*options, "--checkpoint", "distilled.safetensors"]) == 0
+    assert "MB in" in capsys.readouterr().out
+    files = ModelPaths(
+        (target / pocket.DIT_FILE).parent,
+        target / pocket.VAE_DIR,
+        target / pocket.T5_DIR,
+        target / pocket.SPECIAL_TOKENS_FILE,
+    )
+    config = MagiConfig.from_json(target / "pocket_config.json")
+    assert config.model_config == MODEL
+    found = FoundModel("tiny", "tiny", config, files, None)
+    settings = dataclasses.replace(SamplerSettings.from_config(config), num_steps=4)
+    camera = Camera(found, settings, CPU, torch.float32)
+    frames = camera.film(Task("a red ball moves left", chunks=1, seed=1))
+    assert frames.shape == (pocket.CHUNK_FRAMES, pocket.SIZE, pocket.SIZE, 3)
+    # What is shipped is what the transformer was trained with, to the bit.
+    kept = load_file(runs / "vae.safetensors")
+    for name, tensor in camera._model.vae.state_dict().items():
+        assert torch.equal(tensor, kept[f"vae.{name}"]), name
+
+
+@pytest.mark.parametrize("kind", ["base", *train_distilled._STEPS])
+def test_every_lesson_teaches_the_student_alone(
+    clips: Clips, t5_dir: Path, kind: str | int
+) -> None:
+    torch.manual_seed(0)
+    student, average = (train_base.VideoDiT(MODEL) for _ in range(2))
+    for model in (student, average):
+        train_base.initialise(model)
+        nn.init.normal_(model.final_linear.linear.weight, std=0.02)
+    t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
+    tokens = SpecialTokens.load(t5_dir.parent / pocket.SPECIAL_TOKENS_FILE)
+    distiller = train_distilled.Distiller(student, average, tokens)
+    batch = draw_batch(clips, t5, 2)
+    if isinstance(kind, int):
+        loss = distiller.shortcut_loss(batch, kind)
+    else:
+        loss = distiller.base_loss(batch)
+    assert bool(loss.isfinite())
+    loss.backward()
+    gates = student.videodit_blocks.layers[0].ada_modulate_layer.proj[0]  # type: ignore[index,union-attr]
+    assert float(gates.weight.grad.abs().max()) > 0  # type: ignore[union-attr]
+    assert all(p.grad is None for p in average.parameters())
+
+
+def test_clips_start_from_their_image_where_they_are_held(vae: ViTVAE) -> None:
+    options = SceneOptions(held_starts=0.5, num_chunks=CHUNKS)
+    scenes = sample_scenes(6, torch.Generator().manual_seed(2), options)
+    latents = encode_clips(vae, scenes)
+    assert latents.shape == (6, 16, CHUNKS * pocket.CHUNK_WIDTH, 16, 16)
+    free = dataclasses.replace(scenes, hold_frames=torch.zeros_like(scenes.hold_frames))
+    first = data.render(scenes, data.simulate(scenes, 1))
+    image = vae.encode(train_vae.pixels_to_video(first)) * pocket.SCALE_FACTOR
+    held = scenes.hold_frames > 0
+    assert held.any()
+    assert not held.all()
+    torch.testing.assert_close(latents[held, :, :1], image[held])
+    assert not torch.allclose(latents[~held, :, :1], image[~held])
+    torch.testing.assert_close(latents[~held], encode_clips(vae, free)[~held])
+
+
+def test_a_script_is_written_once(t5_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "script.pt"
+    script = cached_script(path, t5_dir, count=40, seed=5)
+    assert script.tokens.shape[:3] == script.lengths.shape == (2, 2, 40)
+    again = cached_script(path, t5_dir / "not-needed-any-more", count=40, seed=5)
+    assert torch.equal(script.tokens, again.tokens)
+    assert torch.equal(script.scenes.start, again.scenes.start)
+    # Without an event both captions of a wording are one.
+    changed = script.scenes.event_frame != NO_EVENT
+    same = (script.tokens[:, 0] == script.tokens[:, 1]).all(-1)
+    assert bool(same[:, ~changed].all())
+    assert not bool(same[:, changed].any())
+    assert torch.equal((script.tokens != 0).sum(-1), script.lengths)
+
+
+def test_batches_give_images_to_held_clips(clips: Clips, t5_dir: Path) -> None:
+    torch.manual_seed(3)
+    vocabulary = Tokenizer.load(t5_dir / "spiece.model").vocab_size
+    t5 = make_tiny_t5(tiny_t5_config(vocabulary))
+    held = dataclasses.replace(clips, held=torch.ones_like(clips.held))
+    batch = draw_batch(held, t5, 64)
+    assert batch.clean.shape == (64, CHUNKS, 16, pocket.CHUNK_WIDTH, 16, 16)
+    assert batch.noise.shape == batch.clean.shape
+    assert batch.captions.shape[:2] == (64, 2)
+    given = batch.pasted.sum(-1)  # (N, chunks)
+    assert set(given[:, 0].tolist()) <= {0, 1}
+    assert 0.6 < float(given[:, 0].float().mean()) <= 1
+    later = given[:, 1:]
+    assert 0.05 < float((later > 0).float().mean()) < 0.3
+    assert int(later.max()) < pocket.CHUNK_WIDTH
+    # Given frames come first in their chunk.
+    assert torch.equal(batch.pasted, torch.arange(pocket.CHUNK_WIDTH) < given[..., None])
