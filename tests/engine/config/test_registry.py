@@ -31,7 +31,7 @@ def test_the_pocket_model_is_the_default_and_all_released_ones_are_known() -> No
     registry = Registry.load()
     assert registry.default.name == "pocket"
     names = [entry.name for entry in registry.entries]
-    assert names == ["pocket", "pocket-base", "pocket-fp8", *_RELEASED]
+    assert names == ["pocket", "pocket-fp8", *_RELEASED]
 
 
 @pytest.mark.parametrize("name", _RELEASED)
@@ -81,8 +81,7 @@ def test_the_4_5b_configuration_has_the_released_number_of_parameters() -> None:
     assert sum(p.numel() for p in dit.state_dict().values()) == 4_459_898_128
 
 
-def test_both_pocket_models_share_the_weights_that_training_writes() -> None:
-    registry = Registry.load()
+def test_the_pocket_model_is_what_training_exports() -> None:
     root = Path("pocket")
     expected = ModelPaths(
         transformer=root / Path(pocket.DIT_FILE).parent,
@@ -90,13 +89,13 @@ def test_both_pocket_models_share_the_weights_that_training_writes() -> None:
         text_encoder=root / pocket.T5_DIR,
         special_tokens=root / pocket.SPECIAL_TOKENS_FILE,
     )
-    for name, config in (("pocket", pocket.DISTILLED), ("pocket-base", pocket.BASE)):
-        entry = registry.find(name)
-        assert entry.ships
-        assert entry.files == expected
-        assert entry.default_steps == config.runtime_config.num_steps
-        distilled = entry.guidance is Guidance.DISTILLED
-        assert distilled is config.engine_config.distill
+    entry = Registry.load().default
+    assert entry.ships
+    assert entry.files == expected
+    assert _config(entry) == pocket.SHIPPED
+    assert entry.default_steps == pocket.SHIPPED.runtime_config.num_steps
+    distilled = entry.guidance is Guidance.DISTILLED
+    assert distilled is pocket.SHIPPED.engine_config.distill
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

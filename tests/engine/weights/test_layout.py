@@ -108,7 +108,7 @@ def test_a_model_that_was_never_downloaded_lacks_every_part(tmp_path: Path) -> N
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError) as raised:
         find_model("9B", tmp_path)
-    assert "pocket-base" in raised.value.hint
+    assert "pocket-fp8" in raised.value.hint
 
 
 def test_models_live_below_user_data_by_default() -> None:
