@@ -17,13 +17,21 @@ from magi_engine.config.vae import VaeConfig
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
+from magi_engine.resources import resource_path
 from magi_engine.sampling.sampler import SamplerSettings
-from magi_engine.training import data, export, pocket, train_base, train_distilled, train_vae
-from magi_engine.training.captions import caption_corpus
+from magi_engine.training import (
+    data,
+    export,
+    pocket,
+    train_base,
+    train_distilled,
+    train_text,
+    train_vae,
+)
 from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips, make_clips
 from magi_engine.training.filming import Camera
 from magi_engine.training.sequences import draw_batch
-from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config, train_tokenizer
+from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
 from magi_engine.training.world import NO_EVENT, SceneOptions, sample_scenes
 from magi_engine.weights.layout import FoundModel
@@ -44,17 +52,17 @@ MODEL = dataclasses.replace(
 def tiny_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pocket, "VAE", VAE)
     monkeypatch.setattr(pocket, "MODEL", MODEL)
-    for name in ("BASE", "DISTILLED", "QUANTISED"):
-        small = dataclasses.replace(getattr(pocket, name), model_config=MODEL)
-        monkeypatch.setattr(pocket, name, small)
+    for name, config in list(vars(pocket).items()):
+        if isinstance(config, MagiConfig):
+            small = dataclasses.replace(config, model_config=MODEL)
+            monkeypatch.setattr(pocket, name, small)
 
 
 @pytest.fixture(scope="module")
 def t5_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer, with the special tokens beside its folder."""
     root = tmp_path_factory.mktemp("text")
-    train_tokenizer(caption_corpus(300, seed=1), root / "t5", vocab_size=400)
-    pocket.save_special_tokens(root)
+    assert train_text.main(["--target", str(root), "--captions", "300"]) == 0
     return root / "t5"
 
 
@@ -90,6 +98,16 @@ def test_whitening_makes_unit_latents_and_changes_no_pixel(vae: ViTVAE) -> None:
     torch.testing.assert_close(by_channel.mean(1), torch.zeros(16), atol=1e-3, rtol=0)
     torch.testing.assert_close(by_channel.std(1), torch.ones(16), atol=1e-3, rtol=0)
     torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
+
+
+def test_special_tokens_are_the_shipped_ones(t5_dir: Path) -> None:
+    made, shipped = (
+        SpecialTokens.load(folder / pocket.SPECIAL_TOKENS_FILE)
+        for folder in (t5_dir.parent, resource_path("pocket"))
+    )
+    assert torch.equal(made.durations, shipped.durations)
+    assert made.width == pocket.CAPTION_CHANNELS
+    assert all(torch.equal(made.vectors[name], shipped.vectors[name]) for name in made.vectors)
 
 
 def test_all_stages_from_nothing_to_a_video(
