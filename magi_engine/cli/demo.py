@@ -14,9 +14,9 @@ from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.plan import frames_for
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 
-PROMPT = "A large red circle bounces off the walls on a dark blue background."
+PROMPT = "A large pink circle moving up on a dark green background"
 SECONDS = 4.0
-SEED = 7
+SEED = 2
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -18,6 +18,7 @@ _CLEAN_NOISE = 0.05
 """Clean chunks get up to this share of noise in training (paper 2.2.3)."""
 
 _STREAMING_SHARE = 0.75
+_ALONE_SHARE = 0.1
 _PASTED_IMAGE_SHARE = 0.85
 _PASTED_VIDEO_SHARE = 0.15
 _SHIFT = 1 / 3
@@ -34,12 +35,12 @@ class Batch:
     """Clips with the noise and the captions drawn for them.
 
     Attributes:
-        clean: (N, 5, 16, 6, h, w) chunks.
+        clean: (N, R, 16, 6, h, w), R consecutive chunks.
         noise: the same shape.
-        pasted: (N, 5, 6) bool: latent frames given as a prefix inside a noisy chunk.
+        pasted: (N, R, 6) bool: latent frames given as a prefix inside a noisy chunk.
         captions: (N, 2, L, C) embeddings before and after the event.
         lengths: (N, 2) int64 on the CPU.
-        event_chunk: (N,) int64 on the CPU.
+        event_chunk: (N,) int64 on the CPU, counted from the first of the R chunks.
     """
 
     clean: Tensor
@@ -50,20 +51,28 @@ class Batch:
     event_chunk: Tensor
 
 
-def draw_batch(clips: Clips, t5: nn.Module, size: int) -> Batch:
-    """``size`` random clips, captions embedded by the text encoder (which may be learning)."""
+def draw_batch(clips: Clips, t5: nn.Module, size: int, chunks: int = CHUNKS) -> Batch:
+    """``size`` random clips, captions embedded by the text encoder (which may be learning).
+
+    Args:
+        chunks: length of the clips; short ones are cut from anywhere in the long ones.
+    """
     device = clips.latents.device
     rows_cpu = torch.randint(len(clips), (size,))
     rows = rows_cpu.to(device, non_blocking=True)
     wording = int(torch.randint(len(clips.tokens), ()))
+    first = int(torch.randint(CHUNKS - chunks + 1, ()))
     clean = clips.latents[rows].float().unflatten(2, (CHUNKS, -1)).transpose(1, 2)
+    clean = clean[:, first : first + chunks]
 
     frames = torch.arange(pocket.CHUNK_WIDTH, device=device)
-    image = clips.held[rows] & (torch.rand(size, device=device) < _PASTED_IMAGE_SHARE)
-    counts = torch.randint(1, pocket.CHUNK_WIDTH, (size, CHUNKS), device=device)
-    video = torch.rand(size, CHUNKS, device=device) < _PASTED_VIDEO_SHARE
+    counts = torch.randint(1, pocket.CHUNK_WIDTH, (size, chunks), device=device)
+    video = torch.rand(size, chunks, device=device) < _PASTED_VIDEO_SHARE
     counts = torch.where(video, counts, 0)
-    counts[:, 0] = torch.where(image, 1, torch.where(clips.held[rows], 0, counts[:, 0]))
+    if first == 0:
+        held = clips.held[rows]
+        image = held & (torch.rand(size, device=device) < _PASTED_IMAGE_SHARE)
+        counts[:, 0] = torch.where(image, 1, torch.where(held, 0, counts[:, 0]))
     pasted = frames < counts[..., None]
 
     tokens = clips.tokens[wording][:, rows].transpose(0, 1).long()  # (N, 2, L)
@@ -75,7 +84,7 @@ def draw_batch(clips: Clips, t5: nn.Module, size: int) -> Batch:
         pasted,
         embedded.unflatten(0, (size, 2)),
         clips.lengths[wording][:, rows_cpu].T,
-        clips.event_chunk[rows_cpu],
+        clips.event_chunk[rows_cpu] - first,
     )
 
 
@@ -94,14 +103,14 @@ class Plan:
     conditional: bool
 
 
-def draw_layout() -> Layout:
+def draw_layout(chunks: int = CHUNKS) -> Layout:
     """A random layout; ranges vary so that any KV range works at any noise level."""
-    kv_range = int(torch.randint(2, CHUNKS + 1, ()))
+    kv_range = int(torch.randint(2, chunks + 1, ()))
     if float(torch.rand(())) < _STREAMING_SHARE:
-        if float(torch.rand(())) < 0.1:
-            return streaming(CHUNKS, 1)  # each chunk alone, as in the nearly clean copy
-        return streaming(CHUNKS, kv_range)
-    return pipeline(CHUNKS, int(torch.randint(0, 3, ())), kv_range)
+        if float(torch.rand(())) < _ALONE_SHARE:
+            return streaming(chunks, 1)  # each chunk alone, as in the nearly clean copy
+        return streaming(chunks, kv_range)
+    return pipeline(chunks, int(torch.randint(0, min(3, chunks), ())), kv_range)
 
 
 def draw_fractions(layout: Layout, size: int, device: torch.device) -> Tensor:
@@ -214,7 +223,8 @@ class Sequence:
     def _special(self, special_tokens: SpecialTokens, count: int) -> Tensor:
         """(N, chunks, 2, C): DURATION and HQ, for clips that end at random."""
         left = torch.randint(0, 8, (count, 1), device=self.device)
-        left = (left + CHUNKS - 1 - self.noisy_positions).clamp(0, 7)
+        last = self.batch.clean.shape[1] - 1
+        left = (left + last - self.noisy_positions).clamp(0, 7)
         duration = special_tokens.durations.to(self.device)[left]
         quality = special_tokens.vector(SpecialToken.HQ).to(self.device)
         return torch.stack([duration, quality.expand_as(duration)], dim=2)

@@ -20,7 +20,7 @@ from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.data import Clips, cached_script, make_clips
+from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
 from magi_engine.training.loop import (
     Average,
     Log,
@@ -40,6 +40,11 @@ from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 
 _UNCONDITIONAL_SHARE = 0.12
 _UNIFORM_TIME_SHARE = 0.25
+
+_SHORT_SHARE = 0.55
+_SHORT_CHUNKS, _SHORT_BATCH = 2, 3
+"""For this share of the budget clips are two chunks long and batches three times as large:
+what things look like is learned from many scenes, not from long ones."""
 
 
 def initialise(model: VideoDiT) -> None:
@@ -155,11 +160,14 @@ def train(
     optimiser = Optimiser([model, t5], args.rate, weight_decay=0.02)
     log = Log(args.out / "base.jsonl", every=250)
     for step in pace:
-        batch = draw_batch(clips, t5, args.batch)
-        layout = draw_layout()
+        short = pace.progress < _SHORT_SHARE
+        chunks = _SHORT_CHUNKS if short else CHUNKS
+        size = args.batch * _SHORT_BATCH if short else args.batch
+        batch = draw_batch(clips, t5, size, chunks)
+        layout = draw_layout(chunks)
         conditional = float(torch.rand(())) >= _UNCONDITIONAL_SHARE
         sequence = Sequence(model, batch, layout, conditional, special_tokens)
-        fractions = draw_fractions(layout, args.batch, device)
+        fractions = draw_fractions(layout, size, device)
         times = time_of(fractions)
         if float(torch.rand(())) < _UNIFORM_TIME_SHARE:
             times = fractions  # spends more on the nearly clean end
@@ -170,7 +178,7 @@ def train(
         optimiser.step(loss, pace.rate)
         for average in averages:
             average.update(step)
-        log.add(pace, **{"streaming" if len(layout.positions) > 5 else "other": loss})
+        log.add(pace, **{f"{chunks} chunks": loss})
     log.close()
 
 

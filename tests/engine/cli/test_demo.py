@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from magi_engine.cli import demo
@@ -11,6 +12,8 @@ from magi_engine.cli.main import main
 from magi_engine.config.registry import Registry
 from magi_engine.media.frames import decode_frames
 from magi_engine.runtime.saved import read_request
+from magi_engine.training.analysis import analyse_clip
+from magi_engine.training.scenes import Background, Colour, Motion
 from magi_engine.weights.layout import missing_parts
 
 
@@ -26,7 +29,7 @@ def test_the_demo_is_a_video_of_its_prompt(
     assert f"Saved {path}" in capsys.readouterr().err
     frames = [frame.picture.to_ndarray(format="rgb24") for frame in decode_frames(path)]
     assert len(frames) == round(demo.SECONDS * 24)
-    red, green, blue = (frames[0][..., channel].astype(int) for channel in range(3))
-    is_red = (red > 140) & (green < 100) & (blue < 100)
-    assert 0.02 < is_red.mean() < 0.5  # the red circle, on a background that is not red
+    report = analyse_clip(np.stack(frames))
+    assert report.background is Background.DARK_GREEN
+    assert {(o.colour, o.motion) for o in report.objects} == {(Colour.PINK, Motion.UP)}
     assert read_request(path).prompt == demo.PROMPT

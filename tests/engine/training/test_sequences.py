@@ -16,14 +16,17 @@ from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
 from magi_engine.sampling.schedule import timestep_schedule
 from magi_engine.training import pocket, sequences, train_distilled
+from magi_engine.training.data import Clips
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.sequences import (
     Batch,
     Sequence,
+    draw_batch,
     draw_fractions,
     draw_layout,
     time_of,
 )
+from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 
 CHUNKS, WIDTH, SIDE, CHANNELS = 5, pocket.CHUNK_WIDTH, 4, 16
 CPU = torch.device("cpu")
@@ -313,3 +316,25 @@ def test_layouts_of_both_kinds_and_all_ranges_are_drawn() -> None:
     drawn = {draw_layout() for _ in range(400)}
     assert {streaming(CHUNKS, r) for r in range(1, 6)} <= drawn
     assert {pipeline(CHUNKS, c, r) for c in range(3) for r in range(2, 6)} <= drawn
+
+
+def test_short_clips_are_cut_from_long_ones_together_with_their_events() -> None:
+    torch.manual_seed(3)
+    chunk_numbers = torch.arange(CHUNKS).repeat_interleave(WIDTH)
+    clips = Clips(
+        latents=chunk_numbers.view(1, 1, -1, 1, 1).expand(4, 16, -1, SIDE, SIDE).half(),
+        held=torch.tensor([True, False, True, False]),
+        event_chunk=torch.full((4,), 3),
+        tokens=torch.ones(1, 2, 4, 6, dtype=torch.int16),
+        lengths=torch.full((1, 2, 4), 6),
+    )
+    t5 = make_tiny_t5(tiny_t5_config(8, d_model=8, layers=1, heads=2, d_ff=8))
+    starts = set()
+    for _ in range(30):
+        batch = draw_batch(clips, t5, 3, chunks=2)
+        first = int(batch.clean[0, 0, 0, 0, 0, 0])
+        starts.add(first)
+        assert batch.clean[:, :, 0, 0, 0, 0].tolist() == [[first, first + 1]] * 3
+        assert batch.event_chunk.tolist() == [3 - first] * 3
+        assert batch.pasted.shape == (3, 2, WIDTH)
+    assert starts == {0, 1, 2, 3}
