@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -156,11 +157,20 @@ class Sampler:
             yield event
 
 
+class Pass(enum.Enum):
+    """What a forward of the transformer is given. A distilled model only has ``TEXT``."""
+
+    TEXT = "history and caption"
+    HISTORY = "history"
+    ALONE = "neither"
+
+
 @dataclass(frozen=True)
 class ForwardTrace:
     """What one forward of the transformer is about, in chunks.
 
     Attributes:
+        kind: which of the passes of a step it is.
         timesteps: one per chunk, the nearly clean copy left out.
         first: first chunk of the forward.
         ranges: chunks [from, to) each chunk attends to.
@@ -168,6 +178,7 @@ class ForwardTrace:
         interval: relative step length.
     """
 
+    kind: Pass
     timesteps: tuple[float, ...]
     first: int
     ranges: tuple[tuple[int, int], ...]
@@ -277,7 +288,8 @@ class _Run:
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
             ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]
             time = torch.tensor([[self.settings.clean_t]], device=self.device)
-            self._trace(time, chunk, ranges, fills_prefix=True)
+            kind = Pass.HISTORY if self.settings.cfg_number == 3 else Pass.TEXT
+            self._trace(kind, time, chunk, ranges, fills_prefix=True)
             self.model(
                 clean,
                 time,
@@ -326,14 +338,32 @@ class _Run:
         return self._distilled(window, interval)
 
     def _guided(self, window: _Window, interval: float) -> Tensor:
-        with_text = self._forward(window, interval, unconditional=False)
+        times = window.times[0, int(window.reread) :]
+        history_scale, text_scale = scales = self.scales.at(times)
+        # A pass whose weight is zero for every chunk changes nothing and is left out: towards
+        # the end of the schedule the released scales need one pass of the three.
+        with_text = alone = None
+        if bool((text_scale != 0).any()):
+            with_text = self._forward(window, interval, unconditional=False)
         # This pass comes second: its keys and values are the ones that stay in the cache.
         no_text = _Window(**{**window.__dict__, "captions": [None] * len(window.captions)})
         with_history = self._forward(no_text, interval, unconditional=True)
+        if bool((history_scale != 1).any()):
+            alone = self._alone(window, times, interval)
+        zero = torch.zeros_like(with_history)
+        return combine(
+            zero if alone is None else alone,
+            with_history,
+            zero if with_text is None else with_text,
+            scales,
+        )
+
+    def _alone(self, window: _Window, times: Tensor, interval: float) -> Tensor:
+        """Velocity of each noisy chunk by itself, without caption. (R, 16, T, h, w)."""
         chunks = range(window.first + window.reread, window.last)
-        times = window.times[0, int(window.reread) :]
-        self._trace(times[None], chunks[0], [(c, c + 1) for c in chunks], interval=interval)
-        alone = self.model(
+        ranges = [(c, c + 1) for c in chunks]
+        self._trace(Pass.ALONE, times[None], chunks[0], ranges, interval=interval)
+        return self.model(
             torch.cat([self.latents[c] for c in chunks]),
             times[:, None],
             self._caption_batch([None] * len(chunks)),
@@ -342,7 +372,6 @@ class _Run:
             unconditional=True,
             step_code=self._step_code(interval),
         )
-        return combine(alone, with_history, with_text, self.scales.at(times))
 
     def _distilled(self, window: _Window, interval: float) -> Tensor:
         oldest_time = window.times[0, int(window.reread)].item()
@@ -366,7 +395,13 @@ class _Run:
         positions, times = list(chunks), window.times
         ranges, captions = list(window.ranges), list(window.captions)
         self._trace(
-            times, window.first, ranges, window.reread, nearly_clean_copy, interval=interval
+            Pass.HISTORY if unconditional else Pass.TEXT,
+            times,
+            window.first,
+            ranges,
+            window.reread,
+            nearly_clean_copy,
+            interval=interval,
         )
         if nearly_clean_copy:
             oldest = int(window.reread)
@@ -403,6 +438,7 @@ class _Run:
 
     def _trace(
         self,
+        kind: Pass,
         times: Tensor,
         first: int,
         ranges: list[tuple[int, int]],
@@ -414,6 +450,7 @@ class _Run:
         if self.on_forward is not None:
             self.on_forward(
                 ForwardTrace(
+                    kind,
                     tuple(times[0].tolist()),
                     first,
                     tuple(ranges),

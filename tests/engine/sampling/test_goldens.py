@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.runtime.replay import replay_case
 from magi_engine.sampling.guidance import GuidanceScales, combine
-from magi_engine.sampling.sampler import ForwardTrace
+from magi_engine.sampling.sampler import ForwardTrace, Pass
 from magi_engine.sampling.schedule import step_intervals, timestep_schedule
 
 COPIED = (
@@ -117,11 +118,17 @@ class Step:
     traces: list[ForwardTrace]
     calls: list[Call]
 
+    def call(self, kind: Pass) -> Call | None:
+        """The pass of that kind, if the step has it."""
+        pairs = zip(self.traces, self.calls, strict=True)
+        return next((call for trace, call in pairs if trace.kind is kind), None)
+
 
 def steps_of(replay: Replay) -> list[Step]:
     """Group our forwards as the recorded traces count them.
 
-    A guided step is three forwards of ours but one entry there. And where a prefix has several
+    A guided step is up to three forwards of ours (those of weight zero are left out) but one
+    entry there; the one with history alone is always among them. And where a prefix has several
     whole chunks, the release pushes them through in one forward; since a clean chunk sees only
     what is before it, we push them one by one and need less memory.
     """
@@ -129,9 +136,14 @@ def steps_of(replay: Replay) -> list[Step]:
     prefix = [pair for pair in pairs if pair[0].fills_prefix]
     rest = [pair for pair in pairs if not pair[0].fills_prefix]
     assert pairs == prefix + rest, "the prefix comes first"
-    size = 3 if replay.guided else 1
     groups = [prefix] if prefix else []
-    groups += [rest[i : i + size] for i in range(0, len(rest), size)]
+    begins = True
+    for pair in rest:
+        if pair[0].kind is Pass.TEXT or (pair[0].kind is Pass.HISTORY and begins):
+            groups.append([])
+        groups[-1].append(pair)
+        # After the pass with history only the lone one can follow.
+        begins = pair[0].kind is not Pass.TEXT
     return [Step([t for t, _ in group], [c for _, c in group]) for group in groups]
 
 
@@ -180,6 +192,7 @@ def merge_prefix(traces: list[ForwardTrace]) -> ForwardTrace:
     """Chunks of a prefix, pushed one by one, as the one forward the release makes of them."""
     assert [t.first for t in traces] == list(range(traces[0].first, traces[0].first + len(traces)))
     return ForwardTrace(
+        kind=traces[0].kind,
         timesteps=tuple(t for trace in traces for t in trace.timesteps),
         first=traces[0].first,
         ranges=tuple(r for trace in traces for r in trace.ranges),
@@ -197,19 +210,33 @@ def test_the_nearly_clean_chunk_is_mixed_exactly_when_recorded(replay: Replay) -
         assert [t.nearly_clean for t in step.traces] == [expected] * len(step.traces)
 
 
-def test_guided_steps_are_three_forwards_over_the_same_window(replay: Replay) -> None:
+def test_guided_steps_are_the_passes_that_count_over_the_same_window(replay: Replay) -> None:
+    steps = [step for step in steps_of(replay) if not step.traces[0].fills_prefix]
     if not replay.guided:
-        assert all(len(s.traces) == 1 for s in steps_of(replay) if not s.traces[0].fills_prefix)
+        assert all([t.kind for t in s.traces] == [Pass.TEXT] for s in steps)
         return
-    for step in steps_of(replay):
-        if step.traces[0].fills_prefix:
-            continue
-        with_text, with_history, alone = step.traces
-        assert with_text == with_history
-        skipped = int(with_text.rereads_clean)
-        assert alone.timesteps == with_text.timesteps[skipped:]
-        chunks = range(with_text.first + skipped, with_text.first + len(with_text.ranges))
-        assert alone.ranges == tuple((c, c + 1) for c in chunks)
+    seen = set()
+    for step in steps:
+        history = next(t for t in step.traces if t.kind is Pass.HISTORY)
+        skipped = int(history.rereads_clean)
+        scales = scales_of(replay).at(torch.tensor(history.timesteps[skipped:]))
+        expected = [Pass.TEXT] if any(scales[1] != 0) else []
+        expected += [Pass.HISTORY] + ([Pass.ALONE] if any(scales[0] != 1) else [])
+        assert [t.kind for t in step.traces] == expected
+        seen.add(tuple(expected))
+        for trace in step.traces:
+            if trace.kind is Pass.TEXT:
+                assert dataclasses.replace(trace, kind=Pass.HISTORY) == history
+            if trace.kind is Pass.ALONE:
+                assert trace.timesteps == history.timesteps[skipped:]
+                chunks = range(history.first + skipped, history.first + len(history.ranges))
+                assert trace.ranges == tuple((c, c + 1) for c in chunks)
+    assert seen == {(Pass.TEXT, Pass.HISTORY, Pass.ALONE), (Pass.HISTORY,)}, "all and one"
+
+
+def scales_of(replay: Replay) -> GuidanceScales:
+    runtime = replay.config.runtime_config
+    return GuidanceScales(runtime.cfg_t_range, runtime.prev_chunk_scales, runtime.text_scales)
 
 
 def test_captions_have_the_recorded_lengths(replay: Replay) -> None:
@@ -220,11 +247,15 @@ def test_captions_have_the_recorded_lengths(replay: Replay) -> None:
         if step.traces[0].fills_prefix:
             assert [n for call in step.calls for n in call.caption_lengths] == conditional
             continue
-        first = list(step.calls[0].caption_lengths)
-        copy = first.pop() if step.traces[0].nearly_clean else None
-        assert first == conditional
-        assert copy in (None, conditional[step.traces[0].rereads_clean])
-        for call in step.calls[1:]:
+        with_text = step.call(Pass.TEXT)
+        if with_text is not None:
+            first = list(with_text.caption_lengths)
+            copy = first.pop() if step.traces[0].nearly_clean else None
+            assert first == conditional
+            assert copy in (None, conditional[step.traces[0].rereads_clean])
+        for call in (step.call(Pass.HISTORY), step.call(Pass.ALONE)):
+            if call is None:
+                continue
             assert list(call.caption_lengths) == unconditional[-len(call.caption_lengths) :]
 
 
@@ -259,14 +290,15 @@ def velocity_of(step: Step, replay: Replay) -> Tensor:
         mixed.mul_(0.7).add_(copy, alpha=0.3)
         return rest
     assert not trace.rereads_clean
-    with_text, with_history, alone = chunks
-    runtime = replay.config.runtime_config
-    scales = GuidanceScales(runtime.cfg_t_range, runtime.prev_chunk_scales, runtime.text_scales)
+    with_text, with_history, alone = (
+        call.velocity if call else torch.zeros(())
+        for call in (step.call(Pass.TEXT), step.call(Pass.HISTORY), step.call(Pass.ALONE))
+    )
     by_chunk = combine(
         alone,
         torch.cat(with_history.split(6, dim=2)),
-        torch.cat(with_text.split(6, dim=2)),
-        scales.at(torch.tensor(trace.timesteps)),
+        torch.cat(with_text.split(6, dim=2)) if with_text.dim() else with_text,
+        scales_of(replay).at(torch.tensor(trace.timesteps)),
     )
     return torch.cat(list(by_chunk), dim=1)[None]
 
