@@ -29,7 +29,7 @@ def test_the_demo_is_a_video_of_its_prompt(
     assert f"Saved {path}" in capsys.readouterr().err
     frames = [frame.picture.to_ndarray(format="rgb24") for frame in decode_frames(path)]
     assert len(frames) == round(demo.SECONDS * 24)
-    report = analyse_clip(np.stack(frames))
+    report = analyse_clip(np.stack(frames).astype(np.uint8))
     assert report.background is Background.DARK_GREEN
     assert {(o.colour, o.motion) for o in report.objects} == {(Colour.PINK, Motion.UP)}
     assert read_request(path).prompt == demo.PROMPT
