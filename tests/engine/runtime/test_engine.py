@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,61 +17,30 @@ from magi_engine.media.images import read_image
 from magi_engine.media.writer import WriteOptions
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
-    Cancelled,
     ChunkReady,
     ChunkState,
-    Event,
-    Failed,
-    Finished,
     Notice,
     Progress,
     Stage,
-    StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from magi_engine.runtime.request import Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.saved import read_request
+from tests.engine.runtime.outcomes import (
+    MakeRequest,
+    finished,
+    frame_count,
+    frames_of,
+    of_kind,
+    run,
+    stages_of,
+)
 
 WIDTH, HEIGHT = 48, 32
-ENDS = Finished | Cancelled | Failed
-MakeRequest = Callable[..., GenerationRequest]
-
-
-def run(engine: Engine, request: GenerationRequest) -> list[Event]:
-    """All events, which end as they must."""
-    return checked(list(engine.generate(request)))
-
-
-def checked(events: list[Event]) -> list[Event]:
-    assert isinstance(events[-1], ENDS)
-    assert not any(isinstance(event, ENDS) for event in events[:-1])
-    return events
-
-
-def finished(events: list[Event]) -> Finished:
-    assert isinstance(events[-1], Finished), events[-1]
-    return events[-1]
-
-
-def of_kind(events: list[Event], kind: type[Any]) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def frames_of(events: list[Event]) -> np.ndarray:
-    return np.concatenate([event.frames for event in of_kind(events, ChunkReady)])
-
-
-def frame_count(path: Path | None) -> int:
-    assert path is not None
-    return sum(1 for _ in decode_frames(path))
 
 
 def pictures_of(path: Path | None) -> list[np.ndarray]:
     assert path is not None
     return [frame.picture.to_ndarray(format="rgb24") for frame in decode_frames(path)]
-
-
-def stages_of(events: list[Event]) -> list[Stage]:
-    return [event.stage for event in of_kind(events, StageStarted)]
 
 
 def test_text_to_video(make_request: MakeRequest) -> None:

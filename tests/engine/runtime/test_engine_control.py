@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from magi_engine.errors import (
     OutputError,
 )
 from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
-from magi_engine.media.frames import decode_frames
 from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
@@ -30,7 +28,6 @@ from magi_engine.runtime.events import (
     ChunkReady,
     Event,
     Failed,
-    Finished,
     Notice,
     Paused,
     Progress,
@@ -40,45 +37,20 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request import Mode, PromptChange
 from magi_engine.runtime.saved import read_request
+from tests.engine.runtime.outcomes import (
+    MakeRequest,
+    checked,
+    finished,
+    frame_count,
+    frames_of,
+    of_kind,
+    run,
+    stages_of,
+)
 
 WIDTH, HEIGHT = 48, 32
-ENDS = Finished | Cancelled | Failed
-MakeRequest = Callable[..., GenerationRequest]
-
-
-def run(engine: Engine, request: GenerationRequest) -> list[Event]:
-    """All events, which end as they must."""
-    return checked(list(engine.generate(request)))
-
-
-def checked(events: list[Event]) -> list[Event]:
-    assert isinstance(events[-1], ENDS)
-    assert not any(isinstance(event, ENDS) for event in events[:-1])
-    return events
-
-
-def finished(events: list[Event]) -> Finished:
-    assert isinstance(events[-1], Finished), events[-1]
-    return events[-1]
-
-
-def of_kind(events: list[Event], kind: type[Any]) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def frames_of(events: list[Event]) -> np.ndarray:
-    return np.concatenate([event.frames for event in of_kind(events, ChunkReady)])
-
-
-def frame_count(path: Path | None) -> int:
-    assert path is not None
-    return sum(1 for _ in decode_frames(path))
-
-
-def stages_of(events: list[Event]) -> list[Stage]:
-    return [event.stage for event in of_kind(events, StageStarted)]
 
 
 def part_files(folder: Path) -> list[Path]:
