@@ -20,6 +20,7 @@ from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
 from magi_engine.sampling.sampler import SamplerSettings
 from magi_engine.training import (
+    checkout,
     data,
     export,
     pocket,
@@ -151,6 +152,16 @@ def test_all_stages_from_nothing_to_a_video(
     kept = load_file(runs / "vae.safetensors")
     for name, tensor in camera._model.vae.state_dict().items():
         assert torch.equal(tensor, kept[f"vae.{name}"]), name
+
+    # And it comes back as checkpoints to go on from.
+    assert checkout.main(["--source", str(target), "--out", str(tmp_path / "again")]) == 0
+    returned = load_file(tmp_path / "again" / "base.safetensors")
+    assert returned.keys() == distilled.keys()
+    for name, tensor in distilled.items():
+        rounded = tensor.bfloat16().float() if name.startswith("dit.") else tensor
+        torch.testing.assert_close(returned[name], rounded if tensor.dim() > 1 else tensor)
+    again = load_file(tmp_path / "again" / "vae.safetensors")
+    assert all(torch.equal(again[name], tensor) for name, tensor in kept.items())
 
 
 @pytest.mark.parametrize("kind", ["base", *train_distilled._STEPS])
