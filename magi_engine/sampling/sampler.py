@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import itertools
 from collections.abc import Callable, Iterator
@@ -346,7 +347,7 @@ class _Run:
         if bool((text_scale != 0).any()):
             with_text = self._forward(window, interval, unconditional=False)
         # This pass comes second: its keys and values are the ones that stay in the cache.
-        no_text = _Window(**{**window.__dict__, "captions": [None] * len(window.captions)})
+        no_text = dataclasses.replace(window, captions=[None] * len(window.captions))
         with_history = self._forward(no_text, interval, unconditional=True)
         if bool((history_scale != 1).any()):
             alone = self._alone(window, times, interval)
