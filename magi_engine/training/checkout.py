@@ -12,11 +12,10 @@ import argparse
 from pathlib import Path
 
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.loop import save_checkpoint
-from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
+from magi_engine.training.tokenizer import make_t5_for
 from magi_engine.weights.checkpoint import load_weights
 
 
@@ -30,8 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     load_weights(dit, (args.source / pocket.DIT_FILE).parent)
     load_weights(vae, args.source / pocket.VAE_DIR)
     t5_dir = args.source / pocket.T5_DIR
-    vocabulary = Tokenizer.load(t5_dir / "spiece.model").vocab_size
-    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS))
+    t5 = make_t5_for(t5_dir, pocket.CAPTION_CHANNELS)
     load_weights(t5, t5_dir, tied=[("encoder.embed_tokens.weight", "shared.weight")])
     save_checkpoint(args.out / "vae.safetensors", vae=vae)
     save_checkpoint(args.out / "base.safetensors", dit=dit, t5=t5)

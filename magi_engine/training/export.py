@@ -9,11 +9,10 @@ import argparse
 from pathlib import Path
 
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.loop import load_checkpoint
-from magi_engine.training.tokenizer import make_tiny_t5, save_t5, tiny_t5_config
+from magi_engine.training.tokenizer import make_t5_for, save_t5
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,8 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", default="base.safetensors")
     args = parser.parse_args(argv)
 
-    vocabulary = Tokenizer.load(args.target / pocket.T5_DIR / "spiece.model").vocab_size
-    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS))
+    t5 = make_t5_for(args.target / pocket.T5_DIR, pocket.CAPTION_CHANNELS)
     dit, vae = VideoDiT(pocket.MODEL), ViTVAE(pocket.VAE)
     load_checkpoint(args.out / args.checkpoint, dit=dit, t5=t5)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)

@@ -152,6 +152,12 @@ def make_tiny_t5(config: T5Config, seed: int = 0) -> T5EncoderModel:
     return model
 
 
+def make_t5_for(directory: str | Path, d_model: int) -> T5EncoderModel:
+    """A fresh encoder of width ``d_model`` for the vocabulary in ``directory``."""
+    vocabulary = Tokenizer.load(Path(directory) / "spiece.model").vocab_size
+    return make_tiny_t5(tiny_t5_config(vocabulary, d_model=d_model))
+
+
 def save_t5(model: T5EncoderModel, directory: str | Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (fp32) into ``directory``."""
     directory = Path(directory)

@@ -17,7 +17,6 @@ from transformers import T5EncoderModel
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
-from magi_engine.model.text import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
@@ -36,7 +35,7 @@ from magi_engine.training.sequences import (
     draw_layout,
     time_of,
 )
-from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
+from magi_engine.training.tokenizer import make_t5_for
 
 _UNCONDITIONAL_SHARE = 0.12
 _UNIFORM_TIME_SHARE = 0.25
@@ -125,8 +124,7 @@ def main(argv: list[str] | None = None) -> int:
 
     clips = load_clips(args, device)
     print(f"{len(clips)} clips, {clips.tokens.shape[-1]} tokens at most", flush=True)
-    vocabulary = Tokenizer.load(args.t5 / "spiece.model").vocab_size
-    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS))
+    t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
     nn.Module.to(t5, device)
     model = VideoDiT(pocket.MODEL)
     initialise(model)

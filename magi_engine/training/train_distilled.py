@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
-from magi_engine.model.text import Tokenizer
 from magi_engine.sampling.guidance import GuidanceScales
 from magi_engine.training import pocket
 from magi_engine.training.loop import (
@@ -37,7 +36,7 @@ from magi_engine.training.sequences import (
     draw_layout,
     time_of,
 )
-from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
+from magi_engine.training.tokenizer import make_t5_for
 from magi_engine.training.train_base import (
     add_arguments,
     autocast,
@@ -136,8 +135,7 @@ def main(argv: list[str] | None = None) -> int:
     device = set_up_device(args.seed)
 
     clips = load_clips(args, device)
-    vocabulary = Tokenizer.load(args.t5 / "spiece.model").vocab_size
-    t5 = make_tiny_t5(tiny_t5_config(vocabulary, d_model=pocket.CAPTION_CHANNELS))
+    t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
     nn.Module.to(t5, device)
     student = VideoDiT(pocket.MODEL).to(device)
     load_checkpoint(args.out / "base.safetensors", dit=student, t5=t5)
