@@ -6,12 +6,9 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from magi_engine.cli.exit_codes import DONE
-
-if TYPE_CHECKING:
-    from magi_engine.runtime.doctor import Finding
+from magi_engine.runtime.finding import Finding
 
 _MARKS = {True: "yes", False: "no", None: ""}
 

@@ -1,4 +1,7 @@
-"""Learned vectors that stand in front of a caption: quality, duration, style (spec section 4)."""
+"""Learned vectors that stand in front of a caption: quality, duration, style (spec section 4).
+
+The names alone need no PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+
+if TYPE_CHECKING:
+    import torch
 
 _HINT = "Get the special_tokens.npz that belongs to the model again."
 
@@ -81,6 +87,8 @@ class SpecialTokens:
             ModelNotFoundError: there is no such file.
             WeightsError: the file is damaged, or its arrays are not what they should be.
         """
+        import torch
+
         path = Path(path)
         arrays = _read_arrays(path)
         widths = {array.shape[1] for array in arrays.values()}

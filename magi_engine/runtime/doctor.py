@@ -8,7 +8,6 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from magi_engine.media.output import open_writer
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.resources import resource_path
 from magi_engine.runtime.devices import choose_device, usable_devices
+from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.memory import free_bytes
 from magi_engine.weights.layout import (
     default_models_dir,
@@ -47,21 +47,6 @@ _FORMATS = ("mp4", "webm", "gif", "webp", "")
 _GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
 _WORKING_BYTES = 3 << 30
 """Roughly what a generation takes beside the weights of a large model."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report.
-
-    Attributes:
-        works: None where that is not the question.
-        detail: a value, or why it does not work.
-    """
-
-    topic: str
-    name: str
-    works: bool | None
-    detail: str
 
 
 def examine(models_dir: Path | None = None) -> list[Finding]:

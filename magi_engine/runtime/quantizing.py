@@ -17,9 +17,9 @@ from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
 from magi_engine.weights.checkpoint import read_state_dict
 from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
+from magi_engine.weights.provenance import Provenance
 from magi_engine.weights.quantize import (
     InputPeaks,
-    Provenance,
     fp8_linears,
     quantise,
     save_quantised,

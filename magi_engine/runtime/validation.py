@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.plan import plan_length
-from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS, GenerationRequest, Mode
+from magi_engine.runtime.request import GenerationRequest, Mode
 
 MAX_WINDOW = 8
 _SHORTCUT_STEPS = 12
@@ -150,11 +151,6 @@ def _check_guidance(runtime: RuntimeConfig, engine: EngineConfig) -> None:
 
 
 def _check_special_tokens(names: tuple[str, ...]) -> None:
-    if names == DEFAULT_SPECIAL_TOKENS:
-        return
-    # Only now: the module needs PyTorch, which takes seconds to import.
-    from magi_engine.model.special_tokens import SpecialToken
-
     known = [token.value for token in SpecialToken]
     for name in names:
         if name not in known:

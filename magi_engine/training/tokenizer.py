@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 
 from magi_engine.model.caption_cleaning import clean_caption
-from magi_engine.model.text import MAX_TOKENS, Tokenizer
+from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import T5Config, T5EncoderModel

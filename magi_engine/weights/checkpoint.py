@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.errors import WeightsError
+from magi_engine.weights.files import weight_files
 from magi_engine.weights.shards import Shard, TensorInfo, open_shard
 
 _MISFIT_HINT = "Use the weights that belong to this model's configuration."
-_GET_HINT = "Download the model's files, or give the folder that holds them."
 
-# Names of an unsharded checkpoint, best first.
-_SINGLE_NAMES = ("model.safetensors", "diffusion_pytorch_model.safetensors", "pytorch_model.bin")
-_INDEX_PATTERNS = ("*.safetensors.index.json", "*.bin.index.json")
 # Types between which values are converted; anything else (fp8, integers) must match exactly,
 # since fp8 numbers mean nothing without their scales.
 _CONVERTIBLE = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
@@ -34,24 +30,9 @@ class Checkpoint:
 
     @classmethod
     def open(cls, path: str | Path) -> Checkpoint:
-        """Find the files of a checkpoint; nothing is read but an index.
-
-        Args:
-            path: a file of weights, an index file, or a folder that holds either; of each
-                safetensors file the folder may hold ``NAME.zst`` instead.
-
-        Raises:
-            ModelNotFoundError: no weights there, or a file that the index names is missing.
-            WeightsError: the index is damaged or names files outside its folder.
-        """
+        """Find the files of a checkpoint; for arguments and errors see :func:`weight_files`."""
         path = Path(path)
-        if path.is_dir():
-            files = _files_of_folder(path)
-        elif path.name.endswith(".index.json"):
-            files = _files_of_index(path)
-        else:
-            files = [_present(path)]
-        return cls(path, tuple(open_shard(file) for file in files))
+        return cls(path, tuple(open_shard(file) for file in weight_files(path)))
 
     def locate(self) -> dict[str, tuple[Shard, TensorInfo]]:
         """For every tensor the file it is in and its shape and type.
@@ -184,51 +165,3 @@ def _check(
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "of a single number"
-
-
-def _files_of_folder(folder: Path) -> list[Path]:
-    for pattern in _INDEX_PATTERNS:
-        indices = sorted(folder.glob(pattern))
-        if len(indices) > 1:
-            names = " and ".join(index.name for index in indices)
-            raise WeightsError(
-                f"{folder} holds more than one checkpoint ({names}).", "Give the index to use."
-            )
-        if indices:
-            return _files_of_index(indices[0])
-    for name in _SINGLE_NAMES:
-        for candidate in (folder / name, folder / f"{name}.zst"):
-            if candidate.is_file():
-                return [candidate]
-    raise ModelNotFoundError(
-        f"The folder {folder} holds no weights (looked for an index file and for "
-        f"{', '.join(_SINGLE_NAMES)}).",
-        _GET_HINT,
-    )
-
-
-def _files_of_index(index: Path) -> list[Path]:
-    try:
-        weight_map = json.loads(_present(index).read_text(encoding="utf-8"))["weight_map"]
-        names = list(dict.fromkeys(weight_map.values()))  # each once, in order
-    except OSError as error:
-        raise WeightsError(f"The index {index} cannot be read.", _GET_HINT) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"The index {index} is damaged.", "Download that file again.") from error
-    for name in names:
-        # A file beside the index and nothing else: neither "../x" nor "/x" nor "C:x".
-        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:"):
-            raise WeightsError(
-                f"The index {index} names the file {name!r}, which is not in its folder.",
-                "Use weights from the official release.",
-            )
-    return [_present(index.parent / name) for name in names]
-
-
-def _present(path: Path) -> Path:
-    """``path``, or ``path.zst`` if only that exists."""
-    compressed = path.with_name(f"{path.name}.zst")
-    for candidate in (path, compressed):
-        if candidate.is_file():
-            return candidate
-    raise ModelNotFoundError(f"The file {path} is missing.", _GET_HINT)

@@ -1,4 +1,4 @@
-"""Where the files of a model are, in the official layout (spec section 8)."""
+"""Where the files of a model are, in the official layout (spec section 8). Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from magi_engine.config.official import EngineConfig, MagiConfig
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
-from magi_engine.weights.checkpoint import Checkpoint
-from magi_engine.weights.quantize import Provenance
+from magi_engine.weights.files import weight_files
+from magi_engine.weights.provenance import Provenance
 
 _T5_FOLDER = "t5-v1_1-xxl"
 # Where the release keeps its special tokens, seen from the root of its source, and where we do.
@@ -182,7 +182,7 @@ def _missing(files: ModelPaths) -> Iterator[tuple[str, str]]:
             if not (folder / name).is_file():
                 yield part, f"the file {folder / name} is missing"
         try:
-            Checkpoint.open(folder)
+            weight_files(folder)
         except ModelNotFoundError as error:
             yield part, error.message[0].lower() + error.message[1:].removesuffix(".")
     if not files.special_tokens.is_file():

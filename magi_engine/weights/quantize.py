@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -30,15 +28,10 @@ from magi_engine.config.official import ModelConfig
 from magi_engine.errors import DiskFullError, OutputError, WeightsError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
-from magi_engine.weights.checkpoint import Checkpoint
-
-RECIPE = "e4m3, SmoothQuant 0.45, 1"
-"""Goes into the file; to be changed whenever the same weights would come out differently."""
+from magi_engine.weights.provenance import FILE_NAME, Provenance
 
 SMOOTHING = 0.45
 """How much of the inputs' unevenness moves into the weights (paper A.1)."""
-
-FILE_NAME = "model.safetensors"
 
 _QUIETEST = 1e-3
 """A channel counts as at least this loud, relative to the loudest: calibration is a sample, and
@@ -46,8 +39,6 @@ what stayed silent in it (or what no weight reads) must not be divided by zero l
 
 _NOTHING = 1e-20
 """Whole layers below this count as zero: scales made from them would leave float32's range."""
-
-_HASHED_AT_ONCE = 1 << 20
 
 
 def fp8_linears(config: ModelConfig) -> dict[str, type[nn.Module]]:
@@ -172,38 +163,6 @@ def _e4m3(weight: Tensor, scale: Tensor) -> Tensor:
 
 
 # ---- the file
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What quantised weights were made from, and how."""
-
-    recipe: str
-    source_sha256: str
-
-    @classmethod
-    def of_source(cls, source: Path) -> Provenance:
-        """What quantising the checkpoint ``source`` now would note; reads all of it.
-
-        Raises:
-            ModelNotFoundError, WeightsError: it is not there or damaged.
-        """
-        digest = hashlib.sha256()
-        for shard in Checkpoint.open(source).shards:
-            with shard.path.open("rb") as file:
-                while block := file.read(_HASHED_AT_ONCE):
-                    digest.update(block)
-        return cls(RECIPE, digest.hexdigest())
-
-    @classmethod
-    def read(cls, folder: Path) -> Provenance | None:
-        """What the weights in ``folder`` note; None if they are not ours or cannot be read."""
-        try:
-            with safe_open(folder / FILE_NAME, framework="pt") as file:
-                noted = file.metadata() or {}
-            return cls(noted["recipe"], noted["source_sha256"])
-        except (OSError, SafetensorError, KeyError):
-            return None
 
 
 def save_quantised(state: Mapping[str, Tensor], folder: Path, provenance: Provenance) -> Path:

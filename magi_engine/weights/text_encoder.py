@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
-from magi_engine.model.text import MAX_TOKENS, TextEncoder, Tokenizer
+from magi_engine.model.text import TextEncoder
+from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 from magi_engine.weights.checkpoint import load_weights
 
 _HINT = "Download the text encoder's files again."

@@ -15,7 +15,7 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import ModelPaths
 from magi_engine.config.vae import VaeConfig
 from magi_engine.model.special_tokens import SpecialTokens
-from magi_engine.model.text import Tokenizer
+from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
 from magi_engine.sampling.sampler import SamplerSettings

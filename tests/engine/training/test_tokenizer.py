@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from magi_engine.model.text import Tokenizer
+from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.training.tokenizer import (
     PAD,
     encode_corpus,

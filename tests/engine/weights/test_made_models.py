@@ -16,7 +16,8 @@ from magi_engine.resources import resource_path
 from magi_engine.training import pocket
 from magi_engine.weights import layout
 from magi_engine.weights.layout import entry_paths, find_model, how_to_make, missing_parts
-from magi_engine.weights.quantize import Provenance, save_quantised
+from magi_engine.weights.provenance import Provenance
+from magi_engine.weights.quantize import save_quantised
 
 
 @pytest.fixture

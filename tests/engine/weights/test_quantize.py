@@ -19,10 +19,9 @@ from magi_engine.model.dit import CaptionBatch, VideoDiT
 from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
 from magi_engine.sampling.cache import attend_alone
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
+from magi_engine.weights.provenance import RECIPE, Provenance
 from magi_engine.weights.quantize import (
-    RECIPE,
     InputPeaks,
-    Provenance,
     fp8_linears,
     quantise,
     quantise_plain,

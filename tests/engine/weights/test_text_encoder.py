@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
 from magi_engine.model.caption_cleaning import clean_caption
-from magi_engine.model.text import Tokenizer
+from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.training.tokenizer import (
     make_tiny_t5,
     save_t5,

@@ -1,0 +1,81 @@
+"""Which files a checkpoint consists of (spec section 8). Needs no PyTorch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from magi_engine.errors import ModelNotFoundError, WeightsError
+
+_GET_HINT = "Download the model's files, or give the folder that holds them."
+
+# Names of an unsharded checkpoint, best first.
+_SINGLE_NAMES = ("model.safetensors", "diffusion_pytorch_model.safetensors", "pytorch_model.bin")
+_INDEX_PATTERNS = ("*.safetensors.index.json", "*.bin.index.json")
+
+
+def weight_files(path: str | Path) -> list[Path]:
+    """The files of a checkpoint, which are known to exist; nothing is read but an index.
+
+    Args:
+        path: a file of weights, an index file, or a folder that holds either; of each
+            safetensors file the folder may hold ``NAME.zst`` instead.
+
+    Raises:
+        ModelNotFoundError: no weights there, or a file that the index names is missing.
+        WeightsError: the index is damaged or names files outside its folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _files_of_folder(path)
+    if path.name.endswith(".index.json"):
+        return _files_of_index(path)
+    return [_present(path)]
+
+
+def _files_of_folder(folder: Path) -> list[Path]:
+    for pattern in _INDEX_PATTERNS:
+        indices = sorted(folder.glob(pattern))
+        if len(indices) > 1:
+            names = " and ".join(index.name for index in indices)
+            raise WeightsError(
+                f"{folder} holds more than one checkpoint ({names}).", "Give the index to use."
+            )
+        if indices:
+            return _files_of_index(indices[0])
+    for name in _SINGLE_NAMES:
+        for candidate in (folder / name, folder / f"{name}.zst"):
+            if candidate.is_file():
+                return [candidate]
+    raise ModelNotFoundError(
+        f"The folder {folder} holds no weights (looked for an index file and for "
+        f"{', '.join(_SINGLE_NAMES)}).",
+        _GET_HINT,
+    )
+
+
+def _files_of_index(index: Path) -> list[Path]:
+    try:
+        weight_map = json.loads(_present(index).read_text(encoding="utf-8"))["weight_map"]
+        names = list(dict.fromkeys(weight_map.values()))  # each once, in order
+    except OSError as error:
+        raise WeightsError(f"The index {index} cannot be read.", _GET_HINT) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"The index {index} is damaged.", "Download that file again.") from error
+    for name in names:
+        # A file beside the index and nothing else: neither "../x" nor "/x" nor "C:x".
+        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:"):
+            raise WeightsError(
+                f"The index {index} names the file {name!r}, which is not in its folder.",
+                "Use weights from the official release.",
+            )
+    return [_present(index.parent / name) for name in names]
+
+
+def _present(path: Path) -> Path:
+    """``path``, or ``path.zst`` if only that exists."""
+    compressed = path.with_name(f"{path.name}.zst")
+    for candidate in (path, compressed):
+        if candidate.is_file():
+            return candidate
+    raise ModelNotFoundError(f"The file {path} is missing.", _GET_HINT)
