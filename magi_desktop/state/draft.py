@@ -1,0 +1,385 @@
+"""What the user is composing: mode, prompts, references and settings of the next video."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.errors import InvalidRequestError
+from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
+from magi_engine.runtime.choice import model_config
+from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.request import (
+    DEFAULT_SPECIAL_TOKENS,
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    SamplingOverrides,
+)
+
+MAX_SEED = 2**31 - 1
+DEFAULT_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image or a video to start from, and how it is used."""
+
+    path: Path
+    info: MediaInfo
+    fit: FitPolicy = FitPolicy.CROP
+    crop: CropBox | None = None
+    clip: ClipPart = field(default_factory=ClipPart)
+    prepend_source: bool = False
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in which this can be the reference."""
+        return Mode.I2V if self.info.kind is MediaKind.IMAGE else Mode.V2V
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """Everything but prompt and reference. None is the model's own value."""
+
+    model: str
+    width: int
+    """Pixels, multiples of 16."""
+    height: int
+    seconds: float | None = DEFAULT_SECONDS
+    """Length of the result; None: until stopped."""
+    seed: int = 0
+    seed_locked: bool = False
+    """Whether the seed stays; else each video gets a fresh one."""
+    num_steps: int | None = None
+    window_size: int | None = None
+    shortcut_mode: str | None = None
+    cfg_number: int | None = None
+    text_scale: float | None = None
+    prev_chunk_scale: float | None = None
+    noise2clean_kvrange: tuple[int, ...] | None = None
+    clean_chunk_kvrange: int | None = None
+    special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
+    fps: int | None = None
+    file_format: str = "mp4"
+    """Suffix of the file; "png": a folder of frames."""
+    crf: int | None = None
+    """Quality of MP4 and WebM, lower is better."""
+    config_path: str | None = None
+    """An official configuration file to use instead of the model's own."""
+
+    @classmethod
+    def of_model(
+        cls, name: str | None = None, config_path: str | None = None
+    ) -> GenerationSettings:
+        """The settings a model starts with.
+
+        Raises:
+            ModelNotFoundError, ConfigError: there is no such model or configuration.
+        """
+        model, config = configuration(name, config_path)
+        runtime = config.runtime_config
+        return cls(model, runtime.video_size_w, runtime.video_size_h, config_path=config_path)
+
+
+@lru_cache(maxsize=32)
+def configuration(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:
+    """Name and configuration of a model; read once."""
+    return model_config(name, config_path)
+
+
+class Draft(QObject):
+    """The next video as the user has composed it so far. Each mode keeps its prompt and reference.
+
+    Signals:
+        changed: name of what changed: ``mode``, ``prompt``, ``reference`` or a field of
+            ``GenerationSettings``.
+    """
+
+    changed = Signal(str)
+    mode_changed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._mode = Mode.T2V
+        self._prompts: dict[Mode, str] = dict.fromkeys(Mode, "")
+        self._later_prompts: dict[Mode, tuple[PromptChange, ...]] = dict.fromkeys(Mode, ())
+        self._references: dict[Mode, Reference | None] = dict.fromkeys(Mode)
+        self._settings = GenerationSettings.of_model()
+
+    @property
+    def mode(self) -> Mode:
+        """What the video starts from."""
+        return self._mode
+
+    @property
+    def prompt(self) -> str:
+        """The current mode's prompt."""
+        return self._prompts[self._mode]
+
+    @property
+    def later_prompts(self) -> tuple[PromptChange, ...]:
+        """The current mode's prompts for chunks after the first, in rising order."""
+        return self._later_prompts[self._mode]
+
+    @property
+    def reference(self) -> Reference | None:
+        """The current mode's reference; always None for text."""
+        return self._references[self._mode]
+
+    @property
+    def settings(self) -> GenerationSettings:
+        """Everything else; shared by the modes."""
+        return self._settings
+
+    @property
+    def config(self) -> MagiConfig:
+        """The model's own configuration."""
+        return configuration(self._settings.model, self._settings.config_path)[1]
+
+    def prompt_of(self, mode: Mode) -> str:
+        """The prompt another mode keeps."""
+        return self._prompts[mode]
+
+    def set_mode(self, mode: Mode) -> None:
+        """Switch; what the other modes hold stays."""
+        if mode is not self._mode:
+            self._mode = mode
+            self.mode_changed.emit(mode)
+            for name in ("mode", "prompt", "later_prompts", "reference"):
+                self.changed.emit(name)
+
+    def set_prompt(self, text: str) -> None:
+        """Set the current mode's prompt."""
+        if text != self.prompt:
+            self._prompts[self._mode] = text
+            self.changed.emit("prompt")
+
+    def set_later_prompts(self, prompts: tuple[PromptChange, ...]) -> None:
+        """Set the current mode's prompts for later chunks, in rising order."""
+        if prompts != self.later_prompts:
+            self._later_prompts[self._mode] = prompts
+            self.changed.emit("later_prompts")
+
+    def set_reference(self, reference: Reference | None) -> None:
+        """Set the reference; one of another mode switches to it. None clears the current mode's."""
+        if reference is not None:
+            self.set_mode(reference.mode)
+        if reference != self.reference:
+            self._references[self._mode] = reference
+            self.changed.emit("reference")
+
+    def set(self, **values: Any) -> None:
+        """Change fields of the settings. Another model brings its own size and defaults."""
+        previous = self._settings
+        if values.get("model", previous.model) != previous.model and "config_path" not in values:
+            values = {"config_path": None, **values}
+        self._settings = dataclasses.replace(previous, **values)
+        if {"model", "config_path"} & values.keys() and self._own_defaults(previous) != (
+            self._own_defaults(self._settings)
+        ):
+            self._settings = self._moved_to_model(previous, values)
+        for name in (f.name for f in dataclasses.fields(GenerationSettings)):
+            if getattr(previous, name) != getattr(self._settings, name):
+                self.changed.emit(name)
+
+    def default(self, name: str) -> Any:
+        """The value a field of the settings has unless it is changed."""
+        return getattr(self._own_defaults(self._settings), name)
+
+    def is_default(self, name: str) -> bool:
+        """Whether a field of the settings is as it was at first."""
+        return getattr(self._settings, name) == self.default(name)
+
+    def reset(self, name: str) -> None:
+        """Give a field of the settings its default."""
+        self.set(**{name: self.default(name)})
+
+    def take_seed(self) -> int:
+        """The seed for the next video: a fresh one unless it is locked."""
+        if not self._settings.seed_locked:
+            self.set(seed=secrets.randbelow(MAX_SEED + 1))
+        return self._settings.seed
+
+    def request(self, output: Path | None = None) -> GenerationRequest:
+        """What the engine is asked for.
+
+        Raises:
+            InvalidRequestError: something is missing or makes no sense.
+        """
+        chosen, reference = self._settings, self.reference
+        if self._mode is not Mode.T2V and reference is None:
+            what = "an image" if self._mode is Mode.I2V else "a video"
+            raise InvalidRequestError(
+                f"This mode starts from {what}.", f"Drop {what} onto the window or choose a file."
+            )
+        fps = chosen.fps or self.config.runtime_config.fps
+        parts = {} if reference is None else _reference_fields(reference)
+        return GenerationRequest(
+            mode=self._mode,
+            model=chosen.model,
+            width=chosen.width,
+            height=chosen.height,
+            num_frames=None if chosen.seconds is None else frames_for(chosen.seconds, fps),
+            prompts=(PromptChange(0, self.prompt.strip()), *self.later_prompts),
+            seed=chosen.seed,
+            config_path=chosen.config_path,
+            sampling=_sampling(chosen),
+            special_tokens=chosen.special_tokens,
+            output=None if output is None else str(output),
+            writing=WriteOptions() if chosen.crf is None else _quality(chosen),
+            **parts,
+        )
+
+    def take(self, request: GenerationRequest, info: MediaInfo | None = None) -> None:
+        """Compose the same video again.
+
+        Args:
+            info: what the request's reference holds; without it the reference is left out.
+
+        Raises:
+            ModelNotFoundError, ConfigError: the request's model is not known here.
+        """
+        settings = _settings_of(request)
+        self.set_mode(request.mode)
+        self.set_prompt(request.prompt)
+        self.set_later_prompts(tuple(p for p in request.prompts if p.chunk > 0))
+        if info is not None and request.reference is not None:
+            self.set_reference(
+                Reference(
+                    Path(request.reference),
+                    info,
+                    request.fit,
+                    request.crop,
+                    request.clip,
+                    request.prepend_source,
+                )
+            )
+        self.set(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+
+    def to_json(self) -> dict[str, Any]:
+        """What is worth keeping until the next start, as JSON values."""
+        return {
+            "mode": self._mode.value,
+            "prompts": {mode.value: text for mode, text in self._prompts.items()},
+            "references": {m.value: str(r.path) for m, r in self._references.items() if r},
+            "settings": dataclasses.asdict(self._settings),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what ``to_json`` gave, of this or an older program; nonsense is left out.
+
+        References are not read here, since that takes time: see ``saved_references``.
+        """
+        prompts = saved.get("prompts")
+        if isinstance(prompts, dict):
+            for mode in Mode:
+                if isinstance(prompts.get(mode.value), str):
+                    self._prompts[mode] = prompts[mode.value]
+        values = saved.get("settings")
+        if isinstance(values, dict):
+            self._restore_settings(values)
+        if saved.get("mode") in {mode.value for mode in Mode}:
+            self._mode = Mode(saved["mode"])
+        self.mode_changed.emit(self._mode)
+        for name in ("mode", "prompt", "reference"):
+            self.changed.emit(name)
+
+    def _restore_settings(self, values: dict[str, Any]) -> None:
+        names = {f.name for f in dataclasses.fields(GenerationSettings)}
+        kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
+        try:
+            # The round trip through a request checks every type.
+            settings = GenerationSettings(**{**dataclasses.asdict(self._settings), **kept})
+            configuration(settings.model, settings.config_path)
+            probe = Draft()
+            probe._settings = settings
+            GenerationRequest.from_json(probe.request().to_json())
+        except Exception:  # a hand-edited or older file: the defaults serve
+            return
+        self.set(**kept)
+
+    def _own_defaults(self, settings: GenerationSettings) -> GenerationSettings:
+        return GenerationSettings.of_model(settings.model, settings.config_path)
+
+    def _moved_to_model(
+        self, previous: GenerationSettings, values: dict[str, Any]
+    ) -> GenerationSettings:
+        """The settings after a change of model: what depended on the old one is its own again."""
+        own = self._own_defaults(self._settings)
+        kept = {
+            name: getattr(previous, name)
+            for name in ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
+        }
+        return dataclasses.replace(own, **{**kept, **values})
+
+
+def _reference_fields(reference: Reference) -> dict[str, Any]:
+    return {
+        "reference": str(reference.path),
+        "fit": reference.fit,
+        "crop": reference.crop,
+        "clip": reference.clip,
+        "prepend_source": reference.prepend_source and reference.mode is Mode.V2V,
+    }
+
+
+_SAMPLING_FIELDS = (
+    "num_steps",
+    "window_size",
+    "shortcut_mode",
+    "cfg_number",
+    "noise2clean_kvrange",
+    "clean_chunk_kvrange",
+    "fps",
+)
+"""Fields that settings and overrides share by name."""
+
+
+def _sampling(chosen: GenerationSettings) -> SamplingOverrides:
+    def scale(value: float | None) -> tuple[float, ...] | None:
+        return None if value is None else (value,)
+
+    return SamplingOverrides(
+        text_scales=scale(chosen.text_scale),
+        prev_chunk_scales=scale(chosen.prev_chunk_scale),
+        **{name: getattr(chosen, name) for name in _SAMPLING_FIELDS},
+    )
+
+
+def _quality(chosen: GenerationSettings) -> WriteOptions:
+    assert chosen.crf is not None
+    return WriteOptions(crf=chosen.crf, vp9_crf=chosen.crf)
+
+
+def _settings_of(request: GenerationRequest) -> GenerationSettings:
+    own = GenerationSettings.of_model(request.model, request.config_path)
+    sampling = request.sampling
+    fps = sampling.fps or configuration(own.model, request.config_path)[1].runtime_config.fps
+    scales = (sampling.text_scales, sampling.prev_chunk_scales)
+    text_scale, prev_chunk_scale = (s[0] if s and len(s) == 1 else None for s in scales)
+    suffix = Path(request.output or "").suffix.removeprefix(".").lower()
+    webm = suffix == "webm"
+    crf = request.writing.vp9_crf if webm else request.writing.crf
+    usual = WriteOptions().vp9_crf if webm else WriteOptions().crf
+    return dataclasses.replace(
+        own,
+        width=request.width,
+        height=request.height,
+        seconds=None if request.num_frames is None else request.num_frames / fps,
+        seed=request.seed,
+        seed_locked=True,
+        text_scale=text_scale,
+        prev_chunk_scale=prev_chunk_scale,
+        special_tokens=request.special_tokens,
+        file_format=suffix if suffix in ("mp4", "webm", "gif", "webp") else "mp4",
+        crf=None if crf == usual else crf,
+        **{name: getattr(sampling, name) for name in _SAMPLING_FIELDS},
+    )
