@@ -1,0 +1,199 @@
+"""Everything that is remembered between two starts, in one versioned JSON file."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signal, Slot
+
+from magi_desktop import background
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From version N to N + 1. Every one of them has a test."""
+
+_SAVE_DELAY_MS = 400
+
+
+class SettingsFile(QObject):
+    """The settings as sections of JSON values. Sections and keys it does not know are kept.
+
+    A damaged file is moved aside and replaced; a file of an older program is backed up before it
+    is brought up to date; that of a newer program is left alone, and nothing is saved then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parent: QObject | None = None,
+        version: int = VERSION,
+        migrations: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = MIGRATIONS,
+    ) -> None:
+        super().__init__(parent)
+        self.path = path
+        self.notice: str | None = None
+        """What the user should be told about the file, in a sentence."""
+        self._version, self._migrations = version, migrations
+        self._read_only = False
+        self._data = self._load()
+        # One thread, so that saves keep their order.
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SAVE_DELAY_MS)
+        self._timer.timeout.connect(self._save_later)
+
+    def section(self, name: str) -> dict[str, Any]:
+        """A copy of a section; empty if there is none."""
+        value = self._data.get(name)
+        return copy.deepcopy(value) if isinstance(value, dict) else {}
+
+    def set_section(self, name: str, values: Mapping[str, Any]) -> None:
+        """Change keys of a section and save soon; its other keys stay."""
+        merged = {**self.section(name), **values}
+        if merged != self._data.get(name):
+            self._data[name] = merged
+            self._timer.start()
+
+    def replace_section(self, name: str, values: Mapping[str, Any]) -> None:
+        """Set a whole section and save soon."""
+        if values != self._data.get(name):
+            self._data[name] = dict(values)
+            self._timer.start()
+
+    def flush(self) -> None:
+        """Save what is not saved yet, now: before the program ends."""
+        self._pool.waitForDone()
+        if self._timer.isActive():
+            self._timer.stop()
+            try:
+                self._write(self._text())
+            except OSError:
+                logger.exception("the settings could not be saved")
+
+    @Slot()
+    def _save_later(self) -> None:
+        background.run(
+            self._write, self._text(), failed=self._save_failed, owner=self, pool=self._pool
+        )
+
+    def _save_failed(self, error: Exception) -> None:
+        logger.error("the settings could not be saved: %s", error)
+
+    def _text(self) -> str:
+        return json.dumps({**self._data, "version": self._version}, indent=2, ensure_ascii=False)
+
+    def _write(self, text: str) -> None:
+        if self._read_only:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(".part")
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self.path)
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+            version = data["version"]
+            if not isinstance(version, int):
+                raise ValueError("the version is not a number")
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            logger.error("the settings cannot be read: %s", error)
+            self._read_only = True
+            self.notice = _text("The settings cannot be read; the usual ones are used.")
+            return {}
+        except (ValueError, KeyError, TypeError):
+            kept = self._move_aside("corrupt")
+            self.notice = _text("The settings were damaged and start afresh. Kept as: {}").format(
+                kept.name
+            )
+            return {}
+        if version > self._version:
+            self._read_only = True
+            self.notice = _text(
+                "The settings belong to a newer version of this program and are left alone."
+            )
+            return {}
+        if version < self._version:
+            shutil.copy2(self.path, self.path.with_suffix(f".version-{version}.json"))
+            for old in range(version, self._version):
+                data = self._migrations[old](data)
+        return data
+
+    def _move_aside(self, why: str) -> Path:
+        kept = self.path.with_name(f"{self.path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}.json")
+        self.path.replace(kept)
+        logger.error("damaged settings moved to %s", kept)
+        return kept
+
+
+def _text(sentence: str) -> str:
+    return QCoreApplication.translate("SettingsFile", sentence)
+
+
+@dataclass(frozen=True)
+class PreferenceValues:
+    """What can be preferred, with its defaults."""
+
+    appearance: str = "system"
+    """system, light or dark."""
+    language: str = "system"
+    """system, or a code of ``translation.LANGUAGES``."""
+    output_folder: str = ""
+    """Where videos go; empty: the user's folder of videos."""
+    live_preview: bool = True
+    notify: bool = True
+    loop: bool = True
+    frame_memory_mb: int = 1024
+    """Frames of the video on show that are kept in memory."""
+    welcomed: bool = False
+    """Whether the welcome was seen."""
+    advanced_open: bool = False
+
+
+class Preferences(QObject):
+    """Typed preferences over the settings file; a value of a wrong type counts as missing."""
+
+    changed = Signal(str)
+
+    def __init__(self, file: SettingsFile, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._file = file
+        saved = file.section("preferences")
+        usual = dataclasses.asdict(PreferenceValues())
+        fitting = {k: v for k, v in saved.items() if type(v) is type(usual.get(k))}
+        self._values = PreferenceValues(**fitting)
+
+    @property
+    def values(self) -> PreferenceValues:
+        """All of them."""
+        return self._values
+
+    def get(self, name: str) -> Any:
+        """The value of a field of ``PreferenceValues``."""
+        return getattr(self._values, name)
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one and save it."""
+        if self.get(name) != value:
+            self._values = dataclasses.replace(self._values, **{name: value})
+            self._file.set_section("preferences", {name: value})
+            self.changed.emit(name)

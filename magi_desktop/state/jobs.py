@@ -1,0 +1,278 @@
+"""The running job as the window sees it: chunks, progress, how it ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from magi_desktop.state.draft import configuration
+from magi_engine.errors import MagiError
+from magi_engine.runtime.events import (
+    Cancelled,
+    ChunkReady,
+    DecodingStarted,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Paused,
+    PreviewReady,
+    Progress,
+    PromptChanged,
+    Resumed,
+    Stage,
+    StageStarted,
+)
+from magi_engine.runtime.request import GenerationRequest, PromptChange
+
+_LEAST_SECONDS_BETWEEN_CHANGES = 0.1
+
+
+class Phase(Enum):
+    """Where a job stands."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def active(self) -> bool:
+        """Whether the engine is busy with it."""
+        return self in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
+
+
+class ChunkPhase(Enum):
+    """Where a chunk stands."""
+
+    WAITING = "waiting"
+    DENOISING = "denoising"
+    DECODING = "decoding"
+    READY = "ready"
+
+
+@dataclass(frozen=True)
+class ChunkInfo:
+    """One chunk of the result. Frames count from the start of the result."""
+
+    index: int
+    state: ChunkPhase
+    step: int
+    prompt: str
+    first_frame: int
+    num_frames: int
+
+
+class JobState(QObject):
+    """The job that runs, or the last one. Fed with events on the UI thread.
+
+    Signals:
+        changed: anything; at most ten times a second.
+        chunk_changed: index of the chunk.
+        frames_ready: first frame, and frames (T, H, W, 3) uint8.
+        preview_ready: index of the chunk, and small frames (t, h, w, 3) uint8.
+        ended: the last event: Finished, Cancelled or Failed.
+    """
+
+    started = Signal()
+    changed = Signal()
+    chunk_changed = Signal(int)
+    frames_ready = Signal(int, object)
+    preview_ready = Signal(int, object)
+    noticed = Signal(str)
+    ended = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.phase = Phase.IDLE
+        self.request: GenerationRequest | None = None
+        self.fps = 24
+        self.chunk_frames = 24
+        self.num_steps = 0
+        self.chunks: list[ChunkInfo] = []
+        self.stage: Stage | None = None
+        self.fraction: float | None = None
+        self.frames_done = 0
+        self.frames_per_second = 0.0
+        self.eta_s: float | None = None
+        self.next_chunk_s: float | None = None
+        self.elapsed_s = 0.0
+        self.notices: list[str] = []
+        self.path: Path | None = None
+        self.error: MagiError | None = None
+        self._prompts: tuple[PromptChange, ...] = ()
+        self._last_change = 0.0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._emit_changed)
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the job runs until it is stopped."""
+        return self.request is not None and self.request.num_frames is None
+
+    @property
+    def num_frames(self) -> int | None:
+        """Frames of the whole result; None while nobody knows."""
+        return None if self.request is None else self.request.num_frames
+
+    def begin(self, request: GenerationRequest) -> None:
+        """A new job takes the place of the last one."""
+        _, config = configuration(request.model, request.config_path)
+        runtime = config.runtime_config
+        self.request = request
+        self.fps = request.sampling.fps or runtime.fps
+        self.chunk_frames = runtime.chunk_width * runtime.temporal_downsample_factor
+        self.num_steps = request.sampling.num_steps or runtime.num_steps
+        self._prompts = request.prompts
+        self.stage, self.fraction = None, None if request.num_frames is None else 0.0
+        self.frames_done, self.frames_per_second, self.elapsed_s = 0, 0.0, 0.0
+        self.eta_s = self.next_chunk_s = self.path = self.error = None
+        self.notices = []
+        self.chunks = []
+        self._grow_to(1 if request.num_frames is None else -(-request.num_frames // self._width))
+        self.phase = Phase.PREPARING
+        self.started.emit()
+        self._emit_changed()
+
+    def stopping(self) -> None:
+        """Stop was asked for; the engine finishes its step."""
+        if self.phase.active:
+            self.phase = Phase.STOPPING
+            self._emit_changed()
+
+    @Slot(object)
+    def take(self, event: Event) -> None:
+        """Note what the engine reports."""
+        match event:
+            case StageStarted(stage=stage):
+                self.stage = stage
+                if stage is Stage.SAMPLING and self.phase is Phase.PREPARING:
+                    self.phase = Phase.RUNNING
+            case Progress():
+                self._progress(event)
+            case DecodingStarted(index=index):
+                self._set_chunk(index, state=ChunkPhase.DECODING)
+            case ChunkReady():
+                self._chunk_ready(event)
+            case PreviewReady(index=index, frames=frames):
+                self.preview_ready.emit(index, frames)
+            case Notice(message=message):
+                self.notices.append(message)
+                self.noticed.emit(message)
+            case Paused():
+                self._set_phase(Phase.PAUSED)
+            case Resumed():
+                self._set_phase(Phase.RUNNING)
+            case PromptChanged(chunk=chunk, text=text):
+                self._prompt_changed(chunk, text)
+            case Finished() | Cancelled() | Failed():
+                self._end(event)
+                return
+        self._change()
+
+    def _set_phase(self, phase: Phase) -> None:
+        if self.phase is not Phase.STOPPING:
+            self.phase = phase
+
+    def _progress(self, event: Progress) -> None:
+        self._set_phase(Phase.RUNNING)
+        self.num_steps = event.num_steps
+        self.fraction, self.eta_s, self.next_chunk_s = (
+            event.fraction,
+            event.eta_s,
+            event.next_chunk_s,
+        )
+        self.elapsed_s, self.frames_per_second = event.elapsed_s, event.frames_per_second
+        count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
+        self._grow_to(count)
+        for status in event.active:
+            self._set_chunk(status.index, state=ChunkPhase.DENOISING, step=status.step)
+
+    def _chunk_ready(self, event: ChunkReady) -> None:
+        count = len(event.frames)
+        self._set_chunk(
+            event.index,
+            state=ChunkPhase.READY,
+            step=self.num_steps,
+            first_frame=event.first_frame,
+            num_frames=count,
+        )
+        # What follows begins where this one ended: the first chunk after a clip may be shorter.
+        begins = event.first_frame + count
+        for index in range(event.index + 1, len(self.chunks)):
+            length = self.chunks[index].num_frames or self._width
+            self._set_chunk(index, first_frame=begins)
+            begins += length
+        self.frames_done = event.first_frame + count
+        self.frames_ready.emit(event.first_frame, event.frames)
+
+    def _prompt_changed(self, chunk: int, text: str) -> None:
+        kept = tuple(p for p in self._prompts if p.chunk != chunk)
+        self._prompts = tuple(sorted((*kept, PromptChange(chunk, text)), key=lambda p: p.chunk))
+        for index in range(chunk, len(self.chunks)):
+            self._set_chunk(index, prompt=self._prompt_at(index))
+
+    def _end(self, event: Finished | Cancelled | Failed) -> None:
+        self.path, self.frames_done = event.path, event.frames
+        self.eta_s = self.next_chunk_s = None
+        match event:
+            case Finished(elapsed_s=elapsed_s):
+                self.phase, self.fraction, self.elapsed_s = Phase.FINISHED, 1.0, elapsed_s
+            case Cancelled():
+                self.phase = Phase.CANCELLED
+            case Failed(error=error):
+                self.phase, self.error = Phase.FAILED, error
+        if not isinstance(event, Finished):
+            self.chunks = [c for c in self.chunks if c.state is ChunkPhase.READY]
+        self._emit_changed()
+        self.ended.emit(event)
+
+    @property
+    def _width(self) -> int:
+        return self.chunk_frames
+
+    def _prompt_at(self, index: int) -> str:
+        return next((p.text for p in reversed(self._prompts) if p.chunk <= index), "")
+
+    def _grow_to(self, count: int) -> None:
+        """Let there be ``count`` chunks."""
+        total = self.num_frames
+        while len(self.chunks) < count:
+            index = len(self.chunks)
+            first = 0
+            if self.chunks:
+                first = self.chunks[-1].first_frame + self.chunks[-1].num_frames
+            length = self._width if total is None else max(0, min(self._width, total - first))
+            self.chunks.append(
+                ChunkInfo(index, ChunkPhase.WAITING, 0, self._prompt_at(index), first, length)
+            )
+            self.chunk_changed.emit(index)
+
+    def _set_chunk(self, index: int, **values: object) -> None:
+        self._grow_to(index + 1)
+        changed = replace(self.chunks[index], **values)  # type: ignore[arg-type]
+        if changed != self.chunks[index]:
+            self.chunks[index] = changed
+            self.chunk_changed.emit(index)
+
+    def _change(self) -> None:
+        """Say that something changed, now or a little later."""
+        wait = self._last_change + _LEAST_SECONDS_BETWEEN_CHANGES - time.monotonic()
+        if wait <= 0:
+            self._emit_changed()
+        elif not self._timer.isActive():
+            self._timer.start(round(wait * 1000) + 1)
+
+    @Slot()
+    def _emit_changed(self) -> None:
+        self._last_change = time.monotonic()
+        self.changed.emit()
