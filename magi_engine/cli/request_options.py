@@ -40,6 +40,7 @@ _OVERRIDES = {  # option -> field of the official configuration
     "text_scales": "text_scales",
     "kv_range": "noise2clean_kvrange",
     "clean_kv_range": "clean_chunk_kvrange",
+    "fps": "fps",
 }
 
 
@@ -82,6 +83,9 @@ def _add_content_options(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--seconds", type=_number, metavar="S", help="length of the result")
     length.add_argument(
         "--until-stopped", action="store_true", help="go on until Ctrl-C, whatever the length"
+    )
+    group.add_argument(
+        "--fps", type=int, metavar="N", help="frames per second; default: as the model is made for"
     )
     group.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
     model = group.add_mutually_exclusive_group()
@@ -190,6 +194,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         height=runtime.video_size_h,
         num_frames=runtime.num_frames,
     )
+    sampling = _sampling(args, request.sampling)
     changes: dict[str, Any] = {
         "model": name,
         "seed": secrets.randbelow(_SEEDS) if args.seed is None and like is None else args.seed,
@@ -202,7 +207,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         "device": args.device,
         "dtype": args.dtype,
         **_mode_and_reference(args),
-        **_length(args, runtime.fps),
+        **_length(args, sampling.fps or runtime.fps),
     }
     if args.size is not None:
         changes["width"], changes["height"] = args.size
@@ -214,7 +219,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     request = dataclasses.replace(
         request,
         prompts=_prompts(args, request),
-        sampling=_sampling(args, request.sampling),
+        sampling=sampling,
         writing=_writing(args, request.writing),
     )
     output = os.path.abspath(args.output or free_name(default_name(request)))

@@ -222,6 +222,7 @@ class LoadedModel:
 
     @property
     def _tile(self) -> Tile:
+        # The model's own rate, whatever the video's is: the tile is what the autoencoder suits.
         return Tile.released(self.found.config.runtime_config.fps)
 
     @property

@@ -61,6 +61,8 @@ class SamplingOverrides:
     noise2clean_kvrange: tuple[int, ...] | None = None
     clean_chunk_kvrange: int | None = None
     clean_t: float | None = None
+    fps: int | None = None
+    """Frames per second of the result; a reference clip is brought to it."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,7 @@ _SAMPLING = _object_of(
         "noise2clean_kvrange": _tuple_of(_whole),
         "clean_chunk_kvrange": _whole,
         "clean_t": _number,
+        "fps": _whole,
     },
 )
 _READERS: dict[str, Any] = {

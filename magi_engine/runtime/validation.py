@@ -17,6 +17,7 @@ from magi_engine.runtime.plan import plan_length
 from magi_engine.runtime.request import GenerationRequest, Mode
 
 MAX_WINDOW = 8
+MAX_FPS = 60
 _SHORTCUT_STEPS = 12
 _SHORTCUT_INTERVALS = 3
 
@@ -116,6 +117,11 @@ def _check_overrides(request: GenerationRequest) -> None:
         raise InvalidRequestError(
             f"A window of {chosen.window_size} chunks is not possible.",
             f"Choose a window from 1 to {MAX_WINDOW}.",
+        )
+    if chosen.fps is not None and not 1 <= chosen.fps <= MAX_FPS:
+        raise InvalidRequestError(
+            f"{chosen.fps} frames per second are not possible.",
+            f"Choose from 1 to {MAX_FPS}; the released models are made for 24.",
         )
     if chosen.num_steps is not None and chosen.num_steps < 1:
         raise InvalidRequestError(

@@ -88,6 +88,15 @@ def test_the_default_name_says_what_is_in_the_video(generate: Generate, tmp_path
     assert names == {"a-red-circle-moving-4.mp4", "a-red-circle-moving-4-2.mp4"}
 
 
+def test_seconds_count_at_the_frame_rate_that_was_asked_for(
+    generate: Generate, tmp_path: Path
+) -> None:
+    assert generate("--seconds", "1", "--fps", "12", "-o", "a.mp4") == 0
+    assert generate("--like", "a.mp4", "--seconds", "2", "-o", "b.mp4") == 0
+    assert frame_count(tmp_path / "a.mp4") == 12
+    assert frame_count(tmp_path / "b.mp4") == 24
+
+
 def test_without_a_seed_every_video_is_another(generate: Generate, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         assert generate("--seconds", "0.1", "-o", name) == 0

@@ -14,6 +14,7 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.images import read_image
+from magi_engine.media.info import probe
 from magi_engine.media.writer import WriteOptions
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
@@ -173,6 +174,26 @@ def test_video_to_video(
     for step in of_kind(events, Progress):
         assert step.num_chunks == len(sizes)
         assert all(0 <= c.index < len(sizes) for c in step.active)
+
+
+def test_the_frame_rate_is_that_of_the_clip_and_of_the_file(
+    engine: Engine, make_request: MakeRequest, clip: Path
+) -> None:
+    request = make_request(
+        mode=Mode.V2V,
+        reference=str(clip),
+        clip=ClipPart.end(1.0),
+        prepend_source=True,
+        num_frames=24,
+        sampling=SamplingOverrides(fps=12),
+    )
+    events = run(engine, request)
+    path = finished(events).path
+    # One second of the clip is half a chunk now, and all of its two seconds are 24 frames.
+    assert [len(chunk.frames) for chunk in of_kind(events, ChunkReady)] == [12, 12]
+    assert path is not None
+    assert probe(path).fps == 12
+    assert frame_count(path) == 24 + 24
 
 
 def test_the_source_is_put_in_front(engine: Engine, make_request: MakeRequest, clip: Path) -> None:

@@ -41,6 +41,7 @@ _FULL = GenerationRequest(
         noise2clean_kvrange=(5, 4, 3, 2),
         clean_chunk_kvrange=2,
         clean_t=0.9999,
+        fps=12,
     ),
     special_tokens=("HQ_TOKEN", "TWO_D_ANIME_TOKEN"),
     output="/out/x.webm",

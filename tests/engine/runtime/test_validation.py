@@ -66,6 +66,8 @@ def _sampled(**overrides: Any) -> GenerationRequest:
         (_changed(special_tokens=("MAGIC_TOKEN",)), "no special token MAGIC", "STATIC_FIRST"),
         (_sampled(window_size=9), "window of 9", "1 to 8"),
         (_sampled(window_size=0), "window of 0", "1 to 8"),
+        (_sampled(fps=0), "0 frames per second", "1 to 60"),
+        (_sampled(fps=61), "61 frames per second", "1 to 60"),
         (_sampled(num_steps=0), "0 steps", "positive"),
         (_sampled(num_steps=18), "18 steps", "Choose 16 or 20 steps"),
         (_sampled(num_steps=2), "2 steps", "Choose 4 steps"),
@@ -99,11 +101,13 @@ def test_an_endless_video_needs_a_limited_history() -> None:
 
 def test_choices_reach_the_configuration_and_the_rest_stays() -> None:
     request = dataclasses.replace(
-        _sampled(num_steps=12, window_size=2, shortcut_mode="16,16,8", text_scales=(4.0,)), seed=9
+        _sampled(fps=30, num_steps=12, window_size=2, shortcut_mode="16,16,8", text_scales=(4.0,)),
+        seed=9,
     )
     merged = validate(request, _DISTILLED)
     runtime = merged.runtime_config
     assert (runtime.num_steps, runtime.window_size, runtime.seed) == (12, 2, 9)
+    assert runtime.fps == 30
     assert (runtime.video_size_w, runtime.video_size_h, runtime.num_frames) == (720, 480, 96)
     assert runtime.text_scales == [4.0, 4.0, 4.0, 0.0, 0.0]  # one value: where it was not zero
     assert runtime.prev_chunk_scales == _DISTILLED.runtime_config.prev_chunk_scales
