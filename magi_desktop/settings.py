@@ -26,6 +26,8 @@ MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 _SAVE_DELAY_MS = 400
 
+translate = QCoreApplication.translate
+
 
 class SettingsFile(QObject):
     """The settings as sections of JSON values. Sections and keys it does not know are kept.
@@ -118,18 +120,21 @@ class SettingsFile(QObject):
         except OSError as error:
             logger.error("the settings cannot be read: %s", error)
             self._read_only = True
-            self.notice = _text("The settings cannot be read; the usual ones are used.")
+            self.notice = translate(
+                "SettingsFile", "The settings cannot be read; the usual ones are used."
+            )
             return {}
         except (ValueError, KeyError, TypeError):
             kept = self._move_aside("corrupt")
-            self.notice = _text("The settings were damaged and start afresh. Kept as: {}").format(
-                kept.name
-            )
+            self.notice = translate(
+                "SettingsFile", "The settings were damaged and start afresh. Kept as: {}"
+            ).format(kept.name)
             return {}
         if version > self._version:
             self._read_only = True
-            self.notice = _text(
-                "The settings belong to a newer version of this program and are left alone."
+            self.notice = translate(
+                "SettingsFile",
+                "The settings belong to a newer version of this program and are left alone.",
             )
             return {}
         if version < self._version:
@@ -143,10 +148,6 @@ class SettingsFile(QObject):
         self.path.replace(kept)
         logger.error("damaged settings moved to %s", kept)
         return kept
-
-
-def _text(sentence: str) -> str:
-    return QCoreApplication.translate("SettingsFile", sentence)
 
 
 @dataclass(frozen=True)

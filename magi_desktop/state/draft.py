@@ -11,6 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
@@ -208,13 +209,13 @@ class Draft(QObject):
             self.set(seed=secrets.randbelow(MAX_SEED + 1))
         return self._settings.seed
 
-    def request(self, output: Path | None = None) -> GenerationRequest:
-        """What the engine is asked for.
+    def request(self) -> GenerationRequest:
+        """What the engine is asked for; its ``output`` is a name without a folder.
 
         Raises:
             InvalidRequestError: something is missing or makes no sense.
         """
-        chosen, reference = self._settings, self.reference
+        chosen, reference, prompt = self._settings, self.reference, self.prompt.strip()
         if self._mode is not Mode.T2V and reference is None:
             what = "an image" if self._mode is Mode.I2V else "a video"
             raise InvalidRequestError(
@@ -228,12 +229,12 @@ class Draft(QObject):
             width=chosen.width,
             height=chosen.height,
             num_frames=None if chosen.seconds is None else frames_for(chosen.seconds, fps),
-            prompts=(PromptChange(0, self.prompt.strip()), *self.later_prompts),
+            prompts=(PromptChange(0, prompt), *self.later_prompts),
             seed=chosen.seed,
             config_path=chosen.config_path,
             sampling=_sampling(chosen),
             special_tokens=chosen.special_tokens,
-            output=None if output is None else str(output),
+            output=str(wished_name(prompt, self._mode.value, chosen.seed, chosen.file_format)),
             writing=WriteOptions() if chosen.crf is None else _quality(chosen),
             **parts,
         )
@@ -359,14 +360,21 @@ def _quality(chosen: GenerationSettings) -> WriteOptions:
     return WriteOptions(crf=chosen.crf, vp9_crf=chosen.crf)
 
 
+def _format_of(output: str | None) -> str:
+    if output is None:
+        return "mp4"
+    suffix = Path(output).suffix.removeprefix(".").lower()
+    return suffix if suffix in ("mp4", "webm", "gif", "webp") else "png"
+
+
 def _settings_of(request: GenerationRequest) -> GenerationSettings:
     own = GenerationSettings.of_model(request.model, request.config_path)
     sampling = request.sampling
     fps = sampling.fps or configuration(own.model, request.config_path)[1].runtime_config.fps
     scales = (sampling.text_scales, sampling.prev_chunk_scales)
     text_scale, prev_chunk_scale = (s[0] if s and len(s) == 1 else None for s in scales)
-    suffix = Path(request.output or "").suffix.removeprefix(".").lower()
-    webm = suffix == "webm"
+    file_format = _format_of(request.output)
+    webm = file_format == "webm"
     crf = request.writing.vp9_crf if webm else request.writing.crf
     usual = WriteOptions().vp9_crf if webm else WriteOptions().crf
     return dataclasses.replace(
@@ -379,7 +387,7 @@ def _settings_of(request: GenerationRequest) -> GenerationSettings:
         text_scale=text_scale,
         prev_chunk_scale=prev_chunk_scale,
         special_tokens=request.special_tokens,
-        file_format=suffix if suffix in ("mp4", "webm", "gif", "webp") else "mp4",
+        file_format=file_format,
         crf=None if crf == usual else crf,
         **{name: getattr(sampling, name) for name in _SAMPLING_FIELDS},
     )

@@ -1,0 +1,76 @@
+"""From the command to the open window, and the orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import sys
+
+import qasync
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QGuiApplication, QIcon
+from PySide6.QtWidgets import QApplication
+
+from magi_desktop import logs, shell, single, translation
+from magi_desktop.paths import APP_NAME, Places
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.theme.style import Appearance, theme
+from magi_engine import __version__
+from magi_engine.resources import resource_path
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: list[str]) -> int:
+    """Run the program until its window is closed; returns the exit code.
+
+    Args:
+        argv: the program's name, then files to open.
+    """
+    app = QApplication(argv)
+    app.setApplicationName(APP_NAME)
+    app.setApplicationVersion(__version__)
+    QGuiApplication.setDesktopFileName(shell.DESKTOP_ID)
+    app.setStyle("Fusion")
+    places = Places.of_user()
+    bell = _bell_name(places)
+    files = [os.path.abspath(path) for path in app.arguments()[1:]]
+    if single.hand_over(bell, files):
+        return 0
+    logs.set_up(places.log_file)
+    logger.info("%s %s, Python %s", APP_NAME, __version__, sys.version.split()[0])
+    app.setWindowIcon(QIcon(str(resource_path("icons", "app.svg"))))
+
+    file = SettingsFile(places.settings_file)
+    preferences = Preferences(file)
+    translation.install(preferences.get("language"))
+    theme().apply(Appearance(preferences.get("appearance")))
+
+    # Imported late: the translator has to be there, and so does the splash of the theme.
+    from magi_desktop.main_window import MainWindow
+    from magi_desktop.workshop import Workshop
+
+    workshop = Workshop(places, file, preferences)
+    window = MainWindow(workshop)
+    doorbell = single.Doorbell(bell, window)
+    doorbell.rung.connect(window.open_again)
+    window.show()
+    QTimer.singleShot(0, workshop.start)
+    if files:
+        QTimer.singleShot(0, lambda: window.open_path(files[0]))
+
+    loop = qasync.QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    closed = asyncio.Event()
+    window.closed.connect(closed.set)
+    with loop:
+        loop.run_until_complete(closed.wait())
+        workshop.close()
+    return 0
+
+
+def _bell_name(places: Places) -> str:
+    digest = hashlib.sha256(str(places.data).encode()).hexdigest()[:12]
+    return f"magi-desktop-{digest}"

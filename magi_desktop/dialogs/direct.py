@@ -1,0 +1,70 @@
+"""Another prompt from a chunk on, while the video is being made."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.theme import tokens as t
+
+
+class DirectDialog(QDialog):
+    """Asks for a prompt.
+
+    Args:
+        chunk: the first that is to follow it, from 0.
+        prompt: what it would follow otherwise.
+        chunk_s: seconds a chunk lasts.
+
+    Signals:
+        chosen: chunk and prompt.
+    """
+
+    chosen = Signal(int, str)
+
+    def __init__(
+        self, chunk: int, prompt: str, chunk_s: float, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._chunk = chunk
+        self.setWindowTitle(self.tr("Direct the video"))
+        self.setMinimumWidth(420)
+        title = QLabel(
+            self.tr("From chunk {chunk} on ({second:.0f} s)").format(
+                chunk=chunk + 1, second=chunk * chunk_s
+            ),
+            self,
+        )
+        title.setProperty("role", "heading")
+        hint = QLabel(self.tr("What should happen then? Chunks already begun stay as they are."))
+        hint.setProperty("role", "muted")
+        hint.setWordWrap(True)
+        self.text = QPlainTextEdit(prompt, self)
+        self.text.setAccessibleName(self.tr("Prompt from this chunk on"))
+        self.text.selectAll()
+        self.text.setTabChangesFocus(True)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
+        accept = buttons.addButton(self.tr("Direct"), QDialogButtonBox.ButtonRole.AcceptRole)
+        accept.setProperty("kind", "primary")
+        buttons.accepted.connect(self._accept)
+        buttons.rejected.connect(self.reject)
+        QShortcut(QKeySequence("Ctrl+Return"), self, self._accept)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
+        column.setSpacing(t.SPACE_3)
+        for widget in (title, hint, self.text, buttons):
+            column.addWidget(widget)
+        self.text.setFocus()
+
+    @Slot()
+    def _accept(self) -> None:
+        self.chosen.emit(self._chunk, self.text.toPlainText().strip())
+        self.accept()

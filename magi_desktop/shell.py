@@ -1,0 +1,105 @@
+"""What the desktop around us offers: the file manager, notifications, progress on the taskbar.
+
+None of it is needed: where a desktop lacks something, nothing happens but a line in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QSystemTrayIcon, QWidget
+
+logger = logging.getLogger(__name__)
+
+DESKTOP_ID = "magi-desktop"
+_MANAGERS = "org.freedesktop.FileManager1"
+
+
+async def show_in_folder(path: Path) -> None:
+    """Open the file manager with ``path`` selected, or at least its folder."""
+    if sys.platform == "win32":
+        command = ["explorer", f"/select,{path}"]
+    elif sys.platform == "darwin":
+        command = ["open", "-R", str(path)]
+    else:
+        command = [
+            *("dbus-send", "--session", f"--dest={_MANAGERS}", "--type=method_call"),
+            *("--print-reply", "--reply-timeout=3000", "/org/freedesktop/FileManager1"),
+            *(f"{_MANAGERS}.ShowItems", f"array:string:{path.as_uri()}", "string:"),
+        ]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        shown = await process.wait() == 0 or sys.platform == "win32"  # explorer answers 1
+    except OSError:
+        shown = False
+    if not shown:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+
+async def notify(title: str, text: str, window: QWidget) -> None:
+    """A desktop notification, unless the window is in front anyway."""
+    if window.isActiveWindow():
+        return
+    if sys.platform.startswith("linux"):
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *("notify-send", "--app-name=Magi Desktop", f"--icon={DESKTOP_ID}", title, text),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            if await process.wait() == 0:
+                return
+        except OSError:
+            pass  # no notify-send: the tray may do
+    if QSystemTrayIcon.isSystemTrayAvailable():
+        tray = QSystemTrayIcon(window.windowIcon(), window)
+        tray.show()
+        tray.showMessage(title, text)
+        tray.messageClicked.connect(tray.deleteLater)
+        await asyncio.sleep(10)
+        tray.deleteLater()
+
+
+class TaskbarProgress(QObject):
+    """A progress bar on the program's entry in the taskbar, where the desktop has that.
+
+    On Linux this is the launcher-entry signal that GNOME's and KDE's docks understand, on Windows
+    ``ITaskbarList3``.
+    """
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._shown: int | None = None
+
+    def show(self, fraction: float | None) -> None:
+        """Show a share of 0 to 1, or nothing."""
+        percent = None if fraction is None else round(fraction * 100)
+        if percent == self._shown:
+            return
+        self._shown = percent
+        if sys.platform.startswith("linux"):
+            _launcher_entry(percent)
+        elif sys.platform == "win32":
+            from magi_desktop.windows_taskbar import set_progress
+
+            set_progress(int(self._window.winId()), percent)
+
+
+def _launcher_entry(percent: int | None) -> None:
+    from PySide6.QtDBus import QDBusConnection, QDBusMessage
+
+    bus = QDBusConnection.sessionBus()
+    if not bus.isConnected():
+        return
+    message = QDBusMessage.createSignal("/", "com.canonical.Unity.LauncherEntry", "Update")
+    values = {"progress": (percent or 0) / 100, "progress-visible": percent is not None}
+    message.setArguments([f"application://{DESKTOP_ID}.desktop", values])
+    bus.send(message)

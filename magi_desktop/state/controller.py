@@ -1,0 +1,161 @@
+"""Takes one video after another from the queue through the engine into the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from magi_desktop import background
+from magi_desktop.engine_thread import EngineThread
+from magi_desktop.settings import Preferences
+from magi_desktop.state.jobs import JobState, Phase
+from magi_desktop.state.library import Library
+from magi_desktop.state.naming import with_output
+from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
+from magi_engine.errors import MagiError
+from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.events import Cancelled, Failed, Finished
+from magi_engine.runtime.request import GenerationRequest
+
+
+class Controller(QObject):
+    """Drives the engine. All methods are to be called on the UI thread and return at once.
+
+    Args:
+        videos: where videos go unless the preferences name another folder.
+
+    Signals:
+        failed: a job or its preparation went wrong; the next one starts all the same.
+        idle: nothing runs and nothing waits.
+    """
+
+    failed = Signal(object)
+    idle = Signal()
+
+    def __init__(
+        self,
+        engine: EngineThread,
+        job: JobState,
+        queue: JobQueue,
+        library: Library,
+        preferences: Preferences,
+        videos: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._engine, self.job, self._queue = engine, job, queue
+        self._library, self._preferences, self._videos = library, preferences, videos
+        self._current: QueueItem | None = None
+        self._closing = False
+        engine.progressed.connect(job.take)
+        engine.ended.connect(self._end)
+        queue.changed.connect(self.advance)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a video is being made or about to be."""
+        return self._current is not None
+
+    @property
+    def output_folder(self) -> Path:
+        """Where the next video goes."""
+        chosen = self._preferences.get("output_folder")
+        return Path(chosen) if chosen else self._videos
+
+    def generate(self, request: GenerationRequest, copies: int = 1) -> None:
+        """Line up a video; more than one copy differ in their seeds."""
+        self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
+
+    @Slot()
+    def advance(self) -> None:
+        """Start the next video if nothing runs."""
+        if self._current is not None or self._closing:
+            return
+        item = self._queue.next()
+        if item is None:
+            return
+        self._current = item
+        self._queue.mark_running(item.id)
+        background.run(
+            with_output,
+            item.request,
+            self.output_folder,
+            then=self._start,
+            failed=self._not_started,
+            owner=self,
+        )
+
+    @Slot()
+    def stop(self) -> None:
+        """End the video that runs; what is finished of it stays."""
+        if self.job.phase.active:
+            self.job.stopping()
+            self._engine.control(Cancel())
+
+    @Slot()
+    def pause(self) -> None:
+        """Stand still after the current step."""
+        self._engine.control(Pause())
+
+    @Slot()
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._engine.control(Resume())
+
+    @Slot()
+    def toggle_pause(self) -> None:
+        """Pause or resume."""
+        if self.job.phase is Phase.PAUSED:
+            self.resume()
+        elif self.job.phase in (Phase.PREPARING, Phase.RUNNING):
+            self.pause()
+
+    def change_prompt(self, chunk: int, text: str) -> None:
+        """Direct the running video: another prompt from a chunk on that has not begun."""
+        self._engine.control(ChangePrompt(chunk, text))
+
+    def close(self) -> None:
+        """Start nothing more, and stop what runs: the last thing before the program ends."""
+        self._closing = True
+        self.stop()
+
+    def _start(self, request: GenerationRequest) -> None:
+        if self._closing:
+            self._current = None
+            return
+        try:
+            self.job.begin(request)
+        except MagiError as error:  # the model of an old queue is no longer known
+            self._not_started(error)
+            return
+        self._engine.generate(request, preview=self._preferences.get("live_preview"))
+
+    def _not_started(self, error: Exception) -> None:
+        named = error if isinstance(error, MagiError) else MagiError(str(error))
+        item, self._current = self._current, None
+        if item is not None:
+            self._queue.mark_failed(item.id, f"{named.message} {named.hint}".strip())
+        self.failed.emit(named)
+        self._go_on()
+
+    @Slot(object)
+    def _end(self, event: Finished | Cancelled | Failed) -> None:
+        request = self.job.request
+        self.job.take(event)
+        if event.path is not None and request is not None:
+            self._library.add(event.path, request, complete=isinstance(event, Finished))
+        item, self._current = self._current, None
+        if isinstance(event, Failed):
+            if item is not None:
+                message = f"{event.error.message} {event.error.hint}".strip()
+                self._queue.mark_failed(item.id, message)
+            self.failed.emit(event.error)
+        elif item is not None:
+            self._queue.mark_done(item.id)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self.advance()
+        if self._current is None:
+            self.idle.emit()
