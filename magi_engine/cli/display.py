@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from magi_engine.runtime.events import (
     Cancelled,
     ChunkReady,
+    ChunkState,
+    ChunkStatus,
+    DecodingStarted,
     Event,
     Failed,
     Finished,
@@ -177,6 +180,8 @@ class LiveDisplay:
         match event:
             case Progress():
                 self._progress = event
+            case DecodingStarted():
+                self._progress = self._progress and self._progress.decoding(event.index)
             case StageStarted():
                 self._stage = event.stage.sentence
             case ChunkReady() | Failed():
@@ -228,6 +233,10 @@ def _pace_text(progress: Progress) -> str:
 
 def _chunks_text(progress: Progress) -> str:
     """The chunks in work and their steps, such as ``chunk 3: 12/16  chunk 4: 8/16``."""
-    return "  ".join(
-        f"chunk {status.index}: {status.step}/{progress.num_steps}" for status in progress.active
-    )
+    return "  ".join(_chunk_text(status, progress.num_steps) for status in progress.active)
+
+
+def _chunk_text(status: ChunkStatus, num_steps: int) -> str:
+    if status.state is ChunkState.DECODING:
+        return f"chunk {status.index}: decoding"
+    return f"chunk {status.index}: {status.step}/{num_steps}"

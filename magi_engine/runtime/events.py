@@ -1,13 +1,14 @@
 """What a generation reports while it runs.
 
 Every job ends in exactly one of :class:`Finished`, :class:`Cancelled` and :class:`Failed`.
-The classes are plain data; ``to_dict`` gives what a program reading JSON lines needs.
+The classes are plain data; ``to_dict`` gives what a program reading JSON lines needs. They can be
+pickled, but their latents do not come along: those are for whoever shares the engine's process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -53,6 +54,7 @@ class ChunkState(Enum):
 
     WAITING = "waiting"
     DENOISING = "denoising"
+    DECODING = "decoding"
     DONE = "done"
 
 
@@ -132,7 +134,7 @@ class Progress(Event):
     """One denoising step is behind us. Times are in seconds, pauses not counted."""
 
     active: tuple[ChunkStatus, ...]
-    """The chunks being denoised now, earliest first."""
+    """The chunks in work now, earliest first."""
     num_steps: int
     """Denoising steps every chunk takes."""
     chunks_done: int
@@ -148,9 +150,12 @@ class Progress(Event):
     eta_s: float | None
     next_chunk_s: float
     """Estimated time until the next chunk can be seen."""
-    latents: Callable[[], Tensor] = field(repr=False, compare=False)
-    """The latents being denoised now, (1, 16, T, H/8, W/8), for whoever wants a preview."""
+    latents: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
+    """Gives the window's noisy latents, (R, 16, T, H/8, W/8); None from another process."""
     kind: ClassVar[str] = "progress"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "latents": None}
 
     @property
     def chunks(self) -> tuple[ChunkStatus, ...]:
@@ -160,6 +165,13 @@ class Progress(Event):
         indices = range(first_waiting, self.num_chunks or first_waiting)
         waiting = (ChunkStatus(i, ChunkState.WAITING, 0) for i in indices)
         return (*done, *self.active, *waiting)
+
+    def decoding(self, index: int) -> Progress:
+        """The same moment with chunk ``index`` being decoded: see :class:`DecodingStarted`."""
+        active = (
+            replace(c, state=ChunkState.DECODING) if c.index == index else c for c in self.active
+        )
+        return replace(self, active=tuple(active))
 
     def _fields(self) -> dict[str, Any]:
         return {
@@ -178,6 +190,30 @@ class Progress(Event):
 
 
 @dataclass(frozen=True)
+class PreviewReady(Event):
+    """A rough picture of what a chunk is becoming; only if previews were asked for."""
+
+    index: int
+    frames: NDArray[np.uint8] = field(repr=False, compare=False)
+    """(T/4, H/8, W/8, 3) RGB for a chunk of T frames."""
+    kind: ClassVar[str] = "preview"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"index": self.index, "num_frames": int(self.frames.shape[0])}
+
+
+@dataclass(frozen=True)
+class DecodingStarted(Event):
+    """A chunk has taken all its steps and is now turned into frames."""
+
+    index: int
+    kind: ClassVar[str] = "decoding"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"index": self.index}
+
+
+@dataclass(frozen=True)
 class ChunkReady(Event):
     """A chunk is decoded and, if there is an output file, written."""
 
@@ -186,9 +222,12 @@ class ChunkReady(Event):
     """Index of ``frames[0]`` in the generated video."""
     frames: NDArray[np.uint8] = field(repr=False, compare=False)
     """(T, H, W, 3) RGB."""
-    latents: Tensor = field(repr=False, compare=False)
-    """(1, 16, T', H/8, W/8), on the CPU."""
+    latents: Tensor | None = field(default=None, repr=False, compare=False)
+    """(1, 16, T', H/8, W/8), on the CPU; None from another process."""
     kind: ClassVar[str] = "chunk"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "latents": None}
 
     def _fields(self) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ from magi_engine.runtime.devices import choose_device, choose_dtype
 from magi_engine.runtime.events import (
     Cancelled,
     ChunkReady,
+    DecodingStarted,
     Event,
     Failed,
     Finished,
@@ -223,6 +224,8 @@ class Job:
                     window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
                     yield meter.step_done(window, time.monotonic() - started, event.latents)
                 else:
+                    yield DecodingStarted(event.index - plan.first_chunk)
+                    started = time.monotonic()
                     ready = self._chunk_ready(model, event, plan, prefix)
                     meter.chunk_done(len(ready.frames), time.monotonic() - started)
                     yield ready

@@ -18,6 +18,7 @@ from magi_engine.runtime.events import (
     ChunkReady,
     ChunkState,
     ChunkStatus,
+    DecodingStarted,
     Event,
     Failed,
     Finished,
@@ -60,6 +61,7 @@ STORY: list[Event] = [
     Paused(),
     Resumed(),
     PromptChanged(3, "a blue square"),
+    DecodingStarted(1),
     CHUNK,
 ]
 
@@ -126,6 +128,16 @@ def test_the_live_display_fits_a_terminal(num_chunks: int | None) -> None:
         assert any(line in shown for shown in text.splitlines()), text
 
 
+def test_the_live_display_says_that_a_chunk_is_being_decoded() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    with LiveDisplay(console) as display:
+        display.show(progress())
+        display.show(DecodingStarted(1))
+        display._live.refresh()
+    assert "chunk 1: decoding  chunk 2: 8/16" in stream.getvalue()
+
+
 def test_json_lines_for_other_programs() -> None:
     stream = io.StringIO()
     display = JsonDisplay(stream)
@@ -134,7 +146,8 @@ def test_json_lines_for_other_programs() -> None:
         display.show(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [
-        *["stage", "stage", "notice", "progress", "paused", "resumed", "prompt_changed", "chunk"],
+        *["stage", "stage", "notice", "progress", "paused", "resumed", "prompt_changed"],
+        *["decoding", "chunk"],
         "failed",
     ]
     assert lines[3]["active"] == [{"index": 1, "step": 12}, {"index": 2, "step": 8}]

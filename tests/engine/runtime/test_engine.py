@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,11 @@ from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
     ChunkReady,
     ChunkState,
+    DecodingStarted,
     Notice,
     Progress,
     Stage,
+    StageStarted,
 )
 from magi_engine.runtime.request import Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.saved import read_request
@@ -84,7 +87,36 @@ def test_progress_counts_up_to_the_end(engine: Engine, make_request: MakeRequest
     assert [c.state for c in steps[-1].chunks] == [ChunkState.DONE] * 2 + [ChunkState.DENOISING]
     assert all(step.eta_s is not None and step.eta_s >= 0 for step in steps)
     assert steps[-1].frames_per_second > 0
+    assert steps[2].latents is not None
     assert steps[2].latents().shape[1:] == (16, 6, HEIGHT // 8, WIDTH // 8)
+
+
+def test_a_chunk_is_announced_before_it_is_decoded(
+    engine: Engine, make_request: MakeRequest
+) -> None:
+    events = run(engine, make_request(output=None))
+    kinds = [type(event) for event in events if not isinstance(event, StageStarted)]
+    first = kinds.index(DecodingStarted)
+    assert kinds[first - 1 : first + 2] == [Progress, DecodingStarted, ChunkReady]
+    assert [event.index for event in of_kind(events, DecodingStarted)] == [0, 1]
+    progress: Progress = events[events.index(DecodingStarted(0)) - 1]  # type: ignore[assignment]
+    assert [c.state for c in progress.decoding(0).chunks] == [
+        ChunkState.DECODING,
+        ChunkState.DENOISING,
+    ]
+
+
+def test_events_cross_to_another_process_without_their_latents(
+    engine: Engine, make_request: MakeRequest
+) -> None:
+    for event in run(engine, make_request(output=None)):
+        crossed = pickle.loads(pickle.dumps(event))
+        assert crossed == event
+        if isinstance(event, Progress | ChunkReady):
+            assert event.latents is not None
+            assert crossed.latents is None
+        if isinstance(event, ChunkReady):
+            np.testing.assert_array_equal(crossed.frames, event.frames)
 
 
 def test_the_result_is_cut_to_the_frames_asked_for(
