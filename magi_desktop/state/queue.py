@@ -1,0 +1,310 @@
+"""The videos that are waiting to be made, in order; kept in the database from the first moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import sqlite3
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from magi_desktop.state.draft import MAX_SEED
+from magi_desktop.state.naming import wished_name
+from magi_desktop.state.store import Store
+from magi_engine.errors import InvalidRequestError
+from magi_engine.runtime.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
+
+
+class QueueState(Enum):
+    """Where an item of the queue stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FAILED = "failed"
+
+
+_INTERRUPTED = "interrupted"
+"""How a waiting item is stored that was running when the program ended."""
+
+
+@dataclass(frozen=True)
+class QueueItem:
+    """One video to make.
+
+    Attributes:
+        error: what went wrong, of a failed item.
+        interrupted: it was being made when the program ended, and waits again.
+    """
+
+    id: str
+    request: GenerationRequest
+    state: QueueState = QueueState.WAITING
+    error: str | None = None
+    interrupted: bool = False
+
+
+class JobQueue(QObject):
+    """The queue. Everything here acts on memory at once and reaches the file a moment later.
+
+    Signals:
+        changed: items came, went, moved or changed, or the queue was paused or resumed.
+        item_changed: id of an item whose request or state is another now.
+        loaded: what earlier sessions left is here.
+    """
+
+    changed = Signal()
+    item_changed = Signal(str)
+    loaded = Signal()
+
+    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._items: list[QueueItem] = []
+        self._removed: list[tuple[int, QueueItem]] = []
+        self._paused = False
+        store.read(_load, self._take_loaded, self)
+
+    @property
+    def items(self) -> tuple[QueueItem, ...]:
+        """All items: the running one first, then in the order in which they will run."""
+        return tuple(self._items)
+
+    @property
+    def running(self) -> QueueItem | None:
+        """The item that is being made."""
+        return next((i for i in self._items if i.state is QueueState.RUNNING), None)
+
+    @property
+    def paused(self) -> bool:
+        """Whether ``next`` gives nothing, until the queue is resumed. Survives a restart."""
+        return self._paused
+
+    @Slot(bool)
+    def set_paused(self, paused: bool) -> None:
+        """Start nothing more, or go on. What is running runs on."""
+        if paused != self._paused:
+            self._paused = paused
+            self._store.write(lambda c: _keep_paused(c, paused))
+            self.changed.emit()
+
+    def item(self, item_id: str) -> QueueItem | None:
+        """The item of that id, None if it is gone."""
+        return next((i for i in self._items if i.id == item_id), None)
+
+    def index(self, item_id: str) -> int:
+        """Place of an item; -1 if it is gone."""
+        return next((n for n, i in enumerate(self._items) if i.id == item_id), -1)
+
+    def next(self) -> QueueItem | None:
+        """What is to be made now; None while something runs, the queue is paused or empty."""
+        if self._paused or self.running is not None:
+            return None
+        return next((i for i in self._items if i.state is QueueState.WAITING), None)
+
+    def add(self, request: GenerationRequest) -> str:
+        """Line up a video; returns the item's id."""
+        return self.add_many([request])[0]
+
+    def add_many(self, requests: Iterable[GenerationRequest]) -> list[str]:
+        """Line up videos at the end; returns the items' ids."""
+        items = [QueueItem(uuid.uuid4().hex, request) for request in requests]
+        self._items.extend(items)
+        self._store.write(lambda c: _append(c, items))
+        self.changed.emit()
+        return [item.id for item in items]
+
+    def move(self, item_id: str, index: int) -> None:
+        """Give an item another place. The running one stays on top."""
+        here = self.index(item_id)
+        if here < 0 or self._items[here].state is QueueState.RUNNING:
+            return
+        first = 1 if self.running is not None else 0
+        item = self._items.pop(here)
+        self._items.insert(max(first, min(index, len(self._items))), item)
+        self._save_order()
+        self.changed.emit()
+
+    def remove(self, *item_ids: str) -> int:
+        """Take items out, all but a running one; returns how many went."""
+        gone = [
+            (n, item)
+            for n, item in enumerate(self._items)
+            if item.id in item_ids and item.state is not QueueState.RUNNING
+        ]
+        if gone:
+            self._removed = gone
+            self._drop([item.id for _, item in gone])
+        return len(gone)
+
+    def undo_remove(self) -> None:
+        """Put back what the last ``remove`` took out."""
+        if not self._removed:
+            return
+        first = 1 if self.running is not None else 0
+        for index, item in self._removed:
+            self._items.insert(max(first, index), item)
+        items = [item for _, item in self._removed]
+        self._removed = []
+        self._store.write(lambda c: _append(c, items))
+        self._save_order()
+        self.changed.emit()
+
+    def replace(self, item_id: str, request: GenerationRequest) -> str:
+        """Ask for something else in an item's place; a failed one waits again.
+
+        Returns:
+            The id: a new one, at the end of the queue, if the item was begun in the meantime.
+        """
+        item = self.item(item_id)
+        if item is None or item.state is QueueState.RUNNING:
+            return self.add(request)
+        self._set(item_id, request=request, state=QueueState.WAITING, error=None, interrupted=False)
+        return item_id
+
+    def retry(self, item_id: str) -> None:
+        """Let a failed item wait again."""
+        item = self.item(item_id)
+        if item is not None and item.state is QueueState.FAILED:
+            self._set(item_id, state=QueueState.WAITING, error=None)
+
+    def duplicate(self, item_id: str, count: int = 1) -> list[str]:
+        """Line up the same with other seeds, right behind the item; returns the new ids."""
+        index = self.index(item_id)
+        if index < 0:
+            return []
+        request = self._items[index].request
+        copies = [QueueItem(uuid.uuid4().hex, reseeded(request)) for _ in range(count)]
+        self._items[index + 1 : index + 1] = copies
+        self._store.write(lambda c: _append(c, copies))
+        self._save_order()
+        self.changed.emit()
+        return [item.id for item in copies]
+
+    def mark_running(self, item_id: str) -> None:
+        """The engine has begun with it; it goes to the top."""
+        index = self.index(item_id)
+        if index < 0:
+            return
+        self._items.insert(0, self._items.pop(index))
+        if index > 0:
+            self._save_order()
+        self._set(item_id, state=QueueState.RUNNING, error=None, interrupted=False)
+
+    def mark_done(self, item_id: str) -> None:
+        """It has been made, or was stopped: it leaves the queue."""
+        if self.index(item_id) >= 0:
+            self._drop([item_id])
+
+    def mark_failed(self, item_id: str, message: str) -> None:
+        """It went wrong: it stays, with the reason, and the next one gets its turn."""
+        self._set(item_id, state=QueueState.FAILED, error=message)
+
+    def _set(self, item_id: str, **values: object) -> None:
+        index = self.index(item_id)
+        if index < 0:
+            return
+        item = dataclasses.replace(self._items[index], **values)  # type: ignore[arg-type]
+        self._items[index] = item
+        self._store.write(lambda c: _update(c, item))
+        self.item_changed.emit(item_id)
+        self.changed.emit()
+
+    def _drop(self, ids: Sequence[str]) -> None:
+        self._items = [item for item in self._items if item.id not in ids]
+        self._store.write(lambda c: _delete(c, ids))
+        self.changed.emit()
+
+    def _save_order(self) -> None:
+        ids = [item.id for item in self._items]
+        self._store.write(lambda c: _order(c, ids))
+
+    def _take_loaded(self, found: tuple[list[QueueItem], bool]) -> None:
+        items, self._paused = found
+        early = self._items
+        interrupted = [i for i in items if i.state is QueueState.RUNNING]
+        others = [i for i in items if i.state is not QueueState.RUNNING]
+        again = [
+            dataclasses.replace(i, state=QueueState.WAITING, interrupted=True) for i in interrupted
+        ]
+        self._items = [*again, *others, *early]
+        if again:
+            # Whatever ended the program might be that very video: it is not begun unasked.
+            self._paused = True
+            self._store.write(lambda c: [_update(c, item) for item in again])
+            self._store.write(lambda c: _keep_paused(c, True))
+        if again or (early and items):
+            self._save_order()
+        self.loaded.emit()
+        self.changed.emit()
+
+
+def reseeded(request: GenerationRequest) -> GenerationRequest:
+    """The same request with another seed, and a name that says so."""
+    seed = secrets.randbelow(MAX_SEED + 1)
+    suffix = Path(request.output or "video.mp4").suffix.removeprefix(".") or "png"
+    name = wished_name(request.prompt, request.mode.value, seed, suffix)
+    return dataclasses.replace(request, seed=seed, output=str(name))
+
+
+# In the worker thread.
+
+
+def _load(connection: sqlite3.Connection) -> tuple[list[QueueItem], bool]:
+    items = []
+    for row in connection.execute("SELECT id, request, state, note FROM queue ORDER BY position"):
+        item_id, request, state, note = row
+        try:
+            items.append(
+                QueueItem(
+                    item_id,
+                    GenerationRequest.from_json(request),
+                    QueueState.WAITING if state == _INTERRUPTED else QueueState(state),
+                    note,
+                    interrupted=state == _INTERRUPTED,
+                )
+            )
+        except (InvalidRequestError, ValueError) as error:
+            # Perhaps a newer program can read it: it stays in the file.
+            logger.warning("an item of the queue cannot be read", exc_info=error)
+    paused = connection.execute("SELECT value FROM kept WHERE name = 'queue_paused'").fetchone()
+    return items, paused is not None and paused[0] == "1"
+
+
+def _append(connection: sqlite3.Connection, items: Sequence[QueueItem]) -> None:
+    connection.executemany(
+        "INSERT INTO queue VALUES (?, (SELECT COALESCE(MAX(position), 0) + 1 FROM queue), ?, ?, ?)",
+        [(i.id, _stored_state(i), i.request.to_json(), i.error) for i in items],
+    )
+
+
+def _update(connection: sqlite3.Connection, item: QueueItem) -> None:
+    connection.execute(
+        "UPDATE queue SET state = ?, request = ?, note = ? WHERE id = ?",
+        (_stored_state(item), item.request.to_json(), item.error, item.id),
+    )
+
+
+def _delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    connection.executemany("DELETE FROM queue WHERE id = ?", [(item_id,) for item_id in ids])
+
+
+def _order(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    connection.executemany("UPDATE queue SET position = ? WHERE id = ?", list(enumerate(ids)))
+
+
+def _keep_paused(connection: sqlite3.Connection, paused: bool) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO kept VALUES ('queue_paused', ?)", (str(int(paused)),)
+    )
+
+
+def _stored_state(item: QueueItem) -> str:
+    return _INTERRUPTED if item.interrupted else item.state.value

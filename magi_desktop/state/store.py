@@ -1,0 +1,158 @@
+"""What the program remembers between starts: one SQLite file, touched by one thread only."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QLockFile, QObject, QThreadPool, Signal
+
+from magi_desktop import background
+from magi_desktop.background import Task
+from magi_desktop.state.database import Opened, Trouble, open_copy, open_database
+
+logger = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+
+class Store(QObject):
+    """Runs work on the database, one piece after the other, in its own thread.
+
+    The file is opened with the first piece of work. Nothing here waits on the UI thread but
+    ``close``.
+
+    Signals:
+        noticed: a sentence the user should read, e.g. that a damaged file was replaced.
+    """
+
+    noticed = Signal(str)
+
+    def __init__(self, path: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.path = path
+        self.notices: list[str] = []
+        """Everything that was said so far."""
+        self._database: Opened | None = None
+        self._lock = QLockFile(f"{path}.lock")
+        self._lock.setStaleLockTime(0)
+        self._pool = QThreadPool()
+        self._pool.setMaxThreadCount(1)
+        self._pool.setExpiryTimeout(-1)  # the connection belongs to this very thread
+        self._closed = False
+        self._write_failed = False
+        background.run(self._open, then=self._opened, owner=self, pool=self._pool)
+
+    def read(
+        self,
+        work: Callable[[sqlite3.Connection], _Result],
+        then: Callable[[_Result], None],
+        owner: QObject,
+    ) -> Task | None:
+        """Hand what ``work`` finds to ``then``, on the UI thread."""
+        return self._run(work, then, owner)
+
+    def write(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        """Change the database in one transaction, after everything asked for earlier."""
+        self._run(lambda connection: _transaction(connection, work), None, self)
+
+    def close(self, timeout_ms: int = 5000) -> bool:
+        """Finish what is under way and close the file; False if that took too long."""
+        if not self._closed:
+            self._closed = True
+            background.run(self._close, owner=self, pool=self._pool)
+        return self._pool.waitForDone(timeout_ms)
+
+    def say(self, sentence: str) -> None:
+        """Tell the user something, now and in ``notices``."""
+        self.notices.append(sentence)
+        self.noticed.emit(sentence)
+
+    def _run(
+        self,
+        work: Callable[[sqlite3.Connection], _Result],
+        then: Callable[[_Result], None] | None,
+        owner: QObject,
+    ) -> Task | None:
+        if self._closed:
+            logger.info("the database is closed: a late change is left out")
+            return None
+        return background.run(
+            lambda: work(self._connection()),
+            then=then,
+            failed=self._failed,
+            owner=owner,
+            pool=self._pool,
+        )
+
+    # In the worker thread.
+
+    def _open(self) -> Opened:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            locked = self._lock.tryLock(0)
+        except OSError:
+            locked = True  # opening will find out what is wrong
+        in_use = not locked and self._lock.error() is QLockFile.LockError.LockFailedError
+        opened = open_copy(self.path, Trouble.IN_USE) if in_use else open_database(self.path)
+        self._database = opened
+        return opened
+
+    def _connection(self) -> sqlite3.Connection:
+        assert self._database is not None
+        return self._database.connection
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.connection.close()
+        self._lock.unlock()
+
+    # On the UI thread.
+
+    def _opened(self, opened: Opened) -> None:
+        if opened.trouble is not None and opened.file is not None:
+            self.say(self._sentence(opened.trouble, opened.file))
+
+    def _sentence(self, trouble: Trouble, file: Path) -> str:
+        if trouble is Trouble.DAMAGED:
+            return self.tr(
+                "The list of your videos was damaged. A new one was begun; the old one is kept as "
+                "{name}."
+            ).format(name=file.name)
+        if trouble is Trouble.NEWER:
+            return self.tr(
+                "The list of your videos was made by a newer version of this program. It was left "
+                "alone; this version keeps its own list."
+            )
+        if trouble is Trouble.IN_USE:
+            return self.tr(
+                "The program is open already. The queue of this window will not be kept."
+            )
+        return self.tr(
+            "The queue and the library cannot be saved in {folder}. Check that you may write there."
+        ).format(folder=file.parent)
+
+    def _failed(self, error: Exception) -> None:
+        logger.error("the database refused something", exc_info=error)
+        if not self._write_failed:  # once is enough: the next one will fail likewise
+            self._write_failed = True
+            self.say(
+                self.tr(
+                    "A change to the queue or the library could not be saved. Check that the disk "
+                    "is not full."
+                )
+            )
+
+
+def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

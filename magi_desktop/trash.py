@@ -1,0 +1,69 @@
+"""Deleting by way of the system's trash, so that it can be taken back."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QFile, QStandardPaths
+
+from magi_engine.errors import OutputError
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """A file or folder that was moved to the trash; ``place`` is None where nobody says where."""
+
+    original: Path
+    place: Path | None
+
+
+def move_to_trash(path: Path) -> Trashed:
+    """Move a file or a folder to the system's trash. Not for the UI thread.
+
+    Raises:
+        OutputError: there is no trash for that disk, or the file may not be moved. It is still
+            where it was.
+    """
+    if sys.platform.startswith("linux"):
+        # Qt makes the trash, but not the folder around it, which a fresh account may lack.
+        data = QStandardPaths.StandardLocation.GenericDataLocation
+        with contextlib.suppress(OSError):
+            Path(QStandardPaths.writableLocation(data)).mkdir(parents=True, exist_ok=True)
+    file = QFile(str(path))
+    if not file.moveToTrash():
+        raise OutputError(
+            _text("{name} could not be moved to the trash, so it was kept.").format(name=path.name),
+            _text("Delete it in your file manager."),
+        )
+    place = Path(file.fileName())
+    return Trashed(path, place if place != path else None)
+
+
+def restore(trashed: Trashed) -> None:
+    """Put something back to where it was. Not for the UI thread.
+
+    Raises:
+        OutputError: it is no longer in the trash, or its old place is taken.
+    """
+    place, original = trashed.place, trashed.original
+    try:
+        if place is None or original.exists():
+            raise FileExistsError(original)
+        original.parent.mkdir(parents=True, exist_ok=True)
+        place.rename(original)
+    except OSError as error:
+        raise OutputError(
+            _text("{name} could not be put back.").format(name=original.name),
+            _text("Look for it in the trash."),
+        ) from error
+    # The trash's own note about it, as freedesktop.org lays it down.
+    note = place.parent.parent / "info" / f"{place.name}.trashinfo"
+    with contextlib.suppress(OSError):
+        note.unlink(missing_ok=True)
+
+
+def _text(source: str) -> str:
+    return QCoreApplication.translate("Trash", source)
