@@ -18,6 +18,7 @@ from magi_engine.media.images import read_image
 from magi_engine.media.info import MediaInfo, MediaKind, probe
 from magi_engine.media.metadata import read_metadata
 from magi_engine.media.output import open_writer, recover_partial
+from magi_engine.media.stills import iter_stills
 from magi_engine.media.targets import find_partials, free_name
 from magi_engine.media.writer import PRESETS, FrameWriter, WriteOptions
 
@@ -40,6 +41,7 @@ __all__ = [
     "find_partials",
     "free_name",
     "iter_source_frames",
+    "iter_stills",
     "open_writer",
     "plan_clip",
     "probe",
