@@ -1,0 +1,139 @@
+"""A row of choices of which exactly one is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import icon
+from magi_desktop.theme.style import theme
+
+_ICON_SIDE = 16
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Segment(Generic[_Value]):
+    """One choice."""
+
+    value: _Value
+    label: str
+    tooltip: str
+    icon: str | None = None
+
+
+class Segmented(QWidget, Generic[_Value]):
+    """Segments side by side, all of one width. Arrow keys change the choice.
+
+    Signals:
+        chosen: the value the user took; not emitted by ``set_value``.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(
+        self, segments: list[Segment[_Value]], name: str, parent: QWidget | None = None
+    ) -> None:
+        """``name`` says to a screen reader what is chosen here."""
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._values = [segment.value for segment in segments]
+        self._group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(3, 3, 3, 3)
+        row.setSpacing(2)
+        for index, segment in enumerate(segments):
+            button = _SegmentButton(segment, self)
+            button.setAccessibleName(f"{name}: {segment.label}")
+            self._group.addButton(button, index)
+            row.addWidget(button, 1)
+        self._group.button(0).setChecked(True)
+        self._group.idClicked.connect(self._clicked)
+        theme().changed.connect(self.update)
+
+    @property
+    def value(self) -> _Value:
+        """What is chosen."""
+        return self._values[self._group.checkedId()]
+
+    def set_value(self, value: _Value) -> None:
+        """Choose from the program's side."""
+        self._group.button(self._values.index(value)).setChecked(True)
+
+    def button(self, value: _Value) -> QAbstractButton:
+        """The button of a value."""
+        return self._group.button(self._values.index(value))
+
+    def _clicked(self, index: int) -> None:
+        self.chosen.emit(self._values[index])
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The ground that the segments lie in."""
+        k = theme().tokens
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor(k.border))
+        painter.setBrush(QColor(k.surface_sunken))
+        frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.drawRoundedRect(frame, t.RADIUS_M, t.RADIUS_M)
+
+
+class _SegmentButton(QAbstractButton):
+    def __init__(self, segment: Segment, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setText(segment.label)
+        self.setToolTip(segment.tooltip)
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self._icon = segment.icon
+
+    def sizeHint(self) -> QSize:
+        """Room for icon and label."""
+        icon_width = _ICON_SIDE + 6 if self._icon else 0
+        width = self.fontMetrics().horizontalAdvance(self.text()) + icon_width + 2 * t.SPACE_2
+        return QSize(width, t.CONTROL_HEIGHT - 6)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never smaller than what it says."""
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A raised plate if taken; else the label on the ground."""
+        k = theme().tokens
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        radius = t.RADIUS_M - 2
+        if self.isChecked():
+            painter.setPen(QColor(k.border_strong if k.dark else k.border))
+            painter.setBrush(QColor(k.surface_raised))
+            painter.drawRoundedRect(frame, radius, radius)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(k.accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(frame.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+        lively = self.isChecked() or self.underMouse()
+        colour = k.text if lively else k.text_muted
+        if not self.isEnabled():
+            colour = k.border_strong
+        self._draw_content(painter, colour)
+
+    def _draw_content(self, painter: QPainter, colour: str) -> None:
+        icon_width = _ICON_SIDE + 6 if self._icon else 0
+        text_width = painter.fontMetrics().horizontalAdvance(self.text())
+        left = (self.width() - icon_width - text_width) / 2
+        if self._icon:
+            top = (self.height() - _ICON_SIDE) // 2
+            tint = theme().tokens.accent_text if self.isChecked() else colour
+            icon(self._icon, tint).paint(painter, round(left), top, _ICON_SIDE, _ICON_SIDE)
+        painter.setPen(QColor(colour))
+        place = QRectF(left + icon_width, 0, text_width + 1, self.height())
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, self.text())
