@@ -124,6 +124,11 @@ class ClipPlan:
         return len(self.times)
 
     @property
+    def source_frames(self) -> int:
+        """How many frames `iter_source_frames` yields: from the clip's beginning on."""
+        return _whole(self.times[-1] * self.fps) + 1
+
+    @property
     def start_s(self) -> float:
         return float(self.times[0])
 
@@ -216,7 +221,7 @@ def iter_source_frames(
         ``(T, height, width, 3)`` uint8 RGB with T <= `batch`.
     """
     junction = plan.times[-1]
-    times = _grid_before(Fraction(0), junction, _whole(junction * plan.fps) + 1, plan.fps)
+    times = _grid_before(Fraction(0), junction, plan.source_frames, plan.fps)
     pictures: list[UInt8Array] = []
     for picture in _resample(decode_frames(plan.path), times, width, height, fit, crop):
         pictures.append(picture)

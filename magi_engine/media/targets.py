@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import os
 import re
 import secrets
@@ -75,6 +77,17 @@ def find_partials(folder: str | Path) -> list[Path]:
         return sorted(parts, key=lambda part: part.stat().st_mtime, reverse=True)
     except OSError as error:
         raise output_error(error, Path(folder)) from error
+
+
+def find_growing(target: Path) -> Path | None:
+    """The newest unfinished output meant for a target, whoever writes it; None if there is none."""
+    found: list[tuple[float, Path]] = []
+    with contextlib.suppress(OSError):
+        for path in target.parent.glob(f".{glob.escape(target.name)}.part-*"):
+            match = _PART.match(path.name)
+            if match is not None and match["name"] == target.name:
+                found.append((path.stat().st_mtime, path))
+    return max(found)[1] if found else None
 
 
 def target_of(part: Path) -> Path:

@@ -1,0 +1,130 @@
+"""How one chunk of the strip is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
+
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.style import theme
+from magi_desktop.theme.tokens import DARK
+
+if TYPE_CHECKING:
+    from magi_desktop.player.chunk_strip import Cell
+
+CELL_WIDTH = 104
+_PICTURE = 60
+_TEXT = 18
+CELL_HEIGHT = _PICTURE + t.SPACE_1 + _TEXT
+
+_LINE = 3
+_MARK = 6
+
+
+def paint_cell(
+    painter: QPainter,
+    rect: QRect,
+    cell: Cell,
+    *,
+    number: int,
+    thumbnail: QImage | None,
+    playing: bool,
+    focused: bool,
+    new_prompt: bool,
+    font: QFont,
+) -> None:
+    """Draw a chunk: picture or state, progress, number, prompt.
+
+    Args:
+        number: shown in the corner, counted from 1.
+        new_prompt: the prompt differs from that of the chunk before.
+    """
+    k = theme().tokens
+    font = QFont(font)
+    font.setPixelSize(t.FONT_CAPTION)
+    painter.setFont(font)
+    box = QRectF(rect.x() + 1, rect.y() + 1, rect.width() - 2, _PICTURE - 2)
+    path = QPainterPath()
+    path.addRoundedRect(box, t.RADIUS_S, t.RADIUS_S)
+    painter.fillPath(path, QColor(k.surface_sunken))
+    if thumbnail is not None:
+        painter.setClipPath(path)
+        painter.drawImage(box, thumbnail, _cut(thumbnail, box))
+        painter.setClipping(False)
+    _paint_state(painter, box, cell, number, thumbnail is not None)
+    ring = k.accent if playing else (k.text if focused else k.border)
+    painter.setPen(QPen(QColor(ring), 2 if playing or focused else 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPath(path)
+    _paint_prompt(painter, rect, cell.prompt, playing, new_prompt)
+
+
+def _cut(image: QImage, box: QRectF) -> QRectF:
+    """The middle of a picture, in the shape of the box."""
+    scale = min(image.width() / box.width(), image.height() / box.height())
+    part = QRectF(0, 0, box.width() * scale, box.height() * scale)
+    part.moveCenter(QPointF(image.width() / 2, image.height() / 2))
+    return part
+
+
+def _paint_state(
+    painter: QPainter, box: QRectF, cell: Cell, number: int, has_picture: bool
+) -> None:
+    # Compared by value's name: chunk_strip imports this module.
+    k = theme().tokens
+    state = cell.state.value
+    metrics = painter.fontMetrics()
+    label = str(number)
+    corner = QRectF(
+        box.left() + 4, box.top() + 4, metrics.horizontalAdvance(label) + 8, metrics.height() + 2
+    )
+    if has_picture:
+        ground = QColor(k.overlay)
+        ground.setAlphaF(0.75)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ground)
+        painter.drawRoundedRect(corner, 3, 3)
+    painter.setPen(QColor(DARK.text if has_picture else k.text_muted))
+    painter.drawText(corner, Qt.AlignmentFlag.AlignCenter, label)
+    if state == "denoising":
+        painter.setPen(QColor(k.text))
+        text = f"{round(cell.fraction * 100)} %"
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        _paint_line(painter, box, cell.fraction)
+    elif state == "decoding":
+        _paint_line(painter, box, 1.0)
+        painter.setPen(QColor(k.text))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "…")
+
+
+def _paint_line(painter: QPainter, box: QRectF, fraction: float) -> None:
+    k = theme().tokens
+    line = QRectF(box.left() + 8, box.bottom() - 10, box.width() - 16, _LINE)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(k.border))
+    painter.drawRoundedRect(line, _LINE / 2, _LINE / 2)
+    line.setWidth(max(_LINE, line.width() * fraction))
+    painter.setBrush(QColor(k.accent))
+    painter.drawRoundedRect(line, _LINE / 2, _LINE / 2)
+
+
+def _paint_prompt(
+    painter: QPainter, rect: QRect, prompt: str, playing: bool, new_prompt: bool
+) -> None:
+    k = theme().tokens
+    left = rect.left() + 2
+    middle = rect.bottom() - _TEXT / 2
+    if new_prompt:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(k.accent))
+        painter.drawEllipse(QPointF(left + _MARK / 2, middle + 1), _MARK / 2, _MARK / 2)
+        left += _MARK + 4
+    room = QRectF(left, rect.bottom() - _TEXT + 1, rect.right() - left, _TEXT)
+    painter.setPen(QColor(k.text if playing or new_prompt else k.text_muted))
+    metrics = QFontMetrics(painter.font())
+    text = metrics.elidedText(
+        " ".join(prompt.split()), Qt.TextElideMode.ElideRight, int(room.width())
+    )
+    painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
