@@ -71,6 +71,11 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def run() -> None:
+    """The program's entry point."""
+    sys.exit(main(sys.argv))
+
+
 def _bell_name(places: Places) -> str:
     digest = hashlib.sha256(str(places.data).encode()).hexdigest()[:12]
     return f"magi-desktop-{digest}"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import (
-    QCloseEvent,
-    QDragEnterEvent,
-    QDropEvent,
-    QGuiApplication,
-)
+from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -35,12 +33,15 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
+from magi_desktop.state.library import LibraryItem
+from magi_desktop.state.queue import QueueItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError
-from magi_engine.runtime.events import Finished
-from magi_engine.runtime.request import Mode
+from magi_engine.media import MediaInfo, probe
+from magi_engine.runtime.events import Event, Failed, Finished
+from magi_engine.runtime.request import GenerationRequest, Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300

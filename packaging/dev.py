@@ -44,8 +44,8 @@ QT_LIBRARIES = {
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
-# Programs with which the tests make a screen where there is none -> package.
-TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth"}
+# Programs with which the tests make a screen and use its mouse and keys -> package.
+TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth", "xdotool": "xdotool"}
 
 
 class SetupError(Exception):
@@ -71,13 +71,16 @@ def main(argv: Sequence[str]) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Passes the arguments to the command line; without any, ends in something to look at."""
     set_up("run")
+    module = "magi_engine"
     if not arguments:
         if has_display(sys.platform, os.environ):
-            require_system_packages(missing_packages(QT_LIBRARIES, library_loads), needed=False)
-            say("The window does not exist yet: making the demo video instead.")
-        arguments = ["demo"]
+            require_system_packages(missing_packages(QT_LIBRARIES, library_loads), needed=True)
+            module = "magi_desktop"
+        else:
+            say("There is no display for the window: making the demo video instead.")
+            arguments = ["demo"]
     # -P: a file in the user's folder must not shadow a module of the same name.
-    return run_child([str(VENV_PYTHON), "-P", "-m", "magi_engine", *arguments])
+    return run_child([str(VENV_PYTHON), "-P", "-m", module, *arguments])
 
 
 def test(arguments: Sequence[str]) -> int:

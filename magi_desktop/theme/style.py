@@ -126,7 +126,8 @@ QFrame[role="sunken"] {{ background: {k.surface_sunken}; border: 1px solid {k.bo
     border-radius: {t.RADIUS_M}px; }}
 
 QPushButton {{ background: {k.surface_raised}; color: {k.text}; border: 1px solid {k.border};
-    border-radius: {t.RADIUS_M}px; padding: 0 {t.SPACE_3}px; min-height: {t.CONTROL_HEIGHT - 2}px; }}
+    border-radius: {t.RADIUS_M}px; padding: 0 {t.SPACE_3}px;
+    min-height: {t.CONTROL_HEIGHT - 2}px; }}
 QPushButton:hover {{ border-color: {k.border_strong}; }}
 QPushButton:pressed {{ background: {k.surface_sunken}; }}
 QPushButton:checked {{ background: {k.accent_soft}; border-color: {k.accent}; }}
@@ -171,8 +172,8 @@ QComboBox::down-arrow {{ image: url("{icons}/arrow-down-{shade}.svg"); width: 12
 QComboBox QAbstractItemView {{ background: {k.surface_raised}; color: {k.text};
     border: 1px solid {k.border}; selection-background-color: {k.accent_soft};
     selection-color: {k.text}; outline: none; padding: {t.SPACE_1}px; }}
-QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::down-button {{
-    background: transparent; border: none; width: 18px; }}
+QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button,
+QDoubleSpinBox::down-button {{ background: transparent; border: none; width: 18px; }}
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icons}/arrow-up-{shade}.svg");
     width: 10px; height: 10px; }}
 QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url("{icons}/arrow-down-{shade}.svg");
@@ -212,7 +213,8 @@ QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
 QListView, QTreeView, QTableView {{ background: {k.surface}; color: {k.text};
     border: 1px solid {k.border}; border-radius: {t.RADIUS_M}px; outline: none; }}
-QListView::item:selected, QTreeView::item:selected {{ background: {k.accent_soft}; color: {k.text}; }}
+QListView::item:selected, QTreeView::item:selected {{ background: {k.accent_soft};
+    color: {k.text}; }}
 QListView::item:hover, QTreeView::item:hover {{ background: {k.surface_sunken}; }}
 QHeaderView::section {{ background: {k.surface_sunken}; color: {k.text_muted}; border: none;
     padding: {t.SPACE_1}px {t.SPACE_2}px; }}

@@ -215,10 +215,10 @@ def test_usage(arguments: list[str], code: int, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("arguments", "display", "passed_on"),
     [
-        ([], "", ["demo"]),
-        ([], ":0", ["demo"]),
-        (["generate", "--help"], ":0", ["generate", "--help"]),
-        (["doctor"], "", ["doctor"]),
+        ([], "", ["magi_engine", "demo"]),
+        ([], ":0", ["magi_desktop"]),
+        (["generate", "--help"], ":0", ["magi_engine", "generate", "--help"]),
+        (["doctor"], "", ["magi_engine", "doctor"]),
     ],
 )
 def test_run_passes_on(
@@ -236,10 +236,9 @@ def test_run_passes_on(
     monkeypatch.setattr(dev, "library_loads", lambda name: True)
     monkeypatch.setattr(dev, "run_child", lambda command: commands.append(command) or 3)
     assert dev.main(["run", *arguments]) == 3
-    module = commands[0].index("magi_engine")
-    assert list(commands[0][module + 1 :]) == passed_on
-    no_window_yet = "window does not exist yet" in capsys.readouterr().out
-    assert no_window_yet is (bool(display) and not arguments)
+    assert list(commands[0][commands[0].index("-m") + 1 :]) == passed_on
+    says_why_no_window = "There is no display" in capsys.readouterr().out
+    assert says_why_no_window is (not display and not arguments)
 
 
 def test_all_checks_run_and_one_failure_fails(

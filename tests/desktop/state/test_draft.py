@@ -1,0 +1,144 @@
+"""The draft of the next video."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.state.draft import Draft, GenerationSettings, Reference
+from magi_desktop.state.naming import wished_name, with_output
+from magi_engine.errors import InvalidRequestError, OutputError
+from magi_engine.media import ClipPart, FitPolicy, MediaInfo, MediaKind
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+
+IMAGE = Reference(Path("a.png"), MediaInfo(MediaKind.IMAGE, 64, 48), fit=FitPolicy.PAD)
+CLIP = Reference(
+    Path("b.mp4"),
+    MediaInfo(MediaKind.VIDEO, 64, 48, 2.0, 24.0, 48),
+    clip=ClipPart.range(0.5, 1.0),
+    prepend_source=True,
+)
+
+
+@pytest.fixture
+def draft(qtbot: QtBot) -> Draft:
+    return Draft()
+
+
+def test_each_mode_keeps_its_prompt_and_reference(draft: Draft) -> None:
+    draft.set_prompt("a red circle")
+    draft.set_reference(IMAGE)
+    assert draft.mode is Mode.I2V
+    draft.set_prompt("it moves")
+    draft.set_reference(CLIP)
+    assert (draft.mode, draft.prompt) == (Mode.V2V, "")
+    draft.set_mode(Mode.I2V)
+    assert (draft.prompt, draft.reference) == ("it moves", IMAGE)
+    draft.set_mode(Mode.T2V)
+    assert (draft.prompt, draft.reference) == ("a red circle", None)
+
+
+def test_only_what_changed_is_said(draft: Draft) -> None:
+    said: list[str] = []
+    draft.changed.connect(said.append)
+    draft.set(width=256, height=128, seconds=4.0)
+    draft.set_prompt("")
+    assert said == ["width"]
+
+
+def test_reset_brings_back_the_models_own_value(draft: Draft) -> None:
+    draft.set(width=256, num_steps=8)
+    assert not draft.is_default("width")
+    draft.reset("width")
+    draft.reset("num_steps")
+    assert draft.settings == GenerationSettings.of_model()
+
+
+def test_another_model_brings_its_own_size_and_keeps_what_is_the_users(draft: Draft) -> None:
+    draft.set(num_steps=8, seconds=2.0, seed=7, seed_locked=True)
+    draft.set(model="4.5B-base")
+    own = GenerationSettings.of_model("4.5B-base")
+    assert draft.settings == dataclasses.replace(own, seconds=2.0, seed=7, seed_locked=True)
+
+
+def test_a_mode_without_its_reference_is_refused_in_a_sentence(draft: Draft) -> None:
+    draft.set_mode(Mode.I2V)
+    with pytest.raises(InvalidRequestError, match="starts from an image"):
+        draft.request()
+
+
+@pytest.mark.parametrize("reference", [None, IMAGE, CLIP])
+def test_a_request_can_be_composed_again(draft: Draft, reference: Reference | None) -> None:
+    draft.set_reference(reference)
+    draft.set_prompt("a red circle ")
+    draft.set_later_prompts((PromptChange(2, "blue"),))
+    draft.set(
+        width=256, num_steps=8, text_scale=3.0, fps=12, crf=30, file_format="webm", seed=5,
+        seconds=1.5, special_tokens=("HQ_TOKEN",), seed_locked=True,
+    )  # fmt: skip
+    request = GenerationRequest.from_json(draft.request().to_json())
+    again = Draft()
+    again.take(request, None if reference is None else reference.info)
+    assert again.request() == request
+    assert again.settings == draft.settings
+    assert again.reference == draft.reference
+
+
+def test_a_fresh_seed_each_time_unless_locked(draft: Draft) -> None:
+    seeds = {draft.take_seed() for _ in range(8)}
+    assert len(seeds) > 1
+    draft.set(seed_locked=True, seed=3)
+    assert {draft.take_seed() for _ in range(3)} == {3}
+
+
+def test_the_draft_survives_a_restart(draft: Draft) -> None:
+    draft.set_prompt("text")
+    draft.set_mode(Mode.I2V)
+    draft.set_prompt("image")
+    draft.set(width=256, noise2clean_kvrange=(2, 2, 2, 2), seconds=None)
+    again = Draft()
+    again.restore(json.loads(json.dumps(draft.to_json())))
+    assert (again.mode, again.prompt, again.prompt_of(Mode.T2V)) == (Mode.I2V, "image", "text")
+    assert again.settings == draft.settings
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {},
+        {"mode": "x", "prompts": 3, "settings": []},
+        {"settings": {"model": "gone"}},
+        {"settings": {"width": "wide"}},
+        {"settings": {"crf": 99}},
+        {"settings": {"file_format": "exe"}},
+    ],
+)
+def test_a_damaged_draft_is_the_usual_one(draft: Draft, saved: dict[str, object]) -> None:
+    draft.restore(saved)
+    assert draft.settings == GenerationSettings.of_model()
+    assert draft.mode is Mode.T2V
+
+
+def test_names_are_readable_and_free(tmp_path: Path, draft: Draft) -> None:
+    assert wished_name('A "red" circle/moves: left!', "t2v", 7, "mp4").name == (
+        "A red circle moves left 7.mp4"
+    )
+    assert wished_name("", "i2v", 7, "webm").name == "i2v 7.webm"
+    assert wished_name("一个红色的圆", "t2v", 7, "png").name == "一个红色的圆 7"
+    assert len(wished_name("word " * 50, "t2v", 7, "gif").name) < 64
+    draft.set_prompt("circle")
+    folder = tmp_path / "new"
+    first = with_output(draft.request(), folder).output
+    assert first == str(folder / "circle 0.mp4")
+    Path(first).touch()
+    assert with_output(draft.request(), folder).output != first
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, draft: Draft) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        with_output(draft.request(), tmp_path / "file" / "folder")

@@ -1,0 +1,143 @@
+"""The state of a job, fed with the events of the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.panels.progress import duration, figures, job_sentence
+from magi_desktop.state.jobs import ChunkPhase, JobState, Phase
+from magi_engine.errors import MagiError
+from magi_engine.runtime.events import (
+    Cancelled,
+    ChunkReady,
+    ChunkState,
+    ChunkStatus,
+    DecodingStarted,
+    Failed,
+    Finished,
+    Paused,
+    Progress,
+    PromptChanged,
+    Resumed,
+    Stage,
+    StageStarted,
+)
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+
+
+@pytest.fixture
+def job(qtbot: QtBot) -> JobState:
+    job = JobState()
+    job.begin(request(60))
+    return job
+
+
+def request(num_frames: int | None) -> GenerationRequest:
+    prompts = (PromptChange(0, "first"), PromptChange(2, "last"))
+    return GenerationRequest(Mode.T2V, "pocket", 128, 128, num_frames, prompts)
+
+
+def progress(chunk: int, step: int, num_chunks: int | None = 3) -> Progress:
+    return Progress(
+        active=(ChunkStatus(chunk, ChunkState.DENOISING, step),),
+        num_steps=16,
+        chunks_done=chunk,
+        num_chunks=num_chunks,
+        frames_done=chunk * 24,
+        fraction=None if num_chunks is None else 0.25,
+        elapsed_s=1.0,
+        seconds_per_step=0.1,
+        frames_per_second=6.0,
+        eta_s=None if num_chunks is None else 8.0,
+        next_chunk_s=2.0,
+        latents=None,
+    )
+
+
+def ready(chunk: int, first_frame: int, count: int) -> ChunkReady:
+    return ChunkReady(chunk, first_frame, np.zeros((count, 8, 8, 3), np.uint8), None)
+
+
+def test_chunks_are_known_from_the_start_with_their_frames_and_prompts(job: JobState) -> None:
+    assert [(c.first_frame, c.num_frames) for c in job.chunks] == [(0, 24), (24, 24), (48, 12)]
+    assert [c.prompt for c in job.chunks] == ["first", "first", "last"]
+    assert job.phase is Phase.PREPARING
+    job.take(StageStarted(Stage.LOADING_MODEL))
+    assert job_sentence(job) == "Loading the model"
+
+
+def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None:
+    changed: list[int] = []
+    job.chunk_changed.connect(changed.append)
+    job.take(StageStarted(Stage.SAMPLING))
+    job.take(progress(0, 9))
+    assert job_sentence(job) == "Denoising chunk 1, step 9 of 16"
+    assert figures(job) == "0 of 3 chunks  ·  6.0 frames/s  ·  next chunk in 2 s  ·  8 s left"
+    job.take(DecodingStarted(0))
+    assert job.chunks[0].state is ChunkPhase.DECODING
+    assert job_sentence(job) == "Decoding chunk 1"
+    with qtbot.waitSignal(job.frames_ready) as frames:
+        job.take(ready(0, 0, 24))
+    assert frames.args is not None
+    assert frames.args[0] == 0
+    assert job.chunks[0].state is ChunkPhase.READY
+    assert job.frames_done == 24
+    assert set(changed) == {0}
+
+
+def test_a_shorter_first_chunk_moves_the_ones_after_it(job: JobState) -> None:
+    job.take(ready(0, 0, 20))
+    assert [c.first_frame for c in job.chunks] == [0, 20, 44]
+
+
+def test_an_open_ended_job_grows(qtbot: QtBot) -> None:
+    job = JobState()
+    job.begin(request(None))
+    for chunk in range(3):
+        job.take(progress(chunk, 1, None))
+    assert [c.index for c in job.chunks] == [0, 1, 2]
+    assert job.fraction is None
+    assert "chunks" in figures(job)
+    assert "left" not in figures(job)
+
+
+def test_a_new_prompt_shows_on_the_chunks_it_is_for(job: JobState) -> None:
+    job.take(PromptChanged(1, "other"))
+    assert [c.prompt for c in job.chunks] == ["first", "other", "last"]
+
+
+def test_pause_resume_and_stop(job: JobState) -> None:
+    job.take(Paused())
+    assert job.phase is Phase.PAUSED
+    job.take(Resumed())
+    assert job.phase is Phase.RUNNING
+    job.stopping()
+    job.take(progress(1, 2))  # one more step is reported before the engine obeys
+    assert job.phase is Phase.STOPPING
+    job.take(ready(0, 0, 24))
+    job.take(Cancelled(Path("x.mp4"), 24))
+    assert job.phase is Phase.CANCELLED
+    assert [c.index for c in job.chunks] == [0]
+    assert job_sentence(job) == "Stopped; the video so far is kept"
+
+
+def test_the_last_event_is_passed_on_once(job: JobState, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(job.ended):
+        job.take(Finished(Path("x.mp4"), 60, 75.0))
+    assert (job.phase, job.fraction, job.path) == (Phase.FINISHED, 1.0, Path("x.mp4"))
+    assert job_sentence(job) == "Done in 1 min 15 s"
+    job.begin(request(24))
+    job.take(Failed(MagiError("It broke.", "Mend it."), None, 0))
+    assert job_sentence(job) == "It broke."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599, "59 min 59 s"), (4800, "1 h 20 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,95 @@
+"""The settings file: atomic, versioned, and never in the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.settings import Preferences, PreferenceValues, SettingsFile
+
+
+@pytest.fixture
+def path(tmp_path: Path, qtbot: QtBot) -> Path:
+    return tmp_path / "config" / "settings.json"
+
+
+def test_what_is_set_is_there_after_a_restart_and_unknown_keys_stay(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"version": 1, "future": {"x": 1}, "window": {"old": true}}')
+    file = SettingsFile(path)
+    file.set_section("window", {"geometry": "abc"})
+    Preferences(file).set("live_preview", False)
+    file.flush()
+    again = SettingsFile(path)
+    assert again.section("window") == {"old": True, "geometry": "abc"}
+    assert again.section("future") == {"x": 1}
+    assert Preferences(again).get("live_preview") is False
+    assert again.notice is None
+    assert [p.name for p in path.parent.iterdir()] == ["settings.json"]
+
+
+def test_changes_are_saved_by_themselves(path: Path, qtbot: QtBot) -> None:
+    file = SettingsFile(path)
+    file.set_section("draft", {"mode": "i2v"})
+    qtbot.waitUntil(path.exists)
+    assert json.loads(path.read_text())["draft"] == {"mode": "i2v"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": "one"}', "{}", "\x00\x01"])
+def test_a_damaged_file_is_kept_aside_replaced_and_said(path: Path, text: str) -> None:
+    path.parent.mkdir()
+    path.write_text(text)
+    file = SettingsFile(path)
+    assert file.notice is not None
+    file.set_section("draft", {"mode": "i2v"})
+    file.flush()
+    assert json.loads(path.read_text())["draft"] == {"mode": "i2v"}
+    kept = [p for p in path.parent.iterdir() if "corrupt" in p.name]
+    assert [p.read_text() for p in kept] == [text]
+
+
+def test_an_older_file_is_backed_up_and_brought_up_to_date(path: Path) -> None:
+    path.parent.mkdir()
+    old = {"version": 1, "preferences": {"theme": "dark"}}
+    path.write_text(json.dumps(old))
+
+    def rename(data: dict[str, Any]) -> dict[str, Any]:
+        preferences = data["preferences"]
+        return {**data, "preferences": {"appearance": preferences.pop("theme")}}
+
+    file = SettingsFile(path, version=2, migrations={1: rename})
+    assert Preferences(file).get("appearance") == "dark"
+    assert json.loads(path.with_suffix(".version-1.json").read_text()) == old
+
+
+def test_a_newer_file_is_left_alone_and_said(path: Path) -> None:
+    path.parent.mkdir()
+    text = '{"version": 99, "preferences": {"appearance": "dark"}}'
+    path.write_text(text)
+    file = SettingsFile(path)
+    assert file.notice is not None
+    assert Preferences(file).values == PreferenceValues()
+    file.set_section("draft", {"mode": "i2v"})
+    file.flush()
+    assert path.read_text() == text
+
+
+def test_a_read_only_folder_costs_no_more_than_the_settings(tmp_path: Path, qtbot: QtBot) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    file = SettingsFile(blocked / "settings.json")
+    file.set_section("draft", {"mode": "i2v"})
+    file.flush()
+    assert file.section("draft") == {"mode": "i2v"}
+
+
+def test_preferences_of_a_wrong_type_count_as_missing(path: Path) -> None:
+    path.parent.mkdir()
+    saved = {"live_preview": "yes", "frame_memory_mb": True, "appearance": "dark"}
+    path.write_text(json.dumps({"version": 1, "preferences": saved}))
+    values = Preferences(SettingsFile(path)).values
+    assert values == PreferenceValues(appearance="dark")

@@ -1,0 +1,81 @@
+"""Colours can be read, icons can be drawn, and both follow the theme."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.theme.icons import bind_icon, icon
+from magi_desktop.theme.style import Appearance, style_sheet, theme
+from magi_desktop.theme.tokens import DARK, LIGHT, Tokens
+from magi_engine.resources import resource_path
+
+_TEXT, _GRAPHIC = 4.5, 3.0
+"""What WCAG 2.2 AA asks of small text, and of what has to be seen to use a control."""
+
+
+def contrast(first: str, second: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("k", [LIGHT, DARK], ids=["light", "dark"])
+def test_every_pair_of_text_and_ground_can_be_read(k: Tokens) -> None:
+    grounds = (k.window, k.surface, k.surface_raised, k.surface_sunken, k.accent_soft)
+    for text in (k.text, k.text_muted, k.accent_text, k.error, k.warning, k.success):
+        for ground in grounds:
+            assert contrast(text, ground) >= _TEXT, (text, ground)
+    for ground in (k.accent, k.accent_hover, k.accent_pressed):
+        assert contrast(k.text_on_accent, ground) >= _TEXT, ground
+    assert contrast(k.error, k.error_soft) >= _TEXT
+    for ground in (k.window, k.surface):
+        assert contrast(k.border_strong, ground) >= _GRAPHIC, ground
+        assert contrast(k.accent, ground) >= _GRAPHIC, ground
+
+
+def test_the_style_sheet_names_only_pictures_that_exist(qtbot: QtBot) -> None:
+    for tokens in (LIGHT, DARK):
+        for path in re.findall(r'url\("([^"]+)"\)', style_sheet(tokens)):
+            assert Path(path).is_file()
+
+
+def test_every_icon_is_drawn_in_the_colour_asked_for(qtbot: QtBot) -> None:
+    tinted = [
+        path
+        for path in resource_path("icons").glob("*.svg")
+        if "currentColor" in path.read_text(encoding="utf-8")
+    ]
+    assert len(tinted) > 40
+    for path in tinted:
+        image = icon(path.stem, "#ff0000").pixmap(48, 48).toImage()
+        assert _share_of_red(image) > 0.005, path.name
+
+
+def _share_of_red(image: QImage) -> float:
+    pixels = [image.pixelColor(x, y) for x in range(48) for y in range(48)]
+    return sum(p.alpha() > 128 and p.red() > 200 and p.green() < 60 for p in pixels) / len(pixels)
+
+
+def test_widgets_follow_a_change_of_the_theme(qtbot: QtBot) -> None:
+    button, label = QPushButton(), QLabel("text")
+    qtbot.addWidget(button)
+    qtbot.addWidget(label)
+    theme().apply(Appearance.LIGHT)
+    bind_icon(button, "play")
+    light = button.icon().pixmap(24, 24).toImage()
+    with qtbot.waitSignal(theme().changed):
+        theme().apply(Appearance.DARK)
+    assert button.icon().pixmap(24, 24).toImage() != light
+    assert label.palette().windowText().color() == QColor(DARK.text)
+    theme().apply(Appearance.SYSTEM)
+    assert theme().tokens in (LIGHT, DARK)
