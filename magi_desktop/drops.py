@@ -129,7 +129,7 @@ def save_picture(image: QImage, folder: Path) -> Path:
     except OSError as error:
         raise _not_saved(folder) from error
     path = free_name(folder / time.strftime("Pasted %Y-%m-%d %H.%M.%S.png"))
-    if not image.save(str(path), "PNG"):
+    if not image.save(str(path)):
         raise _not_saved(folder)
     return path
 

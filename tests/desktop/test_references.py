@@ -86,7 +86,7 @@ def test_what_a_cut_off_video_promises_is_not_believed(tmp_path: Path) -> None:
 def test_a_video_whose_index_was_cut_off(tmp_path: Path) -> None:
     whole = foreign_video(tmp_path / "whole.mp4", [40 * i for i in range(50)]).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 7 // 10])
-    with pytest.raises(MediaReadError, match="cut.mp4"):
+    with pytest.raises(MediaReadError, match="cut"):
         load_reference(tmp_path / "cut.mp4")
 
 
@@ -112,5 +112,5 @@ def test_bad_files_end_in_a_sentence(tmp_path: Path) -> None:
 def test_pixels_survive(tmp_path: Path) -> None:
     thumbnail = load_reference(image_file(tmp_path / "a.png", 33, 17)).thumbnail
     expected = picture(33, 17)
-    assert thumbnail.pixelColor(32, 16).getRgb()[:3] == tuple(expected[16, 32])
-    assert thumbnail.pixelColor(5, 9).getRgb()[:3] == tuple(expected[9, 5])
+    assert thumbnail.pixelColor(32, 16) == QColor(*map(int, expected[16, 32]))
+    assert thumbnail.pixelColor(5, 9) == QColor(*map(int, expected[9, 5]))
