@@ -11,6 +11,7 @@ from magi_engine.runtime.control import Command, ControlBox
 from magi_engine.runtime.events import Event, Failed
 from magi_engine.runtime.job import Job
 from magi_engine.runtime.models import ModelShelf
+from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.request import GenerationRequest
 
 
@@ -19,15 +20,19 @@ class Engine:
 
     Args:
         models_dir: where downloaded models are; None: the usual place of this system.
+        cache_dir: where things are kept that can be made again; None: the usual place.
     """
 
-    def __init__(self, models_dir: Path | None = None) -> None:
+    def __init__(self, models_dir: Path | None = None, cache_dir: Path | None = None) -> None:
         self._shelf = ModelShelf(models_dir)
+        self._cache_dir = cache_dir or default_cache_dir()
         self._running = threading.Lock()
         self._box = ControlBox()
 
-    def generate(self, request: GenerationRequest) -> Iterator[Event]:
+    def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
         """Generate a video while the returned generator is pulled.
+
+        With ``preview`` there are ``PreviewReady`` events, at most eight a second.
 
         The last event is exactly one of Finished, Cancelled and Failed; errors come as Failed
         and are not raised. Closing the generator at any point frees what the job holds and
@@ -35,7 +40,7 @@ class Engine:
         """
         # Commands count from this call on, not from the first pull.
         box = self._box = ControlBox()
-        return self._generate(request, box)
+        return self._generate(request, box, self._cache_dir if preview else None)
 
     def control(self, command: Command) -> None:
         """Tell the job of the latest ``generate`` something; from any thread, at any time."""
@@ -46,7 +51,9 @@ class Engine:
         with self._running:
             self._shelf.clear()
 
-    def _generate(self, request: GenerationRequest, box: ControlBox) -> Iterator[Event]:
+    def _generate(
+        self, request: GenerationRequest, box: ControlBox, previews_dir: Path | None
+    ) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
             error = MagiError(
                 "Another video is being generated.", "Wait until it is done, or cancel it."
@@ -54,6 +61,6 @@ class Engine:
             yield Failed(error, path=None, frames=0)
             return
         try:
-            yield from Job(self._shelf, request, box).events()
+            yield from Job(self._shelf, request, box, previews_dir).events()
         finally:
             self._running.release()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from magi_engine.runtime.choice import model_config
@@ -21,6 +23,7 @@ from magi_engine.runtime.events import (
     Finished,
     Notice,
     Paused,
+    PreviewReady,
     PromptChanged,
     Resumed,
     Stage,
@@ -30,6 +33,7 @@ from magi_engine.runtime.failures import UnexpectedError, named_error, without_t
 from magi_engine.runtime.models import LoadedModel, ModelShelf
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.plan import LengthPlan, plan_length
+from magi_engine.runtime.preview import Previewer
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
 from magi_engine.runtime.references import Reference, read_reference
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 
     from magi_engine.config.official import MagiConfig
     from magi_engine.sampling.prompts import CaptionTrack
-    from magi_engine.sampling.sampler import ChunkDone
+    from magi_engine.sampling.sampler import ChunkDone, StepDone
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +53,24 @@ Events = Generator[Event, None, None]
 
 
 class Job:
-    """Runs one request. ``events`` may be called once."""
+    """Runs one request. ``events`` may be called once.
 
-    def __init__(self, shelf: ModelShelf, request: GenerationRequest, box: ControlBox) -> None:
+    Args:
+        cache_dir: where the map for previews is kept; None: no previews.
+    """
+
+    def __init__(
+        self,
+        shelf: ModelShelf,
+        request: GenerationRequest,
+        box: ControlBox,
+        cache_dir: Path | None = None,
+    ) -> None:
         self._shelf = shelf
         self._request = request
         self._box = box
+        self._cache_dir = cache_dir
+        self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
         self._output = VideoOutput(request)
 
@@ -197,12 +213,13 @@ class Job:
         from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
 
         settings = SamplerSettings.from_config(config)
-        runtime = config.runtime_config
+        if self._cache_dir is not None:
+            self._previewer = model.previewer(self._cache_dir)
         meter = ProgressMeter(
             plan,
             settings.num_steps,
             settings.window_size,
-            settings.chunk_width * runtime.temporal_downsample_factor,
+            settings.chunk_width * model.frames_per_latent,
             self._stopwatch,
         )
         steps = Sampler(model.dit, settings).sample(
@@ -223,6 +240,7 @@ class Job:
                     model.synchronize()
                     window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
                     yield meter.step_done(window, time.monotonic() - started, event.latents)
+                    yield from self._preview(model, event, plan, prefix)
                 else:
                     yield DecodingStarted(event.index - plan.first_chunk)
                     started = time.monotonic()
@@ -236,22 +254,41 @@ class Job:
         self, model: LoadedModel, done: ChunkDone, plan: LengthPlan, prefix: Tensor | None
     ) -> ChunkReady:
         """Decode a chunk and put it into the file."""
-        latents = done.latents
-        if done.index == plan.first_chunk:
-            latents = self._first_chunk(latents, plan, prefix)
+        latents = self._of_result(done.index, done.latents, plan, prefix)
         frames = model.decode(latents)
+        if self._previewer is not None:
+            self._previewer.learn(latents, frames)
         first = self._output.frames
         if plan.num_frames is not None:
             frames = frames[: plan.num_frames - first]
         self._output.write(frames)
         return ChunkReady(done.index - plan.first_chunk, first, frames, latents.cpu())
 
-    def _first_chunk(self, latents: Tensor, plan: LengthPlan, prefix: Tensor | None) -> Tensor:
-        """The first emitted chunk as it belongs into the result.
+    def _preview(
+        self, model: LoadedModel, done: StepDone, plan: LengthPlan, prefix: Tensor | None
+    ) -> Events:
+        """A rough picture of the oldest chunk, if it is time for one."""
+        if self._previewer is None:
+            return
+        index = done.chunks[0].index
+        frames = self._previewer.picture(lambda: self._of_result(index, done.clean(), plan, prefix))
+        if frames is None:
+            return
+        if plan.num_frames is not None:
+            frames_left = plan.num_frames - self._output.frames
+            frames = frames[: math.ceil(frames_left / model.frames_per_latent)]
+        yield PreviewReady(index - plan.first_chunk, frames)
+
+    def _of_result(
+        self, index: int, latents: Tensor, plan: LengthPlan, prefix: Tensor | None
+    ) -> Tensor:
+        """A chunk's latents as they belong into the result.
 
         The sampler puts an image back before every step, but its last step moves it once more;
         the result begins with the image itself.
         """
+        if index != plan.first_chunk:
+            return latents
         if self._request.mode is Mode.I2V and prefix is not None:
             latents = latents.clone()
             latents[:, :, : prefix.shape[2]] = prefix

@@ -19,6 +19,7 @@ from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import Tile, ViTVAE
 from magi_engine.runtime.memory import free_bytes, require_room
+from magi_engine.runtime.preview import Previewer
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
 from magi_engine.weights.layout import FoundModel
@@ -200,6 +201,16 @@ class LoadedModel:
         pixels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
 
+    def previewer(self, cache_dir: Path) -> Previewer:
+        """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""
+        return Previewer(
+            self.found.files.autoencoder,
+            self._scale_factor,
+            self.found.config.model_config.latent_channels,
+            self.encode,
+            cache_dir,
+        )
+
     def synchronize(self) -> None:
         """Wait for the device, so that a step has really been done when we say so."""
         if self.device.type == "cuda":
@@ -219,6 +230,11 @@ class LoadedModel:
     def pixels_per_latent(self) -> int:
         """Pixels along each side that one latent stands for."""
         return self.vae.config.patch_size
+
+    @property
+    def frames_per_latent(self) -> int:
+        """Frames of video that one latent frame stands for."""
+        return self.found.config.runtime_config.temporal_downsample_factor
 
     @property
     def _tile(self) -> Tile:

@@ -88,11 +88,14 @@ class StepDone:
         chunks: the window.
         num_steps: steps each chunk needs in all.
         latents: gives the window's current, still noisy latents (R, 16, chunk_width, h, w).
+        clean: gives the oldest chunk's latents (1, 16, T, h, w) as they would be if it went on
+            straight to the end; frames of a prefix are cut off as in :class:`ChunkDone`.
     """
 
     chunks: tuple[ChunkStep, ...]
     num_steps: int
     latents: Callable[[], Tensor]
+    clean: Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
@@ -272,7 +275,7 @@ class _Run:
                     self.latents[chunk] = self.latents[chunk] + v[None] * duration.item()
                 if reread:
                     del self.latents[stage.first - 1]
-                yield self._progress(stage, index)
+                yield self._progress(stage, index, velocity[:1])
             # 4. The oldest chunk leaves, if its steps are all done.
             if stage.steps[0] + stage.length == self.settings.num_steps:
                 yield self._finished(stage.first)
@@ -462,19 +465,27 @@ class _Run:
                 )
             )
 
-    def _progress(self, stage: Stage, index: int) -> StepDone:
+    def _progress(self, stage: Stage, index: int, velocity: Tensor) -> StepDone:
         chunks = tuple(
             ChunkStep(c, s + index + 1) for c, s in zip(stage.chunks, stage.steps, strict=True)
         )
         window = [self.latents[c] for c in stage.chunks]
-        return StepDone(chunks, self.settings.num_steps, lambda: torch.cat(window))
+        left = (1 - self.times[chunks[0].step]).item()
+        skip = self._prefix_frames_of(stage.first)
+        return StepDone(
+            chunks,
+            self.settings.num_steps,
+            lambda: torch.cat(window),
+            lambda: (window[0] + velocity * left)[:, :, skip:],
+        )
 
     def _finished(self, chunk: int) -> ChunkDone:
         del self.chunk_captions[chunk]
-        latents = self.latents[chunk]
-        skip = max(0, self.emit_from - chunk * self.settings.chunk_width)
         # The chunk stays for the clean read; a copy leaves.
-        return ChunkDone(chunk, latents[:, :, skip:].clone())
+        return ChunkDone(chunk, self.latents[chunk][:, :, self._prefix_frames_of(chunk) :].clone())
+
+    def _prefix_frames_of(self, chunk: int) -> int:
+        return max(0, self.emit_from - chunk * self.settings.chunk_width)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings, StepDone
+from magi_engine.sampling.schedule import timestep_schedule
 
 WINDOWS = range(1, 9)
 STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 5: 20, 6: 12, 7: 28, 8: 8}
@@ -101,6 +102,22 @@ def test_progress_keeps_the_latents_of_its_own_step(toy) -> None:
             at_once.append(event.latents().clone())
             late.append(event.latents)
     assert all(torch.equal(now, ask()) for now, ask in zip(at_once, late, strict=True))
+
+
+@pytest.mark.parametrize("prefix_frames", [0, 3])
+def test_the_clean_picture_is_where_the_last_step_was_heading(toy, prefix_frames: int) -> None:
+    settings = toy.settings(window_size=1, num_steps=4, noise2clean_kvrange=(2,))
+    times = timestep_schedule(4, settings.shortcut_mode)
+    events = run(toy, settings, 3, prefix_frames=prefix_frames)
+    for before, event in itertools.pairwise(events):
+        if isinstance(event, ChunkDone):
+            assert isinstance(before, StepDone)
+            torch.testing.assert_close(before.clean(), event.latents)
+        elif isinstance(before, StepDone) and event.chunks[0].index == 2:
+            step = event.chunks[0].step
+            moved = (event.latents() - before.latents()) / (times[step] - times[step - 1])
+            expected = event.latents() + moved * (1 - times[step])
+            torch.testing.assert_close(event.clean(), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_results_do_not_need_inference_mode_and_leave_gradients_on(toy) -> None:
