@@ -1,0 +1,332 @@
+"""What few people need: guidance, how far chunks look back, special tokens, the file."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.panels.field import SPIN_WIDTH, Field, NumberBox, name_control
+from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
+from magi_desktop.panels.rows import slider
+from magi_desktop.panels.values import choose, effective
+from magi_desktop.state.draft import Draft
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+from magi_engine.config.official import SHORTCUT_MODES
+from magi_engine.model.special_tokens import SpecialToken
+
+_MOST_CHUNKS_BACK = 32
+
+
+class ScaleRow(Field):
+    """One guidance strength: a slider and a number. Off for distilled models."""
+
+    def __init__(self, draft: Draft, name: str, most: float, step: float, parent: QWidget) -> None:
+        super().__init__(draft, (name,), parent=parent)
+        self._name, self._step = name, step
+        self.slider: QSlider = slider(self, 0, round(most / step))
+        self.slider.valueChanged.connect(self._slid)
+        self.box = NumberBox(self)
+        self.box.setRange(0, most)
+        self.box.setDecimals(2)
+        self.box.setSingleStep(step)
+        self.box.setKeyboardTracking(False)
+        self.box.setFixedWidth(SPIN_WIDTH)
+        self.box.valueChanged.connect(self._typed)
+        self.wheel_guard.watch(self.slider, self.box)
+
+    def finish(self, title: str, hint: str) -> ScaleRow:
+        """Name the row."""
+        controls = QHBoxLayout()
+        controls.setSpacing(t.SPACE_2)
+        controls.addWidget(self.slider, 1)
+        controls.addWidget(self.box)
+        self.set_up(title, controls, self.box, hint)
+        name_control(self.slider, title.replace("&", ""), hint)
+        return self
+
+    def refresh(self) -> None:
+        value = effective(self.draft, self._name)
+        distilled = self.draft.config.engine_config.distill
+        with QSignalBlocker(self.slider), QSignalBlocker(self.box):
+            self.slider.setValue(round(value / self._step))
+            self.box.setValue(value)
+        self.slider.setEnabled(not distilled)
+        self.box.setEnabled(not distilled)
+        self.say(
+            self.tr("Built into this model: it is distilled, and takes no other value.")
+            if distilled
+            else ""
+        )
+
+    @Slot(int)
+    def _slid(self, position: int) -> None:
+        self._typed(position * self._step)
+
+    @Slot(float)
+    def _typed(self, value: float) -> None:
+        choose(self.draft, **{self._name: round(value, 4)})
+
+
+class PassesRow(Field):
+    """cfg_number: forwards per step. Only one value works; a wrong one can be corrected."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("cfg_number",), parent=parent)
+        self.combo = QComboBox(self)
+        self.combo.addItem(self.tr("1, for distilled models"), 1)
+        self.combo.addItem(self.tr("3, for base models"), 3)
+        self.combo.activated.connect(self._chosen)
+        self.wheel_guard.watch(self.combo)
+        self.set_up(
+            self.tr("Passes per step"),
+            self.combo,
+            self.combo,
+            self.tr("How often the network runs in each step; the kind of model decides it."),
+        )
+
+    def refresh(self) -> None:
+        passes = effective(self.draft, "cfg_number")
+        self.combo.setCurrentIndex(self.combo.findData(passes))
+        fitting = passes == (1 if self.draft.config.engine_config.distill else 3)
+        self.combo.setEnabled(not fitting)
+        self.say(self.tr("The only value that works with this model.") if fitting else "")
+
+    @Slot(int)
+    def _chosen(self, index: int) -> None:
+        choose(self.draft, cfg_number=self.combo.itemData(index))
+
+
+class LookBackRow(Field):
+    """noise2clean_kvrange: for each stage of denoising, how many chunks are seen."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("noise2clean_kvrange",), parent=parent)
+        self.edit = QLineEdit(self)
+        self.edit.setPlaceholderText(self.tr("as far as there is"))
+        self.edit.editingFinished.connect(self._typed)
+        self.set_up(
+            self.tr("Look back while denoising"),
+            self.edit,
+            self.edit,
+            self.tr("Chunks each chunk sees, itself included, from the noisiest stage on."),
+        )
+
+    def refresh(self) -> None:
+        ranges = effective(self.draft, "noise2clean_kvrange")
+        self.edit.setText(", ".join(str(chunks) for chunks in ranges))
+        self.say(self.tr("One number for each stage, noisiest first."))
+
+    @Slot()
+    def _typed(self) -> None:
+        parts = [part for part in self.edit.text().replace(",", " ").split() if part]
+        if not all(part.isdecimal() and 1 <= int(part) <= _MOST_CHUNKS_BACK for part in parts):
+            self.say(
+                self.tr("Write numbers from 1 to {}, such as 5, 4, 3, 2.").format(
+                    _MOST_CHUNKS_BACK
+                ),
+                "error",
+            )
+            return
+        choose(self.draft, noise2clean_kvrange=tuple(int(part) for part in parts))
+        self.refresh()
+
+
+class CleanLookBackRow(Field):
+    """clean_chunk_kvrange: how far finished chunks look back."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("clean_chunk_kvrange",), parent=parent)
+        self.box = QSpinBox(self)
+        self.box.setRange(1, _MOST_CHUNKS_BACK)
+        self.box.setKeyboardTracking(False)
+        self.box.valueChanged.connect(self._typed)
+        self.wheel_guard.watch(self.box)
+        self.set_up(
+            self.tr("Look back when finished"),
+            self.box,
+            self.box,
+            self.tr("Chunks a finished chunk sees, itself included, when it is remembered."),
+        )
+
+    def refresh(self) -> None:
+        with QSignalBlocker(self.box):
+            self.box.setValue(effective(self.draft, "clean_chunk_kvrange"))
+
+    @Slot(int)
+    def _typed(self, chunks: int) -> None:
+        choose(self.draft, clean_chunk_kvrange=chunks)
+
+
+class TokensRow(Field):
+    """Special tokens in front of the caption."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("special_tokens",), parent=parent)
+        # In the order of the default, so that switching one off and on again is no change.
+        labels = {
+            SpecialToken.HQ: (
+                self.tr("High quality"),
+                self.tr("Asks for a clean, sharp picture."),
+            ),
+            SpecialToken.DURATION: (
+                self.tr("Knows the length"),
+                self.tr("Tells each chunk how many more will follow."),
+            ),
+            SpecialToken.STATIC_FIRST_FRAMES: (
+                self.tr("Still start"),
+                self.tr("The first frames hardly move."),
+            ),
+            SpecialToken.DYNAMIC_FIRST_FRAMES: (
+                self.tr("Lively start"),
+                self.tr("There is motion from the first frame on."),
+            ),
+            SpecialToken.TWO_D_ANIME: (
+                self.tr("2D anime"),
+                self.tr("Drawn like an animated film."),
+            ),
+            SpecialToken.THREE_D_MODEL: (
+                self.tr("3D model"),
+                self.tr("Looks like computer animation."),
+            ),
+            SpecialToken.BORDERNESS: (
+                self.tr("Borders"),
+                self.tr("The token the model learned for pictures with borders."),
+            ),
+        }
+        self.boxes: dict[str, QCheckBox] = {}
+        grid = QGridLayout()
+        grid.setSpacing(t.SPACE_1)
+        grid.setColumnStretch(0, 1)
+        grid.setColumnStretch(1, 1)
+        for index, (token, (name, hint)) in enumerate(labels.items()):
+            box = QCheckBox(name, self)
+            name_control(box, name, hint)
+            box.clicked.connect(self._clicked)
+            grid.addWidget(box, index // 2, index % 2)
+            self.boxes[token.value] = box
+        first = next(iter(self.boxes.values()))
+        hint = first.toolTip()
+        self.set_up(self.tr("Special tokens"), grid, first, hint)
+        first.setAccessibleName(first.text())
+
+    def refresh(self) -> None:
+        chosen = self.draft.settings.special_tokens
+        for name, box in self.boxes.items():
+            box.setChecked(name in chosen)
+
+    @Slot()
+    def _clicked(self) -> None:
+        others = [n for n in self.draft.settings.special_tokens if n not in self.boxes]
+        chosen = [name for name, box in self.boxes.items() if box.isChecked()]
+        self.draft.set(special_tokens=(*chosen, *others))
+
+
+class ShortcutRow(Field):
+    """shortcut_mode: where the large and the small steps lie."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("shortcut_mode",), also=("num_steps",), parent=parent)
+        self.combo = QComboBox(self)
+        for mode in SHORTCUT_MODES:
+            self.combo.addItem(mode.replace(",", ", "), mode)
+        self.combo.activated.connect(self._chosen)
+        self.wheel_guard.watch(self.combo)
+        self.set_up(
+            self.tr("Shortcut steps"),
+            self.combo,
+            self.combo,
+            self.tr("Whether large steps come first or last, as one part of so many."),
+        )
+
+    def refresh(self) -> None:
+        mode = effective(self.draft, "shortcut_mode")
+        self.combo.setCurrentIndex(self.combo.findData(mode))
+        self.say(self.tr("Matters for numbers of steps that divide by 3, such as 12."))
+
+    @Slot(int)
+    def _chosen(self, index: int) -> None:
+        choose(self.draft, shortcut_mode=self.combo.itemData(index))
+
+
+class AdvancedSection(QWidget):
+    """A heading that opens and closes the rows below it.
+
+    Signals:
+        toggled: whether it is open now.
+    """
+
+    toggled = Signal(bool)
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.button = QToolButton(self)
+        self.button.setText(self.tr("&Advanced"))
+        self.button.setCheckable(True)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setProperty("kind", "section")
+        name_control(
+            self.button,
+            self.tr("Advanced"),
+            self.tr("Show or hide the settings that are seldom needed."),
+        )
+        self.button.toggled.connect(self._toggled)
+        self.body = QWidget(self)
+        rows = QVBoxLayout(self.body)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(t.SPACE_4)
+        self.fields = self._fields(draft)
+        for field in self.fields:
+            rows.addWidget(field)
+        down = QVBoxLayout(self)
+        down.setContentsMargins(0, 0, 0, 0)
+        down.setSpacing(t.SPACE_3)
+        down.addWidget(self.button)
+        down.addWidget(self.body)
+        self._toggled(False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the rows show."""
+        return self.button.isChecked()
+
+    def set_open(self, is_open: bool) -> None:
+        """Show or hide the rows."""
+        self.button.setChecked(is_open)
+
+    @Slot(bool)
+    def _toggled(self, is_open: bool) -> None:
+        self.body.setVisible(is_open)
+        bind_icon(self.button, "chevron-down" if is_open else "chevron-right", "text_muted")
+        self.toggled.emit(is_open)
+
+    def _fields(self, draft: Draft) -> list[Field]:
+        return [
+            FormatRow(draft, self.body),
+            FileQualityRow(draft, self.body),
+            FpsRow(draft, self.body),
+            ScaleRow(draft, "text_scale", 20.0, 0.5, self.body).finish(
+                self.tr("Prompt strength"),
+                self.tr("How closely the video follows the prompt; too much looks harsh."),
+            ),
+            ScaleRow(draft, "prev_chunk_scale", 5.0, 0.1, self.body).finish(
+                self.tr("Continuity"),
+                self.tr("How closely each chunk follows the one before it."),
+            ),
+            PassesRow(draft, self.body),
+            LookBackRow(draft, self.body),
+            CleanLookBackRow(draft, self.body),
+            TokensRow(draft, self.body),
+            ShortcutRow(draft, self.body),
+        ]

@@ -1,0 +1,194 @@
+"""The row that all settings share: label, reset, control, and a sentence where one is needed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.state.draft import Draft
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+
+SPIN_WIDTH = 84
+"""Width of a number beside a slider."""
+_RESET_SIZE = 20
+
+
+def set_role(widget: QWidget, role: str) -> None:
+    """Give a widget another look of the style sheet."""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def wrapped_label(role: str, parent: QWidget | None = None) -> QLabel:
+    """A label that takes the width it gets and breaks its lines."""
+    label = QLabel(parent)
+    label.setProperty("role", role)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def icon_button(name: str, accessible_name: str, hint: str, parent: QWidget) -> QToolButton:
+    """A small button that is only an icon."""
+    button = QToolButton(parent)
+    button.setProperty("kind", "icon")
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    bind_icon(button, name)
+    name_control(button, accessible_name, hint)
+    return button
+
+
+def name_control(widget: QWidget, accessible_name: str, hint: str) -> None:
+    """Say what a control is to those who see it and to those who hear it."""
+    widget.setAccessibleName(accessible_name)
+    widget.setAccessibleDescription(hint)
+    widget.setToolTip(hint)
+
+
+class WheelGuard(QObject):
+    """Keeps the wheel from changing a control that only happens to be under the pointer."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if (
+            event.type() is QEvent.Type.Wheel
+            and isinstance(watched, QWidget)
+            and not watched.hasFocus()
+        ):
+            event.ignore()
+            return True
+        return False
+
+    def watch(self, *widgets: QWidget) -> None:
+        """Guard these; they also no longer take the focus from the wheel."""
+        for widget in widgets:
+            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            widget.installEventFilter(self)
+
+
+class NumberBox(QDoubleSpinBox):
+    """A number without needless zeros: "4 s" rather than "4.00 s"."""
+
+    def textFromValue(self, value: float) -> str:
+        return self.locale().toString(value, "g", 6)
+
+
+class Field(QWidget):
+    """One setting: a label, a reset that shows when there is something to reset, a control.
+
+    A subclass builds its control, calls :meth:`set_up`, and fills ``refresh``, which is called
+    whenever one of its fields of the draft has changed.
+
+    Args:
+        names: fields of the draft that the reset button resets.
+        also: further fields that the row depends on.
+    """
+
+    reset_done = Signal()
+
+    def __init__(
+        self,
+        draft: Draft,
+        names: tuple[str, ...],
+        also: tuple[str, ...] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.draft = draft
+        self.names = names
+        self._watched = {*names, *also, "model", "config_path"}
+        self.label = QLabel(self)
+        self.value = QLabel(self)
+        self.value.setProperty("role", "muted")
+        self.note = wrapped_label("caption", self)
+        self.note.hide()
+        self.reset_button = icon_button("reset", "", "", self)
+        self.reset_button.setProperty("kind", "")
+        self.reset_button.setFixedSize(_RESET_SIZE, _RESET_SIZE)
+        self.reset_button.clicked.connect(self.reset)
+        self.wheel_guard = WheelGuard(self)
+        self._header = QHBoxLayout()
+        self._header.setSpacing(t.SPACE_1)
+        # Its height stays the same whether or not the reset button shows.
+        self._header.addStrut(_RESET_SIZE)
+        self._header.addWidget(self.label)
+        self._header.addWidget(self.reset_button)
+        self._header.addStretch(1)
+        self._header.addWidget(self.value)
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        self.rows.setSpacing(t.SPACE_1)
+        self.rows.addLayout(self._header)
+
+    def set_up(self, title: str, control: QWidget | QLayout, buddy: QWidget, hint: str) -> None:
+        """Put the parts together.
+
+        Args:
+            buddy: what the label's mnemonic leads to, and what is called ``title``.
+            hint: one sentence on what the setting does.
+        """
+        self.label.setText(title)
+        self.label.setBuddy(buddy)
+        self.label.setToolTip(hint)
+        plain = title.replace("&", "")
+        name_control(buddy, plain, hint)
+        name_control(
+            self.reset_button,
+            self.tr("Reset: {}").format(plain),
+            self.tr("Go back to the usual value."),
+        )
+        if isinstance(control, QWidget):
+            self.rows.addWidget(control)
+        else:
+            self.rows.addLayout(control)
+        self.rows.addWidget(self.note)
+        self.draft.changed.connect(self._draft_changed)
+        self._update()
+
+    def add_to_header(self, widget: QWidget) -> None:
+        """Put a small control at the right end of the label's line."""
+        self._header.addWidget(widget)
+
+    def say(self, text: str, role: str = "caption") -> None:
+        """Show a sentence below the control; an empty one shows nothing."""
+        set_role(self.note, role)
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def refresh(self) -> None:
+        """Show what the draft holds."""
+        raise NotImplementedError
+
+    def can_reset(self) -> bool:
+        """Whether something differs from its default."""
+        return not all(self.draft.is_default(name) for name in self.names)
+
+    @Slot()
+    def reset(self) -> None:
+        """Give the row's fields their defaults."""
+        had_focus = self.reset_button.hasFocus()
+        self.draft.set(**{name: self.draft.default(name) for name in self.names})
+        buddy = self.label.buddy()
+        if had_focus and buddy is not None:  # the button is gone now
+            buddy.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.reset_done.emit()
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name in self._watched:
+            self._update()
+
+    def _update(self) -> None:
+        self.reset_button.setVisible(self.can_reset())
+        self.refresh()

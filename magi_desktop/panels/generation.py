@@ -1,0 +1,86 @@
+"""The settings of the next video, in one narrow column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from magi_desktop.panels.advanced import AdvancedSection
+from magi_desktop.panels.checks import Checks
+from magi_desktop.panels.model_row import ModelRow
+from magi_desktop.panels.preset_list import PresetStore
+from magi_desktop.panels.presets import PresetBar
+from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow, WindowRow
+from magi_desktop.panels.size_row import SizeRow
+from magi_desktop.state.draft import Draft
+from magi_desktop.theme import tokens as t
+
+
+class GenerationPanel(QWidget):
+    """All settings. Has no margins and no scroll area of its own; usable from 280 px on.
+
+    Args:
+        presets: where named presets are kept.
+        models_dir: where downloaded models are; None: the usual folder.
+
+    Signals:
+        model_wanted: name of a model that was chosen although its files are not here.
+        advanced_toggled: whether the advanced settings show now.
+    """
+
+    model_wanted = Signal(str)
+    advanced_toggled = Signal(bool)
+
+    def __init__(
+        self,
+        draft: Draft,
+        presets: PresetStore,
+        parent: QWidget | None = None,
+        models_dir: Path | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.presets = PresetBar(draft, presets, self)
+        self.model = ModelRow(draft, models_dir, self)
+        self.size_row = SizeRow(draft, self)
+        self.length = LengthRow(draft, self)
+        self.quality = QualityRow(draft, self)
+        self.seed = SeedRow(draft, self)
+        self.window_row = WindowRow(draft, self.quality, self)
+        self.advanced = AdvancedSection(draft, self)
+        self.checks = Checks(draft, self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_4)
+        for widget in (
+            self.presets,
+            self.model,
+            self.size_row,
+            self.length,
+            self.quality,
+            self.seed,
+            self.window_row,
+            self.checks,
+            self.advanced,
+        ):
+            column.addWidget(widget)
+        self.model.model_wanted.connect(self.model_wanted)
+        self.advanced.toggled.connect(self.advanced_toggled)
+
+    @property
+    def advanced_open(self) -> bool:
+        """Whether the advanced settings show."""
+        return self.advanced.is_open
+
+    @advanced_open.setter
+    def advanced_open(self, is_open: bool) -> None:
+        self.advanced.set_open(is_open)
+
+    def look_for_models(self) -> None:
+        """Look again which models are here, for example after a download."""
+        self.model.look_for_models()
+
+    def import_config(self, path: Path) -> None:
+        """Take over an official configuration, such as one dropped on the window."""
+        self.presets.import_file(path)

@@ -1,0 +1,145 @@
+"""Named settings: what is in them, whether they still fit, and the list that is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Protocol
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+
+from magi_desktop.panels.values import effective, legal_steps, nearest, settings_request
+from magi_desktop.state.draft import Draft, GenerationSettings, configuration
+from magi_engine.errors import InvalidRequestError, MagiError
+from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.validation import validate
+
+_NOT_KEPT = ("seed", "seed_locked")
+"""A preset says how videos are made, not which one."""
+_STEP_FIELDS = (
+    "window_size",
+    "shortcut_mode",
+    "cfg_number",
+    "text_scale",
+    "prev_chunk_scale",
+    "noise2clean_kvrange",
+    "clean_chunk_kvrange",
+)
+"""Fields that are as the model has them where a built-in preset is in use."""
+
+
+class PresetStore(Protocol):
+    """Where presets are kept: values by name, as JSON types."""
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        """All of them."""
+        ...
+
+    def save(self, presets: dict[str, dict[str, Any]]) -> None:
+        """Keep exactly these."""
+        ...
+
+
+class PresetList(QObject):
+    """The user's own presets, kept after each change.
+
+    Signals:
+        changed: something was added, renamed or removed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, store: PresetStore, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._presets = {
+            name: values for name, values in store.load().items() if isinstance(values, dict)
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In alphabetical order."""
+        return tuple(sorted(self._presets, key=str.casefold))
+
+    def values(self, name: str) -> dict[str, Any]:
+        """What a preset holds, as it is kept."""
+        return self._presets[name]
+
+    def put(self, name: str, values: dict[str, Any]) -> None:
+        """Add a preset or replace the one of that name."""
+        self._keep({**self._presets, name: values})
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a preset another name; one of that name is replaced."""
+        presets = dict(self._presets)
+        presets[new_name] = presets.pop(name)
+        self._keep(presets)
+
+    def remove(self, name: str) -> None:
+        """Remove a preset."""
+        self._keep({n: values for n, values in self._presets.items() if n != name})
+
+    def _keep(self, presets: dict[str, dict[str, Any]]) -> None:
+        self._presets = presets
+        self._store.save(presets)
+        self.changed.emit()
+
+
+def preset_values(settings: GenerationSettings) -> dict[str, Any]:
+    """What a preset of these settings holds, as JSON types."""
+    values = dataclasses.asdict(settings)
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name not in _NOT_KEPT
+    }
+
+
+def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> GenerationSettings:
+    """The settings a preset means; the seed stays that of ``current``.
+
+    Raises:
+        MagiError: it does not fit the model, the model is not known, or the preset is damaged.
+    """
+    known = {field.name for field in dataclasses.fields(GenerationSettings)}
+    if not values.keys() <= known:
+        raise InvalidRequestError(
+            _tr("It was saved by a newer version of this program."), _tr("Update this program.")
+        )
+    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    try:
+        own = GenerationSettings.of_model(kept.get("model"), kept.get("config_path"))
+        seeds = {name: getattr(current, name) for name in _NOT_KEPT}
+        settings = dataclasses.replace(own, **{**kept, **seeds})
+        # The round trip checks every type.
+        request = GenerationRequest.from_json(settings_request(settings).to_json())
+        validate(request, configuration(settings.model, settings.config_path)[1])
+    except MagiError:
+        raise
+    except Exception as error:  # a hand-edited file can hold anything
+        raise InvalidRequestError(_tr("It is damaged."), _tr("Delete it.")) from error
+    return settings
+
+
+def built_in_steps(draft: Draft) -> dict[str, int]:
+    """Steps by key of the built-in presets of the current model, fastest first."""
+    own = draft.config.runtime_config.num_steps
+    legal = legal_steps(draft)
+    if not legal:
+        return {}
+    return {
+        "draft": nearest(legal, own / 2),
+        "balanced": nearest(legal, own),
+        "best": nearest(legal, own * 2),
+    }
+
+
+def current_built_in(draft: Draft) -> str | None:
+    """Key of the built-in preset whose settings these are, or None."""
+    if not all(draft.is_default(name) for name in _STEP_FIELDS):
+        return None
+    steps = effective(draft, "num_steps")
+    return next((key for key, value in built_in_steps(draft).items() if value == steps), None)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("PresetList", text)

@@ -1,0 +1,390 @@
+"""Named presets in one line: choose, save, rename, delete; and official configuration files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QListView,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop import background
+from magi_desktop.panels.field import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.panels.official_files import Imported, read_config, write_config
+from magi_desktop.panels.preset_list import (
+    PresetList,
+    PresetStore,
+    built_in_steps,
+    current_built_in,
+    fitting_settings,
+    preset_values,
+)
+from magi_desktop.panels.values import choose
+from magi_desktop.state.draft import Draft, GenerationSettings
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_engine.errors import MagiError, OutputError
+
+_LONGEST_NAME = 40
+_BUILT_IN = Qt.ItemDataRole.UserRole
+_OWN = Qt.ItemDataRole.UserRole + 1
+
+
+class PresetBar(QWidget):
+    """Says which preset is in use; the menu beside it does the rest.
+
+    Signals:
+        imported: an official configuration was taken over.
+    """
+
+    imported = Signal()
+
+    def __init__(self, draft: Draft, store: PresetStore, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._draft = draft
+        self.presets = PresetList(store, self)
+        self._target: str | None = None
+        """The own preset that rename and delete are about."""
+        self._make_choice()
+        self.naming = _NameEditor(self)
+        self.naming.named.connect(self._named)
+        self.naming.checked = self._check_name
+        self.notice = NoticeBar(self)
+        line = QHBoxLayout()
+        line.setSpacing(t.SPACE_1)
+        line.addWidget(self.combo, 1)
+        line.addWidget(self.save_button)
+        line.addWidget(self.menu_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_2)
+        column.addLayout(line)
+        column.addWidget(self.naming)
+        column.addWidget(self.notice)
+        self.presets.changed.connect(self.refresh)
+        draft.changed.connect(self._draft_changed)
+        self.refresh()
+
+    def _make_choice(self) -> None:
+        self.combo = QComboBox(self)
+        self.combo.setView(QListView(self.combo))
+        self.combo.setMinimumContentsLength(8)
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.combo.setSizeAdjustPolicy(policy)
+        self.combo.setPlaceholderText(self.tr("Own settings"))
+        self.combo.activated.connect(self._chosen)
+        name_control(
+            self.combo,
+            self.tr("Preset"),
+            self.tr("Settings under a name: built in, or your own."),
+        )
+        self._wheel_guard = WheelGuard(self)
+        self._wheel_guard.watch(self.combo)
+        self.save_button = icon_button(
+            "save",
+            self.tr("Save as a preset"),
+            self.tr("Keep the current settings under a name."),
+            self,
+        )
+        self.save_button.clicked.connect(self._save_clicked)
+        self.menu_button = icon_button(
+            "more",
+            self.tr("Presets and configuration files"),
+            self.tr("Rename and delete presets, import and export official configurations."),
+            self,
+        )
+        menu = QMenu(self.menu_button)
+        self.rename_action = menu.addAction("", self._rename_clicked)
+        self.delete_action = menu.addAction("", self._delete_clicked)
+        menu.addSeparator()
+        self.import_action: QAction = menu.addAction(
+            self.tr("&Import a configuration…"), self.ask_import
+        )
+        self.export_action: QAction = menu.addAction(
+            self.tr("&Export as a configuration…"), self.ask_export
+        )
+        self.menu_button.setMenu(menu)
+        self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+
+    # Choosing.
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show which preset is in use."""
+        values = preset_values(self._draft.settings)
+        own = next((n for n in self.presets.names if self.presets.values(n) == values), None)
+        self._target = own or (self._target if self._target in self.presets.names else None)
+        with QSignalBlocker(self.combo):
+            self.combo.clear()
+            words = self._built_in_words()
+            for key, steps in built_in_steps(self._draft).items():
+                text = self.tr("{0} ({1} steps)").format(words[key], steps)
+                self.combo.addItem(text)
+                self.combo.setItemData(self.combo.count() - 1, key, _BUILT_IN)
+            if self.presets.names:
+                self.combo.insertSeparator(self.combo.count())
+            for name in self.presets.names:
+                self.combo.addItem(name)
+                self.combo.setItemData(self.combo.count() - 1, name, _OWN)
+            built_in = None if own else current_built_in(self._draft)
+            index = self.combo.findData(own, _OWN) if own else -1
+            if built_in:
+                index = self.combo.findData(built_in, _BUILT_IN)
+            self.combo.setCurrentIndex(index)
+        self._update_menu()
+
+    def apply(self, name: str) -> None:
+        """Use an own preset; one that does not fit any more changes nothing and says why."""
+        before = self._draft.settings
+        self._target = name
+        try:
+            settings = fitting_settings(self.presets.values(name), before)
+        except MagiError as error:
+            self.refresh()
+            text = self.tr("“{0}” does not fit any more: {1}").format(name, error.message)
+            self.notice.say_error(type(error)(text, error.hint))
+            return
+        self._set(settings)
+        if settings != before:
+            self.notice.offer_undo(
+                self.tr("“{}” is in use.").format(name), lambda: self._set(before)
+            )
+
+    @Slot(int)
+    def _chosen(self, index: int) -> None:
+        own = self.combo.itemData(index, _OWN)
+        if own is not None:
+            self.apply(own)
+            return
+        key = self.combo.itemData(index, _BUILT_IN)
+        choose(self._draft, num_steps=built_in_steps(self._draft)[key])
+        self.refresh()
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name in _SETTINGS_FIELDS:
+            self.refresh()
+
+    def _set(self, settings: GenerationSettings) -> None:
+        self._draft.set(**{name: getattr(settings, name) for name in _SETTINGS_FIELDS})
+        self.refresh()
+
+    def _built_in_words(self) -> dict[str, str]:
+        return {
+            "draft": self.tr("Draft"),
+            "balanced": self.tr("Balanced"),
+            "best": self.tr("Best"),
+        }
+
+    # Keeping.
+
+    @Slot()
+    def _save_clicked(self) -> None:
+        self.naming.ask(self._target or "", self.tr("Save"))
+        self._naming_for = None
+
+    @Slot()
+    def _rename_clicked(self) -> None:
+        assert self._target is not None
+        self.naming.ask(self._target, self.tr("Rename"))
+        self._naming_for = self._target
+
+    _naming_for: str | None = None
+    """The preset being renamed; None: a new one is being saved."""
+
+    def _check_name(self, name: str) -> str:
+        """What is wrong with a name; empty if nothing is."""
+        taken = {word.casefold() for word in self._built_in_words().values()}
+        if name.casefold() in taken:
+            return self.tr("That is the name of a built-in preset.")
+        if self._naming_for not in (None, name) and name in self.presets.names:
+            return self.tr("There is a preset of that name already.")
+        return ""
+
+    @Slot(str)
+    def _named(self, name: str) -> None:
+        if self._naming_for is not None:
+            self.presets.rename(self._naming_for, name)
+            return
+        replaced = self.presets.values(name) if name in self.presets.names else None
+        self.presets.put(name, preset_values(self._draft.settings))
+        if replaced is not None:
+            self.notice.offer_undo(
+                self.tr("“{}” was replaced.").format(name),
+                lambda: self.presets.put(name, replaced),
+            )
+
+    @Slot()
+    def _delete_clicked(self) -> None:
+        assert self._target is not None
+        name, values = self._target, self.presets.values(self._target)
+        self.presets.remove(name)
+        self.notice.offer_undo(
+            self.tr("“{}” was deleted.").format(name), lambda: self.presets.put(name, values)
+        )
+
+    def _update_menu(self) -> None:
+        has_target = self._target is not None
+        self.rename_action.setText(
+            self.tr("&Rename “{}”…").format(self._target)
+            if has_target
+            else self.tr("&Rename the preset…")
+        )
+        self.delete_action.setText(
+            self.tr("&Delete “{}”").format(self._target)
+            if has_target
+            else self.tr("&Delete the preset")
+        )
+        self.rename_action.setEnabled(has_target)
+        self.delete_action.setEnabled(has_target)
+
+    # Official configuration files.
+
+    @Slot()
+    def ask_import(self) -> None:
+        """Let the user choose an official configuration."""
+        dialog = self._file_dialog(self.tr("Import a configuration"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.import_file(Path(name)))
+        dialog.open()
+
+    @Slot()
+    def ask_export(self) -> None:
+        """Let the user choose where to write; a file that is there is replaced only if they say so."""
+        dialog = self._file_dialog(self.tr("Export as a configuration"))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("json")
+        dialog.selectFile(f"{self._draft.settings.model}_config.json")
+        dialog.fileSelected.connect(lambda name: self.export_file(Path(name)))
+        dialog.open()
+
+    def import_file(self, path: Path) -> None:
+        """Take over an official configuration, in the background; says what came of it."""
+        background.run(read_config, path, then=self._imported, failed=self._file_failed, owner=self)
+
+    def export_file(self, path: Path) -> None:
+        """Write the settings as an official configuration, in the background; replaces a file."""
+
+        def written(_: None) -> None:
+            self.notice.say(self.tr("Saved as {}.").format(path.name))
+
+        background.run(
+            write_config,
+            self._draft.settings,
+            path,
+            then=written,
+            failed=self._file_failed,
+            owner=self,
+        )
+
+    def _imported(self, found: Imported) -> None:
+        before = self._draft.settings
+        own = GenerationSettings.of_model(found.values["model"], found.values["config_path"])
+        kept = {name: getattr(before, name) for name in ("special_tokens", "file_format", "crf")}
+        self._set(dataclasses.replace(own, **{**kept, **found.values}))
+        text = self.tr("The settings are those of {}.")
+        if found.as_file:
+            text = self.tr("{} is used as it is, with the model it names.")
+        self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
+        self.imported.emit()
+
+    def _file_failed(self, error: Exception) -> None:
+        if not isinstance(error, MagiError):
+            error = OutputError(str(error))
+        self.notice.say_error(error)
+
+    def _file_dialog(self, title: str) -> QFileDialog:
+        dialog = QFileDialog(self, title)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
+        return dialog
+
+
+_SETTINGS_FIELDS = tuple(field.name for field in dataclasses.fields(GenerationSettings))
+
+
+class _NameEditor(QWidget):
+    """A line that asks for a name, in place. Enter takes it, Esc leaves it."""
+
+    named = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.checked = lambda _name: ""
+        """Says what is wrong with a name; empty if nothing is."""
+        self.edit = QLineEdit(self)
+        self.edit.setMaxLength(_LONGEST_NAME)
+        self.edit.setPlaceholderText(self.tr("Name of the preset"))
+        name_control(
+            self.edit,
+            self.tr("Name of the preset"),
+            self.tr("A name you will recognise the settings by."),
+        )
+        self.edit.textChanged.connect(self._changed)
+        self.edit.returnPressed.connect(self._accept)
+        self.edit.installEventFilter(self)
+        self.accept_button = QPushButton(self)
+        self.accept_button.setProperty("kind", "primary")
+        self.accept_button.clicked.connect(self._accept)
+        self.cancel_button = icon_button(
+            "close", self.tr("Cancel"), self.tr("Leave the presets as they are."), self
+        )
+        self.cancel_button.clicked.connect(self.hide)
+        self.problem = wrapped_label("error", self)
+        line = QHBoxLayout()
+        line.setSpacing(t.SPACE_1)
+        line.addWidget(self.edit, 1)
+        line.addWidget(self.accept_button)
+        line.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_1)
+        column.addLayout(line)
+        column.addWidget(self.problem)
+        self.hide()
+
+    def ask(self, name: str, verb: str) -> None:
+        """Show with a name to start from, and what the button says."""
+        self.accept_button.setText(verb)
+        name_control(self.accept_button, verb, self.tr("Keep it under this name."))
+        self.edit.setText(name)
+        self._changed()
+        self.show()
+        self.edit.selectAll()
+        self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if (
+            event.type() is QEvent.Type.KeyPress
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            self.hide()
+            return True
+        return super().eventFilter(watched, event)
+
+    @Slot()
+    def _changed(self) -> None:
+        name = self.edit.text().strip()
+        problem = self.checked(name)
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
+        self.accept_button.setEnabled(bool(name) and not problem)
+
+    @Slot()
+    def _accept(self) -> None:
+        if self.accept_button.isEnabled():
+            self.hide()
+            self.named.emit(self.edit.text().strip())

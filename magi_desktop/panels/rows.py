@@ -1,0 +1,301 @@
+"""The settings everybody uses beside model and size: length, seed, quality, chunks at once."""
+
+from __future__ import annotations
+
+import secrets
+
+from PySide6.QtCore import QRegularExpression, QSignalBlocker, Qt, QTimer, Slot
+from PySide6.QtGui import QGuiApplication, QRegularExpressionValidator
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QSlider, QWidget
+
+from magi_desktop.panels.field import (
+    SPIN_WIDTH,
+    Field,
+    NumberBox,
+    icon_button,
+    name_control,
+)
+from magi_desktop.panels.values import choose, effective, legal_steps, nearest
+from magi_desktop.state.draft import DEFAULT_SECONDS, MAX_SEED, Draft
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+from magi_engine.runtime.validation import MAX_WINDOW
+
+_SLIDER_SECONDS = 20
+_MAX_SECONDS = 3600.0
+_COPIED_MS = 1500
+
+
+def slider(parent: QWidget, least: int, most: int) -> QSlider:
+    """A horizontal slider over whole numbers."""
+    made = QSlider(Qt.Orientation.Horizontal, parent)
+    made.setRange(least, most)
+    made.setPageStep(1)
+    made.setMinimumWidth(80)
+    return made
+
+
+class LengthRow(Field):
+    """Seconds, or until the user stops."""
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(draft, ("seconds",), also=("fps",), parent=parent)
+        self._last_seconds = draft.settings.seconds or DEFAULT_SECONDS
+        self.slider = slider(self, 1, _SLIDER_SECONDS)
+        self.slider.valueChanged.connect(self._slid)
+        self.box = NumberBox(self)
+        self.box.setRange(0.04, _MAX_SECONDS)
+        self.box.setDecimals(3)
+        self.box.setKeyboardTracking(False)
+        self.box.setSuffix(self.tr(" s"))
+        self.box.setFixedWidth(SPIN_WIDTH)
+        self.box.valueChanged.connect(self._typed)
+        self.endless = QCheckBox(self.tr("&Until I stop"), self)
+        self.endless.toggled.connect(self._endless_toggled)
+        name_control(
+            self.endless,
+            self.tr("Until I stop"),
+            self.tr("The video goes on, second after second, until you press Stop."),
+        )
+        self.wheel_guard.watch(self.slider, self.box)
+        controls = QHBoxLayout()
+        controls.setSpacing(t.SPACE_2)
+        controls.addWidget(self.slider, 1)
+        controls.addWidget(self.box)
+        self.add_to_header(self.endless)
+        hint = self.tr("How long the video becomes; it is made one chunk after another.")
+        self.set_up(self.tr("&Length"), controls, self.box, hint)
+        name_control(self.slider, self.tr("Length in seconds"), hint)
+
+    def refresh(self) -> None:
+        seconds = self.draft.settings.seconds
+        self._last_seconds = seconds or self._last_seconds
+        with QSignalBlocker(self.slider), QSignalBlocker(self.box), QSignalBlocker(self.endless):
+            self.slider.setValue(round(self._last_seconds))
+            self.box.setValue(self._last_seconds)
+            self.box.setSingleStep(self._chunk_frames / self._fps)
+            self.endless.setChecked(seconds is None)
+        self.slider.setEnabled(seconds is not None)
+        self.box.setEnabled(seconds is not None)
+        if seconds is None:
+            self.say(
+                self.tr("A new chunk of {} frames follows until you press Stop.").format(
+                    self._chunk_frames
+                )
+            )
+        else:
+            frames = round(seconds * self._fps)
+            text = self.tr("{0} frames in chunks of {1}.")
+            self.say(text.format(frames, self._chunk_frames))
+
+    @property
+    def _fps(self) -> int:
+        return effective(self.draft, "fps")
+
+    @property
+    def _chunk_frames(self) -> int:
+        runtime = self.draft.config.runtime_config
+        return runtime.chunk_width * runtime.temporal_downsample_factor
+
+    @Slot(int)
+    def _slid(self, seconds: int) -> None:
+        self.draft.set(seconds=float(seconds))
+
+    @Slot(float)
+    def _typed(self, seconds: float) -> None:
+        self.draft.set(seconds=seconds)
+
+    @Slot(bool)
+    def _endless_toggled(self, endless: bool) -> None:
+        self.draft.set(seconds=None if endless else self._last_seconds)
+
+
+class SeedRow(Field):
+    """The number that decides which of the possible videos it becomes."""
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(draft, ("seed_locked",), also=("seed",), parent=parent)
+        self.edit = QLineEdit(self)
+        digits = QRegularExpression(r"\d{1,19}")
+        self.edit.setValidator(QRegularExpressionValidator(digits, self.edit))
+        self.edit.setMinimumWidth(80)
+        self.edit.editingFinished.connect(self._typed)
+        self.dice = icon_button(
+            "dice",
+            self.tr("New seed"),
+            self.tr("Throw the dice for another seed, and keep it."),
+            self,
+        )
+        self.dice.clicked.connect(self._throw)
+        self.copy_button = icon_button(
+            "copy", self.tr("Copy the seed"), self.tr("Put the seed on the clipboard."), self
+        )
+        self.copy_button.clicked.connect(self._copy)
+        self.lock = icon_button(
+            "unlock",
+            self.tr("Keep this seed"),
+            self.tr("Locked: each video has this seed. Open: each video gets a fresh one."),
+            self,
+        )
+        self.lock.setCheckable(True)
+        self.lock.toggled.connect(self._lock_toggled)
+        self._copied = QTimer(self)
+        self._copied.setSingleShot(True)
+        self._copied.setInterval(_COPIED_MS)
+        self._copied.timeout.connect(self.refresh)
+        controls = QHBoxLayout()
+        controls.setSpacing(2)
+        controls.addWidget(self.edit, 1)
+        controls.addSpacing(t.SPACE_1)
+        for button in (self.dice, self.copy_button, self.lock):
+            controls.addWidget(button)
+        hint = self.tr("The same seed with the same settings makes the same video again.")
+        self.set_up(self.tr("S&eed"), controls, self.edit, hint)
+
+    def refresh(self) -> None:
+        settings = self.draft.settings
+        if not self.edit.hasFocus() or int(self.edit.text() or -1) != settings.seed:
+            self.edit.setText(str(settings.seed))
+        with QSignalBlocker(self.lock):
+            self.lock.setChecked(settings.seed_locked)
+        bind_icon(self.lock, "lock" if settings.seed_locked else "unlock")
+        self.say(
+            self.tr("Every video gets this seed.")
+            if settings.seed_locked
+            else self.tr("The next video gets a fresh seed.")
+        )
+
+    @Slot()
+    def _typed(self) -> None:
+        seed = int(self.edit.text())
+        if seed != self.draft.settings.seed:  # who types a seed wants it used
+            self.draft.set(seed=seed, seed_locked=True)
+
+    @Slot()
+    def _throw(self) -> None:
+        self.draft.set(seed=secrets.randbelow(MAX_SEED + 1), seed_locked=True)
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(str(self.draft.settings.seed))
+        self.say(self.tr("Copied."))
+        self._copied.start()
+
+    @Slot(bool)
+    def _lock_toggled(self, locked: bool) -> None:
+        self.draft.set(seed_locked=locked)
+
+
+class QualityRow(Field):
+    """Steps, among the numbers that work."""
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        also = ("window_size", "noise2clean_kvrange")
+        super().__init__(draft, ("num_steps",), also=also, parent=parent)
+        self._legal: tuple[int, ...] = ()
+        self._moved_from: int | None = None
+        self._moved_to: int | None = None
+        self._wanted = effective(draft, "num_steps")
+        self.slider = slider(self, 0, 0)
+        self.slider.valueChanged.connect(self._slid)
+        self.wheel_guard.watch(self.slider)
+        self.set_up(
+            self.tr("&Quality"),
+            self.slider,
+            self.slider,
+            self.tr("More steps make a finer picture and take proportionally longer."),
+        )
+
+    def refresh(self) -> None:
+        steps = effective(self.draft, "num_steps")
+        self._legal = legal_steps(self.draft)
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, max(len(self._legal) - 1, 0))
+            if self._legal:
+                self.slider.setValue(self._legal.index(nearest(self._legal, steps)))
+        self.slider.setEnabled(bool(self._legal))
+        word = self._word(steps)
+        self.value.setText(self.tr("{0} · {1} steps").format(word, steps))
+        self.slider.setAccessibleDescription(self.value.text())
+        if self._moved_from in (None, steps):
+            self.say("")
+        else:
+            text = self.tr("Moved from {0} to {1} steps, which divide into the chunks at once.")
+            self.say(text.format(self._moved_from, steps))
+
+    @Slot()
+    def reset(self) -> None:
+        super().reset()
+        self._remember()
+
+    def fit_window(self, window_size: int) -> None:
+        """Choose a window; steps that it cannot have become the nearest ones it can, and say so.
+
+        On the way over several windows the steps that were chosen at first are kept in mind.
+        """
+        current = effective(self.draft, "num_steps")
+        if self._moved_from is None or current not in (self._moved_from, self._moved_to):
+            self._wanted = current
+        fitting = nearest(legal_steps(self.draft, window_size) or (current,), self._wanted)
+        self._moved_from = None if fitting == self._wanted else self._wanted
+        self._moved_to = fitting
+        choose(self.draft, window_size=window_size, num_steps=fitting)
+        self._update()
+
+    def _remember(self) -> None:
+        self._wanted = effective(self.draft, "num_steps")
+        self._moved_from = None
+        self.refresh()
+
+    def _word(self, steps: int) -> str:
+        share = steps / self.draft.config.runtime_config.num_steps
+        if share <= 0.5:
+            return self.tr("Fast")
+        if share < 1:
+            return self.tr("Quick")
+        return self.tr("Balanced") if share < 1.5 else self.tr("Fine")
+
+    @Slot(int)
+    def _slid(self, index: int) -> None:
+        choose(self.draft, num_steps=self._legal[index])
+        self._remember()
+
+
+class WindowRow(Field):
+    """How many chunks are denoised together."""
+
+    def __init__(self, draft: Draft, quality: QualityRow, parent: QWidget | None = None) -> None:
+        super().__init__(draft, ("window_size",), parent=parent)
+        self._quality = quality
+        self.slider = slider(self, 1, MAX_WINDOW)
+        self.slider.setTickInterval(1)
+        self.slider.valueChanged.connect(quality.fit_window)
+        self.wheel_guard.watch(self.slider)
+        self.set_up(
+            self.tr("&Chunks at once"),
+            self.slider,
+            self.slider,
+            self.tr("How many seconds of video are worked on together."),
+        )
+
+    @Slot()
+    def reset(self) -> None:
+        self._quality.fit_window(self.draft.config.runtime_config.window_size)
+        self.reset_done.emit()
+
+    def refresh(self) -> None:
+        window = effective(self.draft, "window_size")
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(window)
+        self.value.setText(str(window))
+        self.slider.setAccessibleDescription(self.value.text())
+        self.say(self._sentence(window))
+
+    def _sentence(self, window: int) -> str:
+        if window == 1:
+            return self.tr("One at a time: the first second comes soonest, in the least memory.")
+        if window <= 4:
+            text = self.tr("{} overlap: a later first second, then a faster flow on a GPU.")
+        else:
+            text = self.tr("{} overlap: the latest first second, and the most memory.")
+        return text.format(window)
