@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
+    QSizePolicy,
     QSlider,
     QSpinBox,
     QToolButton,
@@ -150,12 +151,14 @@ class CleanLookBackRow(Field):
         super().__init__(draft, ("clean_chunk_kvrange",), parent=parent)
         self.box = QSpinBox(self)
         self.box.setRange(1, _MOST_CHUNKS_BACK)
+        self.box.setFixedWidth(SPIN_WIDTH)
+        self.add_to_header(self.box)
         self.box.setKeyboardTracking(False)
         self.box.valueChanged.connect(self._typed)
         self.wheel_guard.watch(self.box)
         self.set_up(
             self.tr("Look back when finished"),
-            self.box,
+            None,
             self.box,
             self.tr("Chunks a finished chunk sees, itself included, when it is remembered."),
         )
@@ -273,7 +276,8 @@ class AdvancedSection(QWidget):
         super().__init__(parent)
         self.button = QToolButton(self)
         self.button.setText(self.tr("&Advanced"))
-        self.button.setCheckable(True)
+        self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setProperty("kind", "section")
         name_control(
@@ -281,7 +285,7 @@ class AdvancedSection(QWidget):
             self.tr("Advanced"),
             self.tr("Show or hide the settings that are seldom needed."),
         )
-        self.button.toggled.connect(self._toggled)
+        self.button.clicked.connect(self._clicked)
         self.body = QWidget(self)
         rows = QVBoxLayout(self.body)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -294,22 +298,22 @@ class AdvancedSection(QWidget):
         down.setSpacing(t.SPACE_3)
         down.addWidget(self.button)
         down.addWidget(self.body)
-        self._toggled(False)
+        self.set_open(False)
 
     @property
     def is_open(self) -> bool:
         """Whether the rows show."""
-        return self.button.isChecked()
+        return not self.body.isHidden()
 
     def set_open(self, is_open: bool) -> None:
         """Show or hide the rows."""
-        self.button.setChecked(is_open)
-
-    @Slot(bool)
-    def _toggled(self, is_open: bool) -> None:
         self.body.setVisible(is_open)
         bind_icon(self.button, "chevron-down" if is_open else "chevron-right", "text_muted")
         self.toggled.emit(is_open)
+
+    @Slot()
+    def _clicked(self) -> None:
+        self.set_open(not self.is_open)
 
     def _fields(self, draft: Draft) -> list[Field]:
         return [

@@ -131,10 +131,13 @@ class Field(QWidget):
         self.rows.setSpacing(t.SPACE_1)
         self.rows.addLayout(self._header)
 
-    def set_up(self, title: str, control: QWidget | QLayout, buddy: QWidget, hint: str) -> None:
+    def set_up(
+        self, title: str, control: QWidget | QLayout | None, buddy: QWidget, hint: str
+    ) -> None:
         """Put the parts together.
 
         Args:
+            control: what goes below the label; None if the buddy is in the label's line.
             buddy: what the label's mnemonic leads to, and what is called ``title``.
             hint: one sentence on what the setting does.
         """
@@ -150,7 +153,7 @@ class Field(QWidget):
         )
         if isinstance(control, QWidget):
             self.rows.addWidget(control)
-        else:
+        elif control is not None:
             self.rows.addLayout(control)
         self.rows.addWidget(self.note)
         self.draft.changed.connect(self._draft_changed)

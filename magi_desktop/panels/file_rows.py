@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 
-from magi_desktop.panels.field import Field
+from magi_desktop.panels.field import SPIN_WIDTH, Field
 from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective, own_crf
 from magi_desktop.state.draft import Draft
@@ -24,11 +24,13 @@ class FpsRow(Field):
         self.box = QSpinBox(self)
         self.box.setRange(1, MAX_FPS)
         self.box.setKeyboardTracking(False)
+        self.box.setFixedWidth(SPIN_WIDTH)
+        self.add_to_header(self.box)
         self.box.valueChanged.connect(self._typed)
         self.wheel_guard.watch(self.box)
         self.set_up(
             self.tr("Frames per second"),
-            self.box,
+            None,
             self.box,
             self.tr(
                 "How fast the frames are played; the model makes the same frames at any speed."

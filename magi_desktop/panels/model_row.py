@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QListView,
+    QPushButton,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -17,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
-from magi_desktop.panels.field import Field
+from magi_desktop.panels.field import Field, name_control
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
@@ -124,12 +125,20 @@ class ModelRow(Field):
         self.combo.setMaxVisibleItems(len(self._entries.entries) + 1)
         self.combo.activated.connect(self._chosen)
         self.wheel_guard.watch(self.combo)
+        self.get_button = QPushButton(self.tr("How to get this model…"), self)
+        name_control(
+            self.get_button,
+            self.tr("How to get this model"),
+            self.tr("Says where the files come from and where they belong."),
+        )
+        self.get_button.clicked.connect(self._get_clicked)
         self.set_up(
             self.tr("&Model"),
             self.combo,
             self.combo,
             self.tr("Larger models make better pictures and need more memory and time."),
         )
+        self.rows.addWidget(self.get_button)
         self.look_for_models()
 
     def look_for_models(self) -> None:
@@ -162,10 +171,16 @@ class ModelRow(Field):
             self._add(path.stem, settings.config_path, purpose, "")
             index = self.combo.count() - 1
         self.combo.setCurrentIndex(index)
-        if settings.config_path is None and settings.model in self._reasons:
-            self.say(self._reasons[settings.model], "warning")
-        else:
+        entry = None if settings.config_path else self._entries.find(settings.model)
+        self.get_button.hide()
+        if entry is None or entry.name not in self._reasons:
             self.say(self.combo.currentData(_Role.PURPOSE) or "")
+        elif entry.release is None:
+            self.say(self._reasons[entry.name], "warning")
+        else:
+            self.say(self.tr("Its files are not on this computer yet."), "warning")
+            self.get_button.setToolTip(self._reasons[entry.name])
+            self.get_button.show()
 
     def _add(self, title: str, data: str, purpose: str, badge: str) -> None:
         self.combo.addItem(title, data)
@@ -183,6 +198,10 @@ class ModelRow(Field):
     def _found(self, reasons: dict[str, str]) -> None:
         self._reasons = reasons
         self.refresh()
+
+    @Slot()
+    def _get_clicked(self) -> None:
+        self.model_wanted.emit(self.draft.settings.model)
 
     @Slot(int)
     def _chosen(self, index: int) -> None:

@@ -262,7 +262,7 @@ class PresetBar(QWidget):
 
     @Slot()
     def ask_export(self) -> None:
-        """Let the user choose where to write; a file that is there is replaced only if they say so."""
+        """Let the user choose where to write; the dialog asks before it replaces a file."""
         dialog = self._file_dialog(self.tr("Export as a configuration"))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("json")

@@ -154,6 +154,7 @@ QToolButton:hover {{ background: {k.surface_sunken}; }}
 QToolButton:pressed {{ background: {k.border}; }}
 QToolButton:checked {{ background: {k.accent_soft}; border-color: {k.accent}; }}
 QToolButton:focus {{ border-color: {k.accent}; }}
+QToolButton[kind="section"] {{ font-weight: 600; padding: {t.SPACE_1}px 0; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QDateEdit {{
@@ -172,6 +173,9 @@ QComboBox::down-arrow {{ image: url("{icons}/arrow-down-{shade}.svg"); width: 12
 QComboBox QAbstractItemView {{ background: {k.surface_raised}; color: {k.text};
     border: 1px solid {k.border}; selection-background-color: {k.accent_soft};
     selection-color: {k.text}; outline: none; padding: {t.SPACE_1}px; }}
+QSpinBox, QDoubleSpinBox {{ max-height: {t.CONTROL_HEIGHT - 2}px; }}
+QAbstractSpinBox QLineEdit {{ border: none; min-height: 0; padding: 0 0 0 6px;
+    background: transparent; }}
 QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button,
 QDoubleSpinBox::down-button {{ background: transparent; border: none; width: 18px; }}
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icons}/arrow-up-{shade}.svg");
