@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.field import SPIN_WIDTH, Field, NumberBox, name_control
+from magi_desktop.panels.field import SPIN_WIDTH, Field, NumberBox, name_control, prepare_number
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
 from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective
@@ -42,8 +42,7 @@ class ScaleRow(Field):
         self.box.setRange(0, most)
         self.box.setDecimals(2)
         self.box.setSingleStep(step)
-        self.box.setKeyboardTracking(False)
-        self.box.setFixedWidth(SPIN_WIDTH)
+        prepare_number(self.box, SPIN_WIDTH)
         self.box.valueChanged.connect(self._typed)
         self.wheel_guard.watch(self.slider, self.box)
 
@@ -151,9 +150,8 @@ class CleanLookBackRow(Field):
         super().__init__(draft, ("clean_chunk_kvrange",), parent=parent)
         self.box = QSpinBox(self)
         self.box.setRange(1, _MOST_CHUNKS_BACK)
-        self.box.setFixedWidth(SPIN_WIDTH)
+        prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
-        self.box.setKeyboardTracking(False)
         self.box.valueChanged.connect(self._typed)
         self.wheel_guard.watch(self.box)
         self.set_up(

@@ -83,7 +83,8 @@ class Checks(QWidget):
 
     def _show(self, lines: list[tuple[str, str]]) -> None:
         while self._rows.count():
-            row = self._rows.takeAt(0).widget()
+            item = self._rows.takeAt(0)
+            row = None if item is None else item.widget()
             assert row is not None
             row.hide()
             row.deleteLater()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QSizePolicy,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -55,6 +56,15 @@ def name_control(widget: QWidget, accessible_name: str, hint: str) -> None:
     widget.setAccessibleName(accessible_name)
     widget.setAccessibleDescription(hint)
     widget.setToolTip(hint)
+
+
+def prepare_number(box: QSpinBox | QDoubleSpinBox, width: int | None = None) -> None:
+    """What all boxes for numbers have in common; ``width`` in logical pixels, None: any."""
+    # What is typed counts when it is complete, not digit by digit.
+    box.setKeyboardTracking(False)
+    box.lineEdit().setTextMargins(t.SPACE_1 + 2, 0, 0, 0)  # style sheets cannot say this
+    if width is not None:
+        box.setFixedWidth(width)
 
 
 class WheelGuard(QObject):

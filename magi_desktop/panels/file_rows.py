@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 
-from magi_desktop.panels.field import SPIN_WIDTH, Field
+from magi_desktop.panels.field import SPIN_WIDTH, Field, prepare_number
 from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective, own_crf
 from magi_desktop.state.draft import Draft
@@ -23,8 +23,7 @@ class FpsRow(Field):
         super().__init__(draft, ("fps",), parent=parent)
         self.box = QSpinBox(self)
         self.box.setRange(1, MAX_FPS)
-        self.box.setKeyboardTracking(False)
-        self.box.setFixedWidth(SPIN_WIDTH)
+        prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
         self.box.valueChanged.connect(self._typed)
         self.wheel_guard.watch(self.box)

@@ -82,8 +82,9 @@ class _ModelDelegate(QStyledItemDelegate):
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
         title_font, small_font = self._fonts(option)
-        view = option.widget  # pyright: ignore[reportAttributeAccessIssue]
-        width = max(view.viewport().width(), _POPUP_WIDTH - 2 * t.SPACE_3) - 2 * t.SPACE_2
+        view: QWidget = option.widget  # pyright: ignore[reportAttributeAccessIssue]
+        # The view has a border and padding around its rows.
+        width = max(view.width(), _POPUP_WIDTH) - 2 * t.SPACE_3 - 2 * t.SPACE_2
         purpose = QFontMetrics(small_font).boundingRect(
             QRect(0, 0, width, 1000), Qt.TextFlag.TextWordWrap, index.data(_Role.PURPOSE) or ""
         )

@@ -105,7 +105,7 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
         raise InvalidRequestError(
             _tr("It was saved by a newer version of this program."), _tr("Update this program.")
         )
-    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         own = GenerationSettings.of_model(kept.get("model"), kept.get("config_path"))
         seeds = {name: getattr(current, name) for name in _NOT_KEPT}

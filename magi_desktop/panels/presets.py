@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, Slot
@@ -57,10 +58,11 @@ class PresetBar(QWidget):
         self.presets = PresetList(store, self)
         self._target: str | None = None
         """The own preset that rename and delete are about."""
+        self._naming_for: str | None = None
+        """The preset being renamed; None: a new one is being saved."""
         self._make_choice()
-        self.naming = _NameEditor(self)
+        self.naming = _NameEditor(self._check_name, self)
         self.naming.named.connect(self._named)
-        self.naming.checked = self._check_name
         self.notice = NoticeBar(self)
         line = QHBoxLayout()
         line.setSpacing(t.SPACE_1)
@@ -192,17 +194,14 @@ class PresetBar(QWidget):
 
     @Slot()
     def _save_clicked(self) -> None:
-        self.naming.ask(self._target or "", self.tr("Save"))
         self._naming_for = None
+        self.naming.ask(self._target or "", self.tr("Save"))
 
     @Slot()
     def _rename_clicked(self) -> None:
         assert self._target is not None
-        self.naming.ask(self._target, self.tr("Rename"))
         self._naming_for = self._target
-
-    _naming_for: str | None = None
-    """The preset being renamed; None: a new one is being saved."""
+        self.naming.ask(self._target, self.tr("Rename"))
 
     def _check_name(self, name: str) -> str:
         """What is wrong with a name; empty if nothing is."""
@@ -320,10 +319,10 @@ class _NameEditor(QWidget):
 
     named = Signal(str)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, check: Callable[[str], str], parent: QWidget) -> None:
+        """``check`` says what is wrong with a name; nothing if it is empty."""
         super().__init__(parent)
-        self.checked = lambda _name: ""
-        """Says what is wrong with a name; empty if nothing is."""
+        self._check = check
         self.edit = QLineEdit(self)
         self.edit.setMaxLength(_LONGEST_NAME)
         self.edit.setPlaceholderText(self.tr("Name of the preset"))
@@ -378,7 +377,7 @@ class _NameEditor(QWidget):
     @Slot()
     def _changed(self) -> None:
         name = self.edit.text().strip()
-        problem = self.checked(name)
+        problem = self._check(name)
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))
         self.accept_button.setEnabled(bool(name) and not problem)

@@ -14,6 +14,7 @@ from magi_desktop.panels.field import (
     NumberBox,
     icon_button,
     name_control,
+    prepare_number,
 )
 from magi_desktop.panels.values import choose, effective, legal_steps, nearest
 from magi_desktop.state.draft import DEFAULT_SECONDS, MAX_SEED, Draft
@@ -46,9 +47,8 @@ class LengthRow(Field):
         self.box = NumberBox(self)
         self.box.setRange(0.04, _MAX_SECONDS)
         self.box.setDecimals(3)
-        self.box.setKeyboardTracking(False)
         self.box.setSuffix(self.tr(" s"))
-        self.box.setFixedWidth(SPIN_WIDTH)
+        prepare_number(self.box, SPIN_WIDTH)
         self.box.valueChanged.connect(self._typed)
         self.endless = QCheckBox(self.tr("&Until I stop"), self)
         self.endless.toggled.connect(self._endless_toggled)
@@ -233,7 +233,7 @@ class QualityRow(Field):
 
         On the way over several windows the steps that were chosen at first are kept in mind.
         """
-        current = effective(self.draft, "num_steps")
+        current: int = effective(self.draft, "num_steps")
         if self._moved_from is None or current not in (self._moved_from, self._moved_to):
             self._wanted = current
         fitting = nearest(legal_steps(self.draft, window_size) or (current,), self._wanted)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.field import Field, icon_button, name_control
+from magi_desktop.panels.field import Field, icon_button, name_control, prepare_number
 from magi_desktop.panels.values import aspect_size
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
@@ -142,8 +142,7 @@ class SizeRow(Field):
         box = QSpinBox(self)
         box.setRange(SIZE_MULTIPLE, _MAX_SIDE)
         box.setSingleStep(SIZE_MULTIPLE)
-        # What is typed counts when it is complete, not digit by digit.
-        box.setKeyboardTracking(False)
+        prepare_number(box)
         box.setMinimumWidth(64)
         box.valueChanged.connect(self._typed)
         self.wheel_guard.watch(box)

@@ -174,8 +174,6 @@ QComboBox QAbstractItemView {{ background: {k.surface_raised}; color: {k.text};
     border: 1px solid {k.border}; selection-background-color: {k.accent_soft};
     selection-color: {k.text}; outline: none; padding: {t.SPACE_1}px; }}
 QSpinBox, QDoubleSpinBox {{ max-height: {t.CONTROL_HEIGHT - 2}px; }}
-QAbstractSpinBox QLineEdit {{ border: none; min-height: 0; padding: 0 0 0 6px;
-    background: transparent; }}
 QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button,
 QDoubleSpinBox::down-button {{ background: transparent; border: none; width: 18px; }}
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icons}/arrow-up-{shade}.svg");
