@@ -1,0 +1,126 @@
+"""How many tokens a prompt is for the chosen model, counted in the background."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from magi_desktop import background
+from magi_engine.config.registry import Registry
+from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
+from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
+from magi_engine.resources import resource_path
+from magi_engine.weights.layout import entry_paths, find_model
+
+_DELAY_MS = 150
+_FILE = "spiece.model"
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """The tokens of a prompt.
+
+    Attributes:
+        exact: False where the model's tokenizer is not here and another had to count.
+        lost: the end of the prompt, which the model will not read; empty if all fits.
+    """
+
+    count: int
+    limit: int
+    exact: bool
+    lost: str = ""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model counts: a name in the registry, or an official configuration file."""
+
+    name: str
+    config_path: str | None = None
+    models_dir: Path | None = None
+
+
+class Tokenizers:
+    """Counts for any model; keeps each tokenizer it has read. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Path, Tokenizer] = {}
+
+    def count(self, prompt: str, model: ModelChoice) -> TokenCount:
+        """Count with the model's own tokenizer or, if it is not here, the pocket model's.
+
+        Raises:
+            ModelNotFoundError, WeightsError: the pocket model's tokenizer is missing or damaged.
+        """
+        tokenizer, exact = self._tokenizer(model)
+        tokens = tokenizer.encode(prompt)
+        lost = prompt[_kept_length(tokenizer, prompt) :].strip() if tokens.was_cut else ""
+        return TokenCount(tokens.count, MAX_TOKENS, exact, lost)
+
+    def _tokenizer(self, model: ModelChoice) -> tuple[Tokenizer, bool]:
+        with self._lock:
+            try:
+                return self._load(_text_encoder(model) / _FILE), True
+            except (ModelNotFoundError, WeightsError, ConfigError):
+                return self._load(resource_path("pocket", "t5", _FILE)), False
+
+    def _load(self, path: Path) -> Tokenizer:
+        if path not in self._known:
+            self._known[path] = Tokenizer.load(path)
+        return self._known[path]
+
+
+def _text_encoder(model: ModelChoice) -> Path:
+    if model.config_path is not None:
+        return find_model(model.config_path, model.models_dir).files.text_encoder
+    return entry_paths(Registry.load().find(model.name), model.models_dir).text_encoder
+
+
+def _kept_length(tokenizer: Tokenizer, prompt: str) -> int:
+    """Length of the longest beginning of a prompt that is not cut."""
+    fits, too_long = 0, len(prompt)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if tokenizer.encode(prompt[:middle]).was_cut:
+            too_long = middle
+        else:
+            fits = middle
+    return fits
+
+
+class TokenCounter(QObject):
+    """Counts a while after the last change; an older answer never follows a newer one.
+
+    Signals:
+        counted: a ``TokenCount``.
+    """
+
+    counted = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._tokenizers = Tokenizers()
+        self._wanted: tuple[str, ModelChoice] | None = None
+        self._task: background.Task[TokenCount] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_DELAY_MS)
+        self._timer.timeout.connect(self._count)
+
+    def ask(self, prompt: str, model: ModelChoice) -> None:
+        """Count soon."""
+        if self._task is not None:
+            self._task.cancel()
+        self._wanted = (prompt, model)
+        self._timer.start()
+
+    @Slot()
+    def _count(self) -> None:
+        assert self._wanted is not None
+        self._task = background.run(
+            self._tokenizers.count, *self._wanted, then=self.counted.emit, owner=self
+        )
