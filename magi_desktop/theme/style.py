@@ -119,6 +119,9 @@ QLabel[role="muted"] {{ color: {k.text_muted}; }}
 QLabel[role="caption"] {{ color: {k.text_muted}; font-size: {t.FONT_CAPTION}px; }}
 QLabel[role="error"] {{ color: {k.error}; }}
 QLabel[role="warning"] {{ color: {k.warning}; }}
+QLabel[role="success"] {{ color: {k.success}; }}
+QLabel[role="key"] {{ background: {k.surface_raised}; border: 1px solid {k.border_strong};
+    border-radius: {t.RADIUS_S}px; padding: 1px 6px; font-size: {t.FONT_CAPTION}px; }}
 
 QFrame[role="card"] {{ background: {k.surface}; border: 1px solid {k.border};
     border-radius: {t.RADIUS_M}px; }}

@@ -1,0 +1,149 @@
+"""The help sheet: every shortcut there is, from the window's own actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.dialogs.parts import text_label
+from magi_desktop.panels.field import name_control
+from magi_desktop.theme import tokens as t
+
+
+class HelpSheet(QDialog):
+    """Shortcuts in two columns, with a search.
+
+    Args:
+        groups: actions by heading, as ``Menus.groups`` has them; actions without a shortcut are
+            left out.
+    """
+
+    def __init__(
+        self, groups: Mapping[str, Iterable[QAction]], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Shortcuts"))
+        self.resize(680, 560)
+        self.search = QLineEdit(self)
+        self.search.setPlaceholderText(self.tr("Search"))
+        self.search.setClearButtonEnabled(True)
+        name_control(
+            self.search,
+            self.tr("Search the shortcuts"),
+            self.tr("Shows only what has these letters in its name or keys."),
+        )
+        self.search.textChanged.connect(self._filter)
+        self.nothing = text_label(self.tr("No shortcut is called that."), "muted", self)
+        self.nothing.hide()
+        found = [_Group(name, actions, self) for name, actions in groups.items()]
+        self.groups = [group for group in found if group.lines]
+        for group in found:
+            if not group.lines:
+                group.deleteLater()
+        columns = QHBoxLayout()
+        columns.setSpacing(t.SPACE_6)
+        for members in _balanced(self.groups):
+            column = QVBoxLayout()
+            column.setSpacing(t.SPACE_5)
+            for group in members:
+                column.addWidget(group)
+            column.addStretch(1)
+            columns.addLayout(column, 1)
+        inner = QWidget(self)
+        inner.setLayout(columns)
+        columns.setContentsMargins(0, 0, t.SPACE_3, 0)
+        scroll = QScrollArea(self)
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inner)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_3, t.SPACE_5)
+        whole.setSpacing(t.SPACE_4)
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, t.SPACE_3, 0)
+        head.addWidget(text_label(self.tr("Shortcuts"), "title", self), 1)
+        head.addWidget(self.search, 1)
+        whole.addLayout(head)
+        whole.addWidget(self.nothing)
+        whole.addWidget(scroll, 1)
+        self.search.setFocus()
+
+    @Slot(str)
+    def _filter(self, text: str) -> None:
+        shown = [group.filter(text.strip().casefold()) for group in self.groups]
+        self.nothing.setVisible(not any(shown))
+
+
+class _Group(QWidget):
+    def __init__(self, name: str, actions: Iterable[QAction], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.lines: list[_Line] = []
+        column = QGridLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setVerticalSpacing(t.SPACE_2)
+        column.setColumnStretch(0, 1)
+        column.addWidget(text_label(name, "heading", self), 0, 0, 1, 2)
+        for action in actions:
+            if action.shortcuts() and not action.isSeparator():
+                line = _Line(action, self)
+                row = column.rowCount()
+                column.addWidget(line.name, row, 0, Qt.AlignmentFlag.AlignTop)
+                column.addWidget(line.keys, row, 1, Qt.AlignmentFlag.AlignRight)
+                self.lines.append(line)
+
+    def filter(self, text: str) -> bool:
+        """Show only what matches; whether anything does."""
+        matches = [line.filter(text) for line in self.lines]
+        self.setVisible(any(matches))
+        return any(matches)
+
+
+class _Line:
+    """One action: its name, and its keys as key caps."""
+
+    def __init__(self, action: QAction, parent: QWidget) -> None:
+        plain = action.text().replace("&", "").removesuffix("…").removesuffix("...")
+        shortcuts = [
+            sequence.toString(QKeySequence.SequenceFormat.NativeText)
+            for sequence in action.shortcuts()
+        ]
+        self.text = f"{plain} {' '.join(shortcuts)}".casefold()
+        self.name = text_label(plain, "", parent)
+        self.keys = QWidget(parent)
+        self.keys.setAccessibleName(", ".join(shortcuts))
+        across = QHBoxLayout(self.keys)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(t.SPACE_1)
+        for shortcut in shortcuts:
+            cap = QLabel(shortcut, self.keys)
+            cap.setProperty("role", "key")
+            across.addWidget(cap)
+
+    def filter(self, text: str) -> bool:
+        """Show the line if it has ``text`` in it; whether it has."""
+        matches = text in self.text
+        self.name.setVisible(matches)
+        self.keys.setVisible(matches)
+        return matches
+
+
+def _balanced(groups: list[_Group]) -> tuple[list[_Group], list[_Group]]:
+    """Two columns of about the same height, the order kept."""
+    heights = [len(group.lines) + 2 for group in groups]
+    split = min(
+        range(len(groups) + 1),
+        key=lambda at: abs(sum(heights[:at]) - sum(heights[at:])),
+        default=0,
+    )
+    return groups[:split], groups[split:]

@@ -1,0 +1,254 @@
+"""What the user prefers. Every change counts at once; there is nothing to confirm."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+from PySide6.QtCore import QSignalBlocker, Qt, SignalInstance, Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop import background
+from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.panels.field import name_control, prepare_number, set_role
+from magi_desktop.theme import tokens as t
+from magi_desktop.translation import LANGUAGES
+from magi_desktop.widgets.segmented import Segment, Segmented
+from magi_engine.errors import OutputError
+
+_MEMORY_MB = (128, 16384)
+_MEMORY_STEP_MB = 128
+
+
+class PreferencesLike(Protocol):
+    """What the dialog reads and writes."""
+
+    @property
+    def changed(self) -> SignalInstance:
+        """Emitted with the name of what changed."""
+        ...
+
+    def get(self, name: str) -> Any:
+        """A value."""
+        ...
+
+    def set(self, name: str, value: Any) -> None:
+        """Change a value."""
+        ...
+
+
+def check_folder(folder: Path) -> None:
+    """Try to write into a folder; makes it if need be.
+
+    Raises:
+        OutputError: it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be written to {folder}.", "Choose another folder."
+        ) from error
+
+
+class PreferencesDialog(QDialog):
+    """Appearance, language, folder, preview, notifications, memory.
+
+    Args:
+        usual_folder: where videos go while ``output_folder`` is empty.
+    """
+
+    def __init__(
+        self, preferences: PreferencesLike, usual_folder: Path, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._preferences, self._usual_folder = preferences, usual_folder
+        self.setWindowTitle(self.tr("Preferences"))
+        self.setMinimumWidth(480)
+        self._make_look()
+        self._make_folder()
+        self._make_work()
+        close = push_button(self.tr("Close"), self.tr("Everything is kept already."), self)
+        close.clicked.connect(self.accept)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
+        column.setSpacing(t.SPACE_4)
+        column.addWidget(text_label(self.tr("Preferences"), "title", self))
+        column.addLayout(self._row(self.tr("&Appearance"), self.appearance))
+        column.addLayout(self._row(self.tr("&Language"), self.language, self.language_note))
+        column.addLayout(self._row(self.tr("&Folder for videos"), self._folder_line, self.note))
+        column.addWidget(self.live_preview)
+        column.addWidget(self.notify)
+        column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
+        column.addStretch(1)
+        column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+        preferences.changed.connect(self.refresh)
+        self.refresh()
+
+    def _make_look(self) -> None:
+        self.appearance = Segmented(
+            [
+                Segment("system", self.tr("System"), self.tr("As the system is set.")),
+                Segment("light", self.tr("Light"), self.tr("Dark text on a light ground."), "sun"),
+                Segment("dark", self.tr("Dark"), self.tr("Light text on a dark ground."), "moon"),
+            ],
+            self.tr("Appearance"),
+            self,
+        )
+        self.appearance.chosen.connect(self._appearance_chosen)
+        self.language = QComboBox(self)
+        self.language.addItem(self.tr("As the system"), "system")
+        for code, name in LANGUAGES.items():
+            self.language.addItem(name, code)
+        name_control(
+            self.language, self.tr("Language"), self.tr("The language of this program's window.")
+        )
+        self.language.activated.connect(self._language_chosen)
+        self.language_note = text_label("", "caption", self)
+        self.language_note.hide()
+
+    def _make_folder(self) -> None:
+        self._folder_line = QWidget(self)
+        self.folder = QLineEdit(self)
+        self.folder.setReadOnly(True)
+        name_control(
+            self.folder, self.tr("Folder for videos"), self.tr("New videos are written here.")
+        )
+        self.choose_button = push_button(
+            self.tr("Choose…"), self.tr("Choose another folder for new videos."), self
+        )
+        self.choose_button.clicked.connect(self._ask_folder)
+        self.usual_button = push_button(
+            self.tr("Reset"), self.tr("Write videos to the usual folder again."), self, "quiet"
+        )
+        self.usual_button.clicked.connect(self._take_usual)
+        line = QHBoxLayout(self._folder_line)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(t.SPACE_2)
+        line.addWidget(self.folder, 1)
+        line.addWidget(self.choose_button)
+        line.addWidget(self.usual_button)
+        self._folder_line.setFocusProxy(self.choose_button)
+        self.note = text_label("", "error", self)
+        self.note.hide()
+
+    def _make_work(self) -> None:
+        self.live_preview = self._check(
+            "live_preview",
+            self.tr("Show a rough &preview while a chunk is being denoised"),
+            self.tr("The preview takes little time; the finished frames replace it."),
+        )
+        self.notify = self._check(
+            "notify",
+            self.tr("&Notify me when a video is finished"),
+            self.tr("Only while this window is not in front."),
+        )
+        self.memory = QSpinBox(self)
+        self.memory.setRange(*_MEMORY_MB)
+        self.memory.setSingleStep(_MEMORY_STEP_MB)
+        self.memory.setSuffix(self.tr(" MB"))
+        prepare_number(self.memory, 120)
+        name_control(
+            self.memory,
+            self.tr("Memory for frames"),
+            self.tr("Frames beyond it are read from the file again when they are shown."),
+        )
+        self.memory.valueChanged.connect(self._memory_changed)
+        self._memory_line = QWidget(self)
+        line = QHBoxLayout(self._memory_line)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.memory)
+        line.addStretch(1)
+        self._memory_line.setFocusProxy(self.memory)
+
+    def _check(self, name: str, text: str, hint: str) -> QCheckBox:
+        box = QCheckBox(text, self)
+        name_control(box, text.replace("&", ""), hint)
+        box.toggled.connect(lambda on: self._preferences.set(name, on))
+        return box
+
+    def _row(self, title: str, control: QWidget, *below: QWidget) -> QVBoxLayout:
+        label = QLabel(title, self)
+        label.setBuddy(control)
+        row = QVBoxLayout()
+        row.setSpacing(t.SPACE_1)
+        row.addWidget(label)
+        for widget in (control, *below):
+            row.addWidget(widget)
+        return row
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show what the preferences hold."""
+        get = self._preferences.get
+        if get("appearance") in ("system", "light", "dark"):
+            self.appearance.set_value(get("appearance"))
+        with (
+            QSignalBlocker(self.live_preview),
+            QSignalBlocker(self.notify),
+            QSignalBlocker(self.memory),
+        ):
+            self.language.setCurrentIndex(max(self.language.findData(get("language")), 0))
+            self.live_preview.setChecked(get("live_preview"))
+            self.notify.setChecked(get("notify"))
+            self.memory.setValue(get("frame_memory_mb"))
+        folder = get("output_folder")
+        self.folder.setText(folder or str(self._usual_folder))
+        self.usual_button.setVisible(bool(folder))
+
+    def choose_folder(self, folder: Path) -> None:
+        """Use a folder for videos if it can be written to; else say that it cannot."""
+
+        def fits(_: None) -> None:
+            self.note.hide()
+            self._preferences.set("output_folder", str(folder))
+
+        def fails(error: Exception) -> None:
+            self.note.setText(str(error))
+            self.note.show()
+
+        background.run(check_folder, folder, then=fits, failed=fails, owner=self)
+
+    @Slot(object)
+    def _appearance_chosen(self, value: str) -> None:
+        self._preferences.set("appearance", value)
+
+    @Slot(int)
+    def _language_chosen(self, index: int) -> None:
+        self._preferences.set("language", self.language.itemData(index))
+        set_role(self.language_note, "caption")
+        self.language_note.setText(self.tr("Counts from the next start on."))
+        self.language_note.show()
+
+    @Slot(int)
+    def _memory_changed(self, megabytes: int) -> None:
+        self._preferences.set("frame_memory_mb", megabytes)
+
+    @Slot()
+    def _ask_folder(self) -> None:
+        dialog = QFileDialog(self, self.tr("Folder for videos"), self.folder.text())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(lambda name: self.choose_folder(Path(name)))
+        dialog.open()
+
+    @Slot()
+    def _take_usual(self) -> None:
+        self.note.hide()
+        self._preferences.set("output_folder", "")
+        self.choose_button.setFocus()
