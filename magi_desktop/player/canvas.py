@@ -94,6 +94,11 @@ class Canvas(QWidget):
         """Whether the picture is a rough preview."""
         return self._is_preview
 
+    @property
+    def message(self) -> Message | None:
+        """The sentence shown."""
+        return self._message
+
     def show_frame(self, frame: UInt8Array | None, preview: bool = False) -> None:
         """Show a frame ``(H, W, 3)`` uint8 RGB, or nothing.
 
@@ -174,9 +179,17 @@ class Canvas(QWidget):
         """Zoom in (> 1) or out (< 1) around the middle."""
         self.set_zoom(self.shown_scale * factor)
 
+    def show_cursor(self, visible: bool = True) -> None:
+        """Show the mouse over the picture, or hide it."""
+        shape = Qt.CursorShape.ArrowCursor
+        if not visible:
+            shape = Qt.CursorShape.BlankCursor
+        elif self._view.zoom is not None:
+            shape = Qt.CursorShape.OpenHandCursor
+        self.setCursor(shape)
+
     def _zoomed(self) -> None:
-        larger = self._view.zoom is not None
-        self.setCursor(Qt.CursorShape.OpenHandCursor if larger else Qt.CursorShape.ArrowCursor)
+        self.show_cursor()
         self.update()
         self.zoom_changed.emit()
 
@@ -290,6 +303,8 @@ class Canvas(QWidget):
         return point, next((pane for pane in panes if pane.contains(point)), panes[-1])
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._image is not None:
+            self.set_message(None)  # it hides a part of the picture
         if event.button() is Qt.MouseButton.LeftButton and self._view.zoom is not None:
             self._dragged_from = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
@@ -309,7 +324,7 @@ class Canvas(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._dragged_from is not None:
             self._dragged_from = None
-            self.setCursor(Qt.CursorShape.OpenHandCursor)
+            self.show_cursor()
         super().mouseReleaseEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

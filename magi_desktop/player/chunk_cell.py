@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from enum import Enum
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
@@ -11,16 +12,37 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
 
-if TYPE_CHECKING:
-    from magi_desktop.player.chunk_strip import Cell
-
 CELL_WIDTH = 104
-_PICTURE = 60
+PICTURE_HEIGHT = 60
 _TEXT = 18
-CELL_HEIGHT = _PICTURE + t.SPACE_1 + _TEXT
+CELL_HEIGHT = PICTURE_HEIGHT + t.SPACE_1 + _TEXT
 
 _LINE = 3
 _MARK = 6
+
+
+class CellState(Enum):
+    """Where a chunk stands."""
+
+    WAITING = "waiting"
+    DENOISING = "denoising"
+    DECODING = "decoding"
+    READY = "ready"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One chunk. Frames count from the start of the video.
+
+    Attributes:
+        fraction: how much of the denoising is done, 0 to 1.
+    """
+
+    state: CellState
+    fraction: float
+    prompt: str
+    first_frame: int
+    num_frames: int
 
 
 def paint_cell(
@@ -45,7 +67,7 @@ def paint_cell(
     font = QFont(font)
     font.setPixelSize(t.FONT_CAPTION)
     painter.setFont(font)
-    box = QRectF(rect.x() + 1, rect.y() + 1, rect.width() - 2, _PICTURE - 2)
+    box = QRectF(rect.x() + 1, rect.y() + 1, rect.width() - 2, PICTURE_HEIGHT - 2)
     path = QPainterPath()
     path.addRoundedRect(box, t.RADIUS_S, t.RADIUS_S)
     painter.fillPath(path, QColor(k.surface_sunken))
@@ -72,9 +94,7 @@ def _cut(image: QImage, box: QRectF) -> QRectF:
 def _paint_state(
     painter: QPainter, box: QRectF, cell: Cell, number: int, has_picture: bool
 ) -> None:
-    # Compared by value's name: chunk_strip imports this module.
     k = theme().tokens
-    state = cell.state.value
     metrics = painter.fontMetrics()
     label = str(number)
     corner = QRectF(
@@ -88,12 +108,12 @@ def _paint_state(
         painter.drawRoundedRect(corner, 3, 3)
     painter.setPen(QColor(DARK.text if has_picture else k.text_muted))
     painter.drawText(corner, Qt.AlignmentFlag.AlignCenter, label)
-    if state == "denoising":
+    if cell.state is CellState.DENOISING:
         painter.setPen(QColor(k.text))
         text = f"{round(cell.fraction * 100)} %"
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
         _paint_line(painter, box, cell.fraction)
-    elif state == "decoding":
+    elif cell.state is CellState.DECODING:
         _paint_line(painter, box, 1.0)
         painter.setPen(QColor(k.text))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "…")

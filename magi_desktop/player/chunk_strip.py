@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -23,36 +21,19 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
 
-from magi_desktop.player.chunk_cell import CELL_HEIGHT, CELL_WIDTH, paint_cell
+from magi_desktop.player.chunk_cell import (
+    CELL_HEIGHT,
+    CELL_WIDTH,
+    PICTURE_HEIGHT,
+    Cell,
+    CellState,
+    paint_cell,
+)
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 
 _SCROLL_BAR = 10
 _STRIDE = CELL_WIDTH + t.SPACE_2
-
-
-class CellState(Enum):
-    """Where a chunk stands."""
-
-    WAITING = "waiting"
-    DENOISING = "denoising"
-    DECODING = "decoding"
-    READY = "ready"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One chunk. Frames count from the start of the video.
-
-    Attributes:
-        fraction: how much of the denoising is done, 0 to 1.
-    """
-
-    state: CellState
-    fraction: float
-    prompt: str
-    first_frame: int
-    num_frames: int
 
 
 class ChunkStrip(QAbstractScrollArea):
@@ -138,9 +119,9 @@ class ChunkStrip(QAbstractScrollArea):
         return index in self._thumbnails
 
     def thumbnail_size(self) -> QSize:
-        """Device pixels a picture should fill."""
+        """Device pixels a picture has to cover."""
         ratio = self.devicePixelRatioF()
-        return QSize(round(CELL_WIDTH * ratio), round(CELL_WIDTH * ratio))
+        return QSize(round(CELL_WIDTH * ratio), round(PICTURE_HEIGHT * ratio))
 
     # The playhead
 

@@ -114,6 +114,15 @@ class PlaybackClock:
             self._anchor()
             self._anchor_frame += 1  # the next frame was due before it came
 
+    def finish(self) -> None:
+        """Nothing more will come: playback that waited stops, or begins again."""
+        self.complete = True
+        if self.end <= self.start:
+            self.pause()
+        elif self.waiting:
+            self.waiting = False
+            self._anchor()
+
     def tick(self, ready: Callable[[int], bool]) -> int | None:
         """Move on to the frame due now.
 

@@ -133,7 +133,7 @@ class FrameBuffer(QObject):
             first,
             count,
             then=lambda frames: self._take(block, count, frames),
-            failed=self._fail,
+            failed=lambda error: self._fail(reader, error),
             owner=self,
             pool=self._pool,
         )
@@ -178,8 +178,12 @@ class FrameBuffer(QObject):
             self.end = end
         self.shortened.emit()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, reader: BlockReader, error: Exception) -> None:
         self._task = None
+        if reader is not self._reader:
+            self._read_on()  # meanwhile the frames are somewhere else
+            return
         self._reader = None
+        self.shortened.emit()
         message = f"{error.message} {error.hint}" if isinstance(error, MagiError) else str(error)
         self.failed.emit(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractSlider, QSizePolicy, QToolTip, QWidget
 
 from magi_desktop.player.times import time_text
@@ -61,6 +61,12 @@ class ScrubBar(QAbstractSlider):
         self.setSliderPosition(frame)
         self.setValue(frame)
         self.scrubbed.emit(frame)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            event.ignore()  # one of the player's keys
+        else:
+            super().keyPressEvent(event)
 
     # Mouse
 

@@ -132,7 +132,11 @@ class Transport(QFrame):
     def set_time(self, frame: int, total: int, fps: float, open_ended: bool) -> None:
         """Say where playback is and how long the video will be, as far as it is known."""
         length = time_text(total / fps) + ("+" if open_ended else "")
-        self.time_label.setText(f"{time_text(frame / fps)} / {length}")
+        text = f"{time_text(frame / fps)} / {length}"
+        self.time_label.setText(text)
+        widest = self.time_label.fontMetrics().horizontalAdvance("0" * len(text))
+        if self.time_label.minimumWidth() < widest:
+            self.time_label.setMinimumWidth(widest)  # else the row moves with every frame
 
     def set_speed(self, speed: float) -> None:
         """Show the speed."""

@@ -112,8 +112,9 @@ class BlockReader:
             self._frames = _grid_frames(self.file, first)
         pictures = list(itertools.islice(self._frames, count))
         self._next = first + len(pictures)
-        if len(pictures) < count:
-            self._frames = None  # more may have been written when it is asked again
+        if len(pictures) < count or self.file.growing:
+            # More may be written when it is asked again; and Windows renames no open file.
+            self._frames = None
         return np.stack(pictures) if pictures else None
 
 

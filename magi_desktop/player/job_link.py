@@ -1,0 +1,189 @@
+"""Shows a job in the player: its frames, its chunks, and what is being waited for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from magi_desktop import background
+from magi_desktop.panels.progress import current_chunk, job_sentence
+from magi_desktop.player.chunk_cell import Cell, CellState
+from magi_desktop.player.video_file import VideoFile
+from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
+from magi_engine.media import UInt8Array, plan_clip, read_image, read_plan
+from magi_engine.media.clips import ClipPlan
+from magi_engine.runtime.events import Event
+from magi_engine.runtime.request import GenerationRequest, Mode
+
+if TYPE_CHECKING:
+    from magi_desktop.player.player import Player
+
+_STATES = {
+    ChunkPhase.WAITING: CellState.WAITING,
+    ChunkPhase.DENOISING: CellState.DENOISING,
+    ChunkPhase.DECODING: CellState.DECODING,
+    ChunkPhase.READY: CellState.READY,
+}
+
+
+class JobLink(QObject):
+    """Connects a player to a job, until the player shows something else.
+
+    Attributes:
+        live: the player shows the job.
+    """
+
+    def __init__(self, player: Player, job: JobState) -> None:
+        super().__init__(player)
+        self._player, self._job = player, job
+        self._reference: background.Task[_Source] | None = None
+        # Frames of a source clip that stand in front of the result in its file; None: not known.
+        self._skip: int | None = 0
+        self.live = True
+        job.started.connect(self.show)
+        job.changed.connect(self._changed)
+        job.chunk_changed.connect(self._chunk_changed)
+        job.frames_ready.connect(self._frames_ready)
+        job.preview_ready.connect(self._preview_ready)
+        job.ended.connect(self._ended)
+
+    @Slot()
+    def show(self) -> None:
+        """Let the player show the job from its first frame on, whether it runs or has ended."""
+        job, player = self._job, self._player
+        if job.phase is Phase.IDLE:
+            player.clear()
+            self.live = True
+            return
+        self.live = True
+        self._skip = None if job.request is not None and job.request.prepend_source else 0
+        player.begin(job.fps, job.num_frames)
+        for chunk in job.chunks:
+            self._chunk_changed(chunk.index)
+        self._read_reference()
+        if job.phase.active:
+            player.set_source(self._file(), job.frames_done)
+        else:
+            self._show_end()
+        self._changed()
+
+    def _file(self) -> VideoFile | None:
+        """Where frames that are no longer in memory can be read."""
+        job = self._job
+        if self._skip is None:
+            return None
+        if job.phase.active:
+            output = None if job.request is None else job.request.output
+            if output is None:
+                return None
+            return VideoFile(Path(output), job.fps, self._skip, growing=True)
+        return None if job.path is None else VideoFile(job.path, job.fps, self._skip)
+
+    @Slot()
+    def _changed(self) -> None:
+        if not self.live:
+            return
+        job, player = self._job, self._player
+        player.strip.can_direct = job.phase.active
+        if not job.phase.active:
+            player.set_waiting("")
+            return
+        chunk = current_chunk(job) if job.phase is not Phase.PREPARING else None
+        denoised = None
+        if chunk is not None and chunk.state is ChunkPhase.DENOISING:
+            denoised = self._denoised(chunk)
+        player.set_waiting(job_sentence(job), denoised)
+
+    def _denoised(self, chunk: ChunkInfo) -> float:
+        return chunk.step / max(1, self._job.num_steps)
+
+    @Slot(int)
+    def _chunk_changed(self, index: int) -> None:
+        if not self.live:
+            return
+        chunk = self._job.chunks[index]
+        cell = Cell(
+            _STATES[chunk.state],
+            self._denoised(chunk),
+            chunk.prompt,
+            chunk.first_frame,
+            chunk.num_frames,
+        )
+        self._player.strip.set_cell(index, cell)
+
+    @Slot(int, object)
+    def _frames_ready(self, first_frame: int, frames: UInt8Array) -> None:
+        if self.live:
+            self._player.append(first_frame, frames)
+
+    @Slot(int, object)
+    def _preview_ready(self, chunk: int, frames: UInt8Array) -> None:
+        if self.live:
+            self._player.set_preview(chunk, frames)
+
+    @Slot(object)
+    def _ended(self, _event: Event) -> None:
+        if self.live:
+            self._show_end()
+            self._changed()
+
+    def _show_end(self) -> None:
+        job, player = self._job, self._player
+        player.strip.drop_from(len(job.chunks))
+        player.set_source(self._file(), job.frames_done)
+        player.finish()
+        if job.error is not None:
+            player.fail(job.error.message, job.error.hint)
+        elif job.frames_done == 0:
+            player.set_message(self.tr("Stopped before the first frames were ready."))
+
+    # The reference, as the model sees it
+
+    def _read_reference(self) -> None:
+        if self._reference is not None:
+            self._reference.cancel()
+            self._reference = None
+        request = self._job.request
+        if request is None or request.reference is None:
+            return
+        self._reference = background.run(
+            _read_source,
+            request,
+            self._job.fps,
+            then=self._take_reference,
+            failed=_forget,  # the engine says what is wrong with it
+            owner=self,
+        )
+
+    def _take_reference(self, source: _Source) -> None:
+        self._reference = None
+        if not self.live:
+            return
+        self._player.set_reference(source.frames)
+        if self._skip is None:
+            self._skip = source.frames_in_front
+            self._player.set_source(self._file(), self._job.frames_done)
+
+
+class _Source:
+    """The frames ``(T, H, W, 3)`` a generation starts from, and how many stand in front."""
+
+    def __init__(self, frames: UInt8Array, clip: ClipPlan | None) -> None:
+        self.frames = frames
+        self.frames_in_front = 0 if clip is None else clip.source_frames
+
+
+def _read_source(request: GenerationRequest, fps: float) -> _Source:
+    assert request.reference is not None
+    size = (request.width, request.height)
+    if request.mode is Mode.I2V:
+        image = read_image(request.reference, *size, request.fit, request.crop)
+        return _Source(image[None], None)
+    clip = plan_clip(request.reference, fps, request.clip)
+    return _Source(read_plan(clip, *size, request.fit, request.crop), clip)
+
+
+def _forget(_error: Exception) -> None:
+    pass
