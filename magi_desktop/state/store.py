@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QLockFile, QObject, QThreadPool, Signal
 
 from magi_desktop import background
-from magi_desktop.background import Task
 from magi_desktop.state.database import Opened, Trouble, open_copy, open_database
 
 logger = logging.getLogger(__name__)
@@ -22,8 +21,8 @@ _Result = TypeVar("_Result")
 class Store(QObject):
     """Runs work on the database, one piece after the other, in its own thread.
 
-    The file is opened with the first piece of work. Nothing here waits on the UI thread but
-    ``close``.
+    Nothing here waits on the UI thread but ``close``. What is asked for before ``open`` is done
+    then.
 
     Signals:
         noticed: a sentence the user should read, e.g. that a damaged file was replaced.
@@ -42,18 +41,26 @@ class Store(QObject):
         self._pool = QThreadPool()
         self._pool.setMaxThreadCount(1)
         self._pool.setExpiryTimeout(-1)  # the connection belongs to this very thread
+        self._early: list[Callable[[], Any]] | None = []
         self._closed = False
         self._write_failed = False
-        background.run(self._open, then=self._opened, owner=self, pool=self._pool)
+
+    def open(self) -> None:
+        """Open the file and do what has been asked for so far."""
+        early, self._early = self._early, None
+        if early is not None:
+            background.run(self._open, then=self._opened, owner=self, pool=self._pool)
+            for start in early:
+                start()
 
     def read(
         self,
         work: Callable[[sqlite3.Connection], _Result],
         then: Callable[[_Result], None],
         owner: QObject,
-    ) -> Task | None:
+    ) -> None:
         """Hand what ``work`` finds to ``then``, on the UI thread."""
-        return self._run(work, then, owner)
+        self._run(work, then, owner)
 
     def write(self, work: Callable[[sqlite3.Connection], Any]) -> None:
         """Change the database in one transaction, after everything asked for earlier."""
@@ -62,6 +69,7 @@ class Store(QObject):
     def close(self, timeout_ms: int = 5000) -> bool:
         """Finish what is under way and close the file; False if that took too long."""
         if not self._closed:
+            self.open()
             self._closed = True
             background.run(self._close, owner=self, pool=self._pool)
         return self._pool.waitForDone(timeout_ms)
@@ -76,17 +84,22 @@ class Store(QObject):
         work: Callable[[sqlite3.Connection], _Result],
         then: Callable[[_Result], None] | None,
         owner: QObject,
-    ) -> Task | None:
+    ) -> None:
+        def start() -> None:
+            background.run(
+                lambda: work(self._connection()),
+                then=then,
+                failed=self._failed,
+                owner=owner,
+                pool=self._pool,
+            )
+
         if self._closed:
             logger.info("the database is closed: a late change is left out")
-            return None
-        return background.run(
-            lambda: work(self._connection()),
-            then=then,
-            failed=self._failed,
-            owner=owner,
-            pool=self._pool,
-        )
+        elif self._early is not None:
+            self._early.append(start)
+        else:
+            start()
 
     # In the worker thread.
 

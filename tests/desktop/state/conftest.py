@@ -24,6 +24,7 @@ def make_store(tmp_path: Path, qtbot: QtBot) -> Iterator[MakeStore]:
         for store in stores if restart else ():
             assert store.close()
         store = Store(path or tmp_path / "magi.sqlite3")
+        store.open()
         stores.append(store)
         settle(qtbot, store)
         return store

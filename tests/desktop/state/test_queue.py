@@ -161,6 +161,7 @@ from tests.desktop.state.helpers import request
 app = QCoreApplication([])
 store = Store(Path(sys.argv[1]))
 queue = JobQueue(store)
+store.open()
 count = 0
 
 def add():
@@ -190,6 +191,7 @@ def test_a_kill_loses_nothing_that_was_written(
         cwd=Path(__file__).parents[3],
     )
     assert child.stdout is not None
+    last = -1
     with child:
         for line in child.stdout:
             last = int(line)

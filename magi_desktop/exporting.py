@@ -1,0 +1,137 @@
+"""Turning videos into other formats without holding the window up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+
+from magi_desktop import background
+from magi_engine.errors import MagiError, OutputError
+from magi_engine.media import export_video, free_name
+from magi_engine.media.targets import output_error
+
+FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
+"""Suffix of the target, and what people call the format; none is a folder of PNG frames."""
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """One video and the file (or, without a suffix, the folder of PNG frames) to make of it."""
+
+    source: Path
+    target: Path
+    overwrite: bool = False
+    """Whether the user agreed to replace ``target``; else a free name like it is taken."""
+
+
+class Export(QObject):
+    """Exports videos one after the other.
+
+    What is being written stays out of sight until it is whole; an export that fails or is
+    cancelled leaves nothing behind.
+
+    Signals:
+        progressed: 0..1, over all videos.
+        finished: list of the files that were made.
+        failed: the MagiError that ended it; files made before it are kept.
+        cancelled: it was stopped; files made before are kept.
+    """
+
+    progressed = Signal(float)
+    finished = Signal(list)
+    failed = Signal(object)
+    cancelled = Signal()
+
+    def __init__(self, jobs: Sequence[ExportJob], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.jobs = tuple(jobs)
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        background.run(self._run, then=self._end, failed=self._fail, owner=self)
+
+    def cancel(self) -> None:
+        """Stop within a second of video."""
+        self._stop.set()
+
+    def _run(self) -> list[Path] | None:
+        """The files that were made; None if it was stopped. In a thread of its own."""
+        made = []
+        for index, job in enumerate(self.jobs):
+
+            def report(done: float, index: int = index) -> None:
+                if self._stop.is_set():
+                    raise _StoppedError
+                self.progressed.emit((index + done) / len(self.jobs))
+
+            try:
+                report(0.0)
+                made.append(_export(job, report))
+            except _StoppedError:
+                return None
+        return made
+
+    def _end(self, made: list[Path] | None) -> None:
+        if made is None:
+            self.cancelled.emit()
+        else:
+            self.finished.emit(made)
+
+    def _fail(self, error: Exception) -> None:
+        self.failed.emit(error if isinstance(error, MagiError) else OutputError(str(error)))
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def _export(job: ExportJob, report) -> Path:
+    target = job.target
+    if job.overwrite and target.exists() and target.samefile(job.source):
+        raise OutputError(_text("A video cannot replace itself."), _text("Choose another name."))
+    try:
+        workshop = Path(tempfile.mkdtemp(prefix=".export-", dir=target.parent))
+    except FileNotFoundError as error:
+        raise OutputError(
+            _text("There is no folder {folder}.").format(folder=target.parent),
+            _text("Choose another one."),
+        ) from error
+    except OSError as error:
+        raise output_error(error, target) from error
+    try:
+        made = export_video(job.source, workshop / target.name, on_progress=report)
+        final = target if job.overwrite and not target.is_dir() else free_name(target)
+        if final.is_dir():
+            final.rmdir()  # an empty folder of that name; Windows would not replace it
+        os.replace(made, final)
+    except MagiError as error:
+        # Nothing of it is kept, whatever the writer's hint says about the part it kept.
+        raise _without_remains(error, workshop) from error
+    except OSError as error:
+        raise output_error(error, target) from error
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(workshop)
+    return final
+
+
+def _without_remains(error: MagiError, workshop: Path) -> MagiError:
+    """The error with a hint that does not name a file about to be deleted."""
+    if isinstance(error, OutputError) and any(workshop.iterdir()):
+        return type(error)(
+            error.message, _text("Free some space, or choose another folder or format.")
+        )
+    return error
+
+
+def _text(source: str) -> str:
+    return QCoreApplication.translate("Export", source)

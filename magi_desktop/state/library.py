@@ -1,0 +1,316 @@
+"""Everything that was made: a list in memory, kept in the database."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
+
+from magi_desktop import background
+from magi_desktop.state.store import Store
+from magi_desktop.state.videos import LibraryItem, Scan, describe, located, recover, scan
+from magi_desktop.thumbnails import Thumbnails
+from magi_desktop.trash import Trashed, move_to_trash, restore
+from magi_engine.errors import MagiError
+from magi_engine.runtime.request import GenerationRequest
+
+__all__ = ["Library", "LibraryItem"]
+
+logger = logging.getLogger(__name__)
+
+_SECOND_LOOK_MS = 8000
+"""An engine that has lost its window takes a moment to end and to let go of its video."""
+
+
+@dataclass(frozen=True)
+class _Deleted:
+    """What went, what stayed, and why."""
+
+    gone: list[tuple[LibraryItem, Trashed | None]]
+    errors: list[MagiError]
+
+
+class Library(QObject):
+    """The videos, newest first. Everything here returns at once.
+
+    Args:
+        thumbnails: folder for small pictures.
+
+    Signals:
+        changed: items came, went or changed.
+        deleted: how many items went, and whether ``undo_delete`` can bring them back.
+        failed: a MagiError the user should see: something was not deleted, restored, found.
+    """
+
+    changed = Signal()
+    deleted = Signal(int, bool)
+    failed = Signal(object)
+
+    def __init__(self, store: Store, thumbnails: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.thumbnails = Thumbnails(thumbnails, self)
+        self.thumbnails.failed.connect(self._check_one)
+        self._store = store
+        self._items: list[LibraryItem] = []
+        self._last_deleted: list[tuple[LibraryItem, Trashed | None]] = []
+        self._loaded = False
+        # One thread: a video is added before a later look at its folder, and never twice.
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._waiting_folders: list[Path] = []
+        store.read(_load, self._take_loaded, self)
+
+    @property
+    def items(self) -> Sequence[LibraryItem]:
+        """All videos, newest first; not to be changed."""
+        return self._items
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the file has been read."""
+        return self._loaded
+
+    def item(self, item_id: str) -> LibraryItem | None:
+        """The item of that id, None if it is gone."""
+        return next((i for i in self._items if i.id == item_id), None)
+
+    def search(self, text: str) -> list[LibraryItem]:
+        """The videos in whose prompts or name every word of ``text`` occurs, newest first."""
+        words = text.casefold().split()
+        return [i for i in self._items if all(word in i.words for word in words)]
+
+    def add(self, path: Path, request: GenerationRequest, complete: bool = True) -> None:
+        """Take in a video that was just made."""
+        background.run(
+            describe,
+            path,
+            request,
+            complete,
+            then=lambda item: self._put([item]),
+            failed=lambda error: logger.warning("%s is not in the library: %s", path, error),
+            owner=self,
+            pool=self._pool,
+        )
+
+    def rescan(self, folder: Path) -> None:
+        """Look for videos of ours in a folder that are not in the list, or that were moved."""
+        if not self._loaded:
+            self._waiting_folders.append(folder)
+            return
+        background.run(
+            scan, folder, tuple(self._items), then=self._take_scan, owner=self, pool=self._pool
+        )
+
+    def recover(self, folder: Path) -> None:
+        """Finish what a killed program left in a folder, and take it in; to be called at start."""
+        self._recover_now(folder)
+        QTimer.singleShot(_SECOND_LOOK_MS, self, lambda: self._recover_now(folder))
+
+    def check_files(self) -> None:
+        """Find out which files are still there."""
+        items = tuple(self._items)
+        background.run(_missing, items, then=self._take_missing, owner=self, pool=self._pool)
+
+    def locate(self, item_id: str, path: Path) -> None:
+        """Say where a missing video is now."""
+        item = self.item(item_id)
+        if item is None:
+            return
+        background.run(
+            located,
+            item,
+            path,
+            then=lambda seen: self._move({item_id: seen.path}),
+            failed=self._fail,
+            owner=self,
+            pool=self._pool,
+        )
+
+    def forget(self, item_ids: Iterable[str]) -> None:
+        """Take videos off the list; their files stay."""
+        gone = set(item_ids)
+        self._items = [i for i in self._items if i.id not in gone]
+        self._store.write(lambda c: _delete(c, gone))
+        self.changed.emit()
+
+    def delete(self, item_ids: Iterable[str]) -> None:
+        """Move videos to the system's trash; what cannot be moved stays in the list."""
+        ids = set(item_ids)
+        items = [i for i in self._items if i.id in ids]
+        if items:
+            then = self._take_deleted
+            background.run(_trash, items, then=then, owner=self, pool=self._pool)
+
+    def undo_delete(self) -> None:
+        """Bring back what the last ``delete`` took away."""
+        deleted, self._last_deleted = self._last_deleted, []
+        if deleted:
+            background.run(_restore, deleted, then=self._take_restored, owner=self, pool=self._pool)
+
+    def close(self) -> None:
+        """Finish what is under way; blocks for a moment."""
+        self.thumbnails.close()
+        self._pool.clear()
+        self._pool.waitForDone(3000)
+
+    def _recover_now(self, folder: Path) -> None:
+        background.run(recover, folder, then=self._put, owner=self, pool=self._pool)
+        self.rescan(folder)
+
+    def _put(self, items: Sequence[LibraryItem]) -> None:
+        """Take in items; one with the path of another replaces it."""
+        if not items:
+            return
+        paths = {item.path for item in items}
+        for path in paths:
+            self.thumbnails.forget(path)
+        kept = [i for i in self._items if i.path not in paths]
+        self._items = sorted([*kept, *items], key=lambda i: i.created, reverse=True)
+        self._store.write(lambda c: _insert(c, items))
+        self.changed.emit()
+
+    def _move(self, places: dict[str, Path]) -> None:
+        if not places:
+            return
+        for path in places.values():
+            self.thumbnails.forget(path)
+        taken = set(places.values())
+        gone = [i.id for i in self._items if i.path in taken and i.id not in places]
+        self._items = [
+            dataclasses.replace(i, path=places[i.id], missing=False) if i.id in places else i
+            for i in self._items
+            if i.id not in gone
+        ]
+        self._store.write(lambda c: _delete(c, gone))
+        self._store.write(lambda c: _relocate(c, places))
+        self.changed.emit()
+
+    def _take_loaded(self, items: list[LibraryItem]) -> None:
+        early = self._items
+        paths = {item.path for item in early}
+        self._items = [*early, *(i for i in items if i.path not in paths)]
+        self._items.sort(key=lambda i: i.created, reverse=True)
+        self._loaded = True
+        self.changed.emit()
+        self.check_files()
+        folders, self._waiting_folders = self._waiting_folders, []
+        for folder in folders:
+            self.rescan(folder)
+
+    def _take_scan(self, result: Scan) -> None:
+        known = {item.path for item in self._items}
+        self._put([item for item in result.found if item.path not in known])
+        self._move(result.moved)
+
+    def _take_missing(self, found: dict[str, bool]) -> None:
+        """``found``: for each id whether its file is gone."""
+        items = [
+            dataclasses.replace(i, missing=found[i.id])
+            if found.get(i.id, i.missing) != i.missing
+            else i
+            for i in self._items
+        ]
+        for old, new in zip(self._items, items, strict=True):
+            if old.missing and not new.missing:
+                self.thumbnails.forget(new.path)
+        if items != self._items:
+            self._items = items
+            self.changed.emit()
+
+    def _take_deleted(self, outcome: _Deleted) -> None:
+        if outcome.gone:
+            self._last_deleted = outcome.gone
+            self.forget(item.id for item, _ in outcome.gone)
+            # Taking a file off the list can always be undone; one in the trash only where
+            # the system says where it is.
+            undoable = all(trashed is None or trashed.place for _, trashed in outcome.gone)
+            self.deleted.emit(len(outcome.gone), undoable)
+        for error in outcome.errors:
+            self.failed.emit(error)
+
+    def _take_restored(self, outcome: _Deleted) -> None:
+        self._put([item for item, _ in outcome.gone])
+        for error in outcome.errors:
+            self.failed.emit(error)
+
+    def _check_one(self, path: Path) -> None:
+        items = tuple(i for i in self._items if i.path == path)
+        background.run(_missing, items, then=self._take_missing, owner=self, pool=self._pool)
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, MagiError):
+            self.failed.emit(error)
+        else:
+            logger.error("the library failed", exc_info=error)
+
+
+# In worker threads.
+
+_COLUMNS = "id, path, request, prompts, created, frames, fps, width, height, complete"
+
+
+def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM library ORDER BY created DESC")
+    return [LibraryItem(row[0], Path(row[1]), *row[2:9], complete=bool(row[9])) for row in rows]
+
+
+def _insert(connection: sqlite3.Connection, items: Sequence[LibraryItem]) -> None:
+    connection.executemany(
+        f"INSERT OR REPLACE INTO library ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(i.id, str(i.path), i.request_text, i.prompts, i.created),
+                *(i.frames, i.fps, i.width, i.height, i.complete),
+            )
+            for i in items
+        ],
+    )
+
+
+def _delete(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    connection.executemany("DELETE FROM library WHERE id = ?", [(item_id,) for item_id in ids])
+
+
+def _relocate(connection: sqlite3.Connection, places: dict[str, Path]) -> None:
+    connection.executemany(
+        "UPDATE library SET path = ? WHERE id = ?",
+        [(str(path), item_id) for item_id, path in places.items()],
+    )
+
+
+def _missing(items: Sequence[LibraryItem]) -> dict[str, bool]:
+    found = {}
+    for item in items:
+        # A folder that may not be looked into is there, and so may the file be.
+        with contextlib.suppress(PermissionError):
+            found[item.id] = not item.path.exists()
+    return found
+
+
+def _trash(items: Sequence[LibraryItem]) -> _Deleted:
+    outcome = _Deleted([], [])
+    for item in items:
+        try:
+            trashed = move_to_trash(item.path) if item.path.exists() else None
+            outcome.gone.append((item, trashed))
+        except MagiError as error:
+            outcome.errors.append(error)
+    return outcome
+
+
+def _restore(deleted: Sequence[tuple[LibraryItem, Trashed | None]]) -> _Deleted:
+    outcome = _Deleted([], [])
+    for item, trashed in deleted:
+        try:
+            if trashed is not None:
+                restore(trashed)
+            outcome.gone.append((item, trashed))
+        except MagiError as error:
+            outcome.errors.append(error)
+    return outcome

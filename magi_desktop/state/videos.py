@@ -1,0 +1,184 @@
+"""Facts about the videos on the disk. Everything here reads files: not for the UI thread."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from magi_engine.errors import MagiError, MediaReadError
+from magi_engine.media import find_partials, probe, read_metadata, recover_partial
+from magi_engine.media.targets import VIDEO_SUFFIXES
+from magi_engine.runtime.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
+
+FIRST_FRAME = "000000.png"
+_DEFAULT_FPS = 24.0
+
+
+@dataclass(frozen=True)
+class LibraryItem:
+    """One video that was made.
+
+    Attributes:
+        path: the file, or the folder of PNG frames.
+        request_text: the request as JSON.
+        prompts: what was asked for, a line for each prompt.
+        created: when, in seconds since 1970.
+        complete: whether it has all frames that were asked for.
+        missing: the file was not there when it was last looked for.
+    """
+
+    id: str
+    path: Path
+    request_text: str
+    prompts: str
+    created: float
+    frames: int
+    fps: float
+    width: int
+    height: int
+    complete: bool
+    missing: bool = False
+
+    @cached_property
+    def request(self) -> GenerationRequest:
+        """How it was made.
+
+        Raises:
+            InvalidRequestError: a newer program made it.
+        """
+        return GenerationRequest.from_json(self.request_text)
+
+    @cached_property
+    def words(self) -> str:
+        """What a search looks at."""
+        return f"{self.prompts}\n{self.path.name}".casefold()
+
+    @property
+    def prompt(self) -> str:
+        """The first prompt, in one line."""
+        return self.prompts.partition("\n")[0]
+
+    @property
+    def duration_s(self) -> float:
+        """How long it plays."""
+        return self.frames / self.fps if self.fps else 0.0
+
+
+def describe(path: Path, request: GenerationRequest | None, complete: bool | None) -> LibraryItem:
+    """Look at a video.
+
+    Args:
+        request: how it was made, unless the file itself says so.
+        complete: None: if it has as many frames as the request asks for.
+
+    Raises:
+        MediaReadError: it cannot be read.
+        InvalidRequestError: nothing says how it was made, or a newer program made it.
+    """
+    text = read_metadata(path)
+    if text is not None or request is None:
+        request = GenerationRequest.from_json(text or "null")
+    folder = path.is_dir()
+    info = probe(path / FIRST_FRAME if folder else path)
+    fps = info.fps or request.sampling.fps or _DEFAULT_FPS
+    frames = sum(1 for _ in path.glob("*.png")) if folder else info.frame_count
+    if frames is None:
+        frames = round((info.duration_s or 0.0) * fps)
+    if complete is None:
+        complete = request.num_frames is None or frames >= request.num_frames
+    return LibraryItem(
+        uuid.uuid4().hex,
+        path,
+        request.to_json(),
+        "\n".join(" ".join(p.text.split()) for p in request.prompts),
+        path.stat().st_mtime,
+        frames,
+        fps,
+        info.width,
+        info.height,
+        complete,
+    )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a look into a folder found.
+
+    Attributes:
+        found: videos of ours that nobody knew.
+        moved: new place of known videos, by their ids, that are no longer where they were.
+    """
+
+    found: list[LibraryItem]
+    moved: dict[str, Path]
+
+
+def scan(folder: Path, known: Collection[LibraryItem]) -> Scan:
+    """Look for videos of ours in a folder, not below it; what cannot be read is passed over.
+
+    A file that says the same of itself as a known video is a copy of it, such as an export, and
+    is left out; if that video is gone, it was moved or renamed.
+    """
+    paths = {item.path for item in known}
+    by_request: Mapping[str, LibraryItem] = {item.request_text: item for item in known}
+    result = Scan([], {})
+    for path in _candidates(folder):
+        if path in paths:
+            continue
+        try:
+            item = describe(path, None, None)
+        except (MagiError, OSError) as error:
+            logger.debug("%s is none of ours: %s", path, error)
+            continue
+        twin = by_request.get(item.request_text)
+        if twin is None:
+            result.found.append(item)
+        elif not twin.path.exists() and twin.id not in result.moved:
+            result.moved[twin.id] = path
+    return result
+
+
+def recover(folder: Path) -> list[LibraryItem]:
+    """Finish the videos whose process was killed."""
+    items = []
+    try:
+        partials = find_partials(folder)
+    except MagiError:  # no folder yet, or none that can be listed: nothing to finish
+        return items
+    for part in partials:
+        try:
+            items.append(describe(recover_partial(part), None, None))
+        except (MagiError, OSError) as error:
+            logger.warning("%s cannot be recovered: %s", part.name, error)
+    return items
+
+
+def located(item: LibraryItem, path: Path) -> LibraryItem:
+    """The item as it is at a place the user showed.
+
+    Raises:
+        MediaReadError: there is no video.
+    """
+    seen = describe(path, item.request, item.complete)
+    if (seen.width, seen.height, seen.frames) != (item.width, item.height, item.frames):
+        raise MediaReadError(f"{path.name} is another video.", "Choose the one that was moved.")
+    return seen
+
+
+def _candidates(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        logger.info("%s cannot be listed: %s", folder, error)
+        return []
+    return [p for p in paths if not p.name.startswith(".") and _looks_like_ours(p)]
+
+
+def _looks_like_ours(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES or (path / FIRST_FRAME).is_file()
