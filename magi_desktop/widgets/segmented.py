@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
 
 from magi_desktop.theme import tokens as t
@@ -71,6 +71,14 @@ class Segmented(QWidget, Generic[_Value]):
         """The button of a value."""
         return self._group.button(self._values.index(value))
 
+    def step(self, by: int) -> None:
+        """Take the choice beside the present one, as an arrow key does; stays at the ends."""
+        index = self._group.checkedId() + by
+        if 0 <= index < len(self._values):
+            button = self._group.button(index)
+            button.click()
+            button.setFocus(Qt.FocusReason.TabFocusReason)
+
     def _clicked(self, index: int) -> None:
         self.chosen.emit(self._values[index])
 
@@ -85,15 +93,27 @@ class Segmented(QWidget, Generic[_Value]):
         painter.drawRoundedRect(frame, t.RADIUS_M, t.RADIUS_M)
 
 
+_STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
+
+
 class _SegmentButton(QAbstractButton):
-    def __init__(self, segment: Segment, parent: QWidget) -> None:
+    def __init__(self, segment: Segment, parent: Segmented) -> None:
         super().__init__(parent)
+        self._row = parent
         self.setText(segment.label)
         self.setToolTip(segment.tooltip)
         self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self._icon = segment.icon
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrow keys go to the neighbour."""
+        step = _STEPS.get(Qt.Key(event.key()))
+        if step is None:
+            super().keyPressEvent(event)
+        else:
+            self._row.step(step)
 
     def sizeHint(self) -> QSize:
         """Room for icon and label."""

@@ -1,0 +1,283 @@
+"""Prompts for later parts of the video: "from chunk 3 on ..."."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.panels.field import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.state.draft import Draft
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+from magi_engine.runtime.request import PromptChange
+
+_MOST_CHUNKS = 9999
+
+
+class LaterPrompts(QWidget):
+    """The draft's later prompts behind "Direct over time". People count chunks from 1."""
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._draft = draft
+        self._rows: list[LaterPromptRow] = []
+        self._toggle = QPushButton(self)
+        self._toggle.setProperty("kind", "quiet")
+        self._toggle.setCheckable(True)
+        self._toggle.setStyleSheet("text-align: left; padding-left: 0; margin-left: -6px;")
+        name_control(
+            self._toggle,
+            self.tr("Direct over time"),
+            self.tr("Give later parts of the video prompts of their own."),
+        )
+        self._toggle.toggled.connect(self._unfold)
+        self._body = QWidget(self)
+        self._explanation = wrapped_label("caption", self._body)
+        self._explanation.setText(
+            self.tr("The video is made in chunks. A later prompt counts from its chunk on.")
+        )
+        self._add = QPushButton(self.tr("Add a prompt"), self._body)
+        self._add.setToolTip(self.tr("Add a prompt for a later part of the video."))
+        bind_icon(self._add, "plus")
+        self._add.clicked.connect(self.add_row)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(t.SPACE_3)
+        body = QVBoxLayout(self._body)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(t.SPACE_2)
+        body.addWidget(self._explanation)
+        body.addLayout(self._list)
+        body.addWidget(self._add, 0, Qt.AlignmentFlag.AlignLeft)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_1)
+        column.addWidget(self._toggle)
+        column.addWidget(self._body)
+        draft.changed.connect(self._draft_changed)
+        self._unfold(False)
+        self._show()
+
+    @property
+    def rows(self) -> tuple[LaterPromptRow, ...]:
+        """The rows in the order of their chunks."""
+        return tuple(self._rows)
+
+    def unfold(self) -> None:
+        """Open the section."""
+        self._toggle.setChecked(True)
+
+    @Slot()
+    def add_row(self) -> None:
+        """Add an empty row for the chunk after the last one; it counts once it has a text."""
+        chunk = max((row.chunk for row in self._rows), default=0) + 1
+        self._append(chunk, "").field.setFocus()
+        self._refresh()
+
+    def _append(self, chunk: int, text: str) -> LaterPromptRow:
+        row = LaterPromptRow(chunk, text, self._body)
+        row.changed.connect(self._store)
+        row.moved.connect(self._row_moved)
+        row.removed.connect(self._row_removed)
+        self._rows.append(row)
+        self._list.addWidget(row)
+        row.show()
+        return row
+
+    def _clear(self) -> None:
+        for row in self._rows:
+            self._list.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+        self._rows = []
+
+    def _prompts(self) -> tuple[PromptChange, ...]:
+        """What the rows say; those without a text say nothing."""
+        return tuple(PromptChange(r.chunk, r.text) for r in self._rows if r.text)
+
+    @Slot()
+    def _store(self) -> None:
+        self._draft.set_later_prompts(self._prompts())
+
+    @Slot(object, int)
+    def _row_moved(self, moved: LaterPromptRow, step: int) -> None:
+        """A row got another chunk: skip those that have a prompt, and keep the order."""
+        taken = {row.chunk for row in self._rows if row is not moved}
+        chunk = moved.chunk
+        while chunk in taken:
+            chunk += step
+            if chunk < 1:
+                chunk, step = moved.chunk, 1
+        moved.set_chunk(chunk)
+        self._rows.sort(key=lambda row: row.chunk)
+        for index, row in enumerate(self._rows):
+            if self._list.indexOf(row) != index:
+                self._list.insertWidget(index, row)
+        self._chain_tab_order()
+        self._refresh()
+        self._store()
+
+    @Slot(object)
+    def _row_removed(self, row: LaterPromptRow) -> None:
+        self._rows.remove(row)
+        self._list.removeWidget(row)
+        row.hide()
+        row.deleteLater()
+        self._add.setFocus()
+        self._refresh()
+        self._store()
+
+    def _chain_tab_order(self) -> None:
+        last: QWidget = self._toggle
+        for row in self._rows:
+            for widget in row.controls:
+                QWidget.setTabOrder(last, widget)
+                last = widget
+        QWidget.setTabOrder(last, self._add)
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name in ("later_prompts", "mode"):
+            self._show()
+        elif name in ("fps", "seconds", "model", "config_path"):
+            self._refresh()
+
+    def _show(self) -> None:
+        """Show what the draft holds, unless the rows say so already."""
+        if self._prompts() != self._draft.later_prompts:
+            self._clear()
+            for change in self._draft.later_prompts:
+                self._append(change.chunk, change.text)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """The times beside the chunks, and how many there are on the folded section."""
+        runtime = self._draft.config.runtime_config
+        fps = self._draft.settings.fps or runtime.fps
+        frames = runtime.chunk_width * runtime.temporal_downsample_factor
+        seconds = self._draft.settings.seconds
+        chunks = None if seconds is None else math.ceil(round(seconds * fps) / frames)
+        for row in self._rows:
+            row.show_time(row.chunk * frames / fps, chunks)
+        count = len(self._rows)
+        title = self.tr("Direct over time")
+        self._toggle.setText(f"{title} ({count})" if count else title)
+
+    @Slot(bool)
+    def _unfold(self, unfolded: bool) -> None:
+        bind_icon(self._toggle, "chevron-down" if unfolded else "chevron-right", "text_muted")
+        self._body.setVisible(unfolded)
+        if unfolded and not self._rows and self.isVisible():
+            self.add_row()
+
+
+class LaterPromptRow(QWidget):
+    """One prompt and the chunk it counts from.
+
+    Signals:
+        changed: the text changed.
+        moved: this row, and the direction (1 or -1) its chunk was changed in.
+        removed: this row is to go.
+    """
+
+    changed = Signal()
+    moved = Signal(object, int)
+    removed = Signal(object)
+
+    def __init__(self, chunk: int, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._chunk = chunk
+        caption = QLabel(self.tr("From chunk"), self)
+        self.number = QSpinBox(self)
+        self.number.setRange(2, _MOST_CHUNKS)
+        self.number.setValue(chunk + 1)
+        self.number.setKeyboardTracking(False)
+        name_control(
+            self.number,
+            self.tr("From chunk"),
+            self.tr("The chunk this prompt counts from; the first chunk is 1."),
+        )
+        self._guard = WheelGuard(self)
+        self._guard.watch(self.number)
+        self._time = QLabel(self)
+        self._time.setProperty("role", "muted")
+        self.remove_button = icon_button(
+            "trash", self.tr("Remove this prompt"), self.tr("Remove this prompt."), self
+        )
+        self.field = QLineEdit(text, self)
+        self.field.setCursorPosition(0)
+        self.field.setPlaceholderText(self.tr("What happens from here on"))
+        name_control(
+            self.field,
+            self.tr("Prompt from this chunk on"),
+            self.tr("Describe the whole picture again, with what is different."),
+        )
+        top = QHBoxLayout()
+        top.setSpacing(t.SPACE_2)
+        top.addWidget(caption)
+        top.addWidget(self.number)
+        top.addWidget(self._time, 1)
+        top.addWidget(self.remove_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_1)
+        column.addLayout(top)
+        column.addWidget(self.field)
+        self.number.valueChanged.connect(self._number_changed)
+        self.field.textChanged.connect(self.changed)
+        self.remove_button.clicked.connect(self._remove)
+
+    @property
+    def chunk(self) -> int:
+        """The chunk, counted from 0."""
+        return self._chunk
+
+    @property
+    def text(self) -> str:
+        """The prompt, without space around it."""
+        return self.field.text().strip()
+
+    @property
+    def controls(self) -> tuple[QWidget, ...]:
+        """What can have the focus, in order."""
+        return self.number, self.remove_button, self.field
+
+    def set_chunk(self, chunk: int) -> None:
+        """Set the chunk, counted from 0, without telling anyone."""
+        self._chunk = chunk
+        with QSignalBlocker(self.number):
+            self.number.setValue(chunk + 1)
+
+    def show_time(self, start_s: float, num_chunks: int | None) -> None:
+        """Say when the chunk begins, or that the video (of ``num_chunks``) ends before it."""
+        if num_chunks is not None and self._chunk >= num_chunks:
+            self._time.setText(self.tr("after the end"))
+            self._time.setToolTip(
+                self.tr("The video has only {} chunks: choose an earlier one.").format(num_chunks)
+            )
+            role = "warning"
+        else:
+            self._time.setText(self.tr("at {} s").format(f"{start_s:.1f}"))
+            self._time.setToolTip(self.tr("When this chunk begins."))
+            role = "muted"
+        self._time.setProperty("role", role)
+        self._time.style().polish(self._time)
+
+    @Slot(int)
+    def _number_changed(self, number: int) -> None:
+        step = 1 if number - 1 > self._chunk else -1
+        self._chunk = number - 1
+        self.moved.emit(self, step)
+
+    @Slot()
+    def _remove(self) -> None:
+        self.removed.emit(self)

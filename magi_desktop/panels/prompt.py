@@ -1,0 +1,241 @@
+"""What the video shows, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QTextCursor
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+
+from magi_desktop import background
+from magi_desktop.examples import Examples, examples_for, load_examples
+from magi_desktop.language import looks_foreign
+from magi_desktop.panels.field import icon_button, name_control, set_role, wrapped_label
+from magi_desktop.panels.later_prompts import LaterPrompts
+from magi_desktop.panels.prompt_field import PromptField
+from magi_desktop.panels.prompt_history import HistoryPopup
+from magi_desktop.state.draft import Draft
+from magi_desktop.state.prompt_history import PromptStore
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
+from magi_engine.runtime.request import Mode
+
+_MENU_CHARACTERS = 64
+_LOST_CHARACTERS = 40
+
+
+class PromptPanel(QWidget):
+    """The prompt of the current mode with its count of tokens, used and example prompts, and the
+    prompts for later chunks.
+
+    Signals:
+        generate_requested: Ctrl+Enter in the field.
+        paste_requested: something other than text is to be pasted; the window knows what to do.
+    """
+
+    generate_requested = Signal()
+    paste_requested = Signal()
+
+    def __init__(
+        self,
+        draft: Draft,
+        history: PromptStore,
+        parent: QWidget | None = None,
+        models_dir: Path | None = None,
+    ) -> None:
+        """``models_dir``: where downloaded models are, with their tokenizers; None: the usual."""
+        super().__init__(parent)
+        self._draft, self._history, self._models_dir = draft, history, models_dir
+        self._browsed: list[str] = []
+        """While browsing with Alt+Up: what was typed, then the used prompts, newest first."""
+        self._place = 0
+        self._examples: Examples = {}
+        self._counter = TokenCounter(self)
+        self._counter.counted.connect(self._show_count)
+        self.field = PromptField(self)
+        self.later = LaterPrompts(draft, self)
+        self._lay_out()
+        self.setFocusProxy(self.field)
+        self.field.textChanged.connect(self._typed)
+        self.field.generate_requested.connect(self.generate_requested)
+        self.field.paste_requested.connect(self.paste_requested)
+        self.field.history_requested.connect(self._browse)
+        draft.mode_changed.connect(self._show_mode)
+        draft.changed.connect(self._draft_changed)
+        self._show_mode(draft.mode)
+        background.run(load_examples, then=self._examples_loaded, owner=self)
+
+    def insert(self, text: str) -> None:
+        """Put a dropped text where the cursor is."""
+        self.field.insertPlainText(text)
+        self.field.setFocus()
+
+    @Slot()
+    def remember(self) -> None:
+        """The prompts were used: keep them in the history."""
+        for change in reversed(self._draft.later_prompts):
+            self._history.add(change.text)
+        self._history.add(self._draft.prompt)
+        self._browsed = []
+
+    # Building.
+
+    def _lay_out(self) -> None:
+        title = QLabel(self.tr("Prompt"), self)
+        title.setProperty("role", "heading")
+        title.setBuddy(self.field)
+        self.examples_button = QPushButton(self.tr("Examples"), self)
+        self.examples_button.setProperty("kind", "quiet")
+        name_control(
+            self.examples_button,
+            self.tr("Examples"),
+            self.tr("Take a prompt that the chosen model can do."),
+        )
+        bind_icon(self.examples_button, "wand")
+        self.examples_menu = QMenu(self)
+        self.examples_menu.setToolTipsVisible(True)
+        self.examples_menu.aboutToShow.connect(self._fill_examples)
+        self.examples_menu.triggered.connect(self._take_example)
+        self.examples_button.setMenu(self.examples_menu)
+        self.history_button = icon_button(
+            "history",
+            self.tr("Used prompts"),
+            self.tr("Take a prompt you have used before (Alt+Up)."),
+            self,
+        )
+        self.history_button.clicked.connect(self._open_history)
+        head = QHBoxLayout()
+        head.setSpacing(t.SPACE_1)
+        head.addWidget(title, 1)
+        head.addWidget(self.examples_button)
+        head.addWidget(self.history_button)
+
+        self.hint = wrapped_label("caption", self)
+        self.count = QLabel(self)
+        self.count.setProperty("role", "caption")
+        foot = QHBoxLayout()
+        foot.setSpacing(t.SPACE_3)
+        foot.addWidget(self.hint, 1)
+        foot.addWidget(self.count, 0, Qt.AlignmentFlag.AlignTop)
+        self.field.setAccessibleName(self.tr("Prompt"))
+        self.field.setToolTip(self.tr("Describe the video in English."))
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_1)
+        column.addLayout(head)
+        column.addWidget(self.field)
+        column.addLayout(foot)
+        column.addWidget(self.later)
+
+    # Text and draft.
+
+    @Slot()
+    def _typed(self) -> None:
+        text = self.field.toPlainText()
+        if self._browsed and text != self._browsed[self._place]:
+            self._browsed = []
+        self._draft.set_prompt(text)
+
+    @Slot(object)
+    def _show_mode(self, mode: Mode) -> None:
+        self._browsed = []
+        with QSignalBlocker(self.field):
+            self.field.show_text_of(mode, self._draft.prompt)
+        placeholders = {
+            Mode.T2V: self.tr("What is to be seen, and how does it move?"),
+            Mode.I2V: self.tr("What is in the picture, and how does it begin to move?"),
+            Mode.V2V: self.tr("What is in the video, and how does it go on?"),
+        }
+        self.field.setPlaceholderText(placeholders[mode])
+        self._show_prompt()
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name == "prompt":
+            self._show_prompt()
+        elif name in ("model", "config_path"):
+            self._ask_count()
+
+    def _show_prompt(self) -> None:
+        if self.field.toPlainText() != self._draft.prompt:
+            self.field.replace_text(self._draft.prompt)
+        self._ask_count()
+
+    # Tokens and language.
+
+    def _ask_count(self) -> None:
+        chosen = self._draft.settings
+        model = ModelChoice(chosen.model, chosen.config_path, self._models_dir)
+        self._counter.ask(self._draft.prompt, model)
+
+    @Slot(object)
+    def _show_count(self, count: TokenCount) -> None:
+        number = f"{count.count} / {count.limit}"
+        self.count.setText(number if count.exact else self.tr("about {}").format(number))
+        self.count.setToolTip(
+            self.tr("How much of what the model can read the prompt takes, in tokens.")
+            if count.exact
+            else self.tr("Counted with another tokenizer, since the model is not here yet.")
+        )
+        set_role(self.count, "warning" if count.lost else "caption")
+        if count.lost:
+            lost = count.lost[:_LOST_CHARACTERS].strip()
+            lost += "…" if len(count.lost) > _LOST_CHARACTERS else ""
+            self._hint(self.tr("Too long. Not read any more from: “{}”").format(lost), "warning")
+        elif looks_foreign(self._draft.prompt):
+            self._hint(self.tr("The model reads English only; other languages mislead it."))
+        else:
+            self._hint("")
+
+    def _hint(self, text: str, role: str = "caption") -> None:
+        set_role(self.hint, role)
+        self.hint.setText(text)
+
+    # Examples and history.
+
+    def _examples_loaded(self, examples: Examples) -> None:
+        self._examples = examples
+
+    @Slot()
+    def _fill_examples(self) -> None:
+        self.examples_menu.clear()
+        if not self._examples:
+            return
+        for prompt in examples_for(self._examples, self._draft.mode, self._draft.settings.model):
+            short = prompt[: _MENU_CHARACTERS - 1] + "…"
+            label = prompt if len(prompt) <= _MENU_CHARACTERS else short
+            action = QAction(label.replace("&", "&&"), self.examples_menu)
+            action.setToolTip(prompt)
+            action.setData(prompt)
+            self.examples_menu.addAction(action)
+
+    @Slot(QAction)
+    def _take_example(self, action: QAction) -> None:
+        self._take(action.data())
+
+    @Slot()
+    def _open_history(self) -> None:
+        popup = HistoryPopup(self._history.load(), self)
+        popup.chosen.connect(self._take)
+        popup.open_below(self.history_button, self.width())
+
+    @Slot(str)
+    def _take(self, text: str) -> None:
+        self.field.replace_text(text)
+        self.field.setFocus()
+
+    @Slot(int)
+    def _browse(self, step: int) -> None:
+        """Go to an older (1) or newer (-1) used prompt; before the newest is what was typed."""
+        if not self._browsed:
+            text = self.field.toPlainText()
+            self._browsed = [text, *(old for old in self._history.load() if old != text)]
+            self._place = 0
+        place = self._place + step
+        if 0 <= place < len(self._browsed):
+            self._place = place
+            self.field.replace_text(self._browsed[place])
+            self.field.moveCursor(QTextCursor.MoveOperation.End)

@@ -1,0 +1,96 @@
+"""The text field of the prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QMimeData, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QTextCursor,
+    QTextDocument,
+)
+from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit, QSizePolicy, QWidget
+
+_LEAST_LINES, _MOST_LINES = 3, 10
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class PromptField(QPlainTextEdit):
+    """Plain text that grows with its lines up to a limit. Texts can be switched; each keeps what
+    can be undone.
+
+    Signals:
+        generate_requested: Ctrl+Enter.
+        history_requested: 1 for an older prompt (Alt+Up), -1 for a newer one (Alt+Down).
+        paste_requested: something other than text is to be pasted.
+    """
+
+    generate_requested = Signal()
+    history_requested = Signal(int)
+    paste_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTabChangesFocus(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._documents: dict[Any, QTextDocument] = {}
+        self.textChanged.connect(self._fit_height)
+        self._fit_height()
+
+    def show_text_of(self, key: Any, text: str) -> None:
+        """Switch to the text kept under a key; made with ``text`` when it is new."""
+        if key not in self._documents:
+            document = QTextDocument(self)
+            document.setDocumentLayout(QPlainTextDocumentLayout(document))
+            document.setDefaultFont(self.font())
+            document.setPlainText(text)
+            self._documents[key] = document
+        self.setDocument(self._documents[key])
+        self.moveCursor(QTextCursor.MoveOperation.End)
+        self._fit_height()
+
+    def replace_text(self, text: str) -> None:
+        """Put another text in place of all there is; can be undone."""
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        cursor.endEditBlock()
+        self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if event.key() in _ENTER and modifiers == Qt.KeyboardModifier.ControlModifier:
+            self.generate_requested.emit()
+        elif modifiers == Qt.KeyboardModifier.AltModifier and event.key() == Qt.Key.Key_Up:
+            self.history_requested.emit(1)
+        elif modifiers == Qt.KeyboardModifier.AltModifier and event.key() == Qt.Key.Key_Down:
+            self.history_requested.emit(-1)
+        elif event.matches(QKeySequence.StandardKey.Paste) and not self.canPaste():
+            if QGuiApplication.clipboard().mimeData().formats():
+                self.paste_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Words only: files and pictures belong to the window, which gets them instead."""
+        return source.hasText() and not source.hasUrls() and not source.hasImage()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_height()
+
+    @Slot()
+    def _fit_height(self) -> None:
+        # The height of a plain text document is its number of lines, wrapped ones counted.
+        lines = round(self.document().size().height())
+        shown = min(max(lines, _LEAST_LINES), _MOST_LINES)
+        margins = self.contentsMargins()
+        frame = margins.top() + margins.bottom() + 2 * round(self.document().documentMargin())
+        height = shown * self.fontMetrics().lineSpacing() + frame + 2
+        if height != self.height():
+            self.setFixedHeight(height)

@@ -1,0 +1,84 @@
+"""Prompts for later chunks."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
+from magi_desktop.state.draft import Draft
+from magi_engine.runtime.request import Mode, PromptChange
+
+
+@pytest.fixture
+def draft(qapp: object) -> Draft:
+    return Draft()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, draft: Draft) -> LaterPrompts:
+    panel = LaterPrompts(draft)
+    qtbot.addWidget(panel)
+    panel.resize(340, 500)
+    panel.show()
+    return panel
+
+
+def _texts(row: LaterPromptRow) -> list[str]:
+    return [label.text() for label in row.findChildren(QLabel)]
+
+
+def test_folded_at_first_with_a_row_to_type_in_when_opened(
+    qtbot: QtBot, panel: LaterPrompts, draft: Draft
+) -> None:
+    assert not panel.rows
+    panel.unfold()
+    (row,) = panel.rows
+    assert row.number.value() == 2
+    assert draft.later_prompts == ()  # an empty row says nothing
+    qtbot.keyClicks(row.field, "it spins")
+    assert draft.later_prompts == (PromptChange(1, "it spins"),)
+    assert "at 1.0 s" in _texts(row)
+
+
+def test_adding_moving_and_removing(qtbot: QtBot, panel: LaterPrompts, draft: Draft) -> None:
+    draft.set_later_prompts((PromptChange(2, "a"), PromptChange(3, "b")))
+    panel.unfold()
+    panel.add_row()
+    qtbot.keyClicks(panel.rows[2].field, "c")
+    assert [p.chunk for p in draft.later_prompts] == [2, 3, 4]
+    panel.rows[0].number.stepUp()  # chunks 3 and 4 are taken
+    assert draft.later_prompts == (PromptChange(3, "b"), PromptChange(4, "c"), PromptChange(5, "a"))
+    panel.rows[0].number.setValue(2)
+    assert draft.later_prompts[0] == PromptChange(1, "b")
+    qtbot.mouseClick(panel.rows[1].remove_button, Qt.MouseButton.LeftButton)
+    assert draft.later_prompts == (PromptChange(1, "b"), PromptChange(5, "a"))
+
+
+def test_no_chunk_below_a_taken_second_one(panel: LaterPrompts, draft: Draft) -> None:
+    draft.set_later_prompts((PromptChange(1, "a"), PromptChange(2, "b")))
+    panel.rows[1].number.stepDown()
+    assert [p.chunk for p in draft.later_prompts] == [1, 2]
+
+
+def test_the_time_follows_the_rate_and_the_end_is_said(panel: LaterPrompts, draft: Draft) -> None:
+    draft.set_later_prompts((PromptChange(3, "a"),))
+    draft.set(fps=12)
+    assert "at 6.0 s" not in _texts(panel.rows[0])  # 4 s are two chunks at 12 frames a second
+    assert "after the end" in _texts(panel.rows[0])
+    draft.set(seconds=None)
+    assert "at 6.0 s" in _texts(panel.rows[0])
+
+
+def test_every_mode_has_its_own(panel: LaterPrompts, draft: Draft) -> None:
+    draft.set_later_prompts((PromptChange(3, "a"),))
+    toggle = panel.findChild(QPushButton)
+    assert toggle is not None
+    assert toggle.text() == "Direct over time (1)"
+    draft.set_mode(Mode.I2V)
+    assert not panel.rows
+    assert toggle.text() == "Direct over time"
+    draft.set_mode(Mode.T2V)
+    assert panel.rows[0].text == "a"
