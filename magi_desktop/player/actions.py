@@ -74,6 +74,13 @@ class PlayerActions(QObject):
             "Ctrl+Shift+S",
         )
 
+    @property
+    def need_frames(self) -> list[QAction]:
+        """The commands that make no sense before there is a frame."""
+        moves = [self.step_back, self.step_forward, self.second_back, self.second_forward]
+        ends = [self.to_start, self.to_end]
+        return [self.play, *moves, *ends, self.copy_frame, self.save_frame]
+
     def _add(self, name: str, text: str, tip: str, *keys: str) -> QAction:
         action = QAction(text, self)
         action.setObjectName(name)

@@ -56,7 +56,7 @@ class ChunkStrip(QAbstractScrollArea):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFixedHeight(CELL_HEIGHT + _SCROLL_BAR + 2)
-        self.viewport().setMouseTracking(True)
+        self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(self.tr("Parts of the video"))
         self.can_direct = False  # whether chunks that have not begun may get a prompt
         self._cells: list[Cell] = []

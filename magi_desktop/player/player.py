@@ -77,8 +77,7 @@ class Player(QWidget):
         self._column.addWidget(self.transport)
         self._column.addWidget(self.strip)
         self._connect()
-        self._forget()
-        self.canvas.set_message(self._empty)
+        self.clear()
 
     def _connect(self) -> None:
         a = self.commands
@@ -170,6 +169,7 @@ class Player(QWidget):
         self._expected, self._open_ended = num_frames or 0, num_frames is None
         self._clock.play()
         self.canvas.set_message(None)
+        self.strip.show()
         self._update_range()
 
     def append(self, first_frame: int, frames: UInt8Array) -> None:
@@ -236,6 +236,7 @@ class Player(QWidget):
         self._forget()
         self._clock.reset(self._clock.fps)
         self.canvas.set_message(self._empty)
+        self.strip.hide()
         self._update_range()
 
     # A video that exists
@@ -353,7 +354,7 @@ class Player(QWidget):
         total = max(self._expected, buffer.end)
         self.transport.scrub_bar.set_extent(buffer.start, buffer.end, total, clock.fps)
         self.transport.set_time(self.position, total, clock.fps, self._open_ended)
-        for action in (self.commands.copy_frame, self.commands.save_frame):
+        for action in self.commands.need_frames:
             action.setEnabled(buffer.end > 0)
         self._tick()
 

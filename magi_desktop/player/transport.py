@@ -14,7 +14,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 
-_BUTTON = 30
+_BUTTON = 32
 _MENU_BUTTON = 50
 
 
