@@ -56,5 +56,9 @@ class DeviceError(MagiError):
     """The device that was asked for is absent, or its driver failed."""
 
 
+class EngineDiedError(MagiError):
+    """The process that generates has ended without being asked to."""
+
+
 class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""

@@ -27,6 +27,7 @@ _MODULES = (
     "runtime.devices",
     "runtime.events",
     "runtime.finding",
+    "runtime.host",
     "runtime.plan",
     "runtime.request",
     "runtime.saved",

@@ -1,0 +1,99 @@
+"""Starting the engine's process, from a checkout, an installation or a frozen program."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from typing import IO
+
+_FLAG = "--magi-engine-process"
+# Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
+_CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.argv[1])"
+
+
+@dataclass(frozen=True)
+class ChildSettings:
+    """What the process is told on its command line."""
+
+    handle: int
+    """Of its end of the pipe."""
+    models_dir: str | None
+    cache_dir: str | None
+    log_level: str
+
+
+def launch(
+    models_dir: str | None, cache_dir: str | None, log_level: str, errors: IO[bytes] | None
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start the process; returns it and this side's end of the pipe to it.
+
+    Args:
+        errors: where its log and its last words go; None: to where ours go.
+
+    Raises:
+        OSError: the system does not start it.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    try:
+        settings = ChildSettings(theirs.fileno(), models_dir, cache_dir, log_level)
+        process = _popen(_command(json.dumps(asdict(settings))), theirs.fileno(), errors)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        # With a copy left here, the pipe would not tell when the process is gone.
+        theirs.close()
+    return process, ours
+
+
+def serve_if_child(arguments: list[str]) -> None:
+    """To be called first of all by a frozen program, whose executable is also the engine's.
+
+    Returns at once unless this is the engine's process; there it does not return.
+
+    Args:
+        arguments: ``sys.argv``.
+    """
+    if len(arguments) == 3 and arguments[1] == _FLAG:
+        serve(arguments[2])
+        sys.exit()
+
+
+def serve(settings: str) -> None:
+    """Be the engine's process until the other side says so or is gone."""
+    from magi_engine.runtime.child import main
+
+    main(ChildSettings(**json.loads(settings)))
+
+
+def _command(settings: str) -> list[str]:
+    if getattr(sys, "frozen", False):
+        return [sys.executable, _FLAG, settings]
+    # The modules are found where they are found here, and nothing in the current folder is.
+    code = f"import sys; sys.path[:] = {sys.path!r}; {_CODE}"
+    return [sys.executable, "-P", "-c", code, settings]
+
+
+def _popen(command: list[str], handle: int, errors: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            startupinfo=subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]}),
+            creationflags=subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS,
+        )
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        pass_fds=(handle,),
+    )
