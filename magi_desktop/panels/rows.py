@@ -116,7 +116,7 @@ class SeedRow(Field):
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(draft, ("seed_locked",), also=("seed",), parent=parent)
         self.edit = QLineEdit(self)
-        digits = QRegularExpression(r"\d{1,19}")
+        digits = QRegularExpression(r"\d{0,19}")
         self.edit.setValidator(QRegularExpressionValidator(digits, self.edit))
         self.edit.setMinimumWidth(80)
         self.edit.editingFinished.connect(self._typed)
@@ -167,9 +167,10 @@ class SeedRow(Field):
 
     @Slot()
     def _typed(self) -> None:
-        seed = int(self.edit.text())
+        seed = int(self.edit.text() or self.draft.settings.seed)
         if seed != self.draft.settings.seed:  # who types a seed wants it used
             self.draft.set(seed=seed, seed_locked=True)
+        self.refresh()
 
     @Slot()
     def _throw(self) -> None:

@@ -94,6 +94,7 @@ class NoticeBar(QFrame):
         self._button.setVisible(action is not None)
         if action is not None:
             self._button.setText(action[0])
+            self._button.setToolTip(text)
         self._timer.stop()
         if for_ms is not None:
             self._timer.start(for_ms)

@@ -124,7 +124,8 @@ def _by_config(path: Path, models_dir: Path) -> FoundModel:
         transformer=transformer,
         autoencoder=_resolve(runtime.vae_pretrained, "vae_pretrained", path, roots),
         text_encoder=text_encoder,
-        special_tokens=_find_special_tokens(roots),
+        # No field names them, so a file far from the release may still lead there.
+        special_tokens=_find_special_tokens((*roots, *transformer.parents[:_LEVELS_UP])),
     )
     _require_parts(files, path.name)
     return FoundModel(path.stem, path.stem, config, files, None)

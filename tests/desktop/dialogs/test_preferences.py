@@ -1,0 +1,90 @@
+"""Preferences, over a real settings file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.dialogs.preferences import PreferencesDialog
+from magi_desktop.settings import Preferences, SettingsFile
+from tests.desktop.accessibility import faults
+
+
+@pytest.fixture
+def file(qtbot: QtBot, tmp_path: Path) -> Iterator[SettingsFile]:
+    file = SettingsFile(tmp_path / "settings.json")
+    yield file
+    file.flush()
+
+
+@pytest.fixture
+def preferences(file: SettingsFile) -> Preferences:
+    return Preferences(file)
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, preferences: Preferences, tmp_path: Path) -> PreferencesDialog:
+    dialog = PreferencesDialog(preferences, tmp_path / "Videos")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    return dialog
+
+
+def test_every_control_is_named_explained_and_reachable(
+    qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences, tmp_path: Path
+) -> None:
+    preferences.set("output_folder", str(tmp_path))
+    assert dialog.usual_button.isVisible()
+    assert faults(dialog) == []
+
+
+def test_changes_count_at_once_and_are_kept(
+    qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences, file: SettingsFile
+) -> None:
+    dialog.appearance.button("dark").click()
+    qtbot.keyClick(dialog.live_preview, Qt.Key.Key_Space)
+    dialog.notify.click()
+    dialog.memory.setValue(2048)
+    dialog.language.activated.emit(dialog.language.findData("zh_CN"))
+    assert dialog.language_note.isVisible()
+    file.flush()
+    again = Preferences(SettingsFile(file.path)).values
+    assert (again.appearance, again.language) == ("dark", "zh_CN")
+    assert (again.live_preview, again.notify, again.frame_memory_mb) == (False, False, 2048)
+
+
+def test_it_follows_changes_made_elsewhere(
+    dialog: PreferencesDialog, preferences: Preferences
+) -> None:
+    preferences.set("appearance", "light")
+    preferences.set("live_preview", False)
+    assert dialog.appearance.value == "light"
+    assert not dialog.live_preview.isChecked()
+
+
+def test_a_folder_that_can_be_written_to_is_taken(
+    qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences, tmp_path: Path
+) -> None:
+    assert dialog.folder.text() == str(tmp_path / "Videos")
+    wanted = tmp_path / "other"
+    dialog.choose_folder(wanted)
+    qtbot.waitUntil(lambda: preferences.get("output_folder") == str(wanted))
+    assert dialog.folder.text() == str(wanted)
+    assert list(wanted.iterdir()) == [], "the trial leaves nothing"
+    dialog.usual_button.click()
+    assert preferences.get("output_folder") == ""
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(
+    qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    dialog.choose_folder(blocked)
+    qtbot.waitUntil(dialog.note.isVisible)
+    assert str(blocked) in dialog.note.text()
+    assert preferences.get("output_folder") == ""

@@ -1,0 +1,140 @@
+"""Help sheet, about, and errors."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.dialogs.about import AboutDialog, third_party_notice
+from magi_desktop.dialogs.errors import show_error
+from magi_desktop.dialogs.help import HelpSheet
+from magi_engine import __version__
+from magi_engine.errors import MediaReadError, OutOfMemoryError
+from tests.desktop.accessibility import faults
+
+
+def action(text: str, *shortcuts: str) -> QAction:
+    made = QAction(text, QApplication.instance())
+    made.setShortcuts([QKeySequence(shortcut) for shortcut in shortcuts])
+    return made
+
+
+@pytest.fixture
+def sheet(qtbot: QtBot) -> HelpSheet:
+    separator = QAction(QApplication.instance())
+    separator.setSeparator(True)
+    sheet = HelpSheet(
+        {
+            "Video": [action("&Generate", "Ctrl+Return"), separator, action("&Export…")],
+            "Play": [action("Play or pause", "Space"), action("Loop", "L")],
+            "Nothing": [action("Without keys")],
+            "Help": [action("&Shortcuts…", "F1", "?")],
+        }
+    )
+    qtbot.addWidget(sheet)
+    sheet.show()
+    return sheet
+
+
+def lines(sheet: HelpSheet) -> dict[str, str]:
+    return {
+        line.name.text(): line.keys.accessibleName()
+        for group in sheet.groups
+        for line in group.lines
+        if line.name.isVisible()
+    }
+
+
+def test_it_lists_what_has_a_shortcut(sheet: HelpSheet) -> None:
+    assert lines(sheet) == {
+        "Generate": "Ctrl+Return",
+        "Play or pause": "Space",
+        "Loop": "L",
+        "Shortcuts": "F1, ?",
+    }
+    assert faults(sheet) == []
+
+
+def test_the_columns_stand_side_by_side(sheet: HelpSheet) -> None:
+    first, last = sheet.groups[0], sheet.groups[-1]
+    assert (
+        last.mapTo(sheet, last.rect().topLeft()).x()
+        > first.mapTo(sheet, first.rect().topRight()).x()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("LOOP", {"Loop"}), ("ctrl", {"Generate"}), ("f1", {"Shortcuts"})]
+)
+def test_searching_by_name_and_by_key(
+    qtbot: QtBot, sheet: HelpSheet, text: str, names: set[str]
+) -> None:
+    qtbot.keyClicks(sheet.search, text)
+    assert lines(sheet).keys() == names
+
+
+def test_a_search_without_a_result_says_so(qtbot: QtBot, sheet: HelpSheet) -> None:
+    qtbot.keyClicks(sheet.search, "zebra")
+    assert sheet.nothing.isVisible()
+    sheet.search.clear()
+    assert not sheet.nothing.isVisible()
+    assert len(lines(sheet)) == 4
+
+
+def test_an_empty_sheet_is_no_accident(qtbot: QtBot) -> None:
+    empty = HelpSheet({})
+    qtbot.addWidget(empty)
+    assert empty.groups == []
+
+
+def test_about_says_version_licences_and_copies_diagnostics(qtbot: QtBot) -> None:
+    dialog = AboutDialog(lambda: "the log")
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert __version__ in dialog.version.text()
+    assert faults(dialog) == []
+    qtbot.waitUntil(lambda: dialog.notice.toPlainText() == third_party_notice())
+    dialog.copy_button.click()
+    qtbot.waitUntil(lambda: QGuiApplication.clipboard().text() == "the log")
+    assert dialog.copy_button.text() == "Copied"
+
+
+def test_the_notice_names_what_is_installed() -> None:
+    notice = third_party_notice()
+    assert "PySide6" in notice
+    assert "LGPL" in notice
+    assert "pytest" not in notice, "what only developers need is not shipped"
+
+
+def test_an_error_says_what_to_do_and_copies_its_cause(qtbot: QtBot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    parent.show()
+    try:
+        try:
+            raise OSError("device gone")
+        except OSError as cause:
+            raise MediaReadError("The video cannot be read.", "Choose another.") from cause
+    except MediaReadError as caught:
+        dialog = show_error(parent, caught)
+    assert not dialog.isModal()
+    assert (dialog.message.text(), dialog.hint.text()) == (
+        "The video cannot be read.",
+        "Choose another.",
+    )
+    assert faults(dialog) == []
+    dialog.copy_button.click()
+    assert "OSError: device gone" in QGuiApplication.clipboard().text()
+    with qtbot.waitSignal(dialog.destroyed):
+        qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+
+
+def test_an_error_without_a_hint_leaves_no_gap(qtbot: QtBot) -> None:
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    dialog = show_error(parent, OutOfMemoryError("The memory is full."))
+    assert not dialog.hint.isVisible()
+    dialog.close()

@@ -1,0 +1,296 @@
+"""The settings panel with a real draft and the real list of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QWheelEvent
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.panels.generation import GenerationPanel
+from magi_desktop.panels.values import aspect_size, effective, legal_steps
+from magi_desktop.state.draft import Draft
+from magi_engine.config.sizes import check_size
+from magi_engine.runtime.request import Mode
+from magi_engine.runtime.validation import validate
+from tests.desktop.accessibility import faults
+
+
+class KeptPresets:
+    """Presets in memory."""
+
+    def __init__(self, presets: dict[str, dict[str, Any]] | None = None) -> None:
+        self.presets = presets or {}
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        return self.presets
+
+    def save(self, presets: dict[str, dict[str, Any]]) -> None:
+        self.presets = presets
+
+
+@pytest.fixture
+def draft(qapp: QApplication) -> Draft:
+    return Draft()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, draft: Draft, tmp_path: Path) -> GenerationPanel:
+    panel = GenerationPanel(draft, KeptPresets(), models_dir=tmp_path)
+    qtbot.addWidget(panel)
+    panel.resize(320, 900)
+    panel.show()
+    qtbot.waitUntil(lambda: bool(panel.model.missing))
+    return panel
+
+
+@pytest.mark.parametrize("model", ["pocket", "24B-distill-fp8"])
+def test_every_control_is_named_explained_and_reachable(
+    panel: GenerationPanel, draft: Draft, model: str
+) -> None:
+    draft.set(model=model)
+    panel.advanced_open = True
+    assert faults(panel) == []
+
+
+def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
+    panel.advanced_open = True
+    assert panel.minimumSizeHint().width() <= 280
+
+
+def test_a_model_that_is_not_here_is_marked_and_wanted(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    index = panel.model.combo.findData("4.5B-distill")
+    spoken = panel.model.combo.itemData(index, Qt.ItemDataRole.AccessibleTextRole)
+    assert "not downloaded" in spoken
+    panel.model.combo.setCurrentIndex(index)
+    with qtbot.waitSignal(panel.model_wanted) as wanted:
+        panel.model.combo.activated.emit(index)
+    assert wanted.args == ["4.5B-distill"]
+    assert draft.settings.model == "4.5B-distill"
+    assert draft.settings.width == 720
+    assert panel.model.get_button.isVisible()
+    with qtbot.waitSignal(panel.model_wanted):
+        panel.model.get_button.click()
+
+
+def test_the_shipped_model_is_wanted_by_nobody(qtbot: QtBot, panel: GenerationPanel) -> None:
+    if "pocket" in panel.model.missing:
+        pytest.skip("the pocket model is not here")
+    with qtbot.assertNotEmitted(panel.model_wanted):
+        panel.model.combo.activated.emit(panel.model.combo.findData("pocket"))
+    assert not panel.model.get_button.isVisible()
+
+
+@pytest.mark.parametrize("pixels", [128 * 128, 720 * 720, 1280 * 720])
+@pytest.mark.parametrize("ratio", [1, 16 / 9, 9 / 16, 4 / 3, 3 / 4, 21 / 9])
+def test_shapes_are_legal_and_about_as_large(ratio: float, pixels: int) -> None:
+    width, height = aspect_size(ratio, pixels)
+    check_size(width, height)
+    assert width / height == pytest.approx(ratio, rel=0.05)
+    assert width * height == pytest.approx(pixels, rel=0.15)
+
+
+def test_a_shape_is_chosen_and_stays_marked(panel: GenerationPanel, draft: Draft) -> None:
+    draft.set(model="24B-distill")
+    square, wide, *_ = panel.size_row.aspect_buttons
+    assert wide.isChecked()
+    square.click()
+    assert (draft.settings.width, draft.settings.height) == (960, 960)
+    square.click()
+    assert square.isChecked()
+    assert not wide.isChecked()
+
+
+def test_a_typed_size_snaps_and_says_so(qtbot: QtBot, panel: GenerationPanel, draft: Draft) -> None:
+    box = panel.size_row.width_box
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, "1080")
+    assert draft.settings.width == 128, "half a number counts for nothing"
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert draft.settings.width == 1088
+    assert box.value() == 1088
+    assert "1080" in panel.size_row.note.text()
+    qtbot.keyClick(box, Qt.Key.Key_Up)
+    assert draft.settings.width == 1104
+    assert not panel.size_row.note.isVisible()
+
+
+def test_swapping_and_resetting_the_size(panel: GenerationPanel, draft: Draft) -> None:
+    row = panel.size_row
+    assert not row.reset_button.isVisible()
+    draft.set(width=256, height=144)
+    row.swap_button.click()
+    assert (draft.settings.width, draft.settings.height) == (144, 256)
+    row.reset_button.click()
+    assert (draft.settings.width, draft.settings.height) == (128, 128)
+    assert not row.reset_button.isVisible()
+
+
+def test_length_and_until_i_stop(panel: GenerationPanel, draft: Draft) -> None:
+    row = panel.length
+    row.slider.setValue(7)
+    assert draft.settings.seconds == 7
+    row.endless.click()
+    assert draft.settings.seconds is None
+    assert not row.box.isEnabled()
+    row.endless.click()
+    assert draft.settings.seconds == 7
+    row.box.setValue(2.5)
+    assert draft.settings.seconds == 2.5
+    assert row.box.text() == "2.5 s"
+    assert row.note.text().startswith("60 frames")
+
+
+def test_a_typed_seed_is_kept(qtbot: QtBot, panel: GenerationPanel, draft: Draft) -> None:
+    row = panel.seed
+    row.edit.setFocus()
+    row.edit.selectAll()
+    qtbot.keyClicks(row.edit, "9000000000")
+    qtbot.keyClick(row.edit, Qt.Key.Key_Return)
+    assert draft.settings.seed == 9_000_000_000
+    assert draft.settings.seed_locked
+    assert draft.take_seed() == 9_000_000_000
+    row.copy_button.click()
+    assert QGuiApplication.clipboard().text() == "9000000000"
+    row.lock.click()
+    assert not draft.settings.seed_locked
+
+
+def test_the_dice_change_and_keep_the_seed(panel: GenerationPanel, draft: Draft) -> None:
+    seen = set()
+    for _ in range(5):
+        panel.seed.dice.click()
+        seen.add(draft.settings.seed)
+        assert panel.seed.edit.text() == str(draft.settings.seed)
+    assert len(seen) == 5
+    assert draft.settings.seed_locked
+
+
+def test_an_emptied_seed_comes_back(qtbot: QtBot, panel: GenerationPanel, draft: Draft) -> None:
+    draft.set(seed=7)
+    panel.seed.edit.setFocus()
+    panel.seed.edit.clear()
+    panel.model.combo.setFocus()
+    assert draft.settings.seed == 7
+    assert panel.seed.edit.text() == "7"
+
+
+def test_every_step_of_the_slider_is_legal(panel: GenerationPanel, draft: Draft) -> None:
+    for model in ("pocket", "4.5B-base"):
+        draft.set(model=model)
+        slider = panel.quality.slider
+        for position in range(slider.minimum(), slider.maximum() + 1):
+            slider.setValue(position)
+            validate(draft.request(), draft.config)
+    assert panel.quality.value.text() == "Fine · 128 steps"
+
+
+def test_steps_that_are_the_models_own_count_as_unchanged(
+    panel: GenerationPanel, draft: Draft
+) -> None:
+    slider = panel.quality.slider
+    usual = slider.value()
+    slider.setValue(usual + 1)
+    assert draft.settings.num_steps is not None
+    assert panel.quality.reset_button.isVisible()
+    slider.setValue(usual)
+    assert draft.settings.num_steps is None
+
+
+def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Draft) -> None:
+    slider = panel.window_row.slider
+    sentences = set()
+    for window in range(1, 9):
+        slider.setValue(window)
+        assert effective(draft, "window_size") == window
+        assert effective(draft, "num_steps") in legal_steps(draft)
+        validate(draft.request(), draft.config)
+        sentences.add(panel.window_row.note.text())
+    assert len(sentences) == 8
+    slider.setValue(3)
+    assert draft.settings.num_steps == 24
+    assert panel.quality.note.text().startswith("Moved from 16 to 24 steps")
+    panel.window_row.reset_button.click()
+    assert draft.settings.window_size is None
+    assert draft.settings.num_steps is None, "the steps that were wanted are back"
+    assert not panel.quality.note.isVisible()
+
+
+def test_warnings_and_errors_show_under_the_list(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    assert not panel.checks.isVisible()
+    draft.set(model="4.5B-distill-fp8", num_steps=8)
+    qtbot.waitUntil(panel.checks.isVisible)
+    assert "8 steps are noisy" in panel.checks.text
+    draft.set(num_steps=17)
+    qtbot.waitUntil(lambda: "17 steps do not divide" in panel.checks.text)
+    assert "Choose 16 or 20 steps" in panel.checks.text
+    draft.reset("num_steps")
+    qtbot.waitUntil(lambda: not panel.checks.isVisible())
+
+
+def test_a_reference_that_is_still_missing_is_not_the_settings_fault(
+    panel: GenerationPanel, draft: Draft
+) -> None:
+    draft.set_mode(Mode.I2V)
+    panel.checks.judge_now()
+    assert panel.checks.verdict.error is None
+    draft.set(num_steps=17)
+    panel.checks.judge_now()
+    assert panel.checks.verdict.error is not None
+
+
+def test_the_wheel_changes_only_what_has_the_focus(panel: GenerationPanel, draft: Draft) -> None:
+    def roll(widget: QWidget) -> None:
+        event = QWheelEvent(
+            QPointF(5, 5),
+            widget.mapToGlobal(QPointF(5, 5)),
+            QPoint(0, 0),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(widget, event)
+
+    panel.model.combo.setFocus()
+    roll(panel.size_row.width_box)
+    assert draft.settings.width == 128
+    panel.size_row.width_box.setFocus()
+    roll(panel.size_row.width_box)
+    assert draft.settings.width == 144
+
+
+def test_tab_reaches_everything_from_top_to_bottom(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    panel.activateWindow()
+    panel.presets.combo.setFocus()
+    seen: list[QWidget | None] = []
+    for _ in range(60):
+        seen.append(panel.focusWidget())
+        panel.focusNextChild()
+        if panel.focusWidget() is panel.presets.combo:
+            break
+    stops = [
+        panel.presets.combo,
+        panel.model.combo,
+        panel.size_row.aspect_buttons[0],
+        panel.size_row.width_box,
+        panel.length.box,
+        panel.quality.slider,
+        panel.seed.edit,
+        panel.window_row.slider,
+        panel.advanced.button,
+    ]
+    places = [seen.index(stop) for stop in stops]
+    assert places == sorted(places)
