@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import QCoreApplication, Qt, Slot
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from magi_desktop import background
@@ -47,7 +47,7 @@ def _licence(about: importlib.metadata.PackageMetadata) -> str:
             return value
     classifiers = fields.get("classifier", [])
     named = [c.split(" :: ")[-1] for c in classifiers if c.startswith("License ::")]
-    return ", ".join(named) or "see its own notice"
+    return ", ".join(named) or QCoreApplication.translate("AboutDialog", "see its own notice")
 
 
 class AboutDialog(QDialog):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
 
-from PySide6.QtCore import QSignalBlocker, Qt, SignalInstance, Slot
+from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from magi_desktop import background
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.panels.field import name_control, prepare_number, set_role
+from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES
 from magi_desktop.widgets.segmented import Segment, Segmented
@@ -30,23 +30,6 @@ from magi_engine.errors import OutputError
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128
-
-
-class PreferencesLike(Protocol):
-    """What the dialog reads and writes."""
-
-    @property
-    def changed(self) -> SignalInstance:
-        """Emitted with the name of what changed."""
-        ...
-
-    def get(self, name: str) -> Any:
-        """A value."""
-        ...
-
-    def set(self, name: str, value: Any) -> None:
-        """Change a value."""
-        ...
 
 
 def check_folder(folder: Path) -> None:
@@ -60,8 +43,10 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        translate = QCoreApplication.translate
         raise OutputError(
-            f"Nothing can be written to {folder}.", "Choose another folder."
+            translate("PreferencesDialog", "Nothing can be written to {}.").format(folder),
+            translate("PreferencesDialog", "Choose another folder."),
         ) from error
 
 
@@ -73,7 +58,7 @@ class PreferencesDialog(QDialog):
     """
 
     def __init__(
-        self, preferences: PreferencesLike, usual_folder: Path, parent: QWidget | None = None
+        self, preferences: Preferences, usual_folder: Path, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._preferences, self._usual_folder = preferences, usual_folder

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QCoreApplication
+
 from magi_desktop.panels.values import own_value, settings_request
 from magi_desktop.state.draft import GenerationSettings, configuration
 from magi_engine.config.official import MagiConfig, RuntimeConfig
@@ -84,9 +86,11 @@ def write_config(settings: GenerationSettings, path: Path) -> None:
         unfinished.write_text(text, encoding="utf-8")
         os.replace(unfinished, path)
     except OSError as error:
+        translate = QCoreApplication.translate
+        text = translate("OfficialFiles", "The file {0} cannot be written there: {1}.")
         raise OutputError(
-            f"The file {path.name} cannot be written there: {error.strerror or error}.",
-            "Choose another folder.",
+            text.format(path.name, error.strerror or error),
+            translate("OfficialFiles", "Choose another folder."),
         ) from error
 
 

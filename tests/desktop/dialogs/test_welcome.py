@@ -130,7 +130,7 @@ def test_asking_for_a_model_says_where_its_files_belong(
 
 def test_the_folder_is_made_and_opened(qtbot: QtBot, dialog: WelcomeDialog) -> None:
     opener = FolderOpener()
-    QDesktopServices.setUrlHandler("file", opener, "open")
+    QDesktopServices.setUrlHandler("file", opener, b"open")
     try:
         dialog.show_model("4.5B-distill")
         dialog.rows["4.5B-distill"].open_button.click()

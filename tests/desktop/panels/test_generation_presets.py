@@ -20,7 +20,6 @@ from magi_engine.resources import resource_path
 from magi_engine.runtime.validation import validate
 from tests.desktop.accessibility import faults
 
-
 needs_pocket = pytest.mark.skipif(
     "pocket" in models_not_here(None), reason="the pocket model is not here"
 )
