@@ -130,7 +130,8 @@ def test_asking_for_a_model_says_where_its_files_belong(
 
 def test_the_folder_is_made_and_opened(qtbot: QtBot, dialog: WelcomeDialog) -> None:
     opener = FolderOpener()
-    QDesktopServices.setUrlHandler("file", opener, b"open")
+    # The stub asks for bytes, which Qt then does not find as a slot.
+    QDesktopServices.setUrlHandler("file", opener, "open")  # pyright: ignore[reportArgumentType]
     try:
         dialog.show_model("4.5B-distill")
         dialog.rows["4.5B-distill"].open_button.click()
