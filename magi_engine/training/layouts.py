@@ -8,7 +8,7 @@ Inference meets two situations, and training copies both:
 * *pipeline* (windows 2-8): several chunks in a row, each noisier than the one before and seeing
   it as noisy as it is; the first may be clean.
 
-Attention runs chunk by chunk over slices, which costs half of a dense mask.
+Attention runs over the chunks that are seen and no others, which costs half of a dense mask.
 """
 
 from __future__ import annotations
@@ -67,23 +67,39 @@ class LayoutAttention:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        by_count: dict[int, list[int]] = {}
+        for i, seen in enumerate(layout.sees):
+            by_count.setdefault(len(seen), []).append(i)
+        self._groups = list(by_count.values())  # chunks that see equally many go in one call
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         del layer
-        tokens = q.shape[1] // len(self.layout.sees)
+        sees = self.layout.sees
+        tokens = q.shape[1] // len(sees)
         # Repeating the groups here lets every attention kernel run backwards too.
         repeats = q.shape[2] // k.shape[2]
         k, v = (x.repeat_interleave(repeats, dim=2) for x in (k, v))
-        keys, values = k.split(tokens, dim=1), v.split(tokens, dim=1)
-        outputs = []
-        for own, sees in zip(q.split(tokens, dim=1), self.layout.sees, strict=True):
-            if len(sees) == 1:
-                seen_k, seen_v = keys[sees[0]], values[sees[0]]
-            elif sees[-1] - sees[0] == len(sees) - 1:
-                span = slice(sees[0] * tokens, (sees[-1] + 1) * tokens)
-                seen_k, seen_v = k[:, span], v[:, span]
-            else:
-                seen_k = torch.cat([keys[i] for i in sees], dim=1)
-                seen_v = torch.cat([values[i] for i in sees], dim=1)
-            outputs.append(attention(own, seen_k, seen_v))
+        if all(seen == (i,) for i, seen in enumerate(sees)):
+            rows = (x.unflatten(1, (-1, tokens)).flatten(0, 1) for x in (q, k, v))
+            return attention(*rows).unflatten(0, (len(q), -1)).flatten(1, 2)
+        queries, keys, values = (x.split(tokens, dim=1) for x in (q, k, v))
+        outputs: list[Tensor] = [q] * len(sees)
+        for group in self._groups:
+            own = _rows([queries[i] for i in group], len(group))
+            seen = [j for i in group for j in sees[i]]
+            found = attention(
+                own,
+                _rows([keys[j] for j in seen], len(group)),
+                _rows([values[j] for j in seen], len(group)),
+            )
+            for i, out in zip(group, found.unflatten(0, (len(q), -1)).unbind(1), strict=True):
+                outputs[i] = out
         return torch.cat(outputs, dim=1)
+
+
+def _rows(pieces: list[Tensor], rows: int) -> Tensor:
+    """Pieces (N, s, heads, D) one after the other, cut into ``rows`` equal parts per clip:
+    (N * rows, pieces * s / rows, heads, D)."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return torch.cat(pieces, dim=1).unflatten(1, (rows, -1)).flatten(0, 1)

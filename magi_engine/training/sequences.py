@@ -21,6 +21,10 @@ _STREAMING_SHARE = 0.75
 _ALONE_SHARE = 0.1
 _PASTED_IMAGE_SHARE = 0.85
 _PASTED_VIDEO_SHARE = 0.15
+_FROM_START_SHARE = 0.6
+"""Share of the short clips that are the beginning of a long one: where only the caption says what
+there is. The others may be cut from anywhere."""
+
 _SHIFT = 1 / 3
 
 
@@ -55,13 +59,15 @@ def draw_batch(clips: Clips, t5: nn.Module, size: int, chunks: int = CHUNKS) -> 
     """``size`` random clips, captions embedded by the text encoder (which may be learning).
 
     Args:
-        chunks: length of the clips; short ones are cut from anywhere in the long ones.
+        chunks: length of the clips; short ones are cut from the long ones.
     """
     device = clips.latents.device
     rows_cpu = torch.randint(len(clips), (size,))
     rows = rows_cpu.to(device, non_blocking=True)
     wording = int(torch.randint(len(clips.tokens), ()))
     first = int(torch.randint(CHUNKS - chunks + 1, ()))
+    if float(torch.rand(())) < _FROM_START_SHARE:
+        first = 0
     clean = clips.latents[rows].float().unflatten(2, (CHUNKS, -1)).transpose(1, 2)
     clean = clean[:, first : first + chunks]
 
@@ -105,6 +111,8 @@ class Plan:
 
 def draw_layout(chunks: int = CHUNKS) -> Layout:
     """A random layout; ranges vary so that any KV range works at any noise level."""
+    if chunks == 1:
+        return streaming(1, 1)
     kv_range = int(torch.randint(2, chunks + 1, ()))
     if float(torch.rand(())) < _STREAMING_SHARE:
         if float(torch.rand(())) < _ALONE_SHARE:

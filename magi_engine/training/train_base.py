@@ -18,6 +18,7 @@ from transformers import T5EncoderModel
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTVAE
+from magi_engine.ops import attention as attention_ops
 from magi_engine.training import pocket
 from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
 from magi_engine.training.loop import (
@@ -40,10 +41,13 @@ from magi_engine.training.tokenizer import make_t5_for
 _UNCONDITIONAL_SHARE = 0.12
 _UNIFORM_TIME_SHARE = 0.25
 
-_SHORT_SHARE = 0.55
-_SHORT_CHUNKS, _SHORT_BATCH = 2, 3
-"""For this share of the budget clips are two chunks long and batches three times as large:
-what things look like is learned from many scenes, not from long ones."""
+_CHUNKS, _CLIPS = (1, CHUNKS), (9, 1)
+"""Lengths of the clips in a batch, and how many times ``--batch`` of them there are. Few lengths,
+since each is compiled anew."""
+
+_SHORT_SHARE = (0.7, 0.45)
+"""Share of the batches of single chunks at the start and at the end. What things look like is
+learned where nothing but the caption tells, and in long clips that is only the first chunk."""
 
 
 def initialise(model: VideoDiT) -> None:
@@ -60,12 +64,23 @@ def initialise(model: VideoDiT) -> None:
     nn.init.zeros_(model.final_linear.linear.weight)
 
 
+def draw_length(progress: float, batch: int) -> tuple[int, int]:
+    """Chunks per clip and number of clips of the next batch, ``progress`` into the training."""
+    first, last = _SHORT_SHARE
+    kind = int(float(torch.rand(())) >= first + (last - first) * progress)
+    return _CHUNKS[kind], _CLIPS[kind] * batch
+
+
 def compile_blocks(model: VideoDiT) -> None:
-    """Compile what lies around the attentions; it has the same shape for every layout.
+    """Compile what lies around the self-attentions, which are different for every layout.
 
     Attention inputs leave the compiled part in bf16, which the kernels take as it is.
     """
-    torch._dynamo.config.recompile_limit = 64
+    torch._dynamo.config.recompile_limit = 256
+    if not hasattr(attention_ops._masked_attention, "_torchdynamo_orig_callable"):
+        attention_ops._masked_attention = torch.compile(
+            attention_ops._masked_attention, dynamic=False
+        )
     for layer in model.layers:
         attention = layer.self_attention
         attention.dtype = torch.bfloat16
@@ -93,8 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--max-steps", type=int, default=1_000_000)
-    parser.add_argument("--clips", type=int, default=40_000)
-    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--clips", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--no-compile", action="store_true", help="do without torch.compile")
 
@@ -117,7 +132,7 @@ def autocast(device: torch.device) -> torch.autocast:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--resume", action="store_true", help="start from base.safetensors")
     args = parser.parse_args(argv)
     device = set_up_device(args.seed)
@@ -131,15 +146,15 @@ def main(argv: list[str] | None = None) -> int:
     model.to(device)
     if args.resume:
         load_checkpoint(args.out / "base.safetensors", dit=model, t5=t5)
-    average = Average(model, decay=0.9995)
-    t5_average = Average(t5, decay=0.9995)
+    average = Average(model, decay=0.999)
+    t5_average = Average(t5, decay=0.999)
     if device.type == "cuda" and not args.no_compile:
         compile_blocks(model)
 
     def save() -> None:
         save_checkpoint(args.out / "base.safetensors", dit=average.module, t5=t5_average.module)
 
-    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=300)
+    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.25)
     train(model, t5, clips, args, pace, [average, t5_average], device)
     return 0
 
@@ -158,9 +173,7 @@ def train(
     optimiser = Optimiser([model, t5], args.rate, weight_decay=0.02)
     log = Log(args.out / "base.jsonl", every=250)
     for step in pace:
-        short = pace.progress < _SHORT_SHARE
-        chunks = _SHORT_CHUNKS if short else CHUNKS
-        size = args.batch * _SHORT_BATCH if short else args.batch
+        chunks, size = draw_length(pace.progress, args.batch)
         batch = draw_batch(clips, t5, size, chunks)
         layout = draw_layout(chunks)
         conditional = float(torch.rand(())) >= _UNCONDITIONAL_SHARE
@@ -176,7 +189,7 @@ def train(
         optimiser.step(loss, pace.rate)
         for average in averages:
             average.update(step)
-        log.add(pace, **{f"{chunks} chunks": loss})
+        log.add(pace, **{f"chunks_{chunks}": loss})
     log.close()
 
 

@@ -41,13 +41,14 @@ from magi_engine.training.train_base import (
     add_arguments,
     autocast,
     compile_blocks,
+    draw_length,
     load_clips,
     set_up_device,
 )
 
 _STEPS = (64, 32, 16, 8)
-_STEP_WEIGHTS = torch.tensor([0.3, 0.25, 0.3, 0.15])
-_BASE_SHARE = (0.85, 0.15)
+_STEP_WEIGHTS = torch.tensor([0.25, 0.2, 0.35, 0.2])
+_BASE_SHARE = (0.6, 0.2)
 """Share of plain flow matching at the start and at the end of the stage."""
 
 _BASE_UNCONDITIONAL_SHARE = 0.12
@@ -72,7 +73,7 @@ class Distiller:
     def base_loss(self, batch: Batch) -> Tensor:
         """Flow matching without a step code, which keeps the base variant alive."""
         conditional = float(torch.rand(())) >= _BASE_UNCONDITIONAL_SHARE
-        layout = draw_layout()
+        layout = draw_layout(batch.clean.shape[1])
         sequence = Sequence(self.student, batch, layout, conditional, self.special_tokens)
         device = batch.clean.device
         times = time_of(draw_fractions(layout, len(batch.clean), device))
@@ -82,7 +83,7 @@ class Distiller:
 
     def shortcut_loss(self, batch: Batch, num_steps: int) -> Tensor:
         """One step of ``1 / num_steps`` against what it should amount to."""
-        device, layout = batch.clean.device, draw_layout()
+        device, layout = batch.clean.device, draw_layout(batch.clean.shape[1])
         sequence = Sequence(self.student, batch, layout, True, self.special_tokens)
         fractions = draw_fractions(layout, len(batch.clean), device)
         index = (fractions * num_steps).floor().clamp(max=num_steps - 1)
@@ -130,7 +131,7 @@ def _code(num_steps: int, device: torch.device) -> Tensor:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--rate", type=float, default=1e-3)
     args = parser.parse_args(argv)
     device = set_up_device(args.seed)
 
@@ -156,7 +157,8 @@ def main(argv: list[str] | None = None) -> int:
 
     pace = Pace(args.minutes, args.max_steps, save)
     for step in pace:
-        batch = draw_batch(clips, t5, args.batch)
+        chunks, size = draw_length(pace.progress, args.batch)
+        batch = draw_batch(clips, t5, size, chunks)
         first, last = _BASE_SHARE
         if float(torch.rand(())) < first + (last - first) * pace.progress:
             loss, name = distiller.base_loss(batch), "base"
