@@ -1,0 +1,307 @@
+"""What is being made and what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QListView,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.panels.queue_list import QueueDelegate, QueueModel
+from magi_desktop.state.jobs import JobState
+from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+from magi_desktop.theme.style import theme
+from magi_desktop.widgets.empty_state import EmptyState
+from magi_desktop.widgets.notice_bar import NoticeBar
+
+_USUAL_COPIES, _MOST_COPIES = 4, 100
+
+
+class QueuePanel(QWidget):
+    """The queue, to be reordered, edited, multiplied and held.
+
+    Signals:
+        edit_requested: the QueueItem the user wants to change; ``JobQueue.replace`` takes it.
+    """
+
+    edit_requested = Signal(object)
+
+    def __init__(self, queue: JobQueue, job: JobState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._queue = queue
+        self.model = QueueModel(queue, self)
+        self.list = self._make_list(job)
+        self._make_actions()
+        self._count = QLabel(self)
+        self._count.setProperty("role", "muted")
+        self._count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.hold = QPushButton(self)
+        self.hold.clicked.connect(lambda: queue.set_paused(not queue.paused))
+        self._why = QLabel(self)
+        self._why.setProperty("role", "caption")
+        self._why.setWordWrap(True)
+        self.notice = NoticeBar(self)
+        empty = EmptyState(
+            "queue", self.tr("Nothing is waiting. Videos you ask for line up here."), self
+        )
+        self._stack = QStackedLayout()
+        self._stack.addWidget(empty)
+        self._stack.addWidget(self.list)
+        self._lay_out()
+        queue.changed.connect(self._show)
+        job.changed.connect(self._repaint_running)
+        theme().changed.connect(self.list.viewport().update)
+        self.model.modelAboutToBeReset.connect(self._note_selection)
+        self.model.modelReset.connect(self._restore_selection)
+        self.list.selectionModel().selectionChanged.connect(self._enable)
+        self._selected_before: list[str] = []
+        self._row_before = 0
+        self._show()
+
+    def selected(self) -> list[QueueItem]:
+        """The selected items, in order."""
+        rows = sorted(index.row() for index in self.list.selectedIndexes())
+        return [self.model.item(row) for row in rows]
+
+    def select(self, *item_ids: str) -> None:
+        """Select these items and make the first one current."""
+        selection = self.list.selectionModel()
+        selection.clearSelection()
+        for number, item_id in enumerate(item_ids):
+            row = self.model.row_of(item_id)
+            if row >= 0:
+                index = self.model.index(row)
+                if number == 0:
+                    selection.setCurrentIndex(index, selection.SelectionFlag.NoUpdate)
+                selection.select(index, selection.SelectionFlag.Select)
+
+    @Slot()
+    def edit(self) -> None:
+        """Ask to change the selected item."""
+        for item in self._waiting()[:1]:
+            self.edit_requested.emit(item)
+
+    @Slot()
+    def duplicate(self) -> None:
+        """Ask how many more of the selected item there shall be, with other seeds."""
+        chosen = self.selected()
+        if not chosen:
+            return
+        dialog = QInputDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle(self.tr("Duplicate"))
+        dialog.setLabelText(self.tr("How many copies, each with its own seed?"))
+        dialog.setInputMode(QInputDialog.InputMode.IntInput)
+        dialog.setIntRange(1, _MOST_COPIES)
+        dialog.setIntValue(_USUAL_COPIES)
+        item_id = chosen[0].id
+        dialog.intValueSelected.connect(lambda count: self._queue.duplicate(item_id, count))
+        dialog.open()
+
+    @Slot()
+    def remove(self) -> None:
+        """Take the selected items out, with a way back."""
+        count = self._queue.remove(*(item.id for item in self._waiting()))
+        if count:
+            text = self.tr("%n video(s) removed.", "", count)
+            self.notice.offer_undo(text, self._queue.undo_remove)
+
+    @Slot()
+    def retry(self) -> None:
+        """Let the selected failed items wait again."""
+        for item in self.selected():
+            self._queue.retry(item.id)
+
+    @Slot()
+    def move_up(self) -> None:
+        """Let the selected items run earlier."""
+        for item in self._waiting():
+            self._queue.move(item.id, self._queue.index(item.id) - 1)
+
+    @Slot()
+    def move_down(self) -> None:
+        """Let the selected items run later."""
+        for item in reversed(self._waiting()):
+            self._queue.move(item.id, self._queue.index(item.id) + 1)
+
+    def _waiting(self) -> list[QueueItem]:
+        return [item for item in self.selected() if item.state is not QueueState.RUNNING]
+
+    def _make_list(self, job: JobState) -> QListView:
+        view = QListView(self)
+        view.setModel(self.model)
+        view.setItemDelegate(QueueDelegate(self.model, job, view))
+        view.setUniformItemSizes(True)
+        view.setMouseTracking(True)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        view.setDefaultDropAction(Qt.DropAction.MoveAction)
+        view.setDropIndicatorShown(True)
+        view.setAccessibleName(self.tr("Queue"))
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(self._show_menu)
+        view.doubleClicked.connect(self.edit)
+        return view
+
+    def _make_actions(self) -> None:
+        def action(
+            text: str, keys: str | QKeySequence.StandardKey, slot: Callable[[], None]
+        ) -> QAction:
+            made = QAction(text, self.list)
+            made.setShortcut(QKeySequence(keys))
+            made.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            made.triggered.connect(slot)
+            self.list.addAction(made)
+            return made
+
+        self.edit_action = action(self.tr("Edit"), "Return", self.edit)
+        self.duplicate_action = action(self.tr("Duplicate …"), "Ctrl+D", self.duplicate)
+        self.retry_action = action(self.tr("Try again"), "Ctrl+R", self.retry)
+        self.up_action = action(self.tr("Move up"), "Alt+Up", self.move_up)
+        self.down_action = action(self.tr("Move down"), "Alt+Down", self.move_down)
+        self.remove_action = action(self.tr("Remove"), QKeySequence.StandardKey.Delete, self.remove)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self._count, 1)
+        head.addWidget(self.hold)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(t.SPACE_1)
+        for action, name, tooltip in (
+            (self.edit_action, "edit", self.tr("Change this video before it is made.")),
+            (self.duplicate_action, "duplicate", self.tr("Line up more of it with other seeds.")),
+            (self.retry_action, "reset", self.tr("Let a failed video wait again.")),
+            (self.up_action, "up", self.tr("Make this video earlier (Alt+Up).")),
+            (self.down_action, "down", self.tr("Make this video later (Alt+Down).")),
+            (self.remove_action, "trash", self.tr("Take this video out of the queue (Del).")),
+        ):
+            if action is self.remove_action:
+                buttons.addStretch(1)
+            buttons.addWidget(_button(action, name, tooltip, self))
+        self._buttons = QWidget(self)
+        buttons.setContentsMargins(0, 0, 0, 0)
+        self._buttons.setLayout(buttons)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, t.SPACE_2, 0, 0)
+        column.setSpacing(t.SPACE_2)
+        column.addLayout(head)
+        column.addWidget(self._why)
+        column.addLayout(self._stack, 1)
+        column.addWidget(self._buttons)
+        column.addWidget(self.notice)
+
+    @Slot()
+    def _show(self) -> None:
+        items = self._queue.items
+        waiting = sum(item.state is QueueState.WAITING for item in items)
+        self._stack.setCurrentIndex(1 if items else 0)
+        self._buttons.setVisible(bool(items))
+        text = self.tr("%n video(s) waiting", "", waiting) if items else ""
+        self._count.setText(text)
+        self._show_hold(bool(items))
+        self._enable()
+
+    def _show_hold(self, any_items: bool) -> None:
+        paused, running = self._queue.paused, self._queue.running is not None
+        if paused:
+            text, tooltip = self.tr("Resume"), self.tr("Go on with the queue.")
+        elif running:
+            text = self.tr("Stop after this")
+            tooltip = self.tr("Finish the video being made and start no other.")
+        else:
+            text, tooltip = self.tr("Hold"), self.tr("Start no further video for now.")
+        self.hold.setText(text)
+        self.hold.setToolTip(tooltip)
+        self.hold.setAccessibleName(text)
+        self.hold.setProperty("kind", "primary" if paused else "quiet")
+        self.hold.style().unpolish(self.hold)
+        self.hold.style().polish(self.hold)
+        bind_icon(self.hold, "play" if paused else "pause", "text_on_accent" if paused else "text")
+        self.hold.setVisible(any_items or paused)
+        why = self.tr("The queue is held: nothing new starts.")
+        if any(item.interrupted for item in self._queue.items):
+            why = self.tr("The last video was interrupted. Nothing starts until you resume.")
+        self._why.setText(why)
+        self._why.setVisible(paused)
+
+    @Slot()
+    def _enable(self) -> None:
+        chosen = self.selected()
+        waiting = self._waiting()
+        places = [self._queue.index(item.id) for item in waiting]
+        first = 1 if self._queue.running is not None else 0
+        last = len(self._queue.items) - 1
+        self.edit_action.setEnabled(len(waiting) == 1)
+        self.duplicate_action.setEnabled(len(chosen) == 1)
+        self.retry_action.setEnabled(any(i.state is QueueState.FAILED for i in chosen))
+        self.up_action.setEnabled(bool(places) and min(places) > first)
+        self.down_action.setEnabled(bool(places) and max(places) < last)
+        self.remove_action.setEnabled(bool(waiting))
+
+    @Slot(QPoint)
+    def _show_menu(self, place: QPoint) -> None:
+        if not self.list.indexAt(place).isValid():
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addActions([self.edit_action, self.duplicate_action])
+        if self.retry_action.isEnabled():
+            menu.addAction(self.retry_action)
+        menu.addSeparator()
+        menu.addActions([self.up_action, self.down_action])
+        menu.addSeparator()
+        menu.addAction(self.remove_action)
+        menu.popup(self.list.viewport().mapToGlobal(place))
+
+    @Slot()
+    def _repaint_running(self) -> None:
+        if self._queue.running is not None:
+            self.list.update(self.model.index(0))
+
+    @Slot()
+    def _note_selection(self) -> None:
+        self._selected_before = [item.id for item in self.selected()]
+        self._row_before = self.list.currentIndex().row()
+
+    @Slot()
+    def _restore_selection(self) -> None:
+        self.select(*self._selected_before)
+        rows = self.model.rowCount()
+        if not self.list.currentIndex().isValid() and rows:
+            # What was current is gone: its neighbour is, so that keys go on working there.
+            index = self.model.index(max(0, min(self._row_before, rows - 1)))
+            selection = self.list.selectionModel()
+            flags = selection.SelectionFlag
+            chosen = flags.Select if self._selected_before else flags.NoUpdate
+            selection.setCurrentIndex(index, chosen)
+        self._enable()
+
+
+def _button(action: QAction, icon_name: str, tooltip: str, parent: QWidget) -> QToolButton:
+    button = QToolButton(parent)
+    button.setProperty("kind", "icon")
+    button.setToolTip(tooltip)
+    button.setAccessibleName(action.text().removesuffix(" …"))
+    button.setEnabled(action.isEnabled())
+    button.clicked.connect(action.trigger)
+    action.enabledChanged.connect(button.setEnabled)
+    bind_icon(button, icon_name)
+    return button

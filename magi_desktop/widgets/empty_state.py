@@ -1,0 +1,40 @@
+"""What a list shows while there is nothing in it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import icon
+from magi_desktop.theme.style import theme
+
+_ICON_SIDE = 40
+
+
+class EmptyState(QWidget):
+    """A quiet drawing and one sentence, in the middle."""
+
+    def __init__(self, icon_name: str, sentence: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon_name = icon_name
+        self._symbol = QLabel(self)
+        self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.text = QLabel(sentence, self)
+        self.text.setProperty("role", "muted")
+        self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        self.text.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_5)
+        column.setSpacing(t.SPACE_3)
+        column.addStretch(2)
+        column.addWidget(self._symbol)
+        column.addWidget(self.text)
+        column.addStretch(3)
+        theme().changed.connect(self._draw)
+        self._draw()
+
+    @Slot()
+    def _draw(self) -> None:
+        drawing = icon(self._icon_name, theme().tokens.border_strong)
+        self._symbol.setPixmap(drawing.pixmap(_ICON_SIDE, _ICON_SIDE))
