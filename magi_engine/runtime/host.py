@@ -82,10 +82,9 @@ class EngineProcess:
     def start(self) -> None:
         """Begin starting the process, so that it is warm when it is needed; does not wait.
 
-        Raises:
-            EngineDiedError: the system does not start it.
+        If that fails, the next generation says so.
         """
-        with self._changed:
+        with self._changed, contextlib.suppress(EngineDiedError):
             self._living()
 
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:

@@ -243,6 +243,32 @@ def test_an_engine_that_does_not_start_says_so(
     assert "could not be started" in failed.error.message
 
 
+_FROZEN = """#!/bin/sh
+exec {python} -c 'import sys; sys.path[:] = {path}
+from magi_engine.runtime.launch import serve_if_child
+serve_if_child(sys.argv)
+sys.exit("this is the program itself")' "$@"
+"""
+
+
+@posix_only
+def test_a_frozen_program_is_its_own_engine(
+    own: EngineProcess, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    path = "[" + ", ".join(f'"{folder}"' for folder in sys.path) + "]"
+    program.write_text(_FROZEN.format(python=sys.executable, path=path))
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(program))
+    finished(list(own.generate(make_request(num_frames=1))))
+    (failed,) = own.generate(make_request(config_path=None, model="nope"))
+    assert isinstance(failed, Failed)
+    assert "the generation failed" in (tmp_path / "engine.log").read_text()
+    alone = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    assert "the program itself" in alone.stderr
+
+
 # Everything at module level: a child that ran its parent's main module would start yet another.
 _PARENT = """
 import sys
