@@ -270,6 +270,9 @@ class ChunkStrip(QAbstractScrollArea):
             self._select(index)
             self.chosen.emit(index)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()  # the press was
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         index = self.chunk_at(event.position().toPoint())
         if event.button() is Qt.MouseButton.LeftButton and index is not None:

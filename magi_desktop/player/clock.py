@@ -105,7 +105,7 @@ class PlaybackClock:
 
     def set_range(self, start: int, end: int) -> None:
         """Say which frames exist now. Playback that waited goes on at once."""
-        grew = end > self.end
+        grew, was_empty = end > self.end, self.end <= self.start
         self.start, self.end = start, end
         if self._frame is not None and not start <= self._frame < end:
             self.seek(self._frame)
@@ -113,6 +113,8 @@ class PlaybackClock:
             self.waiting = False
             self._anchor()
             self._anchor_frame += 1  # the next frame was due before it came
+        elif was_empty:
+            self._anchor()
 
     def finish(self) -> None:
         """Nothing more will come: playback that waited stops, or begins again."""
@@ -134,7 +136,8 @@ class PlaybackClock:
         """
         if not self._running:
             return None
-        self._stalled = False
+        if self._stalled:  # the frame that was not ready is due as soon as it is
+            self._anchor_time, self._stalled = self._now(), False
         before = self.start - 1 if self._frame is None else self._frame
         elapsed = (self._now() - self._anchor_time + _EARLY_S) * self.fps * self._speed
         due = self._anchor_frame + math.floor(elapsed)

@@ -164,7 +164,10 @@ class JobLink(QObject):
         self._player.set_reference(source.frames)
         if self._skip is None:
             self._skip = source.frames_in_front
+            nothing_yet = self._player.buffer.end == 0
             self._player.set_source(self._file(), self._job.frames_done)
+            if nothing_yet and not self._job.phase.active:
+                self._player.play()
 
 
 class _Source:

@@ -1,0 +1,176 @@
+"""The strip of chunks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QColor, QImage
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.player import chunk_strip
+from magi_desktop.player.chunk_cell import Cell, CellState
+from magi_desktop.player.chunk_strip import ChunkStrip
+from magi_desktop.player.thumbnails import ThumbnailMaker
+from magi_desktop.player.video_file import VideoFile
+from tests.desktop.player.clips import grey_frames, level, write_greys
+
+
+def cell(index: int, state: CellState = CellState.READY, prompt: str = "a ball") -> Cell:
+    return Cell(state, 0.5, prompt, index * 24, 24)
+
+
+@pytest.fixture
+def strip(qtbot: QtBot) -> ChunkStrip:
+    strip = ChunkStrip()
+    qtbot.addWidget(strip)
+    strip.resize(600, strip.height())
+    strip.show()
+    qtbot.waitExposed(strip)
+    return strip
+
+
+def centre(strip: ChunkStrip, index: int) -> QPoint:
+    return strip.cell_rect(index).center()
+
+
+def test_only_visible_chunks_are_painted(
+    strip: ChunkStrip, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[int] = []
+    real = chunk_strip.paint_cell
+
+    def count(*args, number: int, **named) -> None:
+        painted.append(number)
+        real(*args, number=number, **named)
+
+    # Counted on its way: the painting itself is the real one.
+    monkeypatch.setattr(chunk_strip, "paint_cell", count)
+    strip.set_cells([cell(i) for i in range(500)])
+    strip.grab()
+    assert 5 <= len(set(painted)) <= 7
+    qtbot.wait(30)  # the whole strip is painted once more, as it is new
+    painted.clear()
+    strip.set_cell(2, cell(2, CellState.DECODING))
+    strip.set_cell(400, cell(400, CellState.DECODING))
+    qtbot.waitUntil(lambda: bool(painted))
+    assert set(painted) == {3, 4}  # the one that changed, and the prompt mark of the next
+
+
+def test_pictures_are_asked_for_once_and_only_where_seen(strip: ChunkStrip) -> None:
+    asked: list[int] = []
+    strip.thumbnail_wanted.connect(asked.append)
+    strip.set_cells([cell(i) for i in range(500)])
+    strip.grab()
+    strip.grab()
+    assert asked == list(strip.visible_range())
+    strip.set_playing_frame(300 * 24 + 5)
+    strip.grab()
+    assert 300 in asked
+    assert len(asked) < 20
+
+
+def test_follows_the_playhead(strip: ChunkStrip) -> None:
+    strip.set_cells([cell(i) for i in range(100)])
+    for frame in (0, 50 * 24 + 3, 99 * 24 + 23, 0):
+        strip.set_playing_frame(frame)
+        rect = strip.cell_rect(frame // 24)
+        assert strip.viewport().rect().contains(rect.adjusted(0, 0, 0, -20))
+
+
+def test_chunks_of_uneven_length_are_found(strip: ChunkStrip) -> None:
+    lengths = (20, 24, 24, 8)
+    firsts = (0, 20, 44, 68)
+    cells = [Cell(CellState.READY, 1, "", f, n) for f, n in zip(firsts, lengths, strict=True)]
+    strip.set_cells([*cells, Cell(CellState.WAITING, 0, "", 76, 24)])
+    assert [strip.chunk_of(f) for f in (0, 19, 20, 43, 44, 75, 76)] == [0, 0, 1, 1, 2, 3, None]
+
+
+def test_a_click_goes_to_the_chunk(strip: ChunkStrip, qtbot: QtBot) -> None:
+    strip.set_cells([cell(i) for i in range(4)])
+    with qtbot.waitSignal(strip.chosen) as chosen:
+        qtbot.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=centre(strip, 2))
+    assert chosen.args == [2]
+
+
+def test_arrow_keys_go_through_the_chunks(strip: ChunkStrip, qtbot: QtBot) -> None:
+    strip.set_cells([cell(i) for i in range(30)])
+    chosen: list[int] = []
+    strip.chosen.connect(chosen.append)
+    for _ in range(8):
+        qtbot.keyClick(strip, Qt.Key.Key_Right)
+    qtbot.keyClick(strip, Qt.Key.Key_Left)
+    assert chosen == [1, 2, 3, 4, 5, 6, 7, 8, 7]
+    assert strip.viewport().rect().contains(centre(strip, 7))
+
+
+def test_a_prompt_is_asked_for_only_where_it_can_still_change(
+    strip: ChunkStrip, qtbot: QtBot
+) -> None:
+    states = (CellState.READY, CellState.DENOISING, CellState.WAITING)
+    strip.set_cells([cell(i, state) for i, state in enumerate(states)])
+    asked: list[int] = []
+    strip.prompt_requested.connect(asked.append)
+
+    def try_all() -> None:
+        for index in range(3):
+            where = centre(strip, index)
+            qtbot.mouseDClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=where)
+
+    try_all()
+    assert asked == []  # nothing runs
+    strip.can_direct = True
+    try_all()
+    assert asked == [2]
+    qtbot.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=centre(strip, 2))
+    qtbot.keyClick(strip, Qt.Key.Key_Return)
+    assert asked == [2, 2]
+
+
+def test_a_changed_prompt_is_marked(strip: ChunkStrip) -> None:
+    def image(prompts: tuple[str, str]) -> QImage:
+        strip.set_cells([cell(i, CellState.WAITING, p) for i, p in enumerate(prompts)])
+        whole = strip.grab().toImage()
+        return whole.copy(
+            QRect(strip.cell_rect(1).bottomLeft() - QPoint(0, 18), strip.cell_rect(1).size())
+        )
+
+    assert image(("a", "b")) == image(("c", "b"))
+    assert image(("a", "b")) != image(("b", "b"))
+
+
+def test_chunks_are_described_in_words(strip: ChunkStrip) -> None:
+    strip.set_cells([cell(0), cell(1, CellState.DENOISING, "a kite")])
+    strip.set_playing_frame(3)
+    assert strip.describe_cell(0) == "Chunk 1 of 2: playing\na ball"
+    assert strip.describe_cell(1) == "Chunk 2 of 2: denoising, 50 %\na kite"
+    assert strip.accessibleDescription() == "Chunk 1 of 2: playing\na ball"
+    assert strip.accessibleName()
+
+
+def test_a_job_that_ends_early_leaves_its_ready_chunks(strip: ChunkStrip) -> None:
+    strip.set_cells([cell(i) for i in range(50)])
+    strip.set_playing_frame(49 * 24)
+    strip.drop_from(3)
+    assert len(strip.cells) == 3
+    assert strip.horizontalScrollBar().maximum() == 0
+    strip.grab()
+
+
+def test_pictures_come_from_memory_and_from_the_file(
+    strip: ChunkStrip, qtbot: QtBot, tmp_path: Path
+) -> None:
+    maker = ThumbnailMaker()
+    made: dict[int, QImage] = {}
+    maker.made.connect(made.__setitem__)
+    path = write_greys(tmp_path / "video.mp4", 96)
+    size = strip.thumbnail_size()
+    maker.from_frame(0, grey_frames(7, 1)[0], size)
+    maker.from_file(1, VideoFile(path, 24), 60, size)
+    maker.from_file(2, VideoFile(tmp_path / "gone.mp4", 24), 60, size)
+    qtbot.waitUntil(lambda: len(made) == 2)
+    assert made[0].width() >= size.width()
+    assert made[0].height() >= size.height()
+    assert abs(QColor(made[0].pixel(5, 5)).red() - level(7)) <= 2
+    assert abs(QColor(made[1].pixel(5, 5)).red() - level(60)) <= 2
