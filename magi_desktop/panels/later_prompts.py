@@ -15,10 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.field import WheelGuard, icon_button, name_control, wrapped_label
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
+from magi_desktop.widgets.field import WheelGuard, icon_button, name_control, wrapped_label
 from magi_engine.runtime.request import PromptChange
 
 _MOST_CHUNKS = 9999
@@ -215,6 +215,7 @@ class LaterPromptRow(QWidget):
         )
         self.field = QLineEdit(text, self)
         self.field.setCursorPosition(0)
+        self.field.setAcceptDrops(False)  # a dropped file is for the window
         self.field.setPlaceholderText(self.tr("What happens from here on"))
         name_control(
             self.field,

@@ -1,0 +1,109 @@
+"""Where a file can be dropped: the inviting empty place, and the veil while one is dragged."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon, icon
+from magi_desktop.theme.style import theme
+from magi_desktop.widgets.field import wrapped_label
+
+_SYMBOL = 32
+_DASHES = [5.0, 4.0]
+_VEIL_ALPHA = 235
+
+
+class DropZone(QFrame):
+    """A dashed frame that says what to drop, with a button for those who would rather choose."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._symbol = QLabel(self)
+        self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.title = wrapped_label("heading", self)
+        self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.caption = wrapped_label("caption", self)
+        self.caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.button = QPushButton(self)
+        bind_icon(self.button, "folder")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_4, t.SPACE_5, t.SPACE_4, t.SPACE_5)
+        column.setSpacing(t.SPACE_1)
+        column.addWidget(self._symbol)
+        column.addWidget(self.title)
+        column.addWidget(self.caption)
+        column.addSpacing(t.SPACE_2)
+        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        theme().changed.connect(self._follow_theme)
+        self._follow_theme()
+
+    def say(self, title: str, caption: str, button: str) -> None:
+        """Set the words: what to drop, how else, and the button's label."""
+        self.title.setText(title)
+        self.caption.setText(caption)
+        self.button.setText(button)
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(caption)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        k = theme().tokens
+        painter = QPainter(self)
+        colour = k.accent if self.hasFocus() or self.underMouse() else k.border_strong
+        _paint_dashed(painter, QRectF(self.rect()), QColor(k.surface), QColor(colour))
+
+    def _follow_theme(self) -> None:
+        symbol = icon("drop", theme().tokens.accent_text)
+        self._symbol.setPixmap(symbol.pixmap(QSize(_SYMBOL, _SYMBOL), self.devicePixelRatioF()))
+        self.update()
+
+
+class Veil(QWidget):
+    """Lies over its parent and says one thing: that a file may be dropped, or is being read."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._covered = parent
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self._text = ""
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What it says; empty while hidden."""
+        return "" if self.isHidden() else self._text
+
+    def say(self, text: str) -> None:
+        """Cover the parent with a sentence."""
+        self._text = text
+        self.setGeometry(self._covered.rect())
+        self.raise_()
+        self.show()
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        k = theme().tokens
+        painter = QPainter(self)
+        ground = QColor(k.accent_soft)
+        ground.setAlpha(_VEIL_ALPHA)
+        _paint_dashed(painter, QRectF(self.rect()), ground, QColor(k.accent))
+        font = self.font()
+        font.setPixelSize(t.FONT_HEADING)
+        painter.setFont(font)
+        painter.setPen(QColor(k.text))
+        margins = self.rect().adjusted(t.SPACE_3, 0, -t.SPACE_3, 0)
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(margins, flags, self._text)
+
+
+def _paint_dashed(painter: QPainter, place: QRectF, ground: QColor, line: QColor) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(line, 1.5)
+    pen.setDashPattern(_DASHES)
+    painter.setPen(pen)
+    painter.setBrush(ground)
+    painter.drawRoundedRect(place.adjusted(1, 1, -1, -1), t.RADIUS_L, t.RADIUS_L)

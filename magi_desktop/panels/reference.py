@@ -1,0 +1,395 @@
+"""The image or video that the new video starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop import background, drops
+from magi_desktop.drops import DropKind, Dropped
+from magi_desktop.panels.drop_zone import DropZone, Veil
+from magi_desktop.panels.reference_card import ReferenceCard
+from magi_desktop.references import LoadedReference, load_reference
+from magi_desktop.state.draft import Draft, Reference
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.field import icon_button, wrapped_label
+from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_engine.errors import MagiError
+from magi_engine.runtime.request import GenerationRequest, Mode
+
+IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "avif", "heic")
+VIDEO_SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "webp", "mpg", "mpeg", "ts")
+
+_LOOK_EVERY_MS = 2000
+_READING_SHOWS_AFTER_MS = 200
+
+Stamp = tuple[int, int]
+"""When a file was changed, in ns, and its bytes."""
+
+
+class ReferencePanel(QWidget):
+    """A drop zone, and once there is a reference, all about it. Bound to the draft.
+
+    Signals:
+        file_chosen: a file (``Path``) has become the reference.
+        continue_requested: a video (``Path``) of this program and its ``GenerationRequest``, which
+            is to be gone on with.
+        settings_requested: the ``GenerationRequest`` whose settings are wanted.
+        other_dropped: something usable (``Dropped``) that is no reference: text or settings.
+        failed: a ``MagiError`` while the panel was hidden and could not show it itself.
+    """
+
+    file_chosen = Signal(object)
+    continue_requested = Signal(object, object)
+    settings_requested = Signal(object)
+    other_dropped = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, draft: Draft, pasted_folder: Path, parent: QWidget | None = None) -> None:
+        """``pasted_folder``: where pictures without a file of their own are saved."""
+        super().__init__(parent)
+        self._draft, self._pasted_folder = draft, pasted_folder
+        self._loaded: dict[Path, LoadedReference] = {}
+        self._asked: set[Path] = set()
+        """Files that came with the draft and are being read, or could not be."""
+        self._stamps: dict[Path, Stamp] = {}
+        self._task: background.Task | None = None
+        self._dialog: QFileDialog | None = None
+        self.setAcceptDrops(True)
+        self.notice = NoticeBar(self)
+        self.zone = DropZone(self)
+        self.zone.button.clicked.connect(self.choose)
+        self.card = ReferenceCard(draft, self)
+        self.card.choose_clicked.connect(self.choose)
+        self.card.remove_clicked.connect(self.remove)
+        self.own_bar = OwnVideoBar(self)
+        self.own_bar.continue_button.clicked.connect(self._continue)
+        self.own_bar.settings_button.clicked.connect(self._use_settings)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(t.SPACE_2)
+        for widget in (self.notice, self.own_bar, self.zone, self.card):
+            column.addWidget(widget)
+        self.veil = Veil(self)
+        self._reading = QTimer(self)
+        self._reading.setSingleShot(True)
+        self._reading.setInterval(_READING_SHOWS_AFTER_MS)
+        self._reading.timeout.connect(self._say_reading)
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_EVERY_MS)
+        self._look.timeout.connect(self.look)
+        self._look.start()
+        draft.mode_changed.connect(self._mode_changed)
+        draft.changed.connect(self._draft_changed)
+        self._show()
+
+    # From outside and from the user.
+
+    def open(self, path: Path) -> None:
+        """Read a file in the background and make it the reference; the latest call counts."""
+        self._start(load_reference, path, then=self._opened)
+
+    @Slot()
+    def choose(self) -> None:
+        """Ask for a file with the system's dialog."""
+        image = self._draft.mode is not Mode.V2V
+        title = self.tr("Choose an image") if image else self.tr("Choose a video")
+        dialog = QFileDialog(self, title)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        filters = [
+            (self.tr("Images"), IMAGE_SUFFIXES),
+            (self.tr("Videos"), VIDEO_SUFFIXES),
+        ]
+        named = [f"{name} ({' '.join('*.' + s for s in suffixes)})" for name, suffixes in filters]
+        dialog.setNameFilters([*(named if image else named[::-1]), self.tr("All files (*)")])
+        reference = self._draft.reference
+        if reference is not None:
+            dialog.setDirectory(str(reference.path.parent))
+        dialog.fileSelected.connect(self._file_selected)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot()
+    def paste(self) -> None:
+        """Use what is on the clipboard."""
+        self._resolve(drops.take(QGuiApplication.clipboard().mimeData()))
+
+    @Slot()
+    def remove(self) -> None:
+        """Take the reference out; can be undone."""
+        reference = self._draft.reference
+        if reference is None:
+            return
+        self._draft.set_reference(None)
+        self.notice.offer_undo(
+            self.tr("{} was taken out.").format(reference.path.name),
+            lambda: self._draft.set_reference(reference),
+        )
+        self.zone.setFocus()
+
+    @Slot()
+    def look(self) -> None:
+        """See in the background whether the file is still there and still the same."""
+        reference = self._draft.reference
+        if reference is None or not self.isVisible():
+            return
+        background.run(
+            _stamp,
+            reference.path,
+            then=lambda stamp: self._looked(reference.path, stamp),
+            owner=self,
+        )
+
+    # Reading.
+
+    def _start(self, work: Callable[..., Any], *args: object, then: Callable[[Any], None]) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self.notice.dismiss()
+        self._reading.start()
+        self._task = background.run(work, *args, then=then, failed=self._refused, owner=self)
+
+    def _resolve(self, incoming: drops.Incoming) -> None:
+        self._start(drops.resolve, incoming, self._pasted_folder, then=self._resolved)
+
+    def _resolved(self, dropped: Dropped) -> None:
+        if dropped.kind in (DropKind.IMAGE, DropKind.VIDEO) and dropped.path is not None:
+            self.open(dropped.path)
+        else:
+            self._stop_reading()
+            self.other_dropped.emit(dropped)
+        if dropped.note:
+            self.notice.say(dropped.note)
+
+    def _opened(self, loaded: LoadedReference) -> None:
+        self._stop_reading()
+        path = loaded.reference.path
+        self._loaded[path] = loaded
+        self._stamps.pop(path, None)
+        self._draft.set_reference(loaded.reference)
+        self.own_bar.offer(path, loaded.own_request)
+        self._show()
+        self.file_chosen.emit(path)
+
+    def _refused(self, error: Exception) -> None:
+        self._stop_reading()
+        if not isinstance(error, MagiError):
+            raise error
+        if self.isVisible():
+            self.notice.say_error(error)
+        else:
+            self.failed.emit(error)
+
+    def _stop_reading(self) -> None:
+        self._reading.stop()
+        self.veil.hide()
+
+    @Slot()
+    def _say_reading(self) -> None:
+        self.veil.say(self.tr("Reading the file…"))
+
+    # Showing.
+
+    @Slot(object)
+    def _mode_changed(self, _mode: Mode) -> None:
+        self.notice.dismiss()
+        self.own_bar.hide()
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name in ("reference", "mode"):
+            self._show()
+        elif name in ("width", "height", "fps", "model", "config_path"):
+            self.card.show_target()
+
+    def _show(self) -> None:
+        reference = self._draft.reference
+        self.zone.setVisible(reference is None)
+        self.card.setVisible(reference is not None)
+        if reference is None:
+            self.card.clip.forget()
+            self.own_bar.hide()
+            self._say_what_to_drop()
+            return
+        loaded = self._loaded.get(reference.path)
+        self.card.show_reference(reference, loaded)
+        if loaded is None and reference.path not in self._asked:
+            self._load_quietly(reference)
+
+    def _say_what_to_drop(self) -> None:
+        if self._draft.mode is Mode.V2V:
+            self.zone.say(
+                self.tr("Drop a video here"),
+                self.tr("The new video goes on where it ends."),
+                self.tr("Choose a video"),
+            )
+        else:
+            self.zone.say(
+                self.tr("Drop a picture here"),
+                self.tr("or paste one; it becomes the first frame."),
+                self.tr("Choose a picture"),
+            )
+        self.zone.button.setToolTip(self.tr("Choose a file from this computer."))
+
+    def _load_quietly(self, reference: Reference) -> None:
+        """Read a reference that came with the draft, to show it; the draft stays as it is."""
+
+        def arrived(loaded: LoadedReference) -> None:
+            self._asked.discard(reference.path)
+            self._loaded[reference.path] = loaded
+            if self._draft.reference is not None and self._draft.reference.path == reference.path:
+                self._show()
+
+        self._asked.add(reference.path)
+        background.run(
+            load_reference, reference.path, then=arrived, failed=self._unreadable, owner=self
+        )
+
+    def _unreadable(self, error: Exception) -> None:
+        if not isinstance(error, MagiError):
+            raise error
+        self.card.missing.setText(str(error))
+        self.card.missing.show()
+
+    def _looked(self, path: Path, stamp: Stamp | None) -> None:
+        reference = self._draft.reference
+        if reference is None or reference.path != path:
+            return
+        if stamp is None:
+            self.card.missing.setText(
+                self.tr("{} is gone. Put it back or choose another file.").format(path.name)
+            )
+        self.card.missing.setVisible(stamp is None)
+        known = self._stamps.get(path, stamp)
+        if stamp is not None and stamp != known:
+            self._loaded.pop(path, None)
+            self._load_quietly(reference)
+        if stamp is not None:
+            self._stamps[path] = stamp
+
+    # The bar for videos of this program.
+
+    @Slot()
+    def _continue(self) -> None:
+        path, request = self.own_bar.take()
+        self.continue_requested.emit(path, request)
+
+    @Slot()
+    def _use_settings(self) -> None:
+        _, request = self.own_bar.take()
+        self.settings_requested.emit(request)
+
+    # Events.
+
+    @Slot(str)
+    def _file_selected(self, path: str) -> None:
+        self.open(Path(path))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if drops.can_take(event.mimeData()):
+            event.acceptProposedAction()
+            self.veil.say(self.tr("Drop it here"))
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.veil.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.veil.hide()
+        event.acceptProposedAction()
+        self._resolve(drops.take(event.mimeData()))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Paste):
+            self.paste()
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.veil.setGeometry(self.rect())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.look()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.look()
+
+
+class OwnVideoBar(QFrame):
+    """Says that a video was made here and offers what that makes possible."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "sunken")
+        self._path, self._request = Path(), None
+        text = wrapped_label("", self)
+        text.setText(self.tr("Made with this program."))
+        close = icon_button(
+            "close", self.tr("Hide this offer"), self.tr("Just use the video as it is."), self
+        )
+        close.clicked.connect(self.hide)
+        self.continue_button = QPushButton(self.tr("Continue it"), self)
+        self.continue_button.setToolTip(
+            self.tr("Go on from its end with its own prompt and settings.")
+        )
+        self.settings_button = QPushButton(self.tr("Use its settings"), self)
+        self.settings_button.setToolTip(
+            self.tr("Compose the same video again, to make it anew or to change it.")
+        )
+        top = QHBoxLayout()
+        top.addWidget(text, 1)
+        top.addWidget(close)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(t.SPACE_2)
+        buttons.addWidget(self.continue_button)
+        buttons.addWidget(self.settings_button)
+        buttons.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_2, t.SPACE_3)
+        column.setSpacing(t.SPACE_1)
+        column.addLayout(top)
+        column.addLayout(buttons)
+        self.hide()
+
+    def offer(self, path: Path, request: GenerationRequest | None) -> None:
+        """Show the offer for a file; hide for one that was not made here."""
+        self._path, self._request = path, request
+        self.setVisible(request is not None)
+
+    def take(self) -> tuple[Path, GenerationRequest]:
+        """The file and how it was made; the offer is taken and hides."""
+        assert self._request is not None
+        self.hide()
+        return self._path, self._request
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,279 @@
+"""A reference that was chosen: what it is, how it is fitted, which part of it is used."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from PySide6.QtCore import QLocale, Qt, Signal, Slot
+from PySide6.QtGui import QFontMetrics, QImage, QResizeEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.panels.clip_editor import ClipEditor
+from magi_desktop.panels.crop import CropView
+from magi_desktop.panels.crop_geometry import CropGeometry
+from magi_desktop.panels.values import aspect_size
+from magi_desktop.references import LoadedReference
+from magi_desktop.state.draft import Draft, Reference
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.field import icon_button, wrapped_label
+from magi_desktop.widgets.segmented import Segment, Segmented
+from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
+from magi_engine.runtime.request import Mode
+
+_SI = QLocale.DataSizeFormat.DataSizeSIFormat
+
+
+class ReferenceCard(QFrame):
+    """Shows the draft's reference; every change goes to the draft at once.
+
+    Signals:
+        choose_clicked: another file is wanted.
+        remove_clicked: no reference is wanted.
+    """
+
+    choose_clicked = Signal()
+    remove_clicked = Signal()
+
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._draft = draft
+        self._loaded: LoadedReference | None = None
+        self.setProperty("role", "card")
+        self.view = CropView(self)
+        self.view.crop_changed.connect(self._crop_chosen)
+        self.name = _ElidedLabel(self)
+        self.facts = QLabel(self)
+        self.facts.setProperty("role", "caption")
+        self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.missing = wrapped_label("error", self)
+        self.missing.hide()
+        self.choose_button = icon_button(
+            "folder", self.tr("Choose another file"), self.tr("Choose another file."), self
+        )
+        self.choose_button.clicked.connect(self.choose_clicked)
+        self.remove_button = icon_button(
+            "close", self.tr("Remove the reference"), self.tr("Take it out again."), self
+        )
+        self.remove_button.clicked.connect(self.remove_clicked)
+        self.fits = self._fit_choice()
+        self.used = wrapped_label("caption", self)
+        self.shape_button = QPushButton(self)
+        self.shape_button.clicked.connect(self.use_shape)
+        self.clip = ClipEditor(self)
+        self.clip.part_changed.connect(self._part_chosen)
+        self.clip.junction_ready.connect(self._show_junction)
+        self.prepend = QCheckBox(self.tr("Put the source in front of the result"), self)
+        self.prepend.setToolTip(
+            self.tr("The file begins with the source video and goes on with the new one.")
+        )
+        self.prepend.toggled.connect(self._prepend_toggled)
+        self._lay_out()
+
+    def show_reference(self, reference: Reference, loaded: LoadedReference | None) -> None:
+        """Show a reference; without ``loaded`` only what the draft knows of it."""
+        info = reference.info
+        self.name.set_text(reference.path.name)
+        self.name.setToolTip(str(reference.path))
+        self.facts.setText(facts(info, loaded))
+        if loaded is not self._loaded:
+            self._loaded = loaded
+            picture = QImage() if loaded is None else loaded.thumbnail
+            # Where pixels are not square, the true width can be half a pixel less.
+            slack = 0.5 if info.kind is MediaKind.VIDEO else 0.0
+            self.view.set_picture(picture, info.width - slack, info.height - slack)
+        self.view.set_fit(reference.fit)
+        self.view.set_crop(reference.crop)
+        self.fits.set_value(reference.fit)
+        video = info.kind is MediaKind.VIDEO
+        self.clip.setVisible(video and loaded is not None)
+        self.prepend.setVisible(video)
+        self.prepend.setChecked(reference.prepend_source)
+        if video and loaded is not None and loaded.duration_s is not None:
+            self.clip.set_clip(reference.path, info, loaded.duration_s, self._fps)
+            self.clip.set_part(reference.clip)
+        elif not video:
+            self.clip.forget()
+        self.show_target()
+
+    def show_target(self) -> None:
+        """Follow the size and rate of the video."""
+        reference = self._draft.reference
+        if reference is None:
+            return
+        settings = self._draft.settings
+        self.view.set_target(settings.width, settings.height)
+        info = reference.info
+        whole = CropGeometry(info.width, info.height, settings.width / settings.height).is_whole
+        self.fits.setVisible(not whole)
+        if info.kind is MediaKind.IMAGE:
+            self.shape_button.setText(self.tr("Use the image's shape"))
+        else:
+            self.shape_button.setText(self.tr("Use the video's shape"))
+        size = self._size_of_shape(info)
+        self.shape_button.setToolTip(
+            self.tr("Make the video {width} x {height}, which comes closest.").format(
+                width=size[0], height=size[1]
+            )
+        )
+        self.shape_button.setVisible(not whole and size != (settings.width, settings.height))
+        frame = self.view.frame
+        partial = not whole or frame != self.view.geometry_.largest
+        self.used.setVisible(reference.fit is FitPolicy.CROP and partial)
+        self.used.setText(
+            self.tr("Uses {used} of {all} pixels.").format(
+                used=f"{frame.width:.0f} × {frame.height:.0f}",
+                all=f"{info.width} × {info.height}",
+            )
+        )
+        loaded = self._loaded
+        if loaded is not None and loaded.duration_s is not None:
+            self.clip.set_clip(reference.path, info, loaded.duration_s, self._fps)
+        self._fit_crop(reference)
+
+    @Slot()
+    def use_shape(self) -> None:
+        """Give the video the nearest legal size in the reference's shape, about as large as now."""
+        reference = self._draft.reference
+        if reference is not None:
+            width, height = self._size_of_shape(reference.info)
+            self._draft.set(width=width, height=height)
+
+    @property
+    def _fps(self) -> float:
+        return self._draft.settings.fps or self._draft.config.runtime_config.fps
+
+    def _size_of_shape(self, info: MediaInfo) -> tuple[int, int]:
+        settings = self._draft.settings
+        return aspect_size(info.width / info.height, settings.width * settings.height)
+
+    def _fit_crop(self, reference: Reference) -> None:
+        """A frame that was chosen for another shape of video is replaced by what is shown."""
+        if reference.fit is FitPolicy.CROP and reference.crop is not None:
+            frame = self.view.frame
+            crop = None if frame == self.view.geometry_.largest else frame
+            if crop != reference.crop:
+                self._change(crop=crop)
+
+    def _fit_choice(self) -> Segmented[FitPolicy]:
+        segments = Segmented(
+            [
+                Segment(
+                    FitPolicy.CROP,
+                    self.tr("Crop"),
+                    self.tr("Fill the video and cut off what stands over."),
+                ),
+                Segment(
+                    FitPolicy.PAD,
+                    self.tr("Bars"),
+                    self.tr("Show all of it, with black bars where nothing is."),
+                ),
+                Segment(
+                    FitPolicy.STRETCH,
+                    self.tr("Stretch"),
+                    self.tr("Distort it to the shape of the video."),
+                ),
+            ],
+            self.tr("Fit into the video"),
+            self,
+        )
+        segments.chosen.connect(self._fit_chosen)
+        return segments
+
+    def _lay_out(self) -> None:
+        names = QVBoxLayout()
+        names.setSpacing(0)
+        names.addWidget(self.name)
+        names.addWidget(self.facts)
+        head = QHBoxLayout()
+        head.setSpacing(t.SPACE_1)
+        head.addLayout(names, 1)
+        head.addWidget(self.choose_button)
+        head.addWidget(self.remove_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_3, t.SPACE_3, t.SPACE_3, t.SPACE_3)
+        column.setSpacing(t.SPACE_2)
+        column.addLayout(head)
+        column.addWidget(self.missing)
+        column.addWidget(self.view)
+        column.addWidget(self.used)
+        column.addWidget(self.fits)
+        column.addWidget(self.shape_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addSpacing(t.SPACE_1)
+        column.addWidget(self.clip)
+        column.addWidget(self.prepend)
+
+    def _change(self, **values: object) -> None:
+        reference = self._draft.reference
+        if reference is not None:
+            self._draft.set_reference(dataclasses.replace(reference, **values))  # type: ignore[arg-type]
+
+    @Slot(object)
+    def _crop_chosen(self, crop: CropBox | None) -> None:
+        self._change(crop=crop)
+
+    @Slot(object)
+    def _fit_chosen(self, fit: FitPolicy) -> None:
+        """Bars and stretching take all of the picture."""
+        self._change(fit=fit, crop=None)
+
+    @Slot(object)
+    def _part_chosen(self, part: ClipPart) -> None:
+        self._change(clip=part)
+
+    @Slot(bool)
+    def _prepend_toggled(self, on: bool) -> None:
+        reference = self._draft.reference
+        if reference is not None and reference.mode is Mode.V2V:
+            self._change(prepend_source=on)
+
+    @Slot(object)
+    def _show_junction(self, picture: QImage) -> None:
+        reference = self._draft.reference
+        if reference is not None and reference.mode is Mode.V2V:
+            info = reference.info
+            self.view.set_picture(picture, info.width - 0.5, info.height - 0.5)
+
+
+class _ElidedLabel(QLabel):
+    """One line that ends in dots where it is too long; in its middle, so that the suffix shows."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._full = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def set_text(self, text: str) -> None:
+        self._full = text
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        metrics = QFontMetrics(self.font())
+        self.setText(metrics.elidedText(self._full, Qt.TextElideMode.ElideMiddle, self.width()))
+
+
+def facts(info: MediaInfo, loaded: LoadedReference | None) -> str:
+    """Size, length, rate and weight of a file, in one line."""
+    parts = [f"{info.width} × {info.height}"]
+    duration = info.duration_s if loaded is None else loaded.duration_s
+    if duration is not None:
+        whole = round(duration)
+        clock = f"{whole // 60}:{whole % 60:02d}"
+        parts.append(clock if duration >= 60 else f"{duration:.1f} s")
+    if info.fps is not None:
+        parts.append(f"{info.fps:.4g} fps")
+    if loaded is not None:
+        parts.append(QLocale().formattedDataSize(loaded.file_bytes, 1, _SI))
+    return " · ".join(parts)
