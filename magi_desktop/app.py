@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import sys
+from pathlib import Path
 
 import qasync
 from PySide6.QtCore import QTimer
@@ -58,8 +59,9 @@ def main(argv: list[str]) -> int:
     doorbell.rung.connect(window.open_again)
     window.show()
     QTimer.singleShot(0, workshop.start)
+    QTimer.singleShot(0, window.dialogs.greet)
     if files:
-        QTimer.singleShot(0, lambda: window.open_path(files[0]))
+        QTimer.singleShot(0, lambda: window.arrivals.open(Path(files[0])))
 
     loop = qasync.QEventLoop(app)
     asyncio.set_event_loop(loop)

@@ -21,7 +21,7 @@ class Task(QObject, Generic[_Result]):
 
     def __init__(
         self,
-        then: Callable[[_Result], None] | None,
+        then: Callable[[_Result], object] | None,
         failed: Callable[[Exception], None] | None,
         owner: QObject,
     ) -> None:
@@ -71,7 +71,7 @@ class _Runnable(QRunnable):
 def run(
     function: Callable[..., _Result],
     *args: Any,
-    then: Callable[[_Result], None] | None = None,
+    then: Callable[[_Result], object] | None = None,
     failed: Callable[[Exception], None] | None = None,
     owner: QObject,
     pool: QThreadPool | None = None,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from PySide6.QtCore import QObject, QThread, Signal
 
 from magi_engine.runtime.control import Command
 from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
+from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class EngineLike(Protocol):
 
     def control(self, command: Command) -> None: ...
 
-    def examine(self) -> list[Any]: ...
+    def examine(self) -> list[Finding]: ...
 
     def close(self) -> None: ...
 

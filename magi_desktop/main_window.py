@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+)
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -22,26 +28,29 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background, drops, shell
-from magi_desktop.dialogs.direct import DirectDialog
+from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.library import LibraryPanel
 from magi_desktop.panels.modes import ModeSelector
-from magi_desktop.panels.progress import ProgressPanel, job_sentence
+from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
+from magi_desktop.references import comparison_frames
+from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
 from magi_desktop.theme import tokens as t
+from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
+from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError
-from magi_engine.media import MediaInfo, probe
 from magi_engine.runtime.events import Event, Failed, Finished
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request import Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
@@ -79,12 +88,18 @@ class MainWindow(QMainWindow):
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, self)
         self.generate_bar = GenerateBar(shop.job, self)
-        self.player = Player(self)
+        self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
+        self.player.set_empty_text(
+            self.tr("Describe a video and press Generate"),
+            self.tr("It appears here while it is made, one second after the other."),
+        )
         self.progress = ProgressPanel(shop.job, self)
         self.queue = QueuePanel(shop.queue, shop.job, self)
         self.library = LibraryPanel(shop.library, self)
         self.notice = NoticeBar(self)
+        self.arrivals = Arrivals(shop.draft, shop.places.pasted, self)
+        self.dialogs = WindowDialogs(shop, self)
 
     def _lay_out(self) -> None:
         inputs = QWidget(self)
@@ -129,18 +144,38 @@ class MainWindow(QMainWindow):
         self.prompt.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
         self.progress.stop_clicked.connect(shop.controller.stop)
-        self.player.prompt_requested.connect(self._direct)
+        self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
         self.library.open_requested.connect(self._play)
-        self.library.settings_requested.connect(self._use_settings)
+        self.library.settings_requested.connect(self._use_settings_of)
         self.library.continue_requested.connect(self._continue)
+        self.reference.continue_requested.connect(self.arrivals.continue_video)
+        self.reference.settings_requested.connect(self.arrivals.use_request)
+        self.reference.other_dropped.connect(self.arrivals.take)
+        self.reference.failed.connect(self._failed)
+        self.prompt.paste_requested.connect(self.paste)
+        self.arrivals.text_came.connect(self.prompt.insert)
+        self.arrivals.media_came.connect(self.reference.open)
+        self.arrivals.config_came.connect(self.generation.import_config)
+        self.arrivals.hinted.connect(self._hint)
+        self.arrivals.refused.connect(self._failed)
+        self.dialogs.said.connect(self._say)
+        self.dialogs.failed.connect(self.arrivals.refuse)
         self.library.show_in_folder_requested.connect(self.show_in_folder)
-        self.generation.model_wanted.connect(self.show_welcome)
+        self.generation.model_wanted.connect(self.dialogs.welcome)
         shop.controller.failed.connect(self._failed)
         shop.job.noticed.connect(self._hint)
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
+        shop.job.started.connect(self._load_comparison)
+        shop.preferences.changed.connect(self._prefer)
+        commands = self.player.commands
+        for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
+            action.setChecked(shop.preferences.get(name))
+            action.toggled.connect(partial(shop.preferences.set, name))
+        self.generation.advanced_open = shop.preferences.get("advanced_open")
+        self.generation.advanced_toggled.connect(partial(shop.preferences.set, "advanced_open"))
         if shop.file.notice is not None:
             self._hint(shop.file.notice)
 
@@ -162,38 +197,34 @@ class MainWindow(QMainWindow):
         if copies > 1 or self.workshop.job.phase.active:
             self.side.setCurrentWidget(self.queue)
 
-    def open_path(self, path: Path) -> None:
-        """What dropping a file on the window does."""
-        try:
-            dropped = drops.classify_path(path)
-        except MagiError as error:
-            self.notice.say_error(error)
-            return
-        self._take_dropped(dropped)
-
     @Slot(list)
     def open_again(self, paths: list[str]) -> None:
         """The program was started a second time, perhaps with files."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.activateWindow()
         if paths:
-            self.open_path(Path(paths[0]))
+            self.arrivals.open(Path(paths[0]))
 
     def paste(self) -> None:
         """Use what is on the clipboard as if it had been dropped."""
-        self._take_mime(QGuiApplication.clipboard().mimeData())
+        self.arrivals.take_data(QGuiApplication.clipboard().mimeData())
 
     def show_in_folder(self, path: Path) -> None:
         """Show a file in the file manager."""
         self._start_task(shell.show_in_folder(path))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if drops.may_be_usable(event.mimeData()):
+        if drops.can_take(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
-        self._take_mime(event.mimeData())
+        self.arrivals.take_data(event.mimeData())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # Keys that no panel wanted: the player's.
+        if not self.player.commands.handle_key(event):
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.workshop.controller.busy:
@@ -204,25 +235,30 @@ class MainWindow(QMainWindow):
         event.ignore()
         self._ask_to_quit()
 
-    def _take_mime(self, mime: QMimeData) -> None:
-        try:
-            dropped = drops.classify(mime, self.workshop.places.pasted)
-        except MagiError as error:
-            self.notice.say_error(error)
-            return
-        self._take_dropped(dropped)
-
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    # From the menus.
+
+    def show_side(self, panel: QWidget) -> None:
+        """Bring the queue or the library to the front."""
+        self.side.setCurrentWidget(panel)
+        panel.setFocus()
+
+    @Slot()
+    def search_library(self) -> None:
+        """Bring the library to the front and type what to find."""
+        self.side.setCurrentWidget(self.library)
+        self.library.focus_search()
 
     # From the panels.
 
     @Slot(object)
     def _edit(self, item: QueueItem) -> None:
         self.workshop.queue.remove(item.id)
-        self._use_settings(item.request)
+        self.arrivals.use_request(item.request)
         self.notice.offer_undo(
             self.tr("Taken out of the queue to be edited."), self.workshop.queue.undo_remove
         )
@@ -232,47 +268,12 @@ class MainWindow(QMainWindow):
         self.player.open_file(item.path)
 
     @Slot(object)
-    def _use_settings(self, request: GenerationRequest) -> None:
-        """Compose ``request`` again; its reference is read in the background."""
-        if request.reference is None:
-            self._take_request(request, None)
-            return
-        background.run(
-            probe,
-            request.reference,
-            then=lambda info: self._take_request(request, info),
-            failed=lambda error: self._take_without_reference(request, error),
-            owner=self,
-        )
-
-    def _take_request(self, request: GenerationRequest, info: MediaInfo | None) -> None:
-        try:
-            self.workshop.draft.take(request, info)
-        except MagiError as error:
-            self.notice.say_error(error)
-
-    def _take_without_reference(self, request: GenerationRequest, error: Exception) -> None:
-        self._take_request(request, None)
-        if isinstance(error, MagiError):
-            self.notice.say_error(error)
+    def _use_settings_of(self, item: LibraryItem) -> None:
+        self.arrivals.use_request(item.request)
 
     @Slot(object)
     def _continue(self, item: LibraryItem) -> None:
-        """Compose a video that begins where another ends."""
-        self._take_request(dataclasses.replace(item.request, mode=Mode.V2V, reference=None), None)
-        self.workshop.draft.set_mode(Mode.V2V)
-        self.workshop.draft.set_prompt(item.request.prompt)
-        self.reference.open(item.path)
-
-    @Slot(int)
-    def _direct(self, chunk: int) -> None:
-        """Ask for the prompt from a chunk on."""
-        job = self.workshop.job
-        if not job.phase.active or chunk >= len(job.chunks):
-            return
-        dialog = DirectDialog(chunk, job.chunks[chunk].prompt, job.chunk_frames / job.fps, self)
-        dialog.chosen.connect(self.workshop.controller.change_prompt)
-        dialog.open()
+        self.arrivals.continue_video(item.path, item.request)
 
     # From the state.
 
@@ -283,6 +284,10 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _hint(self, text: str) -> None:
         self.notice.say(text, Tone.WARNING, for_ms=_NOTICE_MS)
+
+    @Slot(str)
+    def _say(self, text: str) -> None:
+        self.notice.say(text, for_ms=_NOTICE_MS)
 
     @Slot(object)
     def _failed(self, error: MagiError) -> None:
@@ -308,6 +313,34 @@ class MainWindow(QMainWindow):
         elif isinstance(event, Failed):
             text = job_sentence(job)
             self._start_task(shell.notify(self.tr("The video could not be made"), text, self))
+
+    @Slot()
+    def _load_comparison(self) -> None:
+        """Give the player what the new job starts from."""
+        self.player.set_reference(None)
+        request = self.workshop.job.request
+        if request is None or request.reference is None:
+            return
+        background.run(
+            comparison_frames,
+            request,
+            self.workshop.job.fps,
+            then=self.player.set_reference,
+            failed=_ignore,  # the job itself says what is wrong with its reference
+            owner=self,
+        )
+
+    @Slot(str)
+    def _prefer(self, name: str) -> None:
+        preferences = self.workshop.preferences
+        if name == "appearance":
+            theme().apply(Appearance(preferences.get(name)))
+        elif name == "live_preview":
+            self.player.commands.preview.setChecked(preferences.get(name))
+        elif name == "loop":
+            self.player.commands.loop.setChecked(preferences.get(name))
+        elif name == "output_folder":
+            self.workshop.library.rescan(self.workshop.controller.output_folder)
 
     # The end.
 
@@ -375,6 +408,10 @@ def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget, 1 if widget is stretch else 0)
     return column
+
+
+def _ignore(_error: Exception) -> None:
+    pass
 
 
 def _as_text(state: QByteArray) -> str:

@@ -1,48 +1,143 @@
-"""The window's actions: menus, shortcuts, and the list the help sheet shows."""
+"""The window's menus and shortcuts; the help sheet lists what is made here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu
+
+from magi_engine.runtime.request import Mode
+
+if TYPE_CHECKING:
+    from magi_desktop.main_window import MainWindow
+
+translate = QCoreApplication.translate
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One action of a menu."""
+    """One line of a menu."""
 
     text: str
     do: Callable[[], object]
     shortcut: str = ""
-    checkable: bool = False
 
 
 @dataclass
 class Menus:
-    """All actions by name of their menu, in their order."""
+    """All actions, by the title of their menu and in its order."""
 
-    window: QMainWindow
+    window: MainWindow
     groups: dict[str, list[QAction]] = field(default_factory=dict)
 
-    def add(self, title: str, entries: list[Entry | QAction | None]) -> QMenu:
+    def add(self, title: str, entries: list[Entry | QAction | None]) -> list[QAction]:
         """Append a menu to the menu bar; None is a separator."""
         menu = self.window.menuBar().addMenu(title)
-        actions = self.groups.setdefault(title.replace("&", ""), [])
+        actions: list[QAction] = []
         for entry in entries:
             if entry is None:
                 menu.addSeparator()
                 continue
-            action = entry if isinstance(entry, QAction) else self._action(entry, menu)
+            action = entry if isinstance(entry, QAction) else self._action(entry)
             menu.addAction(action)
             actions.append(action)
-        return menu
+        self.groups[title.replace("&", "")] = actions
+        return actions
 
-    def _action(self, entry: Entry, menu: QMenu) -> QAction:
-        action = QAction(entry.text, menu)
-        action.setCheckable(entry.checkable)
+    def _action(self, entry: Entry) -> QAction:
+        action = QAction(entry.text, self.window)
         if entry.shortcut:
             action.setShortcut(QKeySequence(entry.shortcut))
-        action.triggered.connect(entry.do)
+        action.triggered.connect(lambda _checked=False: entry.do())
         return action
+
+
+def make_menus(window: MainWindow) -> Menus:
+    """Fill the window's menu bar."""
+    menus = Menus(window)
+    _file(menus)
+    _make(menus)
+    menus.add(translate("Menus", "&Player"), _player_entries(window))
+    _view(menus)
+    _help(menus)
+    return menus
+
+
+def _file(menus: Menus) -> None:
+    w = menus.window
+    menus.add(
+        translate("Menus", "&File"),
+        [
+            Entry(translate("Menus", "Open a picture or video…"), w.reference.choose, "Ctrl+O"),
+            Entry(translate("Menus", "Paste as reference"), w.paste, "Ctrl+Shift+V"),
+            None,
+            Entry(translate("Menus", "Import a configuration…"), w.generation.presets.ask_import),
+            Entry(translate("Menus", "Export the configuration…"), w.generation.presets.ask_export),
+            None,
+            Entry(translate("Menus", "Open the folder of videos"), w.dialogs.open_videos),
+            Entry(translate("Menus", "Preferences…"), w.dialogs.preferences, "Ctrl+,"),
+            None,
+            Entry(translate("Menus", "Quit"), w.close, "Ctrl+Q"),
+        ],
+    )
+
+
+def _make(menus: Menus) -> None:
+    w = menus.window
+    controller, draft = w.workshop.controller, w.workshop.draft
+    menus.add(
+        translate("Menus", "&Generate"),
+        [
+            Entry(translate("Menus", "Generate"), w.generate, "Ctrl+Return"),
+            Entry(
+                translate("Menus", "Generate four variations"),
+                lambda: w.generate(4),
+                "Ctrl+Shift+Return",
+            ),
+            None,
+            Entry(translate("Menus", "Pause or resume"), controller.toggle_pause, "Ctrl+P"),
+            Entry(translate("Menus", "Stop and keep the video so far"), controller.stop, "Esc"),
+            Entry(translate("Menus", "Direct the next chunk…"), w.dialogs.direct_next, "Ctrl+D"),
+            None,
+            Entry(translate("Menus", "From text"), lambda: draft.set_mode(Mode.T2V), "Ctrl+1"),
+            Entry(translate("Menus", "From an image"), lambda: draft.set_mode(Mode.I2V), "Ctrl+2"),
+            Entry(translate("Menus", "From a video"), lambda: draft.set_mode(Mode.V2V), "Ctrl+3"),
+        ],
+    )
+
+
+def _player_entries(window: MainWindow) -> list[Entry | QAction | None]:
+    return list(window.player.commands.by_name.values())
+
+
+def _view(menus: Menus) -> None:
+    w = menus.window
+    menus.add(
+        translate("Menus", "&View"),
+        [
+            Entry(translate("Menus", "Prompt"), w.prompt.field.setFocus, "Ctrl+E"),
+            Entry(translate("Menus", "Queue"), lambda: w.show_side(w.queue), "Ctrl+U"),
+            Entry(translate("Menus", "Library"), lambda: w.show_side(w.library), "Ctrl+L"),
+            Entry(translate("Menus", "Search the library"), w.search_library, "Ctrl+F"),
+        ],
+    )
+
+
+def _help(menus: Menus) -> None:
+    w = menus.window
+    menus.add(
+        translate("Menus", "&Help"),
+        [
+            Entry(
+                translate("Menus", "Keyboard shortcuts"), lambda: w.dialogs.shortcuts(menus), "F1"
+            ),
+            Entry(translate("Menus", "What this computer can run…"), w.dialogs.welcome),
+            None,
+            Entry(translate("Menus", "Copy diagnostics"), w.dialogs.copy_diagnostics),
+            Entry(translate("Menus", "Open the folder of logs"), w.dialogs.open_logs),
+            Entry(translate("Menus", "About Magi Desktop"), w.dialogs.about),
+        ],
+    )

@@ -64,3 +64,8 @@ class Places:
     def log_file(self) -> Path:
         """The log; older ones beside it end in .1, .2 ..."""
         return self.logs / "magi-desktop.log"
+
+    @property
+    def engine_log(self) -> Path:
+        """What the engine's process logs, and what its libraries say when they crash."""
+        return self.logs / "engine.log"

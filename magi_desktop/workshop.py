@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from magi_engine.runtime.host import EngineProcess
+from collections.abc import Callable
+from typing import Any
+
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
 from magi_desktop.engine_thread import EngineThread
@@ -12,8 +14,29 @@ from magi_desktop.state.controller import Controller
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
+from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
+from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.host import EngineProcess
+
+_Asker = tuple[Callable[[list[Finding]], None], Callable[[Exception], None]]
+
+
+class SavedPresets:
+    """Named settings, in the settings file."""
+
+    def __init__(self, file: SettingsFile) -> None:
+        self._file = file
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        """All of them."""
+        saved = self._file.section("presets")
+        return {name: values for name, values in saved.items() if isinstance(values, dict)}
+
+    def save(self, presets: dict[str, dict[str, Any]]) -> None:
+        """Keep exactly these."""
+        self._file.replace_section("presets", presets)
 
 
 class Workshop(QObject):
@@ -24,29 +47,61 @@ class Workshop(QObject):
         self.places, self.file, self.preferences = places, file, preferences
         self.draft = Draft(self)
         self.draft.restore(file.section("draft"))
+        self.prompt_history = PromptHistory(file)
+        self.presets = SavedPresets(file)
         self.job = JobState(self)
-        self.engine = EngineThread(EngineProcess(), self)
+        self.engine = EngineThread(EngineProcess(log_file=places.engine_log), self)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self)
         self.library = Library(self.store, places.thumbnails, self)
         self.controller = Controller(
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self
         )
+        self.findings: list[Finding] = []
+        """What the engine found out about this machine; empty until it was asked."""
+        self._waiting: list[_Asker] = []
+        self.engine.examined.connect(self._examined)
         self.draft.changed.connect(self._keep_draft)
 
     @Slot()
     def start(self) -> None:
         """What can wait until the window is visible."""
         self.engine.start()
-        self.store.open()
+        folder = self.controller.output_folder
+        self.library.recover(folder)
+        self.library.rescan(folder)
+        self.library.check_files()
 
     def close(self) -> None:
         """End everything in order; blocks for a moment."""
         self.controller.close()
         self.engine.close()
+        self.library.close()
         QThreadPool.globalInstance().waitForDone(3000)
         self.store.close()
         self.file.flush()
+
+    def examine(
+        self, then: Callable[[list[Finding]], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Find out what this machine can do; answers at once where that is known."""
+        if self.findings:
+            then(self.findings)
+            return
+        self._waiting.append((then, failed))
+        if len(self._waiting) == 1:
+            self.engine.examine()
+
+    @Slot(object)
+    def _examined(self, outcome: list[Finding] | Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not isinstance(outcome, Exception):
+            self.findings = outcome
+        for then, failed in waiting:
+            if isinstance(outcome, Exception):
+                failed(outcome)
+            else:
+                then(outcome)
 
     @Slot(str)
     def _keep_draft(self, _name: str) -> None:

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout,
 
 from magi_desktop import background
 from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
-from magi_desktop.panels.field import name_control
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control
 from magi_engine import __version__
 from magi_engine.config.registry import Registry
 

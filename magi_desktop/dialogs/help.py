@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop.dialogs.parts import text_label
-from magi_desktop.panels.field import name_control
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control
 
 
 class HelpSheet(QDialog):

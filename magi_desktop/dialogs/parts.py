@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
-from magi_desktop.panels.field import name_control, wrapped_label
+from magi_desktop.widgets.controls import name_control, wrapped_label
 
 _COPIED_MS = 1500
 

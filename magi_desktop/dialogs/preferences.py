@@ -21,10 +21,10 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import background
 from magi_desktop.dialogs.parts import push_button, text_label
-from magi_desktop.panels.field import name_control, prepare_number, set_role
 from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES
+from magi_desktop.widgets.controls import name_control, prepare_number, set_role
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import OutputError
 

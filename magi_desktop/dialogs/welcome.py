@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 from magi_desktop import background
 from magi_desktop.dialogs.machine import Fit, Machine, Offer, offers
 from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
-from magi_desktop.panels.field import set_role
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
 from magi_engine.runtime.finding import Finding
 from magi_engine.weights.layout import default_models_dir

@@ -17,13 +17,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.field import SPIN_WIDTH, Field, NumberBox, name_control, prepare_number
+from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
 from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
+from magi_desktop.widgets.controls import SPIN_WIDTH, NumberBox, name_control, prepare_number
 from magi_engine.config.official import SHORTCUT_MODES
 from magi_engine.model.special_tokens import SpecialToken
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from magi_desktop.panels.field import wrapped_label
 from magi_desktop.panels.values import settings_request
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
+from magi_desktop.widgets.controls import wrapped_label
 from magi_engine.errors import MagiError
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.validation import validate, warnings_for

@@ -2,96 +2,26 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QLayout,
-    QSizePolicy,
-    QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import bind_icon
+from magi_desktop.widgets.controls import (
+    WheelGuard,
+    icon_button,
+    name_control,
+    set_role,
+    wrapped_label,
+)
 
-SPIN_WIDTH = 84
-"""Width of a number beside a slider."""
 _RESET_SIZE = 20
-
-
-def set_role(widget: QWidget, role: str) -> None:
-    """Give a widget another look of the style sheet."""
-    if widget.property("role") != role:
-        widget.setProperty("role", role)
-        widget.style().unpolish(widget)
-        widget.style().polish(widget)
-
-
-def wrapped_label(role: str, parent: QWidget | None = None) -> QLabel:
-    """A label that takes the width it gets and breaks its lines."""
-    label = QLabel(parent)
-    label.setProperty("role", role)
-    label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label
-
-
-def icon_button(name: str, accessible_name: str, hint: str, parent: QWidget) -> QToolButton:
-    """A small button that is only an icon."""
-    button = QToolButton(parent)
-    button.setProperty("kind", "icon")
-    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    bind_icon(button, name)
-    name_control(button, accessible_name, hint)
-    return button
-
-
-def name_control(widget: QWidget, accessible_name: str, hint: str) -> None:
-    """Say what a control is to those who see it and to those who hear it."""
-    widget.setAccessibleName(accessible_name)
-    widget.setAccessibleDescription(hint)
-    widget.setToolTip(hint)
-
-
-def prepare_number(box: QSpinBox | QDoubleSpinBox, width: int | None = None) -> None:
-    """What all boxes for numbers have in common; ``width`` in logical pixels, None: any."""
-    # What is typed counts when it is complete, not digit by digit.
-    box.setKeyboardTracking(False)
-    box.lineEdit().setTextMargins(t.SPACE_1 + 2, 0, 0, 0)  # style sheets cannot say this
-    if width is not None:
-        box.setFixedWidth(width)
-
-
-class WheelGuard(QObject):
-    """Keeps the wheel from changing a control that only happens to be under the pointer."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if (
-            event.type() is QEvent.Type.Wheel
-            and isinstance(watched, QWidget)
-            and not watched.hasFocus()
-        ):
-            event.ignore()
-            return True
-        return False
-
-    def watch(self, *widgets: QWidget) -> None:
-        """Guard these; they also no longer take the focus from the wheel."""
-        for widget in widgets:
-            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            widget.installEventFilter(self)
-
-
-class NumberBox(QDoubleSpinBox):
-    """A number without needless zeros: "4 s" rather than "4.00 s"."""
-
-    def textFromValue(self, value: float) -> str:
-        return self.locale().toString(value, "g", 6)
 
 
 class Field(QWidget):

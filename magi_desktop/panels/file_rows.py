@@ -5,10 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 
-from magi_desktop.panels.field import SPIN_WIDTH, Field, prepare_number
+from magi_desktop.panels.field import Field
 from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective, own_crf
 from magi_desktop.state.draft import Draft
+from magi_desktop.widgets.controls import SPIN_WIDTH, prepare_number
 from magi_engine.runtime.validation import MAX_FPS
 
 _FINEST_CRF = 10

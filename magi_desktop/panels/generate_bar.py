@@ -25,11 +25,11 @@ class GenerateBar(QFrame):
     def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._job = job
-        self._button = QPushButton(self)
-        self._button.setProperty("kind", "primary")
-        self._button.setMinimumHeight(t.CONTROL_HEIGHT + t.SPACE_2)
-        self._button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._button.clicked.connect(self.generate_once)
+        self.button = QPushButton(self)
+        self.button.setProperty("kind", "primary")
+        self.button.setMinimumHeight(t.CONTROL_HEIGHT + t.SPACE_2)
+        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.button.clicked.connect(self.generate_once)
         self._more = QPushButton(self)
         self._more.setProperty("kind", "primary")
         self._more.setFixedSize(t.CONTROL_HEIGHT + t.SPACE_2, t.CONTROL_HEIGHT + t.SPACE_2)
@@ -41,7 +41,7 @@ class GenerateBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, t.SPACE_3, 0, 0)
         row.setSpacing(2)
-        row.addWidget(self._button)
+        row.addWidget(self.button)
         row.addWidget(self._more)
         job.changed.connect(self._show)
         self._show()
@@ -67,10 +67,10 @@ class GenerateBar(QFrame):
     @Slot()
     def _show(self) -> None:
         busy = self._job.phase.active
-        self._button.setText(self.tr("Add to queue") if busy else self.tr("Generate"))
-        self._button.setToolTip(
+        self.button.setText(self.tr("Add to queue") if busy else self.tr("Generate"))
+        self.button.setToolTip(
             self.tr("Make this video when the running one is done (Ctrl+Enter).")
             if busy
             else self.tr("Make this video now (Ctrl+Enter).")
         )
-        self._button.setAccessibleName(self._button.text())
+        self.button.setAccessibleName(self.button.text())

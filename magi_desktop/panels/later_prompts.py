@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
-from magi_desktop.widgets.field import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
 from magi_engine.runtime.request import PromptChange
 
 _MOST_CHUNKS = 9999

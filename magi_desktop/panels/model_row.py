@@ -18,10 +18,11 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
-from magi_desktop.panels.field import Field, name_control
+from magi_desktop.panels.field import Field
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
+from magi_desktop.widgets.controls import name_control
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError
 from magi_engine.weights.layout import find_model

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
-from magi_desktop.panels.field import WheelGuard, icon_button, name_control, wrapped_label
 from magi_desktop.panels.official_files import Imported, read_config, write_config
 from magi_desktop.panels.preset_list import (
     PresetList,
@@ -35,6 +34,7 @@ from magi_desktop.panels.preset_list import (
 from magi_desktop.panels.values import choose
 from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError, OutputError
 

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayo
 from magi_desktop import background
 from magi_desktop.examples import Examples, examples_for, load_examples
 from magi_desktop.language import looks_foreign
-from magi_desktop.panels.field import icon_button, name_control, set_role, wrapped_label
 from magi_desktop.panels.later_prompts import LaterPrompts
 from magi_desktop.panels.prompt_field import PromptField
 from magi_desktop.panels.prompt_history import HistoryPopup
@@ -20,6 +19,7 @@ from magi_desktop.state.prompt_history import PromptStore
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
+from magi_desktop.widgets.controls import icon_button, name_control, set_role, wrapped_label
 from magi_engine.runtime.request import Mode
 
 _MENU_CHARACTERS = 64

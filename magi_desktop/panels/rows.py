@@ -8,18 +8,18 @@ from PySide6.QtCore import QRegularExpression, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QRegularExpressionValidator
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QSlider, QWidget
 
-from magi_desktop.panels.field import (
+from magi_desktop.panels.field import Field
+from magi_desktop.panels.values import choose, effective, legal_steps, nearest
+from magi_desktop.state.draft import DEFAULT_SECONDS, MAX_SEED, Draft
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import bind_icon
+from magi_desktop.widgets.controls import (
     SPIN_WIDTH,
-    Field,
     NumberBox,
     icon_button,
     name_control,
     prepare_number,
 )
-from magi_desktop.panels.values import choose, effective, legal_steps, nearest
-from magi_desktop.state.draft import DEFAULT_SECONDS, MAX_SEED, Draft
-from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import bind_icon
 from magi_engine.runtime.validation import MAX_WINDOW
 
 _SLIDER_SECONDS = 20

@@ -16,11 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.field import Field, icon_button, name_control, prepare_number
+from magi_desktop.panels.field import Field
 from magi_desktop.panels.values import aspect_size
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
+from magi_desktop.widgets.controls import icon_button, name_control, prepare_number
 from magi_engine.config.sizes import SIZE_MULTIPLE, nearest_legal_sizes
 
 ASPECTS = ((1, 1), (16, 9), (9, 16), (4, 3), (3, 4), (21, 9))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 
 from magi_desktop import background
-from magi_desktop.panels.progress import current_chunk, job_sentence
 from magi_desktop.player.chunk_cell import Cell, CellState
 from magi_desktop.player.video_file import VideoFile
+from magi_desktop.state.job_words import current_chunk, job_sentence
 from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
 from magi_engine.media import UInt8Array, plan_clip, read_image, read_plan
 from magi_engine.media.clips import ClipPlan

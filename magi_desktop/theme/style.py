@@ -201,8 +201,8 @@ QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-
     background: {k.surface_raised}; border: 2px solid {k.accent}; }}
 QSlider::handle:horizontal:focus {{ background: {k.accent}; }}
 
-QProgressBar {{ background: {k.surface_sunken}; border: none; border-radius: 3px; height: 6px;
-    text-align: center; color: transparent; }}
+QProgressBar {{ background: {k.surface_sunken}; border: none; border-radius: 3px;
+    min-height: 6px; max-height: 6px; text-align: center; color: transparent; }}
 QProgressBar::chunk {{ background: {k.accent}; border-radius: 3px; }}
 
 QScrollArea {{ border: none; background: transparent; }}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.panels.progress import duration, figures, job_sentence
+from magi_desktop.state.job_words import duration, figures, job_sentence
 from magi_desktop.state.jobs import ChunkPhase, JobState, Phase
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (

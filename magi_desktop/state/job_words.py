@@ -1,0 +1,99 @@
+"""What a job does, in words."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
+from magi_engine.runtime.events import Stage
+
+translate = QCoreApplication.translate
+
+
+def job_sentence(job: JobState) -> str:
+    """What the job does now, in words."""
+    match job.phase:
+        case Phase.IDLE:
+            return ""
+        case Phase.PREPARING:
+            return stage_sentence(job.stage)
+        case Phase.PAUSED:
+            return translate("Progress", "Paused")
+        case Phase.STOPPING:
+            return translate("Progress", "Stopping after this step")
+        case Phase.FINISHED:
+            return translate("Progress", "Done in {}").format(duration(job.elapsed_s))
+        case Phase.CANCELLED:
+            return (
+                translate("Progress", "Stopped; the video so far is kept")
+                if job.path
+                else translate("Progress", "Stopped")
+            )
+        case Phase.FAILED:
+            return "" if job.error is None else job.error.message
+        case Phase.RUNNING:
+            return running_sentence(job)
+
+
+def running_sentence(job: JobState) -> str:
+    """Which chunk is at which step."""
+    chunk = current_chunk(job)
+    if chunk is None:
+        return translate("Progress", "Starting")
+    if chunk.state is ChunkPhase.DECODING:
+        return translate("Progress", "Decoding chunk {}").format(chunk.index + 1)
+    return translate("Progress", "Denoising chunk {chunk}, step {step} of {steps}").format(
+        chunk=chunk.index + 1, step=chunk.step, steps=job.num_steps
+    )
+
+
+def current_chunk(job: JobState) -> ChunkInfo | None:
+    """The first chunk that is in work, or None."""
+    busy = (ChunkPhase.DENOISING, ChunkPhase.DECODING)
+    return next((c for c in job.chunks if c.state in busy), None)
+
+
+def stage_sentence(stage: Stage | None) -> str:
+    """What is being prepared."""
+    sentences = {
+        None: translate("Progress", "Starting the engine"),
+        Stage.READING_REFERENCE: translate("Progress", "Reading the reference"),
+        Stage.LOADING_TEXT_ENCODER: translate("Progress", "Loading the text encoder"),
+        Stage.ENCODING_PROMPT: translate("Progress", "Reading the prompt"),
+        Stage.LOADING_VAE: translate("Progress", "Loading the autoencoder"),
+        Stage.ENCODING_REFERENCE: translate("Progress", "Encoding the reference"),
+        Stage.LOADING_MODEL: translate("Progress", "Loading the model"),
+        Stage.SAMPLING: translate("Progress", "Generating"),
+    }
+    return sentences[stage]
+
+
+def figures(job: JobState) -> str:
+    """Chunks, pace and time left, as far as they are known."""
+    if not job.phase.active or job.phase is Phase.PREPARING:
+        return ""
+    ready = sum(c.state is ChunkPhase.READY for c in job.chunks)
+    parts = [
+        translate("Progress", "{} chunks").format(ready)
+        if job.open_ended
+        else translate("Progress", "{ready} of {all} chunks").format(
+            ready=ready, all=len(job.chunks)
+        )
+    ]
+    if job.frames_per_second > 0:
+        parts.append(translate("Progress", "{:.1f} frames/s").format(job.frames_per_second))
+    if job.phase is Phase.RUNNING and job.next_chunk_s is not None:
+        parts.append(translate("Progress", "next chunk in {}").format(duration(job.next_chunk_s)))
+    if job.eta_s is not None:
+        parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
+    return "  ·  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: 8 s, 2 min 05 s, 1 h 20 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return translate("Progress", "{} s").format(whole)
+    if whole < 3600:
+        return translate("Progress", "{m} min {s:02d} s").format(m=whole // 60, s=whole % 60)
+    return translate("Progress", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)

@@ -1,0 +1,125 @@
+"""Opens the window's dialogs and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QDialog, QWidget
+
+from magi_desktop import background, diagnostics
+from magi_desktop.dialogs.about import AboutDialog
+from magi_desktop.dialogs.direct import DirectDialog
+from magi_desktop.dialogs.help import HelpSheet
+from magi_desktop.dialogs.preferences import PreferencesDialog
+from magi_desktop.dialogs.welcome import WelcomeDialog
+from magi_desktop.menus import Menus
+from magi_desktop.state.jobs import ChunkPhase
+from magi_desktop.workshop import Workshop
+
+
+class WindowDialogs(QObject):
+    """All of them, as slots.
+
+    Signals:
+        said: a sentence for the window's notice.
+        failed: an exception: a folder could not be opened.
+    """
+
+    said = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, workshop: Workshop, window: QWidget) -> None:
+        super().__init__(window)
+        self._workshop, self._window = workshop, window
+
+    @Slot()
+    def preferences(self) -> None:
+        """Open the preferences."""
+        shop = self._workshop
+        self._open(PreferencesDialog(shop.preferences, shop.places.videos, self._window))
+
+    def shortcuts(self, menus: Menus) -> None:
+        """Open the sheet of shortcuts."""
+        self._open(HelpSheet(menus.groups, self._window))
+
+    @Slot()
+    def about(self) -> None:
+        """Open version and licences."""
+        self._open(AboutDialog(self._diagnostics, self._window))
+
+    @Slot()
+    @Slot(str)
+    def welcome(self, model: str = "") -> None:
+        """Say what this computer can run and where models come from, ``model`` in particular."""
+        dialog = WelcomeDialog(self._workshop.examine, self._window)
+        dialog.start_wanted.connect(self._use_model)
+        self._open(dialog)
+        if model:
+            dialog.show_model(model)
+
+    def greet(self) -> None:
+        """The welcome, on the very first start only."""
+        if not self._workshop.preferences.get("welcomed"):
+            self._workshop.preferences.set("welcomed", True)
+            self.welcome()
+
+    @Slot(int)
+    def direct(self, chunk: int) -> None:
+        """Ask for the prompt from a chunk on, if that has not begun."""
+        job = self._workshop.job
+        if not job.phase.active or chunk > len(job.chunks):
+            return
+        prompt = job.chunks[min(chunk, len(job.chunks) - 1)].prompt
+        dialog = DirectDialog(chunk, prompt, job.chunk_frames / job.fps, self._window)
+        dialog.chosen.connect(self._workshop.controller.change_prompt)
+        self._open(dialog)
+
+    @Slot()
+    def direct_next(self) -> None:
+        """Ask for the prompt of the next chunk that has not begun."""
+        job = self._workshop.job
+        chunk = next((c.index for c in job.chunks if c.state is ChunkPhase.WAITING), None)
+        if chunk is None and job.open_ended:
+            chunk = len(job.chunks)
+        if chunk is not None:
+            self.direct(chunk)
+
+    @Slot()
+    def copy_diagnostics(self) -> None:
+        """Put versions, devices and the end of the log on the clipboard."""
+        background.run(self._diagnostics, then=self._copy, owner=self)
+
+    @Slot()
+    def open_videos(self) -> None:
+        """Show the folder of videos."""
+        self._open_folder(self._workshop.controller.output_folder)
+
+    @Slot()
+    def open_logs(self) -> None:
+        """Show the folder of logs."""
+        self._open_folder(self._workshop.places.logs)
+
+    def _open(self, dialog: QDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def _diagnostics(self) -> str:
+        return diagnostics.describe(self._workshop.places, self._workshop.findings)
+
+    def _copy(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self.said.emit(self.tr("The diagnostics are on the clipboard."))
+
+    def _open_folder(self, folder: Path) -> None:
+        background.run(
+            lambda: folder.mkdir(parents=True, exist_ok=True),
+            then=lambda _none: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))),
+            failed=self.failed.emit,
+            owner=self,
+        )
+
+    @Slot(str)
+    def _use_model(self, name: str) -> None:
+        self._workshop.draft.set(model=name)

@@ -1,0 +1,160 @@
+"""The real window on a screen of its own (Xvfb), with the real engine and the pocket model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer, Slot
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.main_window import MainWindow
+from magi_desktop.paths import Places
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.state.jobs import Phase
+from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.workshop import Workshop
+
+_SCREEN = "1280x800x24"
+_screen: subprocess.Popen[bytes] | None = None
+
+
+def pytest_configure() -> None:
+    """Start the screen before Qt does."""
+    global _screen
+    if not sys.platform.startswith("linux") or QApplication.instance() is not None:
+        return
+    if shutil.which("Xvfb") is None:
+        return
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", _SCREEN, "-nolisten", "tcp"]
+    _screen = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
+    os.environ["QT_QPA_PLATFORM"] = "xcb"
+
+
+def pytest_unconfigure() -> None:
+    """End the screen."""
+    if _screen is not None:
+        _screen.terminate()
+        _screen.wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _style(qapp: QApplication) -> None:
+    qapp.setStyle("Fusion")
+    theme().apply(Appearance.LIGHT)
+
+
+class App:
+    """One run of the program in this process, as ``app.main`` puts it together."""
+
+    def __init__(self, home: Path, qtbot: QtBot) -> None:
+        self.home, self.qtbot = home, qtbot
+        self.places = Places(*(home / n for n in ("config", "data", "cache", "logs", "videos")))
+        file = SettingsFile(self.places.settings_file)
+        preferences = Preferences(file)
+        preferences.set("welcomed", True)
+        self.workshop = Workshop(self.places, file, preferences)
+        self.window = MainWindow(self.workshop)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+        self.workshop.start()
+        self.closed = False
+        self.window.closed.connect(self._note_closed)
+
+    @property
+    def job(self):
+        """The running or last job."""
+        return self.workshop.job
+
+    def short(self, prompt: str = "a red circle moves right", chunks: int = 2) -> None:
+        """Compose something that takes a few seconds."""
+        self.workshop.draft.set_prompt(prompt)
+        self.workshop.draft.set(num_steps=4, seconds=float(chunks), seed=3, seed_locked=True)
+
+    def generate(self) -> None:
+        """Press the button."""
+        self.qtbot.mouseClick(self.window.generate_bar.button, Qt.MouseButton.LeftButton)
+
+    def wait_for(self, *phases: Phase, timeout_s: float = 120) -> None:
+        """Until the job is in one of these phases."""
+        self.qtbot.waitUntil(lambda: self.job.phase in phases, timeout=round(timeout_s * 1000))
+
+    def wait_idle(self, timeout_s: float = 120) -> None:
+        """Until nothing runs and nothing waits."""
+        controller = self.workshop.controller
+        self.qtbot.waitUntil(lambda: not controller.busy, timeout=round(timeout_s * 1000))
+
+    def videos(self) -> list[Path]:
+        """Everything in the folder of videos, unfinished files too."""
+        return sorted(self.places.videos.iterdir()) if self.places.videos.is_dir() else []
+
+    def close(self) -> None:
+        """End the program in order, as a user who confirms."""
+        if not self.closed:
+            self.workshop.controller.close()
+            self.wait_idle()
+            self.window.close()
+        self.workshop.close()
+        self.window.deleteLater()
+        self.workshop.deleteLater()
+        self.qtbot.wait(10)
+
+    @Slot()
+    def _note_closed(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def app(tmp_path: Path, qtbot: QtBot) -> Iterator[App]:
+    """The program with nothing of its own yet."""
+    running = App(tmp_path / "home", qtbot)
+    yield running
+    running.close()
+
+
+class GapMeter(QObject):
+    """How long the event loop was away at most, in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gaps: list[float] = []
+        self._clock = QElapsedTimer()
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(5)
+        self._timer.timeout.connect(self._tick)
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._clock.start()
+        self._timer.start()
+
+    @Slot()
+    def _tick(self) -> None:
+        self.gaps.append(self._clock.nsecsElapsed() / 1e9)
+        self._clock.restart()
+
+
+@pytest.fixture
+def gap_meter() -> GapMeter:
+    """Not started yet."""
+    return GapMeter()
+
+
+def until(condition, timeout_s: float = 30) -> None:
+    """Wait for another process, without an event loop."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)

@@ -1,0 +1,146 @@
+"""Closing, restarting, dying: nothing is lost and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.state.jobs import Phase
+from magi_engine.media import probe
+from magi_engine.runtime.request import Mode
+from tests.e2e.conftest import App, until
+
+
+def _button(box: QMessageBox, text: str) -> QPushButton:
+    return next(b for b in box.findChildren(QPushButton) if b.text() == text)
+
+
+def test_closing_while_generating_asks_and_leaves_a_playable_file(
+    tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = App(tmp_path / "home", qtbot)
+    app.short(chunks=8)
+    app.generate()
+    qtbot.waitUntil(lambda: app.job.frames_done >= 24, timeout=60_000)
+    assert not app.window.close()
+    box = app.window.findChild(QMessageBox)
+    qtbot.mouseClick(_button(box, "Keep making it"), Qt.MouseButton.LeftButton)
+    assert app.job.phase.active
+    assert not app.window.close()
+    box = next(b for b in app.window.findChildren(QMessageBox) if b.isVisible())
+    with qtbot.waitSignal(app.window.closed, timeout=30_000):
+        qtbot.mouseClick(_button(box, "Stop and quit"), Qt.MouseButton.LeftButton)
+    app.close()
+    (video,) = app.videos()
+    assert probe(video).frame_count is not None
+
+
+def test_settings_prompts_and_window_survive_a_restart(tmp_path: Path, qtbot: QtBot) -> None:
+    app = App(tmp_path / "home", qtbot)
+    app.workshop.draft.set_mode(Mode.I2V)
+    app.workshop.draft.set_prompt("it spins")
+    app.workshop.draft.set(width=256, seconds=2.0)
+    app.workshop.preferences.set("live_preview", False)
+    app.window.resize(1111, 777)
+    qtbot.waitUntil(lambda: app.window.width() == 1111)
+    app.close()
+    again = App(tmp_path / "home", qtbot)
+    try:
+        assert again.workshop.draft.mode is Mode.I2V
+        assert again.workshop.draft.prompt == "it spins"
+        assert again.workshop.draft.settings.width == 256
+        assert again.workshop.preferences.get("live_preview") is False
+        qtbot.waitUntil(lambda: (again.window.width(), again.window.height()) == (1111, 777))
+    finally:
+        again.close()
+
+
+_DRIVER = """
+import sys
+from PySide6.QtCore import QTimer
+from magi_desktop import main_window
+from magi_desktop.app import main
+
+made = main_window.MainWindow.__init__
+
+def started(window, workshop):
+    made(window, workshop)
+    def go():
+        workshop.draft.set_prompt("a red circle moves right")
+        workshop.draft.set(num_steps=4, seconds=8.0, seed=3, seed_locked=True)
+        window.generate(3)
+    QTimer.singleShot(500, go)
+
+main_window.MainWindow.__init__ = started
+sys.exit(main(["magi-desktop"]))
+"""
+
+
+def test_the_queue_and_the_video_survive_kill_minus_nine(tmp_path: Path, qtbot: QtBot) -> None:
+    home = tmp_path / "home"
+    environment = {**os.environ, "MAGI_DESKTOP_HOME": str(home)}
+    process = subprocess.Popen([sys.executable, "-c", _DRIVER], env=environment)
+    try:
+        unfinished = home / "videos"
+        until(
+            lambda: (
+                unfinished.is_dir() and any(p.stat().st_size > 20_000 for p in unfinished.iterdir())
+            ),
+            timeout_s=90,
+        )
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        psutil.wait_procs(children, timeout=15)
+        assert not any(c.is_running() for c in children), "the engine outlived the window"
+    finally:
+        process.kill()
+        process.wait()
+    app = App(home, qtbot)
+    try:
+        qtbot.waitUntil(lambda: len(app.workshop.queue.items) == 3, timeout=10_000)
+        assert app.workshop.queue.items[0].interrupted
+        assert app.workshop.queue.paused, "the interrupted video does not begin unasked"
+        qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1, timeout=20_000)
+        recovered = app.workshop.library.items[0].path
+        assert (probe(recovered).frame_count or 0) >= 24
+    finally:
+        app.close()
+
+
+def test_twenty_videos_leave_nothing_behind(app: App) -> None:
+    process = psutil.Process()
+
+    def engine() -> psutil.Process:
+        return next(c for c in process.children() if "python" in c.name())
+
+    def one() -> None:
+        app.workshop.draft.set(width=64, height=64, num_steps=4, seconds=0.25)
+        app.generate()
+        app.qtbot.wait(10)
+        app.wait_idle()
+        assert app.job.phase is Phase.FINISHED, app.job.error
+
+    for _ in range(4):  # first-time costs: libraries, caches, the allocator
+        one()
+    app.qtbot.wait(500)
+    files, threads = process.num_fds(), threading.active_count()
+    memory = (process.memory_info().rss, engine().memory_info().rss)
+    for _ in range(20):
+        one()
+    app.qtbot.wait(500)
+    assert process.num_fds() <= files + 2
+    assert threading.active_count() <= threads
+    now = (process.memory_info().rss, engine().memory_info().rss)
+    for before, after in zip(memory, now, strict=True):
+        assert after - before < 40 << 20, (before, after)
+    assert len(app.videos()) == 24

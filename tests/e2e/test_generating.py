@@ -1,0 +1,201 @@
+"""From a sentence, a picture or a clip to a video in the library, through the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+
+from magi_desktop.state.jobs import ChunkPhase, Phase
+from magi_engine.media import ClipPart, open_writer, read_video
+from magi_engine.runtime.events import ChunkReady
+from magi_engine.runtime.request import Mode
+from magi_engine.runtime.saved import read_request
+from tests.e2e.conftest import App
+
+
+def decoded(path: Path) -> np.ndarray:
+    return read_video(path, 128, 128, 24, ClipPart.start(5.0))
+
+
+def picture(path: Path) -> Path:
+    image = np.full((160, 200, 3), (235, 235, 235), np.uint8)
+    y, x = np.mgrid[:160, :200]
+    image[(x - 90) ** 2 + (y - 80) ** 2 < 35**2] = (220, 40, 40)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def clip(path: Path) -> Path:
+    y, x = np.mgrid[:128, :128]
+    frames = np.full((30, 128, 128, 3), (235, 235, 235), np.uint8)
+    for n, frame in enumerate(frames):
+        frame[(x - 30 - n) ** 2 + (y - 64) ** 2 < 22**2] = (40, 60, 220)
+    with open_writer(path, 128, 128, 24) as writer:
+        writer.write(frames)
+    return path
+
+
+def test_text_to_video_appears_chunk_by_chunk_and_lands_in_the_library(app: App) -> None:
+    app.short(chunks=3)
+    shown_when: list[list[ChunkPhase]] = []
+    app.window.player.first_frame_shown.connect(
+        lambda: shown_when.append([c.state for c in app.job.chunks])
+    )
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    assert shown_when
+    assert shown_when[0][1:] != [ChunkPhase.READY] * 2, "shown only when all was done"
+    assert shown_when[0][1] is not ChunkPhase.READY, "shown after the second chunk"
+
+    (video,) = app.videos()
+    assert video.name == "a red circle moves right 3.mp4"
+    assert decoded(video).shape[0] == 72
+    request = read_request(video)
+    assert (request.prompt, request.seed) == ("a red circle moves right", 3)
+    app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
+    (item,) = app.workshop.library.items
+    assert (item.path, item.frames, item.complete) == (video, 72, True)
+
+
+def test_an_image_becomes_the_first_frame(app: App, tmp_path: Path) -> None:
+    app.window.arrivals.open(picture(tmp_path / "ball.png"))
+    app.qtbot.waitUntil(lambda: app.workshop.draft.reference is not None)
+    assert app.workshop.draft.mode is Mode.I2V
+    app.short("it moves right", chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    first = decoded(app.videos()[0])[0].astype(float)
+    assert first[64, 58, 0] > 150 > first[64, 58, 2], "the ball is red and where it was"
+    assert first[5, 5].min() > 190, "on the light ground"
+
+
+def test_a_clip_is_continued(app: App, tmp_path: Path) -> None:
+    app.window.arrivals.open(clip(tmp_path / "clip.mp4"))
+    app.qtbot.waitUntil(lambda: app.workshop.draft.reference is not None)
+    assert app.workshop.draft.mode is Mode.V2V
+    app.short("a blue circle moves right", chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    assert len(decoded(app.videos()[0])) == 24
+
+
+def test_stop_keeps_a_playable_video_and_the_next_one_runs(app: App) -> None:
+    app.short(chunks=8)
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24, timeout=60_000)
+    app.qtbot.keyClick(app.window, Qt.Key.Key_Escape)
+    app.wait_for(Phase.CANCELLED)
+    (video,) = app.videos()
+    assert len(decoded(video)) == app.job.frames_done >= 24
+    assert not app.workshop.library.items[0].complete
+    app.short(chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    assert len(app.videos()) == 2
+
+
+def test_pause_stands_still_and_resume_goes_on(app: App) -> None:
+    app.short(chunks=2)
+    app.generate()
+    app.wait_for(Phase.RUNNING)
+    app.qtbot.keyClick(app.window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+    app.wait_for(Phase.PAUSED)
+    before = [c.step for c in app.job.chunks]
+    app.qtbot.wait(600)
+    assert [c.step for c in app.job.chunks] == before
+    app.qtbot.keyClick(app.window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+    app.wait_for(Phase.FINISHED)
+
+
+def test_a_video_can_be_directed_while_it_runs(app: App) -> None:
+    app.short(chunks=3)
+    app.generate()
+    app.wait_for(Phase.RUNNING)
+    app.workshop.controller.change_prompt(2, "a blue circle moves left")
+    app.wait_for(Phase.FINISHED)
+    request = read_request(app.videos()[0])
+    assert [(p.chunk, p.text) for p in request.prompts][-1] == (2, "a blue circle moves left")
+    assert app.job.chunks[2].prompt == "a blue circle moves left"
+
+
+def test_an_open_ended_video_runs_until_it_is_stopped(app: App) -> None:
+    app.short()
+    app.workshop.draft.set(seconds=None)
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 48, timeout=90_000)
+    app.workshop.controller.stop()
+    app.wait_for(Phase.CANCELLED)
+    assert len(decoded(app.videos()[0])) >= 48
+
+
+def test_several_variations_are_lined_up_and_made_one_after_the_other(app: App) -> None:
+    app.short(chunks=1)
+    app.window.generate(3)
+    app.qtbot.waitUntil(lambda: len(app.videos()) == 3 and not app.workshop.controller.busy,
+                        timeout=90_000)  # fmt: skip
+    seeds = {read_request(video).seed for video in app.videos()}
+    assert len(seeds) == 3
+    assert 3 in seeds
+
+
+@pytest.mark.parametrize("breaks", ["gone", "read_only"])
+def test_trouble_is_one_sentence_and_the_next_job_runs(
+    app: App, tmp_path: Path, breaks: str
+) -> None:
+    app.short(chunks=1)
+    if breaks == "gone":
+        path = picture(tmp_path / "ball.png")
+        app.window.arrivals.open(path)
+        app.qtbot.waitUntil(lambda: app.workshop.draft.reference is not None)
+        app.short("it moves", chunks=1)
+        path.unlink()
+    else:
+        blocked = tmp_path / "blocked"
+        blocked.write_text("a file, not a folder")
+        app.workshop.preferences.set("output_folder", str(blocked / "videos"))
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.window.notice.text != "", timeout=60_000)
+    assert "Traceback" not in app.window.notice.text
+    assert app.window.notice.text.count(".") >= 1
+    app.wait_idle()
+    app.workshop.preferences.set("output_folder", "")
+    app.workshop.draft.set_mode(Mode.T2V)
+    app.short(chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+
+
+def test_a_dead_engine_leaves_the_video_so_far_and_comes_back(app: App) -> None:
+    app.short(chunks=8)
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24, timeout=60_000)
+    for child in psutil.Process().children():
+        if "python" in child.name():
+            child.kill()
+    app.wait_for(Phase.FAILED)
+    assert app.window.notice.text
+    (video,) = app.videos()
+    assert len(decoded(video)) >= 24
+    app.short(chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+
+
+def test_events_reach_the_window_as_they_were_sent(app: App) -> None:
+    """Frames cross from the engine's process to the screen untouched."""
+    app.short(chunks=1)
+    chunks: list[ChunkReady] = []
+    app.workshop.engine.progressed.connect(
+        lambda event: chunks.append(event) if isinstance(event, ChunkReady) else None
+    )
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    (event,) = chunks
+    assert event.frames.shape == (24, 128, 128, 3)
+    error = np.abs(decoded(app.videos()[0]).astype(int) - event.frames.astype(int)).mean()
+    assert error < 3
