@@ -51,6 +51,8 @@ class CropGeometry:
         """The frame for a crop of perhaps another shape: relatively as large, around its middle."""
         if crop is None:
             return self.largest
+        if self._has(crop):
+            return crop
         own = CropGeometry(self.width, self.height, crop.width / crop.height).largest
         scale = min(1.0, crop.width / own.width)
         if scale > 1 - _SAME and self._is_central(crop):
@@ -87,6 +89,16 @@ class CropGeometry:
         largest = min(self.width, self.height * self.aspect)
         least = _LEAST_PIXELS * max(1.0, self.aspect)
         return min(largest, max(_LEAST_SCALE * largest, least))
+
+    def _has(self, crop: CropBox) -> bool:
+        """Whether a crop has the shape, as nearly as the grid allows, and lies in the picture."""
+        inside = (
+            min(crop.left, crop.top) >= 0
+            and crop.left + crop.width <= self.width
+            and crop.top + crop.height <= self.height
+        )
+        slack = 2 * max(1.0, self.aspect) / _GRID
+        return inside and abs(crop.width - crop.height * self.aspect) <= slack
 
     def _is_central(self, crop: CropBox) -> bool:
         slack = 1.0

@@ -24,7 +24,7 @@ from magi_desktop.panels.values import aspect_size
 from magi_desktop.references import LoadedReference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.field import icon_button, wrapped_label
+from magi_desktop.widgets.controls import icon_button, wrapped_label
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
 from magi_engine.runtime.request import Mode
@@ -102,13 +102,16 @@ class ReferenceCard(QFrame):
             self.clip.set_part(reference.clip)
         elif not video:
             self.clip.forget()
-        self.show_target()
+        self._show_target(reference)
 
     def show_target(self) -> None:
         """Follow the size and rate of the video."""
         reference = self._draft.reference
-        if reference is None:
-            return
+        if reference is not None:
+            self._show_target(reference)
+            self._fit_crop(reference)
+
+    def _show_target(self, reference: Reference) -> None:
         settings = self._draft.settings
         self.view.set_target(settings.width, settings.height)
         info = reference.info
@@ -137,7 +140,6 @@ class ReferenceCard(QFrame):
         loaded = self._loaded
         if loaded is not None and loaded.duration_s is not None:
             self.clip.set_clip(reference.path, info, loaded.duration_s, self._fps)
-        self._fit_crop(reference)
 
     @Slot()
     def use_shape(self) -> None:

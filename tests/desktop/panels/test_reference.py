@@ -1,0 +1,412 @@
+"""The reference panel: choosing, dropping, pasting, fitting, removing, and files that go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
+from PySide6.QtWidgets import QFileDialog, QWidget
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.drops import DropKind
+from magi_desktop.panels.reference import ReferencePanel
+from magi_desktop.state.draft import Draft, Reference
+from magi_desktop.widgets.segmented import Segmented
+from magi_engine.media import ClipPart, ClipPartKind, CropBox, FitPolicy, probe
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from tests.desktop.media_files import image_file, video_file
+
+
+@pytest.fixture
+def draft(qapp: object) -> Draft:
+    draft = Draft()
+    draft.set_mode(Mode.I2V)
+    return draft
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, draft: Draft, tmp_path: Path) -> ReferencePanel:
+    panel = ReferencePanel(draft, tmp_path / "pasted")
+    qtbot.addWidget(panel)
+    panel.resize(340, 640)
+    panel.show()
+    return panel
+
+
+def _mime(*paths: Path) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def _drag_over(widget: QWidget, mime: QMimeData) -> bool:
+    event = QDragEnterEvent(
+        QPoint(20, 20),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QCoreApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def _drop(widget: QWidget, mime: QMimeData) -> None:
+    assert _drag_over(widget, mime)  # Qt drops only where a drag has entered
+    event = QDropEvent(
+        QPointF(20, 20),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QCoreApplication.sendEvent(widget, event)
+
+
+def _open(qtbot: QtBot, panel: ReferencePanel, path: Path) -> Reference:
+    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+        panel.open(path)
+    reference = panel._draft.reference
+    assert reference is not None
+    return reference
+
+
+# Getting a file in.
+
+
+def test_empty_it_invites(panel: ReferencePanel, draft: Draft) -> None:
+    assert panel.zone.isVisible()
+    assert not panel.card.isVisible()
+    assert "picture" in panel.zone.title.text()
+    draft.set_mode(Mode.V2V)
+    assert "video" in panel.zone.title.text()
+
+
+def test_an_image_dropped(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    path = image_file(tmp_path / "a.png")
+    _drag_over(panel, _mime(path))
+    assert panel.veil.text == "Drop it here"
+    with qtbot.waitSignal(panel.file_chosen, timeout=5000) as caught:
+        _drop(panel, _mime(path))
+    assert caught.args == [path]
+    assert panel.veil.text == ""
+    assert draft.reference == Reference(path, probe(path))
+    assert panel.card.isVisible()
+    assert panel.card.name.text() == "a.png"
+    assert panel.card.facts.text().startswith("320 × 180 · ")
+    assert not panel.card.clip.isVisible()
+
+
+def test_a_drag_that_leaves(panel: ReferencePanel, tmp_path: Path) -> None:
+    assert _drag_over(panel, _mime(tmp_path / "a.png"))
+    QCoreApplication.sendEvent(panel, QDragLeaveEvent())
+    assert panel.veil.text == ""
+    assert not _drag_over(panel, QMimeData())
+
+
+def test_a_video_switches_the_mode(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    image = image_file(tmp_path / "a.png")
+    _open(qtbot, panel, image)
+    video = video_file(tmp_path / "a.mp4", seconds=3)
+    _drop(panel, _mime(video))
+    qtbot.waitUntil(lambda: draft.mode is Mode.V2V and draft.reference is not None)
+    assert panel.card.clip.isVisible()
+    assert panel.card.facts.text().startswith("96 × 64 · 3.0 s · 24 fps · ")
+    assert not panel.own_bar.isVisible()
+    draft.set_mode(Mode.I2V)
+    assert panel.card.name.text() == "a.png"
+    assert not panel.card.clip.isVisible()
+
+
+def test_of_several_files_the_panel_says_which_one(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    first, second = image_file(tmp_path / "1.png"), image_file(tmp_path / "2.png")
+    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+        _drop(panel, _mime(first, second))
+    assert "1.png" in panel.notice.text
+
+
+def test_pasting_a_picture(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path, qapp
+) -> None:
+    image = QImage(64, 48, QImage.Format.Format_RGB32)
+    image.fill(0xFF336699)
+    qapp.clipboard().setImage(image)
+    panel.zone.setFocus()
+    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+        qtbot.keyClick(panel.zone, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert draft.reference is not None
+    assert draft.reference.path.parent == tmp_path / "pasted"
+
+
+def test_text_and_settings_are_passed_on(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    mime = QMimeData()
+    mime.setText("a red circle")
+    with qtbot.waitSignal(panel.other_dropped, timeout=5000) as caught:
+        _drop(panel, mime)
+    assert caught.args is not None
+    assert caught.args[0].kind is DropKind.TEXT
+    settings = tmp_path / "request.json"
+    settings.write_text(GenerationRequest(Mode.T2V, "pocket", 64, 64, 24).to_json())
+    with qtbot.waitSignal(panel.other_dropped, timeout=5000) as caught:
+        _drop(panel, _mime(settings))
+    assert caught.args is not None
+    assert caught.args[0].kind is DropKind.REQUEST
+    assert draft.reference is None
+
+
+def test_the_dialog(qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path) -> None:
+    panel.zone.button.click()
+    dialog = panel.findChild(QFileDialog)
+    assert dialog is not None
+    assert "*.png" in dialog.nameFilters()[0]
+    assert "*.mp4" in dialog.nameFilters()[1]
+    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+        dialog.fileSelected.emit(str(image_file(tmp_path / "a.png")))
+    dialog.reject()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert panel.findChild(QFileDialog) is None
+
+
+def test_the_latest_file_counts(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    chosen: list[Path] = []
+    panel.file_chosen.connect(chosen.append)
+    paths = [image_file(tmp_path / f"{k}.png") for k in range(4)]
+    for path in paths:
+        panel.open(path)
+    qtbot.waitUntil(lambda: bool(chosen))
+    qtbot.wait(100)
+    assert chosen == [paths[-1]]
+
+
+# What goes wrong.
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("text.png", "not an image"), ("gone.mp4", "no file"), ("dot.png", "1x1")],
+)
+def test_bad_files_are_said_in_the_panel(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path, name: str, said: str
+) -> None:
+    good = _open(qtbot, panel, image_file(tmp_path / "good.png"))
+    (tmp_path / "text.png").write_text("no picture")
+    image_file(tmp_path / "dot.png", 1, 1)
+    panel.open(tmp_path / name)
+    qtbot.waitUntil(lambda: said in panel.notice.text)
+    assert draft.reference == good  # what was there stays
+
+
+def test_an_address_alone_says_what_to_do(qtbot: QtBot, panel: ReferencePanel) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/cat.png")])
+    _drop(panel, mime)
+    qtbot.waitUntil(lambda: "Save the picture first" in panel.notice.text)
+
+
+def test_while_hidden_an_error_goes_to_the_window(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    panel.hide()
+    with qtbot.waitSignal(panel.failed, timeout=5000):
+        panel.open(tmp_path / "gone.png")
+
+
+def test_a_file_that_goes_and_comes_back(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    path = image_file(tmp_path / "a.png")
+    _open(qtbot, panel, path)
+    path.rename(tmp_path / "b.png")
+    panel.look()
+    qtbot.waitUntil(panel.card.missing.isVisible)
+    assert "a.png is gone" in panel.card.missing.text()
+    (tmp_path / "b.png").rename(path)
+    panel.look()
+    qtbot.waitUntil(lambda: not panel.card.missing.isVisible())
+
+
+def test_a_file_that_changes_is_shown_anew(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    path = image_file(tmp_path / "a.png", 320, 180)
+    _open(qtbot, panel, path)
+    panel.look()
+    qtbot.wait(50)
+    before = panel.card.facts.text()
+    image_file(path, 320, 180, compress_level=0)
+    panel.look()
+    qtbot.waitUntil(lambda: panel.card.facts.text() not in ("", before, "320 × 180"))
+
+
+# Fitting.
+
+
+def test_the_crop_reaches_the_draft(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    _open(qtbot, panel, image_file(tmp_path / "a.png", 1280, 720))
+    assert panel.card.used.text() == "Uses 720 × 720 of 1280 × 720 pixels."
+    qtbot.keyClick(panel.card.view, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert draft.reference is not None
+    assert draft.reference.crop == CropBox(152, 0, 720, 720)
+    qtbot.keyClick(panel.card.view, Qt.Key.Key_Home)
+    assert draft.reference.crop is None
+
+
+def test_the_frame_follows_the_size_of_the_video(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    _open(qtbot, panel, image_file(tmp_path / "a.png", 1280, 720))
+    qtbot.keyClick(panel.card.view, Qt.Key.Key_Minus)
+    draft.set(width=256, height=128)
+    assert draft.reference is not None
+    crop = draft.reference.crop
+    assert crop is not None
+    assert crop.width / crop.height == pytest.approx(2, abs=0.01)
+    draft.set(width=128, height=128)
+    crop = draft.reference.crop
+    assert crop is not None
+    assert crop.width == pytest.approx(crop.height, abs=0.1)
+
+
+def test_fit_choices(qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path) -> None:
+    reference = _open(qtbot, panel, image_file(tmp_path / "a.png", 1280, 720))
+    draft.set_reference(dataclasses.replace(reference, crop=CropBox(0, 0, 300, 300)))
+    panel.card.fits.button(FitPolicy.PAD).click()
+    assert draft.reference == dataclasses.replace(reference, fit=FitPolicy.PAD)
+    assert not panel.card.used.isVisible()
+    panel.card.fits.button(FitPolicy.STRETCH).click()
+    assert draft.reference == dataclasses.replace(reference, fit=FitPolicy.STRETCH)
+
+
+def test_using_the_images_shape(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    _open(qtbot, panel, image_file(tmp_path / "a.png", 1280, 720))
+    draft.set(width=512, height=512)
+    panel.card.shape_button.click()
+    width, height = draft.settings.width, draft.settings.height
+    assert width % 16 == height % 16 == 0
+    assert width / height == pytest.approx(16 / 9, rel=0.06)
+    assert width * height == pytest.approx(512 * 512, rel=0.15)
+    assert not panel.card.shape_button.isVisible()
+
+
+# Videos.
+
+
+def test_the_part_and_the_source_in_front(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    reference = _open(qtbot, panel, video_file(tmp_path / "a.mp4", seconds=3))
+    assert reference.clip == ClipPart()
+    qtbot.waitUntil(lambda: "last 1.3 s (32 frames at 24 fps)" in panel.card.clip.note.text())
+    panel.card.clip.kinds.button(ClipPartKind.START).click()
+    panel.card.prepend.click()
+    assert draft.reference == dataclasses.replace(
+        reference, clip=ClipPart.start(), prepend_source=True
+    )
+    draft.set(fps=12)
+    qtbot.waitUntil(lambda: "(32 frames at 12 fps)" in panel.card.clip.note.text())
+
+
+def _own_video(path: Path) -> tuple[Path, GenerationRequest]:
+    request = GenerationRequest(
+        Mode.T2V, "pocket", 96, 64, 24, prompts=(PromptChange(0, "a red circle"),)
+    )
+    return video_file(path, seconds=1, metadata=request.to_json()), request
+
+
+def test_a_video_of_this_program_offers_to_continue(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    path, request = _own_video(tmp_path / "own.mp4")
+    _open(qtbot, panel, path)
+    assert panel.own_bar.isVisible()
+    with qtbot.waitSignal(panel.continue_requested) as caught:
+        panel.own_bar.continue_button.click()
+    assert caught.args == [path, request]
+    assert not panel.own_bar.isVisible()
+
+
+def test_a_video_of_this_program_offers_its_settings(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    path, request = _own_video(tmp_path / "own.mp4")
+    _open(qtbot, panel, path)
+    with qtbot.waitSignal(panel.settings_requested) as caught:
+        panel.own_bar.settings_button.click()
+    assert caught.args == [request]
+    _open(qtbot, panel, path)
+    _open(qtbot, panel, video_file(tmp_path / "other.mp4", seconds=1))
+    assert not panel.own_bar.isVisible()
+
+
+# Removing, and references that come with the draft.
+
+
+def test_removing_can_be_undone(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    reference = _open(qtbot, panel, image_file(tmp_path / "a.png"))
+    panel.card.remove_button.click()
+    assert draft.reference is None
+    assert panel.zone.isVisible()
+    assert "a.png" in panel.notice.text
+    panel.notice._act()
+    assert draft.reference == reference
+    assert panel.card.isVisible()
+
+
+def test_a_reference_that_comes_with_the_draft_is_read(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    path = video_file(tmp_path / "a.mp4", seconds=2)
+    reference = Reference(path, probe(path), clip=ClipPart.range(0.5, 1.5))
+    draft.set_reference(reference)
+    qtbot.waitUntil(panel.card.clip.isVisible)
+    assert draft.reference == reference
+    assert panel.card.clip.part == reference.clip
+
+
+def test_one_that_cannot_be_read_is_said_once(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    path = image_file(tmp_path / "a.png")
+    info = probe(path)
+    path.unlink()
+    draft.set_reference(Reference(path, info))
+    qtbot.waitUntil(panel.card.missing.isVisible)
+    assert panel.card.remove_button.isEnabled()
+
+
+def test_every_control_says_what_it_is(qtbot: QtBot, panel: ReferencePanel, tmp_path: Path) -> None:
+    _open(qtbot, panel, _own_video(tmp_path / "own.mp4")[0])
+    for control in (
+        panel.card.choose_button,
+        panel.card.remove_button,
+        panel.card.prepend,
+        panel.card.shape_button,
+        panel.card.view,
+        panel.card.clip.strip,
+        panel.card.clip.first,
+        panel.own_bar.continue_button,
+        panel.own_bar.settings_button,
+    ):
+        assert control.toolTip().endswith(".")
+        assert control.accessibleName() or control.text()  # type: ignore[attr-defined]
+    for row in panel.findChildren(Segmented):
+        assert row.accessibleName()
