@@ -76,10 +76,12 @@ def paint_cell(
         painter.drawImage(box, thumbnail, _cut(thumbnail, box))
         painter.setClipping(False)
     _paint_state(painter, box, cell, number, thumbnail is not None)
-    ring = k.accent if playing else (k.text if focused else k.border)
-    painter.setPen(QPen(QColor(ring), 2 if playing or focused else 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(k.accent if playing else k.border), 2 if playing else 1))
     painter.drawPath(path)
+    if focused:  # inside the other ring, so that both can be seen
+        painter.setPen(QPen(QColor(k.text), 2))
+        painter.drawRoundedRect(box.adjusted(2, 2, -2, -2), t.RADIUS_S - 1, t.RADIUS_S - 1)
     _paint_prompt(painter, rect, cell.prompt, playing, new_prompt)
 
 

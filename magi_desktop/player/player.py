@@ -352,7 +352,8 @@ class Player(QWidget):
         buffer, clock = self.buffer, self._clock
         clock.set_range(buffer.start, buffer.end)
         total = max(self._expected, buffer.end)
-        self.transport.scrub_bar.set_extent(buffer.start, buffer.end, total, clock.fps)
+        in_work = _CHUNK_FRAMES if self._open_ended else 0  # shown hollow, though nobody counts it
+        self.transport.scrub_bar.set_extent(buffer.start, buffer.end, total + in_work, clock.fps)
         self.transport.set_time(self.position, total, clock.fps, self._open_ended)
         for action in self.commands.need_frames:
             action.setEnabled(buffer.end > 0)
