@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QKeyCombination, QObject, Qt
+from PySide6.QtCore import QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("PlayerActions", text)
 
 
 class PlayerActions(QObject):
@@ -21,56 +17,56 @@ class PlayerActions(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.by_name: dict[str, QAction] = {}
-        self.play = self._add("play", _tr("Play"), _tr("Play or pause the video."), "Space", "K")
+        self.play = self._add("play", self.tr("Play"), self.tr("Play or pause the video."), "Space", "K")
         self.step_back = self._add(
-            "step_back", _tr("One frame back"), _tr("Go one frame back."), "Left"
+            "step_back", self.tr("One frame back"), self.tr("Go one frame back."), "Left"
         )
         self.step_forward = self._add(
-            "step_forward", _tr("One frame forward"), _tr("Go one frame forward."), "Right"
+            "step_forward", self.tr("One frame forward"), self.tr("Go one frame forward."), "Right"
         )
         self.second_back = self._add(
-            "second_back", _tr("One second back"), _tr("Go one second back."), "Shift+Left"
+            "second_back", self.tr("One second back"), self.tr("Go one second back."), "Shift+Left"
         )
         self.second_forward = self._add(
-            "second_forward", _tr("One second forward"), _tr("Go one second on."), "Shift+Right"
+            "second_forward", self.tr("One second forward"), self.tr("Go one second on."), "Shift+Right"
         )
         self.to_start = self._add(
-            "to_start", _tr("First frame"), _tr("Go to the first frame."), "Home"
+            "to_start", self.tr("First frame"), self.tr("Go to the first frame."), "Home"
         )
-        self.to_end = self._add("to_end", _tr("Last frame"), _tr("Go to the last frame."), "End")
-        self.slower = self._add("slower", _tr("Slower"), _tr("Play more slowly."), "J")
-        self.faster = self._add("faster", _tr("Faster"), _tr("Play faster."), "L")
+        self.to_end = self._add("to_end", self.tr("Last frame"), self.tr("Go to the last frame."), "End")
+        self.slower = self._add("slower", self.tr("Slower"), self.tr("Play more slowly."), "J")
+        self.faster = self._add("faster", self.tr("Faster"), self.tr("Play faster."), "L")
         self.loop = self._add_switch(
-            "loop", _tr("Loop"), _tr("Play again from the start when the video ends."), "R"
+            "loop", self.tr("Loop"), self.tr("Play again from the start when the video ends."), "R"
         )
-        self.zoom_in = self._add("zoom_in", _tr("Zoom in"), _tr("Enlarge the picture."), "+", "=")
-        self.zoom_out = self._add("zoom_out", _tr("Zoom out"), _tr("Shrink the picture."), "-")
+        self.zoom_in = self._add("zoom_in", self.tr("Zoom in"), self.tr("Enlarge the picture."), "+", "=")
+        self.zoom_out = self._add("zoom_out", self.tr("Zoom out"), self.tr("Shrink the picture."), "-")
         self.zooms = self._add_zooms()
         self.compare = self._add_switch(
             "compare",
-            _tr("Compare with the reference"),
-            _tr("Show the reference beside the result."),
+            self.tr("Compare with the reference"),
+            self.tr("Show the reference beside the result."),
             "C",
         )
         self.preview = self._add_switch(
             "preview",
-            _tr("Rough preview"),
-            _tr("Show a rough preview of the part in work while playback waits for it."),
+            self.tr("Rough preview"),
+            self.tr("Show a rough preview of the part in work while playback waits for it."),
             "V",
         )
         self.full_screen = self._add_switch(
-            "full_screen", _tr("Full screen"), _tr("Fill the screen with the video."), "F11", "F"
+            "full_screen", self.tr("Full screen"), self.tr("Fill the screen with the video."), "F11", "F"
         )
         self.copy_frame = self._add(
             "copy_frame",
-            _tr("Copy this frame"),
-            _tr("Copy the frame shown to the clipboard."),
+            self.tr("Copy this frame"),
+            self.tr("Copy the frame shown to the clipboard."),
             "Ctrl+Shift+C",
         )
         self.save_frame = self._add(
             "save_frame",
-            _tr("Save this frame…"),
-            _tr("Save the frame shown as a PNG picture."),
+            self.tr("Save this frame…"),
+            self.tr("Save the frame shown as a PNG picture."),
             "Ctrl+Shift+S",
         )
 
@@ -100,10 +96,10 @@ class PlayerActions(QObject):
         group = QActionGroup(self)
         group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
         for name, zoom, text, tip, key in (
-            ("zoom_fit", None, _tr("Fit"), _tr("Fit the picture into its place."), "0"),
-            ("zoom_100", 1.0, "100 %", _tr("Show every pixel as one pixel of the screen."), "1"),
-            ("zoom_200", 2.0, "200 %", _tr("Show every pixel twice as large."), "2"),
-            ("zoom_400", 4.0, "400 %", _tr("Show every pixel four times as large."), "4"),
+            ("zoom_fit", None, self.tr("Fit"), self.tr("Fit the picture into its place."), "0"),
+            ("zoom_100", 1.0, "100 %", self.tr("Show every pixel as one pixel of the screen."), "1"),
+            ("zoom_200", 2.0, "200 %", self.tr("Show every pixel twice as large."), "2"),
+            ("zoom_400", 4.0, "400 %", self.tr("Show every pixel four times as large."), "4"),
         ):
             action = self._add_switch(name, text, tip, key)
             action.setData(zoom)
