@@ -201,6 +201,7 @@ class CropView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         fill = theme().tokens.accent if self.hasFocus() else "#ffffff"
         painter.setBrush(QColor(fill))
+        painter.setPen(QPen(QColor("white" if self.hasFocus() else "#3a4050"), 1.5))
         for corner in Corner:
             painter.drawEllipse(_corner_point(line, corner), 4, 4)
 

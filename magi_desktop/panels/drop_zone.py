@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLay
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon, icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.field import wrapped_label
+from magi_desktop.widgets.controls import wrapped_label
 
 _SYMBOL = 32
 _DASHES = [5.0, 4.0]
-_VEIL_ALPHA = 235
+_VEIL_ALPHA = 248
 
 
 class DropZone(QFrame):

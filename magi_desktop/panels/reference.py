@@ -33,7 +33,7 @@ from magi_desktop.panels.reference_card import ReferenceCard
 from magi_desktop.references import LoadedReference, load_reference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.field import icon_button, wrapped_label
+from magi_desktop.widgets.controls import icon_button, wrapped_label
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.runtime.request import GenerationRequest, Mode
