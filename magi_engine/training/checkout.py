@@ -3,7 +3,7 @@
 ``python -m magi_engine.training.checkout --source resources/pocket --out runs/pocket``
 
 The autoencoder comes back as it was; transformer and text encoder without the optimiser's state,
-as ``train_base --resume`` takes them.
+as ``train_base --resume`` and ``train_distilled`` take them.
 """
 
 from __future__ import annotations

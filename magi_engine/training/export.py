@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/pocket"), help="the checkpoints")
     parser.add_argument("--target", type=Path, default=Path("resources/pocket"))
-    parser.add_argument("--checkpoint", default="base.safetensors")
+    parser.add_argument("--checkpoint", default="distilled.safetensors")
     args = parser.parse_args(argv)
 
     t5 = make_t5_for(args.target / pocket.T5_DIR, pocket.CAPTION_CHANNELS)

@@ -63,16 +63,13 @@ DISTILLED = MagiConfig(
     dataclasses.replace(BASE_RUNTIME, cfg_number=1),
     EngineConfig(distill=True),
 )
-
-SHIPPED = BASE
-"""The variant in ``resources/pocket``; the README there says why it is not the distilled one."""
+"""What ``pocket`` is; ``pocket-base`` runs the same weights as :data:`BASE`, without step codes."""
 
 QUANTISED = dataclasses.replace(
-    SHIPPED, engine_config=dataclasses.replace(SHIPPED.engine_config, fp8_quant=True)
+    DISTILLED, engine_config=dataclasses.replace(DISTILLED.engine_config, fp8_quant=True)
 )
 
-_SUFFIX = ".distill" if SHIPPED.engine_config.distill else ""
-DIT_FILE = f"dit/inference_weight{_SUFFIX}/model.safetensors.zst"
+DIT_FILE = "dit/inference_weight.distill/model.safetensors.zst"
 VAE_DIR = "vae"
 T5_DIR = "t5"
 SPECIAL_TOKENS_FILE = "special_tokens.npz"
@@ -101,8 +98,9 @@ def save_dit(state: dict[str, Tensor], root: Path) -> None:
 
 
 def save_configs(root: Path) -> None:
-    """The official configuration files of the shipped model and of its fp8 form."""
-    write_json(root / "pocket_config.json", SHIPPED.to_dict())
+    """The official configuration files of both variants and of the fp8 form."""
+    write_json(root / "pocket_config.json", DISTILLED.to_dict())
+    write_json(root / "pocket_base_config.json", BASE.to_dict())
     write_json(root / "pocket_fp8_config.json", QUANTISED.to_dict())
 
 

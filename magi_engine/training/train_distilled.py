@@ -47,8 +47,8 @@ from magi_engine.training.train_base import (
 )
 
 _STEPS = (64, 32, 16, 8)
-_STEP_WEIGHTS = torch.tensor([0.25, 0.2, 0.35, 0.2])
-_BASE_SHARE = (0.6, 0.2)
+_STEP_WEIGHTS = torch.tensor([0.3, 0.2, 0.35, 0.15])
+_BASE_SHARE = (0.5, 0.3)
 """Share of plain flow matching at the start and at the end of the stage."""
 
 _BASE_UNCONDITIONAL_SHARE = 0.12
@@ -131,7 +131,7 @@ def _code(num_steps: int, device: torch.device) -> Tensor:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     args = parser.parse_args(argv)
     device = set_up_device(args.seed)
 
@@ -155,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
             args.out / "distilled.safetensors", dit=average.module, t5=t5_average.module
         )
 
-    pace = Pace(args.minutes, args.max_steps, save)
+    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=60, cooldown=0.4)
     for step in pace:
         chunks, size = draw_length(pace.progress, args.batch)
         batch = draw_batch(clips, t5, size, chunks)

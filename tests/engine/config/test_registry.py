@@ -31,7 +31,7 @@ def test_the_pocket_model_is_the_default_and_all_released_ones_are_known() -> No
     registry = Registry.load()
     assert registry.default.name == "pocket"
     names = [entry.name for entry in registry.entries]
-    assert names == ["pocket", "pocket-fp8", *_RELEASED]
+    assert names == ["pocket", "pocket-base", "pocket-fp8", *_RELEASED]
 
 
 @pytest.mark.parametrize("name", _RELEASED)
@@ -89,13 +89,16 @@ def test_the_pocket_model_is_what_training_exports() -> None:
         text_encoder=root / pocket.T5_DIR,
         special_tokens=root / pocket.SPECIAL_TOKENS_FILE,
     )
-    entry = Registry.load().default
-    assert entry.ships
-    assert entry.files == expected
-    assert _config(entry) == pocket.SHIPPED
-    assert entry.default_steps == pocket.SHIPPED.runtime_config.num_steps
-    distilled = entry.guidance is Guidance.DISTILLED
-    assert distilled is pocket.SHIPPED.engine_config.distill
+    registry = Registry.load()
+    for name, config in (("pocket", pocket.DISTILLED), ("pocket-base", pocket.BASE)):
+        entry = registry.find(name)
+        assert entry.ships
+        assert entry.files == expected
+        assert _config(entry) == config
+        assert entry.default_steps == config.runtime_config.num_steps
+        distilled = entry.guidance is Guidance.DISTILLED
+        assert distilled is config.engine_config.distill
+    assert _config(registry.find("pocket-fp8")) == pocket.QUANTISED
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

@@ -148,7 +148,7 @@ def test_where_the_weights_go(config_path: Path, tmp_path: Path) -> None:
     assert "-o" in raised.value.hint
     # As the registry has it, whatever the files are.
     shipped = dataclasses.replace(found, name="pocket", entry=Registry.load().find("pocket"))
-    expected = tmp_path / "pocket-fp8" / "inference_weight.fp8"
+    expected = tmp_path / "pocket-fp8" / "inference_weight.fp8.distill"
     assert target_folder(shipped, tmp_path, None) == expected
 
 

@@ -55,7 +55,7 @@ def test_a_model_that_has_not_been_made_says_how_to_make_it(
 def test_once_made_it_is_found_beside_the_shipped_parts(resources: Path, tmp_path: Path) -> None:
     source = find_model("pocket", tmp_path)
     target = entry_paths(Registry.load().find("pocket-fp8"), tmp_path).transformer
-    assert target == tmp_path / "pocket-fp8" / "inference_weight.fp8"
+    assert target == tmp_path / "pocket-fp8" / "inference_weight.fp8.distill"
     save_quantised({"a": torch.ones(1)}, target, Provenance.of_source(source.files.transformer))
     found = find_model("pocket-fp8", tmp_path)
     assert found.config.engine_config.fp8_quant
