@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
+from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.paths import Places
+from magi_desktop.references import load_reference
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.controller import Controller
 from magi_desktop.state.draft import Draft
@@ -19,6 +22,8 @@ from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.host import EngineProcess
+
+logger = logging.getLogger(__name__)
 
 _Asker = tuple[Callable[[list[Finding]], None], Callable[[Exception], None]]
 
@@ -46,7 +51,9 @@ class Workshop(QObject):
         super().__init__()
         self.places, self.file, self.preferences = places, file, preferences
         self.draft = Draft(self)
-        self.draft.restore(file.section("draft"))
+        saved = file.section("draft")
+        self.draft.restore(saved)
+        self._saved_references = list(Draft.saved_references(saved).values())
         self.prompt_history = PromptHistory(file)
         self.presets = SavedPresets(file)
         self.job = JobState(self)
@@ -71,6 +78,14 @@ class Workshop(QObject):
         self.library.recover(folder)
         self.library.rescan(folder)
         self.library.check_files()
+        for path in self._saved_references:
+            background.run(
+                load_reference,
+                path,
+                then=lambda loaded: self.draft.keep_reference(loaded.reference),
+                failed=lambda error: logger.info("a reference is gone: %s", error),
+                owner=self,
+            )
 
     def close(self) -> None:
         """End everything in order; blocks for a moment."""

@@ -13,6 +13,8 @@ from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.validation import validate
 
+translate = QCoreApplication.translate
+
 _NOT_KEPT = ("seed", "seed_locked")
 """A preset says how videos are made, not which one."""
 _STEP_FIELDS = (
@@ -103,7 +105,8 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     known = {field.name for field in dataclasses.fields(GenerationSettings)}
     if not values.keys() <= known:
         raise InvalidRequestError(
-            _tr("It was saved by a newer version of this program."), _tr("Update this program.")
+            translate("PresetList", "It was saved by a newer version of this program."),
+            translate("PresetList", "Update this program."),
         )
     kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
@@ -116,7 +119,9 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     except MagiError:
         raise
     except Exception as error:  # a hand-edited file can hold anything
-        raise InvalidRequestError(_tr("It is damaged."), _tr("Delete it.")) from error
+        raise InvalidRequestError(
+            translate("PresetList", "It is damaged."), translate("PresetList", "Delete it.")
+        ) from error
     return settings
 
 
@@ -139,7 +144,3 @@ def current_built_in(draft: Draft) -> str | None:
         return None
     steps = effective(draft, "num_steps")
     return next((key for key, value in built_in_steps(draft).items() if value == steps), None)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("PresetList", text)

@@ -17,7 +17,9 @@ class PlayerActions(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.by_name: dict[str, QAction] = {}
-        self.play = self._add("play", self.tr("Play"), self.tr("Play or pause the video."), "Space", "K")
+        self.play = self._add(
+            "play", self.tr("Play"), self.tr("Play or pause the video."), "Space", "K"
+        )
         self.step_back = self._add(
             "step_back", self.tr("One frame back"), self.tr("Go one frame back."), "Left"
         )
@@ -28,19 +30,28 @@ class PlayerActions(QObject):
             "second_back", self.tr("One second back"), self.tr("Go one second back."), "Shift+Left"
         )
         self.second_forward = self._add(
-            "second_forward", self.tr("One second forward"), self.tr("Go one second on."), "Shift+Right"
+            "second_forward",
+            self.tr("One second forward"),
+            self.tr("Go one second on."),
+            "Shift+Right",
         )
         self.to_start = self._add(
             "to_start", self.tr("First frame"), self.tr("Go to the first frame."), "Home"
         )
-        self.to_end = self._add("to_end", self.tr("Last frame"), self.tr("Go to the last frame."), "End")
+        self.to_end = self._add(
+            "to_end", self.tr("Last frame"), self.tr("Go to the last frame."), "End"
+        )
         self.slower = self._add("slower", self.tr("Slower"), self.tr("Play more slowly."), "J")
         self.faster = self._add("faster", self.tr("Faster"), self.tr("Play faster."), "L")
         self.loop = self._add_switch(
             "loop", self.tr("Loop"), self.tr("Play again from the start when the video ends."), "R"
         )
-        self.zoom_in = self._add("zoom_in", self.tr("Zoom in"), self.tr("Enlarge the picture."), "+", "=")
-        self.zoom_out = self._add("zoom_out", self.tr("Zoom out"), self.tr("Shrink the picture."), "-")
+        self.zoom_in = self._add(
+            "zoom_in", self.tr("Zoom in"), self.tr("Enlarge the picture."), "+", "="
+        )
+        self.zoom_out = self._add(
+            "zoom_out", self.tr("Zoom out"), self.tr("Shrink the picture."), "-"
+        )
         self.zooms = self._add_zooms()
         self.compare = self._add_switch(
             "compare",
@@ -55,7 +66,11 @@ class PlayerActions(QObject):
             "V",
         )
         self.full_screen = self._add_switch(
-            "full_screen", self.tr("Full screen"), self.tr("Fill the screen with the video."), "F11", "F"
+            "full_screen",
+            self.tr("Full screen"),
+            self.tr("Fill the screen with the video."),
+            "F11",
+            "F",
         )
         self.copy_frame = self._add(
             "copy_frame",
@@ -97,7 +112,13 @@ class PlayerActions(QObject):
         group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
         for name, zoom, text, tip, key in (
             ("zoom_fit", None, self.tr("Fit"), self.tr("Fit the picture into its place."), "0"),
-            ("zoom_100", 1.0, "100 %", self.tr("Show every pixel as one pixel of the screen."), "1"),
+            (
+                "zoom_100",
+                1.0,
+                "100 %",
+                self.tr("Show every pixel as one pixel of the screen."),
+                "1",
+            ),
             ("zoom_200", 2.0, "200 %", self.tr("Show every pixel twice as large."), "2"),
             ("zoom_400", 4.0, "400 %", self.tr("Show every pixel four times as large."), "4"),
         ):

@@ -177,6 +177,13 @@ class Draft(QObject):
             self._references[self._mode] = reference
             self.changed.emit("reference")
 
+    def keep_reference(self, reference: Reference) -> None:
+        """Give a mode its reference without switching to it; one that is there stays."""
+        if self._references[reference.mode] is None:
+            self._references[reference.mode] = reference
+            if reference.mode is self._mode:
+                self.changed.emit("reference")
+
     def set(self, **values: Any) -> None:
         """Change fields of the settings. Another model brings its own size and defaults."""
         previous = self._settings
@@ -270,6 +277,10 @@ class Draft(QObject):
         return {
             "mode": self._mode.value,
             "prompts": {mode.value: text for mode, text in self._prompts.items()},
+            "later_prompts": {
+                mode.value: [[p.chunk, p.text] for p in prompts]
+                for mode, prompts in self._later_prompts.items()
+            },
             "references": {m.value: str(r.path) for m, r in self._references.items() if r},
             "settings": dataclasses.asdict(self._settings),
         }
@@ -284,14 +295,26 @@ class Draft(QObject):
             for mode in Mode:
                 if isinstance(prompts.get(mode.value), str):
                     self._prompts[mode] = prompts[mode.value]
+        later = saved.get("later_prompts")
+        if isinstance(later, dict):
+            for mode in Mode:
+                self._later_prompts[mode] = _prompt_changes(later.get(mode.value))
         values = saved.get("settings")
         if isinstance(values, dict):
             self._restore_settings(values)
         if saved.get("mode") in {mode.value for mode in Mode}:
             self._mode = Mode(saved["mode"])
         self.mode_changed.emit(self._mode)
-        for name in ("mode", "prompt", "reference"):
+        for name in ("mode", "prompt", "later_prompts", "reference"):
             self.changed.emit(name)
+
+    @staticmethod
+    def saved_references(saved: dict[str, Any]) -> dict[Mode, Path]:
+        """The references ``to_json`` noted, to be read in the background."""
+        paths = saved.get("references")
+        if not isinstance(paths, dict):
+            return {}
+        return {m: Path(paths[m.value]) for m in Mode if isinstance(paths.get(m.value), str)}
 
     def _restore_settings(self, values: dict[str, Any]) -> None:
         names = {f.name for f in dataclasses.fields(GenerationSettings)}
@@ -320,6 +343,16 @@ class Draft(QObject):
             for name in ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
         }
         return dataclasses.replace(own, **{**kept, **values})
+
+
+def _prompt_changes(saved: object) -> tuple[PromptChange, ...]:
+    pairs = saved if isinstance(saved, list) else []
+    changes = [
+        PromptChange(pair[0], pair[1])
+        for pair in pairs
+        if isinstance(pair, list) and [type(x) for x in pair] == [int, str] and pair[0] > 0
+    ]
+    return tuple(sorted(changes, key=lambda change: change.chunk))
 
 
 def _reference_fields(reference: Reference) -> dict[str, Any]:

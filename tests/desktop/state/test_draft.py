@@ -99,10 +99,12 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
     draft.set_prompt("text")
     draft.set_mode(Mode.I2V)
     draft.set_prompt("image")
+    draft.set_later_prompts((PromptChange(2, "then"),))
     draft.set(width=256, noise2clean_kvrange=(2, 2, 2, 2), seconds=None)
     again = Draft()
     again.restore(json.loads(json.dumps(draft.to_json())))
     assert (again.mode, again.prompt, again.prompt_of(Mode.T2V)) == (Mode.I2V, "image", "text")
+    assert again.later_prompts == (PromptChange(2, "then"),)
     assert again.settings == draft.settings
 
 
@@ -114,6 +116,7 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
         {"settings": {"model": "gone"}},
         {"settings": {"width": "wide"}},
         {"settings": {"crf": 99}},
+        {"later_prompts": {"t2v": [["x", 1], [0, "first"], 5]}},
         {"settings": {"file_format": "exe"}},
     ],
 )
