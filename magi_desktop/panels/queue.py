@@ -173,7 +173,7 @@ class QueuePanel(QWidget):
             return made
 
         self.edit_action = action(self.tr("Edit"), "Return", self.edit)
-        self.duplicate_action = action(self.tr("Duplicate …"), "Ctrl+D", self.duplicate)
+        self.duplicate_action = action(self.tr("Duplicate …"), "Ctrl+Shift+D", self.duplicate)
         self.retry_action = action(self.tr("Try again"), "Ctrl+R", self.retry)
         self.up_action = action(self.tr("Move up"), "Alt+Up", self.move_up)
         self.down_action = action(self.tr("Move down"), "Alt+Down", self.move_down)

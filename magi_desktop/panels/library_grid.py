@@ -1,0 +1,345 @@
+"""The library as a grid of cards: the model, the painting, and the view that plays on hover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+
+from magi_desktop.panels.item_texts import date_text, length_text, size_text
+from magi_desktop.state.videos import LibraryItem
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.icons import icon
+from magi_desktop.theme.style import theme
+from magi_desktop.thumbnails import Thumbnails
+from magi_desktop.widgets.painting import draw_badge, draw_line, draw_lines, font_of, rounded
+
+ItemRole = Qt.ItemDataRole.UserRole
+Index = QModelIndex | QPersistentModelIndex
+
+_LEAST_CARD = 148
+_GAP = t.SPACE_1
+_PADDING = t.SPACE_2
+_TEXT_HEIGHT = 62
+_HOVER_MS = 90
+_HOVER_DELAY_MS = 150
+_LOOK_MS = 40
+_BADGE_OPACITY = 0.78
+
+
+class LibraryModel(QAbstractListModel):
+    """The videos that are shown."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._items: Sequence[LibraryItem] = []
+        self._rows: dict[str, int] = {}
+
+    @property
+    def items(self) -> Sequence[LibraryItem]:
+        """What is shown, in order."""
+        return self._items
+
+    def show(self, items: Sequence[LibraryItem]) -> None:
+        """Show these from now on."""
+        rows = {item.id: row for row, item in enumerate(items)}
+        if rows == self._rows:
+            changed = [n for n, item in enumerate(items) if item != self._items[n]]
+            self._items = list(items)
+            for row in changed:
+                self.dataChanged.emit(self.index(row), self.index(row))
+            return
+        self.beginResetModel()
+        self._items, self._rows = list(items), rows
+        self.endResetModel()
+
+    def row_of(self, item_id: str) -> int:
+        """The row of an item, -1 if it is not shown."""
+        return self._rows.get(item_id, -1)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self._items)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        item = self._items[index.row()]
+        if role == ItemRole:
+            return item
+        if role == Qt.ItemDataRole.DisplayRole:
+            return item.prompt or item.path.name
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tooltip(item)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            parts = [item.prompt or item.path.name, length_text(item.duration_s)]
+            return ", ".join([*parts, date_text(item.created), *self.remarks(item)])
+        return None
+
+    def remarks(self, item: LibraryItem) -> list[str]:
+        """What is not as one would expect."""
+        if item.missing:
+            return [self.tr("File is gone")]
+        return [] if item.complete else [self.tr("Partial")]
+
+    def _tooltip(self, item: LibraryItem) -> str:
+        facts = f"{size_text(item.width, item.height)} · {length_text(item.duration_s)}"
+        lines = [item.prompts, item.path.name, " · ".join([facts, *self.remarks(item)])]
+        return "\n".join(line for line in lines if line)
+
+
+class LibraryGrid(QListView):
+    """Cards as wide as fit; asks for the thumbnails of what is on the screen, no others.
+
+    Signals:
+        delete_pressed, open_pressed: the keys for it, on the selected videos.
+    """
+
+    delete_pressed = Signal()
+    open_pressed = Signal()
+
+    def __init__(
+        self, model: LibraryModel, thumbnails: Thumbnails, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._thumbnails = thumbnails
+        self._model = model
+        self.hover_frame = 0
+        self.hovered: LibraryItem | None = None
+        self.setModel(model)
+        self.setItemDelegate(CardDelegate(self, thumbnails))
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(True)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setUniformItemSizes(True)
+        self.setMouseTracking(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # Always there: if it came and went, the cards would change size, and it would come and go.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.verticalScrollBar().setSingleStep(t.SPACE_5)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self._look = QTimer(self, singleShot=True, interval=_LOOK_MS)
+        self._look.timeout.connect(self.want_visible)
+        self._play = QTimer(self, interval=_HOVER_MS)
+        self._play.timeout.connect(self._next_frame)
+        self._hover_delay = QTimer(self, singleShot=True, interval=_HOVER_DELAY_MS)
+        self._hover_delay.timeout.connect(self._want_hovered)
+        self.verticalScrollBar().valueChanged.connect(self._look.start)
+        self.entered.connect(self._enter)
+        self.viewportEntered.connect(self._leave)
+        model.modelReset.connect(self._reset)
+        model.dataChanged.connect(self._look.start)
+        thumbnails.ready.connect(self._repaint)
+        thumbnails.animation_ready.connect(self._start_playing)
+        theme().changed.connect(self.viewport().update)
+
+    def columns(self) -> int:
+        """How many cards lie side by side."""
+        return max(1, self.viewport().width() // _LEAST_CARD)
+
+    def visible_rows(self) -> range:
+        """The rows of which something can be seen."""
+        size, columns = self.gridSize(), self.columns()
+        if size.isEmpty():
+            return range(0)
+        top = self.verticalScrollBar().value()
+        first = top // size.height() * columns
+        last = ((top + self.viewport().height()) // size.height() + 1) * columns
+        return range(first, min(last, len(self._model.items)))
+
+    @Slot()
+    def want_visible(self) -> None:
+        """Have the thumbnails made that are on the screen."""
+        items = [self._model.items[row] for row in self.visible_rows()]
+        self._thumbnails.want([item.path for item in items if not item.missing])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        width = self.viewport().width() // self.columns()
+        picture = (width - 2 * _GAP) * 9 // 16
+        self.setGridSize(QSize(width, picture + _TEXT_HEIGHT + 2 * _GAP + 2 * _PADDING))
+        super().resizeEvent(event)
+        self._look.start()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Leave:
+            self._leave()
+        return super().viewportEvent(event)
+
+    def hideEvent(self, event) -> None:
+        self._leave()
+        self._thumbnails.want([])
+        super().hideEvent(event)
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._look.start()
+
+    def keyPressEvent(self, event) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+            self.open_pressed.emit()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.delete_pressed.emit()
+        else:
+            super().keyPressEvent(event)
+
+    @Slot(QModelIndex)
+    def _enter(self, index: QModelIndex) -> None:
+        item: LibraryItem = index.data(ItemRole)
+        if self.hovered is not None and item.id == self.hovered.id:
+            return
+        self._leave()
+        if not item.missing:
+            self.hovered = item
+            self._hover_delay.start()
+
+    @Slot()
+    def _leave(self) -> None:
+        self._play.stop()
+        self._hover_delay.stop()
+        self._thumbnails.want_animation(None)
+        left, self.hovered, self.hover_frame = self.hovered, None, 0
+        if left is not None:
+            self._update_item(left)
+
+    @Slot()
+    def _want_hovered(self) -> None:
+        if self.hovered is None:
+            return
+        if self._thumbnails.animation(self.hovered.path) is not None:
+            self._play.start()
+        else:
+            self._thumbnails.want_animation(self.hovered.path)
+
+    @Slot(object)
+    def _start_playing(self, path: object) -> None:
+        if self.hovered is not None and self.hovered.path == path:
+            self._play.start()
+
+    @Slot()
+    def _next_frame(self) -> None:
+        self.hover_frame += 1
+        if self.hovered is not None:
+            self._update_item(self.hovered)
+
+    @Slot()
+    def _reset(self) -> None:
+        self._leave()
+        self._look.start()
+
+    @Slot(object)
+    def _repaint(self, path: object) -> None:
+        for row in self.visible_rows():
+            if self._model.items[row].path == path:
+                self.update(self._model.index(row))
+
+    def _update_item(self, item: LibraryItem) -> None:
+        row = self._model.row_of(item.id)
+        if row >= 0:
+            self.update(self._model.index(row))
+
+
+class CardDelegate(QStyledItemDelegate):
+    """Paints a card: picture with length, prompt in two lines, date."""
+
+    def __init__(self, grid: LibraryGrid, thumbnails: Thumbnails) -> None:
+        super().__init__(grid)
+        self._grid, self._thumbnails = grid, thumbnails
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
+        return self._grid.gridSize()
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        item: LibraryItem = index.data(ItemRole)
+        k = theme().tokens
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        card = QRect(option.rect.topLeft(), self._grid.gridSize())
+        card.adjust(_GAP, _GAP, -_GAP, -_GAP)
+        self._paint_ground(painter, QRectF(card), option.state)
+        width = card.width() - 2 * t.SPACE_1
+        frame = QRect(card.left() + t.SPACE_1, card.top() + t.SPACE_1, width, width * 9 // 16)
+        self._paint_picture(painter, frame, item)
+        self._paint_badges(painter, frame, item, option)
+        text = QRect(frame.left() + 2, frame.bottom() + t.SPACE_2, width - 4, _TEXT_HEIGHT)
+        painter.setFont(font_of(option.font, t.FONT_BODY))
+        ink = k.text_muted if item.missing else k.text
+        draw_lines(painter, text, index.data(), 2, ink)
+        painter.setFont(font_of(option.font, t.FONT_CAPTION))
+        height = painter.fontMetrics().height()
+        date = QRect(text.left(), card.bottom() - height - t.SPACE_1 - 1, text.width(), height)
+        draw_line(painter, date, date_text(item.created), k.text_muted)
+        painter.restore()
+
+    def _paint_ground(self, painter: QPainter, card: QRectF, state: QStyle.StateFlag) -> None:
+        k = theme().tokens
+        selected = bool(state & QStyle.StateFlag.State_Selected)
+        hovered = bool(state & QStyle.StateFlag.State_MouseOver)
+        shape = rounded(card.adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_M)
+        if selected or hovered:
+            painter.fillPath(shape, QColor(k.accent_soft if selected else k.surface_sunken))
+        if selected or state & QStyle.StateFlag.State_HasFocus:
+            painter.strokePath(shape, QPen(QColor(k.accent), 1.5))
+
+    def _paint_picture(self, painter: QPainter, frame: QRect, item: LibraryItem) -> None:
+        k = theme().tokens
+        painter.save()
+        painter.setClipPath(rounded(QRectF(frame), t.RADIUS_S))
+        painter.fillRect(frame, QColor(k.canvas))
+        picture = None if item.missing else self._picture(item)
+        if picture is None:
+            side = 24
+            place = QRect(0, 0, side, side)
+            place.moveCenter(frame.center())
+            icon("warning" if item.missing else "video", k.border_strong).paint(painter, place)
+        else:
+            size = picture.size().scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            place = QRect(0, 0, size.width(), size.height())
+            place.moveCenter(frame.center())
+            painter.drawImage(place, picture)
+        painter.restore()
+
+    def _picture(self, item: LibraryItem) -> QImage | None:
+        hovered = self._grid.hovered
+        if hovered is not None and hovered.id == item.id and self._grid.hover_frame:
+            frames = self._thumbnails.animation(item.path)
+            if frames:
+                return frames[(self._grid.hover_frame - 1) % len(frames)]
+        return self._thumbnails.picture(item.path)
+
+    def _paint_badges(
+        self, painter: QPainter, frame: QRect, item: LibraryItem, option: QStyleOptionViewItem
+    ) -> None:
+        k = theme().tokens
+        ground = QColor(k.overlay)
+        ground.setAlphaF(_BADGE_OPACITY)
+        painter.setFont(font_of(option.font, t.FONT_CAPTION))
+        bottom = frame.bottom() + 1 - t.SPACE_1
+        right = QPointF(frame.right() + 1 - t.SPACE_1, bottom)
+        draw_badge(painter, right, length_text(item.duration_s), ground, "#ffffff")
+        remarks = self._grid.model().remarks(item)  # type: ignore[attr-defined]
+        if remarks:
+            left = QPointF(frame.left() + t.SPACE_1, bottom)
+            draw_badge(painter, left, remarks[0], ground, "#ffffff", left=True)
