@@ -151,8 +151,8 @@ class _Muon:
             momentum.lerp_(gradients, 1 - self._MOMENTUM)
             update = orthogonal(gradients.lerp_(momentum, self._MOMENTUM))
             size = self._ADAM_SIZE * max(momentum.shape[1:]) ** 0.5
-            torch._foreach_mul_(group, 1 - rate * self.weight_decay)
-            torch._foreach_add_(group, list(update.unbind()), alpha=-rate * size)
+            for matrix, change in zip(group, update, strict=True):
+                matrix.mul_(1 - rate * self.weight_decay).add_(change, alpha=-rate * size)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from magi_engine.training.loop import (
     Optimiser,
     Pace,
     load_checkpoint,
+    orthogonal,
     save_checkpoint,
 )
 
@@ -112,6 +113,19 @@ def test_the_optimiser_learns_with_every_parameter() -> None:
     assert losses[-1] < 0.2 * losses[0]
     for name, parameter in module.named_parameters():
         assert not torch.equal(parameter, before[name]), name
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 16, 5), (2, 5, 16)])
+def test_orthogonal_evens_out_all_directions(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(6))
+    made = orthogonal(matrices)
+    assert made.shape == shape
+    values = torch.linalg.svdvals(made)
+    assert 0.4 < float(values.min()) <= float(values.max()) < 1.4
+    # The directions themselves stay: it is the matrix's own polar factor, nearly.
+    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
+    likeness = torch.nn.functional.cosine_similarity(made.flatten(1), (u @ v).flatten(1))
+    assert float(likeness.min()) > 0.95
 
 
 def test_a_factor_of_zero_changes_nothing() -> None:

@@ -14,6 +14,7 @@ from torch import nn
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import ModelPaths
 from magi_engine.config.vae import VaeConfig
+from magi_engine.model.dit import CaptionBatch
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.model.vae import ViTVAE
@@ -26,11 +27,13 @@ from magi_engine.training import (
     pocket,
     train_base,
     train_distilled,
+    train_place,
     train_text,
     train_vae,
 )
 from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips, make_clips
 from magi_engine.training.filming import Camera
+from magi_engine.training.layouts import LayoutAttention, streaming
 from magi_engine.training.sequences import draw_batch
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
@@ -101,6 +104,48 @@ def test_whitening_makes_unit_latents_and_changes_no_pixel(vae: ViTVAE) -> None:
     torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
 
 
+def test_weights_and_place_are_in_the_latents_and_not_in_the_pictures(vae: ViTVAE) -> None:
+    model = tiny_vae(VAE)
+    pictures = train_vae.render_clips(4, seed=1, device=CPU)
+    video = train_vae.pixels_to_video(pictures[:, : train_vae.PIECE])
+    factors = 0.5 / train_place.channel_noise(model, pictures)
+    train_place.weigh(model, factors)
+    torch.testing.assert_close(
+        train_place.channel_noise(model, pictures), torch.full((16,), 0.5), atol=1e-4, rtol=0
+    )
+    place = train_place.ramps(factors, (16, 16))
+    train_place.take_off(model, place)
+    with torch.no_grad():
+        before, latents = vae.decode(vae.encode(video)), vae.encode(video)
+        weighed = model.encode(video)
+        torch.testing.assert_close(weighed, latents * factors[:, None, None, None])
+        after = model.decode(weighed + place[:, None])
+        still = model.decode((weighed + place[:, None])[:, :, :1])
+        torch.testing.assert_close(still, vae.decode(latents[:, :, :1]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=0)
+    # One ramp along each axis, in the channels with the least picture.
+    assert sorted(place.abs().amax((1, 2)).nonzero().flatten()) == sorted(factors.argsort()[:2])
+    steps = [place.diff(dim=dim).abs().amax((1, 2)) > 0 for dim in (1, 2)]
+    assert [int(moves.sum()) for moves in steps] == [1, 1]
+
+
+def test_a_transformer_goes_on_with_weighed_latents() -> None:
+    torch.manual_seed(4)
+    model = train_base.VideoDiT(MODEL)
+    train_base.initialise(model)
+    nn.init.normal_(model.final_linear.linear.weight, std=0.02)
+    captions = CaptionBatch(torch.randn(1, 50, pocket.CAPTION_CHANNELS), (50,))
+    latents, times = torch.randn(1, 16, 6, 4, 4), torch.full((1, 1), 0.3)
+    factors = torch.rand(16) + 0.5
+    wide = factors[:, None, None, None]
+    layout = LayoutAttention(streaming(1, 1))
+    with torch.no_grad():
+        before = model(latents, times, captions, chunk_positions=[0], attend=layout)
+        train_place.weigh_transformer(model, factors)
+        after = model(latents * wide, times, captions, chunk_positions=[0], attend=layout)
+    torch.testing.assert_close(after, before * wide, atol=1e-5, rtol=1e-4)
+
+
 def test_special_tokens_are_the_shipped_ones(t5_dir: Path) -> None:
     made, shipped = (
         SpecialTokens.load(folder / pocket.SPECIAL_TOKENS_FILE)
@@ -120,6 +165,7 @@ def test_all_stages_from_nothing_to_a_video(
     assert train_vae.main(common) == 0
     assert "PSNR of fresh clips" in capsys.readouterr().out
     common += ["--t5", str(t5_dir)]
+    assert train_place.main(common) == 0
     assert train_base.main(common) == 0
     base = load_file(runs / "base.safetensors")
     assert train_base.main([*common, "--resume"]) == 0
