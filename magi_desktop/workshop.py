@@ -74,6 +74,7 @@ class Workshop(QObject):
     def start(self) -> None:
         """What can wait until the window is visible."""
         self.engine.start()
+        self.store.open()
         folder = self.controller.output_folder
         self.library.recover(folder)
         self.library.rescan(folder)

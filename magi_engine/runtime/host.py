@@ -384,6 +384,7 @@ def _opened(log_file: Path | None) -> Iterator[IO[bytes] | None]:
         yield None
         return
     try:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
         file = log_file.open("ab")
     except OSError as error:
         logger.warning("the engine's log %s cannot be written: %s", log_file, error)

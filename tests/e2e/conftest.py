@@ -68,6 +68,8 @@ class App:
         self.window = MainWindow(self.workshop)
         self.window.show()
         qtbot.waitExposed(self.window)
+        self.window.activateWindow()
+        qtbot.waitUntil(self.window.isActiveWindow)
         self.workshop.start()
         self.closed = False
         self.window.closed.connect(self._note_closed)
@@ -86,7 +88,7 @@ class App:
         """Press the button."""
         self.qtbot.mouseClick(self.window.generate_bar.button, Qt.MouseButton.LeftButton)
 
-    def wait_for(self, *phases: Phase, timeout_s: float = 120) -> None:
+    def wait_for(self, *phases: Phase, timeout_s: float = 60) -> None:
         """Until the job is in one of these phases."""
         self.qtbot.waitUntil(lambda: self.job.phase in phases, timeout=round(timeout_s * 1000))
 

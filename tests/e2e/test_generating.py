@@ -92,6 +92,7 @@ def test_stop_keeps_a_playable_video_and_the_next_one_runs(app: App) -> None:
     app.wait_for(Phase.CANCELLED)
     (video,) = app.videos()
     assert len(decoded(video)) == app.job.frames_done >= 24
+    app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
     assert not app.workshop.library.items[0].complete
     app.short(chunks=1)
     app.generate()
