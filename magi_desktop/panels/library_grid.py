@@ -40,10 +40,10 @@ from magi_desktop.widgets.painting import draw_badge, draw_line, draw_lines, fon
 ItemRole = Qt.ItemDataRole.UserRole
 Index = QModelIndex | QPersistentModelIndex
 
-_LEAST_CARD = 148
+_LEAST_CARD = 130
 _GAP = t.SPACE_1
 _PADDING = t.SPACE_2
-_TEXT_HEIGHT = 62
+_TEXT_HEIGHT = 56
 _HOVER_MS = 90
 _HOVER_DELAY_MS = 150
 _LOOK_MS = 40
@@ -136,8 +136,6 @@ class LibraryGrid(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # Always there: if it came and went, the cards would change size, and it would come and go.
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.verticalScrollBar().setSingleStep(t.SPACE_5)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self._look = QTimer(self, singleShot=True, interval=_LOOK_MS)
@@ -157,7 +155,13 @@ class LibraryGrid(QListView):
 
     def columns(self) -> int:
         """How many cards lie side by side."""
-        return max(1, self.viewport().width() // _LEAST_CARD)
+        return max(1, self._room() // _LEAST_CARD)
+
+    def _room(self) -> int:
+        # As if the scroll bar were there: else the cards would change size with it, and it would
+        # come and go. Qt wraps a row that fills the width to the last pixel.
+        bar = self.verticalScrollBar().sizeHint().width()
+        return self.width() - 2 * self.frameWidth() - bar - 1
 
     def visible_rows(self) -> range:
         """The rows of which something can be seen."""
@@ -176,7 +180,7 @@ class LibraryGrid(QListView):
         self._thumbnails.want([item.path for item in items if not item.missing])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        width = self.viewport().width() // self.columns()
+        width = self._room() // self.columns()
         picture = (width - 2 * _GAP) * 9 // 16
         self.setGridSize(QSize(width, picture + _TEXT_HEIGHT + 2 * _GAP + 2 * _PADDING))
         super().resizeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,22 +126,28 @@ def scan(folder: Path, known: Collection[LibraryItem]) -> Scan:
     is left out; if that video is gone, it was moved or renamed.
     """
     paths = {item.path for item in known}
-    by_request: Mapping[str, LibraryItem] = {item.request_text: item for item in known}
+    by_request = {item.request_text: item for item in known}
     result = Scan([], {})
+    unknown = []
     for path in _candidates(folder):
-        if path in paths:
-            continue
-        try:
-            item = describe(path, None, None)
-        except (MagiError, OSError) as error:
-            logger.debug("%s is none of ours: %s", path, error)
-            continue
+        if path not in paths:
+            try:
+                unknown.append(describe(path, None, None))
+            except (MagiError, OSError) as error:
+                logger.debug("%s is none of ours: %s", path, error)
+    for item in sorted(unknown, key=_is_copy):
         twin = by_request.get(item.request_text)
         if twin is None:
+            by_request[item.request_text] = item
             result.found.append(item)
         elif not twin.path.exists() and twin.id not in result.moved:
-            result.moved[twin.id] = path
+            result.moved[twin.id] = item.path
     return result
+
+
+def _is_copy(item: LibraryItem) -> bool:
+    """Whether the file has another name than the one it was made under."""
+    return Path(item.request.output or "").name != item.path.name
 
 
 def recover(folder: Path) -> list[LibraryItem]:

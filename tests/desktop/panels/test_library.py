@@ -1,0 +1,237 @@
+"""The library's panel, with a real library and real small videos behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.panels.library import LibraryPanel
+from magi_desktop.state.library import Library
+from magi_desktop.state.store import Store
+from magi_desktop.state.videos import LibraryItem
+from magi_engine.runtime.saved import read_request
+from tests.desktop.state.helpers import request, settle
+from tests.desktop.state.videos import make_video
+
+
+@pytest.fixture
+def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
+    store = Store(tmp_path / "magi.sqlite3")
+    library = Library(store, tmp_path / "thumbnails", store)
+    store.open()
+    qtbot.waitUntil(lambda: library.loaded)
+    yield library
+    library.close()
+    assert store.close()
+
+
+@pytest.fixture
+def panel(library: Library, qtbot: QtBot) -> LibraryPanel:
+    panel = LibraryPanel(library)
+    qtbot.addWidget(panel)
+    panel.resize(320, 600)
+    panel.show()
+    return panel
+
+
+@pytest.fixture
+def made(library: Library, tmp_path: Path, qtbot: QtBot) -> list[LibraryItem]:
+    """Three videos, newest first."""
+    for name in ("one", "two", "three"):
+        path = tmp_path / f"{name}.mp4"
+        library.add(path, make_video(path, f"prompt {name}"))
+    qtbot.waitUntil(lambda: len(library.items) == 3)
+    return list(library.items)
+
+
+def entries(panel: LibraryPanel) -> dict[str, bool]:
+    return {a.text(): a.isEnabled() for a in panel.menu().actions() if a.text()}
+
+
+def hover(panel: LibraryPanel, row: int) -> None:
+    place = panel.grid.visualRect(panel.model.index(row)).center()
+    QTest.mouseMove(panel.grid.viewport(), place)
+
+
+def test_an_empty_library_says_so_and_hides_the_search(panel: LibraryPanel) -> None:
+    assert not panel.search.isVisible()
+    assert not panel.grid.isVisible()
+
+
+def test_search_filters_and_says_when_nothing_is_found(
+    panel: LibraryPanel, made: list[LibraryItem]
+) -> None:
+    panel.search.setText("TWO prompt")
+    assert [i.prompt for i in panel.model.items] == ["prompt two"]
+    panel.search.setText("zeppelin")
+    assert not panel.grid.isVisible()
+    assert panel.search.isVisible()
+    panel.search.clear()
+    assert panel.grid.isVisible()
+    assert len(panel.model.items) == 3
+
+
+def test_what_is_selected_stays_selected(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem]
+) -> None:
+    panel.select(made[1].id)
+    panel.search.setText("prompt")
+    library.forget([made[0].id])
+    assert [i.id for i in panel.selected()] == [made[1].id]
+
+
+def test_thumbnails_of_visible_cards_are_made(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    qtbot.waitUntil(lambda: all(library.thumbnails.picture(i.path) is not None for i in made))
+
+
+def test_a_card_plays_while_the_mouse_is_on_it(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    hover(panel, 0)
+    qtbot.waitUntil(lambda: panel.grid.hover_frame > 2)
+    assert library.thumbnails.animation(made[0].path) is not None
+    QGuiApplication.sendEvent(panel.grid.viewport(), QEvent(QEvent.Type.Leave))
+    assert panel.grid.hover_frame == 0
+    assert panel.grid.hovered is None
+
+
+def test_keys_open_and_delete(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    panel.select(made[0].id)
+    with qtbot.waitSignal(panel.open_requested) as opened:
+        qtbot.keyClick(panel.grid, Qt.Key.Key_Return)
+    assert opened.args == [made[0]]
+    made[0].path.unlink()
+    with qtbot.waitSignal(library.deleted):
+        qtbot.keyClick(panel.grid, Qt.Key.Key_Delete)
+    assert "deleted" in panel.notice.text
+    library.undo_delete()
+    qtbot.waitUntil(lambda: len(panel.model.items) == 3)
+
+
+def test_what_can_be_asked_for_is_handed_out(
+    panel: LibraryPanel, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    panel.select(made[2].id)
+    item = made[2]
+    for signal, ask, expected in (
+        (panel.settings_requested, panel.use_settings, item.request),
+        (panel.continue_requested, panel.continue_video, item),
+        (panel.show_in_folder_requested, panel.show_in_folder, item.path),
+    ):
+        with qtbot.waitSignal(signal) as asked:
+            ask()
+        assert asked.args == [expected]
+
+
+def test_a_missing_video_offers_to_find_it_and_to_leave_the_list(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    made[0].path.unlink()
+    library.check_files()
+    qtbot.waitUntil(lambda: library.items[0].missing)
+    panel.select(made[0].id)
+    assert set(entries(panel)) == {"Find the file …", "Use these settings", "Remove from the list"}
+    with qtbot.assertNotEmitted(panel.open_requested):
+        panel.open_selected()
+    tooltip = panel.model.index(0).data(Qt.ItemDataRole.ToolTipRole)
+    assert "File is gone" in tooltip
+    panel.grid.grab()
+
+
+def test_the_menu_of_several_leaves_out_what_needs_one(
+    panel: LibraryPanel, made: list[LibraryItem]
+) -> None:
+    panel.select(made[0].id, made[1].id)
+    shown = entries(panel)
+    assert not shown["Play"]
+    assert not shown["Continue this video"]
+    assert shown["Export as"]
+    assert shown["Move to trash"]
+
+
+def test_settings_of_a_newer_program_are_refused_in_words(
+    panel: LibraryPanel, library: Library, qtbot: QtBot
+) -> None:
+    text = request("from the future").to_json().replace('"version": 1', '"version": 99')
+    item = LibraryItem("x", Path("/gone.mp4"), text, "", 0.0, 24, 24.0, 64, 64, True)
+    library._put([item])
+    panel.select("x")
+    with qtbot.assertNotEmitted(panel.settings_requested):
+        panel.use_settings()
+    assert "newer program" in panel.notice.text
+
+
+def test_several_are_exported_with_a_bar(
+    panel: LibraryPanel, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
+) -> None:
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    with qtbot.waitSignal(panel.exports.finished):
+        panel.export_to(made[:2], folder, ".gif")
+        assert panel.exports.isVisible()
+    assert not panel.exports.isVisible()
+    assert sorted(p.name for p in folder.iterdir()) == ["three.gif", "two.gif"]
+    assert read_request(folder / "two.gif") == read_request(tmp_path / "two.mp4")
+    assert "exported" in panel.notice.text
+
+
+def test_frames_are_exported_to_a_folder_of_their_own(
+    panel: LibraryPanel, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(panel.exports.finished):
+        panel.export_to(made[:1], tmp_path, "")
+    assert len(list((tmp_path / "three frames").glob("*.png"))) == 24
+
+
+def test_an_export_can_be_cancelled_and_failing_is_said(
+    panel: LibraryPanel, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
+) -> None:
+    panel.export_to(made[:1], tmp_path, ".gif")
+    qtbot.mouseClick(panel.exports.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not panel.exports.busy)
+    assert not list(tmp_path.glob("*.gif"))
+    panel.export_to(made[:1], tmp_path / "nowhere", ".gif")
+    qtbot.waitUntil(lambda: "There is no folder" in panel.notice.text)
+
+
+def test_the_first_frame_is_copied_in_full_size(
+    panel: LibraryPanel, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    panel.select(made[0].id)
+    panel.copy_frame()
+    qtbot.waitUntil(lambda: "copied" in panel.notice.text)
+    image = QGuiApplication.clipboard().image()
+    assert (image.width(), image.height()) == (64, 64)
+
+
+def test_five_thousand_cards_look_only_at_those_on_the_screen(
+    library: Library, panel: LibraryPanel, qtbot: QtBot
+) -> None:
+    items = [
+        LibraryItem(
+            str(n), Path(f"/gone/{n}.mp4"), "{}", f"number {n}", float(n), 24, 24.0, 64, 64, True
+        )
+        for n in range(5000)
+    ]
+    library._put(items)
+    settle(qtbot, library.parent())  # type: ignore[arg-type]
+    rows = panel.grid.visible_rows()
+    assert 0 < len(rows) < 40
+    for text, found in (("number 42", 111), ("4999", 1), ("", 5000)):
+        panel.search.setText(text)
+        assert len(panel.model.items) == found
+    panel.grid.verticalScrollBar().setValue(panel.grid.verticalScrollBar().maximum())
+    bottom = panel.grid.viewport().rect().bottomLeft() + QPoint(20, -40)
+    last = panel.grid.indexAt(bottom).row()
+    assert last in panel.grid.visible_rows()
+    assert panel.grid.visible_rows().stop == 5000

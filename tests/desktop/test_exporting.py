@@ -1,0 +1,171 @@
+"""Exports: every format, several at once, stopped, and where they cannot be written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.exporting import FORMATS, Export, ExportJob
+from magi_engine.errors import OutputError
+from magi_engine.runtime.saved import read_request
+from tests.desktop.state.videos import make_video
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.mp4"
+    make_video(path)
+    return path
+
+
+def only(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format_with_its_settings(
+    source: Path, tmp_path: Path, qtbot: QtBot, suffix: str
+) -> None:
+    target = tmp_path / f"target{suffix}"
+    export = Export([ExportJob(source, target)])
+    done: list[float] = []
+    export.progressed.connect(done.append)
+    with qtbot.waitSignal(export.finished) as finished:
+        export.start()
+    assert finished.args == [[target]]
+    assert read_request(target) == read_request(source)
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(1.0)
+    assert only(tmp_path) == ["source.mp4", target.name]
+
+
+def test_several_keep_what_was_there(source: Path, tmp_path: Path, qtbot: QtBot) -> None:
+    (tmp_path / "a.gif").write_text("mine")
+    export = Export([ExportJob(source, tmp_path / "a.gif"), ExportJob(source, tmp_path / "b.gif")])
+    with qtbot.waitSignal(export.finished) as finished:
+        export.start()
+    assert finished.args == [[tmp_path / "a-2.gif", tmp_path / "b.gif"]]
+    assert (tmp_path / "a.gif").read_text() == "mine"
+
+
+def test_what_the_user_agreed_to_replace_is_replaced(
+    source: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    target = tmp_path / "a.webm"
+    target.write_text("old")
+    export = Export([ExportJob(source, target, overwrite=True)])
+    with qtbot.waitSignal(export.finished):
+        export.start()
+    assert read_request(target) == read_request(source)
+
+
+def test_a_video_never_replaces_itself(source: Path, qtbot: QtBot) -> None:
+    before = source.read_bytes()
+    export = Export([ExportJob(source, source, overwrite=True)])
+    with qtbot.waitSignal(export.failed) as failed:
+        export.start()
+    assert failed.args is not None
+    assert "replace itself" in str(failed.args[0])
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_stopped_export_leaves_nothing(tmp_path: Path, qtbot: QtBot, suffix: str) -> None:
+    source = tmp_path / "long.mp4"
+    make_video(source, frames=240)
+    export = Export([ExportJob(source, tmp_path / f"target{suffix}")])
+    export.progressed.connect(lambda _done: export.cancel())
+    with qtbot.waitSignal(export.cancelled):
+        export.start()
+    assert only(tmp_path) == ["long.mp4"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_folder_that_is_none_gives_a_sentence(
+    source: Path, tmp_path: Path, qtbot: QtBot, suffix: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    export = Export([ExportJob(source, tmp_path / "file" / f"target{suffix}")])
+    with qtbot.waitSignal(export.failed) as failed:
+        export.start()
+    assert failed.args is not None
+    error = failed.args[0]
+    assert isinstance(error, OutputError)
+    assert error.message
+    assert error.hint
+
+
+def test_a_source_that_is_gone_gives_a_sentence(tmp_path: Path, qtbot: QtBot) -> None:
+    export = Export([ExportJob(tmp_path / "gone.mp4", tmp_path / "target.gif")])
+    with qtbot.waitSignal(export.failed) as failed:
+        export.start()
+    assert failed.args is not None
+    assert "gone.mp4" in str(failed.args[0])
+    assert only(tmp_path) == []
+
+
+_FULL = """
+import os, resource, signal, sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
+from magi_desktop.exporting import Export, ExportJob
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+if sys.argv[3] == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+app = QCoreApplication([])
+if sys.argv[3] == "read-only" and os.geteuid() == 0:
+    os.seteuid(65534)
+export = Export([ExportJob(Path(sys.argv[1]), Path(sys.argv[2]))])
+export.failed.connect(lambda error: (print(type(error).__name__, error), app.quit()))
+export.finished.connect(lambda made: (print("made", made), app.quit()))
+export.start()
+app.exec()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE and file modes are POSIX")
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_full_disk_gives_a_sentence_and_leaves_nothing(
+    source: Path, tmp_path: Path, suffix: str
+) -> None:
+    answer = _child(source, tmp_path / f"target{suffix}", "full")
+    assert answer.startswith("DiskFullError")
+    assert only(tmp_path) == ["source.mp4"]
+
+
+@pytest.fixture
+def open_to_all() -> Path:
+    """A folder that every user can look into: root does not mind file modes, so another tries."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE and file modes are POSIX")
+def test_a_read_only_folder_gives_a_sentence(open_to_all: Path) -> None:
+    source = open_to_all / "source.mp4"
+    make_video(source)
+    open_to_all.chmod(0o555)
+    try:
+        answer = _child(source, open_to_all / "target.gif", "read-only")
+        assert answer.startswith("OutputError")
+        assert "Choose a folder you may write to." in answer
+        assert only(open_to_all) == ["source.mp4"]
+    finally:
+        open_to_all.chmod(0o755)
+        source.unlink()
+        open_to_all.rmdir()
+
+
+def _child(source: Path, target: Path, how: str) -> str:
+    command = [sys.executable, "-c", _FULL, str(source), str(target), how]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        command, cwd=root, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+    )
+    return done.stdout
