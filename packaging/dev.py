@@ -98,7 +98,10 @@ def test(arguments: Sequence[str]) -> int:
         "lint": python_module("ruff", "check", "."),
         "types": python_module("pyright"),
         "layers": [str(VENV_PYTHON.with_name(f"lint-imports{VENV_PYTHON.suffix}"))],
-        "tests": python_module("pytest", "--cov", "--cov-report=term"),
+        "tests": python_module("pytest", "--ignore=tests/e2e", "--cov", "--cov-report="),
+        "window": python_module(
+            "pytest", "tests/e2e", "--cov", "--cov-append", "--cov-report=term"
+        ),
     }
     failed = []
     for name, command in checks.items():

@@ -257,7 +257,14 @@ def test_all_checks_run_and_one_failure_fails(
     monkeypatch.setattr(dev, "run_child", fails_at_types)
     assert dev.main(["test"]) == 1
     assert "failed: types" in capsys.readouterr().out
-    for tool in ("ruff format --check", "ruff check", "pyright", "lint-imports", "pytest --cov"):
+    for tool in (
+        "ruff format --check",
+        "ruff check",
+        "pyright",
+        "lint-imports",
+        "pytest --ignore=tests/e2e",
+        "pytest tests/e2e",
+    ):
         assert any(tool in command for command in commands)
 
 
