@@ -39,9 +39,9 @@ class LibraryPanel(QWidget):
 
     Signals:
         open_requested: LibraryItem to play.
-        settings_requested: GenerationRequest to compose again.
-        continue_requested: LibraryItem whose end is to be the beginning of a new video; its
-            request can be read.
+        settings_requested: LibraryItem to compose again.
+        continue_requested: LibraryItem whose end is to be the beginning of a new video. As with
+            ``settings_requested``, its request can be read.
         show_in_folder_requested: path of a file to show in the file manager.
     """
 
@@ -107,7 +107,7 @@ class LibraryPanel(QWidget):
         """Compose the first selected video again."""
         for item in self.selected()[:1]:
             if self._readable(item):
-                self.settings_requested.emit(item.request)
+                self.settings_requested.emit(item)
 
     @Slot()
     def continue_video(self) -> None:

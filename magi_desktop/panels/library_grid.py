@@ -40,7 +40,7 @@ from magi_desktop.widgets.painting import draw_badge, draw_line, draw_lines, fon
 ItemRole = Qt.ItemDataRole.UserRole
 Index = QModelIndex | QPersistentModelIndex
 
-_LEAST_CARD = 130
+_GOOD_CARD, _LEAST_CARD = 150, 128
 _GAP = t.SPACE_1
 _PADDING = t.SPACE_2
 _TEXT_HEIGHT = 56
@@ -155,7 +155,8 @@ class LibraryGrid(QListView):
 
     def columns(self) -> int:
         """How many cards lie side by side."""
-        return max(1, self._room() // _LEAST_CARD)
+        room = self._room()
+        return max(room // _GOOD_CARD, min(2, room // _LEAST_CARD), 1)
 
     def _room(self) -> int:
         # As if the scroll bar were there: else the cards would change size with it, and it would

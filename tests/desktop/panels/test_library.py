@@ -124,7 +124,7 @@ def test_what_can_be_asked_for_is_handed_out(
     panel.select(made[2].id)
     item = made[2]
     for signal, ask, expected in (
-        (panel.settings_requested, panel.use_settings, item.request),
+        (panel.settings_requested, panel.use_settings, item),
         (panel.continue_requested, panel.continue_video, item),
         (panel.show_in_folder_requested, panel.show_in_folder, item.path),
     ):
