@@ -77,6 +77,8 @@ class MainWindow(QMainWindow):
         self.menus = make_menus(self)
         self._taskbar = shell.TaskbarProgress(self)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._edited: str | None = None
+        """The queued video that is being edited."""
         self._restore_geometry()
 
     # Composition.
@@ -163,6 +165,8 @@ class MainWindow(QMainWindow):
         self.dialogs.failed.connect(self.arrivals.refuse)
         self.library.show_in_folder_requested.connect(self.show_in_folder)
         self.generation.model_wanted.connect(self.dialogs.welcome)
+        self.player.stills.saved.connect(self._frame_saved)
+        self.player.stills.problem.connect(self._hint)
         shop.controller.failed.connect(self._failed)
         shop.job.noticed.connect(self._hint)
         shop.job.changed.connect(self._show_progress)
@@ -193,7 +197,17 @@ class MainWindow(QMainWindow):
             return
         self.prompt.remember()
         self.notice.dismiss()
-        self.workshop.controller.generate(request, copies)
+        edited, self._edited = self._edited, None
+        if edited is not None and self.workshop.queue.item(edited) is not None:
+            self.workshop.queue.replace(edited, request)
+        else:
+            self.workshop.controller.generate(request, copies)
+        if self.workshop.queue.paused:
+            self.notice.say(
+                self.tr("The queue is held: nothing starts until you resume it."),
+                Tone.WARNING,
+                action=(self.tr("Resume"), partial(self.workshop.queue.set_paused, False)),
+            )
         if copies > 1 or self.workshop.job.phase.active:
             self.side.setCurrentWidget(self.queue)
 
@@ -229,6 +243,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.workshop.controller.busy:
             self._keep_geometry()
+            self.library.exports.cancel()
             event.accept()
             self.closed.emit()
             return
@@ -257,15 +272,26 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _edit(self, item: QueueItem) -> None:
-        self.workshop.queue.remove(item.id)
+        """Compose a queued video again; Generate then puts it back in its place."""
+        self._edited = item.id
         self.arrivals.use_request(item.request)
-        self.notice.offer_undo(
-            self.tr("Taken out of the queue to be edited."), self.workshop.queue.undo_remove
+        self.notice.say(
+            self.tr("You are editing a queued video. Generate puts it back in its place."),
+            action=(self.tr("Leave it as it was"), self._stop_editing),
         )
+
+    @Slot()
+    def _stop_editing(self) -> None:
+        self._edited = None
 
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:
         self.player.open_file(item.path)
+        if self.workshop.job.phase.active:
+            self.notice.say(
+                self.tr("This is a finished video; the new one is being made meanwhile."),
+                action=(self.tr("Show the new one"), self.player.show_job),
+            )
 
     @Slot(object)
     def _use_settings_of(self, item: LibraryItem) -> None:
@@ -288,6 +314,10 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _say(self, text: str) -> None:
         self.notice.say(text, for_ms=_NOTICE_MS)
+
+    @Slot(object)
+    def _frame_saved(self, path: Path) -> None:
+        self._say(self.tr("Saved: {}").format(path.name))
 
     @Slot(object)
     def _failed(self, error: MagiError) -> None:

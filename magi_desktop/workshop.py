@@ -75,9 +75,7 @@ class Workshop(QObject):
         """What can wait until the window is visible."""
         self.engine.start()
         self.store.open()
-        folder = self.controller.output_folder
-        self.library.recover(folder)
-        self.library.rescan(folder)
+        self.library.recover(self.controller.output_folder)
         self.library.check_files()
         for path in self._saved_references:
             background.run(

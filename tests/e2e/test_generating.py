@@ -200,3 +200,35 @@ def test_events_reach_the_window_as_they_were_sent(app: App) -> None:
     assert event.frames.shape == (24, 128, 128, 3)
     error = np.abs(decoded(app.videos()[0]).astype(int) - event.frames.astype(int)).mean()
     assert error < 3
+
+
+def test_an_edited_video_goes_back_to_its_place_in_the_queue(app: App) -> None:
+    app.workshop.queue.set_paused(True)
+    app.short("first", chunks=1)
+    app.generate()
+    assert "held" in app.window.notice.text
+    app.short("second", chunks=1)
+    app.generate()
+    first = app.workshop.queue.items[0]
+    app.window.queue.edit_requested.emit(first)
+    app.qtbot.waitUntil(lambda: app.workshop.draft.prompt == "first")
+    app.workshop.draft.set_prompt("a green square moves up")
+    app.generate()
+    prompts = [item.request.prompt for item in app.workshop.queue.items]
+    assert prompts == ["a green square moves up", "second"]
+
+
+def test_a_finished_video_can_be_watched_while_the_next_is_made(app: App) -> None:
+    app.short(chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
+    app.short(chunks=6)
+    app.generate()
+    app.wait_for(Phase.RUNNING)
+    app.window.library.open_requested.emit(app.workshop.library.items[0])
+    app.qtbot.waitUntil(lambda: not app.window.player.showing_job)
+    app.window.player.show_job()
+    app.qtbot.waitUntil(lambda: app.window.player.showing_job)
+    app.workshop.controller.stop()
+    app.wait_for(Phase.CANCELLED)
