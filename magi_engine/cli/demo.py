@@ -14,9 +14,9 @@ from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.plan import frames_for
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 
-PROMPT = "A large pink circle moving up on a dark green background"
+PROMPT = "A yellow star bounces off the walls on a navy background"
 SECONDS = 4.0
-SEED = 2
+SEED = 1
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -13,7 +13,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.media.frames import decode_frames
 from magi_engine.runtime.saved import read_request
 from magi_engine.training.analysis import analyse_clip
-from magi_engine.training.scenes import Background, Colour, Motion
+from magi_engine.training.scenes import Background, Colour, Shape
 from magi_engine.weights.layout import missing_parts
 
 
@@ -30,6 +30,6 @@ def test_the_demo_is_a_video_of_its_prompt(
     frames = [frame.picture.to_ndarray(format="rgb24") for frame in decode_frames(path)]
     assert len(frames) == round(demo.SECONDS * 24)
     report = analyse_clip(np.stack(frames).astype(np.uint8))
-    assert report.background is Background.DARK_GREEN
-    assert {(o.colour, o.motion) for o in report.objects} == {(Colour.PINK, Motion.UP)}
+    assert report.background is Background.NAVY
+    assert {(o.colour, o.shape) for o in report.objects} == {(Colour.YELLOW, Shape.STAR)}
     assert read_request(path).prompt == demo.PROMPT
