@@ -111,7 +111,7 @@ class MainWindow(QMainWindow):
         for panel in (self.prompt, self.reference, self.generation):
             column.addWidget(panel)
         column.addStretch(1)
-        scroll = QScrollArea(self)
+        self.inputs_scroll = scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inputs)

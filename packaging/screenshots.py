@@ -1,0 +1,293 @@
+"""Pictures of the window in every state, made with the real engine and the pocket model.
+
+    xvfb-run -a -s "-screen 0 1280x800x24" .venv/bin/python packaging/screenshots.py FOLDER --dark
+    .venv/bin/python packaging/screenshots.py FOLDER --size 1920x1080 --scale 2 --language zh_CN
+
+The program runs as it is, in a temporary home of its own; the files it is given are drawn first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+
+from magi_desktop import translation
+from magi_desktop.main_window import MainWindow
+from magi_desktop.paths import Places
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.state.jobs import ChunkPhase, Phase
+from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.workshop import Workshop
+from magi_engine.media import open_writer
+from magi_engine.runtime.request import Mode
+
+PROMPTS = (
+    "A large red circle moves to the right on a white background.",
+    "A yellow star bounces off the walls on a dark blue background.",
+    "A large green square spins in place on a white background.",
+    "A blue diamond moves slowly up and to the right on a beige background.",
+    "A pink heart grows larger on a dark green background.",
+)
+_SETTLE_MS = 700
+_PATIENCE_S = 180
+
+
+class Session:
+    """One run of the program, photographed."""
+
+    def __init__(self, home: Path, folder: Path, wishes: argparse.Namespace) -> None:
+        self.home, self.folder, self.wishes = home, folder, wishes
+        places = Places(*(home / n for n in ("config", "data", "cache", "logs", "videos")))
+        file = SettingsFile(places.settings_file)
+        preferences = Preferences(file)
+        preferences.set("welcomed", True)
+        preferences.set("notify", False)  # which needs a desktop and qasync's loop
+        self.shop = Workshop(places, file, preferences)
+        self.window = MainWindow(self.shop)
+        self.window.resize(*wishes.size)
+        self.window.show()
+        self.window.activateWindow()
+        self.shop.start()
+
+    # Doing things.
+
+    def wait(self, ms: int = _SETTLE_MS) -> None:
+        """Let the program run for a while."""
+        loop = QEventLoop()
+        QTimer.singleShot(ms, loop.quit)
+        loop.exec()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Let the program run until something is so.
+
+        Raises:
+            TimeoutError: it takes too long.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError("waited in vain")
+            self.wait(20)
+
+    def shot(self, name: str, widget: QWidget | None = None) -> None:
+        """Save what a window looks like, once it has come to rest."""
+        self.wait()
+        path = self.folder / f"{name}.png"
+        (widget or self.window).grab().save(str(path))
+        print(path, flush=True)
+
+    def compose(self, prompt: str, seconds: float, seed: int, mode: Mode = Mode.T2V) -> None:
+        """Fill in the inputs."""
+        draft = self.shop.draft
+        draft.set_mode(mode)
+        draft.set_prompt(prompt)
+        draft.set(seconds=seconds, seed=seed, seed_locked=True)
+
+    def make(self, prompt: str, seconds: float, seed: int) -> None:
+        """Make a video to its end."""
+        self.compose(prompt, seconds, seed)
+        self.window.generate()
+        self.until_idle()
+
+    def until_idle(self) -> None:
+        """Until nothing runs and nothing waits."""
+        self.until(lambda: not self.shop.controller.busy)
+
+    def until_chunk(self, count: int) -> None:
+        """Until so many chunks are there, and the next one is half done."""
+        job = self.shop.job
+
+        def there() -> bool:
+            if not job.phase.active:
+                return True
+            ready = sum(c.state is ChunkPhase.READY for c in job.chunks)
+            working = [c.step for c in job.chunks if c.state is ChunkPhase.DENOISING]
+            return ready >= count and bool(working) and max(working) >= job.num_steps // 2
+
+        self.until(there)
+
+    def dialog(self, name: str, opened: Callable[[], object], settle_ms: int = 300) -> None:
+        """Save a dialog, and close it."""
+        opened()
+        self.until(lambda: QApplication.activeModalWidget() is not None)
+        self.wait(settle_ms)
+        shown = QApplication.activeModalWidget()
+        self.shot(name, shown)
+        shown.close()
+        self.wait(100)
+
+    def close(self) -> None:
+        """End the program in order."""
+        self.shop.controller.close()
+        self.until_idle()
+        self.window.close()
+        self.shop.close()
+
+    # The states.
+
+    def tell(self) -> None:
+        """All states, one after the other."""
+        self.shot("empty")
+        self.dialogs()
+        self.references()
+        self.generating()
+        self.collections()
+
+    def dialogs(self) -> None:
+        """Everything that opens in front of the window, and the settings in full."""
+        open_ = self.window.dialogs
+        self.dialog("welcome", open_.welcome, settle_ms=9000)
+        self.dialog("preferences", open_.preferences)
+        self.dialog("help", lambda: open_.shortcuts(self.window.menus))
+        self.dialog("about", open_.about)
+        self.window.generation.advanced_open = True
+        self.wait(200)
+        self.window.inputs_scroll.ensureWidgetVisible(self.window.generation.advanced)
+        self.shot("advanced")
+        bar = self.window.inputs_scroll.verticalScrollBar()
+        bar.setValue(bar.maximum())
+        self.shot("advanced-end")
+        self.window.generation.advanced_open = False
+        bar.setValue(0)
+
+    def references(self) -> None:
+        """The image and the video mode, empty and filled."""
+        for mode, name in ((Mode.I2V, "image-empty"), (Mode.V2V, "video-empty")):
+            self.shop.draft.set_mode(mode)
+            self.shot(name)
+        draft = self.shop.draft
+        self.window.arrivals.open(draw_picture(self.home / "ball.png"))
+        self.until(lambda: draft.mode is Mode.I2V and draft.reference is not None)
+        self.compose("The red ball moves to the right.", 3.0, 4, Mode.I2V)
+        self.shot("image")
+        self.window.generate()
+        self.until_idle()
+        self.window.player.commands.compare.setChecked(True)
+        self.window.player.seek(50)
+        self.shot("image-finished")
+        self.window.player.commands.compare.setChecked(False)
+        self.window.arrivals.open(draw_clip(self.home / "clip.mp4"))
+        self.until(lambda: draft.mode is Mode.V2V and draft.reference is not None)
+        self.compose("The blue square moves to the right.", 3.0, 5, Mode.V2V)
+        self.shot("video")
+
+    def generating(self) -> None:
+        """A video on its way, held, and done."""
+        self.shop.draft.set(num_steps=16)
+        self.compose(PROMPTS[0], 8.0, self.wishes.seed)
+        self.window.generate()
+        self.until_chunk(0)
+        self.shot("starting")
+        self.until_chunk(3)
+        self.shot("generating")
+        self.dialog("direct", self.window.dialogs.direct_next)
+        self.shop.controller.pause()
+        self.until(lambda: self.shop.job.phase is not Phase.RUNNING)
+        self.shot("paused")
+        self.shop.controller.resume()
+        self.until_idle()
+        self.shot("finished")
+        self.shop.draft.reset("num_steps")
+
+    def collections(self) -> None:
+        """A queue with all kinds of items, a library, and a video that could not be made."""
+        queue = self.shop.queue
+        for number, prompt in enumerate(PROMPTS[1:]):
+            self.make(prompt, 2.0, 20 + number)
+        self.window.side.setCurrentWidget(self.window.library)
+        self.shot("library")
+        self.window.library.select(self.shop.library.items[1].id)
+        self.window.library.open_selected()
+        self.shot("library-playing")
+        self.window.side.setCurrentWidget(self.window.queue)
+        lost = draw_picture(self.home / "lost.png")
+        self.window.arrivals.open(lost)
+        self.until(lambda: self.shop.draft.mode is Mode.I2V)
+        self.until(lambda: getattr(self.shop.draft.reference, "path", None) == lost)
+        self.compose("A ball that is gone.", 2.0, 1, Mode.I2V)
+        lost.unlink()
+        self.window.generate()
+        self.until(lambda: self.shop.job.phase is Phase.FAILED or not self.shop.controller.busy)
+        self.shot("error")
+        for number, prompt in enumerate(PROMPTS[:4]):
+            self.compose(prompt, 6.0, 30 + number)
+            self.window.generate()
+        self.until_chunk(2)
+        ids = [item.id for item in queue.items]
+        self.window.queue.select(ids[min(2, len(ids) - 1)])
+        self.window.queue.list.setFocus()
+        self.shot("queue")
+        self.window.resize(1000, 700)
+        self.shot("small")
+        queue.remove(*(i.id for i in queue.items if i is not queue.running))
+
+
+def draw_picture(path: Path) -> Path:
+    """A red ball with a shadow on a pale ground, as a PNG file."""
+    y, x = np.mgrid[:480, :720]
+    picture = np.empty((480, 720, 3), np.uint8)
+    picture[:] = (np.array((226, 236, 245)) - (y[..., None] / 480) * (30, 20, 8)).astype(np.uint8)
+    picture[(x - 300) ** 2 / 130**2 + (y - 385) ** 2 / 18**2 < 1] = (170, 186, 205)
+    picture[(x - 300) ** 2 + (y - 260) ** 2 < 120**2] = (214, 44, 44)
+    picture[(x - 262) ** 2 + (y - 212) ** 2 < 30**2] = (236, 110, 104)
+    Image.fromarray(picture).save(path)
+    return path
+
+
+def draw_clip(path: Path) -> Path:
+    """Four seconds of a blue square that moves to the right, as an MP4 file."""
+    y, x = np.mgrid[:256, :448]
+    with open_writer(path, 448, 256, 24) as writer:
+        for n in range(96):
+            frame = np.full((1, 256, 448, 3), (244, 240, 230), np.uint8)
+            frame[0, (abs(x - 70 - 3 * n) < 44) & (abs(y - 128) < 44)] = (44, 84, 214)
+            writer.write(frame)
+    return path
+
+
+def main(arguments: list[str]) -> int:
+    """Make the pictures; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Pictures of the window in every state.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--language", default="en", choices=list(translation.LANGUAGES))
+    parser.add_argument("--size", type=_size, default=(1280, 800), help="in logical pixels")
+    parser.add_argument("--scale", default="1", help="pixels of the screen per logical pixel")
+    parser.add_argument("--seed", type=int, default=7, help="of the video that is watched")
+    parser.add_argument(
+        "--only", nargs="*", choices=["dialogs", "references", "generating", "collections"]
+    )
+    wishes = parser.parse_args(arguments)
+    wishes.folder.mkdir(parents=True, exist_ok=True)
+    os.environ["QT_SCALE_FACTOR"] = wishes.scale
+    app = QApplication(["magi-desktop"])
+    app.setStyle("Fusion")
+    translation.install(wishes.language)
+    theme().apply(Appearance.DARK if wishes.dark else Appearance.LIGHT)
+    with tempfile.TemporaryDirectory() as home:
+        session = Session(Path(home), wishes.folder, wishes)
+        try:
+            for part in wishes.only or ["tell"]:
+                getattr(session, part)()
+        finally:
+            session.close()
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.split("x")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
