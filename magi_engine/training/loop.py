@@ -91,8 +91,8 @@ class Average(Generic[_Module]):
 class Optimiser:
     """Muon for the matrices inside the transformer's layers, AdamW for everything else.
 
-    Muon gives all directions of a matrix the same share of each update, which at this size takes
-    far fewer steps. Both kinds of update have about the same size, so one rate serves both.
+    Muon gives all directions of a matrix the same share of each update, instead of most of it to
+    the few that are learned already. Both kinds of update have about the same size, so one rate serves both.
     Gradients are clipped; matrices decay, vectors do not.
     """
 
