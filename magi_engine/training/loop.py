@@ -92,8 +92,8 @@ class Optimiser:
     """Muon for the matrices inside the transformer's layers, AdamW for everything else.
 
     Muon gives all directions of a matrix the same share of each update, instead of most of it to
-    the few that are learned already. Both kinds of update have about the same size, so one rate serves both.
-    Gradients are clipped; matrices decay, vectors do not.
+    the few that are learned already. Both kinds of update have about the same size, so one rate
+    serves both. Gradients are clipped; matrices decay, vectors do not.
     """
 
     def __init__(self, modules: Iterable[nn.Module], rate: float, weight_decay: float) -> None:
