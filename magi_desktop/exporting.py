@@ -18,6 +18,8 @@ from magi_engine.errors import MagiError, OutputError
 from magi_engine.media import export_video, free_name
 from magi_engine.media.targets import output_error
 
+translate = QCoreApplication.translate
+
 FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
 """Suffix of the target, and what people call the format; none is a folder of PNG frames."""
 
@@ -97,13 +99,16 @@ class _StoppedError(Exception):
 def _export(job: ExportJob, report) -> Path:
     target = job.target
     if job.overwrite and target.exists() and target.samefile(job.source):
-        raise OutputError(_text("A video cannot replace itself."), _text("Choose another name."))
+        raise OutputError(
+            translate("Export", "A video cannot replace itself."),
+            translate("Export", "Choose another name."),
+        )
     try:
         workshop = Path(tempfile.mkdtemp(prefix=".export-", dir=target.parent))
     except FileNotFoundError as error:
         raise OutputError(
-            _text("There is no folder {folder}.").format(folder=target.parent),
-            _text("Choose another one."),
+            translate("Export", "There is no folder {folder}.").format(folder=target.parent),
+            translate("Export", "Choose another one."),
         ) from error
     except OSError as error:
         raise output_error(error, target) from error
@@ -128,10 +133,7 @@ def _without_remains(error: MagiError, workshop: Path) -> MagiError:
     """The error with a hint that does not name a file about to be deleted."""
     if isinstance(error, OutputError) and any(workshop.iterdir()):
         return type(error)(
-            error.message, _text("Free some space, or choose another folder or format.")
+            error.message,
+            translate("Export", "Free some space, or choose another folder or format."),
         )
     return error
-
-
-def _text(source: str) -> str:
-    return QCoreApplication.translate("Export", source)

@@ -26,14 +26,13 @@ def install(wish: str) -> str:
     """Translate everything made from now on; returns the language in use."""
     language = language_for(wish)
     QLocale.setDefault(QLocale(language))
-    if language != "en":
-        app = QCoreApplication.instance()
-        qt_folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-        for name, folder in (
-            (f"qtbase_{language}", qt_folder),
-            (f"magi_{language}", str(resource_path("translations"))),
-        ):
-            translator = QTranslator(app)
-            if translator.load(name, folder):
-                QCoreApplication.installTranslator(translator)
+    app = QCoreApplication.instance()
+    qt_folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    for name, folder in (
+        (f"qtbase_{language}", qt_folder),
+        (f"magi_{language}", str(resource_path("translations"))),  # English: only its plurals
+    ):
+        translator = QTranslator(app)
+        if translator.load(name, folder):
+            QCoreApplication.installTranslator(translator)
     return language

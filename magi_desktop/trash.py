@@ -11,6 +11,8 @@ from PySide6.QtCore import QCoreApplication, QFile, QStandardPaths
 
 from magi_engine.errors import OutputError
 
+translate = QCoreApplication.translate
+
 
 @dataclass(frozen=True)
 class Trashed:
@@ -35,8 +37,10 @@ def move_to_trash(path: Path) -> Trashed:
     file = QFile(str(path))
     if not file.moveToTrash():
         raise OutputError(
-            _text("{name} could not be moved to the trash, so it was kept.").format(name=path.name),
-            _text("Delete it in your file manager."),
+            translate("Trash", "{name} could not be moved to the trash, so it was kept.").format(
+                name=path.name
+            ),
+            translate("Trash", "Delete it in your file manager."),
         )
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)
@@ -56,14 +60,10 @@ def restore(trashed: Trashed) -> None:
         place.rename(original)
     except OSError as error:
         raise OutputError(
-            _text("{name} could not be put back.").format(name=original.name),
-            _text("Look for it in the trash."),
+            translate("Trash", "{name} could not be put back.").format(name=original.name),
+            translate("Trash", "Look for it in the trash."),
         ) from error
     # The trash's own note about it, as freedesktop.org lays it down.
     note = place.parent.parent / "info" / f"{place.name}.trashinfo"
     with contextlib.suppress(OSError):
         note.unlink(missing_ok=True)
-
-
-def _text(source: str) -> str:
-    return QCoreApplication.translate("Trash", source)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "resources" / "translations"
-LANGUAGES = ("zh_CN",)
+LANGUAGES = ("en", "zh_CN")
 
 
 def main() -> int:
@@ -34,6 +34,8 @@ def update(ts: Path) -> None:
     """Bring the entries of a ``.ts`` file in line with the sources; translations stay."""
     sources = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "magi_desktop").rglob("*.py"))
     options = ["-locations", "none", "-no-obsolete", "-target-language", ts.stem[5:]]
+    if ts.stem == "magi_en":  # the sources are English; only their plurals need two forms
+        options.append("-pluralonly")
     _qt_tool("lupdate", *sources, *options, "-ts", str(ts))
 
 

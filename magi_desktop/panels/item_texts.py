@@ -11,6 +11,8 @@ from magi_desktop.state.draft import configuration
 from magi_engine.errors import MagiError
 from magi_engine.runtime.request import GenerationRequest, Mode
 
+translate = QCoreApplication.translate
+
 MODE_ICONS = {Mode.T2V: "text", Mode.I2V: "image", Mode.V2V: "video"}
 _DEFAULT_FPS = 24
 
@@ -28,16 +30,18 @@ def length_text(seconds: float) -> str:
 
 def request_line(request: GenerationRequest) -> str:
     """Size, length and seed of what is asked for."""
-    seed = _text("seed {seed}").format(seed=request.seed)
+    seed = translate("ItemTexts", "seed {seed}").format(seed=request.seed)
     return f"{size_text(request.width, request.height)} · {asked_length(request)} · {seed}"
 
 
 def asked_length(request: GenerationRequest) -> str:
     """How long the video is to be."""
     if request.num_frames is None:
-        return _text("until stopped")
+        return translate("ItemTexts", "until stopped")
     seconds = request.num_frames / _fps(request)
-    return _text("{seconds} s").format(seconds=QLocale().toString(round(seconds, 1), "g", 4))
+    return translate("ItemTexts", "{seconds} s").format(
+        seconds=QLocale().toString(round(seconds, 1), "g", 4)
+    )
 
 
 def prompt_text(request: GenerationRequest) -> str:
@@ -46,8 +50,8 @@ def prompt_text(request: GenerationRequest) -> str:
     if prompt:
         return prompt
     if request.reference is not None:
-        return _text("From {name}").format(name=Path(request.reference).name)
-    return _text("No prompt")
+        return translate("ItemTexts", "From {name}").format(name=Path(request.reference).name)
+    return translate("ItemTexts", "No prompt")
 
 
 def date_text(created: float) -> str:
@@ -56,7 +60,7 @@ def date_text(created: float) -> str:
     locale, short = QLocale(), QLocale.FormatType.ShortFormat
     if moment.date() == datetime.date.today():
         time = locale.toString(QTime(moment.hour, moment.minute), short)
-        return _text("Today, {time}").format(time=time)
+        return translate("ItemTexts", "Today, {time}").format(time=time)
     return locale.toString(QDate(moment.year, moment.month, moment.day), short)
 
 
@@ -67,7 +71,3 @@ def _fps(request: GenerationRequest) -> int:
         return configuration(request.model, request.config_path)[1].runtime_config.fps
     except MagiError:  # a model that is not known here
         return _DEFAULT_FPS
-
-
-def _text(source: str) -> str:
-    return QCoreApplication.translate("ItemTexts", source)

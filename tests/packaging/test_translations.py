@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import translations
+from PySide6.QtCore import QTranslator
+from PySide6.QtWidgets import QApplication
 
 
 @pytest.mark.parametrize("language", translations.LANGUAGES)
@@ -27,9 +29,28 @@ def test_the_translation_is_complete_and_compiled(language: str, tmp_path: Path)
 
 @pytest.mark.parametrize("language", translations.LANGUAGES)
 def test_a_translation_fills_in_the_same_values(language: str) -> None:
-    for (_, source), text in sentences(translations.FOLDER / f"magi_{language}.ts").items():
-        fields = sorted(re.findall(r"\{[^{}]*\}|%\w", source))
-        assert sorted(re.findall(r"\{[^{}]*\}|%\w", text)) == fields, source
+    root = ElementTree.parse(translations.FOLDER / f"magi_{language}.ts").getroot()
+    for message in root.iter("message"):
+        source, translation = message.findtext("source") or "", message.find("translation")
+        assert translation is not None
+        for form in translation.findall("numerusform") or [translation]:
+            assert fields(form.text or "") == fields(source), source
+
+
+def test_english_plurals_read_naturally(qapp: QApplication) -> None:
+    translator = QTranslator(qapp)
+    assert translator.load(str(translations.FOLDER / "magi_en.qm"))
+    qapp.installTranslator(translator)
+    try:
+        said = [qapp.translate("LibraryPanel", "%n video(s)", None, n) for n in (1, 3)]
+    finally:
+        qapp.removeTranslator(translator)
+    assert said == ["1 video", "3 videos"]
+
+
+def fields(text: str) -> list[str]:
+    """What is filled in: {names}, %n. A percent sign after a field is no field."""
+    return sorted(re.findall(r"\{[^{}]*\}|%n", text))
 
 
 def sentences(ts: Path) -> dict[tuple[str, str], str]:
@@ -40,6 +61,8 @@ def sentences(ts: Path) -> dict[tuple[str, str], str]:
         for message in context.iter("message"):
             translation = message.find("translation")
             done = translation is not None and translation.get("type") is None
-            text = (translation.text or "") if done and translation is not None else ""
+            text = (
+                "".join(translation.itertext()).strip() if done and translation is not None else ""
+            )
             found[name, message.findtext("source") or ""] = text
     return found

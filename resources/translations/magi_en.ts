@@ -1,0 +1,45 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="en">
+<context>
+    <name>LibraryPanel</name>
+    <message numerus="yes">
+        <source>%n video(s)</source>
+        <translation>
+            <numerusform>%n video</numerusform>
+            <numerusform>%n videos</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>%n video deleted.</numerusform>
+            <numerusform>%n videos deleted.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) exported.</source>
+        <translation>
+            <numerusform>%n video exported.</numerusform>
+            <numerusform>%n videos exported.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>QueuePanel</name>
+    <message numerus="yes">
+        <source>%n video(s) removed.</source>
+        <translation>
+            <numerusform>%n video removed.</numerusform>
+            <numerusform>%n videos removed.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) waiting</source>
+        <translation>
+            <numerusform>%n video waiting</numerusform>
+            <numerusform>%n videos waiting</numerusform>
+        </translation>
+    </message>
+</context>
+</TS>

@@ -1,0 +1,2686 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_CN">
+<context>
+    <name>AboutDialog</name>
+    <message>
+        <source>see its own notice</source>
+        <translation>见其自带的声明</translation>
+    </message>
+    <message>
+        <source>About Magi Desktop</source>
+        <translation>关于 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>Version {}</source>
+        <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Links</source>
+        <translation>链接</translation>
+    </message>
+    <message>
+        <source>Open the pages of the model in your browser.</source>
+        <translation>在浏览器中打开模型的主页。</translation>
+    </message>
+    <message>
+        <source>Third-party notice</source>
+        <translation>第三方声明</translation>
+    </message>
+    <message>
+        <source>The libraries this program uses, with their licences.</source>
+        <translation>本程序使用的库及其许可证。</translation>
+    </message>
+    <message>
+        <source>Makes videos with MAGI-1 on your own computer. Free software under the Apache License 2.0.</source>
+        <translation>在您自己的电脑上用 MAGI-1 生成视频。基于 Apache License 2.0 的自由软件。</translation>
+    </message>
+    <message>
+        <source>It stands on</source>
+        <translation>基于以下项目</translation>
+    </message>
+    <message>
+        <source>Copy diagnostics</source>
+        <translation>复制诊断信息</translation>
+    </message>
+    <message>
+        <source>Put what helps to find a fault on the clipboard: versions and the log.</source>
+        <translation>把有助于查找故障的内容（版本和日志）复制到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Close this sheet.</source>
+        <translation>关闭此窗口。</translation>
+    </message>
+</context>
+<context>
+    <name>AdvancedSection</name>
+    <message>
+        <source>&amp;Advanced</source>
+        <translation>高级(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Advanced</source>
+        <translation>高级</translation>
+    </message>
+    <message>
+        <source>Show or hide the settings that are seldom needed.</source>
+        <translation>显示或隐藏不常用的设置。</translation>
+    </message>
+    <message>
+        <source>Prompt strength</source>
+        <translation>提示词强度</translation>
+    </message>
+    <message>
+        <source>How closely the video follows the prompt; too much looks harsh.</source>
+        <translation>视频遵循提示词的程度（引导强度）；过高画面会生硬。</translation>
+    </message>
+    <message>
+        <source>Continuity</source>
+        <translation>连贯性</translation>
+    </message>
+    <message>
+        <source>How closely each chunk follows the one before it.</source>
+        <translation>每个片段与前一个片段衔接的紧密程度。</translation>
+    </message>
+</context>
+<context>
+    <name>Canvas</name>
+    <message>
+        <source>Video</source>
+        <translation>视频</translation>
+    </message>
+    <message>
+        <source>Reference</source>
+        <translation>参考素材</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>结果</translation>
+    </message>
+    <message>
+        <source>Rough preview</source>
+        <translation>粗略预览</translation>
+    </message>
+</context>
+<context>
+    <name>ChunkStrip</name>
+    <message>
+        <source>Parts of the video</source>
+        <translation>视频的各个片段</translation>
+    </message>
+    <message>
+        <source>waiting</source>
+        <translation>等待中</translation>
+    </message>
+    <message>
+        <source>denoising, {percent} %</source>
+        <translation>去噪中，{percent}%</translation>
+    </message>
+    <message>
+        <source>decoding</source>
+        <translation>解码中</translation>
+    </message>
+    <message>
+        <source>ready</source>
+        <translation>已完成</translation>
+    </message>
+    <message>
+        <source>playing</source>
+        <translation>播放中</translation>
+    </message>
+    <message>
+        <source>Chunk {number} of {count}: {state}</source>
+        <translation>第 {number} 段，共 {count} 段：{state}</translation>
+    </message>
+    <message>
+        <source>Double-click to change the prompt from here on.</source>
+        <translation>双击可更改从此处开始的提示词。</translation>
+    </message>
+</context>
+<context>
+    <name>CleanLookBackRow</name>
+    <message>
+        <source>Look back when finished</source>
+        <translation>完成后的回看</translation>
+    </message>
+    <message>
+        <source>Chunks a finished chunk sees, itself included, when it is remembered.</source>
+        <translation>已完成的片段存入记忆时能看到的片段数，含自身。</translation>
+    </message>
+</context>
+<context>
+    <name>ClipEditor</name>
+    <message>
+        <source>Its end</source>
+        <translation>结尾</translation>
+    </message>
+    <message>
+        <source>The new video goes on where this one ends.</source>
+        <translation>新视频从此视频的结尾处继续。</translation>
+    </message>
+    <message>
+        <source>Its start</source>
+        <translation>开头</translation>
+    </message>
+    <message>
+        <source>The new video goes on after the first moments of this one.</source>
+        <translation>新视频接在此视频开头的片刻之后。</translation>
+    </message>
+    <message>
+        <source>A range</source>
+        <translation>选定范围</translation>
+    </message>
+    <message>
+        <source>The new video goes on after any part of this one.</source>
+        <translation>新视频可接在此视频的任意一段之后。</translation>
+    </message>
+    <message>
+        <source>Go on from</source>
+        <translation>续接自</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>From</source>
+        <translation>从</translation>
+    </message>
+    <message>
+        <source>Length</source>
+        <translation>时长</translation>
+    </message>
+    <message>
+        <source>to</source>
+        <translation>到</translation>
+    </message>
+    <message>
+        <source>Start</source>
+        <translation>起点</translation>
+    </message>
+    <message>
+        <source>Where the range begins.</source>
+        <translation>范围的起点。</translation>
+    </message>
+    <message>
+        <source>End</source>
+        <translation>终点</translation>
+    </message>
+    <message>
+        <source>Where the range ends.</source>
+        <translation>范围的终点。</translation>
+    </message>
+    <message>
+        <source>How much of the video is used, up to 5 s.</source>
+        <translation>使用视频的多长一段，最多 5 秒。</translation>
+    </message>
+    <message>
+        <source>{frames} frames at {fps} fps</source>
+        <translation>{frames} 帧，{fps} 帧/秒</translation>
+    </message>
+    <message>
+        <source>Uses the last {length} s ({count}).</source>
+        <translation>使用最后 {length} 秒（{count}）。</translation>
+    </message>
+    <message>
+        <source>Uses the first {length} s ({count}).</source>
+        <translation>使用最初 {length} 秒（{count}）。</translation>
+    </message>
+    <message>
+        <source>Uses {length} s, from {start} s to {end} s ({count}).</source>
+        <translation>使用 {length} 秒，从 {start} 秒到 {end} 秒（{count}）。</translation>
+    </message>
+</context>
+<context>
+    <name>CopyButton</name>
+    <message>
+        <source>Copied</source>
+        <translation>已复制</translation>
+    </message>
+</context>
+<context>
+    <name>CropView</name>
+    <message>
+        <source>Part of the picture that is used</source>
+        <translation>画面中使用的部分</translation>
+    </message>
+    <message>
+        <source>Drag the frame to choose what is used; drag a corner to resize it.</source>
+        <translation>拖动选框选择使用的部分；拖动边角调整大小。</translation>
+    </message>
+    <message>
+        <source>The whole picture is used, with black bars where it has none.</source>
+        <translation>使用整个画面，空余处补黑边。</translation>
+    </message>
+    <message>
+        <source>The whole picture is used, distorted to the shape of the video.</source>
+        <translation>使用整个画面，拉伸到视频的比例。</translation>
+    </message>
+</context>
+<context>
+    <name>DirectDialog</name>
+    <message>
+        <source>Direct the video</source>
+        <translation>改变视频走向</translation>
+    </message>
+    <message>
+        <source>From chunk {chunk} on ({second:.0f} s)</source>
+        <translation>从第 {chunk} 段开始（{second:.0f} 秒）</translation>
+    </message>
+    <message>
+        <source>What should happen then? Chunks already begun stay as they are.</source>
+        <translation>接下来应发生什么？已开始的片段保持不变。</translation>
+    </message>
+    <message>
+        <source>Prompt from this chunk on</source>
+        <translation>从此片段开始的提示词</translation>
+    </message>
+    <message>
+        <source>Direct</source>
+        <translation>应用</translation>
+    </message>
+</context>
+<context>
+    <name>Drops</name>
+    <message>
+        <source>There is nothing in it that can be used.</source>
+        <translation>其中没有可用的内容。</translation>
+    </message>
+    <message>
+        <source>Drop an image, a video, a settings file or text.</source>
+        <translation>请拖入图片、视频、设置文件或文字。</translation>
+    </message>
+    <message>
+        <source>Several files were dropped. This one is used: {}</source>
+        <translation>拖入了多个文件，使用的是：{}</translation>
+    </message>
+    <message>
+        <source>{} is empty.</source>
+        <translation>{} 是空的。</translation>
+    </message>
+    <message>
+        <source>Choose another file.</source>
+        <translation>请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>{} cannot be read.</source>
+        <translation>无法读取 {}。</translation>
+    </message>
+    <message>
+        <source>Check that it is still there and that you may open it.</source>
+        <translation>请确认它仍然存在，且您有权打开。</translation>
+    </message>
+    <message>
+        <source>Only the address of the picture was dropped, not the picture.</source>
+        <translation>拖入的只是图片的地址，而不是图片本身。</translation>
+    </message>
+    <message>
+        <source>Save the picture first, then drop the file.</source>
+        <translation>请先保存图片，再拖入文件。</translation>
+    </message>
+    <message>
+        <source>{} holds no settings this program knows.</source>
+        <translation>{} 中没有本程序认识的设置。</translation>
+    </message>
+    <message>
+        <source>Choose a configuration of MAGI-1 or a file this program saved.</source>
+        <translation>请选择 MAGI-1 的配置文件或本程序保存的文件。</translation>
+    </message>
+    <message>
+        <source>The picture could not be saved in {}.</source>
+        <translation>无法将图片保存到 {}。</translation>
+    </message>
+    <message>
+        <source>Check that the folder may be written to and that there is room.</source>
+        <translation>请确认该文件夹可写入且空间充足。</translation>
+    </message>
+</context>
+<context>
+    <name>ErrorDialog</name>
+    <message>
+        <source>Something went wrong</source>
+        <translation>出错了</translation>
+    </message>
+    <message>
+        <source>Copy details</source>
+        <translation>复制详情</translation>
+    </message>
+    <message>
+        <source>Put the technical cause on the clipboard.</source>
+        <translation>将技术原因复制到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Close this message.</source>
+        <translation>关闭此消息。</translation>
+    </message>
+</context>
+<context>
+    <name>Export</name>
+    <message>
+        <source>A video cannot replace itself.</source>
+        <translation>视频不能覆盖自身。</translation>
+    </message>
+    <message>
+        <source>Choose another name.</source>
+        <translation>请选择其他名称。</translation>
+    </message>
+    <message>
+        <source>There is no folder {folder}.</source>
+        <translation>文件夹 {folder} 不存在。</translation>
+    </message>
+    <message>
+        <source>Choose another one.</source>
+        <translation>请另选一个。</translation>
+    </message>
+    <message>
+        <source>Free some space, or choose another folder or format.</source>
+        <translation>请腾出一些空间，或选择其他文件夹或格式。</translation>
+    </message>
+</context>
+<context>
+    <name>ExportBar</name>
+    <message>
+        <source>Progress of the export</source>
+        <translation>导出进度</translation>
+    </message>
+    <message>
+        <source>Cancel the export; nothing of it is kept.</source>
+        <translation>取消导出，不保留任何内容。</translation>
+    </message>
+    <message>
+        <source>Cancel the export</source>
+        <translation>取消导出</translation>
+    </message>
+    <message>
+        <source>Cancelling</source>
+        <translation>正在取消</translation>
+    </message>
+    <message>
+        <source>Exporting {name}</source>
+        <translation>正在导出 {name}</translation>
+    </message>
+    <message>
+        <source>Exporting {number} of {total}</source>
+        <translation>正在导出第 {number} 个，共 {total} 个</translation>
+    </message>
+</context>
+<context>
+    <name>Field</name>
+    <message>
+        <source>Reset: {}</source>
+        <translation>重置：{}</translation>
+    </message>
+    <message>
+        <source>Go back to the usual value.</source>
+        <translation>恢复默认值。</translation>
+    </message>
+</context>
+<context>
+    <name>FileQualityRow</name>
+    <message>
+        <source>File quality</source>
+        <translation>文件质量</translation>
+    </message>
+    <message>
+        <source>Better quality makes a larger file; the frames in this window are not affected.</source>
+        <translation>质量越高，文件越大；不影响本窗口中显示的帧。</translation>
+    </message>
+    <message>
+        <source>This format has no such setting.</source>
+        <translation>此格式没有这项设置。</translation>
+    </message>
+    <message>
+        <source>{0} · crf {1}</source>
+        <translation>{0} · crf {1}</translation>
+    </message>
+    <message>
+        <source>Large file</source>
+        <translation>大文件</translation>
+    </message>
+    <message>
+        <source>Like the original</source>
+        <translation>接近原始</translation>
+    </message>
+    <message>
+        <source>Smaller file</source>
+        <translation>较小文件</translation>
+    </message>
+    <message>
+        <source>Smallest file</source>
+        <translation>最小文件</translation>
+    </message>
+</context>
+<context>
+    <name>Filmstrip</name>
+    <message>
+        <source>Part of the video that is used</source>
+        <translation>视频中使用的部分</translation>
+    </message>
+    <message>
+        <source>Drag the range or its ends to choose what the video goes on from.</source>
+        <translation>拖动范围或其两端，选择视频从何处续接。</translation>
+    </message>
+    <message>
+        <source>From {start} s to {end} s</source>
+        <translation>从 {start} 秒到 {end} 秒</translation>
+    </message>
+</context>
+<context>
+    <name>FormatRow</name>
+    <message>
+        <source>MP4: plays everywhere</source>
+        <translation>MP4：到处都能播放</translation>
+    </message>
+    <message>
+        <source>WebM: for web pages</source>
+        <translation>WebM：适合网页</translation>
+    </message>
+    <message>
+        <source>GIF: for messages, 256 colours</source>
+        <translation>GIF：适合聊天，256 色</translation>
+    </message>
+    <message>
+        <source>WebP: small animations</source>
+        <translation>WebP：小体积动图</translation>
+    </message>
+    <message>
+        <source>PNG: a folder of frames</source>
+        <translation>PNG：逐帧图片文件夹</translation>
+    </message>
+    <message>
+        <source>File format</source>
+        <translation>文件格式</translation>
+    </message>
+    <message>
+        <source>The kind of file the video is written to.</source>
+        <translation>视频写入的文件类型。</translation>
+    </message>
+</context>
+<context>
+    <name>FpsRow</name>
+    <message>
+        <source>Frames per second</source>
+        <translation>帧率</translation>
+    </message>
+    <message>
+        <source>How fast the frames are played; the model makes the same frames at any speed.</source>
+        <translation>每秒播放的帧数；无论多快，模型生成的帧都一样。</translation>
+    </message>
+    <message>
+        <source>Slower than life: the model learned {} a second.</source>
+        <translation>慢于实际速度：模型按每秒 {} 帧训练。</translation>
+    </message>
+    <message>
+        <source>Faster than life: the model learned {} a second.</source>
+        <translation>快于实际速度：模型按每秒 {} 帧训练。</translation>
+    </message>
+</context>
+<context>
+    <name>GenerateBar</name>
+    <message>
+        <source>Make several variations, each with a seed of its own.</source>
+        <translation>生成多个变体，各用不同的种子。</translation>
+    </message>
+    <message>
+        <source>Several variations</source>
+        <translation>多个变体</translation>
+    </message>
+    <message>
+        <source>{} variations</source>
+        <translation>{} 个变体</translation>
+    </message>
+    <message>
+        <source>Add to queue</source>
+        <translation>加入队列</translation>
+    </message>
+    <message>
+        <source>Generate</source>
+        <translation>生成</translation>
+    </message>
+    <message>
+        <source>Make this video when the running one is done (Ctrl+Enter).</source>
+        <translation>当前视频完成后生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+    <message>
+        <source>Make this video now (Ctrl+Enter).</source>
+        <translation>立即生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+</context>
+<context>
+    <name>HelpSheet</name>
+    <message>
+        <source>Shortcuts</source>
+        <translation>快捷键</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>搜索</translation>
+    </message>
+    <message>
+        <source>Search the shortcuts</source>
+        <translation>搜索快捷键</translation>
+    </message>
+    <message>
+        <source>Shows only what has these letters in its name or keys.</source>
+        <translation>只显示名称或按键中包含这些字符的项目。</translation>
+    </message>
+    <message>
+        <source>No shortcut is called that.</source>
+        <translation>没有匹配的快捷键。</translation>
+    </message>
+</context>
+<context>
+    <name>HistoryPopup</name>
+    <message>
+        <source>Used prompts</source>
+        <translation>用过的提示词</translation>
+    </message>
+    <message>
+        <source>Search used prompts</source>
+        <translation>搜索用过的提示词</translation>
+    </message>
+    <message>
+        <source>Used prompts, newest first</source>
+        <translation>用过的提示词，最新的在前</translation>
+    </message>
+    <message>
+        <source>No prompt like this was used.</source>
+        <translation>没有用过类似的提示词。</translation>
+    </message>
+    <message>
+        <source>Prompts appear here once you have made a video with them.</source>
+        <translation>用提示词生成过视频后，它们会出现在这里。</translation>
+    </message>
+</context>
+<context>
+    <name>ItemTexts</name>
+    <message>
+        <source>seed {seed}</source>
+        <translation>种子 {seed}</translation>
+    </message>
+    <message>
+        <source>until stopped</source>
+        <translation>直到停止</translation>
+    </message>
+    <message>
+        <source>{seconds} s</source>
+        <translation>{seconds} 秒</translation>
+    </message>
+    <message>
+        <source>From {name}</source>
+        <translation>来自 {name}</translation>
+    </message>
+    <message>
+        <source>No prompt</source>
+        <translation>无提示词</translation>
+    </message>
+    <message>
+        <source>Today, {time}</source>
+        <translation>今天 {time}</translation>
+    </message>
+</context>
+<context>
+    <name>JobLink</name>
+    <message>
+        <source>Stopped before the first frames were ready.</source>
+        <translation>首批帧完成前已停止。</translation>
+    </message>
+</context>
+<context>
+    <name>LaterPromptRow</name>
+    <message>
+        <source>From chunk</source>
+        <translation>起始片段</translation>
+    </message>
+    <message>
+        <source>The chunk this prompt counts from; the first chunk is 1.</source>
+        <translation>此提示词从哪个片段起生效；首个片段为 1。</translation>
+    </message>
+    <message>
+        <source>Remove this prompt</source>
+        <translation>移除此提示词</translation>
+    </message>
+    <message>
+        <source>Remove this prompt.</source>
+        <translation>移除此提示词。</translation>
+    </message>
+    <message>
+        <source>What happens from here on</source>
+        <translation>从这里开始发生什么</translation>
+    </message>
+    <message>
+        <source>Prompt from this chunk on</source>
+        <translation>从此片段开始的提示词</translation>
+    </message>
+    <message>
+        <source>Describe the whole picture again, with what is different.</source>
+        <translation>重新描述整个画面，并写明变化之处。</translation>
+    </message>
+    <message>
+        <source>after the end</source>
+        <translation>在结尾之后</translation>
+    </message>
+    <message>
+        <source>The video has only {} chunks: choose an earlier one.</source>
+        <translation>视频只有 {} 段：请选择更早的片段。</translation>
+    </message>
+    <message>
+        <source>at {} s</source>
+        <translation>{} 秒处</translation>
+    </message>
+    <message>
+        <source>When this chunk begins.</source>
+        <translation>此片段开始的时间。</translation>
+    </message>
+</context>
+<context>
+    <name>LaterPrompts</name>
+    <message>
+        <source>Direct over time</source>
+        <translation>分段提示词</translation>
+    </message>
+    <message>
+        <source>Give later parts of the video prompts of their own.</source>
+        <translation>为视频后面的部分设置各自的提示词。</translation>
+    </message>
+    <message>
+        <source>The video is made in chunks. A later prompt counts from its chunk on.</source>
+        <translation>视频按片段生成。后续提示词从其片段开始生效。</translation>
+    </message>
+    <message>
+        <source>Add a prompt</source>
+        <translation>添加提示词</translation>
+    </message>
+    <message>
+        <source>Add a prompt for a later part of the video.</source>
+        <translation>为视频后面的部分添加提示词。</translation>
+    </message>
+</context>
+<context>
+    <name>LengthRow</name>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>&amp;Until I stop</source>
+        <translation>直到我停止(&amp;U)</translation>
+    </message>
+    <message>
+        <source>Until I stop</source>
+        <translation>直到我停止</translation>
+    </message>
+    <message>
+        <source>The video goes on, second after second, until you press Stop.</source>
+        <translation>视频会一秒接一秒地继续，直到您点击“停止”。</translation>
+    </message>
+    <message>
+        <source>How long the video becomes; it is made one chunk after another.</source>
+        <translation>视频的长度；逐个片段生成。</translation>
+    </message>
+    <message>
+        <source>&amp;Length</source>
+        <translation>时长(&amp;L)</translation>
+    </message>
+    <message>
+        <source>Length in seconds</source>
+        <translation>时长（秒）</translation>
+    </message>
+    <message>
+        <source>A new chunk of {} frames follows until you press Stop.</source>
+        <translation>每次新增一段 {} 帧，直到您点击“停止”。</translation>
+    </message>
+    <message>
+        <source>{0} frames in chunks of {1}.</source>
+        <translation>共 {0} 帧，每段 {1} 帧。</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryModel</name>
+    <message>
+        <source>File is gone</source>
+        <translation>文件已丢失</translation>
+    </message>
+    <message>
+        <source>Partial</source>
+        <translation>不完整</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryPanel</name>
+    <message>
+        <source>Search prompts</source>
+        <translation>搜索提示词</translation>
+    </message>
+    <message>
+        <source>Show only videos whose prompt has these words (Ctrl+F).</source>
+        <translation>只显示提示词中含有这些词的视频 (Ctrl+F)。</translation>
+    </message>
+    <message>
+        <source>Search the library</source>
+        <translation>搜索作品库</translation>
+    </message>
+    <message>
+        <source>Library</source>
+        <translation>作品库</translation>
+    </message>
+    <message>
+        <source>Export as {format}</source>
+        <translation>导出为 {format}</translation>
+    </message>
+    <message>
+        <source>Folder to export to</source>
+        <translation>导出到的文件夹</translation>
+    </message>
+    <message>
+        <source>Find the file …</source>
+        <translation>查找文件…</translation>
+    </message>
+    <message>
+        <source>Use these settings</source>
+        <translation>使用这些设置</translation>
+    </message>
+    <message>
+        <source>Remove from the list</source>
+        <translation>从列表中移除</translation>
+    </message>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Continue this video</source>
+        <translation>续写此视频</translation>
+    </message>
+    <message>
+        <source>Export as</source>
+        <translation>导出为</translation>
+    </message>
+    <message>
+        <source>PNG frames</source>
+        <translation>PNG 帧</translation>
+    </message>
+    <message>
+        <source>Copy the first frame</source>
+        <translation>复制首帧</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Move to trash</source>
+        <translation>移到回收站</translation>
+    </message>
+    <message>
+        <source>Where is {name}?</source>
+        <translation>{name} 在哪里？</translation>
+    </message>
+    <message>
+        <source>Nothing made yet. Every finished video is kept here.</source>
+        <translation>还没有作品。完成的视频都会保存在这里。</translation>
+    </message>
+    <message>
+        <source>No video has “{words}” in its prompt.</source>
+        <translation>没有提示词包含“{words}”的视频。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s)</source>
+        <translation>
+            <numerusform>%n 个视频</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>{chosen} of {total} selected</source>
+        <translation>已选 {chosen} 个，共 {total} 个</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation>已导出到 {name}。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) exported.</source>
+        <translation>
+            <numerusform>已导出 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>The first frame was copied.</source>
+        <translation>已复制首帧。</translation>
+    </message>
+    <message>
+        <source>That did not work: {error}</source>
+        <translation>操作未成功：{error}</translation>
+    </message>
+</context>
+<context>
+    <name>LookBackRow</name>
+    <message>
+        <source>as far as there is</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>Look back while denoising</source>
+        <translation>去噪时的回看</translation>
+    </message>
+    <message>
+        <source>Chunks each chunk sees, itself included, from the noisiest stage on.</source>
+        <translation>从噪声最大的阶段起，每个片段能看到的片段数，含自身。</translation>
+    </message>
+    <message>
+        <source>One number for each stage, noisiest first.</source>
+        <translation>每个阶段一个数字，噪声最大的在前。</translation>
+    </message>
+    <message>
+        <source>Write numbers from 1 to {}, such as 5, 4, 3, 2.</source>
+        <translation>请填写 1 到 {} 的数字，例如 5, 4, 3, 2。</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>Describe a video and press Generate</source>
+        <translation>描述一段视频，然后点击“生成”</translation>
+    </message>
+    <message>
+        <source>It appears here while it is made, one second after the other.</source>
+        <translation>视频边生成边在这里逐秒呈现。</translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>队列</translation>
+    </message>
+    <message>
+        <source>Library</source>
+        <translation>作品库</translation>
+    </message>
+    <message>
+        <source>The queue is held: nothing starts until you resume it.</source>
+        <translation>队列已暂停，点击“继续”后才会开始。</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>You are editing a queued video. Generate puts it back in its place.</source>
+        <translation>您正在编辑队列中的视频。点击“生成”会将其放回原位。</translation>
+    </message>
+    <message>
+        <source>Leave it as it was</source>
+        <translation>保持原样</translation>
+    </message>
+    <message>
+        <source>This is a finished video; the new one is being made meanwhile.</source>
+        <translation>这是已完成的视频，新视频正在同时生成。</translation>
+    </message>
+    <message>
+        <source>Show the new one</source>
+        <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>Saved: {}</source>
+        <translation>已保存：{}</translation>
+    </message>
+    <message>
+        <source>Your video is ready</source>
+        <translation>您的视频已完成</translation>
+    </message>
+    <message>
+        <source>The video could not be made</source>
+        <translation>未能生成视频</translation>
+    </message>
+    <message>
+        <source>A video is being made.</source>
+        <translation>正在生成视频。</translation>
+    </message>
+    <message>
+        <source>If you quit now, what is finished of it is kept as a video.</source>
+        <translation>如果现在退出，已完成的部分会保存为视频。</translation>
+    </message>
+    <message>
+        <source>Stop and quit</source>
+        <translation>停止并退出</translation>
+    </message>
+    <message>
+        <source>Keep making it</source>
+        <translation>继续生成</translation>
+    </message>
+</context>
+<context>
+    <name>Menus</name>
+    <message>
+        <source>&amp;Player</source>
+        <translation>播放(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;File</source>
+        <translation>文件(&amp;F)</translation>
+    </message>
+    <message>
+        <source>Open a picture or video…</source>
+        <translation>打开图片或视频…</translation>
+    </message>
+    <message>
+        <source>Paste as reference</source>
+        <translation>粘贴为参考素材</translation>
+    </message>
+    <message>
+        <source>Import a configuration…</source>
+        <translation>导入配置…</translation>
+    </message>
+    <message>
+        <source>Export the configuration…</source>
+        <translation>导出配置…</translation>
+    </message>
+    <message>
+        <source>Open the folder of videos</source>
+        <translation>打开视频文件夹</translation>
+    </message>
+    <message>
+        <source>Preferences…</source>
+        <translation>偏好设置…</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>退出</translation>
+    </message>
+    <message>
+        <source>&amp;Generate</source>
+        <translation>生成(&amp;G)</translation>
+    </message>
+    <message>
+        <source>Generate</source>
+        <translation>生成</translation>
+    </message>
+    <message>
+        <source>Generate four variations</source>
+        <translation>生成四个变体</translation>
+    </message>
+    <message>
+        <source>Pause or resume</source>
+        <translation>暂停或继续</translation>
+    </message>
+    <message>
+        <source>Stop and keep the video so far</source>
+        <translation>停止并保留已生成的部分</translation>
+    </message>
+    <message>
+        <source>Direct the next chunk…</source>
+        <translation>改变下一个片段…</translation>
+    </message>
+    <message>
+        <source>From text</source>
+        <translation>文生视频</translation>
+    </message>
+    <message>
+        <source>From an image</source>
+        <translation>图生视频</translation>
+    </message>
+    <message>
+        <source>From a video</source>
+        <translation>视频续写</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>视图(&amp;V)</translation>
+    </message>
+    <message>
+        <source>Prompt</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>队列</translation>
+    </message>
+    <message>
+        <source>Library</source>
+        <translation>作品库</translation>
+    </message>
+    <message>
+        <source>Search the library</source>
+        <translation>搜索作品库</translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation>帮助(&amp;H)</translation>
+    </message>
+    <message>
+        <source>Keyboard shortcuts</source>
+        <translation>键盘快捷键</translation>
+    </message>
+    <message>
+        <source>What this computer can run…</source>
+        <translation>这台电脑能运行什么…</translation>
+    </message>
+    <message>
+        <source>Copy diagnostics</source>
+        <translation>复制诊断信息</translation>
+    </message>
+    <message>
+        <source>Open the folder of logs</source>
+        <translation>打开日志文件夹</translation>
+    </message>
+    <message>
+        <source>About Magi Desktop</source>
+        <translation>关于 Magi Desktop</translation>
+    </message>
+</context>
+<context>
+    <name>ModeSelector</name>
+    <message>
+        <source>Text</source>
+        <translation>文字</translation>
+    </message>
+    <message>
+        <source>Make a video from words alone (Ctrl+1).</source>
+        <translation>仅凭文字生成视频 (Ctrl+1)。</translation>
+    </message>
+    <message>
+        <source>Image</source>
+        <translation>图片</translation>
+    </message>
+    <message>
+        <source>Make a picture come alive (Ctrl+2).</source>
+        <translation>让图片动起来 (Ctrl+2)。</translation>
+    </message>
+    <message>
+        <source>Video</source>
+        <translation>视频</translation>
+    </message>
+    <message>
+        <source>Go on where a video ends (Ctrl+3).</source>
+        <translation>从视频的结尾处继续 (Ctrl+3)。</translation>
+    </message>
+    <message>
+        <source>Start from</source>
+        <translation>起始素材</translation>
+    </message>
+</context>
+<context>
+    <name>ModelRow</name>
+    <message>
+        <source>How to get this model…</source>
+        <translation>如何获取此模型…</translation>
+    </message>
+    <message>
+        <source>How to get this model</source>
+        <translation>如何获取此模型</translation>
+    </message>
+    <message>
+        <source>Says where the files come from and where they belong.</source>
+        <translation>说明文件的来源和存放位置。</translation>
+    </message>
+    <message>
+        <source>&amp;Model</source>
+        <translation>模型(&amp;M)</translation>
+    </message>
+    <message>
+        <source>Larger models make better pictures and need more memory and time.</source>
+        <translation>模型越大画质越好，所需的内存和时间也越多。</translation>
+    </message>
+    <message>
+        <source>As the configuration file {} says.</source>
+        <translation>按配置文件 {} 的设定。</translation>
+    </message>
+    <message>
+        <source>Its files are not on this computer yet.</source>
+        <translation>其文件尚未在这台电脑上。</translation>
+    </message>
+    <message>
+        <source>not downloaded</source>
+        <translation>未下载</translation>
+    </message>
+    <message>
+        <source>not made yet</source>
+        <translation>尚未生成</translation>
+    </message>
+</context>
+<context>
+    <name>NoticeBar</name>
+    <message>
+        <source>Hide this message.</source>
+        <translation>隐藏此消息。</translation>
+    </message>
+    <message>
+        <source>Hide this message</source>
+        <translation>隐藏此消息</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+</context>
+<context>
+    <name>OfficialFiles</name>
+    <message>
+        <source>The file {0} cannot be written there: {1}.</source>
+        <translation>无法在该处写入文件 {0}：{1}。</translation>
+    </message>
+    <message>
+        <source>Choose another folder.</source>
+        <translation>请选择其他文件夹。</translation>
+    </message>
+</context>
+<context>
+    <name>OwnVideoBar</name>
+    <message>
+        <source>Made with this program.</source>
+        <translation>由本程序生成。</translation>
+    </message>
+    <message>
+        <source>Hide this offer</source>
+        <translation>隐藏此提示</translation>
+    </message>
+    <message>
+        <source>Just use the video as it is.</source>
+        <translation>直接使用此视频。</translation>
+    </message>
+    <message>
+        <source>Continue it</source>
+        <translation>续写</translation>
+    </message>
+    <message>
+        <source>Go on from its end with its own prompt and settings.</source>
+        <translation>用它自己的提示词和设置从结尾处继续。</translation>
+    </message>
+    <message>
+        <source>Use its settings</source>
+        <translation>使用其设置</translation>
+    </message>
+    <message>
+        <source>Compose the same video again, to make it anew or to change it.</source>
+        <translation>载入同样的内容，以便重新生成或修改。</translation>
+    </message>
+</context>
+<context>
+    <name>PassesRow</name>
+    <message>
+        <source>1, for distilled models</source>
+        <translation>1，用于蒸馏模型</translation>
+    </message>
+    <message>
+        <source>3, for base models</source>
+        <translation>3，用于基础模型</translation>
+    </message>
+    <message>
+        <source>Passes per step</source>
+        <translation>每步运算次数</translation>
+    </message>
+    <message>
+        <source>How often the network runs in each step; the kind of model decides it.</source>
+        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
+    </message>
+    <message>
+        <source>The only value that works with this model.</source>
+        <translation>此模型只能使用这个值。</translation>
+    </message>
+</context>
+<context>
+    <name>Player</name>
+    <message>
+        <source>Nothing to play yet.</source>
+        <translation>还没有可播放的内容。</translation>
+    </message>
+</context>
+<context>
+    <name>PlayerActions</name>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Play or pause the video.</source>
+        <translation>播放或暂停视频。</translation>
+    </message>
+    <message>
+        <source>One frame back</source>
+        <translation>后退一帧</translation>
+    </message>
+    <message>
+        <source>Go one frame back.</source>
+        <translation>后退一帧。</translation>
+    </message>
+    <message>
+        <source>One frame forward</source>
+        <translation>前进一帧</translation>
+    </message>
+    <message>
+        <source>Go one frame forward.</source>
+        <translation>前进一帧。</translation>
+    </message>
+    <message>
+        <source>One second back</source>
+        <translation>后退一秒</translation>
+    </message>
+    <message>
+        <source>Go one second back.</source>
+        <translation>后退一秒。</translation>
+    </message>
+    <message>
+        <source>One second forward</source>
+        <translation>前进一秒</translation>
+    </message>
+    <message>
+        <source>Go one second on.</source>
+        <translation>前进一秒。</translation>
+    </message>
+    <message>
+        <source>First frame</source>
+        <translation>首帧</translation>
+    </message>
+    <message>
+        <source>Go to the first frame.</source>
+        <translation>转到首帧。</translation>
+    </message>
+    <message>
+        <source>Last frame</source>
+        <translation>末帧</translation>
+    </message>
+    <message>
+        <source>Go to the last frame.</source>
+        <translation>转到末帧。</translation>
+    </message>
+    <message>
+        <source>Slower</source>
+        <translation>减速</translation>
+    </message>
+    <message>
+        <source>Play more slowly.</source>
+        <translation>放慢播放。</translation>
+    </message>
+    <message>
+        <source>Faster</source>
+        <translation>加速</translation>
+    </message>
+    <message>
+        <source>Play faster.</source>
+        <translation>加快播放。</translation>
+    </message>
+    <message>
+        <source>Loop</source>
+        <translation>循环</translation>
+    </message>
+    <message>
+        <source>Play again from the start when the video ends.</source>
+        <translation>播放结束后从头重播。</translation>
+    </message>
+    <message>
+        <source>Zoom in</source>
+        <translation>放大</translation>
+    </message>
+    <message>
+        <source>Enlarge the picture.</source>
+        <translation>放大画面。</translation>
+    </message>
+    <message>
+        <source>Zoom out</source>
+        <translation>缩小</translation>
+    </message>
+    <message>
+        <source>Shrink the picture.</source>
+        <translation>缩小画面。</translation>
+    </message>
+    <message>
+        <source>Compare with the reference</source>
+        <translation>与参考素材对比</translation>
+    </message>
+    <message>
+        <source>Show the reference beside the result.</source>
+        <translation>在结果旁显示参考素材。</translation>
+    </message>
+    <message>
+        <source>Rough preview</source>
+        <translation>粗略预览</translation>
+    </message>
+    <message>
+        <source>Show a rough preview of the part in work while playback waits for it.</source>
+        <translation>播放等待时，显示正在生成部分的粗略预览。</translation>
+    </message>
+    <message>
+        <source>Full screen</source>
+        <translation>全屏</translation>
+    </message>
+    <message>
+        <source>Fill the screen with the video.</source>
+        <translation>全屏显示视频。</translation>
+    </message>
+    <message>
+        <source>Copy this frame</source>
+        <translation>复制此帧</translation>
+    </message>
+    <message>
+        <source>Copy the frame shown to the clipboard.</source>
+        <translation>将显示的帧复制到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Save this frame…</source>
+        <translation>保存此帧…</translation>
+    </message>
+    <message>
+        <source>Save the frame shown as a PNG picture.</source>
+        <translation>将显示的帧保存为 PNG 图片。</translation>
+    </message>
+    <message>
+        <source>Fit</source>
+        <translation>适应</translation>
+    </message>
+    <message>
+        <source>Fit the picture into its place.</source>
+        <translation>使画面适应显示区域。</translation>
+    </message>
+    <message>
+        <source>Show every pixel as one pixel of the screen.</source>
+        <translation>每个像素对应屏幕的一个像素。</translation>
+    </message>
+    <message>
+        <source>Show every pixel twice as large.</source>
+        <translation>每个像素放大到两倍。</translation>
+    </message>
+    <message>
+        <source>Show every pixel four times as large.</source>
+        <translation>每个像素放大到四倍。</translation>
+    </message>
+</context>
+<context>
+    <name>PreferencesDialog</name>
+    <message>
+        <source>Nothing can be written to {}.</source>
+        <translation>无法写入 {}。</translation>
+    </message>
+    <message>
+        <source>Choose another folder.</source>
+        <translation>请选择其他文件夹。</translation>
+    </message>
+    <message>
+        <source>Preferences</source>
+        <translation>偏好设置</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Everything is kept already.</source>
+        <translation>所有更改均已保存。</translation>
+    </message>
+    <message>
+        <source>&amp;Appearance</source>
+        <translation>外观(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Language</source>
+        <translation>语言(&amp;L)</translation>
+    </message>
+    <message>
+        <source>&amp;Folder for videos</source>
+        <translation>视频文件夹(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Memory for frames</source>
+        <translation>帧缓存(&amp;M)</translation>
+    </message>
+    <message>
+        <source>System</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>As the system is set.</source>
+        <translation>与系统设置一致。</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Dark text on a light ground.</source>
+        <translation>浅色背景，深色文字。</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>Light text on a dark ground.</source>
+        <translation>深色背景，浅色文字。</translation>
+    </message>
+    <message>
+        <source>Appearance</source>
+        <translation>外观</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>The language of this program&apos;s window.</source>
+        <translation>本程序界面的语言。</translation>
+    </message>
+    <message>
+        <source>Folder for videos</source>
+        <translation>视频文件夹</translation>
+    </message>
+    <message>
+        <source>New videos are written here.</source>
+        <translation>新视频保存在这里。</translation>
+    </message>
+    <message>
+        <source>Choose…</source>
+        <translation>选择…</translation>
+    </message>
+    <message>
+        <source>Choose another folder for new videos.</source>
+        <translation>为新视频选择其他文件夹。</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>重置</translation>
+    </message>
+    <message>
+        <source>Write videos to the usual folder again.</source>
+        <translation>恢复使用默认的视频文件夹。</translation>
+    </message>
+    <message>
+        <source>Show a rough &amp;preview while a chunk is being denoised</source>
+        <translation>片段去噪时显示粗略预览(&amp;P)</translation>
+    </message>
+    <message>
+        <source>The preview takes little time; the finished frames replace it.</source>
+        <translation>预览耗时很少，完成的帧会取代它。</translation>
+    </message>
+    <message>
+        <source>&amp;Notify me when a video is finished</source>
+        <translation>视频完成时通知我(&amp;N)</translation>
+    </message>
+    <message>
+        <source>Only while this window is not in front.</source>
+        <translation>仅在此窗口不在前台时。</translation>
+    </message>
+    <message>
+        <source> MB</source>
+        <translation> MB</translation>
+    </message>
+    <message>
+        <source>Memory for frames</source>
+        <translation>帧缓存</translation>
+    </message>
+    <message>
+        <source>Frames beyond it are read from the file again when they are shown.</source>
+        <translation>超出缓存的帧在显示时会重新从文件读取。</translation>
+    </message>
+    <message>
+        <source>Counts from the next start on.</source>
+        <translation>下次启动后生效。</translation>
+    </message>
+</context>
+<context>
+    <name>PresetBar</name>
+    <message>
+        <source>Own settings</source>
+        <translation>自定义设置</translation>
+    </message>
+    <message>
+        <source>Preset</source>
+        <translation>预设</translation>
+    </message>
+    <message>
+        <source>Settings under a name: built in, or your own.</source>
+        <translation>已命名的设置：内置的或您自己的。</translation>
+    </message>
+    <message>
+        <source>Save as a preset</source>
+        <translation>保存为预设</translation>
+    </message>
+    <message>
+        <source>Keep the current settings under a name.</source>
+        <translation>为当前设置命名并保存。</translation>
+    </message>
+    <message>
+        <source>Presets and configuration files</source>
+        <translation>预设和配置文件</translation>
+    </message>
+    <message>
+        <source>Rename and delete presets, import and export official configurations.</source>
+        <translation>重命名和删除预设，导入和导出官方配置。</translation>
+    </message>
+    <message>
+        <source>&amp;Import a configuration…</source>
+        <translation>导入配置(&amp;I)…</translation>
+    </message>
+    <message>
+        <source>&amp;Export as a configuration…</source>
+        <translation>导出为配置(&amp;E)…</translation>
+    </message>
+    <message>
+        <source>{0} ({1} steps)</source>
+        <translation>{0}（{1} 步）</translation>
+    </message>
+    <message>
+        <source>“{0}” does not fit any more: {1}</source>
+        <translation>“{0}”已不再适用：{1}</translation>
+    </message>
+    <message>
+        <source>“{}” is in use.</source>
+        <translation>正在使用“{}”。</translation>
+    </message>
+    <message>
+        <source>Draft</source>
+        <translation>草稿</translation>
+    </message>
+    <message>
+        <source>Balanced</source>
+        <translation>均衡</translation>
+    </message>
+    <message>
+        <source>Best</source>
+        <translation>最佳</translation>
+    </message>
+    <message>
+        <source>Save</source>
+        <translation>保存</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>That is the name of a built-in preset.</source>
+        <translation>这是内置预设的名称。</translation>
+    </message>
+    <message>
+        <source>There is a preset of that name already.</source>
+        <translation>已有同名的预设。</translation>
+    </message>
+    <message>
+        <source>“{}” was replaced.</source>
+        <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>“{}” was deleted.</source>
+        <translation>已删除“{}”。</translation>
+    </message>
+    <message>
+        <source>&amp;Rename “{}”…</source>
+        <translation>重命名“{}”(&amp;R)…</translation>
+    </message>
+    <message>
+        <source>&amp;Rename the preset…</source>
+        <translation>重命名预设(&amp;R)…</translation>
+    </message>
+    <message>
+        <source>&amp;Delete “{}”</source>
+        <translation>删除“{}”(&amp;D)</translation>
+    </message>
+    <message>
+        <source>&amp;Delete the preset</source>
+        <translation>删除预设(&amp;D)</translation>
+    </message>
+    <message>
+        <source>Import a configuration</source>
+        <translation>导入配置</translation>
+    </message>
+    <message>
+        <source>Export as a configuration</source>
+        <translation>导出为配置</translation>
+    </message>
+    <message>
+        <source>Saved as {}.</source>
+        <translation>已保存为 {}。</translation>
+    </message>
+    <message>
+        <source>The settings are those of {}.</source>
+        <translation>现在的设置来自 {}。</translation>
+    </message>
+    <message>
+        <source>{} is used as it is, with the model it names.</source>
+        <translation>直接使用 {} 及其指定的模型。</translation>
+    </message>
+    <message>
+        <source>Official configurations (*.json)</source>
+        <translation>官方配置 (*.json)</translation>
+    </message>
+</context>
+<context>
+    <name>PresetList</name>
+    <message>
+        <source>It was saved by a newer version of this program.</source>
+        <translation>它由本程序的更新版本保存。</translation>
+    </message>
+    <message>
+        <source>Update this program.</source>
+        <translation>请更新本程序。</translation>
+    </message>
+    <message>
+        <source>It is damaged.</source>
+        <translation>它已损坏。</translation>
+    </message>
+    <message>
+        <source>Delete it.</source>
+        <translation>请将其删除。</translation>
+    </message>
+</context>
+<context>
+    <name>Progress</name>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Stopping after this step</source>
+        <translation>完成此步后停止</translation>
+    </message>
+    <message>
+        <source>Done in {}</source>
+        <translation>完成，用时 {}</translation>
+    </message>
+    <message>
+        <source>Stopped; the video so far is kept</source>
+        <translation>已停止，已生成的部分已保留</translation>
+    </message>
+    <message>
+        <source>Stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>Starting</source>
+        <translation>正在开始</translation>
+    </message>
+    <message>
+        <source>Decoding chunk {}</source>
+        <translation>正在解码第 {} 段</translation>
+    </message>
+    <message>
+        <source>Denoising chunk {chunk}, step {step} of {steps}</source>
+        <translation>正在去噪第 {chunk} 段，第 {step}/{steps} 步</translation>
+    </message>
+    <message>
+        <source>Starting the engine</source>
+        <translation>正在启动引擎</translation>
+    </message>
+    <message>
+        <source>Reading the reference</source>
+        <translation>正在读取参考素材</translation>
+    </message>
+    <message>
+        <source>Loading the text encoder</source>
+        <translation>正在加载文本编码器</translation>
+    </message>
+    <message>
+        <source>Reading the prompt</source>
+        <translation>正在读取提示词</translation>
+    </message>
+    <message>
+        <source>Loading the autoencoder</source>
+        <translation>正在加载自编码器</translation>
+    </message>
+    <message>
+        <source>Encoding the reference</source>
+        <translation>正在编码参考素材</translation>
+    </message>
+    <message>
+        <source>Loading the model</source>
+        <translation>正在加载模型</translation>
+    </message>
+    <message>
+        <source>Generating</source>
+        <translation>正在生成</translation>
+    </message>
+    <message>
+        <source>{} chunks</source>
+        <translation>{} 段</translation>
+    </message>
+    <message>
+        <source>{ready} of {all} chunks</source>
+        <translation>{ready}/{all} 段</translation>
+    </message>
+    <message>
+        <source>{:.1f} frames/s</source>
+        <translation>{:.1f} 帧/秒</translation>
+    </message>
+    <message>
+        <source>next chunk in {}</source>
+        <translation>下一段还需 {}</translation>
+    </message>
+    <message>
+        <source>{} left</source>
+        <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>{} s</source>
+        <translation>{} 秒</translation>
+    </message>
+    <message>
+        <source>{m} min {s:02d} s</source>
+        <translation>{m} 分 {s:02d} 秒</translation>
+    </message>
+    <message>
+        <source>{h} h {m:02d} min</source>
+        <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+</context>
+<context>
+    <name>ProgressPanel</name>
+    <message>
+        <source>Progress of the video</source>
+        <translation>视频进度</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Stop here and keep the video made so far (Esc).</source>
+        <translation>在此停止并保留已生成的视频 (Esc)。</translation>
+    </message>
+    <message>
+        <source>Stop the video</source>
+        <translation>停止生成</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Go on with the video.</source>
+        <translation>继续生成视频。</translation>
+    </message>
+    <message>
+        <source>Stand still after the current step; nothing is lost.</source>
+        <translation>当前步完成后暂停，不会丢失任何内容。</translation>
+    </message>
+</context>
+<context>
+    <name>PromptPanel</name>
+    <message>
+        <source>Prompt</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>Examples</source>
+        <translation>示例</translation>
+    </message>
+    <message>
+        <source>Take a prompt that the chosen model can do.</source>
+        <translation>选用所选模型能胜任的提示词。</translation>
+    </message>
+    <message>
+        <source>Used prompts</source>
+        <translation>用过的提示词</translation>
+    </message>
+    <message>
+        <source>Take a prompt you have used before (Alt+Up).</source>
+        <translation>选用以前用过的提示词 (Alt+Up)。</translation>
+    </message>
+    <message>
+        <source>Describe the video in English.</source>
+        <translation>请用英文描述视频。</translation>
+    </message>
+    <message>
+        <source>What is to be seen, and how does it move?</source>
+        <translation>画面中有什么？如何运动？</translation>
+    </message>
+    <message>
+        <source>What is in the picture, and how does it begin to move?</source>
+        <translation>图片中有什么？如何动起来？</translation>
+    </message>
+    <message>
+        <source>What is in the video, and how does it go on?</source>
+        <translation>视频中有什么？接下来如何？</translation>
+    </message>
+    <message>
+        <source>about {}</source>
+        <translation>约 {}</translation>
+    </message>
+    <message>
+        <source>How much of what the model can read the prompt takes, in tokens.</source>
+        <translation>提示词占模型可读长度的多少，以词元计。</translation>
+    </message>
+    <message>
+        <source>Counted with another tokenizer, since the model is not here yet.</source>
+        <translation>模型尚未就位，此数用其他分词器估算。</translation>
+    </message>
+    <message>
+        <source>Too long. Not read any more from: “{}”</source>
+        <translation>过长，从此处起不再读取：“{}”</translation>
+    </message>
+    <message>
+        <source>The model reads English only; other languages mislead it.</source>
+        <translation>模型只懂英文，其他语言会误导它。</translation>
+    </message>
+</context>
+<context>
+    <name>QualityRow</name>
+    <message>
+        <source>&amp;Quality</source>
+        <translation>质量(&amp;Q)</translation>
+    </message>
+    <message>
+        <source>More steps make a finer picture and take proportionally longer.</source>
+        <translation>步数越多画面越精细，耗时也相应增加。</translation>
+    </message>
+    <message>
+        <source>{0} · {1} steps</source>
+        <translation>{0} · {1} 步</translation>
+    </message>
+    <message>
+        <source>Moved from {0} to {1} steps, which divide into the chunks at once.</source>
+        <translation>已从 {0} 步调整为 {1} 步，以便整除并行片段数。</translation>
+    </message>
+    <message>
+        <source>Fast</source>
+        <translation>快速</translation>
+    </message>
+    <message>
+        <source>Quick</source>
+        <translation>较快</translation>
+    </message>
+    <message>
+        <source>Balanced</source>
+        <translation>均衡</translation>
+    </message>
+    <message>
+        <source>Fine</source>
+        <translation>精细</translation>
+    </message>
+</context>
+<context>
+    <name>QueueDelegate</name>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Stopping</source>
+        <translation>正在停止</translation>
+    </message>
+    <message>
+        <source>Being made</source>
+        <translation>正在生成</translation>
+    </message>
+    <message>
+        <source>Being made · {percent} %</source>
+        <translation>正在生成 · {percent}%</translation>
+    </message>
+</context>
+<context>
+    <name>QueueModel</name>
+    <message>
+        <source>It could not be made.</source>
+        <translation>未能生成。</translation>
+    </message>
+    <message>
+        <source>Interrupted: the program ended while this was being made.</source>
+        <translation>已中断：生成期间程序退出。</translation>
+    </message>
+</context>
+<context>
+    <name>QueuePanel</name>
+    <message>
+        <source>Nothing is waiting. Videos you ask for line up here.</source>
+        <translation>没有等待的视频。您要求生成的视频会在这里排队。</translation>
+    </message>
+    <message>
+        <source>Duplicate</source>
+        <translation>创建副本</translation>
+    </message>
+    <message>
+        <source>How many copies, each with its own seed?</source>
+        <translation>要多少份？各用不同的种子。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) removed.</source>
+        <translation>
+            <numerusform>已移除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>队列</translation>
+    </message>
+    <message>
+        <source>Edit</source>
+        <translation>编辑</translation>
+    </message>
+    <message>
+        <source>Duplicate …</source>
+        <translation>创建副本…</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Move up</source>
+        <translation>上移</translation>
+    </message>
+    <message>
+        <source>Move down</source>
+        <translation>下移</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Change this video before it is made.</source>
+        <translation>在生成前修改此视频。</translation>
+    </message>
+    <message>
+        <source>Line up more of it with other seeds.</source>
+        <translation>用其他种子再排入几份。</translation>
+    </message>
+    <message>
+        <source>Let a failed video wait again.</source>
+        <translation>让失败的视频重新排队。</translation>
+    </message>
+    <message>
+        <source>Make this video earlier (Alt+Up).</source>
+        <translation>提前生成此视频 (Alt+Up)。</translation>
+    </message>
+    <message>
+        <source>Make this video later (Alt+Down).</source>
+        <translation>推后生成此视频 (Alt+Down)。</translation>
+    </message>
+    <message>
+        <source>Take this video out of the queue (Del).</source>
+        <translation>将此视频移出队列 (Del)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) waiting</source>
+        <translation>
+            <numerusform>%n 个视频等待中</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Go on with the queue.</source>
+        <translation>继续处理队列。</translation>
+    </message>
+    <message>
+        <source>Stop after this</source>
+        <translation>完成后停止</translation>
+    </message>
+    <message>
+        <source>Finish the video being made and start no other.</source>
+        <translation>完成当前视频，不再开始其他视频。</translation>
+    </message>
+    <message>
+        <source>Hold</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Start no further video for now.</source>
+        <translation>暂不开始新的视频。</translation>
+    </message>
+    <message>
+        <source>The queue is held: nothing new starts.</source>
+        <translation>队列已暂停，不会开始新的视频。</translation>
+    </message>
+    <message>
+        <source>The last video was interrupted. Nothing starts until you resume.</source>
+        <translation>上一个视频被中断。点击“继续”后才会开始。</translation>
+    </message>
+</context>
+<context>
+    <name>ReferenceCard</name>
+    <message>
+        <source>Choose another file</source>
+        <translation>选择其他文件</translation>
+    </message>
+    <message>
+        <source>Choose another file.</source>
+        <translation>请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Remove the reference</source>
+        <translation>移除参考素材</translation>
+    </message>
+    <message>
+        <source>Take it out again.</source>
+        <translation>将其移除。</translation>
+    </message>
+    <message>
+        <source>Put the source in front of the result</source>
+        <translation>将源视频放在结果之前</translation>
+    </message>
+    <message>
+        <source>The file begins with the source video and goes on with the new one.</source>
+        <translation>文件以源视频开头，后接新视频。</translation>
+    </message>
+    <message>
+        <source>Use the image&apos;s shape</source>
+        <translation>使用图片的比例</translation>
+    </message>
+    <message>
+        <source>Use the video&apos;s shape</source>
+        <translation>使用视频的比例</translation>
+    </message>
+    <message>
+        <source>Make the video {width} x {height}, which comes closest.</source>
+        <translation>将视频设为最接近的 {width} x {height}。</translation>
+    </message>
+    <message>
+        <source>Uses {used} of {all} pixels.</source>
+        <translation>使用 {all} 像素中的 {used}。</translation>
+    </message>
+    <message>
+        <source>Crop</source>
+        <translation>裁剪</translation>
+    </message>
+    <message>
+        <source>Fill the video and cut off what stands over.</source>
+        <translation>填满画面，裁掉多余部分。</translation>
+    </message>
+    <message>
+        <source>Bars</source>
+        <translation>黑边</translation>
+    </message>
+    <message>
+        <source>Show all of it, with black bars where nothing is.</source>
+        <translation>完整显示，空余处补黑边。</translation>
+    </message>
+    <message>
+        <source>Stretch</source>
+        <translation>拉伸</translation>
+    </message>
+    <message>
+        <source>Distort it to the shape of the video.</source>
+        <translation>拉伸到视频的比例。</translation>
+    </message>
+    <message>
+        <source>Fit into the video</source>
+        <translation>画面适配方式</translation>
+    </message>
+</context>
+<context>
+    <name>ReferencePanel</name>
+    <message>
+        <source>Choose an image</source>
+        <translation>选择图片</translation>
+    </message>
+    <message>
+        <source>Choose a video</source>
+        <translation>选择视频</translation>
+    </message>
+    <message>
+        <source>Images</source>
+        <translation>图片</translation>
+    </message>
+    <message>
+        <source>Videos</source>
+        <translation>视频</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>所有文件 (*)</translation>
+    </message>
+    <message>
+        <source>{} was taken out.</source>
+        <translation>已移除 {}。</translation>
+    </message>
+    <message>
+        <source>Reading the file…</source>
+        <translation>正在读取文件…</translation>
+    </message>
+    <message>
+        <source>Drop a video here</source>
+        <translation>将视频拖到这里</translation>
+    </message>
+    <message>
+        <source>The new video goes on where it ends.</source>
+        <translation>新视频从它的结尾处继续。</translation>
+    </message>
+    <message>
+        <source>Drop a picture here</source>
+        <translation>将图片拖到这里</translation>
+    </message>
+    <message>
+        <source>or paste one; it becomes the first frame.</source>
+        <translation>或直接粘贴，它将成为首帧。</translation>
+    </message>
+    <message>
+        <source>Choose a picture</source>
+        <translation>选择图片</translation>
+    </message>
+    <message>
+        <source>Choose a file from this computer.</source>
+        <translation>从这台电脑选择文件。</translation>
+    </message>
+    <message>
+        <source>{} is gone. Put it back or choose another file.</source>
+        <translation>{} 已不存在。请将其放回或选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Drop it here</source>
+        <translation>拖到这里</translation>
+    </message>
+</context>
+<context>
+    <name>ScaleRow</name>
+    <message>
+        <source>Built into this model: it is distilled, and takes no other value.</source>
+        <translation>此模型已蒸馏，该值内置于模型，无法更改。</translation>
+    </message>
+</context>
+<context>
+    <name>ScrubBar</name>
+    <message>
+        <source>Position in the video</source>
+        <translation>播放位置</translation>
+    </message>
+    <message>
+        <source>{time}  ·  frame {frame}</source>
+        <translation>{time}  ·  第 {frame} 帧</translation>
+    </message>
+    <message>
+        <source>{place}, not made yet</source>
+        <translation>{place}，尚未生成</translation>
+    </message>
+</context>
+<context>
+    <name>SeedRow</name>
+    <message>
+        <source>New seed</source>
+        <translation>新种子</translation>
+    </message>
+    <message>
+        <source>Throw the dice for another seed, and keep it.</source>
+        <translation>随机换一个种子并锁定。</translation>
+    </message>
+    <message>
+        <source>Copy the seed</source>
+        <translation>复制种子</translation>
+    </message>
+    <message>
+        <source>Put the seed on the clipboard.</source>
+        <translation>将种子复制到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Keep this seed</source>
+        <translation>锁定此种子</translation>
+    </message>
+    <message>
+        <source>Locked: each video has this seed. Open: each video gets a fresh one.</source>
+        <translation>锁定：每个视频都用此种子。未锁定：每个视频用新的种子。</translation>
+    </message>
+    <message>
+        <source>The same seed with the same settings makes the same video again.</source>
+        <translation>相同的种子和设置会生成相同的视频。</translation>
+    </message>
+    <message>
+        <source>S&amp;eed</source>
+        <translation>种子(&amp;E)</translation>
+    </message>
+    <message>
+        <source>Every video gets this seed.</source>
+        <translation>每个视频都用此种子。</translation>
+    </message>
+    <message>
+        <source>The next video gets a fresh seed.</source>
+        <translation>下一个视频会用新的种子。</translation>
+    </message>
+    <message>
+        <source>Copied.</source>
+        <translation>已复制。</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsFile</name>
+    <message>
+        <source>The settings cannot be read; the usual ones are used.</source>
+        <translation>无法读取设置，已使用默认设置。</translation>
+    </message>
+    <message>
+        <source>The settings were damaged and start afresh. Kept as: {}</source>
+        <translation>设置已损坏并重新开始。旧文件保留为：{}</translation>
+    </message>
+    <message>
+        <source>The settings belong to a newer version of this program and are left alone.</source>
+        <translation>设置属于本程序的更新版本，未作改动。</translation>
+    </message>
+</context>
+<context>
+    <name>ShortcutRow</name>
+    <message>
+        <source>Shortcut steps</source>
+        <translation>快捷步</translation>
+    </message>
+    <message>
+        <source>Whether large steps come first or last, as one part of so many.</source>
+        <translation>大步在前还是在后，以几分之一表示。</translation>
+    </message>
+    <message>
+        <source>Matters for numbers of steps that divide by 3, such as 12.</source>
+        <translation>仅在步数能被 3 整除（如 12）时有作用。</translation>
+    </message>
+</context>
+<context>
+    <name>SizeRow</name>
+    <message>
+        <source>Swap width and height</source>
+        <translation>交换宽高</translation>
+    </message>
+    <message>
+        <source>Turn the picture from wide to tall or back.</source>
+        <translation>在横向与竖向画面之间切换。</translation>
+    </message>
+    <message>
+        <source>Width of the picture in pixels, a multiple of {}.</source>
+        <translation>画面宽度（像素），须为 {} 的倍数。</translation>
+    </message>
+    <message>
+        <source>&amp;Size</source>
+        <translation>尺寸(&amp;S)</translation>
+    </message>
+    <message>
+        <source>Width</source>
+        <translation>宽度</translation>
+    </message>
+    <message>
+        <source>Height</source>
+        <translation>高度</translation>
+    </message>
+    <message>
+        <source>Height of the picture in pixels, a multiple of {}.</source>
+        <translation>画面高度（像素），须为 {} 的倍数。</translation>
+    </message>
+    <message>
+        <source>{0} × {1} pixels, about as many as the model&apos;s own picture has.</source>
+        <translation>{0} × {1} 像素，与模型原生画面的像素数相近。</translation>
+    </message>
+    <message>
+        <source>Shape {}</source>
+        <translation>比例 {}</translation>
+    </message>
+    <message>
+        <source>{0} × {1} cannot be made; the nearest size is {2} × {3}.</source>
+        <translation>无法生成 {0} × {1}；最接近的尺寸是 {2} × {3}。</translation>
+    </message>
+</context>
+<context>
+    <name>StillExport</name>
+    <message>
+        <source>Save this frame</source>
+        <translation>保存此帧</translation>
+    </message>
+    <message>
+        <source>PNG picture (*.png)</source>
+        <translation>PNG 图片 (*.png)</translation>
+    </message>
+    <message>
+        <source>{name} could not be written. Choose another folder.</source>
+        <translation>无法写入 {name}。请选择其他文件夹。</translation>
+    </message>
+</context>
+<context>
+    <name>Store</name>
+    <message>
+        <source>The list of your videos was damaged. A new one was begun; the old one is kept as {name}.</source>
+        <translation>您的视频列表已损坏。已新建列表，旧列表保留为 {name}。</translation>
+    </message>
+    <message>
+        <source>The list of your videos was made by a newer version of this program. It was left alone; this version keeps its own list.</source>
+        <translation>您的视频列表由本程序的更新版本创建。它未被改动，此版本使用自己的列表。</translation>
+    </message>
+    <message>
+        <source>The program is open already. The queue of this window will not be kept.</source>
+        <translation>程序已在运行。此窗口的队列不会保存。</translation>
+    </message>
+    <message>
+        <source>The queue and the library cannot be saved in {folder}. Check that you may write there.</source>
+        <translation>无法将队列和作品库保存到 {folder}。请确认您有写入权限。</translation>
+    </message>
+    <message>
+        <source>A change to the queue or the library could not be saved. Check that the disk is not full.</source>
+        <translation>队列或作品库的更改未能保存。请确认磁盘未满。</translation>
+    </message>
+</context>
+<context>
+    <name>TokensRow</name>
+    <message>
+        <source>High quality</source>
+        <translation>高质量</translation>
+    </message>
+    <message>
+        <source>Asks for a clean, sharp picture.</source>
+        <translation>要求画面干净、清晰。</translation>
+    </message>
+    <message>
+        <source>Knows the length</source>
+        <translation>已知时长</translation>
+    </message>
+    <message>
+        <source>Tells each chunk how many more will follow.</source>
+        <translation>告诉每个片段后面还有多少段。</translation>
+    </message>
+    <message>
+        <source>Still start</source>
+        <translation>静态开场</translation>
+    </message>
+    <message>
+        <source>The first frames hardly move.</source>
+        <translation>开头几帧几乎不动。</translation>
+    </message>
+    <message>
+        <source>Lively start</source>
+        <translation>动态开场</translation>
+    </message>
+    <message>
+        <source>There is motion from the first frame on.</source>
+        <translation>从首帧开始就有运动。</translation>
+    </message>
+    <message>
+        <source>2D anime</source>
+        <translation>2D 动漫</translation>
+    </message>
+    <message>
+        <source>Drawn like an animated film.</source>
+        <translation>手绘动画风格。</translation>
+    </message>
+    <message>
+        <source>3D model</source>
+        <translation>3D 模型</translation>
+    </message>
+    <message>
+        <source>Looks like computer animation.</source>
+        <translation>电脑动画风格。</translation>
+    </message>
+    <message>
+        <source>Borders</source>
+        <translation>边框</translation>
+    </message>
+    <message>
+        <source>The token the model learned for pictures with borders.</source>
+        <translation>模型为带边框的画面学到的词元。</translation>
+    </message>
+    <message>
+        <source>Special tokens</source>
+        <translation>特殊词元</translation>
+    </message>
+</context>
+<context>
+    <name>Transport</name>
+    <message>
+        <source>Time</source>
+        <translation>时间</translation>
+    </message>
+    <message>
+        <source>Time of this frame, and length of the video.</source>
+        <translation>此帧的时间和视频的时长。</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>How fast the video plays.</source>
+        <translation>视频的播放速度。</translation>
+    </message>
+    <message>
+        <source>Zoom</source>
+        <translation>缩放</translation>
+    </message>
+    <message>
+        <source>How large the picture is.</source>
+        <translation>画面的大小。</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Fit</source>
+        <translation>适应</translation>
+    </message>
+</context>
+<context>
+    <name>Trash</name>
+    <message>
+        <source>{name} could not be moved to the trash, so it was kept.</source>
+        <translation>无法将 {name} 移到回收站，因此已保留。</translation>
+    </message>
+    <message>
+        <source>Delete it in your file manager.</source>
+        <translation>请在文件管理器中删除。</translation>
+    </message>
+    <message>
+        <source>{name} could not be put back.</source>
+        <translation>无法还原 {name}。</translation>
+    </message>
+    <message>
+        <source>Look for it in the trash.</source>
+        <translation>请在回收站中查找。</translation>
+    </message>
+</context>
+<context>
+    <name>WelcomeDialog</name>
+    <message>
+        <source>Welcome</source>
+        <translation>欢迎</translation>
+    </message>
+    <message>
+        <source>Welcome to Magi Desktop</source>
+        <translation>欢迎使用 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>Describe a scene, press Generate, and watch the video appear.</source>
+        <translation>描述一个场景，点击“生成”，看视频逐渐呈现。</translation>
+    </message>
+    <message>
+        <source>Start with the small model</source>
+        <translation>从小模型开始</translation>
+    </message>
+    <message>
+        <source>Use the model that is already here; nothing has to be downloaded.</source>
+        <translation>使用已内置的模型，无需下载。</translation>
+    </message>
+    <message>
+        <source>Ready now</source>
+        <translation>现在可用</translation>
+    </message>
+    <message>
+        <source>Larger models</source>
+        <translation>更大的模型</translation>
+    </message>
+</context>
+<context>
+    <name>WindowDialogs</name>
+    <message>
+        <source>The diagnostics are on the clipboard.</source>
+        <translation>诊断信息已复制到剪贴板。</translation>
+    </message>
+</context>
+<context>
+    <name>WindowRow</name>
+    <message>
+        <source>&amp;Chunks at once</source>
+        <translation>并行片段(&amp;C)</translation>
+    </message>
+    <message>
+        <source>How many seconds of video are worked on together.</source>
+        <translation>同时处理多少秒的视频。</translation>
+    </message>
+    <message>
+        <source>One at a time: the first second comes soonest, in the least memory.</source>
+        <translation>逐段处理：首秒出现最快，占用内存最少。</translation>
+    </message>
+    <message>
+        <source>{} overlap: a later first second, then a faster flow on a GPU.</source>
+        <translation>{} 段重叠：首秒稍晚，之后在 GPU 上更快。</translation>
+    </message>
+    <message>
+        <source>{} overlap: the latest first second, and the most memory.</source>
+        <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
+    </message>
+</context>
+<context>
+    <name>_ModelRow</name>
+    <message>
+        <source>Use it</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>How to get it</source>
+        <translation>如何获取</translation>
+    </message>
+    <message>
+        <source>Start with {}.</source>
+        <translation>从 {} 开始。</translation>
+    </message>
+    <message>
+        <source>Where the files of {} belong.</source>
+        <translation>{} 的文件应放在哪里。</translation>
+    </message>
+    <message>
+        <source>on this computer</source>
+        <translation>已在这台电脑上</translation>
+    </message>
+    <message>
+        <source>{} to download</source>
+        <translation>需下载 {}</translation>
+    </message>
+    <message>
+        <source>Fits this graphics card.</source>
+        <translation>这块显卡可以运行。</translation>
+    </message>
+    <message>
+        <source>Runs on the processor, very slowly.</source>
+        <translation>在处理器上运行，非常慢。</translation>
+    </message>
+    <message>
+        <source>Needs about {} of memory.</source>
+        <translation>约需 {} 内存。</translation>
+    </message>
+    <message>
+        <source>There is not enough space on the disk.</source>
+        <translation>磁盘空间不足。</translation>
+    </message>
+    <message>
+        <source>Whether it fits is not known.</source>
+        <translation>尚不清楚能否运行。</translation>
+    </message>
+    <message>
+        <source>Put the folder “ckpt” of {0} (huggingface.co) into the folder below, and beside it special_tokens.npz of {1} (github.com).</source>
+        <translation>请将 {0} (huggingface.co) 的“ckpt”文件夹放入下面的文件夹，并在旁边放上 {1} (github.com) 的 special_tokens.npz。</translation>
+    </message>
+    <message>
+        <source>Open folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+    <message>
+        <source>Make the folder if need be and show it.</source>
+        <translation>显示该文件夹，必要时先创建。</translation>
+    </message>
+    <message>
+        <source>Copy path</source>
+        <translation>复制路径</translation>
+    </message>
+    <message>
+        <source>Put the folder&apos;s path on the clipboard.</source>
+        <translation>将文件夹路径复制到剪贴板。</translation>
+    </message>
+</context>
+<context>
+    <name>_NameEditor</name>
+    <message>
+        <source>Name of the preset</source>
+        <translation>预设名称</translation>
+    </message>
+    <message>
+        <source>A name you will recognise the settings by.</source>
+        <translation>便于您认出这些设置的名称。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Leave the presets as they are.</source>
+        <translation>保持预设不变。</translation>
+    </message>
+    <message>
+        <source>Keep it under this name.</source>
+        <translation>以此名称保存。</translation>
+    </message>
+</context>
+<context>
+    <name>_ThisComputer</name>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
+    </message>
+    <message>
+        <source>Looking at what is there…</source>
+        <translation>正在查看硬件…</translation>
+    </message>
+    <message>
+        <source>not known</source>
+        <translation>未知</translation>
+    </message>
+    <message>
+        <source>none that can be used; the processor does the work</source>
+        <translation>没有可用的显卡，由处理器运算</translation>
+    </message>
+    <message>
+        <source>{0}, {1}</source>
+        <translation>{0},{1}</translation>
+    </message>
+    <message>
+        <source>Graphics card</source>
+        <translation>显卡</translation>
+    </message>
+    <message>
+        <source>Processor</source>
+        <translation>处理器</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>磁盘</translation>
+    </message>
+    <message>
+        <source>{} free</source>
+        <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>This computer could not be examined. The small model runs all the same.</source>
+        <translation>无法检测这台电脑。小模型照样可以运行。</translation>
+    </message>
+</context>
+</TS>
