@@ -9,6 +9,9 @@ from typing import Any, Generic, TypeVar
 import shiboken6
 from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal, Slot
 
+from magi_desktop.engine_words import translated_error
+from magi_engine.errors import MagiError
+
 logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
@@ -39,6 +42,8 @@ class Task(QObject, Generic[_Result]):
         _under_way.discard(self)
         if self.cancelled or not shiboken6.isValid(self._owner):
             return
+        if isinstance(error, MagiError):
+            error = translated_error(error)
         if error is None:
             if self._then is not None:
                 self._then(result)

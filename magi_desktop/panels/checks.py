@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.panels.values import settings_request
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
@@ -37,8 +38,8 @@ def judge(draft: Draft) -> Verdict:
         request = draft.request() if ready else settings_request(draft.settings)
         merged = validate(request, own)
     except MagiError as error:
-        return Verdict(error, ())
-    return Verdict(None, tuple(warnings_for(merged, own)))
+        return Verdict(translated_error(error), ())
+    return Verdict(None, tuple(translated(s) for s in warnings_for(merged, own)))
 
 
 class Checks(QWidget):

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
+from magi_desktop.engine_words import translated_error
 from magi_desktop.settings import Preferences
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
@@ -135,7 +136,7 @@ class Controller(QObject):
         named = error if isinstance(error, MagiError) else MagiError(str(error))
         item, self._current = self._current, None
         if item is not None:
-            self._queue.mark_failed(item.id, f"{named.message} {named.hint}".strip())
+            self._queue.mark_failed(item.id, str(named))
         self.failed.emit(named)
         self._go_on()
 
@@ -147,10 +148,10 @@ class Controller(QObject):
             self._library.add(event.path, request, complete=isinstance(event, Finished))
         item, self._current = self._current, None
         if isinstance(event, Failed):
+            error = translated_error(event.error)
             if item is not None:
-                message = f"{event.error.message} {event.error.hint}".strip()
-                self._queue.mark_failed(item.id, message)
-            self.failed.emit(event.error)
+                self._queue.mark_failed(item.id, str(error))
+            self.failed.emit(error)
         elif item is not None:
             self._queue.mark_done(item.id)
         self._go_on()

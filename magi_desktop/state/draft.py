@@ -224,10 +224,7 @@ class Draft(QObject):
         """
         chosen, reference, prompt = self._settings, self.reference, self.prompt.strip()
         if self._mode is not Mode.T2V and reference is None:
-            what = "an image" if self._mode is Mode.I2V else "a video"
-            raise InvalidRequestError(
-                f"This mode starts from {what}.", f"Drop {what} onto the window or choose a file."
-            )
+            raise _missing_reference(self._mode)
         fps = chosen.fps or self.config.runtime_config.fps
         parts = {} if reference is None else _reference_fields(reference)
         return GenerationRequest(
@@ -343,6 +340,16 @@ class Draft(QObject):
             for name in ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
         }
         return dataclasses.replace(own, **{**kept, **values})
+
+
+def _missing_reference(mode: Mode) -> InvalidRequestError:
+    if mode is Mode.I2V:
+        return InvalidRequestError(
+            "This mode starts from an image.", "Drop an image onto the window or choose a file."
+        )
+    return InvalidRequestError(
+        "This mode starts from a video.", "Drop a video onto the window or choose a file."
+    )
 
 
 def _prompt_changes(saved: object) -> tuple[PromptChange, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import configuration
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
@@ -165,7 +166,8 @@ class JobState(QObject):
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):
                 self.preview_ready.emit(index, frames)
-            case Notice(message=message):
+            case Notice(message=english):
+                message = translated(english)
                 self.notices.append(message)
                 self.noticed.emit(message)
             case Paused():
@@ -230,7 +232,7 @@ class JobState(QObject):
             case Cancelled():
                 self.phase = Phase.CANCELLED
             case Failed(error=error):
-                self.phase, self.error = Phase.FAILED, error
+                self.phase, self.error = Phase.FAILED, translated_error(error)
         if not isinstance(event, Finished):
             self.chunks = [c for c in self.chunks if c.state is ChunkPhase.READY]
         self._emit_changed()

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from magi_desktop.engine_words import translated_error
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
@@ -104,7 +105,7 @@ class NoticeBar(QFrame):
 
     def say_error(self, error: MagiError) -> None:
         """Show an error: what is wrong and what to do."""
-        self.say(f"{error.message} {error.hint}".strip(), Tone.ERROR)
+        self.say(str(translated_error(error)), Tone.ERROR)
 
     def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
         """Say what was done, with a button to undo it for a while."""

@@ -340,6 +340,277 @@
     </message>
 </context>
 <context>
+    <name>Engine</name>
+    <message>
+        <source>This mode starts from an image.</source>
+        <translation>此模式从图片开始。</translation>
+    </message>
+    <message>
+        <source>Drop an image onto the window or choose a file.</source>
+        <translation>请将图片拖到窗口上或选择文件。</translation>
+    </message>
+    <message>
+        <source>This mode starts from a video.</source>
+        <translation>此模式从视频开始。</translation>
+    </message>
+    <message>
+        <source>Drop a video onto the window or choose a file.</source>
+        <translation>请将视频拖到窗口上或选择文件。</translation>
+    </message>
+    <message>
+        <source>The folder for videos cannot be made: {a}</source>
+        <translation>无法创建视频文件夹：{a}</translation>
+    </message>
+    <message>
+        <source>Choose another in the preferences.</source>
+        <translation>请在偏好设置中另选一个。</translation>
+    </message>
+    <message>
+        <source>{a} is not a video.</source>
+        <translation>{a} 不是视频。</translation>
+    </message>
+    <message>
+        <source>It may be damaged.</source>
+        <translation>它可能已损坏。</translation>
+    </message>
+    <message>
+        <source>There is no file {a}.</source>
+        <translation>没有文件 {a}。</translation>
+    </message>
+    <message>
+        <source>Check the name and the folder.</source>
+        <translation>请检查文件名和文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} is a folder, not a file.</source>
+        <translation>{a} 是文件夹，不是文件。</translation>
+    </message>
+    <message>
+        <source>Choose a file in it.</source>
+        <translation>请选择其中的文件。</translation>
+    </message>
+    <message>
+        <source>{a} is empty.</source>
+        <translation>{a} 是空文件。</translation>
+    </message>
+    <message>
+        <source>Choose another file.</source>
+        <translation>请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>{a} cannot be read.</source>
+        <translation>无法读取 {a}。</translation>
+    </message>
+    <message>
+        <source>Check that you have permission to open it.</source>
+        <translation>请检查您是否有权打开它。</translation>
+    </message>
+    <message>
+        <source>{a} is not an image or a video that can be read.</source>
+        <translation>{a} 不是可读取的图片或视频。</translation>
+    </message>
+    <message>
+        <source>{a} is not an image that can be read.</source>
+        <translation>{a} 不是可读取的图片。</translation>
+    </message>
+    <message>
+        <source>It may be damaged or in an unknown format: choose another file.</source>
+        <translation>它可能已损坏或格式未知：请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>{a} holds no frame that can be read.</source>
+        <translation>{a} 中没有可读取的画面。</translation>
+    </message>
+    <message>
+        <source>It may be damaged or cut off: choose another video.</source>
+        <translation>它可能已损坏或不完整：请选择其他视频。</translation>
+    </message>
+    <message>
+        <source>{a} holds no video track.</source>
+        <translation>{a} 中没有视频轨道。</translation>
+    </message>
+    <message>
+        <source>{a} has more than {b} million pixels.</source>
+        <translation>{a} 的像素超过 {b} 百万。</translation>
+    </message>
+    <message>
+        <source>Scale it down first: a video frame needs far fewer.</source>
+        <translation>请先缩小：视频画面不需要这么多像素。</translation>
+    </message>
+    <message>
+        <source>{a} is only {b}x{c} pixels.</source>
+        <translation>{a} 只有 {b}x{c} 像素。</translation>
+    </message>
+    <message>
+        <source>Choose a picture of at least {a}x{b}.</source>
+        <translation>请选择至少 {a}x{b} 的图片。</translation>
+    </message>
+    <message>
+        <source>{a} has only {b} frames at {c} frames/s in this part.</source>
+        <translation>{a} 的这一部分在 {c} 帧/秒下只有 {b} 帧。</translation>
+    </message>
+    <message>
+        <source>A video can start from {a} frames or more: choose a longer part or clip.</source>
+        <translation>至少需要 {a} 帧才能开始：请选择更长的部分或视频。</translation>
+    </message>
+    <message>
+        <source>{a} cannot be written in {b}.</source>
+        <translation>无法在 {b} 中写入 {a}。</translation>
+    </message>
+    <message>
+        <source>Choose a folder you may write to.</source>
+        <translation>请选择您可以写入的文件夹。</translation>
+    </message>
+    <message>
+        <source>There is no folder {a}.</source>
+        <translation>没有文件夹 {a}。</translation>
+    </message>
+    <message>
+        <source>Create it or choose another.</source>
+        <translation>请创建它或另选一个。</translation>
+    </message>
+    <message>
+        <source>No space is left to write {a}.</source>
+        <translation>空间不足，无法写入 {a}。</translation>
+    </message>
+    <message>
+        <source>Free some space or use another disk.</source>
+        <translation>请腾出一些空间或使用其他磁盘。</translation>
+    </message>
+    <message>
+        <source>The disk is full.</source>
+        <translation>磁盘已满。</translation>
+    </message>
+    <message>
+        <source>Free some space; what was finished so far has been kept.</source>
+        <translation>请腾出一些空间；已完成的部分已保留。</translation>
+    </message>
+    <message>
+        <source>The engine has stopped unexpectedly.</source>
+        <translation>引擎意外停止。</translation>
+    </message>
+    <message>
+        <source>Try again; if it happens again, report it with the log.</source>
+        <translation>请重试；如再次发生，请附上日志报告。</translation>
+    </message>
+    <message>
+        <source>The system has ended the engine, most likely because the memory ran out.</source>
+        <translation>系统结束了引擎，很可能是内存不足。</translation>
+    </message>
+    <message>
+        <source>Close other programs or choose a smaller size, then try again.</source>
+        <translation>请关闭其他程序或选择更小的尺寸，然后重试。</translation>
+    </message>
+    <message>
+        <source>The engine could not be started.</source>
+        <translation>无法启动引擎。</translation>
+    </message>
+    <message>
+        <source>Close other programs, then try again.</source>
+        <translation>请关闭其他程序，然后重试。</translation>
+    </message>
+    <message>
+        <source>Something unexpected went wrong ({a}).</source>
+        <translation>发生意外错误（{a}）。</translation>
+    </message>
+    <message>
+        <source>Please report it with the details from the log.</source>
+        <translation>请附上日志详情报告此问题。</translation>
+    </message>
+    <message>
+        <source>There is not enough memory for this video.</source>
+        <translation>内存不足，无法制作此视频。</translation>
+    </message>
+    <message>
+        <source>Choose a smaller size, a smaller window or a smaller model.</source>
+        <translation>请选择更小的尺寸、窗口或模型。</translation>
+    </message>
+    <message>
+        <source>{a} needs {b} GB of memory on {c}, but only {d} GB are free.</source>
+        <translation>{a} 在 {c} 上需要 {b} GB 内存，但只有 {d} GB 可用。</translation>
+    </message>
+    <message>
+        <source>Close other programs, or choose a smaller model or another device.</source>
+        <translation>请关闭其他程序，或选择更小的模型或其他设备。</translation>
+    </message>
+    <message>
+        <source>The prompt has {a} tokens; only the first {b} of them count.</source>
+        <translation>提示词有 {a} 个词元，只有前 {b} 个有效。</translation>
+    </message>
+    <message>
+        <source>Chunk {a} has already started; the new prompt applies from chunk {b} on.</source>
+        <translation>片段 {a} 已开始；新提示词从片段 {b} 起生效。</translation>
+    </message>
+    <message>
+        <source>The prompt stays as it was: no chunk is left that has not started.</source>
+        <translation>提示词保持不变：没有尚未开始的片段了。</translation>
+    </message>
+    <message>
+        <source>This model usually wants {a} steps; {b} may look unfinished.</source>
+        <translation>此模型通常需要 {a} 步；{b} 步可能显得未完成。</translation>
+    </message>
+    <message>
+        <source>8 steps are noisy with an fp8 model; 16 look better.</source>
+        <translation>fp8 模型用 8 步噪点较多；16 步效果更好。</translation>
+    </message>
+    <message>
+        <source>A video cannot be {a} seconds long.</source>
+        <translation>视频长度不能是 {a} 秒。</translation>
+    </message>
+    <message>
+        <source>Ask for more than 0 seconds.</source>
+        <translation>请设置大于 0 秒。</translation>
+    </message>
+    <message>
+        <source>A prompt is given for chunk {a}, but the video ends with chunk {b}.</source>
+        <translation>为片段 {a} 设置了提示词，但视频到片段 {b} 就结束了。</translation>
+    </message>
+    <message>
+        <source>Choose an earlier chunk or a longer video.</source>
+        <translation>请选择更早的片段或更长的视频。</translation>
+    </message>
+    <message>
+        <source>A video without an end cannot look back without a limit.</source>
+        <translation>没有结尾的视频不能无限回看。</translation>
+    </message>
+    <message>
+        <source>Set a KV range, for example 5,4,3,2, or a length.</source>
+        <translation>请设置 KV 范围（例如 5，4，3，2）或长度。</translation>
+    </message>
+    <message>
+        <source>{a} carries no settings of this program.</source>
+        <translation>{a} 中没有本程序的设置。</translation>
+    </message>
+    <message>
+        <source>Choose a video that was generated with it.</source>
+        <translation>请选择用本程序生成的视频。</translation>
+    </message>
+    <message>
+        <source>There is no model called {a}.</source>
+        <translation>没有名为 {a} 的模型。</translation>
+    </message>
+    <message>
+        <source>Known models: {a}.</source>
+        <translation>已知模型：{a}。</translation>
+    </message>
+    <message>
+        <source>{a} has not been made on this machine yet.</source>
+        <translation>{a} 尚未在此电脑上制作。</translation>
+    </message>
+    <message>
+        <source>{a} is damaged, incomplete or cannot be read.</source>
+        <translation>{a} 已损坏、不完整或无法读取。</translation>
+    </message>
+    <message>
+        <source>{a} is not complete, its {b} cannot be used: {c}.</source>
+        <translation>{a} 不完整，无法使用其 {b}：{c}。</translation>
+    </message>
+    <message>
+        <source>Download the model, or give the folder of models that holds it.</source>
+        <translation>请下载该模型，或指定存放它的模型文件夹。</translation>
+    </message>
+</context>
+<context>
     <name>ErrorDialog</name>
     <message>
         <source>Something went wrong</source>

@@ -1,0 +1,143 @@
+"""The engine's sentences in the language of the window.
+
+The engine speaks English and knows nothing of translations. What it says is recognised here by its
+pattern; a sentence that is not in the table stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from functools import lru_cache
+
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+
+from magi_engine.errors import MagiError
+
+SENTENCES = (
+    # The window's own, raised where there is no QObject to translate them.
+    QT_TRANSLATE_NOOP("Engine", "This mode starts from an image."),
+    QT_TRANSLATE_NOOP("Engine", "Drop an image onto the window or choose a file."),
+    QT_TRANSLATE_NOOP("Engine", "This mode starts from a video."),
+    QT_TRANSLATE_NOOP("Engine", "Drop a video onto the window or choose a file."),
+    QT_TRANSLATE_NOOP("Engine", "The folder for videos cannot be made: {a}"),
+    QT_TRANSLATE_NOOP("Engine", "Choose another in the preferences."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not a video."),
+    QT_TRANSLATE_NOOP("Engine", "It may be damaged."),
+    # The engine's.
+    QT_TRANSLATE_NOOP("Engine", "There is no file {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Check the name and the folder."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is a folder, not a file."),
+    QT_TRANSLATE_NOOP("Engine", "Choose a file in it."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is empty."),
+    QT_TRANSLATE_NOOP("Engine", "Choose another file."),
+    QT_TRANSLATE_NOOP("Engine", "{a} cannot be read."),
+    QT_TRANSLATE_NOOP("Engine", "Check that you have permission to open it."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not an image or a video that can be read."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not an image that can be read."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "It may be damaged or in an unknown format: choose another file."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "{a} holds no frame that can be read."),
+    QT_TRANSLATE_NOOP("Engine", "It may be damaged or cut off: choose another video."),
+    QT_TRANSLATE_NOOP("Engine", "{a} holds no video track."),
+    QT_TRANSLATE_NOOP("Engine", "{a} has more than {b} million pixels."),
+    QT_TRANSLATE_NOOP("Engine", "Scale it down first: a video frame needs far fewer."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is only {b}x{c} pixels."),
+    QT_TRANSLATE_NOOP("Engine", "Choose a picture of at least {a}x{b}."),
+    QT_TRANSLATE_NOOP("Engine", "{a} has only {b} frames at {c} frames/s in this part."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "A video can start from {a} frames or more: choose a longer part or clip."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "{a} cannot be written in {b}."),
+    QT_TRANSLATE_NOOP("Engine", "Choose a folder you may write to."),
+    QT_TRANSLATE_NOOP("Engine", "There is no folder {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Create it or choose another."),
+    QT_TRANSLATE_NOOP("Engine", "No space is left to write {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Free some space or use another disk."),
+    QT_TRANSLATE_NOOP("Engine", "The disk is full."),
+    QT_TRANSLATE_NOOP("Engine", "Free some space; what was finished so far has been kept."),
+    QT_TRANSLATE_NOOP("Engine", "The engine has stopped unexpectedly."),
+    QT_TRANSLATE_NOOP("Engine", "Try again; if it happens again, report it with the log."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The system has ended the engine, most likely because the memory ran out."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Close other programs or choose a smaller size, then try again."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The engine could not be started."),
+    QT_TRANSLATE_NOOP("Engine", "Close other programs, then try again."),
+    QT_TRANSLATE_NOOP("Engine", "Something unexpected went wrong ({a})."),
+    QT_TRANSLATE_NOOP("Engine", "Please report it with the details from the log."),
+    QT_TRANSLATE_NOOP("Engine", "There is not enough memory for this video."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Choose a smaller size, a smaller window or a smaller model."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "{a} needs {b} GB of memory on {c}, but only {d} GB are free."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Close other programs, or choose a smaller model or another device."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The prompt has {a} tokens; only the first {b} of them count."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Chunk {a} has already started; the new prompt applies from chunk {b} on."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The prompt stays as it was: no chunk is left that has not started."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "This model usually wants {a} steps; {b} may look unfinished."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "8 steps are noisy with an fp8 model; 16 look better."),
+    QT_TRANSLATE_NOOP("Engine", "A video cannot be {a} seconds long."),
+    QT_TRANSLATE_NOOP("Engine", "Ask for more than 0 seconds."),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "A prompt is given for chunk {a}, but the video ends with chunk {b}.",
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Choose an earlier chunk or a longer video."),
+    QT_TRANSLATE_NOOP("Engine", "A video without an end cannot look back without a limit."),
+    QT_TRANSLATE_NOOP("Engine", "Set a KV range, for example 5,4,3,2, or a length."),
+    QT_TRANSLATE_NOOP("Engine", "{a} carries no settings of this program."),
+    QT_TRANSLATE_NOOP("Engine", "Choose a video that was generated with it."),
+    QT_TRANSLATE_NOOP("Engine", "There is no model called {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Known models: {a}."),
+    QT_TRANSLATE_NOOP("Engine", "{a} has not been made on this machine yet."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "{a} is not complete, its {b} cannot be used: {c}."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Download the model, or give the folder of models that holds it."
+    ),
+)  # fmt: skip
+"""Everything that is translated; braces stand for what the engine fills in."""
+
+
+def translated(sentence: str) -> str:
+    """A sentence of the engine in the window's language, or as it is if it is not known."""
+    for pattern, template in _patterns():
+        match = pattern.fullmatch(sentence)
+        if match is not None:
+            return QCoreApplication.translate("Engine", template).format(**match.groupdict())
+    return sentence
+
+
+def translated_error(error: MagiError) -> MagiError:
+    """A copy of an error whose message and hint are in the window's language."""
+    result = copy.copy(error)
+    result.message, result.hint = translated(error.message), translated(error.hint)
+    return result
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """What each sentence looks like when it is filled in; those with the most text first."""
+    by_text = sorted(SENTENCES, key=lambda s: len(re.sub(r"\{\w\}", "", s)), reverse=True)
+    return [
+        (re.compile(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>.+?)", re.escape(s)), re.DOTALL), s)
+        for s in by_text
+    ]
