@@ -119,7 +119,7 @@ class MainWindow(QMainWindow):
         left.setMinimumWidth(300)
 
         centre = _column(self.notice, self.player, self.progress, stretch=self.player)
-        centre.setMinimumWidth(420)
+        centre.setMinimumWidth(396)
 
         self.side = QTabWidget(self)
         self.side.addTab(self.queue, self.tr("Queue"))
@@ -138,6 +138,7 @@ class MainWindow(QMainWindow):
         margins.addWidget(self.splitter)
         self.setCentralWidget(frame)
         self._follow_mode(self.workshop.draft.mode)
+        self.prompt.field.setFocus()
 
     def _wire(self) -> None:
         shop = self.workshop

@@ -122,6 +122,7 @@ class Session:
         self.until(lambda: QApplication.activeModalWidget() is not None)
         self.wait(settle_ms)
         shown = QApplication.activeModalWidget()
+        assert shown is not None
         self.shot(name, shown)
         shown.close()
         self.wait(100)

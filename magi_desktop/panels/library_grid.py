@@ -304,7 +304,7 @@ class CardDelegate(QStyledItemDelegate):
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         shape = rounded(card.adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_M)
         if selected or hovered:
-            painter.fillPath(shape, QColor(k.accent_soft if selected else k.surface_sunken))
+            painter.fillPath(shape, QColor(k.accent_soft if selected else k.surface_hover))
         if selected or state & QStyle.StateFlag.State_HasFocus:
             painter.strokePath(shape, QPen(QColor(k.accent), 1.5))
 

@@ -207,7 +207,7 @@ def _ground(painter: QPainter, card: QRect, state: QStyle.StateFlag, running: bo
     selected = bool(state & QStyle.StateFlag.State_Selected)
     focused = bool(state & QStyle.StateFlag.State_HasFocus)
     hovered = bool(state & QStyle.StateFlag.State_MouseOver)
-    ground = k.accent_soft if selected else k.surface_sunken if hovered or running else k.surface
+    ground = k.accent_soft if selected else k.surface_hover if hovered or running else k.surface
     shape = rounded(QRectF(card).adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_M)
     painter.fillPath(shape, QColor(ground))
     if focused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from magi_desktop.player.actions import PlayerActions
@@ -68,8 +68,14 @@ class Transport(QFrame):
         row.addStretch(1)
         row.addWidget(self.speed_button)
         row.addWidget(self.zoom_button)
+        buttons = {}
         for action in (a.preview, a.compare, a.copy_frame, a.save_frame, a.full_screen):
-            row.addWidget(self._button(action))
+            buttons[action] = self._button(action)
+            row.addWidget(buttons[action])
+        self._row = row
+        # In this order, where there is little room; the menu has all of them.
+        self._first_to_go = [buttons[a.save_frame], buttons[a.copy_frame]]
+        self._first_to_go += [self.speed_button, self.zoom_button]
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_1, 0, t.SPACE_1, 0)
         column.setSpacing(0)
@@ -120,6 +126,19 @@ class Transport(QFrame):
     def _choose_speed(self, action: QAction) -> None:
         self.speed_chosen.emit(action.data())
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        room = self.contentsRect().width() - 2 * t.SPACE_2
+        for button in self._first_to_go:
+            button.show()
+        for button in self._first_to_go:
+            if self._row.minimumSize().width() <= room:
+                return
+            button.hide()
+
     # What is shown
 
     def set_playing(self, playing: bool) -> None:
@@ -137,6 +156,7 @@ class Transport(QFrame):
         widest = self.time_label.fontMetrics().horizontalAdvance("0" * len(text))
         if self.time_label.minimumWidth() < widest:
             self.time_label.setMinimumWidth(widest)  # else the row moves with every frame
+            self._make_room()
 
     def set_speed(self, speed: float) -> None:
         """Show the speed."""

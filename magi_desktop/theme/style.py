@@ -145,7 +145,7 @@ QPushButton[kind="primary"]:focus {{ border: 2px solid {k.text}; }}
 QPushButton[kind="primary"]:disabled {{ background: {k.surface_sunken}; border-color: {k.border};
     color: {k.border_strong}; }}
 QPushButton[kind="quiet"] {{ background: transparent; border-color: transparent; }}
-QPushButton[kind="quiet"]:hover {{ background: {k.surface_sunken}; }}
+QPushButton[kind="quiet"]:hover {{ background: {k.surface_hover}; }}
 QPushButton[kind="quiet"]:focus {{ border: 2px solid {k.accent}; }}
 QPushButton[kind="danger"] {{ color: {k.error}; }}
 QPushButton::menu-indicator {{ image: none; width: 0; }}
@@ -153,7 +153,7 @@ QPushButton::menu-indicator {{ image: none; width: 0; }}
 QToolButton {{ background: transparent; border: 1px solid transparent;
     border-radius: {t.RADIUS_M}px; padding: {t.SPACE_1}px; }}
 QToolButton[kind="icon"] {{ min-width: 22px; min-height: 22px; }}
-QToolButton:hover {{ background: {k.surface_sunken}; }}
+QToolButton:hover {{ background: {k.surface_hover}; }}
 QToolButton:pressed {{ background: {k.border}; }}
 QToolButton:checked {{ background: {k.accent_soft}; border-color: {k.accent}; }}
 QToolButton:focus {{ border-color: {k.accent}; }}
@@ -200,6 +200,9 @@ QSlider::sub-page:horizontal {{ background: {k.accent}; border-radius: 2px; }}
 QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-radius: 7px;
     background: {k.surface_raised}; border: 2px solid {k.accent}; }}
 QSlider::handle:horizontal:focus {{ background: {k.accent}; }}
+QSlider::sub-page:horizontal:disabled {{ background: {k.border_strong}; }}
+QSlider::handle:horizontal:disabled {{ background: {k.window};
+    border-color: {k.border_strong}; }}
 
 QProgressBar {{ background: {k.surface_sunken}; border: none; border-radius: 3px;
     min-height: 6px; max-height: 6px; text-align: center; color: transparent; }}
@@ -209,7 +212,7 @@ QScrollArea {{ border: none; background: transparent; }}
 QScrollArea > QWidget > QWidget {{ background: transparent; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
-QScrollBar::handle {{ background: {k.border_strong}; border-radius: 3px; margin: 2px; }}
+QScrollBar::handle {{ background: {k.scroll}; border-radius: 3px; margin: 2px; }}
 QScrollBar::handle:vertical {{ min-height: 32px; }}
 QScrollBar::handle:horizontal {{ min-width: 32px; }}
 QScrollBar::handle:hover {{ background: {k.text_muted}; }}
@@ -220,13 +223,13 @@ QListView, QTreeView, QTableView {{ background: {k.surface}; color: {k.text};
     border: 1px solid {k.border}; border-radius: {t.RADIUS_M}px; outline: none; }}
 QListView::item:selected, QTreeView::item:selected {{ background: {k.accent_soft};
     color: {k.text}; }}
-QListView::item:hover, QTreeView::item:hover {{ background: {k.surface_sunken}; }}
+QListView::item:hover, QTreeView::item:hover {{ background: {k.surface_hover}; }}
 QHeaderView::section {{ background: {k.surface_sunken}; color: {k.text_muted}; border: none;
     padding: {t.SPACE_1}px {t.SPACE_2}px; }}
 
 QMenuBar {{ background: {k.window}; color: {k.text}; }}
 QMenuBar::item {{ padding: {t.SPACE_1}px {t.SPACE_2}px; border-radius: {t.RADIUS_S}px; }}
-QMenuBar::item:selected {{ background: {k.surface_sunken}; }}
+QMenuBar::item:selected {{ background: {k.surface_hover}; }}
 QMenu {{ background: {k.surface_raised}; color: {k.text}; border: 1px solid {k.border};
     padding: {t.SPACE_1}px; }}
 QMenu::item {{ padding: 6px {t.SPACE_5}px 6px {t.SPACE_3}px; border-radius: {t.RADIUS_S}px; }}

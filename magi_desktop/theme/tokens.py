@@ -28,8 +28,12 @@ class Tokens:
     surface: str
     surface_raised: str
     surface_sunken: str
+    surface_hover: str
+    """The ground of what the pointer is on, or what runs: a step off window and surface."""
     border: str
     border_strong: str
+    scroll: str
+    """Handles of scroll bars at rest, which should not draw the eye."""
     text: str
     text_muted: str
     text_on_accent: str
@@ -56,8 +60,10 @@ LIGHT = Tokens(
     surface="#ffffff",
     surface_raised="#ffffff",
     surface_sunken="#eceef3",
+    surface_hover="#e7eaf0",
     border="#d9dde6",
     border_strong="#838ca0",
+    scroll="#bcc3d0",
     text="#1a1d26",
     text_muted="#5a6375",
     text_on_accent="#ffffff",
@@ -80,8 +86,10 @@ DARK = Tokens(
     surface="#1b1e25",
     surface_raised="#262a34",
     surface_sunken="#101216",
+    surface_hover="#272b36",
     border="#2d323d",
     border_strong="#6b7487",
+    scroll="#434a59",
     text="#e9ebf1",
     text_muted="#a0a9ba",
     text_on_accent="#ffffff",

@@ -31,7 +31,8 @@ def contrast(first: str, second: str) -> float:
 
 @pytest.mark.parametrize("k", [LIGHT, DARK], ids=["light", "dark"])
 def test_every_pair_of_text_and_ground_can_be_read(k: Tokens) -> None:
-    grounds = (k.window, k.surface, k.surface_raised, k.surface_sunken, k.accent_soft)
+    plain = (k.window, k.surface, k.surface_raised, k.surface_sunken, k.surface_hover)
+    grounds = (*plain, k.accent_soft)
     for text in (k.text, k.text_muted, k.accent_text, k.error, k.warning, k.success):
         for ground in grounds:
             assert contrast(text, ground) >= _TEXT, (text, ground)
