@@ -136,7 +136,7 @@ def translated_error(error: MagiError) -> MagiError:
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """What each sentence looks like when it is filled in; those with the most text first."""
-    by_text = sorted(SENTENCES, key=lambda s: len(re.sub(r"\{\w\}", "", s)), reverse=True)
+    by_text = sorted(map(str, SENTENCES), key=lambda s: len(re.sub(r"\{\w\}", "", s)), reverse=True)
     return [
         (re.compile(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>.+?)", re.escape(s)), re.DOTALL), s)
         for s in by_text

@@ -137,6 +137,7 @@ def test_names_are_readable_and_free(tmp_path: Path, draft: Draft) -> None:
     folder = tmp_path / "new"
     first = with_output(draft.request(), folder).output
     assert first == str(folder / "circle 0.mp4")
+    assert first is not None
     Path(first).touch()
     assert with_output(draft.request(), folder).output != first
 
