@@ -113,6 +113,34 @@ SENTENCES = (
     QT_TRANSLATE_NOOP(
         "Engine", "Download the model, or give the folder of models that holds it."
     ),
+    # What the models are for (resources/models.json).
+    QT_TRANSLATE_NOOP(
+        "Engine", "Ships with the program and runs anywhere: coloured shapes in motion at 128x128."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The pocket model with guidance at full cost: for comparing with the distilled one."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The pocket model in 8-bit numbers, made on this machine: for trying out fp8."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The small released model, undistilled: best with 64 steps and three forwards each."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The small released model, distilled: few steps and one forward each."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The small released model, distilled and in fp8: needs the least memory."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The large released model, undistilled: the best quality, and by far the slowest."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The large released model, distilled: its quality in a fraction of the time."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The large released model, distilled and in fp8: half the memory."
+    ),
 )  # fmt: skip
 """Everything that is translated; braces stand for what the engine fills in."""
 

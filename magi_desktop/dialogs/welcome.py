@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from magi_desktop import background
 from magi_desktop.dialogs.machine import Fit, Machine, Offer, offers
 from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
+from magi_desktop.engine_words import translated
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
@@ -90,7 +91,7 @@ class WelcomeDialog(QDialog):
         inside.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)
         inside.setSpacing(t.SPACE_2)
         inside.addWidget(text_label(self.tr("Ready now"), "heading", self))
-        inside.addWidget(text_label(self._default.purpose, "muted", self))
+        inside.addWidget(text_label(translated(self._default.purpose), "muted", self))
         inside.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._list = QVBoxLayout()
         self._list.setSpacing(0)
@@ -259,7 +260,7 @@ class _ModelRow(QFrame):
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addLayout(head)
-        words.addWidget(text_label(entry.purpose, "caption", self))
+        words.addWidget(text_label(translated(entry.purpose), "caption", self))
         words.addWidget(self.fit_label)
         across = QHBoxLayout()
         across.setSpacing(t.SPACE_4)

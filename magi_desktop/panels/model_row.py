@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
+from magi_desktop.engine_words import translated
 from magi_desktop.panels.field import Field
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
@@ -165,7 +166,7 @@ class ModelRow(Field):
         settings = self.draft.settings
         self.combo.clear()
         for entry in self._entries.entries:
-            self._add(entry.title, entry.name, entry.purpose, self._badge(entry))
+            self._add(entry.title, entry.name, translated(entry.purpose), self._badge(entry))
         index = self.combo.findData(settings.model)
         if settings.config_path is not None:
             path = Path(settings.config_path)

@@ -609,6 +609,42 @@
         <source>Download the model, or give the folder of models that holds it.</source>
         <translation>请下载该模型，或指定存放它的模型文件夹。</translation>
     </message>
+    <message>
+        <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
+        <translation>随程序附带，任何电脑都能运行：128x128 的彩色运动图形。</translation>
+    </message>
+    <message>
+        <source>The pocket model with guidance at full cost: for comparing with the distilled one.</source>
+        <translation>带完整引导计算的口袋模型：用于与蒸馏版比较。</translation>
+    </message>
+    <message>
+        <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>
+        <translation>8 位数字的口袋模型，在此电脑上制作：用于试用 fp8。</translation>
+    </message>
+    <message>
+        <source>The small released model, undistilled: best with 64 steps and three forwards each.</source>
+        <translation>较小的发布模型，未蒸馏：64 步、每步三次计算时效果最好。</translation>
+    </message>
+    <message>
+        <source>The small released model, distilled: few steps and one forward each.</source>
+        <translation>较小的发布模型，已蒸馏：步数少，每步一次计算。</translation>
+    </message>
+    <message>
+        <source>The small released model, distilled and in fp8: needs the least memory.</source>
+        <translation>较小的发布模型，已蒸馏且为 fp8：所需内存最少。</translation>
+    </message>
+    <message>
+        <source>The large released model, undistilled: the best quality, and by far the slowest.</source>
+        <translation>较大的发布模型，未蒸馏：质量最好，但也最慢。</translation>
+    </message>
+    <message>
+        <source>The large released model, distilled: its quality in a fraction of the time.</source>
+        <translation>较大的发布模型，已蒸馏：以很短的时间达到同样的质量。</translation>
+    </message>
+    <message>
+        <source>The large released model, distilled and in fp8: half the memory.</source>
+        <translation>较大的发布模型，已蒸馏且为 fp8：内存减半。</translation>
+    </message>
 </context>
 <context>
     <name>ErrorDialog</name>

@@ -91,3 +91,8 @@ def test_warnings_are_said_in_chinese_with_their_numbers(chinese: None) -> None:
 def test_an_unknown_sentence_stays_as_it_is(chinese: None) -> None:
     assert translated("Nobody has ever said this.") == "Nobody has ever said this."
     assert translated("") == ""
+
+
+def test_what_every_model_is_for_is_said_in_chinese(chinese: None) -> None:
+    for entry in Registry.load().entries:
+        assert translated(entry.purpose) != entry.purpose, entry.name
