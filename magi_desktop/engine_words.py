@@ -35,9 +35,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Check that you have permission to open it."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not an image or a video that can be read."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not an image that can be read."),
-    QT_TRANSLATE_NOOP(
-        "Engine", "It may be damaged or in an unknown format: choose another file."
-    ),
+    QT_TRANSLATE_NOOP("Engine", "It may be damaged or in an unknown format: choose another file."),
     QT_TRANSLATE_NOOP("Engine", "{a} holds no frame that can be read."),
     QT_TRANSLATE_NOOP("Engine", "It may be damaged or cut off: choose another video."),
     QT_TRANSLATE_NOOP("Engine", "{a} holds no video track."),
@@ -62,35 +60,25 @@ SENTENCES = (
     QT_TRANSLATE_NOOP(
         "Engine", "The system has ended the engine, most likely because the memory ran out."
     ),
-    QT_TRANSLATE_NOOP(
-        "Engine", "Close other programs or choose a smaller size, then try again."
-    ),
+    QT_TRANSLATE_NOOP("Engine", "Close other programs or choose a smaller size, then try again."),
     QT_TRANSLATE_NOOP("Engine", "The engine could not be started."),
     QT_TRANSLATE_NOOP("Engine", "Close other programs, then try again."),
     QT_TRANSLATE_NOOP("Engine", "Something unexpected went wrong ({a})."),
     QT_TRANSLATE_NOOP("Engine", "Please report it with the details from the log."),
     QT_TRANSLATE_NOOP("Engine", "There is not enough memory for this video."),
-    QT_TRANSLATE_NOOP(
-        "Engine", "Choose a smaller size, a smaller window or a smaller model."
-    ),
-    QT_TRANSLATE_NOOP(
-        "Engine", "{a} needs {b} GB of memory on {c}, but only {d} GB are free."
-    ),
+    QT_TRANSLATE_NOOP("Engine", "Choose a smaller size, a smaller window or a smaller model."),
+    QT_TRANSLATE_NOOP("Engine", "{a} needs {b} GB of memory on {c}, but only {d} GB are free."),
     QT_TRANSLATE_NOOP(
         "Engine", "Close other programs, or choose a smaller model or another device."
     ),
-    QT_TRANSLATE_NOOP(
-        "Engine", "The prompt has {a} tokens; only the first {b} of them count."
-    ),
+    QT_TRANSLATE_NOOP("Engine", "The prompt has {a} tokens; only the first {b} of them count."),
     QT_TRANSLATE_NOOP(
         "Engine", "Chunk {a} has already started; the new prompt applies from chunk {b} on."
     ),
     QT_TRANSLATE_NOOP(
         "Engine", "The prompt stays as it was: no chunk is left that has not started."
     ),
-    QT_TRANSLATE_NOOP(
-        "Engine", "This model usually wants {a} steps; {b} may look unfinished."
-    ),
+    QT_TRANSLATE_NOOP("Engine", "This model usually wants {a} steps; {b} may look unfinished."),
     QT_TRANSLATE_NOOP("Engine", "8 steps are noisy with an fp8 model; 16 look better."),
     QT_TRANSLATE_NOOP("Engine", "A video cannot be {a} seconds long."),
     QT_TRANSLATE_NOOP("Engine", "Ask for more than 0 seconds."),
@@ -107,24 +95,22 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Known models: {a}."),
     QT_TRANSLATE_NOOP("Engine", "{a} has not been made on this machine yet."),
     QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
-    QT_TRANSLATE_NOOP(
-        "Engine", "{a} is not complete, its {b} cannot be used: {c}."
-    ),
-    QT_TRANSLATE_NOOP(
-        "Engine", "Download the model, or give the folder of models that holds it."
-    ),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not complete, its {b} cannot be used: {c}."),
+    QT_TRANSLATE_NOOP("Engine", "Download the model, or give the folder of models that holds it."),
     # What the models are for (resources/models.json).
     QT_TRANSLATE_NOOP(
         "Engine", "Ships with the program and runs anywhere: coloured shapes in motion at 128x128."
     ),
     QT_TRANSLATE_NOOP(
-        "Engine", "The pocket model with guidance at full cost: for comparing with the distilled one."
+        "Engine",
+        "The pocket model with guidance at full cost: for comparing with the distilled one.",
     ),
     QT_TRANSLATE_NOOP(
         "Engine", "The pocket model in 8-bit numbers, made on this machine: for trying out fp8."
     ),
     QT_TRANSLATE_NOOP(
-        "Engine", "The small released model, undistilled: best with 64 steps and three forwards each."
+        "Engine",
+        "The small released model, undistilled: best with 64 steps and three forwards each.",
     ),
     QT_TRANSLATE_NOOP(
         "Engine", "The small released model, distilled: few steps and one forward each."
@@ -138,10 +124,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP(
         "Engine", "The large released model, distilled: its quality in a fraction of the time."
     ),
-    QT_TRANSLATE_NOOP(
-        "Engine", "The large released model, distilled and in fp8: half the memory."
-    ),
-)  # fmt: skip
+    QT_TRANSLATE_NOOP("Engine", "The large released model, distilled and in fp8: half the memory."),
+)
 """Everything that is translated; braces stand for what the engine fills in."""
 
 
