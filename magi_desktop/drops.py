@@ -78,8 +78,9 @@ def take(mime: QMimeData) -> Incoming:
     if paths:
         return Incoming(paths=paths)
     if mime.hasImage():
-        image = QImage(mime.imageData())
-        if not image.isNull():
+        image = mime.imageData()
+        # Another program may promise pixels and then be gone: Qt gives no image then.
+        if isinstance(image, QImage) and not image.isNull():
             return Incoming(image=image)
     content = _image_bytes(mime, urls)
     if content:

@@ -129,8 +129,12 @@ def _decode(
 def _decode_packet(
     stream: av.video.stream.VideoStream, packet: av.Packet | None
 ) -> list[av.VideoFrame]:
+    # None where the file is cut off before it says how its pictures are coded.
+    context: av.VideoCodecContext | None = stream.codec_context
+    if context is None:
+        return []
     try:
-        pictures = stream.codec_context.decode(packet)
+        pictures = context.decode(packet)
     except av.error.FFmpegError:
         return []
     return [picture for picture in pictures if not picture.is_corrupt]
