@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 
 _BUTTON = 32
-_MENU_BUTTON = 50
+_MENU_BUTTON = 44
 
 
 def speed_text(speed: float) -> str:
@@ -73,7 +73,7 @@ class Transport(QFrame):
             buttons[action] = self._button(action)
             row.addWidget(buttons[action])
         self._row = row
-        # In this order, where there is little room; the menu has all of them.
+        # In this order, where there is little room.
         self._first_to_go = [buttons[a.save_frame], buttons[a.copy_frame]]
         self._first_to_go += [self.speed_button, self.zoom_button]
         column = QVBoxLayout(self)
@@ -130,14 +130,21 @@ class Transport(QFrame):
         super().resizeEvent(event)
         self._make_room()
 
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        spared = sum(_width(b) + self._row.spacing() for b in self._first_to_go if b.isVisible())
+        return QSize(hint.width() - spared, hint.height())
+
     def _make_room(self) -> None:
-        room = self.contentsRect().width() - 2 * t.SPACE_2
+        """Leave out buttons where the row is too short; the menu has all of them."""
+        items = [self._row.itemAt(n) for n in range(self._row.count())]
+        widgets = [w for item in items if item is not None and (w := item.widget()) is not None]
+        missing = sum(_width(w) + self._row.spacing() for w in widgets) + t.SPACE_2  # the gap
+        missing += 2 * t.SPACE_1 - self.width()
         for button in self._first_to_go:
-            button.show()
-        for button in self._first_to_go:
-            if self._row.minimumSize().width() <= room:
-                return
-            button.hide()
+            button.setVisible(missing <= 0)
+            if missing > 0:
+                missing -= _width(button) + self._row.spacing()
 
     # What is shown
 
@@ -153,7 +160,8 @@ class Transport(QFrame):
         length = time_text(total / fps) + ("+" if open_ended else "")
         text = f"{time_text(frame / fps)} / {length}"
         self.time_label.setText(text)
-        widest = self.time_label.fontMetrics().horizontalAdvance("0" * len(text))
+        zeros = "".join("0" if c.isdigit() else c for c in text)
+        widest = self.time_label.fontMetrics().horizontalAdvance(zeros)
         if self.time_label.minimumWidth() < widest:
             self.time_label.setMinimumWidth(widest)  # else the row moves with every frame
             self._make_room()
@@ -206,3 +214,9 @@ class Transport(QFrame):
             (a.full_screen, "fullscreen-exit" if full else "fullscreen"),
         ):
             action.setIcon(icon(name))
+
+
+def _width(widget: QWidget) -> int:
+    """What a widget needs, shown or not."""
+    needed = max(widget.minimumSizeHint().width(), widget.minimumWidth())
+    return min(needed, widget.maximumWidth())
