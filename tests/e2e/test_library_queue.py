@@ -1,0 +1,143 @@
+"""The queue and the library as the window shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QInputDialog
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.state.jobs import Phase
+from magi_engine.media import probe
+from magi_engine.runtime.request import Mode
+from tests.e2e.conftest import App
+
+
+def _line_up(app: App, *prompts: str) -> None:
+    app.workshop.queue.set_paused(True)
+    for prompt in prompts:
+        app.short(prompt, chunks=1)
+        app.generate()
+
+
+def _prompts(app: App) -> list[str]:
+    return [item.request.prompt for item in app.workshop.queue.items]
+
+
+def test_the_queue_is_put_in_order_by_keyboard_and_survives_a_restart(
+    tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = App(tmp_path / "home", qtbot)
+    try:
+        _line_up(app, "one", "two", "three")
+        panel, queue = app.window.queue, app.workshop.queue
+        app.window.show_side(panel)
+        panel.list.setFocus()
+        panel.select(queue.items[2].id)
+        qtbot.keyClick(panel.list, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+        assert _prompts(app) == ["one", "three", "two"]
+        qtbot.keyClick(panel.list, Qt.Key.Key_Delete)
+        assert _prompts(app) == ["one", "two"]
+        qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+        assert _prompts(app) == ["one", "three", "two"]
+        panel.select(queue.items[0].id)
+        panel.duplicate()
+        (dialog,) = panel.findChildren(QInputDialog)
+        dialog.setIntValue(2)
+        dialog.accept()
+        app.window.activateWindow()
+        panel.list.setFocus()
+        qtbot.waitUntil(panel.list.hasFocus)
+        assert _prompts(app) == ["one", "one", "one", "three", "two"]
+        assert len({item.request.seed for item in queue.items[:3]}) == 3
+        app.workshop.draft.set_prompt("")
+        panel.select(queue.items[3].id)
+        qtbot.keyClick(panel.list, Qt.Key.Key_Return)
+        assert app.workshop.draft.prompt == "three"
+        app.workshop.draft.set_prompt("drei")
+        app.generate()
+        assert _prompts(app) == ["one", "one", "one", "drei", "two"]
+        before = [(i.id, i.request) for i in queue.items]
+    finally:
+        app.close()
+    again = App(tmp_path / "home", qtbot)
+    try:
+        qtbot.waitUntil(lambda: len(again.workshop.queue.items) == 5)
+        assert [(i.id, i.request) for i in again.workshop.queue.items] == before
+        assert again.workshop.queue.paused
+    finally:
+        again.close()
+
+
+@pytest.fixture
+def made(app: App) -> App:
+    """The program with one small video in its library, which is on show."""
+    app.short("a red circle moves right", chunks=1)
+    app.workshop.draft.set(width=64, height=64)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
+    app.window.show_side(app.window.library)
+    app.window.library.select(app.workshop.library.items[0].id)
+    return app
+
+
+def test_a_card_has_its_picture_and_is_found_by_its_words(made: App) -> None:
+    panel, (item,) = made.window.library, made.workshop.library.items
+    pictures = made.workshop.library.thumbnails
+    made.qtbot.waitUntil(lambda: pictures.picture(item.path) is not None)
+    made.qtbot.keyClicks(panel.search, "blue")
+    assert panel.model.rowCount() == 0
+    panel.search.clear()
+    made.qtbot.keyClicks(panel.search, "circle red")
+    assert panel.model.rowCount() == 1
+
+
+def test_a_video_gives_its_settings_and_its_end(made: App) -> None:
+    draft, panel = made.workshop.draft, made.window.library
+    draft.set_prompt("something else")
+    draft.set(width=128, height=128, seed=9)
+    panel.use_settings()
+    chosen = draft.settings
+    assert (draft.prompt, chosen.width, chosen.seed) == ("a red circle moves right", 64, 3)
+    panel.continue_video()
+    made.qtbot.waitUntil(lambda: draft.reference is not None)
+    assert draft.mode is Mode.V2V
+    assert draft.reference is not None
+    assert draft.reference.path == made.videos()[0]
+
+
+def test_a_video_of_ours_that_comes_in_offers_its_settings(made: App) -> None:
+    draft, bar = made.workshop.draft, made.window.reference.own_bar
+    draft.set(seed=9)
+    made.window.arrivals.open(made.videos()[0])
+    made.qtbot.waitUntil(bar.isVisible)
+    made.qtbot.mouseClick(bar.settings_button, Qt.MouseButton.LeftButton)
+    made.qtbot.waitUntil(lambda: draft.settings.seed == 3)
+    assert draft.mode is Mode.T2V
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_a_video_is_exported(made: App, tmp_path: Path, suffix: str) -> None:
+    panel = made.window.library
+    with made.qtbot.waitSignal(panel.exports.finished, timeout=20_000):
+        panel.export_to(panel.selected(), tmp_path, suffix)
+    (exported,) = tmp_path.glob(f"*{suffix}")
+    assert (probe(exported).width, probe(exported).height) == (64, 64)
+
+
+def test_a_video_goes_to_the_trash_and_comes_back(
+    made: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    panel, (video,) = made.window.library, made.videos()
+    made.qtbot.keyClick(panel.grid, Qt.Key.Key_Delete)
+    made.qtbot.waitUntil(lambda: not made.workshop.library.items)
+    assert not video.exists()
+    made.qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+    made.qtbot.waitUntil(lambda: len(made.workshop.library.items) == 1)
+    assert video.is_file()
+
+    assert made.workshop.library.items[0].path == video
