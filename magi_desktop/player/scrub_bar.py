@@ -30,6 +30,7 @@ class ScrubBar(QAbstractSlider):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
         self.setAccessibleName(self.tr("Position in the video"))
+        self.setToolTip(self.tr("Drag to go to another moment of the video."))
         self._fps = 24.0
         self._first = self._ready = self._total = 0
         self._hovered = False

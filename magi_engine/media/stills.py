@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def iter_stills(
     width: int,
     height: int,
     fit: FitPolicy = FitPolicy.CROP,
-) -> Iterator[UInt8Array]:
+) -> Generator[UInt8Array, None, None]:
     """For each of the rising times the picture shown then, as ``(height, width, 3)`` uint8 RGB.
 
     Decoded one by one as they are asked for; only two frames are ever held.

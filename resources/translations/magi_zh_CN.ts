@@ -2505,6 +2505,10 @@
         <translation>播放位置</translation>
     </message>
     <message>
+        <source>Drag to go to another moment of the video.</source>
+        <translation>拖动以跳到视频的其他时刻。</translation>
+    </message>
+    <message>
         <source>{time}  ·  frame {frame}</source>
         <translation>{time}  ·  第 {frame} 帧</translation>
     </message>

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import (
@@ -59,7 +61,7 @@ def faults(root: QWidget) -> list[str]:
             found.append(f"{what}: no accessible name")
         if not widget.toolTip().strip():
             found.append(f"{what}: no tooltip")
-        elif not widget.toolTip().rstrip().endswith((".", "。", "?")):
+        elif not re.sub(r"\s*\([^()]*\)$", "", widget.toolTip()).endswith((".", "。", "?")):
             found.append(f"{what}: the tooltip is no sentence")
         if (
             widget.isEnabled()

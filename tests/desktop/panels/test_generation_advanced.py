@@ -71,7 +71,7 @@ def test_guidance_is_off_for_distilled_models(section: AdvancedSection, draft: D
     assert not strength.slider.isEnabled()
     assert "distilled" in strength.note.text()
     assert not passes.combo.isEnabled()  # type: ignore[attr-defined]
-    draft.set(model="pocket")
+    draft.set(model="pocket-base")
     assert strength.box.isEnabled()
 
 
@@ -80,6 +80,7 @@ def test_wrong_passes_of_a_configuration_can_be_corrected(
 ) -> None:
     passes = row(section, PassesRow)
     assert isinstance(passes, PassesRow)
+    draft.set(model="pocket-base")
     draft.set(cfg_number=1)
     assert passes.combo.isEnabled()
     passes.combo.activated.emit(passes.combo.findData(3))
