@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import shiboken6
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
 from magi_desktop import background
@@ -98,7 +99,10 @@ class Workshop(QObject):
     def examine(
         self, then: Callable[[list[Finding]], None], failed: Callable[[Exception], None]
     ) -> None:
-        """Find out what this machine can do; answers at once where that is known."""
+        """Find out what this machine can do; answers at once where that is known.
+
+        Methods of an object that is gone by then are not called.
+        """
         if self.findings:
             then(self.findings)
             return
@@ -112,6 +116,9 @@ class Workshop(QObject):
         if not isinstance(outcome, Exception):
             self.findings = outcome
         for then, failed in waiting:
+            asker = getattr(then, "__self__", None)
+            if isinstance(asker, QObject) and not shiboken6.isValid(asker):
+                continue  # the dialog was closed meanwhile
             if isinstance(outcome, Exception):
                 failed(outcome)
             else:
