@@ -146,7 +146,7 @@ def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, tmp_path: P
     dialog = WelcomeDialog(found(), models_dir=tmp_path)
     dialog.show_model("24B-base")
     shown(qtbot, dialog)
-    assert dialog.rows["24B-base"].where.isVisible()
+    qtbot.waitUntil(dialog.rows["24B-base"].where.isVisible)
 
 
 def test_closing_while_it_looks_is_harmless(qtbot: QtBot, tmp_path: Path) -> None:

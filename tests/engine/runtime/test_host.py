@@ -67,7 +67,7 @@ def own(tmp_path: Path) -> Iterator[EngineProcess]:
     process = EngineProcess(cache_dir=tmp_path / "cache", log_file=tmp_path / "engine.log")
     yield process
     process.close()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def children() -> set[int]:
@@ -226,7 +226,7 @@ def test_closing_during_a_job_keeps_the_video_and_leaves_nothing_behind(
     assert isinstance(end, Cancelled)
     assert frame_count(end.path) == end.frames >= 24
     assert children() == before
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     if sys.platform != "win32":
         assert psutil.Process().num_fds() == handles
 
