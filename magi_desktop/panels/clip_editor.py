@@ -15,7 +15,13 @@ from magi_desktop.panels.clip_range import ClipRange
 from magi_desktop.panels.filmstrip import Filmstrip, Grip
 from magi_desktop.references import read_still, thumbnail_size, to_image
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import WheelGuard, name_control, set_role, wrapped_label
+from magi_desktop.widgets.controls import (
+    WheelGuard,
+    name_control,
+    prepare_number,
+    set_role,
+    wrapped_label,
+)
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import MagiError
 from magi_engine.media import (
@@ -134,7 +140,7 @@ class ClipEditor(QWidget):
         box.setSingleStep(0.1)
         box.setSuffix(self.tr(" s"))
         box.setMinimumWidth(_NUMBER_WIDTH)
-        box.setKeyboardTracking(False)
+        prepare_number(box)
         box.lineEdit().setAcceptDrops(False)  # a dropped file is for the panel
         self._guard.watch(box)
         return box

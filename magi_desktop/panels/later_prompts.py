@@ -18,7 +18,13 @@ from PySide6.QtWidgets import (
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
-from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.widgets.controls import (
+    WheelGuard,
+    icon_button,
+    name_control,
+    prepare_number,
+    wrapped_label,
+)
 from magi_engine.runtime.request import PromptChange
 
 _MOST_CHUNKS = 9999
@@ -200,7 +206,7 @@ class LaterPromptRow(QWidget):
         self.number = QSpinBox(self)
         self.number.setRange(2, _MOST_CHUNKS)
         self.number.setValue(chunk + 1)
-        self.number.setKeyboardTracking(False)
+        prepare_number(self.number)
         name_control(
             self.number,
             self.tr("From chunk"),
