@@ -23,6 +23,9 @@ from magi_engine.resources import resource_path
 
 logger = logging.getLogger(__name__)
 
+_AFTER_FIRST_PAINT_MS = 100
+"""The engine's process and the welcome would compete with the first picture of the window."""
+
 
 def main(argv: list[str]) -> int:
     """Run the program until its window is closed; returns the exit code.
@@ -58,8 +61,8 @@ def main(argv: list[str]) -> int:
     doorbell = single.Doorbell(bell, window)
     doorbell.rung.connect(window.open_again)
     window.show()
-    QTimer.singleShot(0, workshop.start)
-    QTimer.singleShot(0, window.dialogs.greet)
+    QTimer.singleShot(_AFTER_FIRST_PAINT_MS, workshop.start)
+    QTimer.singleShot(_AFTER_FIRST_PAINT_MS, window.dialogs.greet)
     if files:
         QTimer.singleShot(0, lambda: window.arrivals.open(Path(files[0])))
 
