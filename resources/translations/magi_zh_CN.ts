@@ -647,29 +647,6 @@
     </message>
 </context>
 <context>
-    <name>ErrorDialog</name>
-    <message>
-        <source>Something went wrong</source>
-        <translation>出错了</translation>
-    </message>
-    <message>
-        <source>Copy details</source>
-        <translation>复制详情</translation>
-    </message>
-    <message>
-        <source>Put the technical cause on the clipboard.</source>
-        <translation>将技术原因复制到剪贴板。</translation>
-    </message>
-    <message>
-        <source>Close</source>
-        <translation>关闭</translation>
-    </message>
-    <message>
-        <source>Close this message.</source>
-        <translation>关闭此消息。</translation>
-    </message>
-</context>
-<context>
     <name>Export</name>
     <message>
         <source>A video cannot replace itself.</source>

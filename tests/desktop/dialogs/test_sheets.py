@@ -1,18 +1,15 @@
-"""Help sheet, about, and errors."""
+"""Help sheet and about."""
 
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.about import AboutDialog, third_party_notice
-from magi_desktop.dialogs.errors import show_error
 from magi_desktop.dialogs.help import HelpSheet
 from magi_engine import __version__
-from magi_engine.errors import MediaReadError, OutOfMemoryError
 from tests.desktop.accessibility import faults
 
 
@@ -107,34 +104,3 @@ def test_the_notice_names_what_is_installed() -> None:
     assert "PySide6" in notice
     assert "LGPL" in notice
     assert "pytest" not in notice, "what only developers need is not shipped"
-
-
-def test_an_error_says_what_to_do_and_copies_its_cause(qtbot: QtBot) -> None:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    parent.show()
-    try:
-        try:
-            raise OSError("device gone")
-        except OSError as cause:
-            raise MediaReadError("The video cannot be read.", "Choose another.") from cause
-    except MediaReadError as caught:
-        dialog = show_error(parent, caught)
-    assert not dialog.isModal()
-    assert (dialog.message.text(), dialog.hint.text()) == (
-        "The video cannot be read.",
-        "Choose another.",
-    )
-    assert faults(dialog) == []
-    dialog.copy_button.click()
-    assert "OSError: device gone" in QGuiApplication.clipboard().text()
-    with qtbot.waitSignal(dialog.destroyed):
-        qtbot.keyClick(dialog, Qt.Key.Key_Escape)
-
-
-def test_an_error_without_a_hint_leaves_no_gap(qtbot: QtBot) -> None:
-    parent = QWidget()
-    qtbot.addWidget(parent)
-    dialog = show_error(parent, OutOfMemoryError("The memory is full."))
-    assert not dialog.hint.isVisible()
-    dialog.close()
