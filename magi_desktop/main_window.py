@@ -144,6 +144,7 @@ class MainWindow(QMainWindow):
         shop = self.workshop
         shop.draft.mode_changed.connect(self._follow_mode)
         self.generate_bar.generate_clicked.connect(self.generate)
+        self.generate_bar.editing_left.connect(self._leave_editing)
         self.prompt.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
         self.progress.stop_clicked.connect(shop.controller.stop)
@@ -197,8 +198,9 @@ class MainWindow(QMainWindow):
             self.notice.say_error(error)
             return
         self.prompt.remember()
+        edited = self._edited
+        self._stop_editing()
         self.notice.dismiss()
-        edited, self._edited = self._edited, None
         if edited is not None and self.workshop.queue.item(edited) is not None:
             self.workshop.queue.replace(edited, request)
         else:
@@ -275,15 +277,22 @@ class MainWindow(QMainWindow):
     def _edit(self, item: QueueItem) -> None:
         """Compose a queued video again; Generate then puts it back in its place."""
         self._edited = item.id
+        self.generate_bar.set_editing(True)
         self.arrivals.use_request(item.request)
         self.notice.say(
             self.tr("You are editing a queued video. Generate puts it back in its place."),
             action=(self.tr("Leave it as it was"), self._stop_editing),
+            on_hide=self._stop_editing,
         )
 
-    @Slot()
     def _stop_editing(self) -> None:
         self._edited = None
+        self.generate_bar.set_editing(False)
+
+    @Slot()
+    def _leave_editing(self) -> None:
+        self._stop_editing()
+        self.notice.dismiss()
 
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:

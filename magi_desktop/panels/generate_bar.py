@@ -18,13 +18,16 @@ class GenerateBar(QFrame):
 
     Signals:
         generate_clicked: how many videos, with a seed each.
+        editing_left: a queued video that is being edited is to stay as it was.
     """
 
     generate_clicked = Signal(int)
+    editing_left = Signal()
 
     def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._job = job
+        self._editing = False
         self.button = QPushButton(self)
         self.button.setProperty("kind", "primary")
         self.button.setMinimumHeight(t.CONTROL_HEIGHT + t.SPACE_2)
@@ -38,11 +41,19 @@ class GenerateBar(QFrame):
         self._more.setAccessibleName(self.tr("Several variations"))
         bind_icon(self._more, "chevron-down", "text_on_accent")
         self._more.setMenu(self._menu())
+        self.leave_button = QPushButton(self)
+        self.leave_button.setFixedSize(t.CONTROL_HEIGHT + t.SPACE_2, t.CONTROL_HEIGHT + t.SPACE_2)
+        self.leave_button.setStyleSheet("padding: 0;")
+        self.leave_button.setToolTip(self.tr("Leave the queued video as it was."))
+        self.leave_button.setAccessibleName(self.tr("Leave it as it was"))
+        bind_icon(self.leave_button, "close")
+        self.leave_button.clicked.connect(self.editing_left)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, t.SPACE_3, 0, 0)
         row.setSpacing(2)
         row.addWidget(self.button)
         row.addWidget(self._more)
+        row.addWidget(self.leave_button)
         job.changed.connect(self._show)
         self._show()
 
@@ -50,6 +61,11 @@ class GenerateBar(QFrame):
     def generate_once(self) -> None:
         """As if the button had been clicked."""
         self.generate_clicked.emit(1)
+
+    def set_editing(self, editing: bool) -> None:
+        """Whether the button puts an edited video back into the queue, and says so."""
+        self._editing = editing
+        self._show()
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
@@ -66,11 +82,16 @@ class GenerateBar(QFrame):
 
     @Slot()
     def _show(self) -> None:
-        busy = self._job.phase.active
-        self.button.setText(self.tr("Add to queue") if busy else self.tr("Generate"))
-        self.button.setToolTip(
-            self.tr("Make this video when the running one is done (Ctrl+Enter).")
-            if busy
-            else self.tr("Make this video now (Ctrl+Enter).")
-        )
-        self.button.setAccessibleName(self.button.text())
+        if self._editing:
+            text = self.tr("Put back in the queue")
+            hint = self.tr("Replace the queued video you are editing (Ctrl+Enter).")
+        elif self._job.phase.active:
+            text = self.tr("Add to queue")
+            hint = self.tr("Make this video when the running one is done (Ctrl+Enter).")
+        else:
+            text, hint = self.tr("Generate"), self.tr("Make this video now (Ctrl+Enter).")
+        self.button.setText(text)
+        self.button.setToolTip(hint)
+        self.button.setAccessibleName(text)
+        self._more.setVisible(not self._editing)
+        self.leave_button.setVisible(self._editing)

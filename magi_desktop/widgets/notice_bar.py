@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -37,13 +37,12 @@ class Tone(Enum):
 class NoticeBar(QFrame):
     """Hidden until it has something to say; a new notice replaces the one before."""
 
-    dismissed = Signal()
-
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
         self._tone = Tone.INFO
         self._action: Callable[[], None] | None = None
+        self._on_hide: Callable[[], None] | None = None
         self._symbol = QLabel(self)
         self._text = QLabel(self)
         self._text.setWordWrap(True)
@@ -81,17 +80,20 @@ class NoticeBar(QFrame):
         tone: Tone = Tone.INFO,
         *,
         action: tuple[str, Callable[[], None]] | None = None,
+        on_hide: Callable[[], None] | None = None,
         for_ms: int | None = None,
     ) -> None:
         """Show a sentence.
 
         Args:
             action: label of a button and what it does.
+            on_hide: called when this notice is hidden, not when another one replaces it.
             for_ms: hide again after this time; None: until dismissed.
         """
         self._tone = tone
         self._text.setText(text)
         self._action = None if action is None else action[1]
+        self._on_hide = on_hide
         self._button.setVisible(action is not None)
         if action is not None:
             self._button.setText(action[0])
@@ -117,7 +119,9 @@ class NoticeBar(QFrame):
         self._timer.stop()
         self._action = None
         self.hide()
-        self.dismissed.emit()
+        on_hide, self._on_hide = self._on_hide, None
+        if on_hide is not None:
+            on_hide()
 
     @Slot()
     def _act(self) -> None:

@@ -218,6 +218,26 @@ def test_an_edited_video_goes_back_to_its_place_in_the_queue(app: App) -> None:
     assert prompts == ["a green square moves up", "second"]
 
 
+@pytest.mark.parametrize("way", ["dismiss", "leave"])
+def test_a_queued_video_that_is_left_as_it_was_is_not_replaced(app: App, way: str) -> None:
+    app.workshop.queue.set_paused(True)
+    app.short("first", chunks=1)
+    app.generate()
+    app.window.queue.edit_requested.emit(app.workshop.queue.items[0])
+    app.qtbot.waitUntil(lambda: "editing" in app.window.notice.text)
+    assert "queue" in app.window.generate_bar.button.text()
+    if way == "dismiss":
+        app.qtbot.mouseClick(app.window.notice._close, Qt.MouseButton.LeftButton)
+    else:
+        app.qtbot.mouseClick(app.window.generate_bar.leave_button, Qt.MouseButton.LeftButton)
+    assert app.window.notice.text == ""
+    assert app.window.generate_bar.button.text() == "Generate"
+    app.workshop.draft.set_prompt("second")
+    app.generate()
+    prompts = [item.request.prompt for item in app.workshop.queue.items]
+    assert prompts == ["first", "second"]
+
+
 def test_a_finished_video_can_be_watched_while_the_next_is_made(app: App) -> None:
     app.short(chunks=1)
     app.generate()
