@@ -24,9 +24,14 @@ def rotary_angles(
         ``(cos, sin)``, each (tokens, 3 * head_dim/8) in float32.
     """
     device = bands.device
-    frames = torch.arange(chunk_width, device=device, dtype=torch.float32)
-    starts = torch.tensor(chunk_positions, device=device, dtype=torch.float32) * chunk_width
-    time = (starts[:, None] + frames).flatten()
+    starts = [position * chunk_width for position in chunk_positions]
+    # No copy from the CPU: none may be in what a CUDA graph records.
+    time = torch.cat(
+        [
+            torch.arange(start, start + chunk_width, device=device, dtype=torch.float32)
+            for start in starts
+        ]
+    )
     rescale = math.sqrt(height * width / 256)
     rows = _centred_positions(height, rescale, device)
     columns = _centred_positions(width, rescale, device)
