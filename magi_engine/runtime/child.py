@@ -29,6 +29,7 @@ from magi_engine.runtime.wire import (
     Examine,
     Generate,
     Happened,
+    LookAround,
     Message,
     Pulled,
     Ready,
@@ -127,6 +128,8 @@ class _Servant:
             case Examine():
                 # Not while a job runs: trying out attention kernels switches the others off.
                 self._work.put(lambda: self._answer(message.call, self._examine))
+            case LookAround():
+                self._work.put(lambda: self._answer(message.call, self._machine))
             case Stop():
                 self._stop()
 
@@ -159,6 +162,10 @@ class _Servant:
     def _unload(self) -> None:
         assert self._engine is not None  # work is done once it is there
         self._engine.unload()
+
+    def _machine(self) -> Any:
+        assert self._engine is not None
+        return self._engine.machine()
 
     def _examine(self) -> Any:
         from magi_engine.runtime.doctor import examine

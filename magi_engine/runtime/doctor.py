@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -25,6 +24,7 @@ from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.resources import resource_path
 from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine import disk_free_bytes, processor_name
 from magi_engine.runtime.memory import free_bytes
 from magi_engine.weights.layout import (
     default_models_dir,
@@ -76,8 +76,9 @@ def _versions() -> Iterator[Finding]:
 def _devices() -> Iterator[Finding]:
     topic = "Devices"
     cores = psutil.cpu_count(logical=False) or os.cpu_count()
-    name = platform.processor() or platform.machine()
-    yield Finding(topic, "cpu", True, f"{name}, {cores} cores, {torch.get_num_threads()} threads")
+    yield Finding(
+        topic, "cpu", True, f"{processor_name()}, {cores} cores, {torch.get_num_threads()} threads"
+    )
     for index in range(torch.cuda.device_count()):
         yield _cuda_device(topic, index)
     if not torch.cuda.is_available():
@@ -158,7 +159,7 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
     yield Finding("Memory and disk", "memory", None, f"{free} of {total} free")
     for name, folder in (("this folder", Path.cwd()), ("models", models_dir)):
         place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        detail = f"{_gigabytes(shutil.disk_usage(place).free)} free ({folder})"
+        detail = f"{_gigabytes(disk_free_bytes(folder))} free ({folder})"
         yield Finding("Memory and disk", name, os.access(place, os.W_OK), detail)
 
 

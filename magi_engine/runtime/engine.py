@@ -10,9 +10,11 @@ from magi_engine.errors import MagiError
 from magi_engine.runtime.control import Command, ControlBox
 from magi_engine.runtime.events import Event, Failed
 from magi_engine.runtime.job import Job
+from magi_engine.runtime.machine import MachineFacts, look_around
 from magi_engine.runtime.models import ModelShelf
 from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.request import GenerationRequest
+from magi_engine.weights.layout import default_models_dir
 
 
 class Engine:
@@ -50,6 +52,12 @@ class Engine:
         """Free the models; the next generation loads them again."""
         with self._running:
             self._shelf.clear()
+
+    def machine(self) -> MachineFacts:
+        """What this machine has to offer a job, in numbers; not while one runs."""
+        with self._running:
+            vram, ram = self._shelf.held_bytes()
+            return look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, previews_dir: Path | None

@@ -24,6 +24,7 @@ from magi_engine.runtime.control import Cancel, Command
 from magi_engine.runtime.events import Cancelled, ChunkReady, Event, Failed, Finished
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.launch import launch
+from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.wire import (
     Answered,
@@ -31,6 +32,7 @@ from magi_engine.runtime.wire import (
     Examine,
     Generate,
     Happened,
+    LookAround,
     Message,
     Pulled,
     Ready,
@@ -121,6 +123,14 @@ class EngineProcess:
         """
         return self._call(Examine)
 
+    def machine(self) -> MachineFacts:
+        """What this machine has to offer, in numbers; quick, once no job runs.
+
+        Raises:
+            EngineDiedError: the process has died.
+        """
+        return self._call(LookAround)
+
     def close(self) -> None:
         """End the process; a job under way is cancelled and its video kept. Takes bounded time."""
         with self._changed:
@@ -168,7 +178,7 @@ class EngineProcess:
             self._child = _Child(self._changed, self._models_dir, self._cache_dir, self._log_file)
         return self._child
 
-    def _call(self, message: Callable[[int], Unload | Examine]) -> Any:
+    def _call(self, message: Callable[[int], Unload | Examine | LookAround]) -> Any:
         with self._changed:
             child = self._living()
             number = next(self._numbers)

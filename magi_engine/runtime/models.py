@@ -226,6 +226,11 @@ class LoadedModel:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def held_bytes(self) -> int:
+        """Memory that :meth:`unload` gives back, on the model's device."""
+        modules = [module for module in (self._dit, self._vae) if module is not None]
+        return sum(tensor.nbytes for m in modules for tensor in m.state_dict().values())
+
     @property
     def pixels_per_latent(self) -> int:
         """Pixels along each side that one latent stands for."""
@@ -260,6 +265,14 @@ class ModelShelf:
             self.clear()
             model = self._model = LoadedModel(found, device, dtype)
         return model
+
+    def held_bytes(self) -> tuple[int, int]:
+        """Memory that :meth:`clear` gives back: of the graphics card, and of the machine."""
+        if self._model is None:
+            return 0, 0
+        if self._model.device.type == "cuda":
+            return torch.cuda.memory_reserved(self._model.device), 0
+        return 0, self._model.held_bytes()
 
     def clear(self) -> None:
         """Free what is loaded."""

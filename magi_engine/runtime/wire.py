@@ -60,6 +60,13 @@ class Examine:
 
 
 @dataclass(frozen=True)
+class LookAround:
+    """Say what this machine has to offer, in numbers; is answered, once no job runs."""
+
+    call: int
+
+
+@dataclass(frozen=True)
 class Stop:
     """Cancel the job under way, if there is one, and end."""
 
@@ -85,7 +92,9 @@ class Answered:
     value: Any
 
 
-Message = Generate | Control | Pulled | Unload | Examine | Stop | Ready | Happened | Answered
+Message = (
+    Generate | Control | Pulled | Unload | Examine | LookAround | Stop | Ready | Happened | Answered
+)
 
 
 class Wire:

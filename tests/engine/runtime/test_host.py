@@ -171,6 +171,15 @@ def test_errors_and_questions_cross(shared: EngineProcess, make_request: MakeReq
     assert Stage.LOADING_MODEL in stages_of(again)
 
 
+def test_what_the_machine_has_to_offer(shared: EngineProcess) -> None:
+    facts = shared.machine()
+    assert facts.device_name
+    assert 0 < facts.ram_free_bytes <= facts.ram_total_bytes == psutil.virtual_memory().total
+    assert (facts.vram_total_bytes is None) == (not facts.device.startswith("cuda"))
+    assert facts.disk_free_bytes > 0
+    assert facts.cores > 0
+
+
 def test_cancelling_at_once_does_not_wait_for_the_engine(
     own: EngineProcess, make_request: MakeRequest
 ) -> None:
