@@ -88,6 +88,30 @@ def load_weights(
         WeightsError: a file is damaged or unsafe, or does not fit; names the first such tensor.
     """
     checkpoint = Checkpoint.open(path)
+    fit = fit_checkpoint(module, checkpoint, dtype_of, tied)
+    state: dict[str, torch.Tensor] = {}
+    for stored, tensor in _read(checkpoint, fit, torch.device(device)):
+        # Names that share a tensor share its type.
+        converted = tensor.to(next(iter(fit[stored].values())).dtype)
+        state.update(dict.fromkeys(fit[stored], converted))
+    module.load_state_dict(state, strict=True, assign=True)
+
+
+def fit_checkpoint(
+    module: nn.Module,
+    checkpoint: Checkpoint,
+    dtype_of: Callable[[str], torch.dtype] | None = None,
+    tied: Sequence[Sequence[str]] = (),
+) -> dict[str, dict[str, TensorInfo]]:
+    """What is made of every tensor of ``checkpoint``, which must fit ``module`` strictly.
+
+    Arguments and errors as of :func:`load_weights`; nothing is read but the names, shapes and
+    types.
+
+    Returns:
+        For each stored name that is needed, the names it has in ``module``, with the shape and
+        type it is to have there.
+    """
     located = checkpoint.locate()
     wanted = {
         name: TensorInfo(tuple(target.shape), dtype_of(name) if dtype_of else target.dtype)
@@ -95,16 +119,10 @@ def load_weights(
     }
     stored_name = _resolve_tied(wanted, located, tied)
     _check(checkpoint, wanted, located, stored_name, tied)
-
-    state: dict[str, torch.Tensor] = {}
-    targets: dict[str, list[str]] = {}
+    fit: dict[str, dict[str, TensorInfo]] = {}
     for name, stored in stored_name.items():
-        targets.setdefault(stored, []).append(name)
-    for stored, tensor in _read(checkpoint, targets, torch.device(device)):
-        # Names that share a tensor share its type.
-        converted = tensor.to(wanted[targets[stored][0]].dtype)
-        state.update(dict.fromkeys(targets[stored], converted))
-    module.load_state_dict(state, strict=True, assign=True)
+        fit.setdefault(stored, {})[name] = wanted[name]
+    return fit
 
 
 def _read(
