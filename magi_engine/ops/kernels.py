@@ -1,0 +1,107 @@
+"""What stands between the matrix products of a transformer block, one method per pass over memory.
+
+:class:`Kernels` spells each out in PyTorch; it runs on every device and under autograd.
+:class:`magi_engine.ops.triton_kernels.TritonKernels` has the same methods as one kernel each.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from magi_engine.ops.fp8 import to_e4m3
+from magi_engine.ops.norms import LayerNorm1p
+from magi_engine.ops.rope import apply_rotary
+
+ATTENTION_INTERLEAVE = 8
+"""The release reorders the joined attention outputs in groups of eight, whatever the heads."""
+
+_STD_EPS = 1e-5
+
+
+class Kernels:
+    """The plain form of every fused step.
+
+    A ``divisor`` (features,) means that the result feeds an fp8 linear: it comes out as e4m3,
+    divided and clamped as in :func:`magi_engine.ops.fp8.to_e4m3`.
+    """
+
+    name = "PyTorch"
+
+    def layer_norm(self, x: Tensor, norm: nn.LayerNorm, divisor: Tensor | None = None) -> Tensor:
+        """Layer norm over the last axis of (..., D)."""
+        return _quantised(norm(x), divisor)
+
+    def head_norm(
+        self,
+        x: Tensor,
+        norm: LayerNorm1p,
+        rotary: tuple[Tensor, Tensor] | None,
+        scale: Tensor | None = None,
+    ) -> Tensor:
+        """Norm of every head, then rotation.
+
+        Args:
+            x: (N, S, heads, head_dim), any strides but the last.
+            rotary: cosines and sines (S, angles), see :func:`apply_rotary`.
+            scale: float32 scalar that x is multiplied by first.
+
+        Returns:
+            The shape of x, contiguous, in its dtype.
+        """
+        given = x.dtype
+        x = norm(x if scale is None else x * scale)
+        if rotary is not None:
+            x = apply_rotary(x, *rotary)
+        return x.to(given)
+
+    def scaled(self, x: Tensor, scale: Tensor | None) -> Tensor:
+        """``x * scale`` in the dtype of x; ``scale`` is a float32 scalar."""
+        return x if scale is None else (x * scale).to(x.dtype)
+
+    def join(self, own: Tensor, caption: Tensor, divisor: Tensor | None = None) -> Tensor:
+        """Both attention outputs (N, S, D) side by side in the release's order, (N, S, 2D)."""
+        pair = [x.unflatten(-1, (ATTENTION_INTERLEAVE, -1)) for x in (own, caption)]
+        return _quantised(torch.stack(pair, dim=-2).flatten(-3), divisor)
+
+    def gelu(self, x: Tensor, divisor: Tensor | None = None) -> Tensor:
+        """GELU of (..., D)."""
+        return _quantised(F.gelu(x), divisor)
+
+    def silu_gate(self, x: Tensor, divisor: Tensor | None = None) -> Tensor:
+        """SiLU of the first half of (..., 2D) times the second half, (..., D)."""
+        gate, value = x.chunk(2, dim=-1)
+        return _quantised(F.silu(gate) * value, divisor)
+
+    def add_gated(self, x: Tensor, update: Tensor, gate: Tensor, norm: LayerNorm1p) -> Tensor:
+        """``x + norm(update * gate)`` in float32, in the dtype of x.
+
+        Args:
+            x, update: (N, S, D).
+            gate: (N, R, D) float32, for R equal parts of S.
+        """
+        by_part = update.float().unflatten(1, (gate.shape[1], -1)) * gate[:, :, None]
+        return (x.float() + norm(by_part.flatten(1, 2))).to(x.dtype)
+
+    def add_gated_and_norm(
+        self,
+        x: Tensor,
+        update: Tensor,
+        gate: Tensor,
+        norm: LayerNorm1p,
+        then: nn.LayerNorm,
+        divisor: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`add_gated`, and what :meth:`layer_norm` makes of it."""
+        x = self.add_gated(x, update, gate, norm)
+        return x, self.layer_norm(x, then, divisor)
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """``(x - mean) / (std + 1e-5)`` over the last axis."""
+        std, mean = torch.std_mean(x, dim=-1, keepdim=True, correction=0)
+        return (x - mean) / (std + _STD_EPS)
+
+
+def _quantised(x: Tensor, divisor: Tensor | None) -> Tensor:
+    return x if divisor is None else to_e4m3(x, divisor)
