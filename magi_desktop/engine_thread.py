@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 from magi_engine.runtime.control import Command
 from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class EngineLike(Protocol):
 
     def examine(self) -> list[Finding]: ...
 
+    def machine(self) -> MachineFacts: ...
+
     def close(self) -> None: ...
 
 
@@ -43,11 +46,13 @@ class EngineThread(QThread):
         progressed: every event of a job but its last.
         ended: the last event of a job: Finished, Cancelled or Failed.
         examined: what the engine found out about this machine, or the exception.
+        looked: the MachineFacts, or the exception.
     """
 
     progressed = Signal(object)
     ended = Signal(object)
     examined = Signal(object)
+    looked = Signal(object)
 
     def __init__(self, engine: EngineLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +71,10 @@ class EngineThread(QThread):
     def examine(self) -> None:
         """Find out what this machine can do; ``examined`` tells."""
         self._work.put(self._examine)
+
+    def look_around(self) -> None:
+        """See what this machine has to offer; ``looked`` tells."""
+        self._work.put(self._look_around)
 
     def close(self) -> None:
         """End the thread and the engine. A job under way should have been cancelled before."""
@@ -95,3 +104,10 @@ class EngineThread(QThread):
         except Exception as error:  # shown where the findings would be
             logger.exception("the machine could not be examined")
             self.examined.emit(error)
+
+    def _look_around(self) -> None:
+        try:
+            self.looked.emit(self._engine.machine())
+        except Exception as error:  # without the numbers nothing is promised
+            logger.exception("the machine could not be looked at")
+            self.looked.emit(error)

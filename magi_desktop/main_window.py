@@ -48,7 +48,7 @@ from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
-from magi_engine.errors import MagiError
+from magi_engine.errors import MagiError, ModelNotFoundError
 from magi_engine.runtime.events import Event, Failed, Finished
 from magi_engine.runtime.request import Mode
 
@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
         self.arrivals.refused.connect(self._failed)
         self.dialogs.said.connect(self._say)
         self.dialogs.failed.connect(self.arrivals.refuse)
+        self.dialogs.models_may_have_come.connect(self.generation.look_for_models)
         self.library.show_in_folder_requested.connect(self.show_in_folder)
         self.generation.model_wanted.connect(self.dialogs.welcome)
         self.player.stills.saved.connect(self._frame_saved)
@@ -331,7 +332,12 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _failed(self, error: MagiError) -> None:
-        self.notice.say_error(error)
+        model = self.workshop.draft.settings.model
+        if isinstance(error, ModelNotFoundError) and model in self.generation.model.missing:
+            how = (self.tr("How to get it…"), partial(self.dialogs.welcome, model))
+            self.notice.say(str(error), Tone.ERROR, action=how)
+        else:
+            self.notice.say_error(error)
 
     @Slot()
     def _show_progress(self) -> None:

@@ -25,10 +25,12 @@ class WindowDialogs(QObject):
     Signals:
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
+        models_may_have_come: the user was shown where the files of models belong.
     """
 
     said = Signal(str)
     failed = Signal(object)
+    models_may_have_come = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
         super().__init__(window)
@@ -53,8 +55,9 @@ class WindowDialogs(QObject):
     @Slot(str)
     def welcome(self, model: str = "") -> None:
         """Say what this computer can run and where models come from, ``model`` in particular."""
-        dialog = WelcomeDialog(self._workshop.examine, self._window)
+        dialog = WelcomeDialog(self._workshop.machine, self._window)
         dialog.start_wanted.connect(self._use_model)
+        dialog.finished.connect(self.models_may_have_come)
         self._open(dialog)
         if model:
             dialog.show_model(model)
@@ -89,6 +92,14 @@ class WindowDialogs(QObject):
     @Slot()
     def copy_diagnostics(self) -> None:
         """Put versions, devices and the end of the log on the clipboard."""
+        shop = self._workshop
+        if shop.findings or shop.controller.busy:  # the engine examines only between videos
+            self._gather_diagnostics()
+        else:
+            self.said.emit(self.tr("Looking at this computer…"))
+            shop.examine(self._gather_diagnostics, self._gather_diagnostics)
+
+    def _gather_diagnostics(self, _outcome: object = None) -> None:
         background.run(self._diagnostics, then=self._copy, owner=self)
 
     @Slot()

@@ -18,6 +18,7 @@ from magi_desktop.state.controller import Controller
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
+from magi_desktop.state.machine import MachineState
 from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
@@ -59,6 +60,7 @@ class Workshop(QObject):
         self.presets = SavedPresets(file)
         self.job = JobState(self)
         self.engine = EngineThread(EngineProcess(log_file=places.engine_log), self)
+        self.machine = MachineState(self.engine, self)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self)
         self.library = Library(self.store, places.thumbnails, self)

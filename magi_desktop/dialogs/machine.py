@@ -1,9 +1,7 @@
-"""What a computer can run, from the doctor's findings."""
+"""What a computer can run, from its numbers."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,43 +9,11 @@ from pathlib import Path
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.resources import resource_path
-from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine import MachineFacts
 from magi_engine.weights.layout import missing_parts
 
 _WORKING_BYTES = 3_000_000_000
 """Roughly what a generation takes beside the weights."""
-_GIGABYTE = 1_000_000_000
-_FREE_OF_TOTAL = re.compile(r"([\d.]+) GB of ([\d.]+) GB free")
-_FREE = re.compile(r"([\d.]+) GB free")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Sizes in bytes; None where it is not known."""
-
-    gpu: str | None = None
-    """Name of the first graphics card that can be used; None: there is none."""
-    gpu_bytes: float | None = None
-    processor: str | None = None
-    memory_bytes: float | None = None
-    disk_free_bytes: float | None = None
-    """Where downloaded models are kept."""
-
-    @classmethod
-    def of_findings(cls, findings: Iterable[Finding]) -> Machine:
-        """Read the findings; what they do not say stays unknown."""
-        by_name = {(f.topic, f.name): f for f in findings}
-        gpu = next((f for (_, n), f in by_name.items() if n.startswith("cuda:") and f.works), None)
-        cpu = by_name.get(("Devices", "cpu"))
-        memory = by_name.get(("Memory and disk", "memory"))
-        disk = by_name.get(("Memory and disk", "models"))
-        return cls(
-            gpu=None if gpu is None else gpu.detail.split(",")[0],
-            gpu_bytes=_gigabytes(_FREE_OF_TOTAL, gpu, 2),
-            processor=None if cpu is None else cpu.detail,
-            memory_bytes=_gigabytes(_FREE_OF_TOTAL, memory, 2),
-            disk_free_bytes=_gigabytes(_FREE, disk, 1),
-        )
 
 
 class Fit(Enum):
@@ -57,7 +23,6 @@ class Fit(Enum):
     ON_CPU = "on the processor, slowly"
     NO_MEMORY = "not enough memory"
     NO_DISK = "not enough disk space"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -66,6 +31,7 @@ class Offer:
 
     Attributes:
         download_bytes: what is still to be downloaded; 0: all of it is here.
+        gpu_bytes: memory of the graphics card it takes.
         cpu_bytes: memory it takes without a graphics card, weights widened to 32 bits.
     """
 
@@ -74,16 +40,13 @@ class Offer:
     gpu_bytes: int
     cpu_bytes: int
 
-    def fit(self, machine: Machine) -> Fit:
+    def fit(self, facts: MachineFacts) -> Fit:
         """Whether it would run there."""
-        disk = machine.disk_free_bytes
-        if disk is not None and self.download_bytes > disk:
+        if self.download_bytes > facts.disk_free_bytes:
             return Fit.NO_DISK
-        if machine.gpu_bytes is not None and self.gpu_bytes <= machine.gpu_bytes:
+        if facts.vram_total_bytes is not None and self.gpu_bytes <= facts.vram_total_bytes:
             return Fit.ON_GPU
-        if machine.memory_bytes is None:
-            return Fit.UNKNOWN
-        return Fit.ON_CPU if self.cpu_bytes <= machine.memory_bytes else Fit.NO_MEMORY
+        return Fit.ON_CPU if self.cpu_bytes <= facts.ram_total_bytes else Fit.NO_MEMORY
 
 
 def offers(models_dir: Path | None) -> list[Offer]:
@@ -110,8 +73,3 @@ def _offer(entry: ModelEntry, models_dir: Path | None) -> Offer:
         weights + _WORKING_BYTES,
         widened + _WORKING_BYTES,
     )
-
-
-def _gigabytes(pattern: re.Pattern[str], finding: Finding | None, group: int) -> float | None:
-    match = None if finding is None else pattern.search(finding.detail)
-    return None if match is None else float(match[group]) * _GIGABYTE

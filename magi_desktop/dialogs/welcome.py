@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
@@ -20,17 +19,15 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
-from magi_desktop.dialogs.machine import Fit, Machine, Offer, offers
+from magi_desktop.dialogs.machine import Fit, Offer, offers
 from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
 from magi_desktop.engine_words import translated
+from magi_desktop.state.machine import MachineState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
-from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine import MachineFacts
 from magi_engine.weights.layout import default_models_dir
-
-Examine = Callable[[Callable[[list[Finding]], None], Callable[[Exception], None]], None]
-"""``examine(then, failed)``: calls one of them, later, on the UI thread."""
 
 
 def gigabytes(size_bytes: float) -> str:
@@ -43,7 +40,7 @@ class WelcomeDialog(QDialog):
     """Says what this computer can run and offers the models.
 
     Args:
-        examine: examines the computer in the background.
+        machine: the computer's numbers; they are asked for anew.
         models_dir: where downloaded models are; None: the usual folder.
 
     Signals:
@@ -55,12 +52,11 @@ class WelcomeDialog(QDialog):
     download_wanted = Signal(str)
 
     def __init__(
-        self, examine: Examine, parent: QWidget | None = None, models_dir: Path | None = None
+        self, machine: MachineState, parent: QWidget | None = None, models_dir: Path | None = None
     ) -> None:
         super().__init__(parent)
         self._default = Registry.load().default
-        self._machine = Machine()
-        self._examined = False
+        self._machine = machine
         self._wanted: str | None = None
         self.models_dir = models_dir or default_models_dir()
         self.setWindowTitle(self.tr("Welcome"))
@@ -69,7 +65,9 @@ class WelcomeDialog(QDialog):
         self._lay_out()
         self.start_button.setFocus()
         background.run(offers, self.models_dir, then=self._show_offers, owner=self)
-        examine(self._show_findings, self._examining_failed)
+        machine.changed.connect(self._show_machine)
+        self._show_machine()
+        machine.refresh()
 
     def _lay_out(self) -> None:
         title = text_label(self.tr("Welcome to Magi Desktop"), "title", self)
@@ -136,19 +134,18 @@ class WelcomeDialog(QDialog):
         if self._wanted in self.rows:
             self._open(self._wanted)
 
-    def _show_findings(self, findings: list[Finding]) -> None:
-        self._machine = Machine.of_findings(findings)
-        self._examined = True
-        self._pc.show_machine(self._machine)
+    @Slot()
+    def _show_machine(self) -> None:
+        if self._machine.facts is not None:
+            self._pc.show_machine(self._machine.facts)
+        elif self._machine.failed:
+            self._pc.show_failure()
         self._judge()
 
-    def _examining_failed(self, _error: Exception) -> None:
-        self._pc.show_failure()
-
     def _judge(self) -> None:
-        if self._examined:
+        if self._machine.facts is not None:
             for row in self.rows.values():
-                row.show_fit(self._machine)
+                row.show_fit(self._machine.facts)
 
     @Slot(str)
     def _asked(self, name: str) -> None:
@@ -188,36 +185,43 @@ class _ThisComputer(QFrame):
         self.busy.setAccessibleName(self.status.text())
         column.addWidget(self.status)
         column.addWidget(self.busy)
+        self._values: list[QLabel] = []
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(t.SPACE_4)
         self._grid.setVerticalSpacing(t.SPACE_1)
         self._grid.setColumnStretch(1, 1)
         column.addLayout(self._grid)
 
-    def show_machine(self, machine: Machine) -> None:
+    def show_machine(self, facts: MachineFacts) -> None:
+        """Say what there is; replaces what was said before."""
         self.busy.hide()
         self.status.hide()
-        unknown = self.tr("not known")
-
-        def size(size_bytes: float | None, text: str = "{}") -> str:
-            return unknown if size_bytes is None else text.format(gigabytes(size_bytes))
-
-        if machine.gpu is None:
+        gpu = facts.device_name
+        if facts.device == "cpu":
             gpu = self.tr("none that can be used; the processor does the work")
-        else:
-            gpu = self.tr("{0}, {1}").format(machine.gpu, size(machine.gpu_bytes))
-        for row, (name, value) in enumerate(
-            (
-                (self.tr("Graphics card"), gpu),
-                (self.tr("Processor"), machine.processor or unknown),
-                (self.tr("Memory"), size(machine.memory_bytes)),
-                (self.tr("Disk"), size(machine.disk_free_bytes, self.tr("{} free"))),
-            )
-        ):
+        elif facts.vram_total_bytes is not None:
+            gpu = self.tr("{0}, {1}").format(gpu, gigabytes(facts.vram_total_bytes))
+        processor = self.tr("{0}, {1} cores").format(facts.processor, facts.cores)
+        free = self.tr("{} free").format(gigabytes(facts.disk_free_bytes))
+        values = (gpu, processor, gigabytes(facts.ram_total_bytes), free)
+        if not self._values:
+            self._add_rows()
+        for label, value in zip(self._values, values, strict=True):
+            label.setText(value)
+
+    def _add_rows(self) -> None:
+        names = (
+            self.tr("Graphics card"),
+            self.tr("Processor"),
+            self.tr("Memory"),
+            self.tr("Disk"),
+        )
+        for row, name in enumerate(names):
             label = QLabel(name, self)
             label.setProperty("role", "muted")
+            self._values.append(text_label("", "", self))
             self._grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(text_label(value, "", self), row, 1)
+            self._grid.addWidget(self._values[row], row, 1)
 
     def show_failure(self) -> None:
         self.busy.hide()
@@ -277,17 +281,36 @@ class _ModelRow(QFrame):
         """Show or hide where the files belong."""
         self.where.setVisible(is_open and not self.here)
 
-    def show_fit(self, machine: Machine) -> None:
-        """Say whether it would run there."""
+    def show_fit(self, facts: MachineFacts) -> None:
+        """Say whether it would run there, with the numbers that decide."""
         offer = self._offer
-        need = gigabytes(offer.cpu_bytes if machine.gpu is None else offer.gpu_bytes)
+        on_gpu, on_cpu = gigabytes(offer.gpu_bytes), gigabytes(offer.cpu_bytes)
+        memory = gigabytes(facts.ram_total_bytes)
+        card = gigabytes(facts.vram_total_bytes or 0)
         role, text = {
-            Fit.ON_GPU: ("success", self.tr("Fits this graphics card.")),
-            Fit.ON_CPU: ("caption", self.tr("Runs on the processor, very slowly.")),
-            Fit.NO_MEMORY: ("warning", self.tr("Needs about {} of memory.").format(need)),
-            Fit.NO_DISK: ("warning", self.tr("There is not enough space on the disk.")),
-            Fit.UNKNOWN: ("caption", self.tr("Whether it fits is not known.")),
-        }[offer.fit(machine)]
+            Fit.ON_GPU: (
+                "success",
+                self.tr("Fits this graphics card: about {0} of its {1}.").format(on_gpu, card),
+            ),
+            Fit.ON_CPU: (
+                "caption",
+                self.tr("Runs on the processor, very slowly: about {0} of {1} memory.").format(
+                    on_cpu, memory
+                ),
+            ),
+            Fit.NO_MEMORY: (
+                "warning",
+                self.tr("Needs a graphics card with about {0}; this computer has {1}.").format(
+                    on_gpu, self.tr("none") if facts.vram_total_bytes is None else card
+                ),
+            ),
+            Fit.NO_DISK: (
+                "warning",
+                self.tr("Needs {0} of disk space, but only {1} are free.").format(
+                    gigabytes(offer.download_bytes), gigabytes(facts.disk_free_bytes)
+                ),
+            ),
+        }[offer.fit(facts)]
         set_role(self.fit_label, role)
         self.fit_label.setText(text)
 

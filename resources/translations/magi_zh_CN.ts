@@ -818,8 +818,24 @@
         <translation>多个变体</translation>
     </message>
     <message>
+        <source>Leave the queued video as it was.</source>
+        <translation>排队中的视频保持原样。</translation>
+    </message>
+    <message>
+        <source>Leave it as it was</source>
+        <translation>保持原样</translation>
+    </message>
+    <message>
         <source>{} variations</source>
         <translation>{} 个变体</translation>
+    </message>
+    <message>
+        <source>Put back in the queue</source>
+        <translation>放回队列</translation>
+    </message>
+    <message>
+        <source>Replace the queued video you are editing (Ctrl+Enter).</source>
+        <translation>替换正在编辑的排队视频（Ctrl+Enter）。</translation>
     </message>
     <message>
         <source>Add to queue</source>
@@ -1223,6 +1239,10 @@
     <message>
         <source>Saved: {}</source>
         <translation>已保存：{}</translation>
+    </message>
+    <message>
+        <source>How to get it…</source>
+        <translation>如何获取…</translation>
     </message>
     <message>
         <source>Your video is ready</source>
@@ -2807,6 +2827,10 @@
 <context>
     <name>WindowDialogs</name>
     <message>
+        <source>Looking at this computer…</source>
+        <translation>正在查看这台电脑…</translation>
+    </message>
+    <message>
         <source>The diagnostics are on the clipboard.</source>
         <translation>诊断信息已复制到剪贴板。</translation>
     </message>
@@ -2861,24 +2885,24 @@
         <translation>需下载 {}</translation>
     </message>
     <message>
-        <source>Fits this graphics card.</source>
-        <translation>这块显卡可以运行。</translation>
+        <source>Fits this graphics card: about {0} of its {1}.</source>
+        <translation>这块显卡可以运行：约占 {1} 中的 {0}。</translation>
     </message>
     <message>
-        <source>Runs on the processor, very slowly.</source>
-        <translation>在处理器上运行，非常慢。</translation>
+        <source>Runs on the processor, very slowly: about {0} of {1} memory.</source>
+        <translation>在处理器上运行，非常慢：约占 {1} 内存中的 {0}。</translation>
     </message>
     <message>
-        <source>Needs about {} of memory.</source>
-        <translation>约需 {} 内存。</translation>
+        <source>Needs a graphics card with about {0}; this computer has {1}.</source>
+        <translation>需要约 {0} 显存的显卡；这台电脑：{1}。</translation>
     </message>
     <message>
-        <source>There is not enough space on the disk.</source>
-        <translation>磁盘空间不足。</translation>
+        <source>none</source>
+        <translation>没有</translation>
     </message>
     <message>
-        <source>Whether it fits is not known.</source>
-        <translation>尚不清楚能否运行。</translation>
+        <source>Needs {0} of disk space, but only {1} are free.</source>
+        <translation>需要 {0} 磁盘空间，但只剩 {1}。</translation>
     </message>
     <message>
         <source>Put the folder “ckpt” of {0} (huggingface.co) into the folder below, and beside it special_tokens.npz of {1} (github.com).</source>
@@ -2935,16 +2959,16 @@
         <translation>正在查看硬件…</translation>
     </message>
     <message>
-        <source>not known</source>
-        <translation>未知</translation>
-    </message>
-    <message>
         <source>none that can be used; the processor does the work</source>
         <translation>没有可用的显卡，由处理器运算</translation>
     </message>
     <message>
         <source>{0}, {1}</source>
         <translation>{0},{1}</translation>
+    </message>
+    <message>
+        <source>{0}, {1} cores</source>
+        <translation>{0}，{1} 核</translation>
     </message>
     <message>
         <source>Graphics card</source>

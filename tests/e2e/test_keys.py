@@ -107,7 +107,7 @@ def test_every_control_says_what_it_is(app: App) -> None:
         PreferencesDialog(shop.preferences, shop.places.videos, app.window),
         HelpSheet(app.window.menus.groups, app.window),
         AboutDialog(lambda: "", app.window),
-        WelcomeDialog(shop.examine, app.window),
+        WelcomeDialog(shop.machine, app.window),
     ]
     for dialog in dialogs:
         assert faults(dialog) == [], type(dialog).__name__

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,30 +10,42 @@ from PySide6.QtCore import QObject, QThreadPool, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.dialogs.machine import Fit, Machine, offers
+from magi_desktop.dialogs.machine import Fit, offers
 from magi_desktop.dialogs.welcome import WelcomeDialog
-from magi_engine.runtime.doctor import examine
-from magi_engine.runtime.finding import Finding
+from magi_desktop.engine_thread import EngineThread
+from magi_desktop.state.machine import MachineState
+from magi_engine.runtime.host import EngineProcess
+from magi_engine.runtime.machine import MachineFacts
 from tests.desktop.accessibility import faults
 
-GPU = Finding(
-    "Devices",
-    "cuda:0",
-    True,
-    "NVIDIA GeForce RTX 4090, 22.1 GB of 24.0 GB free, compute capability 8.9, CUDA 13.0",
+FACTS = MachineFacts(
+    device="cuda:0",
+    device_name="NVIDIA GeForce RTX 4090",
+    processor="AMD Ryzen 9",
+    cores=16,
+    vram_total_bytes=24_000_000_000,
+    vram_free_bytes=22_100_000_000,
+    ram_total_bytes=64_000_000_000,
+    ram_free_bytes=20_100_000_000,
+    disk_free_bytes=60_000_000_000,
+    fp8_in_hardware=True,
 )
-MEMORY = Finding("Memory and disk", "memory", None, "20.1 GB of 64.0 GB free")
-DISK = Finding("Memory and disk", "models", True, "60.0 GB free (/home/someone/models)")
+NO_CARD = dataclasses.replace(FACTS, device="cpu", vram_total_bytes=None, vram_free_bytes=None)
 
 
-def found(*findings: Finding) -> Callable[..., None]:
-    """An examination that ends at once."""
-    return lambda then, _failed: then(list(findings))
+def machine(outcome: MachineFacts | Exception | None = FACTS) -> MachineState:
+    """What a look at a machine brought; None: it is still under way. No engine is started."""
+    engine = EngineThread(EngineProcess())
+    state = MachineState(engine)
+    engine.setParent(state)
+    if outcome is not None:
+        engine.looked.emit(outcome)
+    return state
 
 
 @pytest.fixture
 def dialog(qtbot: QtBot, tmp_path: Path) -> WelcomeDialog:
-    return shown(qtbot, WelcomeDialog(found(GPU, MEMORY, DISK), models_dir=tmp_path / "models"))
+    return shown(qtbot, WelcomeDialog(machine(), models_dir=tmp_path / "models"))
 
 
 def shown(qtbot: QtBot, dialog: WelcomeDialog) -> WelcomeDialog:
@@ -44,51 +55,67 @@ def shown(qtbot: QtBot, dialog: WelcomeDialog) -> WelcomeDialog:
     return dialog
 
 
-def test_the_doctors_own_words_are_understood(tmp_path: Path) -> None:
-    machine = Machine.of_findings(examine(tmp_path))
-    assert machine.processor is not None
-    assert "cores" in machine.processor
-    assert machine.memory_bytes is not None
-    assert machine.disk_free_bytes == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
-    assert (machine.gpu is None) == (machine.gpu_bytes is None)
-
-
-def test_a_graphics_card_is_understood() -> None:
-    machine = Machine.of_findings([GPU, MEMORY, DISK])
-    assert machine == Machine("NVIDIA GeForce RTX 4090", 24e9, None, 64e9, 60e9)
-
-
-def test_nothing_found_is_not_known_rather_than_nothing() -> None:
-    assert Machine.of_findings([]) == Machine()
+def test_the_numbers_come_from_the_engine(qtbot: QtBot) -> None:
+    engine = EngineThread(EngineProcess())
+    state = MachineState(engine)
+    engine.start()
+    try:
+        with qtbot.waitSignal(state.changed, timeout=60_000):
+            state.refresh()
+    finally:
+        engine.close()
+    assert not state.failed
+    assert state.facts is not None
+    assert state.facts.ram_total_bytes > state.facts.ram_free_bytes > 0
+    assert state.facts.disk_free_bytes > 0
 
 
 def test_whether_a_model_fits(tmp_path: Path) -> None:
     by_name = {offer.entry.name: offer for offer in offers(tmp_path)}
     small, large = by_name["4.5B-distill"], by_name["24B-distill"]
+    roomy = dataclasses.replace(FACTS, disk_free_bytes=10**12)
     assert small.download_bytes == pytest.approx(30.5e9, rel=0.01)
-    assert small.fit(Machine("GPU", 24e9, None, 64e9, 1e12)) is Fit.ON_GPU
-    assert small.fit(Machine(None, None, None, 64e9, 1e12)) is Fit.ON_CPU
-    assert large.fit(Machine("GPU", 24e9, None, 64e9, 1e12)) is Fit.NO_MEMORY
-    assert small.fit(Machine("GPU", 24e9, None, 64e9, 10e9)) is Fit.NO_DISK
-    assert small.fit(Machine()) is Fit.UNKNOWN
+    assert small.fit(roomy) is Fit.ON_GPU
+    assert small.fit(dataclasses.replace(roomy, vram_total_bytes=None)) is Fit.ON_CPU
+    assert large.fit(roomy) is Fit.NO_MEMORY
+    assert small.fit(dataclasses.replace(roomy, disk_free_bytes=10**10)) is Fit.NO_DISK
+
+
+@pytest.mark.parametrize(
+    ("facts", "model", "words"),
+    [
+        (FACTS, "4.5B-distill", "about 12 GB of its 24 GB"),
+        (NO_CARD, "4.5B-distill", "about 21 GB of 64 GB"),
+        (dataclasses.replace(FACTS, disk_free_bytes=10**12), "24B-base", "this computer has 24 GB"),
+        (dataclasses.replace(NO_CARD, disk_free_bytes=10**12), "24B-base", "has none"),
+        (FACTS, "24B-base", "only 60 GB are free"),
+    ],
+)
+def test_the_verdict_gives_the_numbers(
+    qtbot: QtBot, tmp_path: Path, facts: MachineFacts, model: str, words: str
+) -> None:
+    dialog = shown(qtbot, WelcomeDialog(machine(facts), models_dir=tmp_path))
+    assert words in dialog.rows[model].fit_label.text()
 
 
 def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, tmp_path: Path) -> None:
-    answers: list[Callable[[list[Finding]], None]] = []
-    dialog = shown(
-        qtbot, WelcomeDialog(lambda then, _failed: answers.append(then), models_dir=tmp_path)
-    )
+    state = machine(None)
+    dialog = shown(qtbot, WelcomeDialog(state, models_dir=tmp_path))
     assert dialog._pc.busy.isVisible()
     assert dialog.rows["4.5B-base"].fit_label.text() == ""
-    answers[0]([GPU, MEMORY, DISK])
+    state._engine.looked.emit(FACTS)
     assert not dialog._pc.busy.isVisible()
     assert dialog.rows["4.5B-base"].fit_label.text()
+    # A later look replaces what was said.
+    state._engine.looked.emit(dataclasses.replace(FACTS, disk_free_bytes=10**9))
+    assert "only 1.0 GB are free" in dialog.rows["4.5B-base"].fit_label.text()
+    assert [v.text() for v in dialog._pc._values][3] == "1.0 GB free"
 
 
 def test_a_failed_examination_does_not_stand_in_the_way(qtbot: QtBot, tmp_path: Path) -> None:
     dialog = shown(
         qtbot,
-        WelcomeDialog(lambda _then, failed: failed(OSError("no engine")), models_dir=tmp_path),
+        WelcomeDialog(machine(OSError("no engine")), models_dir=tmp_path),
     )
     assert not dialog._pc.busy.isVisible()
     assert "could not be examined" in dialog._pc.status.text()
@@ -143,14 +170,14 @@ def test_the_folder_is_made_and_opened(qtbot: QtBot, dialog: WelcomeDialog) -> N
 
 
 def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, tmp_path: Path) -> None:
-    dialog = WelcomeDialog(found(), models_dir=tmp_path)
+    dialog = WelcomeDialog(machine(None), models_dir=tmp_path)
     dialog.show_model("24B-base")
     shown(qtbot, dialog)
     qtbot.waitUntil(dialog.rows["24B-base"].where.isVisible)
 
 
 def test_closing_while_it_looks_is_harmless(qtbot: QtBot, tmp_path: Path) -> None:
-    dialog = WelcomeDialog(found(), models_dir=tmp_path)
+    dialog = WelcomeDialog(machine(None), models_dir=tmp_path)
     dialog.deleteLater()
     QThreadPool.globalInstance().waitForDone()
     qtbot.wait(20)

@@ -1,0 +1,38 @@
+"""What this machine has to offer, as the engine last found it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from magi_desktop.engine_thread import EngineThread
+from magi_engine.runtime.machine import MachineFacts
+
+
+class MachineState(QObject):
+    """The facts in numbers; they come late, since the engine has to be there first.
+
+    Signals:
+        changed: there are facts, newer ones, or it is clear that none can be had.
+    """
+
+    changed = Signal()
+
+    def __init__(self, engine: EngineThread, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self.facts: MachineFacts | None = None
+        self.failed = False
+        """Whether the latest look failed."""
+        engine.looked.connect(self._looked)
+
+    @Slot()
+    def refresh(self) -> None:
+        """Look again, as soon as no video is being made."""
+        self._engine.look_around()
+
+    @Slot(object)
+    def _looked(self, outcome: MachineFacts | Exception) -> None:
+        self.failed = isinstance(outcome, Exception)
+        if not isinstance(outcome, Exception):
+            self.facts = outcome
+        self.changed.emit()
