@@ -17,10 +17,17 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.ops.attention import caption_attention
-from magi_engine.ops.fp8 import Fp8SmoothLinear, Fp8TensorLinear
+from magi_engine.ops.attention import Attention, attention, caption_attention
+from magi_engine.ops.fp8 import (
+    E4M3,
+    Fp8SmoothLinear,
+    Fp8TensorLinear,
+    fp8_matmul,
+    input_divisor,
+)
+from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
-from magi_engine.ops.rope import apply_rotary, rotary_angles
+from magi_engine.ops.rope import rotary_angles
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """``attend(layer, q, k, v)``: self-attention of one layer. q (N, S, heads, head_dim),
@@ -28,9 +35,6 @@ k and v (N, S, groups, head_dim), k already rotated; returns the shape of q."""
 
 NULL_CAPTION_TOKENS = 50
 """How many positions of the null caption count as valid."""
-
-_ATTENTION_INTERLEAVE = 8
-"""The release reorders the joined attention outputs in groups of eight, whatever the heads."""
 
 _TIMESTEP_FEATURES = 256
 
@@ -62,6 +66,72 @@ class _SeenCaptions:
     lengths: tuple[int, ...]
     mask: Tensor | None
 
+    def attend(self, index: int, layer: ParallelAttention, qx: Tensor) -> Tensor:
+        """Attention of qx (N, S, heads, head_dim), each chunk to its own caption; same shape."""
+        del index
+        k, v = layer.caption_keys(self.tokens)
+        rows = len(self.lengths) // len(qx)
+        rows_of_q = rearrange(qx, "n (r s) h d -> (n r) s h d", r=rows)
+        seen = caption_attention(rows_of_q, k, v, self.lengths, self.mask)
+        return rearrange(seen, "(n r) s h d -> n (r s) h d", r=rows)
+
+
+class CaptionKeys:
+    """One caption as every layer sees it; computed at the first look and kept.
+
+    Args:
+        model: whose projections are used.
+        embedding: (L, caption_channels).
+    """
+
+    def __init__(self, model: VideoDiT, embedding: Tensor) -> None:
+        self._tokens = model.project_captions(embedding[None])  # (1, L, D)
+        self._known: dict[int, tuple[Tensor, Tensor]] = {}
+        self.length = len(embedding)
+
+    def of(self, index: int, layer: ParallelAttention) -> tuple[Tensor, Tensor]:
+        """Keys and values in layer ``index``, each (1, L, groups, head_dim)."""
+        if index not in self._known:
+            k, v = layer.caption_keys(self._tokens)
+            self._known[index] = k.contiguous(), v.contiguous()
+        return self._known[index]
+
+
+class KnownCaptions:
+    """One caption per chunk, of captions that are seen more than once; inference only.
+
+    Args:
+        captions: of the N * R chunks.
+        attention: the kernel that looks at them.
+    """
+
+    def __init__(self, captions: Sequence[CaptionKeys], attention: Attention = attention) -> None:
+        self.captions = captions
+        self.attention = attention
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Valid tokens of each caption."""
+        return tuple(caption.length for caption in self.captions)
+
+    def attend(self, index: int, layer: ParallelAttention, qx: Tensor) -> Tensor:
+        """As of a CaptionBatch; neighbouring chunks with one caption go together."""
+        videos, chunks = len(qx), len(self.captions)
+        # Attention to a caption knows no order: a batch is as good as a longer row.
+        rows = qx.reshape(1, -1, *qx.shape[2:])
+        tokens = rows.shape[1] // chunks
+        seen = []
+        first = 0
+        while first < chunks:
+            caption, last = self.captions[first], first + 1
+            while last < chunks and self.captions[last] is caption:
+                last += 1
+            k, v = caption.of(index, layer)
+            seen.append(self.attention(rows[:, first * tokens : last * tokens], k, v))
+            first = last
+        joined = seen[0] if len(seen) == 1 else torch.cat(seen, dim=1)
+        return joined.reshape(videos, -1, *qx.shape[2:])
+
 
 class VideoDiT(nn.Module):
     """MAGI-1's transformer in all its variants.
@@ -92,6 +162,23 @@ class VideoDiT(nn.Module):
         self.rope = _RotaryBands(config.kv_channels)
         self.videodit_blocks = _Blocks(config, self.dtype, fp8)
         self.final_linear = _FinalLinear(size, patch * config.out_channels)
+        self.attention: Attention = attention
+        """What callers should attend with; may be replaced by a faster one."""
+
+    def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
+        """Make inference fast, once the weights are there; training is over for this model.
+
+        Linears that share their input become one, where that changes nothing. ``state_dict``
+        keeps the official names.
+
+        Args:
+            kernels: what runs between the matrix products.
+            attention: see :attr:`attention`.
+        """
+        self.attention = attention
+        for layer in self.layers:
+            layer.kernels = layer.self_attention.kernels = layer.mlp.kernels = kernels
+            layer.self_attention.linear_qkv.fuse()
 
     @property
     def device(self) -> torch.device:
@@ -111,12 +198,13 @@ class VideoDiT(nn.Module):
         self,
         latents: Tensor,
         timesteps: Tensor,
-        captions: CaptionBatch,
+        captions: CaptionBatch | KnownCaptions,
         *,
         chunk_positions: Sequence[int],
         attend: Attend,
         unconditional: bool = False,
         step_code: Tensor | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         """Velocity of some chunks, all in one pass.
 
@@ -128,6 +216,7 @@ class VideoDiT(nn.Module):
             attend: self-attention, see :data:`Attend`.
             unconditional: whether this is a pass without caption (it has its own adaLN vector).
             step_code: (N,) or scalar code of the step size, for distilled models only.
+            condition: what :meth:`condition` gives for these three, if it is known already.
 
         Returns:
             Velocity, the shape of ``latents``, float32.
@@ -138,12 +227,15 @@ class VideoDiT(nn.Module):
         width = latents.shape[4] // self.config.patch_size
 
         x = self._patchify(latents).to(self.dtype)  # (N, S, D)
-        condition = self._condition(timesteps, unconditional, step_code)  # (N, R, D/4)
-        captions_seen = self.y_embedder.y_proj_xattn(captions.embeddings.float()).to(self.dtype)
+        if condition is None:
+            condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
         rotary = rotary_angles(self.rope.bands, chunk_positions, chunk_width, height, width)
-        seen = _SeenCaptions(
-            captions_seen, captions.lengths, captions.mask() if len(latents) > 1 else None
-        )
+        if isinstance(captions, CaptionBatch):
+            mask = captions.mask() if len(latents) > 1 else None
+            tokens = self.project_captions(captions.embeddings)
+            seen = _SeenCaptions(tokens, captions.lengths, mask)
+        else:
+            seen = captions
         for index, layer in enumerate(self.layers):
             x = layer(index, x, condition, seen, rotary, attend)
         x = self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
@@ -167,9 +259,14 @@ class VideoDiT(nn.Module):
         x = rearrange(latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch)
         return F.linear(x, self.x_embedder.weight.flatten(1))
 
-    def _condition(
-        self, timesteps: Tensor, unconditional: bool, step_code: Tensor | None
+    def project_captions(self, embeddings: Tensor) -> Tensor:
+        """(B, L, caption_channels) -> (B, L, D) in the dtype of the blocks."""
+        return self.y_embedder.y_proj_xattn(embeddings.float()).to(self.dtype)
+
+    def condition(
+        self, timesteps: Tensor, unconditional: bool = False, step_code: Tensor | None = None
     ) -> Tensor:
+        """What the blocks know of the time: (N, R) -> (N, R, D/4)."""
         condition = self.t_embedder(timesteps)
         if step_code is not None:
             condition = condition + self.t_embedder(step_code.reshape(-1, 1))
@@ -257,10 +354,20 @@ class _Float32Linear(nn.Linear):
     """A linear layer computed in float32, whatever its weight is stored in. Returns float32."""
 
     def forward(self, input: Tensor) -> Tensor:
+        exact = input.dtype is self.weight.dtype is torch.bfloat16
+        if exact and input.is_cuda and not torch.is_grad_enabled():
+            # Products of two bf16 numbers are exact in float32, and sums stay in float32: the
+            # tensor cores give the same result many times faster. (It has no derivative.)
+            out = torch.mm(input.flatten(0, -2), self.weight.t(), out_dtype=torch.float32)
+            return out.unflatten(0, input.shape[:-1])
         return F.linear(input.float(), self.weight.float())
 
 
 class _QueryKeyValue(nn.Module):
+    """Layer norm and the four linears that share its output."""
+
+    _NAMES = ("q", "k", "v", "qx")
+
     def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
         super().__init__()
         size, kv_size = config.hidden_size, config.num_query_groups * config.kv_channels
@@ -270,6 +377,92 @@ class _QueryKeyValue(nn.Module):
         self.qx = _linear(size, size, dtype, kind)
         self.k = _linear(size, kv_size, dtype, kind)
         self.v = _linear(size, kv_size, dtype, kind)
+        self.fused: _FusedLinears | None = None
+
+    def fuse(self) -> None:
+        """Make one linear of the four, unless fp8 ones divide their inputs differently."""
+        linears = [getattr(self, name) for name in self._NAMES]
+        fp8 = isinstance(self.q, Fp8TensorLinear)
+        if self.fused is not None or (fp8 and not _same_inputs(linears)):
+            return
+        self.fused = _FusedLinears(linears)
+        for name in self._NAMES:
+            delattr(self, name)
+        self.register_state_dict_post_hook(_official_names)
+
+    def forward(
+        self, x: Tensor, kernels: Kernels
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+        """(N, S, D) -> q, k, v, qx (N, S, features), and what each is still to be scaled by."""
+        if self.fused is not None:
+            return self.fused(kernels.layer_norm(x, self.layer_norm, self.fused.divisor))
+        x = kernels.layer_norm(x, self.layer_norm)
+        return (self.q(x), self.k(x), self.v(x), self.qx(x)), (None,) * 4
+
+
+def _same_inputs(linears: list[Fp8TensorLinear]) -> bool:
+    return all(torch.equal(linear.input_scale, linears[0].input_scale) for linear in linears)
+
+
+class _FusedLinears(nn.Module):
+    """Several linears of one input as one matrix.
+
+    Of fp8 linears with weight scales of their own, the product is scaled by the first of them
+    all; what each part is still to be multiplied by comes with the result.
+    """
+
+    divisor: Tensor | None
+    scales: Tensor | None
+
+    def __init__(self, linears: Sequence[nn.Module]) -> None:
+        super().__init__()
+        weights = [cast("Tensor", linear.weight) for linear in linears]
+        axis = weights[0].dim() - 2  # fp8 weights have an axis of one in front
+        self.widths = [weight.shape[axis] for weight in weights]
+        self.dtype: torch.dtype = weights[0].dtype
+        first = linears[0]
+        divisor = scales = ratios = None
+        if isinstance(first, Fp8TensorLinear):
+            self.dtype = first.dtype
+            divisor = first.input_scale
+            scales = torch.cat([cast("Tensor", linear.weight_scale) for linear in linears])
+            ratios = scales / scales[0]
+        # Views of bytes: not every device joins e4m3 tensors.
+        joined = torch.cat([w.detach().view(torch.uint8) for w in weights], dim=axis)
+        self.register_buffer("weight", joined.view(weights[0].dtype))
+        self.register_buffer("divisor", divisor)
+        self.register_buffer("scales", scales)
+        self.register_buffer("ratios", ratios)
+        self.weight: Tensor
+        self.ratios: Tensor | None
+
+    def forward(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+        """(N, S, D) -> one (N, S, features) per linear, and the factors they still lack."""
+        if self.divisor is None or self.scales is None or self.ratios is None:
+            return F.linear(x, self.weight).split(self.widths, dim=-1), (None,) * len(self.widths)
+        assert x.dtype is E4M3
+        rows = x.flatten(0, -2)
+        out = fp8_matmul(rows, self.weight[0], self.divisor[0], self.scales[0], self.dtype)
+        parts = out.unflatten(0, x.shape[:-1]).split(self.widths, dim=-1)
+        return parts, self.ratios.unbind()
+
+
+def _official_names(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, _metadata: object
+) -> None:
+    """Give the fused linears of ``module`` back the names they have in a checkpoint."""
+    assert isinstance(module, _QueryKeyValue)
+    assert module.fused is not None
+    fused = module.fused
+    for name in ("weight", "divisor", "scales", "ratios"):
+        state.pop(f"{prefix}fused.{name}", None)
+    axis = fused.weight.dim() - 2
+    parts = zip(module._NAMES, fused.weight.split(fused.widths, dim=axis), strict=True)
+    for index, (name, weight) in enumerate(parts):
+        state[f"{prefix}{name}.weight"] = weight
+        if fused.divisor is not None and fused.scales is not None:
+            state[f"{prefix}{name}.input_scale"] = fused.divisor
+            state[f"{prefix}{name}.weight_scale"] = fused.scales[index : index + 1]
 
 
 class ParallelAttention(nn.Module):
@@ -280,6 +473,7 @@ class ParallelAttention(nn.Module):
         size, head = config.hidden_size, config.kv_channels
         eps = config.layernorm_epsilon
         self.groups, self.head_dim, self.dtype = config.num_query_groups, head, dtype
+        self.kernels = Kernels()
         self.linear_qkv = _QueryKeyValue(config, dtype, fp8)
         self.linear_kv_xattn = nn.Linear(size, 2 * self.groups * head, bias=False, dtype=dtype)
         if fp8:
@@ -295,15 +489,13 @@ class ParallelAttention(nn.Module):
         self, x: Tensor, rotary: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(N, S, D) -> q, k, v, qx, each (N, S, heads or groups, head_dim), normed and rotated."""
-        linears = self.linear_qkv
-        x = linears.layer_norm(x)
-        q, k, v, qx = (
-            linear(x).unflatten(-1, (-1, self.head_dim))
-            for linear in (linears.q, linears.k, linears.v, linears.qx)
-        )
-        q = apply_rotary(self.q_layernorm(q), *rotary).to(self.dtype)
-        k = apply_rotary(self.k_layernorm(k), *rotary).to(self.dtype)
-        return q, k, v.to(self.dtype), self.q_layernorm_xattn(qx).to(self.dtype)
+        parts, scales = self.linear_qkv(x, self.kernels)
+        q, k, v, qx = (part.unflatten(-1, (-1, self.head_dim)) for part in parts)
+        q = self.kernels.head_norm(q, self.q_layernorm, rotary, scales[0])
+        k = self.kernels.head_norm(k, self.k_layernorm, rotary, scales[1])
+        v = self.kernels.scaled(v, scales[2])
+        qx = self.kernels.head_norm(qx, self.q_layernorm_xattn, None, scales[3])
+        return q.to(self.dtype), k.to(self.dtype), v.to(self.dtype), qx.to(self.dtype)
 
     def caption_keys(self, captions: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L, D) -> keys and values (B, L, groups, head_dim)."""
@@ -313,31 +505,27 @@ class ParallelAttention(nn.Module):
 
     def join(self, own: Tensor, caption: Tensor) -> Tensor:
         """Project both attention outputs (N, S, D) each to one (N, S, D)."""
-        a = torch.cat([own, caption], dim=-1)
-        a = rearrange(a, "... (n hn hd) -> ... (hn n hd)", n=2, hn=_ATTENTION_INTERLEAVE)
-        return self.linear_proj(a)
+        return self.linear_proj(self.kernels.join(own, caption, input_divisor(self.linear_proj)))
 
 
 class FeedForward(nn.Module):
-    """Layer norm, then GELU (4.5B) or SiLU-gated (24B) feed-forward. (N, S, D) -> same."""
+    """GELU (4.5B) or SiLU-gated (24B) feed-forward, and the layer norm its input needs."""
 
     def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
         super().__init__()
         size, inner = config.hidden_size, config.ffn_hidden_size
         self.gated = config.gated_linear_unit
+        self.kernels = Kernels()
         self.layer_norm = nn.LayerNorm(size, eps=config.layernorm_epsilon, dtype=dtype)
         widened = 2 * inner if self.gated else inner
         self.linear_fc1 = _linear(size, widened, dtype, Fp8TensorLinear if fp8 else None)
         self.linear_fc2 = _linear(inner, size, dtype, Fp8SmoothLinear if fp8 else None)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.linear_fc1(self.layer_norm(x))
-        if self.gated:
-            gate, value = x.chunk(2, dim=-1)
-            x = F.silu(gate) * value
-        else:
-            x = F.gelu(x)
-        return self.linear_fc2(x)
+    def forward(self, normed: Tensor) -> Tensor:
+        """(N, S, D) after the layer norm -> (N, S, D)."""
+        x = self.linear_fc1(normed)
+        activate = self.kernels.silu_gate if self.gated else self.kernels.gelu
+        return self.linear_fc2(activate(x, input_divisor(self.linear_fc2)))
 
 
 class _Modulation(nn.Module):
@@ -361,7 +549,7 @@ class TransformerBlock(nn.Module):
     def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
         super().__init__()
         size, eps = config.hidden_size, config.layernorm_epsilon
-        self.dtype = dtype
+        self.kernels = Kernels()
         self.ada_modulate_layer = _Modulation(config, dtype)
         self.self_attention = ParallelAttention(config, dtype, fp8)
         self.self_attn_post_norm = LayerNorm1p(size, eps, torch.float32)
@@ -373,28 +561,25 @@ class TransformerBlock(nn.Module):
         index: int,
         x: Tensor,
         condition: Tensor,
-        captions: _SeenCaptions,
+        captions: _SeenCaptions | KnownCaptions,
         rotary: tuple[Tensor, Tensor],
         attend: Attend,
     ) -> Tensor:
         """(N, S, D) -> (N, S, D); arguments as in :meth:`VideoDiT.forward`."""
-        chunks = condition.shape[1]
         q, k, v, qx = self.self_attention.project(x, rotary)
         own = attend(index, q, k, v)
-        # Each chunk meets its own caption: chunks become rows.
-        qx = rearrange(qx, "n (r s) h d -> (n r) s h d", r=chunks)
-        k, v = self.self_attention.caption_keys(captions.tokens)
-        seen = caption_attention(qx, k, v, captions.lengths, captions.mask)
-        seen = rearrange(seen, "(n r) s h d -> n (r s) (h d)", r=chunks)
-        return self.finish(x, own.flatten(2), seen, condition)
+        seen = captions.attend(index, self.self_attention, qx)
+        return self.finish(x, own.flatten(2), seen.flatten(2), condition)
 
     def finish(self, x: Tensor, own: Tensor, seen: Tensor, condition: Tensor) -> Tensor:
         """Everything after the attentions; ``own`` and ``seen`` are (N, S, D)."""
         attention_gate, mlp_gate = self.ada_modulate_layer(condition)
-        a = self.self_attention.join(own, seen)
-        x = self._add(x, a, attention_gate, self.self_attn_post_norm)
-        return self._add(x, self.mlp(x), mlp_gate, self.mlp_post_norm)
-
-    def _add(self, x: Tensor, update: Tensor, gate: Tensor, norm: nn.Module) -> Tensor:
-        by_chunk = update.float().unflatten(1, (gate.shape[1], -1)) * gate[:, :, None]
-        return (x.float() + norm(by_chunk.flatten(1, 2))).to(self.dtype)
+        x, normed = self.kernels.add_gated_and_norm(
+            x,
+            self.self_attention.join(own, seen),
+            attention_gate,
+            self.self_attn_post_norm,
+            self.mlp.layer_norm,
+            input_divisor(self.mlp.linear_fc1),
+        )
+        return self.kernels.add_gated(x, self.mlp(normed), mlp_gate, self.mlp_post_norm)

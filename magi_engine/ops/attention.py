@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""A function that computes what :func:`attention` does."""
 
 _EXTRA_FEATURES = 8
 _FAR_BELOW = 1e4

@@ -24,8 +24,14 @@ def to_e4m3(x: Tensor, scale: Tensor) -> Tensor:
     return (x.float() / scale).clamp(-E4M3_MAX, E4M3_MAX).to(torch.bfloat16).to(E4M3)
 
 
-def fp8_matmul(x: Tensor, weight: Tensor, x_scale: Tensor, weight_scale: Tensor) -> Tensor:
-    """``x @ weightᵀ * x_scale * weight_scale`` for e4m3 operands, in float32 (see module).
+def fp8_matmul(
+    x: Tensor,
+    weight: Tensor,
+    x_scale: Tensor,
+    weight_scale: Tensor,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """``x @ weightᵀ * x_scale * weight_scale`` for e4m3 operands, in ``dtype`` (see module).
 
     Args:
         x: (M, K) e4m3.
@@ -34,9 +40,9 @@ def fp8_matmul(x: Tensor, weight: Tensor, x_scale: Tensor, weight_scale: Tensor)
     """
     if has_fp8_matmul(x.device):
         return torch._scaled_mm(  # pyright: ignore[reportPrivateImportUsage]
-            x, weight.t(), scale_a=x_scale, scale_b=weight_scale, out_dtype=torch.float32
+            x, weight.t(), scale_a=x_scale, scale_b=weight_scale, out_dtype=dtype
         )
-    return F.linear(x.float(), weight.float()) * (x_scale * weight_scale)
+    return (F.linear(x.float(), weight.float()) * (x_scale * weight_scale)).to(dtype)
 
 
 class _Fp8Linear(nn.Module):
@@ -50,10 +56,23 @@ class _Fp8Linear(nn.Module):
         self.weight: Tensor
         self.weight_scale: Tensor
 
-    def _multiply(self, x: Tensor, divisor: Tensor, x_scale: Tensor) -> Tensor:
-        x8 = to_e4m3(x, divisor).flatten(0, -2)
-        out = fp8_matmul(x8, self.weight[0], x_scale, self.weight_scale[0])
-        return out.to(self.dtype).unflatten(0, x.shape[:-1])
+    @property
+    def divisor(self) -> Tensor:
+        """What inputs are divided by, (in,)."""
+        raise NotImplementedError
+
+    @property
+    def input_factor(self) -> Tensor:
+        """What the product is multiplied back by, besides the weight's scale; a scalar."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in), already e4m3 or of any float dtype -> (..., out) in the layer's dtype."""
+        x8 = x if x.dtype is E4M3 else to_e4m3(x, self.divisor)
+        out = fp8_matmul(
+            x8.flatten(0, -2), self.weight[0], self.input_factor, self.weight_scale[0], self.dtype
+        )
+        return out.unflatten(0, x.shape[:-1])
 
 
 class Fp8TensorLinear(_Fp8Linear):
@@ -65,9 +84,13 @@ class Fp8TensorLinear(_Fp8Linear):
         self.register_buffer("input_scale", torch.ones(in_features))
         self.input_scale: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out) in the layer's dtype."""
-        return self._multiply(x, self.input_scale, self.input_scale[0])
+    @property
+    def divisor(self) -> Tensor:
+        return self.input_scale
+
+    @property
+    def input_factor(self) -> Tensor:
+        return self.input_scale[0]
 
 
 class Fp8SmoothLinear(_Fp8Linear):
@@ -81,6 +104,15 @@ class Fp8SmoothLinear(_Fp8Linear):
         self.input_scale: Tensor
         self.smooth_scale: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out) in the layer's dtype."""
-        return self._multiply(x, self.smooth_scale[0], self.input_scale[0])
+    @property
+    def divisor(self) -> Tensor:
+        return self.smooth_scale[0]
+
+    @property
+    def input_factor(self) -> Tensor:
+        return self.input_scale[0]
+
+
+def input_divisor(linear: nn.Module) -> Tensor | None:
+    """What the inputs of ``linear`` are quantised with; None if they are not quantised."""
+    return linear.divisor if isinstance(linear, Fp8TensorLinear | Fp8SmoothLinear) else None

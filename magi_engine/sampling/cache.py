@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.ops.attention import attention
+from magi_engine.ops.attention import Attention, attention
 
 
 class RollingCache:
@@ -76,19 +76,27 @@ class WindowAttention:
         cache: where keys and values go and come from.
         first: the first chunk of the forward.
         ranges: per chunk of the forward, the chunks [first, last) it attends to.
+        attention: the kernel.
     """
 
-    def __init__(self, cache: RollingCache, first: int, ranges: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        cache: RollingCache,
+        first: int,
+        ranges: Sequence[tuple[int, int]],
+        attention: Attention = attention,
+    ) -> None:
         self.cache, self.first, self.ranges = cache, first, ranges
+        self.attention = attention
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         self.cache.store(layer, self.first, k[0], v[0])
         queries = q.split(self.cache.chunk_tokens, dim=1)
         outputs = [
-            attention(own, *self.cache.read(layer, first, last))
+            self.attention(own, *self.cache.read(layer, first, last))
             for own, (first, last) in zip(queries, self.ranges, strict=True)
         ]
-        return torch.cat(outputs, dim=1)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
 def attend_alone(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import InvalidRequestError
-from magi_engine.model.dit import CaptionBatch, VideoDiT
+from magi_engine.model.dit import CaptionKeys, KnownCaptions, VideoDiT
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.guidance import GuidanceScales, combine
 from magi_engine.sampling.noise import NoiseSource
@@ -231,7 +231,10 @@ class _Run:
             settings.noise2clean_kvrange, settings.clean_chunk_kvrange, settings.num_steps
         )
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
-        self.chunk_captions: dict[int, Tensor | None] = {}
+        self.chunk_captions: dict[int, CaptionKeys | None] = {}
+        self.null_keys = CaptionKeys(model, model.null_caption())
+        self.last_caption: tuple[Tensor, CaptionKeys] | None = None
+        self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
 
     def _stages(self) -> Iterator[Stage]:
@@ -291,17 +294,16 @@ class _Run:
             assert self.prefix is not None
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
             ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]
-            time = torch.tensor([[self.settings.clean_t]], device=self.device)
+            time = torch.tensor([[self.settings.clean_t]])
             kind = Pass.HISTORY if self.settings.cfg_number == 3 else Pass.TEXT
             self._trace(kind, time, chunk, ranges, fills_prefix=True)
             self.model(
                 clean,
                 time,
-                self._caption_batch([None]),
+                self._captions([None]),
                 chunk_positions=[chunk],
-                attend=WindowAttention(self.cache, chunk, ranges),
-                unconditional=self.settings.cfg_number == 3,
-                step_code=self._step_code(1.0),
+                attend=WindowAttention(self.cache, chunk, ranges, self.model.attention),
+                condition=self._condition(time, self.settings.cfg_number == 3, 1.0),
             )
 
     def _enter(self, stage: Stage) -> None:
@@ -309,7 +311,7 @@ class _Run:
             if chunk not in self.latents:
                 self.latents[chunk] = self.noise.next_chunk(self.shape).to(self.device)
                 left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
-                self.chunk_captions[chunk] = self.captions.start(chunk, left)
+                self.chunk_captions[chunk] = self._keys_of(self.captions.start(chunk, left))
 
     def _paste_prefix(self) -> None:
         if self.prefix is None:
@@ -323,7 +325,7 @@ class _Run:
     def _velocity(self, stage: Stage, index: int, reread: bool) -> Tensor:
         """Velocity of the window's chunks, (R, 16, chunk_width, h, w)."""
         steps = [start + index for start in stage.steps]
-        times = self.times[steps].to(self.device)[None]  # (1, R)
+        times = self.times[steps][None]  # (1, R), on the CPU: the host looks at them
         ranges = [
             (self.rule.first_seen(c, s), c + 1) for c, s in zip(stage.chunks, steps, strict=True)
         ]
@@ -331,7 +333,7 @@ class _Run:
         first = stage.first
         if reread:
             first -= 1
-            clean_time = torch.full((1, 1), self.settings.clean_t, device=self.device)
+            clean_time = torch.full((1, 1), self.settings.clean_t)
             times = torch.cat([clean_time, times], dim=1)
             ranges.insert(0, (self.rule.first_seen_clean(first), first + 1))
             captions.insert(0, None)
@@ -343,7 +345,7 @@ class _Run:
 
     def _guided(self, window: _Window, interval: float) -> Tensor:
         times = window.times[0, int(window.reread) :]
-        history_scale, text_scale = scales = self.scales.at(times)
+        history_scale, text_scale = self.scales.at(times)
         # A pass whose weight is zero for every chunk changes nothing and is left out: towards
         # the end of the schedule the released scales need one pass of the three.
         with_text = alone = None
@@ -359,7 +361,7 @@ class _Run:
             zero if alone is None else alone,
             with_history,
             zero if with_text is None else with_text,
-            scales,
+            (history_scale.to(self.device), text_scale.to(self.device)),
         )
 
     def _alone(self, window: _Window, times: Tensor, interval: float) -> Tensor:
@@ -370,11 +372,10 @@ class _Run:
         return self.model(
             torch.cat([self.latents[c] for c in chunks]),
             times[:, None],
-            self._caption_batch([None] * len(chunks)),
+            self._captions([None] * len(chunks)),
             chunk_positions=[0],
             attend=attend_alone,
-            unconditional=True,
-            step_code=self._step_code(interval),
+            condition=self._condition(times[:, None], True, interval),
         )
 
     def _distilled(self, window: _Window, interval: float) -> Tensor:
@@ -417,22 +418,38 @@ class _Run:
         velocity = self.model(
             torch.cat([self.latents[c] for c in chunks], dim=2),
             times,
-            self._caption_batch(captions),
+            self._captions(captions),
             chunk_positions=positions,
-            attend=WindowAttention(self.cache, window.first, ranges),
-            unconditional=unconditional,
-            step_code=self._step_code(interval),
+            attend=WindowAttention(self.cache, window.first, ranges, self.model.attention),
+            condition=self._condition(times, unconditional, interval),
         )
         by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
         return by_chunk[int(window.reread) :]
 
-    def _caption_batch(self, captions: list[Tensor | None]) -> CaptionBatch:
-        null = self.model.null_caption()
-        tensors = [null if c is None else c.to(null) for c in captions]
-        return CaptionBatch(
-            torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True),
-            tuple(len(t) for t in tensors),
-        )
+    def _keys_of(self, caption: Tensor | None) -> CaptionKeys | None:
+        """A caption's keys; those of the chunk before, if it had the same one."""
+        if caption is None:
+            return None
+        if self.last_caption is None or not _equal(self.last_caption[0], caption):
+            embedding = caption.to(self.device, torch.float32)
+            self.last_caption = caption, CaptionKeys(self.model, embedding)
+        return self.last_caption[1]
+
+    def _captions(self, captions: list[CaptionKeys | None]) -> KnownCaptions:
+        keys = [self.null_keys if c is None else c for c in captions]
+        return KnownCaptions(keys, self.model.attention)
+
+    def _condition(self, times: Tensor, unconditional: bool, interval: float) -> Tensor:
+        """The embedded times (N, R, D/4); each is computed once in a run."""
+        rows = []
+        for time in times.flatten().tolist():
+            key = (time, unconditional, interval)
+            if key not in self.conditions:
+                step = torch.tensor([[time]], device=self.device)
+                code = self._step_code(interval)
+                self.conditions[key] = self.model.condition(step, unconditional, code)[0, 0]
+            rows.append(self.conditions[key])
+        return torch.stack(rows).unflatten(0, times.shape)
 
     def _step_code(self, interval: float) -> Tensor | None:
         if not self.settings.distill:
@@ -488,6 +505,10 @@ class _Run:
         return max(0, self.emit_from - chunk * self.settings.chunk_width)
 
 
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a, b)
+
+
 @dataclass(frozen=True)
 class _Window:
     """The input of one step: chunks ``first .. last - 1`` (with the clean one, if re-read)."""
@@ -496,5 +517,5 @@ class _Window:
     last: int
     times: Tensor
     ranges: list[tuple[int, int]]
-    captions: list[Tensor | None]
+    captions: list[CaptionKeys | None]
     reread: bool

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 
 from magi_engine.errors import InvalidRequestError
-
-SHORTCUT_STEPS = 12
-"""The step count whose schedule has unequal steps."""
+from magi_engine.sampling.times import SHORTCUT_BASE, SHORTCUT_STEPS
 
 MAX_WINDOW = 8
 
 _SHIFT = 1 / 3
 
-# First three of every twelve points, and the lengths of the steps after them in quarters of 1/4.
-_SHORTCUT_BASE = {"8,16,16": (0, 2 / 16, 3 / 16), "16,16,8": (0, 1 / 16, 2 / 16)}
+# Lengths of the steps after the first three of every twelve points, in quarters of 1/4.
 _SHORTCUT_INTERVALS = {"8,16,16": (2.0, 1.0, 1.0), "16,16,8": (1.0, 1.0, 2.0)}
 
 
@@ -58,7 +55,7 @@ def timestep_schedule(num_steps: int, shortcut_mode: str) -> Tensor:
         shortcut_mode: "8,16,16" or "16,16,8".
     """
     if num_steps == SHORTCUT_STEPS:
-        base = torch.tensor(_SHORTCUT_BASE[shortcut_mode])
+        base = torch.tensor(SHORTCUT_BASE[shortcut_mode])
         quarters = torch.arange(5) / 4
         grid = (quarters[:, None] + base).flatten()[: num_steps + 1]
     else:

@@ -1,0 +1,168 @@
+"""Which attention kernel: those PyTorch has for this device, timed and checked on real inputs."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.kernels import Kernels
+
+logger = logging.getLogger(__name__)
+
+_CHECKED_QUERIES = 32
+_TIMED_CALLS = 2
+_WORST_ERROR = 0.02
+"""Relative L2 error against float32 above which a kernel is not used. In bf16, exact ones have
+0.002 to 0.005."""
+
+_SHORT_KEYS = 1024
+"""Captions have fewer keys than this, chunks of a usual size more."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to compute attention; ``attend`` is an :data:`Attention`."""
+
+    name: str
+    attend: Attention
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one backend did on one kind of input.
+
+    Attributes:
+        inputs: "queries x keys, heads/groups x head_dim".
+        seconds: of one call, or None if it refused these inputs.
+        error: relative L2 distance from float32.
+    """
+
+    backend: str
+    inputs: str
+    seconds: float | None
+    error: float | None
+    chosen: bool
+
+
+def kernels_for(device: torch.device) -> Kernels:
+    """The fused kernels if they work on this device, else the plain ones."""
+    if device.type != "cuda":
+        return Kernels()
+    try:
+        from magi_engine.ops.triton_kernels import TritonKernels
+
+        kernels = TritonKernels()
+        x = torch.randn(4, 64, device=device, dtype=torch.bfloat16)
+        norm = nn.LayerNorm(64, device=device, dtype=torch.bfloat16)
+        with torch.inference_mode():
+            torch.testing.assert_close(
+                kernels.layer_norm(x, norm), norm(x), rtol=0.02, atol=0.02
+            )
+    except Exception as error:
+        # No Triton, no C compiler, a driver too old for it, ...: the plain ones always work.
+        logger.info("fused kernels are not used: %s", error)
+        return Kernels()
+    return kernels
+
+
+def attention_for(device: torch.device) -> Attention:
+    """The attention to use on this device."""
+    return ChosenAttention(available_backends()) if device.type == "cuda" else attention
+
+
+def available_backends() -> list[Backend]:
+    """What can be tried on an NVIDIA GPU; each may still refuse."""
+    return [
+        Backend("cuDNN", functools.partial(_through, SDPBackend.CUDNN_ATTENTION)),
+        Backend("FlashAttention", functools.partial(_through, SDPBackend.FLASH_ATTENTION)),
+        Backend("memory-efficient", functools.partial(_through, SDPBackend.EFFICIENT_ATTENTION)),
+    ]
+
+
+def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    with sdpa_kernel(kind):
+        return attention(q, k, v)
+
+
+class ChosenAttention:
+    """An :data:`Attention` that tries its backends at the first input of each kind.
+
+    Kinds differ in head layout, dtype, and in whether there are few keys or many: the order of the
+    kernels does not depend on more than that.
+
+    Args:
+        backends: what to choose from; what none can do is left to PyTorch.
+        clock: measures the seconds of a call.
+    """
+
+    def __init__(
+        self,
+        backends: list[Backend],
+        clock: Callable[[Callable[[], Tensor]], float] | None = None,
+    ) -> None:
+        self._backends = backends
+        self._clock = clock or seconds_on_device
+        self._chosen: dict[tuple[object, ...], Attention] = {}
+        self.timings: list[Timing] = []
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)
+        if kind not in self._chosen:
+            self._chosen[kind] = self._choose(q, k, v)
+        return self._chosen[kind](q, k, v)
+
+    def _choose(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
+        inputs = f"{q.shape[1]} x {k.shape[1]}, {q.shape[2]}/{k.shape[2]} x {q.shape[3]}"
+        reference = _in_float32(q, k, v)
+        found: list[tuple[Backend, float | None, float | None]] = []
+        for backend in self._backends:
+            try:
+                out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
+                error = ((out - reference).norm() / reference.norm()).item()
+                seconds = self._clock(functools.partial(backend.attend, q, k, v))
+            except RuntimeError:  # this kernel does not take these inputs
+                found.append((backend, None, None))
+            else:
+                found.append((backend, seconds, error))
+        # Comparisons with NaN are false: a kernel that gives one is out.
+        usable = [
+            (seconds, backend)
+            for backend, seconds, error in found
+            if seconds is not None and error is not None and error < _WORST_ERROR
+        ]
+        best = min(usable, key=lambda pair: pair[0])[1] if usable else None
+        self.timings += [
+            Timing(backend.name, inputs, seconds, error, backend is best)
+            for backend, seconds, error in found
+        ]
+        return attention if best is None else best.attend
+
+
+def _in_float32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The first queries of the first row, spelled out. (1, queries, heads, head_dim)."""
+    repeats = q.shape[2] // k.shape[2]
+    q = q[:1, :_CHECKED_QUERIES].float().transpose(1, 2)
+    k, v = (x[:1].float().transpose(1, 2).repeat_interleave(repeats, dim=1) for x in (k, v))
+    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
+    return (F.softmax(scores, dim=-1) @ v).transpose(1, 2)
+
+
+def seconds_on_device(call: Callable[[], Tensor]) -> float:
+    """The quickest of some calls, waiting for the device."""
+    best = float("inf")
+    for _ in range(_TIMED_CALLS):
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - begin)
+    return best
