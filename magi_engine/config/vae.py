@@ -15,6 +15,26 @@ _JSON_TYPES = {"bool": ("bool",), "int": ("int",), "float": ("int", "float")}
 
 
 @dataclass(frozen=True)
+class Tile:
+    """The pieces a video is encoded and decoded in.
+
+    Attributes:
+        size: pixels per side.
+        frames: frames per piece; pieces do not overlap in time.
+        overlap: share of a piece that the next one beside it covers again.
+    """
+
+    size: int
+    frames: int
+    overlap: float = 0.25
+
+    @classmethod
+    def released(cls, fps: int) -> Tile:
+        """The tile the release uses: 256 pixels square, half a second."""
+        return cls(size=256, frames=fps // 2 // 4 * 4)
+
+
+@dataclass(frozen=True)
 class VaeConfig:
     """The ``ddconfig`` of a ViTVAE. Defaults are the released model's."""
 

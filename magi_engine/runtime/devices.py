@@ -78,10 +78,15 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """
     import torch
 
+    return getattr(torch, job_dtype(name, device.type))
+
+
+def job_dtype(name: str, device: str) -> str:
+    """The same as a name; ``device`` as :func:`choose_device` takes it. Needs no PyTorch."""
     if name not in DTYPES:
         raise InvalidRequestError(
             f"There is no number format {name!r}.", f"Choose one of {', '.join(DTYPES)}."
         )
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+        return "bfloat16" if device.startswith("cuda") else "float32"
+    return name

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from magi_engine.config.vae import VaeConfig
+from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.caption_cleaning import clean_caption
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
-from magi_engine.model.vae import Tile, ViTVAE
+from magi_engine.model.vae import ViTVAE
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.preview import Previewer
 from magi_engine.sampling.prompts import CaptionTrack

@@ -4,10 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from magi_engine.runtime.placement import Placement
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.config.official import MagiConfig, RuntimeConfig
+from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.sizes import SIZE_MULTIPLE
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.errors import MagiError
+from magi_engine.media.clips import ClipPartKind
+from magi_engine.resources import resource_path
+from magi_engine.runtime.choice import model_config
+from magi_engine.runtime.devices import job_dtype
+from magi_engine.runtime.machine import MachineFacts, disk_free_bytes
+from magi_engine.runtime.placement import Placement, Sizes, place
+from magi_engine.runtime.plan import LengthPlan, plan_length
+from magi_engine.runtime.preview import default_cache_dir
+from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.speeds import Speed, Speeds, attention_weight, guessed
+from magi_engine.runtime.validation import validate
+from magi_engine.runtime.workload import DitCosts, Schedule, chunk_tokens, decode_flops
+from magi_engine.weights.layout import entry_paths
+
+_USUAL_S = 4
+_ENDLESS_S = 60
+"""A video without an end is counted as one minute on the disk."""
+_STEADY_CHUNKS = 12
+"""By then the window is full and the history as deep as it gets."""
+_RELEASED_CLIP_FRAMES = 32
+_SMALLEST_SIDE = 128
+_ITEM_BYTES = {"float32": 4, "bfloat16": 2}
+
+# Rough, of detailed pictures: at the qualities of WriteOptions' defaults.
+_BITS_PER_PIXEL = {".mp4": 0.4, ".webm": 0.3, ".gif": 8.0, ".webp": 1.0}
+_PNG_BITS_PER_PIXEL = 14.0
 
 
 class Shortage(enum.Enum):
@@ -82,3 +114,236 @@ class Preflight:
     def fits(self) -> bool:
         """Whether there is room for it."""
         return self.shortage is None
+
+
+def estimate(
+    request: GenerationRequest,
+    facts: MachineFacts,
+    models_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> Preflight:
+    """What ``request`` will take on the machine of ``facts``; reads small files, takes some ms.
+
+    The length of a v2v reference is taken to be that of the official release, 32 frames, unless
+    the request gives seconds.
+
+    Raises:
+        MagiError: the request cannot work at all; the same that the job would say.
+    """
+    speeds = Speeds.load(cache_dir or default_cache_dir())
+    outcome = _measure(request, facts, models_dir, speeds)
+    if outcome.shortage is None:
+        return outcome
+    return dataclasses.replace(
+        outcome, advice=tuple(_advice(request, outcome.shortage, facts, models_dir, speeds))
+    )
+
+
+def estimate_model(
+    entry: ModelEntry,
+    facts: MachineFacts,
+    models_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> Preflight:
+    """Whether a model runs on a machine: four seconds of video as it is usually made."""
+    return estimate(_usual_request(entry), facts, models_dir, cache_dir)
+
+
+def _usual_request(entry: ModelEntry) -> GenerationRequest:
+    runtime = MagiConfig.from_json(resource_path(entry.config)).runtime_config
+    return GenerationRequest(
+        mode=Mode.T2V,
+        model=entry.name,
+        width=runtime.video_size_w,
+        height=runtime.video_size_h,
+        num_frames=_USUAL_S * runtime.fps,
+    )
+
+
+def _measure(
+    request: GenerationRequest, facts: MachineFacts, models_dir: Path | None, speeds: Speeds
+) -> Preflight:
+    name, own = model_config(request.model, request.config_path)
+    config = validate(request, own)
+    runtime = config.runtime_config
+    device = facts.device if request.device in ("auto", "cuda") else request.device
+    on_card = device.startswith("cuda")
+    dtype = job_dtype(request.dtype, device)
+    vae = _vae_config(name, own, models_dir)
+    prefix = _prefix_latents(request, runtime)
+    plan = plan_length(request.mode, request.num_frames, prefix, runtime)
+    schedule = Schedule(config, plan.num_chunks, plan.first_chunk)
+    tokens = chunk_tokens(config, vae)
+    sizes = Sizes.of(config, vae, schedule, tokens, _ITEM_BYTES[dtype])
+    placement = place(sizes, on_card)
+
+    fp8 = config.engine_config.fp8_quant and facts.fp8_in_hardware
+    key = name, facts.device_name if on_card else facts.processor, dtype
+    known = speeds.measured(*key, tokens)
+    speed = known or guessed(
+        device, facts.device_name, facts.cores, fp8, sizes.dit.total + sizes.vae
+    )
+    times = _Times.of(schedule, config, vae, speed, attention_weight(device, fp8), tokens, plan)
+    disk = _video_file_bytes(request, runtime.fps)
+    shortage, problem = _shortage(request, placement, disk, facts, on_card)
+    return Preflight(
+        placement=placement,
+        vram_bytes=placement.device_bytes if on_card else None,
+        ram_bytes=placement.host_bytes,
+        disk_bytes=disk,
+        seconds=times.all_s,
+        first_chunk_s=times.first_s,
+        chunk_s=times.chunk_s,
+        measured=known is not None,
+        shortage=shortage,
+        problem=problem,
+        advice=(),
+    )
+
+
+def _prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
+    if request.mode is Mode.T2V:
+        return 0
+    if request.mode is Mode.I2V:
+        return 1
+    clip = request.clip
+    if clip.kind is ClipPartKind.RANGE:
+        frames = (clip.end_s - clip.start_s) * runtime.fps
+    else:
+        frames = _RELEASED_CLIP_FRAMES if clip.seconds is None else clip.seconds * runtime.fps
+    return max(1, int(frames) // runtime.temporal_downsample_factor)
+
+
+def _vae_config(name: str, own: MagiConfig, models_dir: Path | None) -> VaeConfig:
+    """The model's autoencoder; the released one where its files are not there to say."""
+    folder = Path(own.runtime_config.vae_pretrained)
+    entries = {entry.name: entry for entry in Registry.load().entries}
+    if name in entries:
+        folder = entry_paths(entries[name], models_dir).autoencoder
+    path = folder / "config.json"
+    return VaeConfig.from_json(path) if path.is_file() else VaeConfig()
+
+
+def _video_file_bytes(request: GenerationRequest, fps: int) -> int:
+    if request.output is None:
+        return 0
+    frames = request.num_frames or _ENDLESS_S * fps
+    bits = _BITS_PER_PIXEL.get(Path(request.output).suffix.lower(), _PNG_BITS_PER_PIXEL)
+    return int(frames * request.width * request.height * bits / 8)
+
+
+def _shortage(
+    request: GenerationRequest, placement: Placement, disk: int, facts: MachineFacts, on_card: bool
+) -> tuple[Shortage | None, str]:
+    if on_card and placement.device_bytes > (facts.vram_free_bytes or 0):
+        return Shortage.VRAM, _too_little(
+            placement.device_bytes, "graphics memory", facts.vram_free_bytes or 0
+        )
+    if placement.host_bytes > facts.ram_free_bytes:
+        return Shortage.RAM, _too_little(placement.host_bytes, "memory", facts.ram_free_bytes)
+    if request.output is not None:
+        free = disk_free_bytes(Path(request.output).parent)
+        if disk > free:
+            return Shortage.DISK, _too_little(disk, "room on the disk", free)
+    return None, ""
+
+
+def _too_little(needed: int, what: str, free: int) -> str:
+    return f"This needs {needed / 1e9:.1f} GB of {what}; {free / 1e9:.1f} GB are free."
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Seconds; see :class:`Preflight`."""
+
+    all_s: float | None
+    first_s: float
+    chunk_s: float
+
+    @classmethod
+    def of(
+        cls,
+        schedule: Schedule,
+        config: MagiConfig,
+        vae: VaeConfig,
+        speed: Speed,
+        weight: float,
+        tokens: int,
+        plan: LengthPlan,
+    ) -> _Times:
+        runtime = config.runtime_config
+        costs = DitCosts.of(config.model_config, tokens)
+        tile = Tile.released(runtime.fps)
+        decode_s = (
+            decode_flops(vae, tile, runtime.chunk_width, runtime.video_size_h, runtime.video_size_w)
+            / speed.vae_flops_per_s
+        )
+        now = speed.load_s
+        ends: list[float] = []
+        wanted = _STEADY_CHUNKS if plan.num_chunks is None else None
+        for step in schedule.steps():
+            flops = sum(costs.of_forward(forward, weight) for forward in step.forwards)
+            now += flops / speed.dit_flops_per_s
+            if step.finishes:
+                now += decode_s
+                ends.append(now)
+                if len(ends) == wanted:
+                    break
+        paces = [after - before for before, after in itertools.pairwise(ends)]
+        pace = max(paces) if paces else ends[0] - speed.load_s
+        return cls(None if plan.num_chunks is None else now, ends[0], pace)
+
+
+def _advice(
+    request: GenerationRequest,
+    shortage: Shortage,
+    facts: MachineFacts,
+    models_dir: Path | None,
+    speeds: Speeds,
+) -> Iterator[Advice]:
+    """Changes with which it fits, each of them tried."""
+
+    def fits(advice: Advice) -> bool:
+        try:
+            return _measure(advice.applied(request), facts, models_dir, speeds).fits
+        except MagiError:
+            return False
+
+    if shortage is Shortage.DISK:
+        candidates = (_shorter(request, share) for share in (0.75, 0.5, 0.25, 0.1))
+        yield from itertools.islice(filter(fits, candidates), 1)
+        return
+    candidates = (
+        Advice(AdviceKind.NARROWER_WINDOW, "Denoise one chunk at a time.", window_size=1),
+    )
+    yield from filter(fits, candidates)
+    yield from itertools.islice(filter(fits, _smaller(request)), 1)
+    yield from itertools.islice(filter(fits, _lighter(request)), 1)
+
+
+def _smaller(request: GenerationRequest) -> Iterator[Advice]:
+    """Sizes of about the same shape, the largest first."""
+    short = min(request.width, request.height)
+    for side in range(short - SIZE_MULTIPLE, _SMALLEST_SIDE - 1, -SIZE_MULTIPLE):
+        width, height = (
+            max(SIZE_MULTIPLE, round(n * side / short / SIZE_MULTIPLE) * SIZE_MULTIPLE)
+            for n in (request.width, request.height)
+        )
+        sentence = f"Make the picture {width}x{height}."
+        yield Advice(AdviceKind.SMALLER, sentence, width=width, height=height)
+
+
+def _lighter(request: GenerationRequest) -> Iterator[Advice]:
+    """Downloadable models that do the same with less memory, the most similar first."""
+    if request.config_path is not None:
+        return
+    registry = Registry.load()
+    size = registry.find(request.model).transformer_bytes or 0
+    lighter = [e for e in registry.entries if 0 < (e.transformer_bytes or 0) < size]
+    for entry in sorted(lighter, key=lambda e: -(e.transformer_bytes or 0)):
+        yield Advice(AdviceKind.LIGHTER_MODEL, f"Use {entry.title}.", model=entry.name)
+
+
+def _shorter(request: GenerationRequest, share: float) -> Advice:
+    frames = max(1, int((request.num_frames or 0) * share))
+    return Advice(AdviceKind.SHORTER, f"Make {frames} frames.", num_frames=frames)

@@ -1,0 +1,156 @@
+"""What is counted ahead against what the sampler and the modules then really do."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.model.dit import VideoDiT
+from magi_engine.model.special_tokens import SpecialTokens
+from magi_engine.model.vae import ViTVAE
+from magi_engine.resources import resource_path
+from magi_engine.runtime.footprint import DitWeights, cache_bytes, vae_weight_bytes
+from magi_engine.runtime.workload import DitCosts, Schedule, decode_flops
+from magi_engine.sampling import sampler as sampler_module
+from magi_engine.sampling.cache import RollingCache
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
+from magi_engine.sampling.schedule import timestep_schedule
+from magi_engine.sampling.times import schedule_times
+from tests.engine.conftest import MakeDit
+
+FORMS = {
+    "released distilled": {},
+    "one chunk at a time": {"window_size": 1, "num_steps": 4},
+    "base": {"cfg_number": 3},
+    "base, guidance that never ends": {"cfg_number": 3, "text_scales": [7.5] * 5},
+    "16 steps": {"num_steps": 16},
+    "12 steps": {"num_steps": 12, "window_size": 4},
+    "long clean ranges": {"clean_chunk_kvrange": 3},
+    "all of the history": {"noise2clean_kvrange": []},
+}
+
+
+@pytest.mark.parametrize("prefix_frames", [0, 13])
+@pytest.mark.parametrize("form", FORMS)
+def test_forwards_are_those_of_the_sampler(
+    make_dit: MakeDit, form: str, prefix_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = RuntimeConfig(**({"num_steps": 8, "chunk_width": 2} | FORMS[form]))  # type: ignore[arg-type]
+    model = make_dit()
+    config = MagiConfig(model.config, runtime, EngineConfig(distill=runtime.cfg_number == 1))
+    capacities: list[int] = []
+
+    class Noted(RollingCache):
+        def __init__(self, config: Any, capacity: int, *rest: Any, **more: Any) -> None:
+            capacities.append(capacity)
+            super().__init__(config, capacity, *rest, **more)
+
+    monkeypatch.setattr(sampler_module, "RollingCache", Noted)
+    traces: list[ForwardTrace] = []
+    num_chunks = prefix_frames // 2 + 7
+    events = Sampler(model, SamplerSettings.from_config(config), traces.append).sample(
+        height=4,
+        width=4,
+        captions=_plain_track(model),
+        noise=SeededNoise(1),
+        num_chunks=num_chunks,
+        prefix=torch.zeros(1, 16, prefix_frames, 4, 4) if prefix_frames else None,
+    )
+    finished = sum(isinstance(event, ChunkDone) for event in events)
+    schedule = Schedule(config, num_chunks, prefix_frames // 2)
+    steps = list(schedule.steps())
+    counted = [list(forward.seen) for step in steps for forward in step.forwards]
+    done = [
+        [last - first for first, last in t.ranges] + ([1] if t.nearly_clean else []) for t in traces
+    ]
+    assert counted == done
+    assert sum(step.finishes for step in steps) == finished
+    assert capacities == [schedule.cache_chunks()]
+    assert schedule.widest_forward() == max(map(len, done))
+
+
+def _plain_track(model: VideoDiT) -> CaptionTrack:
+    width = model.config.caption_channels
+    tokens = SpecialTokens({}, torch.zeros(8, width))
+    return CaptionTrack(torch.zeros(5, width), tokens, ())
+
+
+@pytest.mark.parametrize("mode", ["8,16,16", "16,16,8"])
+@pytest.mark.parametrize("steps", [4, 8, 12, 16, 20, 64])
+def test_times_are_the_sampler_s(steps: int, mode: str) -> None:
+    expected = timestep_schedule(steps, mode).tolist()
+    assert schedule_times(steps, mode) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_open_ended_video_is_counted_as_far_as_one_looks() -> None:
+    config = MagiConfig(ModelConfig(2, 64, 96, 8, 4, 8), RuntimeConfig(num_steps=8))
+    assert len(list(itertools.islice(Schedule(config, None).steps(), 100))) == 100
+
+
+CONFIGS = ("4.5B_distill_quant", "4.5B_base", "24B_distill_quant", "24B_base")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_weights_are_counted_to_the_byte(name: str) -> None:
+    config = MagiConfig.from_json(resource_path("configs", f"{name}_config.json"))
+    fp8 = config.engine_config.fp8_quant
+    with torch.device("meta"):
+        model = VideoDiT(config.model_config, fp8=fp8)
+    weights = DitWeights.of(config.model_config, fp8, 2)
+    assert weights.total == sum(t.nbytes for t in model.state_dict().values())
+    layers = [sum(t.nbytes for t in layer.state_dict().values()) for layer in model.layers]
+    assert list(weights.layers) == layers
+
+
+@pytest.mark.parametrize("changes", [{}, {"use_final_proj": True, "ln_in_attn": False}])
+def test_the_autoencoder_is_counted_to_the_byte(changes: dict[str, Any]) -> None:
+    vae = dataclasses.replace(VaeConfig(), **changes)
+    with torch.device("meta"):
+        model = ViTVAE(vae)
+    assert vae_weight_bytes(vae, 4) == sum(t.nbytes for t in model.state_dict().values())
+
+
+def test_the_cache_is_counted_to_the_byte() -> None:
+    config = ModelConfig(2, 64, 96, 8, 4, 8)
+    cache = RollingCache(config, 5, 24, torch.device("cpu"), torch.bfloat16)
+    assert cache_bytes(config, 5, 24, 2) == cache.buffer.nbytes
+
+
+def test_operations_are_those_of_the_baselines() -> None:
+    """The numbers that were worked out by hand for 720x720 and the 4.5B model."""
+    config = MagiConfig.from_json(resource_path("configs", "4.5B_distill_quant_config.json"))
+    costs = DitCosts.of(config.model_config, 12_150)
+    assert costs.linear == pytest.approx(98.7e12, rel=0.02)
+    assert costs.attention == pytest.approx(61.7e12, rel=0.01)
+    forwards = [f for step in Schedule(config, 4).steps() for f in step.forwards]
+    assert sum(len(f.seen) for f in forwards) == 83
+    assert sum(sum(f.seen) for f in forwards) == 163
+
+
+def test_operations_of_decoding_are_those_pytorch_counts() -> None:
+    vae = VaeConfig(embed_dim=256, depth=2, num_heads=4)
+    with torch.device("meta"):
+        model = ViTVAE(vae)
+        latents = torch.zeros(1, 16, 6, 40, 40)
+    tile = Tile.released(24)
+    # PyTorch's counter does not know every kernel of attention.
+    kinds = ("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_attention_math")
+    known = {getattr(torch.ops.aten, kind): _attention_flops for kind in kinds}
+    with FlopCounterMode(display=False, custom_mapping=known) as counter:
+        model.decode(latents, tile)
+    counted = decode_flops(vae, tile, 6, 320, 320)
+    assert counted == pytest.approx(counter.get_total_flops(), rel=0.05)
+
+
+def _attention_flops(q: Any, k: Any, v: Any, *_args: Any, **_kwargs: Any) -> int:
+    n, heads, queries, size = q
+    return 2 * n * heads * queries * k[2] * (size + v[3])
