@@ -57,6 +57,7 @@ class EngineThread(QThread):
     def __init__(self, engine: EngineLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
+        self._looking = self._closing = False
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     def generate(self, request: GenerationRequest, preview: bool) -> None:
@@ -78,7 +79,10 @@ class EngineThread(QThread):
 
     def close(self) -> None:
         """End the thread and the engine. A job under way should have been cancelled before."""
+        self._closing = True
         self._work.put(None)
+        if self._looking:  # perhaps waiting for an engine that only starts: nobody needs it now
+            self._engine.close()
         if self.isRunning() and not self.wait(_CLOSE_TIMEOUT_MS):
             logger.error("the engine did not end in time")
 
@@ -106,8 +110,13 @@ class EngineThread(QThread):
             self.examined.emit(error)
 
     def _look_around(self) -> None:
+        self._looking = True
         try:
-            self.looked.emit(self._engine.machine())
+            if not self._closing:
+                self.looked.emit(self._engine.machine())
         except Exception as error:  # without the numbers nothing is promised
-            logger.exception("the machine could not be looked at")
-            self.looked.emit(error)
+            if not self._closing:
+                logger.exception("the machine could not be looked at")
+                self.looked.emit(error)
+        finally:
+            self._looking = False

@@ -97,6 +97,14 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not complete, its {b} cannot be used: {c}."),
     QT_TRANSLATE_NOOP("Engine", "Download the model, or give the folder of models that holds it."),
+    # What a video needs, and what would fit.
+    QT_TRANSLATE_NOOP("Engine", "This needs {a} GB of graphics memory; {b} GB are free."),
+    QT_TRANSLATE_NOOP("Engine", "This needs {a} GB of memory; {b} GB are free."),
+    QT_TRANSLATE_NOOP("Engine", "This needs {a} GB of room on the disk; {b} GB are free."),
+    QT_TRANSLATE_NOOP("Engine", "Denoise one chunk at a time."),
+    QT_TRANSLATE_NOOP("Engine", "Make the picture {a}x{b}."),
+    QT_TRANSLATE_NOOP("Engine", "Use {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Make {a} frames."),
     # What the models are for (resources/models.json).
     QT_TRANSLATE_NOOP(
         "Engine", "Ships with the program and runs anywhere: coloured shapes in motion at 128x128."

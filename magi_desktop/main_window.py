@@ -34,6 +34,7 @@ from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.library import LibraryPanel
 from magi_desktop.panels.modes import ModeSelector
+from magi_desktop.panels.preflight_line import PreflightLine
 from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
@@ -90,6 +91,9 @@ class MainWindow(QMainWindow):
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, self)
         self.generate_bar = GenerateBar(shop.job, self)
+        self.preflight = PreflightLine(
+            shop.draft, shop.machine, lambda: shop.controller.output_folder, parent=self
+        )
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
         self.player.set_empty_text(
@@ -115,7 +119,7 @@ class MainWindow(QMainWindow):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inputs)
-        left = _column(self.modes, scroll, self.generate_bar, stretch=scroll)
+        left = _column(self.modes, scroll, self.generate_bar, self.preflight, stretch=scroll)
         left.setMinimumWidth(300)
 
         centre = _column(self.notice, self.player, self.progress, stretch=self.player)

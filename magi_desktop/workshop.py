@@ -77,6 +77,8 @@ class Workshop(QObject):
     def start(self) -> None:
         """What can wait until the window is visible."""
         self.engine.start()
+        self.machine.refresh()
+        self.engine.ended.connect(self.machine.refresh)  # what is free has changed
         self.store.open()
         self.library.recover(self.controller.output_folder)
         self.library.check_files()

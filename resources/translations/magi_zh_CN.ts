@@ -610,6 +610,34 @@
         <translation>请下载该模型，或指定存放它的模型文件夹。</translation>
     </message>
     <message>
+        <source>This needs {a} GB of graphics memory; {b} GB are free.</source>
+        <translation>需要 {a} GB 显存；剩余 {b} GB。</translation>
+    </message>
+    <message>
+        <source>This needs {a} GB of memory; {b} GB are free.</source>
+        <translation>需要 {a} GB 内存；剩余 {b} GB。</translation>
+    </message>
+    <message>
+        <source>This needs {a} GB of room on the disk; {b} GB are free.</source>
+        <translation>需要 {a} GB 磁盘空间；剩余 {b} GB。</translation>
+    </message>
+    <message>
+        <source>Denoise one chunk at a time.</source>
+        <translation>一次只去噪一个片段。</translation>
+    </message>
+    <message>
+        <source>Make the picture {a}x{b}.</source>
+        <translation>把画面改为 {a}x{b}。</translation>
+    </message>
+    <message>
+        <source>Use {a}.</source>
+        <translation>改用 {a}。</translation>
+    </message>
+    <message>
+        <source>Make {a} frames.</source>
+        <translation>只生成 {a} 帧。</translation>
+    </message>
+    <message>
         <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
         <translation>随程序附带，任何电脑都能运行：128x128 的彩色运动图形。</translation>
     </message>
@@ -1837,6 +1865,33 @@
     <message>
         <source>Counts from the next start on.</source>
         <translation>下次启动后生效。</translation>
+    </message>
+</context>
+<context>
+    <name>PreflightLine</name>
+    <message>
+        <source>about {}</source>
+        <translation>约 {}</translation>
+    </message>
+    <message>
+        <source>a chunk every {}</source>
+        <translation>每 {} 一个片段</translation>
+    </message>
+    <message>
+        <source>{needed} of {all} graphics memory</source>
+        <translation>显存 {needed} / {all}</translation>
+    </message>
+    <message>
+        <source>{needed} of {all} memory</source>
+        <translation>内存 {needed} / {all}</translation>
+    </message>
+    <message>
+        <source>{} on disk</source>
+        <translation>磁盘 {}</translation>
+    </message>
+    <message>
+        <source>Changes this setting, so that the video fits.</source>
+        <translation>更改此项设置，使视频放得下。</translation>
     </message>
 </context>
 <context>
