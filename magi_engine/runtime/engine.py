@@ -42,7 +42,7 @@ class Engine:
         """
         # Commands count from this call on, not from the first pull.
         box = self._box = ControlBox()
-        return self._generate(request, box, self._cache_dir if preview else None)
+        return self._generate(request, box, preview)
 
     def control(self, command: Command) -> None:
         """Tell the job of the latest ``generate`` something; from any thread, at any time."""
@@ -60,7 +60,7 @@ class Engine:
             return look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
 
     def _generate(
-        self, request: GenerationRequest, box: ControlBox, previews_dir: Path | None
+        self, request: GenerationRequest, box: ControlBox, preview: bool
     ) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
             error = MagiError(
@@ -69,6 +69,6 @@ class Engine:
             yield Failed(error, path=None, frames=0)
             return
         try:
-            yield from Job(self._shelf, request, box, previews_dir).events()
+            yield from Job(self._shelf, request, box, self._cache_dir, preview).events()
         finally:
             self._running.release()

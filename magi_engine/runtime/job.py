@@ -32,12 +32,15 @@ from magi_engine.runtime.events import (
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
 from magi_engine.runtime.models import LoadedModel, ModelShelf
 from magi_engine.runtime.output import VideoOutput
+from magi_engine.runtime.pace import PaceMeter
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.preview import Previewer
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
 from magi_engine.runtime.references import Reference, read_reference
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.speeds import Speeds, attention_weight
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
+from magi_engine.runtime.workload import Schedule
 from magi_engine.weights.layout import find_model
 
 if TYPE_CHECKING:
@@ -56,7 +59,8 @@ class Job:
     """Runs one request. ``events`` may be called once.
 
     Args:
-        cache_dir: where the map for previews is kept; None: no previews.
+        cache_dir: where the map for previews and the measured speeds are kept.
+        preview: whether there are to be previews.
     """
 
     def __init__(
@@ -64,12 +68,14 @@ class Job:
         shelf: ModelShelf,
         request: GenerationRequest,
         box: ControlBox,
-        cache_dir: Path | None = None,
+        cache_dir: Path,
+        preview: bool = False,
     ) -> None:
         self._shelf = shelf
         self._request = request
         self._box = box
         self._cache_dir = cache_dir
+        self._with_previews = preview
         self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
         self._output = VideoOutput(request)
@@ -112,7 +118,7 @@ class Job:
         request = self._request
         # 1. Everything that can be refused without loading anything.
         yield from self._checkpoint()
-        _, own_config = model_config(request.model, request.config_path)
+        name, own_config = model_config(request.model, request.config_path)
         config = validate(request, own_config)
         found = find_model(request.config_path or request.model, self._shelf.models_dir)
         for sentence in warnings_for(config, own_config):
@@ -132,12 +138,33 @@ class Job:
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         model = self._shelf.model(found, device, dtype)
+        loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
         # 4. The video.
         yield StageStarted(Stage.SAMPLING)
-        yield from self._sample(model, config, plan, captions, prefix)
+        load_s = self._stopwatch.seconds - begun_s if loads_model else 0.0
+        pace = PaceMeter(
+            config,
+            model.vae.config,
+            Schedule(config, plan.num_chunks, plan.first_chunk),
+            attention_weight(device.type, config.engine_config.fp8_quant),
+        )
+        try:
+            yield from self._sample(model, config, plan, captions, prefix, pace)
+        finally:
+            self._note_speed(name, model, pace, load_s)
+
+    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter, load_s: float) -> None:
+        """Keep what was measured for estimates, also of a job that was stopped."""
+        speed = pace.speed(load_s)
+        if speed is None:
+            return
+        speeds = Speeds.load(self._cache_dir)
+        dtype = str(model.dtype).removeprefix("torch.")
+        speeds.note(name, model.device_name, dtype, pace.tokens, speed)
+        speeds.save(self._cache_dir)
 
     def _checkpoint(self) -> Events:
         """Where the job may be stopped or may stand still."""
@@ -208,12 +235,13 @@ class Job:
         plan: LengthPlan,
         track: CaptionTrack,
         prefix: Tensor | None,
+        pace: PaceMeter,
     ) -> Events:
         from magi_engine.sampling.noise import SeededNoise
         from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
 
         settings = SamplerSettings.from_config(config)
-        if self._cache_dir is not None:
+        if self._with_previews:
             self._previewer = model.previewer(self._cache_dir)
         meter = ProgressMeter(
             plan,
@@ -239,13 +267,17 @@ class Job:
                 if isinstance(event, StepDone):
                     model.synchronize()
                     window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
-                    yield meter.step_done(window, time.monotonic() - started, event.latents)
+                    took_s = time.monotonic() - started
+                    pace.step_done(took_s)
+                    yield meter.step_done(window, took_s, event.latents)
                     yield from self._preview(model, event, plan, prefix)
                 else:
                     yield DecodingStarted(event.index - plan.first_chunk)
                     started = time.monotonic()
                     ready = self._chunk_ready(model, event, plan, prefix)
-                    meter.chunk_done(len(ready.frames), time.monotonic() - started)
+                    took_s = time.monotonic() - started
+                    pace.chunk_done(event.latents.shape[2], took_s)
+                    meter.chunk_done(len(ready.frames), took_s)
                     yield ready
                 yield from self._checkpoint()
                 yield from self._apply_prompt_changes(model, track, plan)

@@ -18,6 +18,7 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import ViTVAE
+from magi_engine.runtime.machine import processor_name
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.preview import Previewer
 from magi_engine.sampling.prompts import CaptionTrack
@@ -225,6 +226,13 @@ class LoadedModel:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    @property
+    def device_name(self) -> str:
+        """What the device's maker calls it."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return processor_name()
 
     def held_bytes(self) -> int:
         """Memory that :meth:`unload` gives back, on the model's device."""

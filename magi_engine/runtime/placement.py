@@ -14,12 +14,15 @@ from magi_engine.runtime.footprint import (
     vae_weight_bytes,
     video_bytes,
 )
-from magi_engine.runtime.workload import Schedule
+from magi_engine.runtime.workload import Schedule, tile_grid
 
 _PROCESS_BYTES = 700_000_000
 """Python with PyTorch, nothing loaded."""
 _CUDA_PROCESS_BYTES = 2_000_000_000
 """The same with the libraries of a graphics card."""
+
+_TILES_AT_ONCE = 8
+"""What the autoencoder takes together."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,16 @@ class Sizes:
         """Of a job whose numbers have ``itemsize`` bytes, with ``tokens`` in a chunk."""
         model, fp8 = config.model_config, config.engine_config.fp8_quant
         chunks = schedule.widest_forward()
-        tile = Tile.released(config.runtime_config.fps)
+        runtime = config.runtime_config
+        tile = Tile.released(runtime.fps)
+        grid = tile_grid(vae, tile, runtime.video_size_h, runtime.video_size_w)
+        tiles = min(_TILES_AT_ONCE, len(grid))
         return cls(
             DitWeights.of(model, fp8, itemsize),
             vae_weight_bytes(vae, itemsize),
             cache_bytes(model, schedule.cache_chunks(), tokens, itemsize),
             dit_activation_bytes(model, chunks, tokens, itemsize, fp8),
-            vae_activation_bytes(vae, tile, 1, itemsize) + video_bytes(config, itemsize),
+            vae_activation_bytes(vae, tile, tiles, itemsize) + video_bytes(config, itemsize),
         )
 
     @property

@@ -177,13 +177,16 @@ def _measure(
     sizes = Sizes.of(config, vae, schedule, tokens, _ITEM_BYTES[dtype])
     placement = place(sizes, on_card)
 
-    fp8 = config.engine_config.fp8_quant and facts.fp8_in_hardware
+    quantised = config.engine_config.fp8_quant
+    fp8 = quantised and facts.fp8_in_hardware
     key = name, facts.device_name if on_card else facts.processor, dtype
     known = speeds.measured(*key, tokens)
     speed = known or guessed(
         device, facts.device_name, facts.cores, fp8, sizes.dit.total + sizes.vae
     )
-    times = _Times.of(schedule, config, vae, speed, attention_weight(device, fp8), tokens, plan)
+    times = _Times.of(
+        schedule, config, vae, speed, attention_weight(device, quantised), tokens, plan
+    )
     disk = _video_file_bytes(request, runtime.fps)
     shortage, problem = _shortage(request, placement, disk, facts, on_card)
     return Preflight(

@@ -21,9 +21,9 @@ MakeRequest = Callable[..., GenerationRequest]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """One engine for most tests: its models stay loaded, which saves their time."""
-    return Engine()
+    return Engine(cache_dir=tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture
