@@ -381,9 +381,10 @@ class _QueryKeyValue(nn.Module):
 
     def fuse(self) -> None:
         """Make one linear of the four, unless fp8 ones divide their inputs differently."""
+        if self.fused is not None:
+            return
         linears = [getattr(self, name) for name in self._NAMES]
-        fp8 = isinstance(self.q, Fp8TensorLinear)
-        if self.fused is not None or (fp8 and not _same_inputs(linears)):
+        if isinstance(self.q, Fp8TensorLinear) and not _same_inputs(linears):
             return
         self.fused = _FusedLinears(linears)
         for name in self._NAMES:

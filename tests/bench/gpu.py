@@ -1,0 +1,500 @@
+"""The full-size 4.5B distill+fp8 model with random weights on an NVIDIA GPU, beside its floor.
+
+``python -m tests.bench.gpu`` makes weights on the GPU (no files), measures what the machine can do,
+runs the scenarios and writes ``results/gpu.json``. ``--quick`` leaves out the long ones;
+``--device cpu`` runs everything with a tiny model, to see that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from magi_engine.config.official import ModelConfig
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.model.dit import VideoDiT
+from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.model.vae import ViTVAE
+from magi_engine.ops.backends import ChosenAttention, attention_for, kernels_for, seconds_on_device
+from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
+from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.norms import LayerNorm1p
+from magi_engine.ops.rope import rotary_angles
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
+
+_RESULTS = Path(__file__).parent / "results" / "gpu.json"
+_REPOSITORY = Path(__file__).parent.parent.parent
+_CAPTION_TOKENS = 120
+_SHORTENED = 12
+"""Chunks of the scenarios that are about a steady state."""
+
+FULL = ModelConfig(34, 3072, 12288, 24, 8, 128)
+TINY = ModelConfig(3, 256, 512, 8, 8, 32, caption_channels=64)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One video. ``chunks`` of 24 frames each; ``vae``: each is decoded."""
+
+    name: str
+    pixels: int
+    steps: int
+    window: int
+    chunks: int
+    vae: bool = False
+    long: bool = False
+
+
+SCENARIOS = (
+    Scenario("720 w1", 720, 16, 1, 2, vae=True),
+    Scenario("720 w4", 720, 16, 4, 4),
+    Scenario("480 w4", 480, 8, 4, _SHORTENED, vae=True, long=True),
+    Scenario("384 w4", 384, 8, 4, _SHORTENED, vae=True),
+    Scenario("384 w1", 384, 8, 1, 8, vae=True, long=True),
+)
+
+
+@dataclass
+class Outcome:
+    """What a scenario took. Seconds; the floor is the DiT's, at the rates of this run."""
+
+    name: str
+    first_chunk_s: float
+    total_s: float
+    steady_chunk_s: float
+    frames_per_s: float
+    floor_s: float
+    ratio_to_floor: float
+    chunk_s: list[float]
+    peak_vram_gib: float
+    host_gib: float
+    vae_s: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--scenario", help="only those whose name contains this")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path, default=_RESULTS)
+    args = parser.parse_args()
+    bench = Bench(torch.device(args.device))
+    result: dict[str, Any] = {"machine": machine(bench.device), "commit": commit()}
+    parts: dict[str, Callable[[], Any]] = {
+        "peaks": bench.measure_peaks,
+        "kernels": bench.check_kernels,
+        "forward": bench.one_forward,
+        "vae": bench.vae_decode,
+    }
+    for scenario in SCENARIOS:
+        wanted = args.scenario is None or args.scenario in scenario.name
+        if wanted and not (args.quick and scenario.long):
+            parts[scenario.name] = lambda scenario=scenario: asdict(bench.run(scenario))
+    parts["breakdown"] = bench.breakdown
+    for name, part in parts.items():
+        begin = time.perf_counter()
+        try:
+            with torch.inference_mode():
+                result[name] = part()
+        except Exception:  # what one part cannot do says nothing of the others
+            result[name] = {"failed": traceback.format_exc(limit=4)}
+        print(f"{name} ({time.perf_counter() - begin:.1f} s): {json.dumps(result[name])}")
+        if isinstance(bench.attention, ChosenAttention):
+            result["attention"] = [asdict(t) for t in bench.attention.timings]
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result.get("attention"), indent=None))
+
+
+class Bench:
+    """The models and the rates that were measured of this machine."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.on_gpu = device.type == "cuda"
+        self.scale = 1 if self.on_gpu else 16
+        self.kernels = kernels_for(device)
+        self.attention = attention_for(device)
+        self.config = FULL if self.on_gpu else TINY
+        self.dit = random_dit(self.config, device)
+        self.dit.speed_up(self.kernels, self.attention)
+        small = VaeConfig(embed_dim=256, depth=1, num_heads=4)
+        self.vae = random_vae(VaeConfig() if self.on_gpu else small, device)
+        self.vae.speed_up(self.kernels, self.attention)
+        self.gemm = self.attention_rate = 0.0
+
+    # ---- what the machine can do
+
+    def measure_peaks(self) -> dict[str, float]:
+        """FLOP/s and bytes/s of the best this machine does on our shapes."""
+        n, size = 12150 // self.scale**2, self.config.hidden_size
+        inner = self.config.ffn_hidden_size
+        x = torch.randn(n, size, device=self.device, dtype=torch.bfloat16)
+        w = torch.randn(inner, size, device=self.device, dtype=torch.bfloat16)
+        flops = 2 * n * size * inner
+        bf16 = flops / self._seconds(lambda: nn.functional.linear(x, w))
+        found = {"bf16_gemm_tflops": bf16 / 1e12}
+        self.gemm = bf16
+        if has_fp8_matmul(self.device):
+            one = torch.ones((), device=self.device)
+            x8, w8 = x.to(E4M3), w.to(E4M3)
+            self.gemm = flops / self._seconds(
+                lambda: fp8_matmul(x8, w8, one, one, torch.bfloat16)
+            )
+            found["fp8_gemm_tflops"] = self.gemm / 1e12
+        heads, groups, width = (
+            self.config.num_attention_heads,
+            self.config.num_query_groups,
+            self.config.kv_channels,
+        )
+        for chunks in (1, 4):
+            q = torch.randn(1, n, heads, width, device=self.device, dtype=torch.bfloat16)
+            k, v = torch.randn(
+                2, 1, chunks * n, groups, width, device=self.device, dtype=torch.bfloat16
+            )
+            work = 4 * n * n * chunks * heads * width
+            rate = work / self._seconds(lambda q=q, k=k, v=v: self.attention(q, k, v))
+            found[f"attention_{chunks}_tflops"] = rate / 1e12
+            self.attention_rate = max(self.attention_rate, rate)
+        big = torch.empty((1 << 30) // self.scale**2, dtype=torch.uint8, device=self.device)
+        target = torch.empty_like(big)
+        found["copy_tb_s"] = 2 * len(big) / self._seconds(lambda: target.copy_(big)) / 1e12
+        return found
+
+    def check_kernels(self) -> dict[str, Any]:
+        """Each fused kernel beside its plain twin: seconds of both, and how far apart they are."""
+        size, inner, width = (
+            self.config.hidden_size,
+            self.config.ffn_hidden_size,
+            self.config.kv_channels,
+        )
+        length = 6 * 45 * 45 // self.scale
+        make = lambda *shape: torch.randn(*shape, device=self.device)  # noqa: E731
+        x, u = (make(1, length, size).bfloat16() for _ in range(2))
+        wide = make(1, length, 2 * inner).bfloat16()
+        q = wide[..., : 2 * size][..., :size].unflatten(-1, (-1, width))
+        gate = make(1, 1, size).tanh()
+        norm = nn.LayerNorm(size, 1e-6, device=self.device, dtype=torch.bfloat16)
+        post, head = (
+            LayerNorm1p(n, 1e-6, torch.float32).to(self.device) for n in (size, width)
+        )
+        divisor = lambda n: make(n).abs() * 0.02 + 0.02  # noqa: E731
+        d1, d2, d3 = divisor(size), divisor(2 * size), divisor(inner)
+        bands = 10000 ** (-torch.arange(width // 8, device=self.device) / (width // 8))
+        rotary = rotary_angles(bands, [3], 1, 1, length)
+        factor = torch.tensor(0.3, device=self.device)
+        steps: dict[str, Callable[[Kernels], Any]] = {
+            "layer_norm_e4m3": lambda k: k.layer_norm(x, norm, d1),
+            "layer_norm": lambda k: k.layer_norm(x, norm),
+            "head_norm_rotary": lambda k: k.head_norm(q, head, rotary, factor),
+            "head_norm": lambda k: k.head_norm(q, head, None),
+            "join_e4m3": lambda k: k.join(x, u, d2),
+            "join": lambda k: k.join(x, u),
+            "gelu_e4m3": lambda k: k.gelu(wide[..., :inner].contiguous(), d3),
+            "silu_gate_e4m3": lambda k: k.silu_gate(wide, d3),
+            "add_gated": lambda k: k.add_gated(x, u, gate, post),
+            "add_gated_norm_e4m3": lambda k: k.add_gated_and_norm(x, u, gate, post, norm, d1),
+            "standardise": lambda k: k.standardise(x.unflatten(-1, (-1, 64))),
+        }
+        found: dict[str, Any] = {"used": self.kernels.name}
+        plain = Kernels()
+        for name, step in steps.items():
+            try:
+                expected, actual = step(plain), step(self.kernels)
+                pairs = zip(_tensors(expected), _tensors(actual), strict=True)
+                found[name] = {
+                    "error": max(_distance(a, b) for a, b in pairs),
+                    "plain_ms": 1e3 * self._seconds(lambda step=step: step(plain)),
+                    "fused_ms": 1e3 * self._seconds(lambda step=step: step(self.kernels)),
+                }
+            except Exception:
+                found[name] = {"failed": traceback.format_exc(limit=2)}
+        return found
+
+    def _seconds(self, call: Callable[[], Any], calls: int = 8) -> float:
+        if not self.on_gpu:
+            begin = time.perf_counter()
+            call()
+            return time.perf_counter() - begin
+        call()
+        return min(seconds_on_device(call) for _ in range(calls // 2))
+
+    # ---- the models
+
+    def one_forward(self) -> dict[str, Any]:
+        """One chunk without history: the fused model against plain PyTorch, and the time."""
+        run = self._forward_of(720)
+        fast = run()
+        seconds = self._seconds(run)
+        self._use(Kernels())
+        plain = run()
+        plain_seconds = self._seconds(run, 2)
+        self._use(self.kernels)
+        return {
+            "error": _distance(plain, fast),
+            "fused_s": seconds,
+            "plain_s": plain_seconds,
+        }
+
+    def _use(self, kernels: Kernels) -> None:
+        self.dit.speed_up(kernels, self.attention)
+
+    def _forward_of(self, pixels: int) -> Callable[[], Tensor]:
+        from magi_engine.model.dit import CaptionKeys, KnownCaptions
+        from magi_engine.sampling.cache import RollingCache, WindowAttention
+
+        side = pixels // 8 // self.scale // 2 * 2
+        latents = torch.randn(1, 16, 6, side, side, device=self.device)
+        times = torch.full((1, 1), 0.3, device=self.device)
+        embedding = torch.randn(_CAPTION_TOKENS, self.config.caption_channels, device=self.device)
+        tokens = 6 * side * side // 4
+        cache = RollingCache(self.config, 1, tokens, self.device, self.dit.dtype)
+        with torch.inference_mode():
+            keys = CaptionKeys(self.dit, embedding)
+
+        @torch.inference_mode()
+        def run() -> Tensor:
+            return self.dit(
+                latents,
+                times,
+                KnownCaptions([keys], self.attention),
+                chunk_positions=[0],
+                attend=WindowAttention(cache, 0, [(0, 1)], self.attention),
+                step_code=torch.tensor(8.0, device=self.device),
+            )
+
+        return run
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        video = self.vae.decode((latents / 0.18215).to(self.vae_dtype), Tile.released(24))
+        pixels = ((video[0] + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+        return pixels.permute(1, 2, 3, 0).contiguous().cpu()
+
+    @property
+    def vae_dtype(self) -> torch.dtype:
+        return self.vae.decoder.proj_in.weight.dtype
+
+    def vae_decode(self) -> dict[str, float]:
+        """24 frames, pixels on the host included."""
+        side = 90 // self.scale
+        latents = torch.randn(1, 16, 6, side, side, device=self.device)
+        self.decode(latents)
+        return {"720_s": self._seconds(lambda: self.decode(latents), 4)}
+
+    def breakdown(self) -> dict[str, Any]:
+        """Milliseconds of GPU time of one forward by kernel, and of nothing running."""
+        if not self.on_gpu:
+            return {}
+        found: dict[str, Any] = {}
+        for pixels in (720, 384):
+            run = self._forward_of(pixels)
+            run()
+            activities = [torch.profiler.ProfilerActivity.CUDA]
+            wall = self._seconds(run, 4)
+            with torch.profiler.profile(activities=activities) as profile:
+                run()
+                torch.cuda.synchronize()
+            rows = [(e.key, e.self_device_time_total / 1e3, e.count) for e in profile.key_averages()]
+            rows.sort(key=lambda row: -row[1])
+            busy = sum(row[1] for row in rows)
+            found[str(pixels)] = {
+                "wall_ms": 1e3 * wall,
+                "busy_ms": busy,
+                "gaps_ms": 1e3 * wall - busy,
+                "kernels": [(name[:70], round(ms, 2), count) for name, ms, count in rows[:22]],
+            }
+        return found
+
+    def run(self, scenario: Scenario) -> Outcome:
+        """One video, twice shorter at first to warm up kernels and choices."""
+        side = scenario.pixels // 8 // self.scale // 2 * 2
+        traces: list[ForwardTrace] = []
+        for _ in self._chunks(dataclasses.replace(scenario, chunks=1), side, traces):
+            pass
+        traces.clear()
+        if self.on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        begin = last = time.perf_counter()
+        times: list[float] = []
+        decoding: list[float] = []
+        for latents in self._chunks(scenario, side, traces):
+            if scenario.vae:
+                if self.on_gpu:
+                    torch.cuda.synchronize()
+                started = time.perf_counter()
+                self.decode(latents)
+                decoding.append(time.perf_counter() - started)
+            elif self.on_gpu:
+                torch.cuda.synchronize()
+            now = time.perf_counter()
+            times.append(now - last)
+            last = now
+        # While the window fills and empties, a chunk costs something else.
+        full = times[scenario.window : len(times) - scenario.window + 1]
+        steady = statistics.median(full) if full else sum(times) / len(times)
+        floor = self._floor(traces, 6 * side * side // 4)
+        total = sum(times)
+        peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
+        return Outcome(
+            scenario.name,
+            first_chunk_s=times[0],
+            total_s=last - begin,
+            steady_chunk_s=steady,
+            frames_per_s=24 / steady,
+            floor_s=floor,
+            ratio_to_floor=(total - sum(decoding)) / floor if floor else 0.0,
+            chunk_s=[round(t, 4) for t in times],
+            peak_vram_gib=peak / 2**30,
+            host_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            vae_s=[round(t, 4) for t in decoding],
+        )
+
+    def _floor(self, traces: list[ForwardTrace], tokens: int) -> float:
+        """Seconds of the products and attentions alone, at the rates measured."""
+        config = self.config
+        linears = 2 * tokens * layer_weights(config) * config.num_layers
+        unit = 4 * tokens**2 * config.hidden_size * config.num_layers
+        chunks = sum(len(t.ranges) + t.nearly_clean for t in traces)
+        units = sum(sum(b - a for a, b in t.ranges) + t.nearly_clean for t in traces)
+        if not self.gemm or not self.attention_rate:
+            return 0.0
+        return chunks * linears / self.gemm + units * unit / self.attention_rate
+
+    def _chunks(
+        self, scenario: Scenario, side: int, traces: list[ForwardTrace]
+    ) -> Iterator[Tensor]:
+        settings = settings_of(scenario)
+        generator = torch.Generator().manual_seed(0)
+        channels = self.config.caption_channels
+        names = [n for n in SpecialToken if n is not SpecialToken.DURATION]
+        vectors = {n: torch.randn(channels, generator=generator) for n in names}
+        special = SpecialTokens(vectors, torch.randn(8, channels, generator=generator))
+        caption = torch.randn(_CAPTION_TOKENS, channels, generator=generator)
+        events = Sampler(self.dit, settings, traces.append).sample(
+            height=side,
+            width=side,
+            captions=CaptionTrack(caption, special),
+            noise=SeededNoise(1),
+            num_chunks=scenario.chunks,
+        )
+        for event in events:
+            if isinstance(event, ChunkDone):
+                yield event.latents
+
+
+def layer_weights(config: ModelConfig) -> int:
+    """Weights of the products that every token of a layer goes through."""
+    size, kv = config.hidden_size, config.num_query_groups * config.kv_channels
+    inner = config.ffn_hidden_size * (3 if config.gated_linear_unit else 2)
+    return size * (2 * size + 2 * kv) + 2 * size * size + size * inner
+
+
+def settings_of(scenario: Scenario) -> SamplerSettings:
+    """Of the released distilled configuration."""
+    return SamplerSettings(
+        num_steps=scenario.steps,
+        window_size=scenario.window,
+        cfg_number=1,
+        cfg_t_range=(0.0,),
+        prev_chunk_scales=(1.0,),
+        text_scales=(1.0,),
+        noise2clean_kvrange=(5, 4, 3, 2),
+        clean_chunk_kvrange=1,
+        clean_t=0.9999,
+        chunk_width=6,
+        shortcut_mode="8,16,16",
+        distill=True,
+        distill_nearly_clean_chunk_threshold=0.3,
+    )
+
+
+def random_dit(config: ModelConfig, device: torch.device) -> VideoDiT:
+    """A transformer whose activations stay of order one, fp8 where the release has it."""
+    if device.type == "cpu":
+        config = dataclasses.replace(config, params_dtype="torch.float32")
+    with torch.device("meta"):
+        dit = VideoDiT(config, fp8=True)
+    dit = dit.to_empty(device=device)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, tensor in dit.state_dict().items():
+            kind = name.rsplit(".", 1)[-1]
+            if tensor.dtype is E4M3:
+                rows = torch.randn(tensor.shape, device=device, dtype=torch.bfloat16)
+                tensor.copy_((rows * 64).to(E4M3))
+            elif kind == "weight_scale":
+                size = dit.get_buffer(name.removesuffix("_scale")).shape[-1]
+                tensor.fill_(size**-0.5 / 64)
+            elif kind in ("input_scale", "smooth_scale"):
+                tensor.fill_(0.02)
+            elif tensor.dim() > 1:
+                tensor.normal_(std=tensor[0].numel() ** -0.5)
+            elif name == "rope.bands":
+                count = len(tensor)
+                tensor.copy_(10000 ** (-torch.arange(count, device=device) / count))
+            elif "norm" in name and kind == "weight" and "layernorm" not in name:
+                tensor.fill_(0.0 if "post_norm" in name else 1.0)
+            else:
+                tensor.zero_()
+    return dit.eval().requires_grad_(False)
+
+
+def random_vae(config: VaeConfig, device: torch.device) -> ViTVAE:
+    """An autoencoder as PyTorch initialises it."""
+    torch.manual_seed(0)
+    with device:
+        vae = ViTVAE(config)
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    return vae.to(dtype).eval().requires_grad_(False)
+
+
+def _tensors(result: Any) -> tuple[Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _distance(expected: Tensor, actual: Tensor) -> float:
+    """Relative L2 distance."""
+    expected, actual = expected.float(), actual.float()
+    return ((expected - actual).norm() / expected.norm()).item()
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What was measured on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "device": name,
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def commit() -> str:
+    """The commit the numbers belong to."""
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
