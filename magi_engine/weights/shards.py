@@ -19,11 +19,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from magi_engine.errors import WeightsError
+from magi_engine.weights.staging import Stretch, read_stretches
 
 DAMAGED_HINT = "Download that file again."
 
 # https://github.com/huggingface/safetensors#format
-_DTYPES = {
+DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -37,6 +38,8 @@ _DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+"""What safetensors calls each type."""
+
 _MAX_HEADER_BYTES = 100_000_000
 _ZIP_MAGIC = b"PK\x03\x04"
 # Files compressed with zstd's --long=31 need a window of this size to be read.
@@ -104,10 +107,33 @@ class SafetensorsShard:
     def tensors(
         self, names: Collection[str], device: torch.device
     ) -> Iterator[tuple[str, torch.Tensor]]:
+        if device.type == "cuda":
+            yield from self._staged(names, device)
+            return
         with self._open(device) as file:
             for name in file.offset_keys():
                 if name in names:
                     yield name, file.get_tensor(name)
+
+    def _staged(
+        self, names: Collection[str], device: torch.device
+    ) -> Iterator[tuple[str, torch.Tensor]]:
+        """The same by several threads, without a copy of the file in the machine's memory."""
+        try:
+            with self.path.open("rb") as file:
+                header = _read_header(file, self.path)
+                offset = file.tell()
+            tensors: dict[str, torch.Tensor] = {}
+            stretches: list[Stretch] = []
+            for name, info, size_bytes in header:
+                if name in names:
+                    tensors[name] = torch.empty(info.shape, dtype=info.dtype, device=device)
+                    stretches.append(Stretch(offset, tensors[name]))
+                offset += size_bytes
+            read_stretches(self.path, stretches)
+        except (OSError, EOFError) as error:
+            raise _damaged(self.path) from error
+        yield from tensors.items()
 
     @contextlib.contextmanager
     def _open(self, device: torch.device) -> Iterator[Any]:
@@ -206,12 +232,12 @@ def _damaged(path: Path) -> WeightsError:
 
 
 def _dtype(code: str, name: str, path: Path) -> torch.dtype:
-    if code not in _DTYPES:
+    if code not in DTYPES:
         raise WeightsError(
             f"The tensor {name} in {path} has the unsupported type {code}.",
             "Use weights from the official release.",
         )
-    return _DTYPES[code]
+    return DTYPES[code]
 
 
 def _read_header(stream: BinaryIO, path: Path) -> list[tuple[str, TensorInfo, int]]:
