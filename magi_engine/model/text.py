@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,11 +35,16 @@ class TextEncoder:
     """
 
     def __init__(
-        self, model: T5EncoderModel, tokenizer: Tokenizer, device: torch.device | str
+        self,
+        model: T5EncoderModel,
+        tokenizer: Tokenizer,
+        device: torch.device | str,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._model: T5EncoderModel | None = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
         self._device = torch.device(device)
+        self._on_close = on_close
         self.width: int = model.config.d_model
         """C of the embeddings."""
 
@@ -50,8 +56,10 @@ class TextEncoder:
         tokens = self._tokenizer.encode(prompt)
         if not tokens.ids:
             return EncodedPrompt(torch.zeros(0, self.width), 0, was_cut=False)
-        ids = torch.tensor([tokens.ids], device=self._device)  # (1, L)
-        embedding = self._model(input_ids=ids).last_hidden_state[0]  # (L, C)
+        table = self._model.shared  # may be in bf16 and, unlike the layers, on the CPU
+        ids = torch.tensor([tokens.ids], device=table.weight.device)  # (1, L)
+        words = table(ids).float().to(self._device)  # (1, L, C)
+        embedding = self._model(inputs_embeds=words).last_hidden_state[0]  # (L, C)
         return EncodedPrompt(embedding.float().cpu(), tokens.count, tokens.was_cut)
 
     def count_tokens(self, prompt: str) -> int:
@@ -61,5 +69,6 @@ class TextEncoder:
     def close(self) -> None:
         """Free the model's memory; counting tokens still works."""
         self._model = None
+        self._on_close()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

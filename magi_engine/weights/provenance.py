@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from magi_engine.weights.files import weight_files
 
 RECIPE = "e4m3, SmoothQuant 0.45, 1"
 """Goes into the file; to be changed whenever the same weights would come out differently."""
+
+TEXT_RECIPE = "t5 int8, groups of 128, 1"
+"""The same for text encoders."""
 
 FILE_NAME = "model.safetensors"
 
@@ -32,12 +36,12 @@ class Provenance:
         Raises:
             ModelNotFoundError, WeightsError: it is not there or damaged.
         """
-        digest = hashlib.sha256()
-        for path in weight_files(source):
-            with path.open("rb") as file:
-                while block := file.read(_HASHED_AT_ONCE):
-                    digest.update(block)
-        return cls(RECIPE, digest.hexdigest())
+        hashing = content_hash(source)
+        while True:
+            try:
+                next(hashing)
+            except StopIteration as end:
+                return cls(RECIPE, end.value)
 
     @classmethod
     def read(cls, folder: Path) -> Provenance | None:
@@ -48,3 +52,31 @@ class Provenance:
             return cls(noted["recipe"], noted["source_sha256"])
         except (OSError, SafetensorError, KeyError):
             return None
+
+
+def content_hash(source: Path) -> Generator[int, None, str]:
+    """SHA-256 of a checkpoint's files, one after the other; yields bytes as they are read.
+
+    Raises:
+        ModelNotFoundError, WeightsError: it is not there or damaged.
+    """
+    digest = hashlib.sha256()
+    for path in weight_files(source):
+        with path.open("rb") as file:
+            while block := file.read(_HASHED_AT_ONCE):
+                digest.update(block)
+                yield len(block)
+    return digest.hexdigest()
+
+
+def small_text_encoder_folder(models_dir: Path, source_sha256: str) -> Path:
+    """Where the 8-bit form of a text encoder with this content is or would be."""
+    recipe = hashlib.sha256(TEXT_RECIPE.encode()).hexdigest()[:8]
+    return models_dir / "quantised" / f"t5-{source_sha256[:16]}-{recipe}"
+
+
+def find_small_text_encoder(models_dir: Path, source_sha256: str) -> Path | None:
+    """The folder of the 8-bit form of a text encoder, if it has been made as it would be now."""
+    folder = small_text_encoder_folder(models_dir, source_sha256)
+    made = Provenance.read(folder) == Provenance(TEXT_RECIPE, source_sha256)
+    return folder if made else None

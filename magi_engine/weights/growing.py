@@ -1,0 +1,214 @@
+"""A safetensors file that is written tensor by tensor and, after a kill, goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import filelock
+import torch
+from torch import Tensor
+
+from magi_engine.errors import DiskFullError, MagiError, OutputError
+from magi_engine.weights.shards import DTYPES, TensorInfo
+
+_CODES = {dtype: code for code, dtype in DTYPES.items()}
+_MARGIN_BYTES = 256 << 20
+_ALIGNMENT = 8
+
+
+class GrowingFile:
+    """Writes one safetensors file in bounded memory.
+
+    The header is known before the first tensor, and the tensors follow one another without gaps,
+    so how far the file has come follows from its length alone. Until the last tensor is there it
+    has another name. A context manager; inside it the file belongs to this process.
+
+    Args:
+        path: the file to be.
+        infos: all its tensors, in the order in which they will be written.
+        metadata: goes into the header. A beginning with another header, made from other weights
+            or in another way, is written anew.
+    """
+
+    def __init__(
+        self, path: Path, infos: Mapping[str, TensorInfo], metadata: Mapping[str, str]
+    ) -> None:
+        self._path = path
+        self._part = unfinished(path)
+        self._infos = dict(infos)
+        self._header = _header(infos, metadata)
+        sizes = [_size_bytes(info) for info in infos.values()]
+        self._ends = list(accumulate(sizes, initial=len(self._header)))
+        self._lock = filelock.FileLock(path.parent / f".{path.name}.lock")
+        self._file: BinaryIO | None = None
+        self._written = 0
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The tensors that are still to be written, in order."""
+        return tuple(self._infos)[self._written :]
+
+    def __enter__(self) -> GrowingFile:
+        """Open the file, or what an earlier run has left of it.
+
+        Raises:
+            DiskFullError: there is no room for the rest of it.
+            OutputError: the folder may not be written to, or another process writes this file.
+        """
+        with named_write_errors(self._path.parent):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except filelock.Timeout as error:
+                raise OutputError(
+                    f"{self._path} is being made by another program.", "Wait until it is done."
+                ) from error
+            try:
+                self._open()
+            except BaseException:
+                self._close()
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def write(self, name: str, blocks: Iterable[Tensor]) -> None:
+        """Write the next of :attr:`missing`, given as pieces of it, on the CPU, in order.
+
+        Raises:
+            DiskFullError, OutputError: what was written before is kept, to go on from.
+        """
+        assert self._file is not None and name == self.missing[0]
+        for block in blocks:
+            with named_write_errors(self._path.parent):
+                self._file.write(block.contiguous().flatten().view(torch.uint8).numpy().data)
+        with named_write_errors(self._path.parent):
+            self._flush(self._file)
+        if self._file.tell() != self._ends[self._written + 1]:
+            raise ValueError(f"{name} is not of the size that was announced")
+        self._written += 1
+
+    def finish(self) -> Path:
+        """Give the complete file its name; returns it. Errors as of :meth:`write`."""
+        assert self._file is not None and not self.missing
+        self._file.close()
+        with named_write_errors(self._path.parent):
+            os.replace(self._part, self._path)
+        return self._path
+
+    def _open(self) -> None:
+        written = self._usable()
+        needed = self._ends[-1] - self._ends[written]
+        require_disk(self._path.parent, needed)
+        self._file = self._part.open("r+b" if written else "wb")
+        if written:
+            self._file.truncate(self._ends[written])
+            self._file.seek(self._ends[written])
+        else:
+            self._file.write(self._header)
+            self._flush(self._file)
+        self._written = written
+
+    def _usable(self) -> int:
+        """How many tensors an earlier run has left.
+
+        The last one does not count: a machine that lost power may not have it in full.
+        """
+        try:
+            with self._part.open("rb") as file:
+                if file.read(len(self._header)) != self._header:
+                    return 0
+                size_bytes = file.seek(0, os.SEEK_END)
+        except FileNotFoundError:
+            return 0
+        complete = sum(end <= size_bytes for end in self._ends[1:])
+        return max(0, complete - 1)
+
+    def _flush(self, file: BinaryIO) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk has been reported by then
+            if self._file is not None:
+                self._file.close()
+        self._lock.release()
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+
+
+def unfinished(path: Path) -> Path:
+    """What ``path`` is called as long as it is being written."""
+    return path.with_name(f".{path.name}.part")
+
+
+def require_disk(folder: Path, needed_bytes: int) -> None:
+    """Check that ``folder``, which exists, has room for so much more, and some to spare.
+
+    Raises:
+        DiskFullError: it does not; says how much is needed.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed_bytes + _MARGIN_BYTES > free:
+        raise DiskFullError(
+            f"{(needed_bytes + _MARGIN_BYTES) / 1e9:.1f} GB are needed in {folder}, but only "
+            f"{free / 1e9:.1f} GB are free.",
+            "Free some space, then try again.",
+        )
+
+
+@contextlib.contextmanager
+def named_write_errors(folder: Path) -> Iterator[None]:
+    """Turns what the system says while writing into DiskFullError or OutputError."""
+    try:
+        yield
+    except MagiError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"The disk of {folder} is full.",
+                "Free some space, then try again; it goes on where it was.",
+            ) from error
+        raise OutputError(
+            f"{folder} cannot be written to.", "Check that you may write there."
+        ) from error
+
+
+def _header(infos: Mapping[str, TensorInfo], metadata: Mapping[str, str]) -> bytes:
+    # https://github.com/huggingface/safetensors#format
+    entries: dict[str, object] = {"__metadata__": {"format": "pt", **metadata}}
+    position = 0
+    for name, info in infos.items():
+        end = position + _size_bytes(info)
+        entries[name] = {
+            "dtype": _CODES[info.dtype],
+            "shape": list(info.shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _size_bytes(info: TensorInfo) -> int:
+    count = 1
+    for n in info.shape:
+        count *= n
+    return count * info.dtype.itemsize
