@@ -78,6 +78,7 @@ def _file(menus: Menus) -> None:
             Entry(translate("Menus", "Export the configuration…"), w.generation.presets.ask_export),
             None,
             Entry(translate("Menus", "Open the folder of videos"), w.dialogs.open_videos),
+            Entry(translate("Menus", "Models…"), w.dialogs.models, "Ctrl+Shift+M"),
             Entry(translate("Menus", "Preferences…"), w.dialogs.preferences, "Ctrl+,"),
             None,
             Entry(translate("Menus", "Quit"), w.close, "Ctrl+Q"),

@@ -12,6 +12,7 @@ from magi_desktop import background, diagnostics
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.help import HelpSheet
+from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
@@ -61,6 +62,15 @@ class WindowDialogs(QObject):
         self._open(dialog)
         if model:
             dialog.show_model(model)
+
+    @Slot()
+    def models(self) -> None:
+        """Open the list of models."""
+        shop = self._workshop
+        dialog = ModelsDialog(shop.models, shop.machine, shop.draft, self._window)
+        dialog.get_wanted.connect(self.welcome)
+        dialog.finished.connect(self.models_may_have_come)
+        self._open(dialog)
 
     def greet(self) -> None:
         """The welcome, on the very first start only."""

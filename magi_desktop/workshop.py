@@ -19,6 +19,7 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
 from magi_desktop.state.machine import MachineState
+from magi_desktop.state.models import Models
 from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
@@ -61,6 +62,7 @@ class Workshop(QObject):
         self.job = JobState(self)
         self.engine = EngineThread(EngineProcess(log_file=places.engine_log), self)
         self.machine = MachineState(self.engine, self)
+        self.models = Models(parent=self)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self)
         self.library = Library(self.store, places.thumbnails, self)

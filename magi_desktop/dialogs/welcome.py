@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import background
 from magi_desktop.dialogs.machine import Fit, Offer, offers
-from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
+from magi_desktop.dialogs.parts import CopyButton, gigabytes, push_button, text_label
 from magi_desktop.engine_words import translated
 from magi_desktop.state.machine import MachineState
 from magi_desktop.theme import tokens as t
@@ -28,12 +28,6 @@ from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.weights.layout import default_models_dir
-
-
-def gigabytes(size_bytes: float) -> str:
-    """A size for people: "9 GB", "0.3 GB"."""
-    size = size_bytes / 1e9
-    return f"{size:.0f} GB" if size >= 10 else f"{size:.1f} GB"
 
 
 class WelcomeDialog(QDialog):

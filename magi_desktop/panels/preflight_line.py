@@ -51,6 +51,8 @@ class PreflightLine(QWidget):
         self._output_folder = output_folder
         self._task: background.Task[Preflight] | None = None
         self.outcome: Preflight | None = None
+        self.advice_buttons: list[QPushButton] = []
+        """A button for each change that would fit."""
         self.label = wrapped_label("caption", self)
         self._buttons = QVBoxLayout()
         self._buttons.setSpacing(t.SPACE_1)
@@ -67,12 +69,6 @@ class PreflightLine(QWidget):
         machine.changed.connect(self._estimate_soon)
         self.hide()
         self._estimate_soon()
-
-    @property
-    def advice_buttons(self) -> list[QPushButton]:
-        """A button for each change that would fit."""
-        widgets = (self._buttons.itemAt(n).widget() for n in range(self._buttons.count()))
-        return [w for w in widgets if isinstance(w, QPushButton)]
 
     @Slot()
     def _estimate_soon(self) -> None:
@@ -117,7 +113,8 @@ class PreflightLine(QWidget):
         if not outcome.fits:
             text = translated(outcome.problem)
             for advice in outcome.advice:
-                self._buttons.addWidget(self._button(advice))
+                self.advice_buttons.append(self._button(advice))
+                self._buttons.addWidget(self.advice_buttons[-1])
         set_role(self.label, "caption" if outcome.fits else "warning")
         self.label.setText(text)
         self.setVisible(bool(text))
@@ -173,6 +170,7 @@ class PreflightLine(QWidget):
             self._buttons.removeWidget(button)
             button.hide()
             button.deleteLater()
+        self.advice_buttons = []
 
 
 def _size(size_bytes: int) -> str:

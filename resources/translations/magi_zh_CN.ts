@@ -1328,6 +1328,10 @@
         <translation>打开视频文件夹</translation>
     </message>
     <message>
+        <source>Models…</source>
+        <translation>模型…</translation>
+    </message>
+    <message>
         <source>Preferences…</source>
         <translation>偏好设置…</translation>
     </message>
@@ -1448,6 +1452,97 @@
     </message>
 </context>
 <context>
+    <name>ModelCard</name>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>Make videos with this model.</source>
+        <translation>用这个模型生成视频。</translation>
+    </message>
+    <message>
+        <source>Use {}</source>
+        <translation>使用 {}</translation>
+    </message>
+    <message>
+        <source>How to get it</source>
+        <translation>如何获取</translation>
+    </message>
+    <message>
+        <source>Says where its files come from and belong.</source>
+        <translation>说明文件从何而来、放在哪里。</translation>
+    </message>
+    <message>
+        <source>How to get {}</source>
+        <translation>如何获取 {}</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Remove {}</source>
+        <translation>移除 {}</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>就绪</translation>
+    </message>
+    <message>
+        <source>Partly here</source>
+        <translation>不完整</translation>
+    </message>
+    <message>
+        <source>Not on this computer</source>
+        <translation>不在这台电脑上</translation>
+    </message>
+    <message>
+        <source>Not made yet</source>
+        <translation>尚未制作</translation>
+    </message>
+    <message>
+        <source>In use</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>Moves {} to the bin; what other models need stays.</source>
+        <translation>把 {} 移到回收站；其他模型需要的文件会保留。</translation>
+    </message>
+    <message>
+        <source>Runs on this graphics card: {0} of {1}.</source>
+        <translation>可在这块显卡上运行：显存 {0} / {1}。</translation>
+    </message>
+    <message>
+        <source>Runs on the processor: {0} of {1} memory.</source>
+        <translation>在处理器上运行：内存 {0} / {1}。</translation>
+    </message>
+    <message>
+        <source>transformer</source>
+        <translation>变换器</translation>
+    </message>
+    <message>
+        <source>autoencoder</source>
+        <translation>自编码器</translation>
+    </message>
+    <message>
+        <source>text encoder</source>
+        <translation>文本编码器</translation>
+    </message>
+    <message>
+        <source>special tokens</source>
+        <translation>特殊标记</translation>
+    </message>
+    <message>
+        <source>Missing: {}</source>
+        <translation>缺少：{}</translation>
+    </message>
+    <message>
+        <source>Make it with: {}</source>
+        <translation>制作命令：{}</translation>
+    </message>
+</context>
+<context>
     <name>ModelRow</name>
     <message>
         <source>How to get this model…</source>
@@ -1484,6 +1579,33 @@
     <message>
         <source>not made yet</source>
         <translation>尚未生成</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsDialog</name>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>What each is for, and whether it would run on this computer.</source>
+        <translation>各模型的用途，以及能否在这台电脑上运行。</translation>
+    </message>
+    <message>
+        <source>Open folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+    <message>
+        <source>Make the folder if need be and show it.</source>
+        <translation>必要时创建文件夹并打开它。</translation>
+    </message>
+    <message>
+        <source>{0} is in the bin; emptying it frees {1}.</source>
+        <translation>{0} 已移到回收站；清空后可释放 {1}。</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
     </message>
 </context>
 <context>
