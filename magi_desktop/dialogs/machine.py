@@ -1,28 +1,21 @@
-"""What a computer can run, from its numbers."""
+"""What a computer can run, by the engine's own estimate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-from magi_engine.config.official import MagiConfig
+from PySide6.QtCore import QCoreApplication
+
+from magi_desktop.dialogs.parts import gigabytes
+from magi_desktop.engine_words import translated, translated_error
 from magi_engine.config.registry import ModelEntry, Registry
-from magi_engine.resources import resource_path
+from magi_engine.errors import MagiError
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.preflight import Preflight, estimate_model
 from magi_engine.weights.layout import missing_parts
 
-_WORKING_BYTES = 3_000_000_000
-"""Roughly what a generation takes beside the weights."""
-
-
-class Fit(Enum):
-    """How a model would do on a machine."""
-
-    ON_GPU = "on the GPU"
-    ON_CPU = "on the processor, slowly"
-    NO_MEMORY = "not enough memory"
-    NO_DISK = "not enough disk space"
+translate = QCoreApplication.translate
 
 
 @dataclass(frozen=True)
@@ -31,22 +24,10 @@ class Offer:
 
     Attributes:
         download_bytes: what is still to be downloaded; 0: all of it is here.
-        gpu_bytes: memory of the graphics card it takes.
-        cpu_bytes: memory it takes without a graphics card, weights widened to 32 bits.
     """
 
     entry: ModelEntry
     download_bytes: int
-    gpu_bytes: int
-    cpu_bytes: int
-
-    def fit(self, facts: MachineFacts) -> Fit:
-        """Whether it would run there."""
-        if self.download_bytes > facts.disk_free_bytes:
-            return Fit.NO_DISK
-        if facts.vram_total_bytes is not None and self.gpu_bytes <= facts.vram_total_bytes:
-            return Fit.ON_GPU
-        return Fit.ON_CPU if self.cpu_bytes <= facts.ram_total_bytes else Fit.NO_MEMORY
 
 
 def offers(models_dir: Path | None) -> list[Offer]:
@@ -56,20 +37,38 @@ def offers(models_dir: Path | None) -> list[Offer]:
     ]
 
 
+def estimates(models_dir: Path | None, facts: MachineFacts) -> dict[str, Preflight | MagiError]:
+    """By model: what four seconds of its usual size take, or what is wrong with its files."""
+    outcomes: dict[str, Preflight | MagiError] = {}
+    for entry in Registry.load().entries:
+        try:
+            outcomes[entry.name] = estimate_model(entry, facts, models_dir)
+        except MagiError as error:
+            outcomes[entry.name] = translated_error(error)
+    return outcomes
+
+
+def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, str]:
+    """Whether a model would run, with the numbers: a label's role and its sentence."""
+    if isinstance(outcome, MagiError):
+        return "error", str(outcome)
+    if not outcome.fits:
+        return "warning", translated(outcome.problem)
+    if outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
+        sentence = translate("Machine", "Runs on this graphics card: {0} of {1}.")
+        needed, there = outcome.vram_bytes, facts.vram_total_bytes
+    else:
+        sentence = translate("Machine", "Runs on the processor: {0} of {1} memory.")
+        needed, there = outcome.ram_bytes, facts.ram_total_bytes
+    return "success", sentence.format(gigabytes(needed), gigabytes(there))
+
+
 def _offer(entry: ModelEntry, models_dir: Path | None) -> Offer:
     assert entry.release is not None
-    weights = entry.transformer_bytes or 0
     sizes = {
-        "transformer": weights,
+        "transformer": entry.transformer_bytes or 0,
         "autoencoder": entry.release.autoencoder_bytes,
         "text encoder": entry.release.text_encoder_bytes,
         "special tokens": entry.release.special_tokens.bytes,
     }
-    config = MagiConfig.from_json(resource_path(entry.config))
-    widened = weights * (4 if config.engine_config.fp8_quant else 2)
-    return Offer(
-        entry,
-        sum(sizes[part] for part in missing_parts(entry, models_dir)),
-        weights + _WORKING_BYTES,
-        widened + _WORKING_BYTES,
-    )
+    return Offer(entry, sum(sizes[part] for part in missing_parts(entry, models_dir)))

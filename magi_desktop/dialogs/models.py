@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
@@ -18,18 +17,18 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
+from magi_desktop.dialogs.machine import estimates, verdict
 from magi_desktop.dialogs.parts import gigabytes, push_button, text_label
-from magi_desktop.engine_words import translated, translated_error
+from magi_desktop.engine_words import translated
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.models import Models, ModelState, ModelStatus, Removal
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import set_role
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
-from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.preflight import Preflight, estimate_model
+from magi_engine.runtime.preflight import Preflight
 
 
 class ModelsDialog(QDialog):
@@ -127,7 +126,7 @@ class ModelsDialog(QDialog):
         facts = self._machine.facts
         if facts is not None:
             background.run(
-                _estimates,
+                estimates,
                 self._models.models_dir,
                 facts,
                 then=partial(self._show_estimates, facts),
@@ -135,12 +134,11 @@ class ModelsDialog(QDialog):
             )
 
     def _show_estimates(
-        self, facts: MachineFacts, estimates: dict[str, Preflight | MagiError]
+        self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]
     ) -> None:
-        self._estimates = estimates
+        self._estimates = outcomes
         for name, card in self.cards.items():
-            if name in estimates:
-                card.show_estimate(estimates[name], facts)
+            card.show_estimate(outcomes[name], facts)
 
     def _use(self, name: str) -> None:
         self._draft.set(model=name, config_path=None)
@@ -229,7 +227,7 @@ class ModelCard(QFrame):
             ModelState.TO_MAKE: ("muted", self.tr("Not made yet")),
         }[status.state]
         set_role(self.state_label, role)
-        if status.size_bytes:
+        if status.state in (ModelState.READY, ModelState.PARTLY):
             text = f"{text}  ·  {gigabytes(status.size_bytes)}"
         self.state_label.setText(self.tr("In use") if in_use and ready else text)
         self.detail.setText(self._detail(status))
@@ -243,25 +241,9 @@ class ModelCard(QFrame):
 
     def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
         """Say whether four seconds of its usual size would fit, with the numbers."""
-        if isinstance(outcome, MagiError):
-            set_role(self.fit_label, "error")
-            self.fit_label.setText(str(outcome))
-            return
-        set_role(self.fit_label, "success" if outcome.fits else "warning")
-        if not outcome.fits:
-            self.fit_label.setText(translated(outcome.problem))
-        elif outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
-            self.fit_label.setText(
-                self.tr("Runs on this graphics card: {0} of {1}.").format(
-                    gigabytes(outcome.vram_bytes), gigabytes(facts.vram_total_bytes)
-                )
-            )
-        else:
-            self.fit_label.setText(
-                self.tr("Runs on the processor: {0} of {1} memory.").format(
-                    gigabytes(outcome.ram_bytes), gigabytes(facts.ram_total_bytes)
-                )
-            )
+        role, sentence = verdict(outcome, facts)
+        set_role(self.fit_label, role)
+        self.fit_label.setText(sentence)
 
     def _detail(self, status: ModelStatus) -> str:
         if status.state is ModelState.PARTLY:
@@ -278,14 +260,3 @@ class ModelCard(QFrame):
                 f"magi quantize --model {status.entry.made_from}"
             )
         return ""
-
-
-def _estimates(models_dir: Path, facts: MachineFacts) -> dict[str, Preflight | MagiError]:
-    """What each model takes, or what is wrong with its files."""
-    outcomes: dict[str, Preflight | MagiError] = {}
-    for entry in Registry.load().entries:
-        try:
-            outcomes[entry.name] = estimate_model(entry, facts, models_dir)
-        except MagiError as error:
-            outcomes[entry.name] = translated_error(error)
-    return outcomes

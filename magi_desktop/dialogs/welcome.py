@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
@@ -19,14 +20,16 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
-from magi_desktop.dialogs.machine import Fit, Offer, offers
+from magi_desktop.dialogs.machine import Offer, estimates, offers, verdict
 from magi_desktop.dialogs.parts import CopyButton, gigabytes, push_button, text_label
 from magi_desktop.engine_words import translated
 from magi_desktop.state.machine import MachineState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
+from magi_engine.errors import MagiError
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.preflight import Preflight
 from magi_engine.weights.layout import default_models_dir
 
 
@@ -137,9 +140,19 @@ class WelcomeDialog(QDialog):
         self._judge()
 
     def _judge(self) -> None:
-        if self._machine.facts is not None:
-            for row in self.rows.values():
-                row.show_fit(self._machine.facts)
+        facts = self._machine.facts
+        if facts is not None and self.rows:
+            background.run(
+                estimates,
+                self.models_dir,
+                facts,
+                then=partial(self._show_fits, facts),
+                owner=self,
+            )
+
+    def _show_fits(self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]) -> None:
+        for name, row in self.rows.items():
+            row.show_fit(outcomes[name], facts)
 
     @Slot(str)
     def _asked(self, name: str) -> None:
@@ -275,38 +288,17 @@ class _ModelRow(QFrame):
         """Show or hide where the files belong."""
         self.where.setVisible(is_open and not self.here)
 
-    def show_fit(self, facts: MachineFacts) -> None:
+    def show_fit(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
         """Say whether it would run there, with the numbers that decide."""
-        offer = self._offer
-        on_gpu, on_cpu = gigabytes(offer.gpu_bytes), gigabytes(offer.cpu_bytes)
-        memory = gigabytes(facts.ram_total_bytes)
-        card = gigabytes(facts.vram_total_bytes or 0)
-        role, text = {
-            Fit.ON_GPU: (
-                "success",
-                self.tr("Fits this graphics card: about {0} of its {1}.").format(on_gpu, card),
-            ),
-            Fit.ON_CPU: (
-                "caption",
-                self.tr("Runs on the processor, very slowly: about {0} of {1} memory.").format(
-                    on_cpu, memory
-                ),
-            ),
-            Fit.NO_MEMORY: (
-                "warning",
-                self.tr("Needs a graphics card with about {0}; this computer has {1}.").format(
-                    on_gpu, self.tr("none") if facts.vram_total_bytes is None else card
-                ),
-            ),
-            Fit.NO_DISK: (
-                "warning",
-                self.tr("Needs {0} of disk space, but only {1} are free.").format(
-                    gigabytes(offer.download_bytes), gigabytes(facts.disk_free_bytes)
-                ),
-            ),
-        }[offer.fit(facts)]
+        role, sentence = verdict(outcome, facts)
+        wanted, free = self._offer.download_bytes, facts.disk_free_bytes
+        if wanted > free:
+            role = "warning"
+            sentence = self.tr("Needs {0} of disk space, but only {1} are free.").format(
+                gigabytes(wanted), gigabytes(free)
+            )
         set_role(self.fit_label, role)
-        self.fit_label.setText(text)
+        self.fit_label.setText(sentence)
 
     def _make_where(self) -> QFrame:
         box = QFrame(self)

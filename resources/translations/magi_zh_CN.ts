@@ -1223,6 +1223,17 @@
     </message>
 </context>
 <context>
+    <name>Machine</name>
+    <message>
+        <source>Runs on this graphics card: {0} of {1}.</source>
+        <translation>可在这块显卡上运行：显存 {0} / {1}。</translation>
+    </message>
+    <message>
+        <source>Runs on the processor: {0} of {1} memory.</source>
+        <translation>在处理器上运行：内存 {0} / {1}。</translation>
+    </message>
+</context>
+<context>
     <name>MainWindow</name>
     <message>
         <source>Describe a video and press Generate</source>
@@ -1508,14 +1519,6 @@
     <message>
         <source>Moves {} to the bin; what other models need stays.</source>
         <translation>把 {} 移到回收站；其他模型需要的文件会保留。</translation>
-    </message>
-    <message>
-        <source>Runs on this graphics card: {0} of {1}.</source>
-        <translation>可在这块显卡上运行：显存 {0} / {1}。</translation>
-    </message>
-    <message>
-        <source>Runs on the processor: {0} of {1} memory.</source>
-        <translation>在处理器上运行：内存 {0} / {1}。</translation>
     </message>
     <message>
         <source>transformer</source>
@@ -3060,22 +3063,6 @@
     <message>
         <source>{} to download</source>
         <translation>需下载 {}</translation>
-    </message>
-    <message>
-        <source>Fits this graphics card: about {0} of its {1}.</source>
-        <translation>这块显卡可以运行：约占 {1} 中的 {0}。</translation>
-    </message>
-    <message>
-        <source>Runs on the processor, very slowly: about {0} of {1} memory.</source>
-        <translation>在处理器上运行，非常慢：约占 {1} 内存中的 {0}。</translation>
-    </message>
-    <message>
-        <source>Needs a graphics card with about {0}; this computer has {1}.</source>
-        <translation>需要约 {0} 显存的显卡；这台电脑：{1}。</translation>
-    </message>
-    <message>
-        <source>none</source>
-        <translation>没有</translation>
     </message>
     <message>
         <source>Needs {0} of disk space, but only {1} are free.</source>

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.help import HelpSheet
+from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.state.jobs import Phase
@@ -73,6 +74,12 @@ def test_modes_panels_and_help_have_their_keys(app: App) -> None:
     assert app.window.side.currentWidget() is app.window.queue
     press(app, "ctrl+f")
     assert app.window.side.currentWidget() is app.window.library
+    press(app, "ctrl+shift+m")
+    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), ModelsDialog))
+    press(app, "Escape")
+    app.qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None)
+    app.window.activateWindow()  # this screen has no window manager to give the focus back
+    app.qtbot.waitUntil(app.window.isActiveWindow)
     press(app, "F1")
     app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), HelpSheet))
     press(app, "Escape")
@@ -108,6 +115,7 @@ def test_every_control_says_what_it_is(app: App) -> None:
         HelpSheet(app.window.menus.groups, app.window),
         AboutDialog(lambda: "", app.window),
         WelcomeDialog(shop.machine, app.window),
+        ModelsDialog(shop.models, shop.machine, shop.draft, app.window),
     ]
     for dialog in dialogs:
         assert faults(dialog) == [], type(dialog).__name__

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QThreadPool, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.dialogs.machine import Fit, offers
+from magi_desktop.dialogs.machine import offers
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.machine import MachineState
@@ -70,32 +70,42 @@ def test_the_numbers_come_from_the_engine(qtbot: QtBot) -> None:
     assert state.facts.disk_free_bytes > 0
 
 
-def test_whether_a_model_fits(tmp_path: Path) -> None:
+def test_what_is_still_to_be_downloaded(tmp_path: Path) -> None:
     by_name = {offer.entry.name: offer for offer in offers(tmp_path)}
-    small, large = by_name["4.5B-distill"], by_name["24B-distill"]
-    roomy = dataclasses.replace(FACTS, disk_free_bytes=10**12)
-    assert small.download_bytes == pytest.approx(30.5e9, rel=0.01)
-    assert small.fit(roomy) is Fit.ON_GPU
-    assert small.fit(dataclasses.replace(roomy, vram_total_bytes=None)) is Fit.ON_CPU
-    assert large.fit(roomy) is Fit.NO_MEMORY
-    assert small.fit(dataclasses.replace(roomy, disk_free_bytes=10**10)) is Fit.NO_DISK
+    assert by_name["4.5B-distill"].download_bytes == pytest.approx(30.5e9, rel=0.01)
+
+
+HUGE = dataclasses.replace(
+    FACTS,
+    vram_total_bytes=200 * 10**9,
+    vram_free_bytes=200 * 10**9,
+    ram_total_bytes=512 * 10**9,
+    ram_free_bytes=500 * 10**9,
+    disk_free_bytes=10**12,
+)
 
 
 @pytest.mark.parametrize(
-    ("facts", "model", "words"),
+    ("facts", "role", "words"),
     [
-        (FACTS, "4.5B-distill", "about 12 GB of its 24 GB"),
-        (NO_CARD, "4.5B-distill", "about 21 GB of 64 GB"),
-        (dataclasses.replace(FACTS, disk_free_bytes=10**12), "24B-base", "this computer has 24 GB"),
-        (dataclasses.replace(NO_CARD, disk_free_bytes=10**12), "24B-base", "has none"),
-        (FACTS, "24B-base", "only 60 GB are free"),
+        (HUGE, "success", "of 200 GB"),
+        (
+            dataclasses.replace(HUGE, device="cpu", vram_total_bytes=None, vram_free_bytes=None),
+            "success",
+            "of 512 GB memory",
+        ),
+        (dataclasses.replace(HUGE, vram_free_bytes=10**9, ram_free_bytes=10**9), "warning", "1.0"),
+        (dataclasses.replace(HUGE, disk_free_bytes=6 * 10**10), "warning", "only 60 GB are free"),
     ],
 )
 def test_the_verdict_gives_the_numbers(
-    qtbot: QtBot, tmp_path: Path, facts: MachineFacts, model: str, words: str
+    qtbot: QtBot, tmp_path: Path, facts: MachineFacts, role: str, words: str
 ) -> None:
     dialog = shown(qtbot, WelcomeDialog(machine(facts), models_dir=tmp_path))
-    assert words in dialog.rows[model].fit_label.text()
+    label = dialog.rows["24B-base"].fit_label
+    qtbot.waitUntil(lambda: label.text() != "")
+    assert words in label.text()
+    assert label.property("role") == role
 
 
 def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, tmp_path: Path) -> None:
@@ -105,10 +115,11 @@ def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, tmp_path: Path)
     assert dialog.rows["4.5B-base"].fit_label.text() == ""
     state._engine.looked.emit(FACTS)
     assert not dialog._pc.busy.isVisible()
-    assert dialog.rows["4.5B-base"].fit_label.text()
+    qtbot.waitUntil(lambda: dialog.rows["4.5B-base"].fit_label.text() != "")
     # A later look replaces what was said.
     state._engine.looked.emit(dataclasses.replace(FACTS, disk_free_bytes=10**9))
-    assert "only 1.0 GB are free" in dialog.rows["4.5B-base"].fit_label.text()
+    label = dialog.rows["4.5B-base"].fit_label
+    qtbot.waitUntil(lambda: "only 1.0 GB are free" in label.text())
     assert [v.text() for v in dialog._pc._values][3] == "1.0 GB free"
 
 
