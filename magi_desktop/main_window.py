@@ -89,10 +89,14 @@ class MainWindow(QMainWindow):
         self.modes = ModeSelector(shop.draft, self)
         self.prompt = PromptPanel(shop.draft, shop.prompt_history, self)
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
-        self.generation = GenerationPanel(shop.draft, shop.presets, self)
+        self.generation = GenerationPanel(shop.draft, shop.presets, self, shop.models.models_dir)
         self.generate_bar = GenerateBar(shop.job, self)
         self.preflight = PreflightLine(
-            shop.draft, shop.machine, lambda: shop.controller.output_folder, parent=self
+            shop.draft,
+            shop.machine,
+            lambda: shop.controller.output_folder,
+            shop.models.models_dir,
+            self,
         )
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)

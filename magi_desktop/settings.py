@@ -160,6 +160,8 @@ class PreferenceValues:
     """system, or a code of ``translation.LANGUAGES``."""
     output_folder: str = ""
     """Where videos go; empty: the user's folder of videos."""
+    models_folder: str = ""
+    """Where downloaded models are kept, from the next start on; empty: the usual folder."""
     live_preview: bool = True
     notify: bool = True
     loop: bool = True

@@ -56,7 +56,9 @@ class WindowDialogs(QObject):
     @Slot(str)
     def welcome(self, model: str = "") -> None:
         """Say what this computer can run and where models come from, ``model`` in particular."""
-        dialog = WelcomeDialog(self._workshop.machine, self._window)
+        dialog = WelcomeDialog(
+            self._workshop.machine, self._window, self._workshop.models.models_dir
+        )
         dialog.start_wanted.connect(self._use_model)
         dialog.finished.connect(self.models_may_have_come)
         self._open(dialog)
@@ -67,7 +69,7 @@ class WindowDialogs(QObject):
     def models(self) -> None:
         """Open the list of models."""
         shop = self._workshop
-        dialog = ModelsDialog(shop.models, shop.machine, shop.draft, self._window)
+        dialog = ModelsDialog(shop.models, shop.machine, shop.draft, shop.preferences, self._window)
         dialog.get_wanted.connect(self.welcome)
         dialog.finished.connect(self.models_may_have_come)
         self._open(dialog)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import shiboken6
@@ -60,9 +61,11 @@ class Workshop(QObject):
         self.prompt_history = PromptHistory(file)
         self.presets = SavedPresets(file)
         self.job = JobState(self)
-        self.engine = EngineThread(EngineProcess(log_file=places.engine_log), self)
+        folder = preferences.get("models_folder")
+        self.models = Models(Path(folder) if folder else None, self)
+        models_dir = self.models.models_dir
+        self.engine = EngineThread(EngineProcess(models_dir, log_file=places.engine_log), self)
         self.machine = MachineState(self.engine, self)
-        self.models = Models(parent=self)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self)
         self.library = Library(self.store, places.thumbnails, self)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QDialog,
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -19,7 +21,9 @@ from PySide6.QtWidgets import (
 from magi_desktop import background
 from magi_desktop.dialogs.machine import estimates, verdict
 from magi_desktop.dialogs.parts import gigabytes, push_button, text_label
+from magi_desktop.dialogs.preferences import check_folder
 from magi_desktop.engine_words import translated
+from magi_desktop.settings import Preferences
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.models import Models, ModelState, ModelStatus, Removal
@@ -44,9 +48,15 @@ class ModelsDialog(QDialog):
     get_wanted = Signal(str)
 
     def __init__(
-        self, models: Models, machine: MachineState, draft: Draft, parent: QWidget | None = None
+        self,
+        models: Models,
+        machine: MachineState,
+        draft: Draft,
+        preferences: Preferences,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._preferences = preferences
         self._models, self._machine, self._draft = models, machine, draft
         self._estimates: dict[str, Preflight | MagiError] = {}
         self.cards: dict[str, ModelCard] = {}
@@ -87,16 +97,24 @@ class ModelsDialog(QDialog):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setWidget(inner)
-        path = text_label(str(self._models.models_dir), "caption", self)
-        path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.path = text_label("", "caption", self)
+        self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.choose_button = push_button(
+            self.tr("Other folder…"),
+            self.tr("Keep models in another folder, for example on a larger disk."),
+            self,
+        )
+        self.choose_button.clicked.connect(self._ask_folder)
         self.open_button = push_button(
             self.tr("Open folder"), self.tr("Make the folder if need be and show it."), self
         )
         self.open_button.clicked.connect(self._open_folder)
         foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_3)
-        foot.addWidget(path, 1)
+        foot.setSpacing(t.SPACE_2)
+        foot.addWidget(self.path, 1)
+        foot.addWidget(self.choose_button)
         foot.addWidget(self.open_button)
+        self._show_folder()
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
         column.setSpacing(t.SPACE_4)
@@ -125,6 +143,7 @@ class ModelsDialog(QDialog):
     def _judge(self) -> None:
         facts = self._machine.facts
         if facts is not None:
+            self._show_folder()
             background.run(
                 estimates,
                 self._models.models_dir,
@@ -139,6 +158,36 @@ class ModelsDialog(QDialog):
         self._estimates = outcomes
         for name, card in self.cards.items():
             card.show_estimate(outcomes[name], facts)
+
+    def choose_folder(self, folder: Path) -> None:
+        """Keep models there from the next start on, if it can be written to."""
+
+        def fits(_none: None) -> None:
+            self._preferences.set("models_folder", str(folder))
+            self._show_folder()
+
+        background.run(check_folder, folder, then=fits, failed=self._say_error, owner=self)
+
+    def _show_folder(self) -> None:
+        """Say which folder counts, and which one will."""
+        now = str(self._models.models_dir)
+        chosen = self._preferences.get("models_folder") or now
+        text = now
+        if chosen != now:
+            text = self.tr("{0}; from the next start on {1}").format(now, chosen)
+        elif self._machine.facts is not None:
+            free = gigabytes(self._machine.facts.disk_free_bytes)
+            text = self.tr("{0}  ·  {1} free").format(now, free)
+        self.path.setText(text)
+
+    @Slot()
+    def _ask_folder(self) -> None:
+        dialog = QFileDialog(self, self.tr("Folder for models"), str(self._models.models_dir))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(lambda name: self.choose_folder(Path(name)))
+        dialog.open()
 
     def _use(self, name: str) -> None:
         self._draft.set(model=name, config_path=None)

@@ -1595,12 +1595,32 @@
         <translation>各模型的用途，以及能否在这台电脑上运行。</translation>
     </message>
     <message>
+        <source>Other folder…</source>
+        <translation>其他文件夹…</translation>
+    </message>
+    <message>
+        <source>Keep models in another folder, for example on a larger disk.</source>
+        <translation>把模型放在其他文件夹，例如更大的磁盘上。</translation>
+    </message>
+    <message>
         <source>Open folder</source>
         <translation>打开文件夹</translation>
     </message>
     <message>
         <source>Make the folder if need be and show it.</source>
         <translation>必要时创建文件夹并打开它。</translation>
+    </message>
+    <message>
+        <source>{0}; from the next start on {1}</source>
+        <translation>{0}；下次启动后：{1}</translation>
+    </message>
+    <message>
+        <source>{0}  ·  {1} free</source>
+        <translation>{0}  ·  剩余 {1}</translation>
+    </message>
+    <message>
+        <source>Folder for models</source>
+        <translation>模型文件夹</translation>
     </message>
     <message>
         <source>{0} is in the bin; emptying it frees {1}.</source>

@@ -144,3 +144,17 @@ def test_twenty_videos_leave_nothing_behind(app: App) -> None:
     for before, after in zip(memory, now, strict=True):
         assert after - before < 40 << 20, (before, after)
     assert len(app.videos()) == 24
+
+
+def test_another_folder_of_models_counts_from_the_next_start(tmp_path: Path, qtbot: QtBot) -> None:
+    app = App(tmp_path / "home", qtbot)
+    app.workshop.preferences.set("models_folder", str(tmp_path / "large"))
+    app.close()
+    again = App(tmp_path / "home", qtbot)
+    try:
+        assert again.workshop.models.models_dir == tmp_path / "large"
+        again.short(chunks=1)
+        again.generate()
+        again.wait_for(Phase.FINISHED)
+    finally:
+        again.close()

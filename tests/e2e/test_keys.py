@@ -115,7 +115,7 @@ def test_every_control_says_what_it_is(app: App) -> None:
         HelpSheet(app.window.menus.groups, app.window),
         AboutDialog(lambda: "", app.window),
         WelcomeDialog(shop.machine, app.window),
-        ModelsDialog(shop.models, shop.machine, shop.draft, app.window),
+        ModelsDialog(shop.models, shop.machine, shop.draft, shop.preferences, app.window),
     ]
     for dialog in dialogs:
         assert faults(dialog) == [], type(dialog).__name__

@@ -9,6 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models, ModelState, model_statuses
 from magi_engine.config.registry import Registry
@@ -38,7 +39,8 @@ def models_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shown(qtbot: QtBot, models_dir: Path, draft: Draft | None = None) -> ModelsDialog:
-    dialog = ModelsDialog(Models(models_dir), machine(FACTS), draft or Draft())
+    preferences = Preferences(SettingsFile(models_dir.parent / "settings.json"))
+    dialog = ModelsDialog(Models(models_dir), machine(FACTS), draft or Draft(), preferences)
     dialog._models.setParent(dialog)
     qtbot.addWidget(dialog)
     dialog.show()
@@ -135,6 +137,20 @@ def test_a_damaged_file_is_said_where_it_belongs(qtbot: QtBot, models_dir: Path)
     dialog = shown(qtbot, models_dir)
     assert "cannot be read" in dialog.cards["4.5B-distill"].fit_label.text()
     assert "Runs on" in dialog.cards["pocket"].fit_label.text()
+
+
+def test_models_can_be_kept_elsewhere(qtbot: QtBot, models_dir: Path, tmp_path: Path) -> None:
+    dialog = shown(qtbot, models_dir)
+    assert "60 GB free" in dialog.path.text()
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    dialog.choose_folder(blocked / "models")
+    qtbot.waitUntil(lambda: "written" in dialog.notice.text)
+    assert dialog._preferences.get("models_folder") == ""
+    dialog.choose_folder(tmp_path / "large")
+    qtbot.waitUntil(lambda: "next start" in dialog.path.text())
+    assert dialog._preferences.get("models_folder") == str(tmp_path / "large")
+    dialog._preferences._file.flush()
 
 
 def test_every_control_is_named_explained_and_reachable(qtbot: QtBot, models_dir: Path) -> None:
