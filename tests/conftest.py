@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,22 @@ def no_leaked_threads() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads still running after the test: {leaked}")
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests keep what can be made again apart from the user's."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield cache
+
+
+@pytest.fixture(autouse=True)
+def no_remembered_prompts(own_cache: Path) -> None:
+    """No test finds prompts that another one has had encoded."""
+    for folder in own_cache.glob("**/embeddings"):
+        shutil.rmtree(folder)
 
 
 def _new_threads(before: set[threading.Thread]) -> list[str]:

@@ -26,8 +26,8 @@ class Engine:
     """
 
     def __init__(self, models_dir: Path | None = None, cache_dir: Path | None = None) -> None:
-        self._shelf = ModelShelf(models_dir)
         self._cache_dir = cache_dir or default_cache_dir()
+        self._shelf = ModelShelf(models_dir, self._cache_dir)
         self._running = threading.Lock()
         self._box = ControlBox()
 

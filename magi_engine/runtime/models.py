@@ -23,11 +23,14 @@ from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.preview import Previewer
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
+from magi_engine.weights.embeddings import EmbeddingCache
 from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.text_encoder import load_text_encoder
-
-_LARGE_TEXT_ENCODER_BYTES = 2 << 30
-"""A text encoder above this leaves before the transformer comes; T5-XXL has 19 GB in fp32."""
+from magi_engine.weights.text_placement import (
+    LARGE_TEXT_ENCODER_BYTES,
+    TextPlacement,
+    choose_text_placement,
+)
 
 _REMEMBERED_PROMPTS = 64
 
@@ -39,10 +42,21 @@ class PromptEncoder:
         directory: T5 in the official layout.
         device: where the transformer runs; a large encoder uses it only if it has the room.
         width, max_length: of the captions the transformer takes.
+        cache_dir: where prompts that have been encoded are kept; None: nowhere.
     """
 
-    def __init__(self, directory: Path, device: torch.device, width: int, max_length: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        device: torch.device,
+        width: int,
+        max_length: int,
+        cache_dir: Path | None = None,
+    ) -> None:
         self._directory = directory
+        self._cache = (
+            None if cache_dir is None else EmbeddingCache(cache_dir, directory, width, max_length)
+        )
         self._device = device
         self._width = width
         self._max_length = max_length
@@ -57,7 +71,7 @@ class PromptEncoder:
 
     def knows(self, prompt: str) -> bool:
         """Whether ``encode`` needs no encoder for this prompt."""
-        return prompt in self._known or not clean_caption(prompt)
+        return prompt in self._known or not clean_caption(prompt) or self._recall(prompt)
 
     def load(self) -> None:
         """Bring the encoder into memory.
@@ -67,27 +81,35 @@ class PromptEncoder:
         """
         shards = Checkpoint.open(self._directory).shards
         self._bytes = sum(shard.path.stat().st_size for shard in shards)
-        device = self._device if self._fits(self._device) else torch.device("cpu")
-        self._encoder = load_text_encoder(self._directory, device, self._max_length)
+        free = free_bytes(self._device) if self._device.type == "cuda" else None
+        placement = choose_text_placement(self._bytes, free)
+        on_cpu = placement is TextPlacement.CPU
+        self._encoder = load_text_encoder(
+            self._directory,
+            torch.device("cpu") if on_cpu else self._device,
+            self._max_length,
+            streamed=placement is TextPlacement.STREAMED,
+        )
 
     def encode(self, prompt: str) -> EncodedPrompt:
         """The caption of a prompt; loads the encoder if it has to."""
-        if prompt in self._known:
-            self._known.move_to_end(prompt)
-            return self._known[prompt]
         if not clean_caption(prompt):
             return EncodedPrompt(torch.zeros(0, self._width), 0, was_cut=False)
+        if prompt in self._known or self._recall(prompt):
+            self._known.move_to_end(prompt)
+            return self._known[prompt]
         if self._encoder is None:
             self.load()
         assert self._encoder is not None
-        encoded = self._known[prompt] = self._encoder.encode(prompt)
-        if len(self._known) > _REMEMBERED_PROMPTS:
-            self._known.popitem(last=False)
+        encoded = self._encoder.encode(prompt)
+        self._remember(prompt, encoded)
+        if self._cache is not None:
+            self._cache.put(prompt, encoded)
         return encoded
 
     def release_if_large(self) -> None:
         """Free an encoder that would take the transformer's room."""
-        if self._bytes > _LARGE_TEXT_ENCODER_BYTES:
+        if self._bytes > LARGE_TEXT_ENCODER_BYTES:
             self.release()
 
     def release(self) -> None:
@@ -96,18 +118,29 @@ class PromptEncoder:
             self._encoder.close()
             self._encoder = None
 
-    def _fits(self, device: torch.device) -> bool:
-        if self._bytes <= _LARGE_TEXT_ENCODER_BYTES:
-            return True
-        if device.type != "cuda":
-            return False
-        return free_bytes(device) > self._bytes * 1.2
+    def _recall(self, prompt: str) -> bool:
+        """Whether an earlier session has encoded the prompt; if so it is known from now on."""
+        encoded = None if self._cache is None else self._cache.get(prompt)
+        if encoded is not None:
+            self._remember(prompt, encoded)
+        return encoded is not None
+
+    def _remember(self, prompt: str, encoded: EncodedPrompt) -> None:
+        self._known[prompt] = encoded
+        if len(self._known) > _REMEMBERED_PROMPTS:
+            self._known.popitem(last=False)
 
 
 class LoadedModel:
     """One model on one device. Its parts are loaded one by one, by whoever says so to the user."""
 
-    def __init__(self, found: FoundModel, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        found: FoundModel,
+        device: torch.device,
+        dtype: torch.dtype,
+        cache_dir: Path | None = None,
+    ) -> None:
         model_config = found.config.model_config
         self.found = found
         self.device = device
@@ -117,6 +150,7 @@ class LoadedModel:
             device,
             model_config.caption_channels,
             model_config.caption_max_length,
+            None if cache_dir is None else cache_dir / "embeddings",
         )
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
@@ -262,8 +296,9 @@ class LoadedModel:
 class ModelShelf:
     """Holds the model of the last job; a job with another model or device frees it first."""
 
-    def __init__(self, models_dir: Path | None) -> None:
+    def __init__(self, models_dir: Path | None, cache_dir: Path | None = None) -> None:
         self.models_dir = models_dir
+        self._cache_dir = cache_dir
         self._model: LoadedModel | None = None
 
     def model(self, found: FoundModel, device: torch.device, dtype: torch.dtype) -> LoadedModel:
@@ -271,7 +306,7 @@ class ModelShelf:
         model = self._model
         if model is None or (model.found, model.device, model.dtype) != (found, device, dtype):
             self.clear()
-            model = self._model = LoadedModel(found, device, dtype)
+            model = self._model = LoadedModel(found, device, dtype, self._cache_dir)
         return model
 
     def held_bytes(self) -> tuple[int, int]:

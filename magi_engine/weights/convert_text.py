@@ -20,6 +20,7 @@ from magi_engine.weights.provenance import (
     Provenance,
     content_hash,
     find_small_text_encoder,
+    note_source,
     small_text_encoder_folder,
 )
 from magi_engine.weights.shards import TensorInfo
@@ -52,10 +53,12 @@ def shrink_text_encoder(
             break
         poll()
         yield _HASHING_SHARE * done / total
+    target = small_text_encoder_folder(models_dir, sha256)
     if find_small_text_encoder(models_dir, sha256) is None:
-        target = small_text_encoder_folder(models_dir, sha256)
         for fraction in convert_text_encoder(source, target, sha256, poll):
             yield _HASHING_SHARE + (1 - _HASHING_SHARE) * fraction
+    with named_write_errors(target):
+        note_source(target, source)
     yield 1.0
 
 

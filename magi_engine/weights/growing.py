@@ -93,7 +93,8 @@ class GrowingFile:
         Raises:
             DiskFullError, OutputError: what was written before is kept, to go on from.
         """
-        assert self._file is not None and name == self.missing[0]
+        assert self._file is not None
+        assert name == self.missing[0]
         for block in blocks:
             with named_write_errors(self._path.parent):
                 self._file.write(block.contiguous().flatten().view(torch.uint8).numpy().data)
@@ -105,7 +106,8 @@ class GrowingFile:
 
     def finish(self) -> Path:
         """Give the complete file its name; returns it. Errors as of :meth:`write`."""
-        assert self._file is not None and not self.missing
+        assert self._file is not None
+        assert not self.missing
         self._file.close()
         with named_write_errors(self._path.parent):
             os.replace(self._part, self._path)

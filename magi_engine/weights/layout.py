@@ -11,7 +11,7 @@ from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import weight_files
-from magi_engine.weights.provenance import Provenance
+from magi_engine.weights.provenance import Provenance, small_text_encoder_of
 
 _T5_FOLDER = "t5-v1_1-xxl"
 # Where the release keeps its special tokens, seen from the root of its source, and where we do.
@@ -61,6 +61,7 @@ def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> Fo
     files = entry_paths(entry, models_dir)
     if entry.made_from is not None:
         _require_made(entry, models_dir)
+    files = _with_small_text_encoder(files, models_dir)
     _require_parts(files, entry.title)
     config = MagiConfig.from_json(resource_path(entry.config))
     return FoundModel(entry.name, entry.title, config, files, entry)
@@ -77,7 +78,9 @@ def entry_paths(entry: ModelEntry, models_dir: Path | None = None) -> ModelPaths
 
 def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[str, ...]:
     """The parts of a known model that are not there, such as ``("text encoder",)``."""
-    missing = _missing(entry_paths(entry, models_dir))
+    models_dir = models_dir or default_models_dir()
+    files = _with_small_text_encoder(entry_paths(entry, models_dir), models_dir)
+    missing = _missing(files)
     return tuple(dict.fromkeys(part for part, _ in missing))
 
 
@@ -94,6 +97,12 @@ def how_to_make(entry: ModelEntry, models_dir: Path | None = None) -> str:
     if models_dir is not None and models_dir != default_models_dir():
         command += f' --models-dir "{models_dir}"'
     return command
+
+
+def _with_small_text_encoder(files: ModelPaths, models_dir: Path) -> ModelPaths:
+    """The 8-bit form of the text encoder, once it has been made, takes the original's place."""
+    small = small_text_encoder_of(files.text_encoder, models_dir)
+    return files if small is None else replace(files, text_encoder=small)
 
 
 def _require_made(entry: ModelEntry, models_dir: Path) -> None:
@@ -127,6 +136,7 @@ def _by_config(path: Path, models_dir: Path) -> FoundModel:
         # No field names them, so a file far from the release may still lead there.
         special_tokens=_find_special_tokens((*roots, *transformer.parents[:_LEVELS_UP])),
     )
+    files = _with_small_text_encoder(files, models_dir)
     _require_parts(files, path.name)
     return FoundModel(path.stem, path.stem, config, files, None)
 

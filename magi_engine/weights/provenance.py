@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from magi_engine.errors import MagiError
 from magi_engine.weights.files import weight_files
 
 RECIPE = "e4m3, SmoothQuant 0.45, 1"
@@ -19,6 +21,7 @@ TEXT_RECIPE = "t5 int8, groups of 128, 1"
 
 FILE_NAME = "model.safetensors"
 
+_SOURCE_FILE = "source.json"
 _HASHED_AT_ONCE = 1 << 20
 
 
@@ -80,3 +83,41 @@ def find_small_text_encoder(models_dir: Path, source_sha256: str) -> Path | None
     folder = small_text_encoder_folder(models_dir, source_sha256)
     made = Provenance.read(folder) == Provenance(TEXT_RECIPE, source_sha256)
     return folder if made else None
+
+
+def note_source(folder: Path, source: Path) -> None:
+    """Note beside a small text encoder which files it stands for, so that nobody need hash them."""
+    noted = {"folder": str(source.resolve()), "files": _stamps(source)}
+    (folder / _SOURCE_FILE).write_text(json.dumps(noted), encoding="utf-8")
+
+
+def small_text_encoder_of(source: Path, models_dir: Path) -> Path | None:
+    """The 8-bit form of the text encoder in ``source``, which may have been deleted since.
+
+    Quick: files count as the same by name, size and time of change.
+    """
+    try:
+        stamps = _stamps(source)
+    except MagiError:
+        stamps = None
+    for path in sorted((models_dir / "quantised").glob(f"t5-*/{_SOURCE_FILE}")):
+        made = Provenance.read(path.parent)
+        if made is None or made.recipe != TEXT_RECIPE:
+            continue
+        try:
+            noted = json.loads(path.read_text(encoding="utf-8"))
+            same = (
+                noted["folder"] == str(source.resolve())
+                if stamps is None
+                else noted["files"] == stamps
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if same:
+            return path.parent
+    return None
+
+
+def _stamps(source: Path) -> list[list[str | int]]:
+    files = [(path, path.stat()) for path in weight_files(source)]
+    return [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in files]

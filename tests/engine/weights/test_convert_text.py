@@ -22,7 +22,12 @@ from magi_engine.resources import resource_path
 from magi_engine.training.tokenizer import make_tiny_t5, save_t5, tiny_t5_config, train_tokenizer
 from magi_engine.weights import growing
 from magi_engine.weights.convert_text import convert_text_encoder, shrink_text_encoder
-from magi_engine.weights.provenance import FILE_NAME, content_hash, find_small_text_encoder
+from magi_engine.weights.provenance import (
+    FILE_NAME,
+    content_hash,
+    find_small_text_encoder,
+    small_text_encoder_of,
+)
 from magi_engine.weights.text_encoder import load_text_encoder
 
 PROMPT = "a red circle moves left while two green stars spin over a blue background"
@@ -115,6 +120,22 @@ def test_shrinking_finds_what_is_there_already(original: Path, tmp_path: Path) -
     assert find_small_text_encoder(tmp_path, "f" * 64) is None
 
 
+def test_a_small_encoder_is_used_in_place_of_its_source(folder: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    assert small_text_encoder_of(folder, models) is None
+    list(shrink_text_encoder(folder, models))
+    small = small_text_encoder_of(folder, models)
+    assert small is not None
+    assert worst_cosine(folder, small) >= 0.999
+    os.utime(folder / FILE_NAME, (1, 1))  # other weights, as far as can be told quickly
+    assert small_text_encoder_of(folder, models) is None
+    list(shrink_text_encoder(folder, models))  # the same after all
+    assert small_text_encoder_of(folder, models) == small
+    shutil.rmtree(folder)  # the originals may go
+    assert small_text_encoder_of(folder, models) == small
+    assert small_text_encoder_of(tmp_path / "elsewhere", models) is None
+
+
 def test_a_cancellation_keeps_what_was_done(original: Path, tmp_path: Path) -> None:
     convert(original, tmp_path / "whole")
     for stop in range(1, 40, 3):
@@ -142,7 +163,8 @@ def test_after_a_kill_only_the_rest_is_made(original: Path, tmp_path: Path) -> N
         import os, signal
         from pathlib import Path
         from magi_engine.weights.convert_text import convert_text_encoder
-        for fraction in convert_text_encoder(Path({str(original)!r}), Path({str(tmp_path)!r}), {SHA!r}):
+        source, target = Path({str(original)!r}), Path({str(tmp_path)!r})
+        for fraction in convert_text_encoder(source, target, {SHA!r}):
             if fraction > 0.6:
                 os.kill(os.getpid(), signal.SIGKILL)
     """

@@ -1,0 +1,120 @@
+"""Prompts that have been encoded before, on disk, so that T5 need not be loaded for them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from magi_engine.errors import MagiError
+from magi_engine.model.caption_cleaning import clean_caption
+from magi_engine.model.text import EncodedPrompt
+from magi_engine.weights.files import weight_files
+from magi_engine.weights.provenance import Provenance
+
+logger = logging.getLogger(__name__)
+
+_MAX_BYTES = 256 << 20
+
+
+class EmbeddingCache:
+    """Embeddings of the prompts used last, one small file each.
+
+    It is only ever a saving: what cannot be read is a miss, what cannot be written is not kept.
+
+    Args:
+        folder: need not exist.
+        encoder: the folder of the text encoder whose embeddings these are.
+        width, max_length: of the captions the transformer takes.
+        max_bytes: of all files together; the ones unused for longest go first.
+    """
+
+    def __init__(
+        self, folder: Path, encoder: Path, width: int, max_length: int, max_bytes: int = _MAX_BYTES
+    ) -> None:
+        self._folder = folder
+        self._encoder = encoder
+        self._width = width
+        self._max_length = max_length
+        self._max_bytes = max_bytes
+
+    def get(self, prompt: str) -> EncodedPrompt | None:
+        """The prompt as it was encoded before, or None."""
+        path = self._path(prompt)
+        if path is None or not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                noted = file.metadata() or {}
+                embedding: Tensor = file.get_tensor("embedding").clone()
+            sound = (
+                embedding.dtype is torch.float32
+                and embedding.dim() == 2
+                and embedding.shape[1] == self._width
+                and noted["sha256"] == _digest(embedding)
+            )
+            count = int(noted["token_count"])
+        except (OSError, SafetensorError, KeyError, ValueError):
+            sound, count, embedding = False, 0, torch.empty(0)
+        with contextlib.suppress(OSError):
+            if not sound:
+                path.unlink()
+                return None
+            os.utime(path)
+        return EncodedPrompt(embedding, count, was_cut=count > len(embedding)) if sound else None
+
+    def put(self, prompt: str, encoded: EncodedPrompt) -> None:
+        """Keep a prompt."""
+        path = self._path(prompt)
+        if path is None:
+            return
+        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+        embedding = encoded.embedding.contiguous()
+        noted = {"sha256": _digest(embedding), "token_count": str(encoded.token_count)}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_file({"embedding": embedding}, part, metadata=noted)
+            os.replace(part, path)
+            self._prune()
+        except (OSError, SafetensorError):
+            logger.info("the embedding of a prompt is not kept", exc_info=True)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+    def _path(self, prompt: str) -> Path | None:
+        try:
+            key = "\0".join((clean_caption(prompt), self._identity(), str(self._max_length)))
+        except (OSError, MagiError):  # no encoder: its loading will say so
+            return None
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
+
+    def _identity(self) -> str:
+        """The encoder's content, as far as it can be told without reading gigabytes."""
+        vocabulary = hashlib.sha256((self._encoder / "spiece.model").read_bytes()).hexdigest()
+        made = Provenance.read(self._encoder)
+        if made is not None:
+            return f"{vocabulary} {made.recipe} {made.source_sha256}"
+        files = [(path, path.stat()) for path in weight_files(self._encoder)]
+        return f"{vocabulary} {[(p.name, s.st_size, s.st_mtime_ns) for p, s in files]}"
+
+    def _prune(self) -> None:
+        files = [(path.stat(), path) for path in self._folder.iterdir()]
+        excess = sum(stat.st_size for stat, _ in files) - self._max_bytes
+        for stat, path in sorted(files, key=lambda item: item[0].st_mtime_ns):
+            if excess <= 0:
+                return
+            path.unlink(missing_ok=True)
+            excess -= stat.st_size
+
+
+def _digest(embedding: Tensor) -> str:
+    return hashlib.sha256(embedding.numpy().data).hexdigest()
