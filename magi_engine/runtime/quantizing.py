@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
-from magi_engine.weights.checkpoint import read_state_dict
 from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
-from magi_engine.weights.provenance import Provenance
+from magi_engine.weights.provenance import FILE_NAME, Provenance
 from magi_engine.weights.quantize import (
     InputPeaks,
     fp8_linears,
-    quantise,
-    save_quantised,
+    quantise_file,
+    read_peaks,
+    save_peaks,
 )
 
 CAPTIONS = (
@@ -42,7 +43,10 @@ _BASE_STEPS = range(12, 32)
 _BASE_STEPS_OF = 64
 
 OnProgress = Callable[[float], None]
-"""Told how much of the calibration is done, 0 to 1."""
+"""Told how much is done, 0 to 1."""
+
+_CALIBRATION_SHARE = 0.8
+_PEAKS_FILE = ".calibration.safetensors"
 
 
 def target_folder(found: FoundModel, models_dir: Path | None, output: Path | None) -> Path:
@@ -90,6 +94,9 @@ def quantize_model(
 ) -> Path:
     """Calibrate ``model`` on ``captions`` and write its fp8 form into ``folder``.
 
+    ``on_progress`` may wait or raise: what was measured and written is kept, and the next call
+    goes on from there. The model is unloaded once it has been measured.
+
     The weights that are quantised are those of the file, not the copy in memory, which may have
     another number format.
 
@@ -100,11 +107,20 @@ def quantize_model(
         ModelNotFoundError, WeightsError: the model's files are missing or damaged.
         DiskFullError, OutputError: it cannot be written.
     """
-    peaks = calibrate(model, captions, on_progress)
-    files = model.found.files
+    source = model.found.files.transformer
     config = model.found.config.model_config
-    state = quantise(read_state_dict(files.transformer), config, peaks)
-    return save_quantised(state, folder, Provenance.of_source(files.transformer))
+    origin = Provenance.of_source(source)
+    kept = folder / _PEAKS_FILE
+    key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
+    peaks = read_peaks(kept, key)
+    if peaks is None:
+        peaks = calibrate(model, captions, lambda f: on_progress(f * _CALIBRATION_SHARE))
+        save_peaks(kept, peaks, key)
+    model.unload()
+    for fraction in quantise_file(source, config, peaks, folder, origin):
+        on_progress(_CALIBRATION_SHARE + (1 - _CALIBRATION_SHARE) * fraction)
+    kept.unlink(missing_ok=True)
+    return folder / FILE_NAME
 
 
 def calibrate(

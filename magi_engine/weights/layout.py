@@ -76,6 +76,17 @@ def entry_paths(entry: ModelEntry, models_dir: Path | None = None) -> ModelPaths
     return shipped if entry.made_from is None else replace(shipped, transformer=here.transformer)
 
 
+def find_text_encoder(name_or_config: str | Path, models_dir: Path | None = None) -> Path:
+    """The folder of a model's original text encoder; the rest of the model need not be there.
+
+    Arguments and errors as of :func:`find_model`.
+    """
+    models_dir = models_dir or default_models_dir()
+    if Path(name_or_config).suffix == ".json":
+        return _config_files(Path(name_or_config), models_dir)[1].text_encoder
+    return entry_paths(Registry.load().find(str(name_or_config)), models_dir).text_encoder
+
+
 def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[str, ...]:
     """The parts of a known model that are not there, such as ``("text encoder",)``."""
     models_dir = models_dir or default_models_dir()
@@ -118,6 +129,13 @@ def _require_made(entry: ModelEntry, models_dir: Path) -> None:
 
 
 def _by_config(path: Path, models_dir: Path) -> FoundModel:
+    config, files = _config_files(path, models_dir)
+    files = _with_small_text_encoder(files, models_dir)
+    _require_parts(files, path.name)
+    return FoundModel(path.stem, path.stem, config, files, None)
+
+
+def _config_files(path: Path, models_dir: Path) -> tuple[MagiConfig, ModelPaths]:
     config = MagiConfig.from_json(path)
     runtime = config.runtime_config
     folder = path.resolve().parent
@@ -136,9 +154,7 @@ def _by_config(path: Path, models_dir: Path) -> FoundModel:
         # No field names them, so a file far from the release may still lead there.
         special_tokens=_find_special_tokens((*roots, *transformer.parents[:_LEVELS_UP])),
     )
-    files = _with_small_text_encoder(files, models_dir)
-    _require_parts(files, path.name)
-    return FoundModel(path.stem, path.stem, config, files, None)
+    return config, files
 
 
 def _resolve(value: str, field: str, config: Path, roots: tuple[Path, ...]) -> Path:

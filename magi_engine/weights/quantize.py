@@ -13,25 +13,28 @@ end of the e4m3 range:
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.errors import DiskFullError, OutputError, WeightsError
+from magi_engine.errors import WeightsError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
+from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
+from magi_engine.weights.growing import GrowingFile, named_write_errors, unfinished
 from magi_engine.weights.provenance import FILE_NAME, Provenance
+from magi_engine.weights.shards import TensorInfo
 
 SMOOTHING = 0.45
 """How much of the inputs' unevenness moves into the weights (paper A.1)."""
+
+_SCALES = ("weight_scale", "input_scale", "smooth_scale")
 
 _QUIETEST = 1e-3
 """A channel counts as at least this loud, relative to the loudest: calibration is a sample, and
@@ -69,7 +72,7 @@ class InputPeaks:
     def __init__(self, model: nn.Module, names: Iterable[str]) -> None:
         self.peaks: dict[str, Tensor] = {}
         self.recording = False
-        self._layers = {name: model.get_submodule(name) for name in names}
+        self._layers = {name: _layer(model, name) for name in names}
         self._hooks = contextlib.ExitStack()
 
     def __enter__(self) -> InputPeaks:
@@ -93,6 +96,12 @@ class InputPeaks:
         return measure
 
 
+def _layer(model: nn.Module, name: str) -> nn.Module:
+    """The linear layer, or the one that it and its neighbours have been fused into."""
+    parent = model.get_submodule(name.rpartition(".")[0])
+    return getattr(parent, "fused", None) or model.get_submodule(name)
+
+
 def quantise(
     state: Mapping[str, Tensor], config: ModelConfig, peaks: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
@@ -108,14 +117,18 @@ def quantise(
     quantised = dict(state)
     for name, kind in fp8_linears(config).items():
         weight, peak = quantised.pop(f"{name}.weight"), peaks[name].cpu()
-        if not (torch.isfinite(weight).all() and torch.isfinite(peak).all()):
-            raise WeightsError(
-                f"The layer {name} computes with numbers that are not finite.",
-                "Use other weights, or calibrate in float32.",
-            )
-        make = quantise_smoothed if kind is Fp8SmoothLinear else quantise_plain
-        quantised |= {f"{name}.{part}": tensor for part, tensor in make(weight, peak).items()}
+        quantised |= _parts(name, kind, weight, peak)
     return quantised
+
+
+def _parts(name: str, kind: type[nn.Module], weight: Tensor, peaks: Tensor) -> dict[str, Tensor]:
+    if not (torch.isfinite(weight).all() and torch.isfinite(peaks).all()):
+        raise WeightsError(
+            f"The layer {name} computes with numbers that are not finite.",
+            "Use other weights, or calibrate in float32.",
+        )
+    make = quantise_smoothed if kind is Fp8SmoothLinear else quantise_plain
+    return {f"{name}.{part}": tensor for part, tensor in make(weight, peaks).items()}
 
 
 def quantise_plain(weight: Tensor, peaks: Tensor) -> dict[str, Tensor]:
@@ -165,31 +178,80 @@ def _e4m3(weight: Tensor, scale: Tensor) -> Tensor:
 # ---- the file
 
 
-def save_quantised(state: Mapping[str, Tensor], folder: Path, provenance: Provenance) -> Path:
-    """Write weights so that the folder never holds half a file; returns its path.
+def quantise_file(
+    source: Path,
+    config: ModelConfig,
+    peaks: Mapping[str, Tensor],
+    folder: Path,
+    provenance: Provenance,
+) -> Iterator[float]:
+    """Write the fp8 form of the checkpoint ``source`` into ``folder``, tensor by tensor.
+
+    Memory never holds more than one tensor and what is made of it. Stopped at any point, it goes
+    on where it was; the weights have their name only once they are complete.
+
+    Args:
+        peaks: as for :func:`quantise`.
+
+    Yields:
+        The fraction done.
 
     Raises:
-        DiskFullError, OutputError: what was there before is kept.
+        ModelNotFoundError, WeightsError: the source is damaged, or no such model.
+        DiskFullError, OutputError: it cannot be written.
     """
-    path = folder / FILE_NAME
-    part = folder / f".{FILE_NAME}.part-{secrets.token_hex(4)}"
-    metadata = {
-        "format": "pt",
-        "recipe": provenance.recipe,
-        "source_sha256": provenance.source_sha256,
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: t.contiguous() for name, t in state.items()}, part, metadata=metadata)
+    with torch.device("meta"):
+        twin = VideoDiT(config)
+        wanted = VideoDiT(config, fp8=True).state_dict()
+    checkpoint = Checkpoint.open(source)
+    fit_checkpoint(twin, checkpoint)
+    linears = fp8_linears(config)
+    infos: dict[str, TensorInfo] = {}
+    origin: dict[str, str] = {}
+    located = checkpoint.locate()
+    for stored, (_, info) in located.items():
+        layer = stored.removesuffix(".weight")
+        names = [stored]
+        if layer in linears:
+            names += [f"{layer}.{part}" for part in _SCALES if f"{layer}.{part}" in wanted]
+        for name in names:
+            meta = wanted[name]
+            infos[name] = TensorInfo(
+                tuple(meta.shape), meta.dtype if layer in linears else info.dtype
+            )
+            origin[name] = stored
+    metadata = {"recipe": provenance.recipe, "source_sha256": provenance.source_sha256}
+    with GrowingFile(folder / FILE_NAME, infos, metadata) as file:
+        made: dict[str, Tensor] = {}
+        for name in file.missing:
+            if name not in made:
+                stored = origin[name]
+                # Opened for each tensor, so that pages of the mapped file do not pile up.
+                read = located[stored][0].tensors({stored}, torch.device("cpu"))
+                made = dict(read)
+                layer = stored.removesuffix(".weight")
+                if layer in linears:
+                    made = _parts(layer, linears[layer], made[stored], peaks[layer].cpu())
+            file.write(name, [made[name]])
+            yield 1 - len(file.missing) / len(infos)
+        file.finish()
+
+
+def save_peaks(path: Path, peaks: Mapping[str, Tensor], key: str) -> None:
+    """Keep what calibration has measured so far; errors as of :func:`quantise_file`."""
+    part = unfinished(path)
+    with named_write_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(save({n: t.cpu() for n, t in peaks.items()}, metadata={"key": key}))
         os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError("The disk is full.", "Free some space, then try again.") from error
-        raise OutputError(
-            f"The weights cannot be written to {folder}.",
-            "Check that the folder may be written to and that its disk has room.",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-    return path
+
+
+def read_peaks(path: Path, key: str) -> dict[str, Tensor] | None:
+    """What was kept under this key; None if nothing was, or it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("key") != key:
+                return None
+            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None

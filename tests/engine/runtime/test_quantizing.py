@@ -17,8 +17,14 @@ from magi_engine.config.official import EngineConfig, MagiConfig
 from magi_engine.config.registry import Registry
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.frames import decode_frames
+from magi_engine.runtime import quantizing
 from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.quantizing import calibrate, measured_steps, target_folder
+from magi_engine.runtime.quantizing import (
+    calibrate,
+    measured_steps,
+    quantize_model,
+    target_folder,
+)
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
@@ -95,6 +101,33 @@ def test_the_command_makes_weights_that_generate_nearly_the_same(
     options += ["--device", "cpu", "--seconds", "1", "-o", str(video)]
     assert main(["generate", *options]) == 0
     assert sum(1 for _ in decode_frames(video)) == 24
+
+
+def test_a_stopped_quantisation_does_not_calibrate_again(
+    config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_when_calibrated(fraction: float) -> None:
+        if fraction > 0.85:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        quantize_model(load(config_path), tmp_path, CAPTIONS, stop_when_calibrated)
+    monkeypatch.delattr(quantizing, "calibrate")
+    path = quantize_model(load(config_path), tmp_path, CAPTIONS)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_command_makes_the_text_encoder_small(
+    config_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    options = ["--config", str(config_path), "--models-dir", str(models)]
+    assert main(["quantize", "--text-encoder", *options]) == 0
+    assert "no longer needed" in capsys.readouterr().err
+    found = find_model(config_path, models).files.text_encoder
+    assert found.is_relative_to(models / "quantised")
+    model = LoadedModel(find_model(config_path, models), torch.device("cpu"), torch.float32)
+    assert model.text.encode("a red circle").embedding.isfinite().all()
 
 
 def test_calibration_hears_all_steps_of_a_distilled_model(config_path: Path) -> None:

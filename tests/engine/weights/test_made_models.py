@@ -17,7 +17,12 @@ from magi_engine.training import pocket
 from magi_engine.weights import layout
 from magi_engine.weights.layout import entry_paths, find_model, how_to_make, missing_parts
 from magi_engine.weights.provenance import Provenance
-from magi_engine.weights.quantize import save_quantised
+
+
+def write_made(folder: Path, made_from: Provenance) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = {"recipe": made_from.recipe, "source_sha256": made_from.source_sha256}
+    save_file({"a": torch.ones(1)}, folder / "model.safetensors", metadata=noted)
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def test_once_made_it_is_found_beside_the_shipped_parts(resources: Path, tmp_pat
     source = find_model("pocket", tmp_path)
     target = entry_paths(Registry.load().find("pocket-fp8"), tmp_path).transformer
     assert target == tmp_path / "pocket-fp8" / "inference_weight.fp8.distill"
-    save_quantised({"a": torch.ones(1)}, target, Provenance.of_source(source.files.transformer))
+    write_made(target, Provenance.of_source(source.files.transformer))
     found = find_model("pocket-fp8", tmp_path)
     assert found.config.engine_config.fp8_quant
     assert found.files.transformer == target
@@ -76,7 +81,7 @@ def test_one_made_from_something_else_is_not_used(
     else:
         provenance = Provenance("an older recipe", provenance.source_sha256)
     target = entry_paths(Registry.load().find("pocket-fp8"), tmp_path).transformer
-    save_quantised({"a": torch.ones(1)}, target, provenance)
+    write_made(target, provenance)
     with pytest.raises(ModelNotFoundError, match="older Pocket") as raised:
         find_model("pocket-fp8", tmp_path)
     assert "magi quantize" in raised.value.hint

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import MagiConfig
@@ -24,9 +25,11 @@ from magi_engine.weights.quantize import (
     InputPeaks,
     fp8_linears,
     quantise,
+    quantise_file,
     quantise_plain,
     quantise_smoothed,
-    save_quantised,
+    read_peaks,
+    save_peaks,
 )
 
 ALL_E4M3 = torch.arange(256, dtype=torch.uint8).view(E4M3).float()
@@ -238,23 +241,48 @@ def test_weights_or_inputs_that_are_not_finite_are_refused(make_dit) -> None:
 # ---- the file
 
 
-def test_saved_weights_load_strictly_and_say_where_they_come_from(make_dit, tmp_path: Path) -> None:
+def saved(model: VideoDiT, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    return folder
+
+
+def peaks_of(model: VideoDiT) -> dict[str, Tensor]:
+    with InputPeaks(model, fp8_linears(model.config)) as peaks:
+        peaks.recording = True
+        forward(model)
+    return peaks.peaks
+
+
+@pytest.mark.parametrize("stop_at", [None, 3, 30])
+def test_the_file_holds_what_quantising_gives_even_after_a_stop(
+    make_dit, tmp_path: Path, stop_at: int | None
+) -> None:
     model = make_dit(num_layers=3)
-    source = tmp_path / "source"
-    save_quantised(model.state_dict(), source, Provenance("none", ""))
+    source = saved(model, tmp_path / "source")
     provenance = Provenance.of_source(source)
     folder = tmp_path / "a" / "inference_weight.fp8.distill"
-    state = quantised(model)
-    path = save_quantised(state, folder, provenance)
-    assert path == folder / "model.safetensors"
+    peaks = peaks_of(model)
+    if stop_at is not None:
+        making = quantise_file(source, model.config, peaks, folder, provenance)
+        for _ in range(stop_at):
+            next(making)
+        making.close()
+        assert not (folder / "model.safetensors").exists()
+    fractions = list(quantise_file(source, model.config, peaks, folder, provenance))
+    if stop_at is not None:
+        assert fractions[0] >= (stop_at - 1) / len(model.state_dict()) * 0.5
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
     assert [p.name for p in folder.iterdir()] == ["model.safetensors"]
 
+    state = quantise(model.state_dict(), model.config, peaks)
     with torch.device("meta"):
         twin = VideoDiT(model.config, fp8=True)
     load_weights(twin, folder)
     for name, tensor in twin.state_dict().items():
         assert torch.equal(tensor.float(), state[name].float()), name
-    with safe_open(path, framework="pt") as file:
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
         noted = file.metadata()
     assert noted == {
         "format": "pt",
@@ -264,10 +292,42 @@ def test_saved_weights_load_strictly_and_say_where_they_come_from(make_dit, tmp_
     assert Provenance.read(folder) == provenance
 
 
+def test_weights_of_another_shape_are_refused_before_anything_is_written(
+    make_dit, tmp_path: Path
+) -> None:
+    model = make_dit(num_layers=3)
+    source = saved(make_dit(num_layers=3, ffn_hidden_size=128), tmp_path / "source")
+    with pytest.raises(WeightsError, match="shape"):
+        list(quantise_file(source, model.config, {}, tmp_path / "out", Provenance(RECIPE, "0")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_kept_measurements_are_found_by_their_key(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "peaks.safetensors"
+    assert read_peaks(path, "a") is None
+    save_peaks(path, {"layer": torch.arange(3.0)}, "a")
+    kept = read_peaks(path, "a")
+    assert kept is not None
+    assert kept["layer"].tolist() == [0, 1, 2]
+    assert read_peaks(path, "b") is None
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_peaks(path, "a") is None
+
+
+def test_fused_layers_are_measured_under_their_own_names(make_dit) -> None:
+    model = make_dit(num_layers=3)
+    expected = peaks_of(model)
+    for layer in model.layers:
+        layer.self_attention.linear_qkv.fuse()
+    fused = peaks_of(model)
+    assert fused.keys() == expected.keys()
+    for name, peak in expected.items():
+        torch.testing.assert_close(fused[name], peak)
+
+
 def test_other_weights_have_another_provenance(make_dit, tmp_path: Path) -> None:
     for seed, name in enumerate("ab"):
-        state = make_dit(seed=seed).state_dict()
-        save_quantised(state, tmp_path / name, Provenance("none", ""))
+        saved(make_dit(seed=seed), tmp_path / name)
     assert Provenance.of_source(tmp_path / "a") == Provenance.of_source(tmp_path / "a")
     assert Provenance.of_source(tmp_path / "a") != Provenance.of_source(tmp_path / "b")
 
@@ -279,13 +339,9 @@ def test_weights_of_others_have_no_provenance(tmp_path: Path, content: bytes | N
     assert Provenance.read(tmp_path) is None
 
 
-def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    state, provenance = {"a": torch.ones(2)}, Provenance(RECIPE, "0")
+def test_what_cannot_be_written_is_one_sentence(make_dit, tmp_path: Path) -> None:
+    model = make_dit(num_layers=3)
+    source = saved(model, tmp_path / "source")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        save_quantised(state, tmp_path / "file", provenance)
-    taken = tmp_path / "taken" / "model.safetensors"  # a folder, which no file can replace
-    taken.mkdir(parents=True)
-    with pytest.raises(OutputError, match="cannot be written"):
-        save_quantised(state, taken.parent, provenance)
-    assert list(taken.parent.iterdir()) == [taken]
+        list(quantise_file(source, model.config, {}, tmp_path / "file", Provenance(RECIPE, "0")))
