@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -64,9 +65,7 @@ def kernels_for(device: torch.device) -> Kernels:
         x = torch.randn(4, 64, device=device, dtype=torch.bfloat16)
         norm = nn.LayerNorm(64, device=device, dtype=torch.bfloat16)
         with torch.inference_mode():
-            torch.testing.assert_close(
-                kernels.layer_norm(x, norm), norm(x), rtol=0.02, atol=0.02
-            )
+            torch.testing.assert_close(kernels.layer_norm(x, norm), norm(x), rtol=0.02, atol=0.02)
     except Exception as error:
         # No Triton, no C compiler, a driver too old for it, ...: the plain ones always work.
         logger.info("fused kernels are not used: %s", error)
@@ -126,7 +125,9 @@ class ChosenAttention:
         found: list[tuple[Backend, float | None, float | None]] = []
         for backend in self._backends:
             try:
-                out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
+                with warnings.catch_warnings():  # PyTorch explains at length why a kernel refuses
+                    warnings.simplefilter("ignore")
+                    out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
                 error = ((out - reference).norm() / reference.norm()).item()
                 seconds = self._clock(functools.partial(backend.attend, q, k, v))
             except RuntimeError:  # this kernel does not take these inputs

@@ -20,7 +20,7 @@ from magi_engine.ops.norms import LayerNorm1p
 _E4M3_MAX = tl.constexpr(E4M3_MAX)
 _STD_EPS = tl.constexpr(1e-5)
 _ROW_TOKENS = 32
-_FLAT = 4096
+_FLAT = 2048
 
 
 @triton.jit
@@ -138,22 +138,27 @@ def _head_norm_kernel(
 
 @triton.jit
 def _join_kernel(
-    own_ptr, caption_ptr, out_ptr, divisor_ptr, size, part,
-    QUANTISE: tl.constexpr, BLOCK: tl.constexpr,
+    own_ptr, caption_ptr, out_ptr, divisor_ptr, part,
+    QUANTISE: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    # One program: a row, as PARTS parts of each input that take turns in the result.
     row = tl.program_id(0).to(tl.int64)
-    cols = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    mask = cols < 2 * size
-    within = cols % (2 * part)
-    source = (cols // (2 * part)) * part + within % part
-    from_own = within < part
-    own = tl.load(own_ptr + row * size + source, mask & from_own, 0.0)
-    caption = tl.load(caption_ptr + row * size + source, mask & (within >= part), 0.0)
-    out = tl.where(from_own, own, caption)
+    parts = tl.arange(0, PARTS)[:, None]
+    cols = tl.arange(0, BLOCK)[None]
+    mask = (cols < part) & (parts >= 0)
+    source = row * PARTS * part + parts * part + cols
+    own = tl.load(own_ptr + source, mask, 0.0)
+    caption = tl.load(caption_ptr + source, mask, 0.0)
+    within = parts * 2 * part + cols
+    target = out_ptr + row * 2 * PARTS * part + within
     if QUANTISE:
-        divisor = tl.load(divisor_ptr + cols, mask, 1.0)
-        out = _to_e4m3(out.to(tl.float32), divisor)
-    tl.store(out_ptr + row * 2 * size + cols, out, mask)
+        divisor = tl.load(divisor_ptr + within, mask, 1.0)
+        tl.store(target, _to_e4m3(own.to(tl.float32), divisor), mask)
+        divisor = tl.load(divisor_ptr + within + part, mask, 1.0)
+        tl.store(target + part, _to_e4m3(caption.to(tl.float32), divisor), mask)
+    else:
+        tl.store(target, own, mask)
+        tl.store(target + part, caption, mask)
 
 
 @triton.jit
@@ -204,7 +209,7 @@ class TritonKernels(Kernels):
         size = x.shape[-1]
         _layer_norm_kernel[(x.numel() // size,)](
             x, out, norm.weight, norm.bias, out if divisor is None else divisor, size, norm.eps,
-            QUANTISE=divisor is not None, BLOCK=triton.next_power_of_2(size), num_warps=8,
+            QUANTISE=divisor is not None, BLOCK=triton.next_power_of_2(size), num_warps=4,
         )  # fmt: skip
         return out
 
@@ -235,10 +240,11 @@ class TritonKernels(Kernels):
         size = own.shape[-1]
         dtype = own.dtype if divisor is None else E4M3
         out = torch.empty((*own.shape[:-1], 2 * size), dtype=dtype, device=own.device)
-        _join_kernel[(own.numel() // size, triton.cdiv(2 * size, _FLAT))](
-            own, caption, out, out if divisor is None else divisor,
-            size, size // ATTENTION_INTERLEAVE,
-            QUANTISE=divisor is not None, BLOCK=_FLAT, num_warps=8,
+        part = size // ATTENTION_INTERLEAVE
+        _join_kernel[(own.numel() // size,)](
+            own, caption, out, out if divisor is None else divisor, part,
+            QUANTISE=divisor is not None, PARTS=ATTENTION_INTERLEAVE,
+            BLOCK=triton.next_power_of_2(part), num_warps=8,
         )  # fmt: skip
         return out
 
@@ -282,7 +288,7 @@ def _activation(x: Tensor, divisor: Tensor | None, gated: bool) -> Tensor:
     out = torch.empty((*x.shape[:-1], size), dtype=dtype, device=x.device)
     _activation_kernel[(out.numel() // size, triton.cdiv(size, _FLAT))](
         x, out, out if divisor is None else divisor, size,
-        GATED=gated, QUANTISE=divisor is not None, BLOCK=_FLAT, num_warps=8,
+        GATED=gated, QUANTISE=divisor is not None, BLOCK=_FLAT, num_warps=4,
     )  # fmt: skip
     return out
 
@@ -307,6 +313,6 @@ def _add_gated(
         out if divisor is None else divisor, normed,
         x.shape[1] // parts, gate.stride(1), size, norm.eps, then.eps if then else 0.0,
         THEN=then is not None, QUANTISE=divisor is not None,
-        BLOCK=triton.next_power_of_2(size), num_warps=8,
+        BLOCK=triton.next_power_of_2(size), num_warps=4,
     )  # fmt: skip
     return out, normed

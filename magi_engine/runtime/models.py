@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 from collections import OrderedDict
 from pathlib import Path
@@ -18,6 +19,9 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import ViTVAE
+from magi_engine.ops.attention import Attention
+from magi_engine.ops.backends import attention_for, kernels_for
+from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.machine import processor_name
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.preview import Previewer
@@ -196,6 +200,7 @@ class LoadedModel:
         require_room(dit, "The model", self.device)
         load_weights(dit, self.found.files.transformer, device=self.device)
         self._dit = dit.eval().requires_grad_(False)
+        self._dit.speed_up(self._kernels, self.attention)
 
     def load_vae(self) -> None:
         """Load the autoencoder; errors as of :meth:`load_dit`."""
@@ -206,6 +211,16 @@ class LoadedModel:
         require_room(vae, "The autoencoder", self.device)
         load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
         self._vae = vae.eval().requires_grad_(False)
+        self._vae.speed_up(self._kernels, self.attention)
+
+    @functools.cached_property
+    def attention(self) -> Attention:
+        """The attention both models use; on a GPU it knows what it has tried."""
+        return attention_for(self.device)
+
+    @functools.cached_property
+    def _kernels(self) -> Kernels:
+        return kernels_for(self.device)
 
     def caption_track(self, caption: Tensor, names: tuple[str, ...]) -> CaptionTrack:
         """A prompt track that begins with ``caption`` (L, C)."""

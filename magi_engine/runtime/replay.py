@@ -14,6 +14,7 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.errors import ConfigError, WeightsError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
+from magi_engine.ops.backends import attention_for, kernels_for
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
@@ -58,6 +59,7 @@ def replay_case(
     with torch.device("meta"):
         model = VideoDiT(config.model_config, fp8=config.engine_config.fp8_quant)
     load_weights(model, weights, device=device)
+    model.speed_up(kernels_for(device), attention_for(device))
 
     given = read_state_dict(tensors)
     for name in ("noise", "caption"):

@@ -155,9 +155,7 @@ class Bench:
         if has_fp8_matmul(self.device):
             one = torch.ones((), device=self.device)
             x8, w8 = x.to(E4M3), w.to(E4M3)
-            self.gemm = flops / self._seconds(
-                lambda: fp8_matmul(x8, w8, one, one, torch.bfloat16)
-            )
+            self.gemm = flops / self._seconds(lambda: fp8_matmul(x8, w8, one, one, torch.bfloat16))
             found["fp8_gemm_tflops"] = self.gemm / 1e12
         heads, groups, width = (
             self.config.num_attention_heads,
@@ -192,9 +190,7 @@ class Bench:
         q = wide[..., : 2 * size][..., :size].unflatten(-1, (-1, width))
         gate = make(1, 1, size).tanh()
         norm = nn.LayerNorm(size, 1e-6, device=self.device, dtype=torch.bfloat16)
-        post, head = (
-            LayerNorm1p(n, 1e-6, torch.float32).to(self.device) for n in (size, width)
-        )
+        post, head = (LayerNorm1p(n, 1e-6, torch.float32).to(self.device) for n in (size, width))
         divisor = lambda n: make(n).abs() * 0.02 + 0.02  # noqa: E731
         d1, d2, d3 = divisor(size), divisor(2 * size), divisor(inner)
         bands = 10000 ** (-torch.arange(width // 8, device=self.device) / (width // 8))
@@ -312,7 +308,9 @@ class Bench:
             with torch.profiler.profile(activities=activities) as profile:
                 run()
                 torch.cuda.synchronize()
-            rows = [(e.key, e.self_device_time_total / 1e3, e.count) for e in profile.key_averages()]
+            rows = [
+                (e.key, e.self_device_time_total / 1e3, e.count) for e in profile.key_averages()
+            ]
             rows.sort(key=lambda row: -row[1])
             busy = sum(row[1] for row in rows)
             found[str(pixels)] = {

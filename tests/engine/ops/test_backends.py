@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from magi_engine.ops.attention import attention
+from magi_engine.ops.backends import Backend, ChosenAttention, attention_for, kernels_for
+from magi_engine.ops.kernels import Kernels
+
+
+class Noted:
+    """An attention that counts its calls and may be wrong."""
+
+    def __init__(self, seconds: float, error: float = 0.0, refuses: bool = False) -> None:
+        self.seconds, self.error, self.refuses = seconds, error, refuses
+        self.calls = 0
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self.refuses:
+            raise RuntimeError("not these inputs")
+        self.calls += 1
+        return attention(q, k, v) * (1 + self.error)
+
+
+def inputs(keys: int) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(1, 40, 4, 8, generator=generator)
+    k, v = torch.randn(2, 1, keys, 2, 8, generator=generator)
+    return q, k, v
+
+
+def chosen(**backends: Noted) -> ChosenAttention:
+    def clock(call: Callable[[], Tensor]) -> float:
+        before = {name: noted.calls for name, noted in backends.items()}
+        call()
+        return next(b.seconds for name, b in backends.items() if b.calls > before[name])
+
+    return ChosenAttention([Backend(name, noted) for name, noted in backends.items()], clock)
+
+
+def test_the_fastest_that_is_right_is_used() -> None:
+    slow, fast = Noted(2.0), Noted(1.0)
+    wrong, broken = Noted(0.1, error=0.05), Noted(0.2, error=float("nan"))
+    refuses = Noted(0.3, refuses=True)
+    pick = chosen(slow=slow, wrong=wrong, fast=fast, broken=broken, refuses=refuses)
+    q, k, v = inputs(keys=30)
+    torch.testing.assert_close(pick(q, k, v), attention(q, k, v))
+    assert [t.backend for t in pick.timings if t.chosen] == ["fast"]
+    assert {t.backend: t.seconds for t in pick.timings}["refuses"] is None
+    tried = (slow.calls, wrong.calls, broken.calls)
+    fast_calls = fast.calls
+    pick(q, k, v)
+    assert (slow.calls, wrong.calls, broken.calls) == tried, "tried once only"
+    assert fast.calls == fast_calls + 1
+
+
+def test_few_and_many_keys_are_chosen_for_apart() -> None:
+    pick = chosen(one=Noted(1.0), other=Noted(2.0))
+    pick(*inputs(keys=30))
+    pick(*inputs(keys=40))
+    assert len(pick.timings) == 2
+    pick(*inputs(keys=2000))
+    assert len(pick.timings) == 4
+    assert pick.timings[-1].inputs == "40 x 2000, 4/2 x 8"
+
+
+def test_pytorch_decides_where_none_is_right() -> None:
+    pick = chosen(wrong=Noted(0.1, error=0.05), refuses=Noted(0.1, refuses=True))
+    q, k, v = inputs(keys=30)
+    assert torch.equal(pick(q, k, v), attention(q, k, v))
+    assert not any(t.chosen for t in pick.timings)
+
+
+def test_the_cpu_has_the_plain_ones() -> None:
+    cpu = torch.device("cpu")
+    assert type(kernels_for(cpu)) is Kernels
+    assert attention_for(cpu) is attention
