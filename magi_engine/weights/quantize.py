@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -184,7 +184,7 @@ def quantise_file(
     peaks: Mapping[str, Tensor],
     folder: Path,
     provenance: Provenance,
-) -> Iterator[float]:
+) -> Generator[float, None, None]:
     """Write the fp8 form of the checkpoint ``source`` into ``folder``, tensor by tensor.
 
     Memory never holds more than one tensor and what is made of it. Stopped at any point, it goes

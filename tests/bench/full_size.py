@@ -33,6 +33,7 @@ from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import ChunkReady, Failed, Finished, StageStarted
 from magi_engine.runtime.preflight import estimate
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from magi_engine.weights.convert_text import convert_text_encoder
 from magi_engine.weights.shards import SafetensorsShard
 from magi_engine.weights.text_encoder import load_text_encoder
 
@@ -89,6 +90,20 @@ def _run(folder: Path, device: torch.device, small: bool, rows: list[dict[str, A
             encoder.encode(f"{name}: {PROMPT}")
     encoder.close()
     del encoder
+    small_encoder = folder / "small-t5"
+    with _Stage("convert the text encoder to 8 bits", device, rows):
+        for _fraction in convert_text_encoder(folder / "ckpt/t5", small_encoder, "0" * 64):
+            pass
+    for streamed in (False, True):
+        how = "8 bits, streamed" if streamed else "8 bits"
+        with _Stage(f"load the text encoder, {how}", device, rows):
+            encoder = load_text_encoder(small_encoder, device, streamed=streamed)
+            _finish(device)
+        for name in ("encode the first prompt", "encode another prompt"):
+            with _Stage(f"{name}, {how}", device, rows):
+                encoder.encode(f"{name}: {PROMPT}")
+        encoder.close()
+        del encoder
 
     engine = Engine(cache_dir=folder / "cache")
     side = 64 if small else 720
