@@ -6,7 +6,7 @@ plain form is used.
 """
 
 # Triton comes with PyTorch where there is an NVIDIA GPU, and is missing elsewhere.
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportIndexIssue=false
 
 import torch
 import triton
