@@ -252,3 +252,12 @@ def test_another_architecture_is_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
     with pytest.raises(WeightsError, match="no T5"):
         convert(folder, tmp_path / "out")
+
+
+def test_two_programs_do_not_write_one_file(original: Path, tmp_path: Path) -> None:
+    first = convert_text_encoder(original, tmp_path, SHA)
+    next(first)
+    with pytest.raises(OutputError, match="another program"):
+        convert(original, tmp_path)
+    list(first)
+    assert worst_cosine(original, tmp_path) >= 0.999
