@@ -43,7 +43,13 @@ class Sizes:
 
     @classmethod
     def of(
-        cls, config: MagiConfig, vae: VaeConfig, schedule: Schedule, tokens: int, itemsize: int
+        cls,
+        config: MagiConfig,
+        vae: VaeConfig,
+        schedule: Schedule,
+        tokens: int,
+        itemsize: int,
+        on_card: bool,
     ) -> Sizes:
         """Of a job whose numbers have ``itemsize`` bytes, with ``tokens`` in a chunk."""
         model, fp8 = config.model_config, config.engine_config.fp8_quant
@@ -56,8 +62,8 @@ class Sizes:
             DitWeights.of(model, fp8, itemsize),
             vae_weight_bytes(vae, itemsize),
             cache_bytes(model, schedule.cache_chunks(), tokens, itemsize),
-            dit_activation_bytes(model, chunks, tokens, itemsize, fp8),
-            vae_activation_bytes(vae, tile, tiles, itemsize) + video_bytes(config, itemsize),
+            dit_activation_bytes(model, chunks, tokens, itemsize, fp8, fused=on_card),
+            vae_activation_bytes(vae, tile, tiles, itemsize) + video_bytes(config),
         )
 
     @property

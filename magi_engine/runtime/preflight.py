@@ -174,7 +174,7 @@ def _measure(
     plan = plan_length(request.mode, request.num_frames, prefix, runtime)
     schedule = Schedule(config, plan.num_chunks, plan.first_chunk)
     tokens = chunk_tokens(config, vae)
-    sizes = Sizes.of(config, vae, schedule, tokens, _ITEM_BYTES[dtype])
+    sizes = Sizes.of(config, vae, schedule, tokens, _ITEM_BYTES[dtype], on_card)
     placement = place(sizes, on_card)
 
     quantised = config.engine_config.fp8_quant

@@ -17,7 +17,8 @@ from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
 from magi_engine.runtime.footprint import DitWeights, cache_bytes, vae_weight_bytes
-from magi_engine.runtime.workload import DitCosts, Schedule, decode_flops
+from magi_engine.runtime.placement import Sizes
+from magi_engine.runtime.workload import DitCosts, Schedule, chunk_tokens, decode_flops
 from magi_engine.sampling import sampler as sampler_module
 from magi_engine.sampling.cache import RollingCache
 from magi_engine.sampling.noise import SeededNoise
@@ -26,6 +27,7 @@ from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, Sampl
 from magi_engine.sampling.schedule import timestep_schedule
 from magi_engine.sampling.times import schedule_times
 from tests.engine.conftest import MakeDit
+from tests.engine.sampling.test_cache import LiveBytes
 
 FORMS = {
     "released distilled": {},
@@ -154,3 +156,36 @@ def test_operations_of_decoding_are_those_pytorch_counts() -> None:
 def _attention_flops(q: Any, k: Any, v: Any, *_args: Any, **_kwargs: Any) -> int:
     n, heads, queries, size = q
     return 2 * n * heads * queries * k[2] * (size + v[3])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fp8", "window"),
+    [("float32", False, 4), ("bfloat16", True, 1)],
+)
+def test_predicted_memory_is_what_tensors_take(dtype: str, fp8: bool, window: int) -> None:
+    """Every tensor of a whole video is accounted, as on a CPU: the peak is predicted within 10 %.
+
+    The layers' shapes are those of the 4.5B model, seven times smaller on each side.
+    """
+    model_config = ModelConfig(
+        3, 128, 512, 8, 4, 16, params_dtype=f"torch.{dtype}", caption_channels=16
+    )
+    runtime = RuntimeConfig(num_steps=8, window_size=window, video_size_h=128, video_size_w=128)
+    config = MagiConfig(model_config, runtime, EngineConfig(distill=True, fp8_quant=fp8))
+    model = VideoDiT(model_config, fp8=fp8).eval().requires_grad_(False)
+    vae = VaeConfig()
+    schedule = Schedule(config, 6)
+    itemsize = 4 if dtype == "float32" else 2
+    tokens = chunk_tokens(config, vae)
+    sizes = Sizes.of(config, vae, schedule, tokens, itemsize, on_card=False)
+    sampler = Sampler(model, SamplerSettings.from_config(config))
+    with LiveBytes() as memory:
+        for event in sampler.sample(
+            height=16,
+            width=16,
+            captions=_plain_track(model),
+            noise=SeededNoise(1),
+            num_chunks=6,
+        ):
+            del event
+    assert sizes.cache + sizes.denoising == pytest.approx(memory.peak, rel=0.1)
