@@ -48,6 +48,10 @@ class ModelNotFoundError(MagiError):
     """The model that was asked for is unknown or its files are not on this machine."""
 
 
+class DownloadError(MagiError):
+    """The network, or the hub that models come from, failed or refused."""
+
+
 class WeightsError(MagiError):
     """Weight files are damaged, unsafe, or do not fit the model's configuration."""
 

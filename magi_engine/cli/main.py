@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from magi_engine import __version__
-from magi_engine.cli import demo, doctor, generate, quantize, recover, replay, settings
+from magi_engine.cli import demo, doctor, generate, models, quantize, recover, replay, settings
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
 from magi_engine.errors import MagiError
@@ -20,7 +20,7 @@ from magi_engine.runtime.threads import let_threads_sleep
 
 logger = logging.getLogger(__name__)
 
-_COMMANDS = (generate, demo, recover, settings, quantize, doctor, replay)
+_COMMANDS = (generate, demo, recover, settings, models, quantize, doctor, replay)
 _EXAMPLES = """\
 examples:
   magi demo
