@@ -182,7 +182,7 @@ def test_previews_are_off_unless_asked_for_and_change_nothing(
     engine = Engine(cache_dir=tmp_path / "cache")
     without = run(engine, make_request(output=None))
     assert of_kind(without, PreviewReady) == []
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "previews").exists()
     with_previews = list(engine.generate(make_request(output=None), preview=True))
     assert len(of_kind(with_previews, PreviewReady)) == 6  # as many as there are steps
     np.testing.assert_array_equal(frames_of(with_previews), frames_of(without))
