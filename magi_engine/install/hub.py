@@ -58,8 +58,10 @@ def list_folder(release: Release, folder: str) -> list[RemoteFile]:
     """
     from huggingface_hub import HfApi, get_session, hf_hub_url
     from huggingface_hub.hf_api import RepoFile
+    from huggingface_hub.utils import logging
 
     get_session().timeout = _TIMEOUT_S  # else a silent server holds us for ever
+    logging.set_verbosity_error()  # its retries are no concern of who reads our sentences
     repository, revision = release.repository, release.revision
     with _explained(repository):
         entries = list(HfApi().list_repo_tree(repository, folder, revision=revision))
