@@ -25,6 +25,7 @@ _ATTEMPTS = 6
 """In a row, without a single new byte."""
 _BACKOFF_S = 1.0
 _MAX_WAIT_S = 60.0
+_POLL_S = 0.2
 _BUSY = (408, 429, 500, 502, 503, 504)
 
 Received = Callable[[int], None]
@@ -169,8 +170,17 @@ def _fill(file: RemoteFile, part: Path, received: Received) -> _Hashes:
                     "Check the network, then start the download again: it goes on where it was.",
                 )
             if hashes.count < file.size_bytes:
-                time.sleep(min(_MAX_WAIT_S, max(wait_s, _BACKOFF_S * 2**failures)))
+                _wait(min(_MAX_WAIT_S, max(wait_s, _BACKOFF_S * 2**failures)), received)
     return hashes
+
+
+def _wait(seconds: float, received: Received) -> None:
+    """Sleep, but let the receiver stop us."""
+    end = time.monotonic() + seconds
+    received(0)
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, _POLL_S))
+        received(0)
 
 
 def _receive(file: RemoteFile, out: Any, hashes: _Hashes, received: Received) -> float:
