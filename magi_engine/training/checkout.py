@@ -3,7 +3,7 @@
 ``python -m magi_engine.training.checkout --source resources/pocket --out runs/pocket``
 
 The autoencoder comes back as it was; transformer and text encoder without the optimiser's state,
-as ``train_base --resume`` and ``train_distilled`` take them.
+as ``train_transformer --resume`` takes them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     t5 = make_t5_for(t5_dir, pocket.CAPTION_CHANNELS)
     load_weights(t5, t5_dir, tied=[("encoder.embed_tokens.weight", "shared.weight")])
     save_checkpoint(args.out / "vae.safetensors", vae=vae)
-    save_checkpoint(args.out / "base.safetensors", dit=dit, t5=t5)
-    print(f"base.safetensors and vae.safetensors in {args.out}")
+    save_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
+    print(f"transformer.safetensors and vae.safetensors in {args.out}")
     return 0
 
 

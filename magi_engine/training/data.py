@@ -17,6 +17,8 @@ from magi_engine.training.tokenizer import encode_corpus
 from magi_engine.training.train_vae import PIECE, pixels_to_video
 from magi_engine.training.world import (
     NO_EVENT,
+    STRAIGHT_MOTIONS,
+    Motion,
     SceneBatch,
     SceneOptions,
     render,
@@ -25,11 +27,21 @@ from magi_engine.training.world import (
 )
 
 CHUNKS = 5
-"""Chunks per clip: the longest history (4) and one more."""
+"""Chunks of a long clip: the longest history (4) and one more. Beginnings have one."""
 
-_FRAMES = CHUNKS * pocket.CHUNK_FRAMES
-_RENDERED_AT_ONCE = 128
-_HELD_SHARE = 0.3
+_CHUNKS_AT_ONCE = 640
+_PAIR_SHARE = 0.4
+_HELD_SHARE = 0.25
+_EVENT_SHARE = 0.25
+_MOTIONS = (
+    *STRAIGHT_MOTIONS * 4,
+    *(Motion.STILL,) * 4,
+    *(Motion.BOUNCE,) * 16,
+    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 6,
+    *(Motion.SPIN,) * 8,
+    *(Motion.GROW, Motion.SHRINK) * 6,
+)
+"""More of what is hard to learn than the world has by itself."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +49,27 @@ class Clips:
     """N training clips.
 
     Attributes:
-        latents: (N, 16, 30, 16, 16) float16, scaled; where ``held``, latent frame 0 is the
-            image's own encoding.
+        latents: (N, R, 16, 6, 16, 16) float16, R chunks, scaled; where ``held``, latent frame 0
+            is the image's own encoding.
         held: (N,) bool: the clip starts from a still image.
-        event_chunk: (N,) int64 **on the CPU**, first chunk described by the second caption;
-            CHUNKS if there is none.
-        tokens: (V, 2, N, L) int16, V wordings of the caption before and after the event.
-        lengths: (V, 2, N) int64 **on the CPU**, valid tokens.
+        event_chunk: (N,) int64, first chunk described by the second caption; a chunk beyond the
+            end if there is none.
+        tokens: (N, V, 2, L) int16, V wordings of the caption before and after the event, padded
+            with 0.
     """
 
     latents: Tensor
     held: Tensor
     event_chunk: Tensor
     tokens: Tensor
-    lengths: Tensor
 
     def __len__(self) -> int:
         return len(self.latents)
+
+    @property
+    def chunks(self) -> int:
+        """Length of each clip."""
+        return self.latents.shape[1]
 
 
 @dataclass(frozen=True)
@@ -62,12 +78,19 @@ class Script:
 
     scenes: SceneBatch
     tokens: Tensor
-    lengths: Tensor
 
 
-def write_script(t5_dir: Path, count: int, seed: int, wordings: int = 2) -> Script:
-    """Draw ``count`` random scenes and describe them."""
-    options = SceneOptions(num_chunks=CHUNKS, held_starts=_HELD_SHARE)
+def write_script(
+    t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS, wordings: int = 2
+) -> Script:
+    """Draw ``count`` random scenes of so many chunks and describe them."""
+    options = SceneOptions(
+        two_objects=_PAIR_SHARE,
+        events=_EVENT_SHARE if chunks > 1 else 0.0,
+        held_starts=_HELD_SHARE,
+        num_chunks=chunks,
+        motions=_MOTIONS,
+    )
     scenes = sample_scenes(count, torch.Generator().manual_seed(seed), options)
     dice = random.Random(seed)
     facts = [scene_facts(scenes, segment) for segment in (0, 1)]
@@ -80,46 +103,44 @@ def write_script(t5_dir: Path, count: int, seed: int, wordings: int = 2) -> Scri
             for f, event, same in zip(facts[1], changed, before, strict=True)
         ]
         captions += before + after
-    tokens = encode_corpus(t5_dir, captions)
-    shape = (wordings, 2, count)
-    return Script(
-        scenes, tokens.short().unflatten(0, shape), (tokens != 0).sum(1).unflatten(0, shape)
-    )
+    tokens = encode_corpus(t5_dir, captions).short().unflatten(0, (wordings, 2, count))
+    return Script(scenes, tokens.movedim(2, 0).contiguous())
 
 
-def cached_script(path: Path, t5_dir: Path, count: int, seed: int) -> Script:
+def cached_script(path: Path, t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS) -> Script:
     """:func:`write_script`, kept in a file: it needs no GPU, so it can be written elsewhere."""
     if not path.exists():
-        script = write_script(t5_dir, count, seed)
+        script = write_script(t5_dir, count, seed, chunks)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"scenes": fields, "tokens": script.tokens, "lengths": script.lengths}, path)
+        torch.save({"scenes": fields, "tokens": script.tokens}, path)
     saved = torch.load(path, weights_only=True)
-    return Script(SceneBatch(**saved["scenes"]), saved["tokens"], saved["lengths"])
+    return Script(SceneBatch(**saved["scenes"]), saved["tokens"])
 
 
-def make_clips(vae: ViTVAE, script: Script, device: torch.device) -> Clips:
+def make_clips(vae: ViTVAE, script: Script, device: torch.device, chunks: int = CHUNKS) -> Clips:
     """Render and encode the scenes of a script."""
     scenes = script.scenes
     latents = torch.empty(
-        (len(scenes), 16, CHUNKS * pocket.CHUNK_WIDTH, 16, 16), dtype=torch.float16, device=device
+        (len(scenes), chunks, 16, pocket.CHUNK_WIDTH, 16, 16), dtype=torch.float16, device=device
     )
-    for first in range(0, len(scenes), _RENDERED_AT_ONCE):
-        part = scenes[first : first + _RENDERED_AT_ONCE].to(device)
-        latents[first : first + len(part)] = encode_clips(vae, part)
+    at_once = _CHUNKS_AT_ONCE // chunks
+    for first in range(0, len(scenes), at_once):
+        part = scenes[first : first + at_once].to(device)
+        encoded = encode_clips(vae, part, chunks)
+        latents[first : first + len(part)] = encoded.unflatten(2, (chunks, -1)).transpose(1, 2)
     return Clips(
         latents,
         (scenes.hold_frames > 0).to(device),
-        (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS),
+        (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS).to(device),
         script.tokens.to(device),
-        script.lengths,
     )
 
 
 @torch.no_grad()
-def encode_clips(vae: ViTVAE, scenes: SceneBatch) -> Tensor:
-    """Scaled latents (N, 16, 30, 16, 16) of rendered scenes, in half-second pieces."""
-    frames = render(scenes, simulate(scenes, _FRAMES))  # (N, 120, 3, H, W)
+def encode_clips(vae: ViTVAE, scenes: SceneBatch, chunks: int = CHUNKS) -> Tensor:
+    """Scaled latents (N, 16, 6 * chunks, 16, 16) of rendered scenes, in half-second pieces."""
+    frames = render(scenes, simulate(scenes, chunks * pocket.CHUNK_FRAMES))  # (N, T, 3, H, W)
     count = len(frames)
     pieces = frames.unflatten(1, (-1, PIECE)).flatten(0, 1)
     on_gpu = frames.device.type == "cuda"

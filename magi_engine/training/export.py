@@ -19,12 +19,11 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/pocket"), help="the checkpoints")
     parser.add_argument("--target", type=Path, default=Path("resources/pocket"))
-    parser.add_argument("--checkpoint", default="distilled.safetensors")
     args = parser.parse_args(argv)
 
     t5 = make_t5_for(args.target / pocket.T5_DIR, pocket.CAPTION_CHANNELS)
     dit, vae = VideoDiT(pocket.MODEL), ViTVAE(pocket.VAE)
-    load_checkpoint(args.out / args.checkpoint, dit=dit, t5=t5)
+    load_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
     pocket.save_dit(dit.state_dict(), args.target)
     pocket.save_vae(vae, args.target)

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import psutil
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 _Module = TypeVar("_Module", bound=nn.Module)
+_Result = TypeVar("_Result")
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60
 
@@ -88,6 +89,38 @@ class Average(Generic[_Module]):
         get_ema_multi_avg_fn(decay)(self._averages, self._current, step)
 
 
+class Replayed(Generic[_Result]):
+    """A function of tensors that stay where they are, which costs the processor next to nothing.
+
+    On a GPU it is recorded as a CUDA graph at the first call, which the later ones replay. So the
+    function must not look at the content of tensors, nor copy any from the CPU, and what it
+    returns is overwritten by the next call. On the CPU it is simply called.
+    """
+
+    _pool: ClassVar[Any] = None
+    """Memory that all graphs share: they never run at once."""
+
+    def __init__(self, function: Callable[[], _Result], device: torch.device) -> None:
+        self._function, self._on_gpu = function, device.type == "cuda"
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> _Result:
+        if not self._on_gpu:
+            return self._function()
+        if self._graph is None:
+            # As it is: this compiles what is to be compiled, and makes what is made once.
+            result = self._function()
+            Replayed._pool = Replayed._pool or torch.cuda.graph_pool_handle()
+            torch.cuda.synchronize()
+            self._graph = torch.cuda.CUDAGraph()
+            self._graph.capture_begin(pool=Replayed._pool)
+            self._result = self._function()
+            self._graph.capture_end()
+            return result
+        self._graph.replay()
+        return self._result
+
+
 class Optimiser:
     """Muon for the matrices inside the transformer's layers, AdamW for everything else.
 
@@ -98,30 +131,48 @@ class Optimiser:
 
     def __init__(self, modules: Iterable[nn.Module], rate: float, weight_decay: float) -> None:
         named = [(n, p) for m in modules for n, p in m.named_parameters() if p.requires_grad]
-        self.parameters, self.rate = [p for _, p in named], rate
+        self.parameters = [p for _, p in named]
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)  # stays, for graphs that add to it
+        device = self.parameters[0].device
+        on_gpu = device.type == "cuda"
+        self.rate, self._rate_now = rate, torch.zeros((), device=device)
         inner = [p for n, p in named if ".layers." in n and p.dim() == 2]
-        self.muon = _Muon(inner, weight_decay)
+        self._muon = _Muon(inner, weight_decay)
         others = [p for p in self.parameters if all(p is not q for q in inner)]
-        self.adam = torch.optim.AdamW(
+        self._adam = torch.optim.AdamW(
             [
                 {"params": [p for p in others if p.dim() > 1], "weight_decay": weight_decay},
                 {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
             ],
-            lr=rate,
+            lr=self._rate_now,
             betas=(0.9, 0.98),
-            fused=others[0].is_cuda,
+            fused=on_gpu,
+            capturable=on_gpu,
         )
+        self._apply = Replayed(self._apply_gradients, device)
+
+    def backward(self, loss: Tensor) -> None:
+        """Find the gradients."""
+        for parameter in self.parameters:
+            assert parameter.grad is not None
+            parameter.grad.zero_()
+        loss.backward()
+
+    def update(self, factor: float) -> None:
+        """Apply the gradients, with the learning rate times ``factor``."""
+        self._rate_now.fill_(self.rate * factor)
+        self._apply()
 
     def step(self, loss: Tensor, factor: float) -> None:
-        """One update with the learning rate times ``factor``."""
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate * factor
-        for parameter in self.parameters:
-            parameter.grad = None
-        loss.backward()
+        """Both."""
+        self.backward(loss)
+        self.update(factor)
+
+    def _apply_gradients(self) -> None:
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.adam.step()
-        self.muon.step(self.rate * factor)
+        self._adam.step()
+        self._muon.step(self._rate_now)
 
 
 class _Muon:
@@ -142,17 +193,16 @@ class _Muon:
         ]
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One update of all matrices from their gradients."""
+    def step(self, rate: Tensor) -> None:
+        """One update of all matrices from their gradients, at a rate () on their device."""
+        keep = 1 - rate * self.weight_decay
         for group, momentum in self.groups:
-            gradients = torch.stack(
-                [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
-            )
+            gradients = torch.stack([p.grad for p in group if p.grad is not None])
             momentum.lerp_(gradients, 1 - self._MOMENTUM)
             update = orthogonal(gradients.lerp_(momentum, self._MOMENTUM))
             size = self._ADAM_SIZE * max(momentum.shape[1:]) ** 0.5
-            for matrix, change in zip(group, update, strict=True):
-                matrix.mul_(1 - rate * self.weight_decay).add_(change, alpha=-rate * size)
+            for matrix, change in zip(group, update * (rate * size), strict=True):
+                matrix.mul_(keep).sub_(change)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

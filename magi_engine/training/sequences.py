@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -10,20 +11,15 @@ from torch import Tensor, nn
 from magi_engine.model.dit import NULL_CAPTION_TOKENS, CaptionBatch, VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.training import pocket
-from magi_engine.training.data import CHUNKS, Clips
-from magi_engine.training.layouts import Layout, LayoutAttention, pipeline, streaming
+from magi_engine.training.data import Clips
+from magi_engine.training.layouts import Layout, LayoutAttention
 
 CLEAN_T = 0.9999
 _CLEAN_NOISE = 0.05
 """Clean chunks get up to this share of noise in training (paper 2.2.3)."""
 
-_STREAMING_SHARE = 0.75
-_ALONE_SHARE = 0.1
 _PASTED_IMAGE_SHARE = 0.85
 _PASTED_VIDEO_SHARE = 0.15
-_FROM_START_SHARE = 0.6
-"""Share of the short clips that are the beginning of a long one: where only the caption says what
-there is. The others may be cut from anywhere."""
 
 _SHIFT = 1 / 3
 
@@ -43,8 +39,8 @@ class Batch:
         noise: the same shape.
         pasted: (N, R, 6) bool: latent frames given as a prefix inside a noisy chunk.
         captions: (N, 2, L, C) embeddings before and after the event.
-        lengths: (N, 2) int64 on the CPU.
-        event_chunk: (N,) int64 on the CPU, counted from the first of the R chunks.
+        lengths: (N, 2) int64, valid tokens.
+        event_chunk: (N,) int64, the first chunk that the second caption describes.
     """
 
     clean: Tensor
@@ -55,70 +51,48 @@ class Batch:
     event_chunk: Tensor
 
 
-def draw_batch(clips: Clips, t5: nn.Module, size: int, chunks: int = CHUNKS) -> Batch:
+@dataclass(frozen=True)
+class _MaskedCaptions(CaptionBatch):
+    """Captions whose lengths only the device knows: a CUDA graph has no way to tell them."""
+
+    valid: Tensor
+
+    def mask(self) -> Tensor:
+        return self.valid
+
+
+def draw_batch(clips: Clips, t5: nn.Module, size: int) -> Batch:
     """``size`` random clips, captions embedded by the text encoder (which may be learning).
 
-    Args:
-        chunks: length of the clips; short ones are cut from the long ones.
+    Everything is drawn on the device of the clips.
     """
     device = clips.latents.device
-    rows_cpu = torch.randint(len(clips), (size,))
-    rows = rows_cpu.to(device, non_blocking=True)
-    wording = int(torch.randint(len(clips.tokens), ()))
-    first = int(torch.randint(CHUNKS - chunks + 1, ()))
-    if float(torch.rand(())) < _FROM_START_SHARE:
-        first = 0
-    clean = clips.latents[rows].float().unflatten(2, (CHUNKS, -1)).transpose(1, 2)
-    clean = clean[:, first : first + chunks]
+    rows = torch.randint(len(clips), (size,), device=device)
+    wording = torch.randint(clips.tokens.shape[1], (size,), device=device)
+    clean = clips.latents[rows].float()
 
     frames = torch.arange(pocket.CHUNK_WIDTH, device=device)
-    counts = torch.randint(1, pocket.CHUNK_WIDTH, (size, chunks), device=device)
-    video = torch.rand(size, chunks, device=device) < _PASTED_VIDEO_SHARE
+    counts = torch.randint(1, pocket.CHUNK_WIDTH, (size, clips.chunks), device=device)
+    video = torch.rand(size, clips.chunks, device=device) < _PASTED_VIDEO_SHARE
     counts = torch.where(video, counts, 0)
-    if first == 0:
-        held = clips.held[rows]
-        image = held & (torch.rand(size, device=device) < _PASTED_IMAGE_SHARE)
-        counts[:, 0] = torch.where(image, 1, torch.where(held, 0, counts[:, 0]))
-    pasted = frames < counts[..., None]
+    held = clips.held[rows]
+    image = held & (torch.rand(size, device=device) < _PASTED_IMAGE_SHARE)
+    counts[:, 0] = torch.where(image, 1, torch.where(held, 0, counts[:, 0]))
 
-    tokens = clips.tokens[wording][:, rows].transpose(0, 1).long()  # (N, 2, L)
-    flat = tokens.flatten(0, 1)
-    embedded = t5(input_ids=flat, attention_mask=(flat != 0).long()).last_hidden_state
+    tokens = clips.tokens[rows, wording].long()  # (N, 2, L)
+    valid = (tokens != 0).flatten(0, 1)
+    unseen = torch.zeros_like(valid, dtype=torch.float32).masked_fill(~valid, -1e9)
+    # As (N * 2, 1, L, L): a mask of fewer axes would be looked into, on the CPU.
+    mask = unseen[:, None, None].expand(-1, -1, tokens.shape[2], -1)
+    embedded = t5(input_ids=tokens.flatten(0, 1), attention_mask=mask).last_hidden_state
     return Batch(
         clean,
         torch.randn_like(clean),
-        pasted,
+        frames < counts[..., None],
         embedded.unflatten(0, (size, 2)),
-        clips.lengths[wording][:, rows_cpu].T,
-        clips.event_chunk[rows_cpu] - first,
+        (tokens != 0).sum(-1),
+        clips.event_chunk[rows],
     )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which chunks a training step is about.
-
-    Attributes:
-        layout: who sees whom.
-        fractions: (N, noisy chunks) share of the steps done, in [0, 1).
-        conditional: whether captions are given.
-    """
-
-    layout: Layout
-    fractions: Tensor
-    conditional: bool
-
-
-def draw_layout(chunks: int = CHUNKS) -> Layout:
-    """A random layout; ranges vary so that any KV range works at any noise level."""
-    if chunks == 1:
-        return streaming(1, 1)
-    kv_range = int(torch.randint(2, chunks + 1, ()))
-    if float(torch.rand(())) < _STREAMING_SHARE:
-        if float(torch.rand(())) < _ALONE_SHARE:
-            return streaming(chunks, 1)  # each chunk alone, as in the nearly clean copy
-        return streaming(chunks, kv_range)
-    return pipeline(chunks, int(torch.randint(0, min(3, chunks), ())), kv_range)
 
 
 def draw_fractions(layout: Layout, size: int, device: torch.device) -> Tensor:
@@ -139,8 +113,10 @@ class Sequence:
     """The transformer's input for one batch and plan.
 
     Args:
-        times: (N, noisy chunks) t of each noisy chunk.
-        noisy: (N, noisy chunks, 16, 6, h, w) latents at those times.
+        model: whose null caption stands where there is no caption.
+        batch: at least two clips.
+        conditional: whether the captions are given.
+        special_tokens: on the device of the batch.
     """
 
     def __init__(
@@ -155,8 +131,8 @@ class Sequence:
         self.conditional = conditional
         self.batch = batch
         self.device = batch.clean.device
-        self.positions = torch.tensor(layout.positions, device=self.device)
-        self.noisy = torch.tensor(layout.noisy_indices, device=self.device)
+        self.positions = _numbers_on(self.device, layout.positions)
+        self.noisy = _numbers_on(self.device, tuple(layout.noisy_indices))
         self.noisy_positions = self.positions[self.noisy]
         self.pasted = batch.pasted[:, self.noisy_positions]
         self.captions = self._caption_batch(model, special_tokens)
@@ -211,28 +187,33 @@ class Sequence:
         batch, count = self.batch, len(self.batch.clean)
         length = -(-max(NULL_CAPTION_TOKENS, 2 + batch.captions.shape[2]) // 8) * 8
         null = model.null_caption()
-        channels = null.shape[1]
         rows = nn.functional.pad(null, (0, 0, 0, length - len(null))).expand(
-            count, len(self.positions), length, channels
+            count, len(self.positions), length, null.shape[1]
         )
-        lengths = torch.full((count, len(self.positions)), NULL_CAPTION_TOKENS)
+        lengths = torch.full((count, len(self.positions)), NULL_CAPTION_TOKENS, device=self.device)
         if self.conditional:
-            positions = torch.tensor(self.layout.positions)[self.layout.noisy_indices]
-            after = (positions >= batch.event_chunk[:, None]).long()  # (N, chunks)
+            after = (self.noisy_positions >= batch.event_chunk[:, None]).long()  # (N, chunks)
             clip = torch.arange(count, device=self.device)[:, None]
-            text = batch.captions[clip, after.to(self.device, non_blocking=True)]
+            text = batch.captions[clip, after]
             front = self._special(special_tokens, count)
             text = torch.cat([front, text], dim=2)
             text = nn.functional.pad(text, (0, 0, 0, length - text.shape[2]))
             rows = rows.index_copy(1, self.noisy, text.to(rows.dtype))
-            lengths[:, self.layout.noisy_indices] = 2 + batch.lengths.gather(1, after)
-        return CaptionBatch(rows.flatten(0, 1), tuple(lengths.flatten().tolist()))
+            lengths = lengths.index_copy(1, self.noisy, 2 + batch.lengths.gather(1, after))
+        valid = torch.arange(length, device=self.device) < lengths.flatten()[:, None]
+        return _MaskedCaptions(rows.flatten(0, 1), (0,) * len(valid), valid)
 
     def _special(self, special_tokens: SpecialTokens, count: int) -> Tensor:
         """(N, chunks, 2, C): DURATION and HQ, for clips that end at random."""
         left = torch.randint(0, 8, (count, 1), device=self.device)
         last = self.batch.clean.shape[1] - 1
         left = (left + last - self.noisy_positions).clamp(0, 7)
-        duration = special_tokens.durations.to(self.device)[left]
-        quality = special_tokens.vector(SpecialToken.HQ).to(self.device)
+        duration = special_tokens.durations[left]
+        quality = special_tokens.vector(SpecialToken.HQ)
         return torch.stack([duration, quality.expand_as(duration)], dim=2)
+
+
+@functools.cache
+def _numbers_on(device: torch.device, numbers: tuple[int, ...]) -> Tensor:
+    """Copied to the device once: a CUDA graph must not hold a copy from the CPU."""
+    return torch.tensor(numbers, device=device)

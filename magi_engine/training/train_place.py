@@ -25,11 +25,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from magi_engine.model.dit import VideoDiT
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.loop import Log, Optimiser, Pace, load_checkpoint, save_checkpoint
-from magi_engine.training.tokenizer import make_t5_for
 from magi_engine.training.train_vae import PIECE, pixels_to_video, psnr, render_clips
 
 _NOISE = 0.55
@@ -62,15 +60,6 @@ def weigh(vae: ViTVAE, factors: Tensor) -> None:
     encoder.weight[:channels].mul_(factors[:, None])
     encoder.bias[channels:].add_(2 * factors.log())  # the log-variance
     decoder.weight.div_(factors)
-
-
-@torch.no_grad()
-def weigh_transformer(model: VideoDiT, factors: Tensor) -> None:
-    """Let a transformer of the old latents start from the same features and answers."""
-    patch = model.config.patch_size**2
-    model.x_embedder.weight.div_(factors[:, None, None, None])
-    out = model.final_linear.linear.weight  # rows: patch pixels, channels innermost
-    out.mul_(factors.repeat(patch)[:, None])
 
 
 def ramps(factors: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -129,7 +118,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--t5", type=Path, default=Path("resources/pocket/t5"))
     args = parser.parse_args(argv)
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -158,18 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"PSNR of fresh clips {clip_db:.2f} dB, images {image_db:.2f} dB")
     # Only now, so that a run that was cut off can simply be started again.
     save_checkpoint(args.out / "vae.safetensors", vae=vae)
-    _adapt_base(args.out / "base.safetensors", factors.cpu(), args.t5)
     return 0
-
-
-def _adapt_base(path: Path, factors: Tensor, t5_dir: Path) -> None:
-    """If a transformer has been trained on the old latents, let it go on from there."""
-    if not path.exists():
-        return
-    model, t5 = VideoDiT(pocket.MODEL), make_t5_for(t5_dir, pocket.CAPTION_CHANNELS)
-    load_checkpoint(path, dit=model, t5=t5)
-    weigh_transformer(model, factors)
-    save_checkpoint(path, dit=model, t5=t5)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ picture and move along them, so that they never hide each other.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -109,7 +110,8 @@ class SceneOptions:
         held_starts: fraction of the scenes that start with ``hold_frames`` equal frames.
         hold_frames: length of a held start (4: the frames of one latent image).
         num_chunks: length of the clips in chunks of 24 frames; events fall on inner boundaries.
-        motions: the motions to draw from, or None for all of them by ``MOTION_WEIGHTS``.
+        motions: the motions to draw from, one that stands twice twice as often, or None for all
+            of them by ``MOTION_WEIGHTS``.
     """
 
     two_objects: float = 0.2
@@ -151,7 +153,7 @@ def sample_scenes(
 
     Args:
         generator: a CPU generator; it is advanced.
-        options: what to draw; the default is the mix that the pocket model is trained on.
+        options: what to draw.
     """
     options = options or SceneOptions()
     dice = _Dice(generator)
@@ -196,8 +198,8 @@ def _both_segments(values: Tensor) -> Tensor:
 
 def _motion_weights(pair: Tensor, across: Tensor, motions: tuple[Motion, ...] | None) -> Tensor:
     """(N, 2, motions): how likely each object does what."""
-    wanted = MOTION_WEIGHTS if motions is None else dict.fromkeys(motions, 1.0)
-    alone = torch.tensor([wanted.get(m, 0.0) for m in Motion])
+    wanted = MOTION_WEIGHTS if motions is None else Counter(motions)
+    alone = torch.tensor([float(wanted.get(m, 0)) for m in Motion])
 
     def lane(along: tuple[Motion, ...]) -> Tensor:
         allowed = torch.tensor([float(m in along or m in _LANE_MOTIONS) for m in Motion])

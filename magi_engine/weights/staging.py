@@ -53,7 +53,9 @@ def read_stretches(path: Path, stretches: Sequence[Stretch]) -> None:
 
     def work() -> None:
         try:
-            _Reader(path, stretches[0].target.device).run(pieces, errors)
+            # The mode belongs to a thread; targets made in it can only be filled in it.
+            with torch.inference_mode():
+                _Reader(path, stretches[0].target.device).run(pieces, errors)
         except BaseException as error:
             errors.append(error)
 
@@ -74,9 +76,8 @@ class _Reader:
         self._device = device
         cuda = device.type == "cuda"
         self._stream = torch.cuda.Stream(device) if cuda else None
-        if (
-            self._stream is not None
-        ):  # the targets' memory may still be in use by what had it before
+        if self._stream is not None:
+            # The targets' memory may still be in use by what had it before.
             self._stream.wait_stream(torch.cuda.current_stream(device))
         self._buffers = [
             torch.empty(_PIECE_BYTES, dtype=torch.uint8, pin_memory=cuda) for _ in range(_BUFFERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +17,7 @@ from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
 from magi_engine.sampling.schedule import timestep_schedule
-from magi_engine.training import pocket, sequences, train_distilled
+from magi_engine.training import lessons, pocket, sequences
 from magi_engine.training.data import Clips
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.sequences import (
@@ -23,7 +25,6 @@ from magi_engine.training.sequences import (
     Sequence,
     draw_batch,
     draw_fractions,
-    draw_layout,
     time_of,
 )
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
@@ -135,20 +136,19 @@ def sampler_steps(
 def trained_velocity(
     model: VideoDiT, special_tokens: SpecialTokens, batch: Batch, layout: Layout, step: Step
 ) -> Tensor:
-    """What training computes for the chunks of a step of the sampler."""
+    """What training computes for the chunks of a step of the sampler, in the first clip."""
     clean = torch.randn_like(batch.clean)
     for chunk, latents in step.finished.items():
         clean[:, chunk] = latents
-    batch = Batch(
-        clean, batch.noise, batch.pasted, batch.captions, batch.lengths, batch.event_chunk
+    sequence = Sequence(
+        model, dataclasses.replace(batch, clean=clean), layout, True, special_tokens
     )
-    sequence = Sequence(model, batch, layout, True, special_tokens)
     positions = sequence.noisy_positions.tolist()
-    noisy = torch.randn(1, len(positions), 16, WIDTH, SIDE, SIDE)
-    times = torch.rand(1, len(positions))
+    noisy = torch.randn(len(clean), len(positions), 16, WIDTH, SIDE, SIDE)
+    times = torch.rand(len(clean), len(positions))
     rows = [positions.index(chunk) for chunk in step.chunks]
     noisy[0, rows], times[0, rows] = step.before, step.times
-    code = train_distilled._code(8, CPU)
+    code = lessons._code(torch.full((len(clean), 1), 8.0))
     return sequence.velocity(model, noisy, times, code)[0, rows]
 
 
@@ -167,9 +167,9 @@ def test_streaming_is_what_the_sampler_does_with_one_chunk_at_a_time(
     prefix_chunks: int,
     kv_range: int,
 ) -> None:
-    batch = make_batch(clips=1, event_chunk=CHUNKS)
+    batch = make_batch(event_chunk=CHUNKS)
     caption = batch.captions[0, 0, :5]
-    clean = batch.clean[:, :prefix_chunks].transpose(1, 2).flatten(2, 3)
+    clean = batch.clean[:1, :prefix_chunks].transpose(1, 2).flatten(2, 3)
     prefix = clean if prefix_chunks else None
     steps = list(
         sampler_steps(model, special_tokens, caption, 1, prefix, prefix_chunks + 3, kv_range)
@@ -185,7 +185,7 @@ def test_streaming_is_what_the_sampler_does_with_one_chunk_at_a_time(
 def test_a_pipeline_is_what_the_sampler_does_with_a_window(
     model: VideoDiT, special_tokens: SpecialTokens, relative_error
 ) -> None:
-    batch = make_batch(clips=1, event_chunk=CHUNKS)
+    batch = make_batch(event_chunk=CHUNKS)
     caption = batch.captions[0, 0, :5]
     compared = 0
     for step in sampler_steps(model, special_tokens, caption, 4, None, 5, 5):
@@ -257,7 +257,7 @@ def test_each_chunk_reads_the_caption_of_its_side_of_the_event(
     sequence = Sequence(model, batch, layout, True, special_tokens)
     count = len(layout.positions)
     rows = sequence.captions.embeddings.unflatten(0, (2, count))
-    lengths = torch.tensor(sequence.captions.lengths).unflatten(0, (2, count))
+    lengths = sequence.captions.mask().sum(1).unflatten(0, (2, count))
     front = torch.stack([special_tokens.duration(0), special_tokens.vector(SpecialToken.HQ)])
     null = model.null_caption()
     for clip in range(2):
@@ -278,7 +278,7 @@ def test_without_a_caption_all_chunks_read_the_null_caption(
     model: VideoDiT, special_tokens: SpecialTokens
 ) -> None:
     sequence = Sequence(model, make_batch(), streaming(CHUNKS, 3), False, special_tokens)
-    assert set(sequence.captions.lengths) == {NULL_CAPTION_TOKENS}
+    assert set(sequence.captions.mask().sum(1).tolist()) == {NULL_CAPTION_TOKENS}
     rows = sequence.captions.embeddings[:, :NULL_CAPTION_TOKENS]
     torch.testing.assert_close(rows, model.null_caption().expand_as(rows))
 
@@ -311,30 +311,44 @@ def test_noise_levels_fall_along_a_pipeline_and_are_free_in_a_stream() -> None:
     assert 0.4 < float(rising) < 0.6
 
 
-def test_layouts_of_both_kinds_and_all_ranges_are_drawn() -> None:
-    torch.manual_seed(2)
-    drawn = {draw_layout() for _ in range(400)}
-    assert {streaming(CHUNKS, r) for r in range(1, 6)} <= drawn
-    assert {pipeline(CHUNKS, c, r) for c in range(3) for r in range(2, 6)} <= drawn
+def test_every_kind_of_lesson_is_drawn_about_beginnings_and_whole_clips() -> None:
+    dice = random.Random(2)
+    early = [lessons.draw_lesson(0.0, dice) for _ in range(800)]
+    late = [lessons.draw_lesson(1.0, dice) for _ in range(800)]
+    for kind in lessons.Kind:
+        lengths = {len(le.layout.noisy_indices) for le in early + late if le.kind is kind}
+        assert {1, CHUNKS} <= lengths
+    shortcuts = [
+        sum(le.kind in (lessons.Kind.GUIDED, lessons.Kind.HALVES) for le in drawn)
+        for drawn in (early, late)
+    ]
+    assert shortcuts[0] < 200 < 400 < shortcuts[1]
+    # Each is recorded as a CUDA graph of its own.
+    assert len(set(early + late)) <= 40
 
 
-def test_short_clips_are_cut_from_long_ones_together_with_their_events() -> None:
+def test_a_batch_is_drawn_from_the_clips() -> None:
     torch.manual_seed(3)
-    chunk_numbers = torch.arange(CHUNKS).repeat_interleave(WIDTH)
+    numbers = torch.arange(4).view(4, 1, 1, 1, 1, 1)
     clips = Clips(
-        latents=chunk_numbers.view(1, 1, -1, 1, 1).expand(4, 16, -1, SIDE, SIDE).half(),
+        latents=numbers.expand(4, 2, 16, WIDTH, SIDE, SIDE).half(),
         held=torch.tensor([True, False, True, False]),
-        event_chunk=torch.full((4,), 3),
-        tokens=torch.ones(1, 2, 4, 6, dtype=torch.int16),
-        lengths=torch.full((1, 2, 4), 6),
+        event_chunk=torch.tensor([1, 2, 1, 2]),
+        # Two wordings, the second one token longer.
+        tokens=torch.tensor([[1, 2, 0], [1, 2, 3]], dtype=torch.int16)
+        .view(1, 2, 1, 3)
+        .expand(4, 2, 2, 3),
     )
-    t5 = make_tiny_t5(tiny_t5_config(8, d_model=8, layers=1, heads=2, d_ff=8))
-    starts = set()
-    for _ in range(30):
-        batch = draw_batch(clips, t5, 3, chunks=2)
-        first = int(batch.clean[0, 0, 0, 0, 0, 0])
-        starts.add(first)
-        assert batch.clean[:, :, 0, 0, 0, 0].tolist() == [[first, first + 1]] * 3
-        assert batch.event_chunk.tolist() == [3 - first] * 3
-        assert batch.pasted.shape == (3, 2, WIDTH)
-    assert starts == {0, 1, 2, 3}
+    t5 = make_tiny_t5(tiny_t5_config(8, d_model=8, layers=1, heads=2, d_ff=8)).eval()
+    batch = draw_batch(clips, t5, 40)
+    rows = batch.clean[:, 0, 0, 0, 0, 0].long()
+    assert set(rows.tolist()) == set(range(4))
+    assert torch.equal(batch.event_chunk, clips.event_chunk[rows])
+    assert {tuple(pair) for pair in batch.lengths.tolist()} == {(2, 2), (3, 3)}
+    assert batch.pasted.shape == (40, 2, WIDTH)
+    # Padding is not looked at: a short caption is embedded as if it stood alone.
+    short = batch.lengths[:, 0] == 2
+    with torch.no_grad():
+        alone = t5(input_ids=torch.tensor([[1, 2]])).last_hidden_state[0]
+    expected = alone.expand(int(short.sum()), 2, -1)
+    torch.testing.assert_close(batch.captions[short, 0, :2], expected, atol=1e-5, rtol=1e-5)

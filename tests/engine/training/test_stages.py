@@ -14,7 +14,7 @@ from torch import nn
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import ModelPaths
 from magi_engine.config.vae import VaeConfig
-from magi_engine.model.dit import CaptionBatch
+from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.model.vae import ViTVAE
@@ -25,15 +25,15 @@ from magi_engine.training import (
     data,
     export,
     pocket,
-    train_base,
-    train_distilled,
     train_place,
     train_text,
+    train_transformer,
     train_vae,
 )
 from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips, make_clips
 from magi_engine.training.filming import Camera
-from magi_engine.training.layouts import LayoutAttention, streaming
+from magi_engine.training.layouts import Layout, pipeline, streaming
+from magi_engine.training.lessons import Kind, Lesson, Teacher
 from magi_engine.training.sequences import draw_batch
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
@@ -129,23 +129,6 @@ def test_weights_and_place_are_in_the_latents_and_not_in_the_pictures(vae: ViTVA
     assert [int(moves.sum()) for moves in steps] == [1, 1]
 
 
-def test_a_transformer_goes_on_with_weighed_latents() -> None:
-    torch.manual_seed(4)
-    model = train_base.VideoDiT(MODEL)
-    train_base.initialise(model)
-    nn.init.normal_(model.final_linear.linear.weight, std=0.02)
-    captions = CaptionBatch(torch.randn(1, 50, pocket.CAPTION_CHANNELS), (50,))
-    latents, times = torch.randn(1, 16, 6, 4, 4), torch.full((1, 1), 0.3)
-    factors = torch.rand(16) + 0.5
-    wide = factors[:, None, None, None]
-    layout = LayoutAttention(streaming(1, 1))
-    with torch.no_grad():
-        before = model(latents, times, captions, chunk_positions=[0], attend=layout)
-        train_place.weigh_transformer(model, factors)
-        after = model(latents * wide, times, captions, chunk_positions=[0], attend=layout)
-    torch.testing.assert_close(after, before * wide, atol=1e-5, rtol=1e-4)
-
-
 def test_special_tokens_are_the_shipped_ones(t5_dir: Path) -> None:
     made, shipped = (
         SpecialTokens.load(folder / pocket.SPECIAL_TOKENS_FILE)
@@ -164,22 +147,21 @@ def test_all_stages_from_nothing_to_a_video(
     common += ["--clips", "4", "--batch", "2"]
     assert train_vae.main(common) == 0
     assert "PSNR of fresh clips" in capsys.readouterr().out
-    common += ["--t5", str(t5_dir)]
     assert train_place.main(common) == 0
-    assert train_base.main(common) == 0
-    base = load_file(runs / "base.safetensors")
-    assert train_base.main([*common, "--resume"]) == 0
-    assert train_distilled.main(common) == 0
-    distilled = load_file(runs / "distilled.safetensors")
-    assert base.keys() == distilled.keys()
-    assert all(bool(tensor.isfinite().all()) for tensor in distilled.values())
+    common += ["--t5", str(t5_dir), "--beginnings", "6"]
+    assert train_transformer.main(common) == 0
+    first = load_file(runs / "transformer.safetensors")
+    assert train_transformer.main([*common, "--resume", "--seed", "5"]) == 0
+    last = load_file(runs / "transformer.safetensors")
+    assert first.keys() == last.keys()
+    assert all(bool(tensor.isfinite().all()) for tensor in last.values())
     for part in ("dit.", "t5."):
-        names = [name for name in base if name.startswith(part)]
-        assert any(not torch.equal(base[name], distilled[name]) for name in names)
+        names = [name for name in first if name.startswith(part)]
+        assert any(not torch.equal(first[name], last[name]) for name in names)
 
     shutil.copytree(t5_dir.parent, target)
     options = ["--out", str(runs), "--target", str(target)]
-    assert export.main([*options, "--checkpoint", "distilled.safetensors"]) == 0
+    assert export.main(options) == 0
     assert "MB in" in capsys.readouterr().out
     files = ModelPaths(
         (target / pocket.DIT_FILE).parent,
@@ -201,32 +183,28 @@ def test_all_stages_from_nothing_to_a_video(
 
     # And it comes back as checkpoints to go on from.
     assert checkout.main(["--source", str(target), "--out", str(tmp_path / "again")]) == 0
-    returned = load_file(tmp_path / "again" / "base.safetensors")
-    assert returned.keys() == distilled.keys()
-    for name, tensor in distilled.items():
+    returned = load_file(tmp_path / "again" / "transformer.safetensors")
+    assert returned.keys() == last.keys()
+    for name, tensor in last.items():
         rounded = tensor.bfloat16().float() if name.startswith("dit.") else tensor
         torch.testing.assert_close(returned[name], rounded if tensor.dim() > 1 else tensor)
     again = load_file(tmp_path / "again" / "vae.safetensors")
     assert all(torch.equal(again[name], tensor) for name, tensor in kept.items())
 
 
-@pytest.mark.parametrize("kind", ["base", *train_distilled._STEPS])
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("layout", [streaming(CHUNKS, 3), pipeline(CHUNKS, 1, 4)], ids=str)
 def test_every_lesson_teaches_the_student_alone(
-    clips: Clips, t5_dir: Path, kind: str | int
+    clips: Clips, t5_dir: Path, kind: Kind, layout: Layout
 ) -> None:
     torch.manual_seed(0)
-    student, average = (train_base.VideoDiT(MODEL) for _ in range(2))
+    student, average = (VideoDiT(MODEL) for _ in range(2))
     for model in (student, average):
-        train_base.initialise(model)
+        train_transformer.initialise(model)
         nn.init.normal_(model.final_linear.linear.weight, std=0.02)
     t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
     tokens = SpecialTokens.load(t5_dir.parent / pocket.SPECIAL_TOKENS_FILE)
-    distiller = train_distilled.Distiller(student, average, tokens)
-    batch = draw_batch(clips, t5, 2)
-    if isinstance(kind, int):
-        loss = distiller.shortcut_loss(batch, kind)
-    else:
-        loss = distiller.base_loss(batch)
+    loss = Teacher(student, average, tokens).loss(Lesson(kind, layout), draw_batch(clips, t5, 2))
     assert bool(loss.isfinite())
     loss.backward()
     gates = student.videodit_blocks.layers[0].ada_modulate_layer.proj[0]  # type: ignore[index,union-attr]
@@ -253,16 +231,15 @@ def test_clips_start_from_their_image_where_they_are_held(vae: ViTVAE) -> None:
 def test_a_script_is_written_once(t5_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "script.pt"
     script = cached_script(path, t5_dir, count=40, seed=5)
-    assert script.tokens.shape[:3] == script.lengths.shape == (2, 2, 40)
+    assert script.tokens.shape[:3] == (40, 2, 2)
     again = cached_script(path, t5_dir / "not-needed-any-more", count=40, seed=5)
     assert torch.equal(script.tokens, again.tokens)
     assert torch.equal(script.scenes.start, again.scenes.start)
     # Without an event both captions of a wording are one.
     changed = script.scenes.event_frame != NO_EVENT
-    same = (script.tokens[:, 0] == script.tokens[:, 1]).all(-1)
-    assert bool(same[:, ~changed].all())
-    assert not bool(same[:, changed].any())
-    assert torch.equal((script.tokens != 0).sum(-1), script.lengths)
+    same = (script.tokens[:, :, 0] == script.tokens[:, :, 1]).all(-1)
+    assert bool(same[~changed].all())
+    assert not bool(same[changed].any())
 
 
 def test_batches_give_images_to_held_clips(clips: Clips, t5_dir: Path) -> None:

@@ -52,3 +52,11 @@ def test_a_file_that_was_cut_is_damaged(file: Path) -> None:
     file.write_bytes(data[:-3000])
     with pytest.raises(WeightsError):
         dict(SafetensorsShard(file)._staged({"a", "b", "c"}, torch.device("cpu")))
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_where_nothing_will_be_learned_the_threads_may_fill_the_tensors_too(file: Path) -> None:
+    shard, cpu = SafetensorsShard(file), torch.device("cpu")
+    with torch.inference_mode():
+        found = dict(shard._staged({"a", "c"}, cpu))
+    assert torch.equal(found["a"], dict(shard.tensors({"a"}, cpu))["a"])

@@ -1,0 +1,181 @@
+"""Stage 3: train the pocket transformer and its text encoder.
+
+``python -m magi_engine.training.train_transformer --out runs/pocket --minutes 30``
+
+The recipe is the paper's (2.2, 2.3): flow matching with per-chunk noise levels, block-causal
+attention, slightly noisy clean chunks, captions dropped now and then, image and video prefixes in
+the mix; and, more and more, shortcut distillation with the guidance distilled in.
+
+One network becomes both variants: with a step code it is the distilled one, without one the base.
+Sharing the weights halves what has to be shipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from magi_engine.model.dit import VideoDiT
+from magi_engine.model.special_tokens import SpecialTokens
+from magi_engine.model.vae import ViTVAE
+from magi_engine.ops import attention as attention_ops
+from magi_engine.training import pocket
+from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
+from magi_engine.training.lessons import BEGINNING, Lesson, Teacher, draw_lesson
+from magi_engine.training.loop import (
+    Average,
+    Log,
+    Optimiser,
+    Pace,
+    Replayed,
+    load_checkpoint,
+    save_checkpoint,
+)
+from magi_engine.training.sequences import draw_batch
+from magi_engine.training.tokenizer import make_t5_for
+
+_BEGINNINGS_PER_CLIP = 9
+"""In a batch: a long clip, with its history, is a sequence of 9 chunks."""
+
+
+def initialise(model: VideoDiT) -> None:
+    """Gates open, branches small, output zero: a stable start for sandwich norms."""
+    for layer in model.layers:
+        gates = layer.ada_modulate_layer.proj[0]
+        assert isinstance(gates, nn.Linear)
+        nn.init.normal_(gates.weight, std=0.02)
+        nn.init.ones_(gates.bias)
+        for norm in (layer.self_attn_post_norm, layer.mlp_post_norm):
+            nn.init.constant_(norm.weight, -0.7)  # "1p": a scale of 0.3
+    nn.init.normal_(model.y_embedder.null_caption_embedding[:52], std=1.0)
+    nn.init.normal_(model.y_embedder.null_caption_embedding[-2:], std=1.0)
+    nn.init.zeros_(model.final_linear.linear.weight)
+
+
+def compile_blocks(model: VideoDiT) -> None:
+    """Compile what lies around the self-attentions, which are different for every layout.
+
+    Between the compiled parts everything is bf16: what passes through memory sets the pace.
+    """
+    torch._dynamo.config.recompile_limit = 256
+    if not hasattr(attention_ops._masked_attention, "_torchdynamo_orig_callable"):
+        attention_ops._masked_attention = torch.compile(
+            attention_ops._masked_attention, dynamic=False
+        )
+    model.dtype = torch.bfloat16
+    for layer in model.layers:
+        attention = layer.self_attention
+        attention.dtype = torch.bfloat16
+        attention.caption_keys = torch.compile(attention.caption_keys, dynamic=False)
+        attention.project = torch.compile(attention.project, dynamic=False)
+        layer.finish = torch.compile(layer.finish, dynamic=False)
+
+
+def set_up_device(seed: int) -> torch.device:
+    """The device to train on, with its fast float32 mode and seeded."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    # Of the attention kernels only flash ran backwards reliably on these shapes.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    torch.backends.cuda.enable_mem_efficient_sdp(False)
+    torch.manual_seed(seed)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.set_stream(torch.cuda.Stream())  # the default one cannot be recorded
+    return torch.device("cuda")
+
+
+def load_clips(args: argparse.Namespace, device: torch.device) -> dict[int, Clips]:
+    """Training clips by their number of chunks, encoded by the trained autoencoder."""
+    vae = ViTVAE(pocket.VAE).to(device)
+    load_checkpoint(args.out / "vae.safetensors", vae=vae)
+    clips = {}
+    for chunks, count in ((1, args.beginnings), (CHUNKS, args.clips)):
+        path = args.out / f"script-{chunks}-{count}-{args.seed}.pt"
+        script = cached_script(path, args.t5, count, args.seed + chunks, chunks)
+        clips[chunks] = make_clips(vae, script, device, chunks)
+    return clips
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
+    parser.add_argument(
+        "--t5",
+        type=Path,
+        default=Path("resources/pocket/t5"),
+        help="folder with the tokenizer (spiece.model)",
+    )
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--max-steps", type=int, default=1_000_000)
+    parser.add_argument("--clips", type=int, default=16_000, help=f"of {CHUNKS} chunks")
+    parser.add_argument("--beginnings", type=int, default=60_000, help="of one chunk")
+    parser.add_argument(
+        "--batch", type=int, default=14, help="clips at once; nine times as many beginnings"
+    )
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    args = parser.parse_args(argv)
+    device = set_up_device(args.seed)
+
+    clips = load_clips(args, device)
+    t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
+    nn.Module.to(t5, device)
+    student = VideoDiT(pocket.MODEL)
+    initialise(student)
+    student.to(device)
+    checkpoint = args.out / "transformer.safetensors"
+    if args.resume:
+        load_checkpoint(checkpoint, dit=student, t5=t5)
+    average, t5_average = Average(student, decay=0.999), Average(t5, decay=0.999)
+    if device.type == "cuda":
+        for model in (student, average.module):
+            compile_blocks(model)
+
+    def save() -> None:
+        save_checkpoint(checkpoint, dit=average.module, t5=t5_average.module)
+
+    teacher = Teacher(student, average.module, _tokens_on(device, args.t5.parent))
+    optimiser = Optimiser([student, t5], args.rate, weight_decay=0.02)
+    recorded: dict[Lesson, Replayed[Tensor]] = {}
+
+    def learn(lesson: Lesson) -> Tensor:
+        def step() -> Tensor:
+            chunks, size = CHUNKS, args.batch
+            if lesson.layout == BEGINNING:
+                chunks, size = 1, _BEGINNINGS_PER_CLIP * args.batch
+            loss = teacher.loss(lesson, draw_batch(clips[chunks], t5, size))
+            optimiser.backward(loss)
+            return loss.detach()
+
+        # A copy, as the loss stands in memory that all recorded steps share.
+        return recorded.setdefault(lesson, Replayed(step, device))().clone()
+
+    log = Log(args.out / "transformer.jsonl", every=250)
+    dice = random.Random(args.seed)
+    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.5)
+    for step in pace:
+        lesson = draw_lesson(pace.progress, dice)
+        loss = learn(lesson)
+        optimiser.update(pace.rate)
+        average.update(step)
+        t5_average.update(step)
+        length = "short" if lesson.layout == BEGINNING else "long"
+        log.add(pace, **{f"{lesson.kind.value}_{length}": loss})
+    log.close()
+    return 0
+
+
+def _tokens_on(device: torch.device, folder: Path) -> SpecialTokens:
+    tokens = SpecialTokens.load(folder / pocket.SPECIAL_TOKENS_FILE)
+    vectors = {token: vector.to(device) for token, vector in tokens.vectors.items()}
+    return dataclasses.replace(tokens, vectors=vectors, durations=tokens.durations.to(device))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
