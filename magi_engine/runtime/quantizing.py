@@ -19,11 +19,12 @@ from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
 from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
 from magi_engine.weights.provenance import FILE_NAME, Provenance
 from magi_engine.weights.quantize import (
-    InputPeaks,
+    InputRecorder,
+    Inputs,
     fp8_linears,
     quantise_file,
-    read_peaks,
-    save_peaks,
+    read_inputs,
+    save_inputs,
 )
 
 CAPTIONS = (
@@ -46,7 +47,7 @@ OnProgress = Callable[[float], None]
 """Told how much is done, 0 to 1."""
 
 _CALIBRATION_SHARE = 0.8
-_PEAKS_FILE = ".calibration.safetensors"
+_INPUTS_FILE = ".calibration.safetensors"
 
 
 def target_folder(found: FoundModel, models_dir: Path | None, output: Path | None) -> Path:
@@ -110,14 +111,14 @@ def quantize_model(
     source = model.found.files.transformer
     config = model.found.config.model_config
     origin = Provenance.of_source(source)
-    kept = folder / _PEAKS_FILE
+    kept = folder / _INPUTS_FILE
     key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
-    peaks = read_peaks(kept, key)
-    if peaks is None:
-        peaks = calibrate(model, captions, lambda f: on_progress(f * _CALIBRATION_SHARE))
-        save_peaks(kept, peaks, key)
+    inputs = read_inputs(kept, key)
+    if inputs is None:
+        inputs = calibrate(model, captions, lambda f: on_progress(f * _CALIBRATION_SHARE))
+        save_inputs(kept, inputs, key)
     model.unload()
-    for fraction in quantise_file(source, config, peaks, folder, origin):
+    for fraction in quantise_file(source, config, inputs, folder, origin):
         on_progress(_CALIBRATION_SHARE + (1 - _CALIBRATION_SHARE) * fraction)
     kept.unlink(missing_ok=True)
     return folder / FILE_NAME
@@ -125,8 +126,8 @@ def quantize_model(
 
 def calibrate(
     model: LoadedModel, captions: Sequence[str], on_progress: OnProgress = lambda _fraction: None
-) -> dict[str, Tensor]:
-    """Largest input magnitudes (in,) of every linear layer to be quantised, while it generates.
+) -> dict[str, Inputs]:
+    """Measure the inputs of every linear layer to be quantised, while it generates.
 
     A base model is measured in the middle of its schedule, steps 12-32 of 64; a distilled one in
     all of its few steps.
@@ -140,14 +141,14 @@ def calibrate(
     embeddings = [model.text.encode(caption).embedding for caption in captions]
     model.text.release_if_large()
     steps_each = CALIBRATION_CHUNKS * settings.num_steps
-    with InputPeaks(model.dit, fp8_linears(config.model_config)) as peaks:
+    with InputRecorder(model.dit, fp8_linears(config.model_config)) as recorder:
         for index, embedding in enumerate(embeddings):
             steps = _steps(model, settings, embedding, seed=index)
             for step in range(steps_each):
-                peaks.recording = step % settings.num_steps in measured
+                recorder.recording = step % settings.num_steps in measured
                 next(steps)
                 on_progress((index * steps_each + step + 1) / (len(embeddings) * steps_each))
-    return peaks.peaks
+    return recorder.inputs
 
 
 def measured_steps(settings: SamplerSettings) -> range:

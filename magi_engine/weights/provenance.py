@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from magi_engine.errors import MagiError
 from magi_engine.weights.files import weight_files
 
-RECIPE = "e4m3, SmoothQuant 0.45, 1"
+RECIPE = "e4m3, SmoothQuant 0.45, compensated, 2"
 """Goes into the file; to be changed whenever the same weights would come out differently."""
 
 TEXT_RECIPE = "t5 int8, groups of 128, 1"

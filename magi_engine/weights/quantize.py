@@ -8,6 +8,8 @@ end of the e4m3 range:
 - smoothed: inputs have a few loud channels and weights none, so each channel of the input is first
   divided by a factor ``s`` and that of the weight multiplied by it: ``x8 = x / (s a)``,
   ``w8 = W s / b``; the file holds ``smooth_scale = s a``, and the other two as before.
+
+How the weights are rounded goes beyond the paper where the layer is not too wide, see ``rounding``.
 """
 
 from __future__ import annotations
@@ -15,20 +17,22 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.errors import WeightsError
 from magi_engine.model.dit import VideoDiT
-from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
+from magi_engine.ops.fp8 import E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
 from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
 from magi_engine.weights.growing import GrowingFile, named_write_errors, unfinished
 from magi_engine.weights.provenance import FILE_NAME, Provenance
+from magi_engine.weights.rounding import compensated_e4m3, nearest_e4m3
 from magi_engine.weights.shards import TensorInfo
 
 SMOOTHING = 0.45
@@ -39,6 +43,10 @@ _SCALES = ("weight_scale", "input_scale", "smooth_scale")
 _QUIETEST = 1e-3
 """A channel counts as at least this loud, relative to the loudest: calibration is a sample, and
 what stayed silent in it (or what no weight reads) must not be divided by zero later."""
+
+_WIDEST_COMPENSATED = 4096
+"""Inputs of a layer whose rounding is compensated: for wider ones the sums of products of all
+layers would not fit beside the model."""
 
 _NOTHING = 1e-20
 """Whole layers below this count as zero: scales made from them would leave float32's range."""
@@ -55,8 +63,21 @@ def fp8_linears(config: ModelConfig) -> dict[str, type[nn.Module]]:
     }
 
 
-class InputPeaks:
-    """Measures the largest magnitude of every input channel of some linear layers.
+@dataclass(frozen=True)
+class Inputs:
+    """What was measured of the inputs of a linear layer.
+
+    Attributes:
+        peaks: (in,) float32, the largest magnitude of each channel.
+        products: (in, in) float32, the sum of ``x xᵀ`` over all of them; None for very wide layers.
+    """
+
+    peaks: Tensor
+    products: Tensor | None
+
+
+class InputRecorder:
+    """Measures the inputs of some linear layers.
 
     A context manager: inside it the model measures whenever ``recording`` is true.
 
@@ -65,17 +86,18 @@ class InputPeaks:
         names: of the linear layers.
 
     Attributes:
-        peaks: name -> (in,) float32 on the model's device; a layer that has not run while
-            recording is absent.
+        inputs: by :func:`input_name`, on the model's device; those of a layer that has not run
+            while recording are absent.
     """
 
     def __init__(self, model: nn.Module, names: Iterable[str]) -> None:
-        self.peaks: dict[str, Tensor] = {}
+        self.inputs: dict[str, Inputs] = {}
         self.recording = False
-        self._layers = {name: _layer(model, name) for name in names}
+        # Layers of one input are measured at one of them.
+        self._layers = {input_name(name): _layer(model, name) for name in names}
         self._hooks = contextlib.ExitStack()
 
-    def __enter__(self) -> InputPeaks:
+    def __enter__(self) -> InputRecorder:
         for name, layer in self._layers.items():
             handle = layer.register_forward_pre_hook(self._hook(name))
             self._hooks.callback(handle.remove)
@@ -89,11 +111,23 @@ class InputPeaks:
             del module  # the signature is PyTorch's
             if not self.recording:
                 return
-            peak = inputs[0].detach().abs().flatten(0, -2).amax(dim=0).float()
-            before = self.peaks.get(name)
-            self.peaks[name] = peak if before is None else torch.maximum(before, peak)
+            rows = inputs[0].detach().flatten(0, -2).float()
+            peaks = rows.abs().amax(dim=0)
+            products = rows.mT @ rows if rows.shape[1] <= _WIDEST_COMPENSATED else None
+            before = self.inputs.get(name)
+            if before is not None:
+                peaks = torch.maximum(peaks, before.peaks)
+                if products is not None and before.products is not None:
+                    products += before.products
+            self.inputs[name] = Inputs(peaks, products)
 
         return measure
+
+
+def input_name(layer: str) -> str:
+    """What the input of a linear layer is called: q, qx, k and v have one in common."""
+    parent, _, _ = layer.rpartition(".")
+    return parent if parent.endswith("linear_qkv") else layer
 
 
 def _layer(model: nn.Module, name: str) -> nn.Module:
@@ -103,54 +137,57 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
 
 
 def quantise(
-    state: Mapping[str, Tensor], config: ModelConfig, peaks: Mapping[str, Tensor]
+    state: Mapping[str, Tensor], config: ModelConfig, inputs: Mapping[str, Inputs]
 ) -> dict[str, Tensor]:
     """The fp8 form of a transformer's weights; what is not quantised stays as it is.
 
     Args:
         state: official names, bf16 or wider.
-        peaks: largest magnitude of every input channel of each of :func:`fp8_linears`.
+        inputs: of each of :func:`fp8_linears`, by :func:`input_name`.
 
     Raises:
         WeightsError: a layer's weights or inputs are not finite.
     """
     quantised = dict(state)
     for name, kind in fp8_linears(config).items():
-        weight, peak = quantised.pop(f"{name}.weight"), peaks[name].cpu()
-        quantised |= _parts(name, kind, weight, peak)
+        weight = quantised.pop(f"{name}.weight")
+        quantised |= _parts(name, kind, weight, inputs[input_name(name)])
     return quantised
 
 
-def _parts(name: str, kind: type[nn.Module], weight: Tensor, peaks: Tensor) -> dict[str, Tensor]:
-    if not (torch.isfinite(weight).all() and torch.isfinite(peaks).all()):
+def _parts(name: str, kind: type[nn.Module], weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
+    if not (torch.isfinite(weight).all() and torch.isfinite(inputs.peaks).all()):
         raise WeightsError(
             f"The layer {name} computes with numbers that are not finite.",
             "Use other weights, or calibrate in float32.",
         )
     make = quantise_smoothed if kind is Fp8SmoothLinear else quantise_plain
-    return {f"{name}.{part}": tensor for part, tensor in make(weight, peaks).items()}
+    return {f"{name}.{part}": tensor for part, tensor in make(weight, inputs).items()}
 
 
-def quantise_plain(weight: Tensor, peaks: Tensor) -> dict[str, Tensor]:
-    """The tensors of an :class:`Fp8TensorLinear` from ``weight`` (out, in) and ``peaks`` (in,)."""
-    input_scale, weight_scale = _scale(peaks), _scale(weight)
+def quantise_plain(weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
+    """The tensors of an :class:`Fp8TensorLinear` from ``weight`` (out, in)."""
+    input_scale, weight_scale = _scale(inputs.peaks.cpu()), _scale(weight)
     return {
-        "weight": _e4m3(weight, weight_scale),
+        "weight": _rounded(weight / weight_scale, inputs.products),
         "weight_scale": weight_scale,
         "input_scale": input_scale.repeat(weight.shape[1]),
     }
 
 
-def quantise_smoothed(weight: Tensor, peaks: Tensor) -> dict[str, Tensor]:
-    """The tensors of an :class:`Fp8SmoothLinear` from ``weight`` (out, in) and ``peaks`` (in,)."""
-    weight = weight.double()
-    inputs, columns = _audible(peaks.double()), _audible(weight.abs().amax(dim=0))
-    factors = inputs**SMOOTHING / columns ** (1 - SMOOTHING)  # s, (in,)
+def quantise_smoothed(weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
+    """The tensors of an :class:`Fp8SmoothLinear` from ``weight`` (out, in)."""
+    weight, peaks = weight.double(), inputs.peaks.cpu().double()
+    channels, columns = _audible(peaks), _audible(weight.abs().amax(dim=0))
+    factors = channels**SMOOTHING / columns ** (1 - SMOOTHING)  # s, (in,)
     input_scale = _scale(peaks / factors)
     smoothed = weight * factors
     weight_scale = _scale(smoothed)
+    products = inputs.products
+    if products is not None:
+        products = (products.cpu() / factors / factors[:, None]).float()
     return {
-        "weight": _e4m3(smoothed, weight_scale),
+        "weight": _rounded(smoothed / weight_scale, products),
         "weight_scale": weight_scale,
         "input_scale": input_scale,
         "smooth_scale": (factors * input_scale).float()[None],
@@ -170,9 +207,11 @@ def _scale(x: Tensor) -> Tensor:
     return torch.where(scale < _NOTHING, 1.0, scale)
 
 
-def _e4m3(weight: Tensor, scale: Tensor) -> Tensor:
-    """(out, in) -> (1, out, in) e4m3."""
-    return (weight.float() / scale).clamp(-E4M3_MAX, E4M3_MAX).to(E4M3)[None].contiguous()
+def _rounded(weight: Tensor, products: Tensor | None) -> Tensor:
+    """(out, in) in units of its scale -> (1, out, in) e4m3."""
+    if products is None:
+        return nearest_e4m3(weight)[None].contiguous()
+    return compensated_e4m3(weight, products.cpu())[None]
 
 
 # ---- the file
@@ -181,7 +220,7 @@ def _e4m3(weight: Tensor, scale: Tensor) -> Tensor:
 def quantise_file(
     source: Path,
     config: ModelConfig,
-    peaks: Mapping[str, Tensor],
+    inputs: Mapping[str, Inputs],
     folder: Path,
     provenance: Provenance,
 ) -> Generator[float, None, None]:
@@ -191,7 +230,7 @@ def quantise_file(
     on where it was; the weights have their name only once they are complete.
 
     Args:
-        peaks: as for :func:`quantise`.
+        inputs: as for :func:`quantise`.
 
     Yields:
         The fraction done.
@@ -231,27 +270,35 @@ def quantise_file(
                 made = dict(read)
                 layer = stored.removesuffix(".weight")
                 if layer in linears:
-                    made = _parts(layer, linears[layer], made[stored], peaks[layer].cpu())
+                    made = _parts(layer, linears[layer], made[stored], inputs[input_name(layer)])
             file.write(name, [made[name]])
             yield 1 - len(file.missing) / len(infos)
         file.finish()
 
 
-def save_peaks(path: Path, peaks: Mapping[str, Tensor], key: str) -> None:
-    """Keep what calibration has measured so far; errors as of :func:`quantise_file`."""
+def save_inputs(path: Path, inputs: Mapping[str, Inputs], key: str) -> None:
+    """Keep what calibration has measured; errors as of :func:`quantise_file`."""
+    tensors = {
+        f"{name}.{part}": tensor.cpu()
+        for name, measured in inputs.items()
+        for part, tensor in vars(measured).items()
+        if tensor is not None
+    }
     part = unfinished(path)
     with named_write_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(save({n: t.cpu() for n, t in peaks.items()}, metadata={"key": key}))
+        save_file(tensors, part, metadata={"key": key})
         os.replace(part, path)
 
 
-def read_peaks(path: Path, key: str) -> dict[str, Tensor] | None:
+def read_inputs(path: Path, key: str) -> dict[str, Inputs] | None:
     """What was kept under this key; None if nothing was, or it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
-            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            found = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return None
+    names = [name.removesuffix(".peaks") for name in found if name.endswith(".peaks")]
+    return {n: Inputs(found[f"{n}.peaks"], found.get(f"{n}.products")) for n in names}

@@ -19,17 +19,20 @@ from magi_engine.errors import OutputError, WeightsError
 from magi_engine.model.dit import CaptionBatch, VideoDiT
 from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
 from magi_engine.sampling.cache import attend_alone
+from magi_engine.weights import quantize
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 from magi_engine.weights.provenance import RECIPE, Provenance
 from magi_engine.weights.quantize import (
-    InputPeaks,
+    InputRecorder,
+    Inputs,
     fp8_linears,
+    input_name,
     quantise,
     quantise_file,
     quantise_plain,
     quantise_smoothed,
-    read_peaks,
-    save_peaks,
+    read_inputs,
+    save_inputs,
 )
 
 ALL_E4M3 = torch.arange(256, dtype=torch.uint8).view(E4M3).float()
@@ -55,6 +58,11 @@ def filled(kind: type[nn.Module], tensors: dict[str, Tensor]) -> nn.Module:
     return layer
 
 
+def loudness(x: Tensor) -> Inputs:
+    """What is known of inputs (n, in) of which only the peaks were measured."""
+    return Inputs(x.abs().amax(dim=0), None)
+
+
 def relative(actual: Tensor, expected: Tensor) -> float:
     return ((actual.double() - expected.double()).norm() / expected.double().norm()).item()
 
@@ -72,7 +80,7 @@ def layer_and_inputs() -> tuple[Tensor, Tensor]:
 def test_smoothing_is_the_papers(layer_and_inputs: tuple[Tensor, Tensor]) -> None:
     weight, x = layer_and_inputs
     peaks = x.abs().amax(dim=0)
-    tensors = quantise_smoothed(weight, peaks)
+    tensors = quantise_smoothed(weight, loudness(x))
 
     w, m = weight.double().numpy(), peaks.double().numpy()
     factors = m**0.45 / np.abs(w).max(axis=0) ** 0.55
@@ -88,7 +96,7 @@ def test_smoothing_is_the_papers(layer_and_inputs: tuple[Tensor, Tensor]) -> Non
 
 def test_plain_scales_meet_the_ends_of_the_range(layer_and_inputs: tuple[Tensor, Tensor]) -> None:
     weight, x = layer_and_inputs
-    tensors = quantise_plain(weight, x.abs().amax(dim=0))
+    tensors = quantise_plain(weight, loudness(x))
     assert tensors["input_scale"].unique().tolist() == pytest.approx([x.abs().max().item() / 448])
     assert tensors["weight_scale"].tolist() == pytest.approx([weight.abs().max().item() / 448])
     assert tensors["weight"].float().abs().max() == E4M3_MAX
@@ -104,7 +112,7 @@ def test_the_scales_cancel_exactly(
 ) -> None:
     """With inputs and weights that e4m3 holds exactly, the layer is ``x @ Wᵀ`` and nothing else."""
     weight, x = layer_and_inputs
-    tensors = make(weight, x.abs().amax(dim=0))  # type: ignore[operator]
+    tensors = make(weight, loudness(x))  # type: ignore[operator]
     divisor = tensors.get("smooth_scale", tensors["input_scale"]).double().flatten()
     # What the 8-bit weight stands for, undoing the factors that were folded into it.
     factors = divisor / tensors["input_scale"].double()[0]
@@ -121,9 +129,9 @@ def test_uneven_channels_need_smoothing(layer_and_inputs: tuple[Tensor, Tensor])
     weight, x = layer_and_inputs
     # Loud channels meet small weights, as in trained networks; quiet ones large weights.
     weight = weight / x.abs().amax(dim=0)
-    peaks, expected = x.abs().amax(dim=0), F.linear(x, weight)
-    plain = relative(filled(Fp8TensorLinear, quantise_plain(weight, peaks))(x), expected)
-    smoothed = relative(filled(Fp8SmoothLinear, quantise_smoothed(weight, peaks))(x), expected)
+    inputs, expected = loudness(x), F.linear(x, weight)
+    plain = relative(filled(Fp8TensorLinear, quantise_plain(weight, inputs))(x), expected)
+    smoothed = relative(filled(Fp8SmoothLinear, quantise_smoothed(weight, inputs))(x), expected)
     assert smoothed < 0.04
     assert smoothed < plain
 
@@ -133,10 +141,14 @@ def test_channels_nobody_heard_or_reads_divide_nothing_by_zero() -> None:
     weight[:, 3] = 0
     peaks = torch.linspace(0, 7, 8)  # the first is zero
     silence, nothing = torch.zeros(8), torch.zeros(6, 8)
-    cases = itertools.product((weight, nothing, weight * 1e-42), (peaks, silence, peaks * 1e-42))
-    for w, p in cases:
+    cases = itertools.product(
+        (weight, nothing, weight * 1e-42),
+        (peaks, silence, peaks * 1e-42),
+        (None, torch.diag(peaks), torch.zeros(8, 8)),
+    )
+    for w, p, products in cases:
         for kind, make in ((Fp8TensorLinear, quantise_plain), (Fp8SmoothLinear, quantise_smoothed)):
-            tensors = make(w, p)
+            tensors = make(w, Inputs(p, products))
             for name, tensor in tensors.items():
                 assert tensor.float().isfinite().all(), name
                 assert name == "weight" or (tensor > 0).all(), name
@@ -149,7 +161,7 @@ def test_a_channel_that_was_silent_in_calibration_may_speak_up() -> None:
     weight = torch.randn(6, 8, generator=torch.Generator().manual_seed(5))
     peaks = torch.ones(8)
     peaks[2] = 0
-    layer = filled(Fp8SmoothLinear, quantise_smoothed(weight, peaks))
+    layer = filled(Fp8SmoothLinear, quantise_smoothed(weight, Inputs(peaks, None)))
     x = torch.zeros(1, 8)
     x[0, 2] = 0.01
     assert relative(layer(x), F.linear(x, weight)) < 0.1
@@ -158,21 +170,52 @@ def test_a_channel_that_was_silent_in_calibration_may_speak_up() -> None:
 # ---- measuring
 
 
-def test_peaks_are_the_largest_inputs_while_recording() -> None:
+def test_inputs_are_measured_while_recording() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
     batches = [
         torch.tensor([[[1.0, -5.0, 0.5]], [[-2.0, 1.0, 0.0]]]),
         torch.tensor([[[3.0, 1, 1]]]),
     ]
-    with torch.no_grad(), InputPeaks(model, ["0"]) as peaks:
+    with torch.no_grad(), InputRecorder(model, ["0"]) as recorder:
         model(torch.full((1, 3), 99.0))
-        peaks.recording = True
+        recorder.recording = True
         for batch in batches:
             model(batch)
-    assert list(peaks.peaks) == ["0"]
-    assert peaks.peaks["0"].tolist() == [3.0, 5.0, 1.0]
-    model(torch.full((1, 3), 99.0))
-    assert peaks.peaks["0"].tolist() == [3.0, 5.0, 1.0], "the hooks have been removed"
+    model(torch.full((1, 3), 99.0))  # the hooks have been removed
+    assert list(recorder.inputs) == ["0"]
+    inputs = recorder.inputs["0"]
+    assert inputs.peaks.tolist() == [3.0, 5.0, 1.0]
+    rows = torch.cat([batch.flatten(0, 1) for batch in batches])
+    assert inputs.products is not None
+    torch.testing.assert_close(inputs.products, rows.T @ rows)
+
+
+def test_only_peaks_are_measured_of_very_wide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "_WIDEST_COMPENSATED", 3)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+    with torch.no_grad(), InputRecorder(model, ["0", "1"]) as recorder:
+        recorder.recording = True
+        model(torch.ones(2, 3))
+    assert recorder.inputs["0"].products is not None
+    assert recorder.inputs["1"].products is None
+
+
+@pytest.mark.parametrize("make", [quantise_plain, quantise_smoothed])
+def test_rounding_is_compensated_where_the_inputs_are_known(make) -> None:
+    generator = torch.Generator().manual_seed(7)
+    # Channels that have something to do with each other, as in a network.
+    x = torch.randn(4000, 12, generator=generator) @ torch.randn(12, 48, generator=generator)
+    x = x + torch.randn(48, generator=generator) + 0.1 * torch.randn(x.shape, generator=generator)
+    weight = torch.randn(20, 48, generator=generator)
+
+    def error(products: Tensor | None) -> float:
+        tensors = make(weight, Inputs(x.abs().amax(dim=0), products))
+        divisor = tensors.get("smooth_scale", tensors["input_scale"]).double().flatten()
+        factors = divisor / tensors["input_scale"].double()[0]
+        made = tensors["weight"][0].double() * tensors["weight_scale"].double() / factors
+        return relative(x.double() @ made.T, x.double() @ weight.double().T)
+
+    assert error(x.T @ x) < error(None) / 3
 
 
 # ---- the whole transformer
@@ -192,10 +235,14 @@ def forward(model: VideoDiT) -> Tensor:
 
 
 def quantised(model: VideoDiT) -> dict[str, Tensor]:
-    with InputPeaks(model, fp8_linears(model.config)) as peaks:
-        peaks.recording = True
+    return quantise(model.state_dict(), model.config, inputs_of(model))
+
+
+def inputs_of(model: VideoDiT) -> dict[str, Inputs]:
+    with InputRecorder(model, fp8_linears(model.config)) as recorder:
+        recorder.recording = True
         forward(model)
-    return quantise(model.state_dict(), model.config, peaks.peaks)
+    return recorder.inputs
 
 
 def layout(state: dict[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
@@ -228,14 +275,15 @@ def test_the_first_and_last_layer_stay_and_the_rest_is_close(make_dit, gated: bo
 
 def test_weights_or_inputs_that_are_not_finite_are_refused(make_dit) -> None:
     model = make_dit(num_layers=3)
-    peaks = {n: torch.ones(model.get_submodule(n).in_features) for n in fp8_linears(model.config)}
+    inputs = inputs_of(model)
     name = "videodit_blocks.layers.1.mlp.linear_fc2"
+    infinite = Inputs(inputs[name].peaks * torch.inf, inputs[name].products)
     with pytest.raises(WeightsError, match=name):
-        quantise(model.state_dict(), model.config, peaks | {name: peaks[name] * torch.inf})
+        quantise(model.state_dict(), model.config, inputs | {name: infinite})
     state = model.state_dict()
     state[f"{name}.weight"] = state[f"{name}.weight"] * torch.nan
     with pytest.raises(WeightsError, match=name):
-        quantise(state, model.config, peaks)
+        quantise(state, model.config, inputs)
 
 
 # ---- the file
@@ -247,13 +295,6 @@ def saved(model: VideoDiT, folder: Path) -> Path:
     return folder
 
 
-def peaks_of(model: VideoDiT) -> dict[str, Tensor]:
-    with InputPeaks(model, fp8_linears(model.config)) as peaks:
-        peaks.recording = True
-        forward(model)
-    return peaks.peaks
-
-
 @pytest.mark.parametrize("stop_at", [None, 3, 30])
 def test_the_file_holds_what_quantising_gives_even_after_a_stop(
     make_dit, tmp_path: Path, stop_at: int | None
@@ -262,21 +303,21 @@ def test_the_file_holds_what_quantising_gives_even_after_a_stop(
     source = saved(model, tmp_path / "source")
     provenance = Provenance.of_source(source)
     folder = tmp_path / "a" / "inference_weight.fp8.distill"
-    peaks = peaks_of(model)
+    inputs = inputs_of(model)
     if stop_at is not None:
-        making = quantise_file(source, model.config, peaks, folder, provenance)
+        making = quantise_file(source, model.config, inputs, folder, provenance)
         for _ in range(stop_at):
             next(making)
         making.close()
         assert not (folder / "model.safetensors").exists()
-    fractions = list(quantise_file(source, model.config, peaks, folder, provenance))
+    fractions = list(quantise_file(source, model.config, inputs, folder, provenance))
     if stop_at is not None:
         assert fractions[0] >= (stop_at - 1) / len(model.state_dict()) * 0.5
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     assert [p.name for p in folder.iterdir()] == ["model.safetensors"]
 
-    state = quantise(model.state_dict(), model.config, peaks)
+    state = quantise(model.state_dict(), model.config, inputs)
     with torch.device("meta"):
         twin = VideoDiT(model.config, fp8=True)
     load_weights(twin, folder)
@@ -303,26 +344,32 @@ def test_weights_of_another_shape_are_refused_before_anything_is_written(
 
 
 def test_kept_measurements_are_found_by_their_key(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "peaks.safetensors"
-    assert read_peaks(path, "a") is None
-    save_peaks(path, {"layer": torch.arange(3.0)}, "a")
-    kept = read_peaks(path, "a")
+    path = tmp_path / "new" / "inputs.safetensors"
+    assert read_inputs(path, "a") is None
+    wide, narrow = Inputs(torch.arange(3.0), None), Inputs(torch.arange(2.0), torch.eye(2))
+    save_inputs(path, {"layer.wide": wide, "layer.narrow": narrow}, "a")
+    kept = read_inputs(path, "a")
     assert kept is not None
-    assert kept["layer"].tolist() == [0, 1, 2]
-    assert read_peaks(path, "b") is None
+    assert kept.keys() == {"layer.wide", "layer.narrow"}
+    assert kept["layer.wide"].peaks.tolist() == [0, 1, 2]
+    assert kept["layer.wide"].products is None
+    assert torch.equal(kept["layer.narrow"].products, torch.eye(2))  # type: ignore[arg-type]
+    assert read_inputs(path, "b") is None
     path.write_bytes(path.read_bytes()[:-5])
-    assert read_peaks(path, "a") is None
+    assert read_inputs(path, "a") is None
 
 
-def test_fused_layers_are_measured_under_their_own_names(make_dit) -> None:
+def test_fused_layers_are_measured_under_the_same_names(make_dit) -> None:
     model = make_dit(num_layers=3)
-    expected = peaks_of(model)
+    expected = inputs_of(model)
+    assert expected.keys() == {input_name(name) for name in fp8_linears(model.config)}
     for layer in model.layers:
         layer.self_attention.linear_qkv.fuse()
-    fused = peaks_of(model)
+    fused = inputs_of(model)
     assert fused.keys() == expected.keys()
-    for name, peak in expected.items():
-        torch.testing.assert_close(fused[name], peak)
+    for name, inputs in expected.items():
+        torch.testing.assert_close(fused[name].peaks, inputs.peaks)
+        torch.testing.assert_close(fused[name].products, inputs.products)
 
 
 def test_other_weights_have_another_provenance(make_dit, tmp_path: Path) -> None:
