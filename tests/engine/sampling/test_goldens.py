@@ -158,7 +158,8 @@ def test_emitted_latents_are_the_official_ones(replay: Replay, relative_error) -
 def test_schedule_is_the_official_one(replay: Replay) -> None:
     runtime, engine = replay.config.runtime_config, replay.config.engine_config
     times = timestep_schedule(runtime.num_steps, engine.shortcut_mode)
-    torch.testing.assert_close(times.tolist(), replay.case["t_schedule"], rtol=0, atol=1e-7)
+    # Two units in float32's last place: not every processor rounds a linspace alike.
+    torch.testing.assert_close(times.tolist(), replay.case["t_schedule"], rtol=0, atol=2.4e-7)
     intervals = step_intervals(runtime.num_steps, runtime.window_size, engine.shortcut_mode)
     # The file lists as many as it likes; the ones used repeat from stage to stage.
     recorded = replay.case["step_intervals"][: len(intervals)]
