@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -17,120 +16,21 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.ops.attention import Attention, attention, caption_attention
-from magi_engine.ops.fp8 import (
-    E4M3,
-    Fp8SmoothLinear,
-    Fp8TensorLinear,
-    fp8_matmul,
-    input_divisor,
-)
+from magi_engine.model.block import Attend, KeyRoom, Part, TransformerBlock, parts_of
+from magi_engine.model.captions import CaptionBatch, KnownCaptions, SeenCaptions
+from magi_engine.model.layer_stream import LayerStream
+from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 
-Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""``attend(layer, q, k, v)``: self-attention of one layer. q (N, S, heads, head_dim),
-k and v (N, S, groups, head_dim), k already rotated; returns the shape of q."""
-
 NULL_CAPTION_TOKENS = 50
 """How many positions of the null caption count as valid."""
 
+PART_TOKENS = 8192
+"""Tokens that are computed together: enough to fill a large GPU, few enough to save memory."""
+
 _TIMESTEP_FEATURES = 256
-
-
-@dataclass(frozen=True)
-class CaptionBatch:
-    """One caption per chunk.
-
-    Attributes:
-        embeddings: (N * R, L, caption_channels) float32, padded at the end.
-        lengths: valid tokens of each row.
-    """
-
-    embeddings: Tensor
-    lengths: tuple[int, ...]
-
-    def mask(self) -> Tensor:
-        """Which positions are valid: bool (N * R, L)."""
-        positions = torch.arange(self.embeddings.shape[1])
-        mask = positions < torch.tensor(self.lengths)[:, None]
-        return mask.to(self.embeddings.device, non_blocking=True)
-
-
-@dataclass(frozen=True)
-class _SeenCaptions:
-    """What the blocks see of a CaptionBatch: projected tokens (N * R, L, D)."""
-
-    tokens: Tensor
-    lengths: tuple[int, ...]
-    mask: Tensor | None
-
-    def attend(self, index: int, layer: ParallelAttention, qx: Tensor) -> Tensor:
-        """Attention of qx (N, S, heads, head_dim), each chunk to its own caption; same shape."""
-        del index
-        k, v = layer.caption_keys(self.tokens)
-        rows = len(self.lengths) // len(qx)
-        rows_of_q = rearrange(qx, "n (r s) h d -> (n r) s h d", r=rows)
-        seen = caption_attention(rows_of_q, k, v, self.lengths, self.mask)
-        return rearrange(seen, "(n r) s h d -> n (r s) h d", r=rows)
-
-
-class CaptionKeys:
-    """One caption as every layer sees it; computed at the first look and kept.
-
-    Args:
-        model: whose projections are used.
-        embedding: (L, caption_channels).
-    """
-
-    def __init__(self, model: VideoDiT, embedding: Tensor) -> None:
-        self._tokens = model.project_captions(embedding[None])  # (1, L, D)
-        self._known: dict[int, tuple[Tensor, Tensor]] = {}
-        self.length = len(embedding)
-
-    def of(self, index: int, layer: ParallelAttention) -> tuple[Tensor, Tensor]:
-        """Keys and values in layer ``index``, each (1, L, groups, head_dim)."""
-        if index not in self._known:
-            k, v = layer.caption_keys(self._tokens)
-            self._known[index] = k.contiguous(), v.contiguous()
-        return self._known[index]
-
-
-class KnownCaptions:
-    """One caption per chunk, of captions that are seen more than once; inference only.
-
-    Args:
-        captions: of the N * R chunks.
-        attention: the kernel that looks at them.
-    """
-
-    def __init__(self, captions: Sequence[CaptionKeys], attention: Attention = attention) -> None:
-        self.captions = captions
-        self.attention = attention
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Valid tokens of each caption."""
-        return tuple(caption.length for caption in self.captions)
-
-    def attend(self, index: int, layer: ParallelAttention, qx: Tensor) -> Tensor:
-        """As of a CaptionBatch; neighbouring chunks with one caption go together."""
-        videos, chunks = len(qx), len(self.captions)
-        # Attention to a caption knows no order: a batch is as good as a longer row.
-        rows = qx.reshape(1, -1, *qx.shape[2:])
-        tokens = rows.shape[1] // chunks
-        seen = []
-        first = 0
-        while first < chunks:
-            caption, last = self.captions[first], first + 1
-            while last < chunks and self.captions[last] is caption:
-                last += 1
-            k, v = caption.of(index, layer)
-            seen.append(self.attention(rows[:, first * tokens : last * tokens], k, v))
-            first = last
-        joined = seen[0] if len(seen) == 1 else torch.cat(seen, dim=1)
-        return joined.reshape(videos, -1, *qx.shape[2:])
 
 
 class VideoDiT(nn.Module):
@@ -164,6 +64,9 @@ class VideoDiT(nn.Module):
         self.final_linear = _FinalLinear(size, patch * config.out_channels)
         self.attention: Attention = attention
         """What callers should attend with; may be replaced by a faster one."""
+        self.part_tokens = PART_TOKENS
+        """Fewer take less memory beside the weights, and longer."""
+        self._stream: LayerStream | None = None
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
         """Make inference fast, once the weights are there; training is over for this model.
@@ -179,6 +82,32 @@ class VideoDiT(nn.Module):
         for layer in self.layers:
             layer.kernels = layer.self_attention.kernels = layer.mlp.kernels = kernels
             layer.self_attention.linear_qkv.fuse()
+
+    def settle(self, device: torch.device, streamed: Sequence[int] = ()) -> None:
+        """Put the weights where they are to be, from wherever they are; inference only.
+
+        Args:
+            device: that computes.
+            streamed: layers whose weights stay in the host's memory, and come to the device
+                each time when they are needed.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: there is no room. The weights are still whole;
+                fewer or more layers may be streamed then.
+        """
+        if self._stream is not None:
+            if self._stream.layers == tuple(streamed):
+                return
+            self._stream.end()
+            self._stream = None
+        if streamed:
+            self._stream = LayerStream(self.layers, streamed, device)
+        self.to(device)
+
+    @property
+    def streamed(self) -> tuple[int, ...]:
+        """The layers that are not on the device, see :meth:`settle`."""
+        return () if self._stream is None else self._stream.layers
 
     @property
     def device(self) -> torch.device:
@@ -201,7 +130,7 @@ class VideoDiT(nn.Module):
         captions: CaptionBatch | KnownCaptions,
         *,
         chunk_positions: Sequence[int],
-        attend: Attend,
+        attend: Attend | KeyRoom,
         unconditional: bool = False,
         step_code: Tensor | None = None,
         condition: Tensor | None = None,
@@ -226,19 +155,25 @@ class VideoDiT(nn.Module):
         height = latents.shape[3] // self.config.patch_size
         width = latents.shape[4] // self.config.patch_size
 
-        x = self._patchify(latents).to(self.dtype)  # (N, S, D)
+        tokens = chunk_width * height * width
+        # Autograd keeps everything anyway.
+        most = len(latents) * chunks * tokens if torch.is_grad_enabled() else self.part_tokens
+        parts = parts_of(len(latents), chunks, tokens, most)
+
+        x = _by_parts(self._embed, self._patches(latents), parts)  # (N, S, D)
         if condition is None:
             condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
         rotary = rotary_angles(self.rope.bands, chunk_positions, chunk_width, height, width)
-        if isinstance(captions, CaptionBatch):
-            mask = captions.mask() if len(latents) > 1 else None
-            tokens = self.project_captions(captions.embeddings)
-            seen = _SeenCaptions(tokens, captions.lengths, mask)
-        else:
-            seen = captions
+        seen = (
+            self._seen(captions, len(latents)) if isinstance(captions, CaptionBatch) else captions
+        )
         for index, layer in enumerate(self.layers):
-            x = layer(index, x, condition, seen, rotary, attend)
-        x = self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
+            if self._stream is not None:
+                self._stream.fetch(index)
+            x = layer(index, x, condition, seen, rotary, attend, parts)
+            if self._stream is not None:
+                self._stream.release(index)
+        x = _by_parts(self._velocity, x, parts)
         velocity = rearrange(
             x,
             "n (t h w) (ph pw c) -> n c t (h ph) (w pw)",
@@ -249,15 +184,24 @@ class VideoDiT(nn.Module):
         )
         return velocity[:, : self.config.latent_channels] / self.config.x_rescale_factor
 
-    def _patchify(self, latents: Tensor) -> Tensor:
-        # A convolution whose stride is its kernel is a linear layer on patches: the same
-        # numbers, on every device.
+    def _patches(self, latents: Tensor) -> Tensor:
         patch = self.config.patch_size
         latents = latents.float() * self.config.x_rescale_factor
         if self.config.half_channel_vae:
             latents = torch.cat([latents, latents], dim=1)
-        x = rearrange(latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch)
-        return F.linear(x, self.x_embedder.weight.flatten(1))
+        return rearrange(latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch)
+
+    def _embed(self, patches: Tensor) -> Tensor:
+        # A convolution whose stride is its kernel is a linear layer on patches: the same
+        # numbers, on every device.
+        return F.linear(patches, self.x_embedder.weight.flatten(1)).to(self.dtype)
+
+    def _velocity(self, x: Tensor) -> Tensor:
+        return self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
+
+    def _seen(self, captions: CaptionBatch, videos: int) -> SeenCaptions:
+        mask = captions.mask() if videos > 1 else None
+        return SeenCaptions(self.project_captions(captions.embeddings), captions.lengths, mask)
 
     def project_captions(self, embeddings: Tensor) -> Tensor:
         """(B, L, caption_channels) -> (B, L, D) in the dtype of the blocks."""
@@ -342,245 +286,13 @@ class _Blocks(nn.Module):
         )
 
 
-def _linear(
-    in_features: int, out_features: int, dtype: torch.dtype, fp8: type[nn.Module] | None
-) -> nn.Module:
-    if fp8 is not None:
-        return fp8(in_features, out_features, dtype)
-    return nn.Linear(in_features, out_features, bias=False, dtype=dtype)
-
-
-class _Float32Linear(nn.Linear):
-    """A linear layer computed in float32, whatever its weight is stored in. Returns float32."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        exact = input.dtype is self.weight.dtype is torch.bfloat16
-        if exact and input.is_cuda and not torch.is_grad_enabled():
-            # Products of two bf16 numbers are exact in float32, and sums stay in float32: the
-            # tensor cores give the same result many times faster. (It has no derivative.)
-            out = torch.mm(input.flatten(0, -2), self.weight.t(), out_dtype=torch.float32)
-            return out.unflatten(0, input.shape[:-1])
-        return F.linear(input.float(), self.weight.float())
-
-
-class _QueryKeyValue(nn.Module):
-    """Layer norm and the four linears that share its output."""
-
-    _NAMES = ("q", "k", "v", "qx")
-
-    def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
-        super().__init__()
-        size, kv_size = config.hidden_size, config.num_query_groups * config.kv_channels
-        kind = Fp8TensorLinear if fp8 else None
-        self.layer_norm = nn.LayerNorm(size, eps=config.layernorm_epsilon, dtype=dtype)
-        self.q = _linear(size, size, dtype, kind)
-        self.qx = _linear(size, size, dtype, kind)
-        self.k = _linear(size, kv_size, dtype, kind)
-        self.v = _linear(size, kv_size, dtype, kind)
-        self.fused: _FusedLinears | None = None
-
-    def fuse(self) -> None:
-        """Make one linear of the four, unless fp8 ones divide their inputs differently."""
-        if self.fused is not None:
-            return
-        linears = [getattr(self, name) for name in self._NAMES]
-        if isinstance(self.q, Fp8TensorLinear) and not _same_inputs(linears):
-            return
-        self.fused = _FusedLinears(linears)
-        for name in self._NAMES:
-            delattr(self, name)
-        self.register_state_dict_post_hook(_official_names)
-
-    def forward(
-        self, x: Tensor, kernels: Kernels
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
-        """(N, S, D) -> q, k, v, qx (N, S, features), and what each is still to be scaled by."""
-        if self.fused is not None:
-            return self.fused(kernels.layer_norm(x, self.layer_norm, self.fused.divisor))
-        x = kernels.layer_norm(x, self.layer_norm)
-        return (self.q(x), self.k(x), self.v(x), self.qx(x)), (None,) * 4
-
-
-def _same_inputs(linears: list[Fp8TensorLinear]) -> bool:
-    return all(torch.equal(linear.input_scale, linears[0].input_scale) for linear in linears)
-
-
-class _FusedLinears(nn.Module):
-    """Several linears of one input as one matrix.
-
-    Of fp8 linears with weight scales of their own, the product is scaled by the first of them
-    all; what each part is still to be multiplied by comes with the result.
-    """
-
-    divisor: Tensor | None
-    scales: Tensor | None
-
-    def __init__(self, linears: Sequence[nn.Module]) -> None:
-        super().__init__()
-        weights = [cast("Tensor", linear.weight) for linear in linears]
-        axis = weights[0].dim() - 2  # fp8 weights have an axis of one in front
-        self.widths = [weight.shape[axis] for weight in weights]
-        self.dtype: torch.dtype = weights[0].dtype
-        first = linears[0]
-        divisor = scales = ratios = None
-        if isinstance(first, Fp8TensorLinear):
-            self.dtype = first.dtype
-            divisor = first.input_scale
-            scales = torch.cat([cast("Tensor", linear.weight_scale) for linear in linears])
-            ratios = scales / scales[0]
-        # Views of bytes: not every device joins e4m3 tensors.
-        joined = torch.cat([w.detach().view(torch.uint8) for w in weights], dim=axis)
-        self.register_buffer("weight", joined.view(weights[0].dtype))
-        self.register_buffer("divisor", divisor)
-        self.register_buffer("scales", scales)
-        self.register_buffer("ratios", ratios)
-        self.weight: Tensor
-        self.ratios: Tensor | None
-
-    def forward(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
-        """(N, S, D) -> one (N, S, features) per linear, and the factors they still lack."""
-        if self.divisor is None or self.scales is None or self.ratios is None:
-            return F.linear(x, self.weight).split(self.widths, dim=-1), (None,) * len(self.widths)
-        assert x.dtype is E4M3
-        rows = x.flatten(0, -2)
-        out = fp8_matmul(rows, self.weight[0], self.divisor[0], self.scales[0], self.dtype)
-        parts = out.unflatten(0, x.shape[:-1]).split(self.widths, dim=-1)
-        return parts, self.ratios.unbind()
-
-
-def _official_names(
-    module: nn.Module, state: dict[str, Tensor], prefix: str, _metadata: object
-) -> None:
-    """Give the fused linears of ``module`` back the names they have in a checkpoint."""
-    assert isinstance(module, _QueryKeyValue)
-    assert module.fused is not None
-    fused = module.fused
-    for name in ("weight", "divisor", "scales", "ratios"):
-        state.pop(f"{prefix}fused.{name}", None)
-    axis = fused.weight.dim() - 2
-    parts = zip(module._NAMES, fused.weight.split(fused.widths, dim=axis), strict=True)
-    for index, (name, weight) in enumerate(parts):
-        state[f"{prefix}{name}.weight"] = weight
-        if fused.divisor is not None and fused.scales is not None:
-            state[f"{prefix}{name}.input_scale"] = fused.divisor
-            state[f"{prefix}{name}.weight_scale"] = fused.scales[index : index + 1]
-
-
-class ParallelAttention(nn.Module):
-    """Self-attention and caption attention side by side, joined by one projection."""
-
-    def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
-        super().__init__()
-        size, head = config.hidden_size, config.kv_channels
-        eps = config.layernorm_epsilon
-        self.groups, self.head_dim, self.dtype = config.num_query_groups, head, dtype
-        self.kernels = Kernels()
-        self.linear_qkv = _QueryKeyValue(config, dtype, fp8)
-        self.linear_kv_xattn = nn.Linear(size, 2 * self.groups * head, bias=False, dtype=dtype)
-        if fp8:
-            self.linear_proj = Fp8SmoothLinear(2 * size, size, dtype)
-        else:
-            self.linear_proj = _Float32Linear(2 * size, size, bias=False, dtype=dtype)
-        self.q_layernorm = LayerNorm1p(head, eps, torch.float32)
-        self.k_layernorm = LayerNorm1p(head, eps, torch.float32)
-        self.q_layernorm_xattn = LayerNorm1p(head, eps, dtype)
-        self.k_layernorm_xattn = LayerNorm1p(head, eps, dtype)
-
-    def project(
-        self, x: Tensor, rotary: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(N, S, D) -> q, k, v, qx, each (N, S, heads or groups, head_dim), normed and rotated."""
-        parts, scales = self.linear_qkv(x, self.kernels)
-        q, k, v, qx = (part.unflatten(-1, (-1, self.head_dim)) for part in parts)
-        q = self.kernels.head_norm(q, self.q_layernorm, rotary, scales[0])
-        k = self.kernels.head_norm(k, self.k_layernorm, rotary, scales[1])
-        v = self.kernels.scaled(v, scales[2])
-        qx = self.kernels.head_norm(qx, self.q_layernorm_xattn, None, scales[3])
-        return q.to(self.dtype), k.to(self.dtype), v.to(self.dtype), qx.to(self.dtype)
-
-    def caption_keys(self, captions: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L, D) -> keys and values (B, L, groups, head_dim)."""
-        kv = self.linear_kv_xattn(captions).unflatten(-1, (self.groups, 2 * self.head_dim))
-        k, v = kv.chunk(2, dim=-1)
-        return self.k_layernorm_xattn(k).to(self.dtype), v.to(self.dtype)
-
-    def join(self, own: Tensor, caption: Tensor) -> Tensor:
-        """Project both attention outputs (N, S, D) each to one (N, S, D)."""
-        return self.linear_proj(self.kernels.join(own, caption, input_divisor(self.linear_proj)))
-
-
-class FeedForward(nn.Module):
-    """GELU (4.5B) or SiLU-gated (24B) feed-forward, and the layer norm its input needs."""
-
-    def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
-        super().__init__()
-        size, inner = config.hidden_size, config.ffn_hidden_size
-        self.gated = config.gated_linear_unit
-        self.kernels = Kernels()
-        self.layer_norm = nn.LayerNorm(size, eps=config.layernorm_epsilon, dtype=dtype)
-        widened = 2 * inner if self.gated else inner
-        self.linear_fc1 = _linear(size, widened, dtype, Fp8TensorLinear if fp8 else None)
-        self.linear_fc2 = _linear(inner, size, dtype, Fp8SmoothLinear if fp8 else None)
-
-    def forward(self, normed: Tensor) -> Tensor:
-        """(N, S, D) after the layer norm -> (N, S, D)."""
-        x = self.linear_fc1(normed)
-        activate = self.kernels.silu_gate if self.gated else self.kernels.gelu
-        return self.linear_fc2(activate(x, input_divisor(self.linear_fc2)))
-
-
-class _Modulation(nn.Module):
-    """The two gates of a block, one pair per chunk: (N, R, D/4) -> (N, R, D) twice."""
-
-    def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.proj = nn.Sequential(
-            nn.Linear(config.condition_size, 2 * config.hidden_size, dtype=dtype)
-        )
-
-    def forward(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        gates = torch.tanh(self.proj(F.silu(condition)).float())
-        attention_gate, mlp_gate = gates.chunk(2, dim=-1)
-        return attention_gate, mlp_gate
-
-
-class TransformerBlock(nn.Module):
-    """One layer: parallel attention and feed-forward, both gated, then sandwich-normed."""
-
-    def __init__(self, config: ModelConfig, dtype: torch.dtype, fp8: bool) -> None:
-        super().__init__()
-        size, eps = config.hidden_size, config.layernorm_epsilon
-        self.kernels = Kernels()
-        self.ada_modulate_layer = _Modulation(config, dtype)
-        self.self_attention = ParallelAttention(config, dtype, fp8)
-        self.self_attn_post_norm = LayerNorm1p(size, eps, torch.float32)
-        self.mlp = FeedForward(config, dtype, fp8)
-        self.mlp_post_norm = LayerNorm1p(size, eps, torch.float32)
-
-    def forward(
-        self,
-        index: int,
-        x: Tensor,
-        condition: Tensor,
-        captions: _SeenCaptions | KnownCaptions,
-        rotary: tuple[Tensor, Tensor],
-        attend: Attend,
-    ) -> Tensor:
-        """(N, S, D) -> (N, S, D); arguments as in :meth:`VideoDiT.forward`."""
-        q, k, v, qx = self.self_attention.project(x, rotary)
-        own = attend(index, q, k, v)
-        seen = captions.attend(index, self.self_attention, qx)
-        return self.finish(x, own.flatten(2), seen.flatten(2), condition)
-
-    def finish(self, x: Tensor, own: Tensor, seen: Tensor, condition: Tensor) -> Tensor:
-        """Everything after the attentions; ``own`` and ``seen`` are (N, S, D)."""
-        attention_gate, mlp_gate = self.ada_modulate_layer(condition)
-        x, normed = self.kernels.add_gated_and_norm(
-            x,
-            self.self_attention.join(own, seen),
-            attention_gate,
-            self.self_attn_post_norm,
-            self.mlp.layer_norm,
-            input_divisor(self.mlp.linear_fc1),
-        )
-        return self.kernels.add_gated(x, self.mlp(normed), mlp_gate, self.mlp_post_norm)
+def _by_parts(apply: Callable[[Tensor], Tensor], source: Tensor, parts: Sequence[Part]) -> Tensor:
+    """``apply`` to each part of (N, S, ...), the results put together again."""
+    if len(parts) == 1:
+        return apply(source)
+    results = [apply(source[part.rows]) for part in parts[:1]]
+    whole = results[0].new_empty((*source.shape[:2], *results[0].shape[2:]))
+    whole[parts[0].rows] = results.pop()
+    for part in parts[1:]:
+        whole[part.rows] = apply(source[part.rows])
+    return whole

@@ -14,7 +14,7 @@ from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
 
 _EPS = 1e-5
-_TILES_AT_ONCE = 8
+TILES_AT_ONCE = 8
 """Enough to fill a large GPU; each takes about 60 MB while it is decoded."""
 
 _UNPATCH_CHANNELS = 4
@@ -32,6 +32,7 @@ class ViTVAE(nn.Module):
         self.config = config
         self.encoder = ViTEncoder(config)
         self.decoder = ViTDecoder(config)
+        self.tiles_at_once = TILES_AT_ONCE
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
         """Use other kernels; for inference."""
@@ -64,6 +65,7 @@ class ViTVAE(nn.Module):
                 blend=int(tile.size // config.patch_size * tile.overlap),
                 scale=(1, config.patch_size),
                 against_blended=True,
+                at_once=self.tiles_at_once,
             )
             for part in video.split(tile.frames, dim=2)
         ]
@@ -91,6 +93,7 @@ class ViTVAE(nn.Module):
                 blend=int(tile.size * tile.overlap),
                 scale=(config.patch_size, 1),
                 against_blended=False,
+                at_once=self.tiles_at_once,
             )
             pieces.append(decoded.unflatten(0, rows.shape[:2]).transpose(1, 2).flatten(2, 3))
         return torch.cat(pieces, dim=2)
@@ -109,6 +112,7 @@ def _tiled(
     blend: int,
     scale: tuple[int, int],
     against_blended: bool,
+    at_once: int,
 ) -> Tensor:
     """``apply`` to overlapping squares of ``x`` and blend the results linearly.
 
@@ -119,6 +123,7 @@ def _tiled(
         scale: result size over input size, as a fraction.
         against_blended: whether a piece is blended with its neighbour as blended already
             (the release's encoder) or as it came out (its decoder).
+        at_once: how many squares ``apply`` is given together.
     """
     kept = stride * scale[0] // scale[1]
     height, width = x.shape[3] * scale[0] // scale[1], x.shape[4] * scale[0] // scale[1]
@@ -130,7 +135,7 @@ def _tiled(
         for top in range(0, x.shape[3], stride)
         for left in lefts
     ]
-    results = _in_batches(apply, crops)
+    results = _in_batches(apply, crops, at_once)
     for first in range(0, len(results), len(lefts)):
         raw = results[first : first + len(lefts)]
         row: list[Tensor] = []
@@ -146,16 +151,18 @@ def _tiled(
     return torch.cat(rows, dim=3)[..., :height, :width]
 
 
-def _in_batches(apply: Callable[[Tensor], Tensor], inputs: list[Tensor]) -> list[Tensor]:
+def _in_batches(
+    apply: Callable[[Tensor], Tensor], inputs: list[Tensor], at_once: int
+) -> list[Tensor]:
     """``apply`` to each of the inputs (N, ...), to those of one shape together."""
     results: dict[int, Tensor] = {}
     by_shape: dict[torch.Size, list[int]] = {}
     for index, x in enumerate(inputs):
         by_shape.setdefault(x.shape, []).append(index)
     for shape, indices in by_shape.items():
-        at_once = max(1, _TILES_AT_ONCE // shape[0])
-        for first in range(0, len(indices), at_once):
-            some = indices[first : first + at_once]
+        count = max(1, at_once // shape[0])
+        for first in range(0, len(indices), count):
+            some = indices[first : first + count]
             outputs = apply(torch.cat([inputs[i] for i in some])).split(shape[0])
             results.update(zip(some, outputs, strict=True))
     return [results[index] for index in range(len(inputs))]

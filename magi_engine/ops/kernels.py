@@ -39,6 +39,7 @@ class Kernels:
         norm: LayerNorm1p,
         rotary: tuple[Tensor, Tensor] | None,
         scale: Tensor | None = None,
+        into: Tensor | None = None,
     ) -> Tensor:
         """Norm of every head, then rotation.
 
@@ -46,6 +47,7 @@ class Kernels:
             x: (N, S, heads, head_dim), any strides but the last.
             rotary: cosines and sines (S, angles), see :func:`apply_rotary`.
             scale: float32 scalar that x is multiplied by first.
+            into: contiguous memory for the result.
 
         Returns:
             The shape of x, contiguous, in its dtype.
@@ -54,10 +56,12 @@ class Kernels:
         x = norm(x if scale is None else x * scale)
         if rotary is not None:
             x = apply_rotary(x, *rotary)
-        return x.to(given)
+        return x.to(given) if into is None else into.copy_(x)
 
-    def scaled(self, x: Tensor, scale: Tensor | None) -> Tensor:
-        """``x * scale`` in the dtype of x; ``scale`` is a float32 scalar."""
+    def scaled(self, x: Tensor, scale: Tensor | None, into: Tensor | None = None) -> Tensor:
+        """``x * scale`` in the dtype of x; ``scale`` is a float32 scalar, ``into`` as above."""
+        if into is not None:
+            return into.copy_(x) if scale is None else torch.mul(x, scale, out=into)
         return x if scale is None else (x * scale).to(x.dtype)
 
     def join(self, own: Tensor, caption: Tensor, divisor: Tensor | None = None) -> Tensor:
@@ -74,15 +78,24 @@ class Kernels:
         gate, value = x.chunk(2, dim=-1)
         return _quantised(F.silu(gate) * value, divisor)
 
-    def add_gated(self, x: Tensor, update: Tensor, gate: Tensor, norm: LayerNorm1p) -> Tensor:
+    def add_gated(
+        self,
+        x: Tensor,
+        update: Tensor,
+        gate: Tensor,
+        norm: LayerNorm1p,
+        into: Tensor | None = None,
+    ) -> Tensor:
         """``x + norm(update * gate)`` in float32, in the dtype of x.
 
         Args:
             x, update: (N, S, D).
             gate: (N, R, D) float32, for R equal parts of S.
+            into: contiguous memory for the result, perhaps that of x.
         """
         by_part = update.float().unflatten(1, (gate.shape[1], -1)) * gate[:, :, None]
-        return (x.float() + norm(by_part.flatten(1, 2))).to(x.dtype)
+        added = x.float() + norm(by_part.flatten(1, 2))
+        return added.to(x.dtype) if into is None else into.copy_(added)
 
     def add_gated_and_norm(
         self,

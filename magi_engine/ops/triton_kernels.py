@@ -219,11 +219,12 @@ class TritonKernels(Kernels):
         norm: LayerNorm1p,
         rotary: tuple[Tensor, Tensor] | None,
         scale: Tensor | None = None,
+        into: Tensor | None = None,
     ) -> Tensor:
         videos, length, heads, width = x.shape
         if width & (width - 1) or x.stride(2) != width or x.stride(0) != length * x.stride(1):
-            return super().head_norm(x, norm, rotary, scale)
-        out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+            return super().head_norm(x, norm, rotary, scale, into)
+        out = torch.empty(x.shape, dtype=x.dtype, device=x.device) if into is None else into
         cos, sin = (x, x) if rotary is None else (part.contiguous() for part in rotary)
         half = 1 if rotary is None else cos.shape[-1]
         tokens = videos * length
@@ -254,8 +255,15 @@ class TritonKernels(Kernels):
     def silu_gate(self, x: Tensor, divisor: Tensor | None = None) -> Tensor:
         return _activation(x, divisor, gated=True)
 
-    def add_gated(self, x: Tensor, update: Tensor, gate: Tensor, norm: LayerNorm1p) -> Tensor:
-        return _add_gated(x, update, gate, norm)[0]
+    def add_gated(
+        self,
+        x: Tensor,
+        update: Tensor,
+        gate: Tensor,
+        norm: LayerNorm1p,
+        into: Tensor | None = None,
+    ) -> Tensor:
+        return _add_gated(x, update, gate, norm, into=into)[0]
 
     def add_gated_and_norm(
         self,
@@ -300,12 +308,13 @@ def _add_gated(
     norm: LayerNorm1p,
     then: nn.LayerNorm | None = None,
     divisor: Tensor | None = None,
+    into: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     x, update = x.contiguous(), update.contiguous()
     size, parts = x.shape[-1], gate.shape[1]
     if gate.stride(-1) != 1 or (gate.shape[0] > 1 and gate.stride(0) != parts * gate.stride(1)):
         gate = gate.contiguous()
-    out = torch.empty_like(x)
+    out = torch.empty_like(x) if into is None else into
     normed = torch.empty_like(x, dtype=x.dtype if divisor is None else E4M3) if then else out
     _add_gated_kernel[(x.numel() // size,)](
         x, update, gate, norm.weight, norm.bias, out,

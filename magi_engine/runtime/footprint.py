@@ -59,8 +59,8 @@ class DitWeights:
 
 
 _TIMESTEP_FEATURES = 256
-_ATTENTION_COPIES = 20
-"""Numbers per token and channel while queries and keys are normed and rotated in float32."""
+_LATENT_COPIES = 3
+"""The sampler's latents, those of the forward in a row, and as patches."""
 
 
 def _layer_bytes(model: ModelConfig, fp8: bool, itemsize: int) -> int:
@@ -78,31 +78,46 @@ def _layer_bytes(model: ModelConfig, fp8: bool, itemsize: int) -> int:
     return plain * itemsize + (in_fp32 + scales) * _FP32 + sum(products)
 
 
-def cache_bytes(model: ModelConfig, chunks: int, tokens: int, itemsize: int) -> int:
+def kept_bytes(model: ModelConfig, chunks: int, tokens: int, itemsize: int) -> int:
     """Keys and values of so many chunks, all layers."""
+    return model.num_layers * work_bytes(model, chunks, tokens, itemsize)
+
+
+def work_bytes(model: ModelConfig, chunks: int, tokens: int, itemsize: int) -> int:
+    """The same in one layer."""
     channels = model.num_query_groups * model.kv_channels
-    return 2 * model.num_layers * chunks * tokens * channels * itemsize
+    return 2 * chunks * tokens * channels * itemsize
 
 
 def dit_activation_bytes(
-    model: ModelConfig, chunks: int, tokens: int, itemsize: int, fp8: bool, fused: bool
+    model: ModelConfig,
+    tokens: int,
+    part_tokens: int,
+    itemsize: int,
+    fp8: bool,
+    fused: bool,
 ) -> int:
-    """The most a forward of so many chunks holds beside weights and cache.
+    """The most a forward holds beside weights, keys and values.
 
     Args:
+        tokens: of all its chunks.
+        part_tokens: how many of them are computed together.
         fp8: whether the model is quantised.
-        fused: whether quantising runs in kernels of its own, as on graphics cards.
+        fused: whether what stands between the products runs in kernels of its own, as on
+            graphics cards.
     """
     size, inner = model.hidden_size, model.ffn_hidden_size
     widened = 2 * inner if model.gated_linear_unit else inner
+    # Through a layer: the stream, the queries or what they saw, and the captions' queries.
+    through = 3 * size * itemsize
+    through += _LATENT_COPIES * model.in_channels * model.patch_size**2 * _FP32
     # The feed-forward: the stream and its norm, what comes out of the first product and of the
-    # activation; quantising makes three float32 copies where it is not fused. (Fused: one and
-    # the 8-bit numbers, which is within 1 % of what an H100 took for 4.5B at 720x720.)
-    copies = _FP32 + 1 if fused else 3 * _FP32
-    quantising = copies * inner if fp8 else 0
-    feed_forward = (2 * size + widened + inner) * itemsize + quantising
-    attention = _ATTENTION_COPIES * size * itemsize
-    return chunks * tokens * max(feed_forward, attention)
+    # activation (the first and last layer are never quantised). Where quantising is not fused
+    # with what precedes it, there are float32 copies.
+    working = (2 * size + widened + inner) * itemsize
+    if fp8 and not fused:
+        working += 2 * _FP32 * inner
+    return tokens * through + min(part_tokens, tokens) * working
 
 
 def vae_weight_bytes(vae: VaeConfig, itemsize: int) -> int:

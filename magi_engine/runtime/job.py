@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from magi_engine.config.vae import VaeConfig
 from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.control import ControlBox, JobCancelled
 from magi_engine.runtime.devices import choose_device, choose_dtype
@@ -30,9 +31,11 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
-from magi_engine.runtime.models import LoadedModel, ModelShelf
+from magi_engine.runtime.machine import look_around
+from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.pace import PaceMeter
+from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.preview import Previewer
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
@@ -40,7 +43,7 @@ from magi_engine.runtime.references import Reference, read_reference
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.speeds import Speeds, attention_weight
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
-from magi_engine.runtime.workload import Schedule
+from magi_engine.runtime.workload import Schedule, chunk_tokens
 from magi_engine.weights.layout import find_model
 
 if TYPE_CHECKING:
@@ -138,6 +141,7 @@ class Job:
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         model = self._shelf.model(found, device, dtype)
+        memory = self._plan_memory(model, config, plan)
         loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
@@ -152,9 +156,32 @@ class Job:
             attention_weight(device.type, config.engine_config.fp8_quant),
         )
         try:
-            yield from self._sample(model, config, plan, captions, prefix, pace)
+            yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
             self._note_speed(name, model, pace, load_s)
+
+    def _plan_memory(
+        self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
+    ) -> PlannedMemory:
+        """Arrange the model so that the video fits, and what to do if it does not after all."""
+        vae = VaeConfig.from_json(model.found.files.autoencoder / "config.json")
+        on_card = model.device.type == "cuda"
+        sizes = Sizes.of(
+            config,
+            vae,
+            Schedule(config, plan.num_chunks, plan.first_chunk),
+            chunk_tokens(config, vae),
+            model.dtype.itemsize,
+            on_card,
+        )
+        ways = list(placements(sizes))
+        if on_card:
+            facts = look_around(self._cache_dir, *self._shelf.held_bytes())
+            first = place(sizes, facts.vram_free_bytes, facts.ram_free_bytes)
+            ways = ways[ways.index(first) :]
+        memory = PlannedMemory(model, ways)
+        model.arrange(memory.placement)
+        return memory
 
     def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter, load_s: float) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
@@ -236,6 +263,7 @@ class Job:
         track: CaptionTrack,
         prefix: Tensor | None,
         pace: PaceMeter,
+        memory: PlannedMemory,
     ) -> Events:
         from magi_engine.sampling.noise import SeededNoise
         from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
@@ -250,7 +278,7 @@ class Job:
             settings.chunk_width * model.frames_per_latent,
             self._stopwatch,
         )
-        steps = Sampler(model.dit, settings).sample(
+        steps = Sampler(model.dit, settings, memory=memory).sample(
             height=self._request.height // model.pixels_per_latent,
             width=self._request.width // model.pixels_per_latent,
             captions=track,
@@ -274,7 +302,7 @@ class Job:
                 else:
                     yield DecodingStarted(event.index - plan.first_chunk)
                     started = time.monotonic()
-                    ready = self._chunk_ready(model, event, plan, prefix)
+                    ready = self._chunk_ready(model, event, plan, prefix, memory)
                     took_s = time.monotonic() - started
                     pace.chunk_done(event.latents.shape[2], took_s)
                     meter.chunk_done(len(ready.frames), took_s)
@@ -283,11 +311,16 @@ class Job:
                 yield from self._apply_prompt_changes(model, track, plan)
 
     def _chunk_ready(
-        self, model: LoadedModel, done: ChunkDone, plan: LengthPlan, prefix: Tensor | None
+        self,
+        model: LoadedModel,
+        done: ChunkDone,
+        plan: LengthPlan,
+        prefix: Tensor | None,
+        memory: PlannedMemory,
     ) -> ChunkReady:
         """Decode a chunk and put it into the file."""
         latents = self._of_result(done.index, done.latents, plan, prefix)
-        frames = model.decode(latents)
+        frames = memory.run(lambda: model.decode(latents))
         if self._previewer is not None:
             self._previewer.learn(latents, frames)
         first = self._output.frames

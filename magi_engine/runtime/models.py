@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import gc
+import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,9 @@ from magi_engine.ops.backends import attention_for, kernels_for
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.machine import processor_name
 from magi_engine.runtime.memory import free_bytes, require_room
+from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.preview import Previewer
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
 from magi_engine.weights.embeddings import EmbeddingCache
@@ -35,6 +39,8 @@ from magi_engine.weights.text_placement import (
     TextPlacement,
     choose_text_placement,
 )
+
+logger = logging.getLogger(__name__)
 
 _REMEMBERED_PROMPTS = 64
 
@@ -156,6 +162,7 @@ class LoadedModel:
             model_config.caption_max_length,
             None if cache_dir is None else cache_dir / "embeddings",
         )
+        self.placement = Placement(0, 0)
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
         self._special_tokens: SpecialTokens | None = None
@@ -186,6 +193,19 @@ class LoadedModel:
         assert self._vae is not None
         return self._vae
 
+    def arrange(self, placement: Placement) -> None:
+        """Use memory as ``placement`` says; what is loaded moves, what is not will load so.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: there is no room for it. Another may be tried.
+        """
+        self.placement = placement
+        if self._dit is not None:
+            self._dit.part_tokens = placement.part_tokens
+            self._dit.settle(self.device, placement.streamed_layers)
+        if self._vae is not None:
+            self._vae.tiles_at_once = placement.tiles_at_once
+
     def load_dit(self) -> None:
         """Load the transformer.
 
@@ -197,10 +217,15 @@ class LoadedModel:
         model_config = dataclasses.replace(config.model_config, params_dtype=str(self.dtype))
         with torch.device("meta"):
             dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
-        require_room(dit, "The model", self.device)
-        load_weights(dit, self.found.files.transformer, device=self.device)
-        self._dit = dit.eval().requires_grad_(False)
-        self._dit.speed_up(self._kernels, self.attention)
+        # Layers that wait in the host's memory go there directly.
+        streams = bool(self.placement.streamed_layers)
+        device = torch.device("cpu") if streams else self.device
+        require_room(dit, "The model", device)
+        load_weights(dit, self.found.files.transformer, device=device)
+        dit.eval().requires_grad_(False)
+        dit.speed_up(self._kernels, self.attention)
+        self._dit = dit
+        self.arrange(self.placement)
 
     def load_vae(self) -> None:
         """Load the autoencoder; errors as of :meth:`load_dit`."""
@@ -210,8 +235,11 @@ class LoadedModel:
             vae = ViTVAE(vae_config)
         require_room(vae, "The autoencoder", self.device)
         load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
-        self._vae = vae.eval().requires_grad_(False)
-        self._vae.speed_up(self._kernels, self.attention)
+        vae.eval().requires_grad_(False)
+        vae.speed_up(self._kernels, self.attention)
+        vae.encoder.to(self._encoder_home)
+        self._vae = vae
+        self.arrange(self.placement)
 
     @functools.cached_property
     def attention(self) -> Attention:
@@ -241,7 +269,11 @@ class LoadedModel:
         """
         pixels = torch.from_numpy(frames).to(self.device).permute(3, 0, 1, 2)[None]
         video = (pixels.float() / 127.5 - 1).to(self.dtype)  # (1, 3, T, H, W)
-        return self.vae.encode(video, self._tile).float() * self._scale_factor
+        encoder = self.vae.encoder.to(self.device)
+        try:
+            return self.vae.encode(video, self._tile).float() * self._scale_factor
+        finally:
+            encoder.to(self._encoder_home)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
@@ -299,6 +331,11 @@ class LoadedModel:
         return self.found.config.runtime_config.temporal_downsample_factor
 
     @property
+    def _encoder_home(self) -> torch.device:
+        """Where the encoder waits: it works once per video, if at all."""
+        return torch.device("cpu") if self.device.type == "cuda" else self.device
+
+    @property
     def _tile(self) -> Tile:
         # The model's own rate, whatever the video's is: the tile is what the autoencoder suits.
         return Tile.released(self.found.config.runtime_config.fps)
@@ -306,6 +343,42 @@ class LoadedModel:
     @property
     def _scale_factor(self) -> float:
         return self.found.config.runtime_config.scale_factor
+
+
+class PlannedMemory(Memory):
+    """A run of ``model`` that goes from one placement to the next when memory runs out.
+
+    Args:
+        placements: ways that are left, the fastest first; the model is arranged for the first.
+    """
+
+    def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
+        self._model = model
+        self._left = list(placements)
+
+    @property
+    def placement(self) -> Placement:
+        """The way in use."""
+        return self._left[0]
+
+    @property
+    def cache_on_host(self) -> bool:
+        """See :class:`Memory`."""
+        return self.placement.cache_on_host
+
+    def step_down(self) -> bool:
+        """See :class:`Memory`."""
+        while len(self._left) > 1:
+            del self._left[0]
+            logger.warning("too little memory: going on with %s", self.placement)
+            if self._model.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                self._model.arrange(self.placement)
+            except (torch.OutOfMemoryError, MemoryError):
+                continue
+            return True
+        return False
 
 
 class ModelShelf:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.runtime.footprint import (
     DitWeights,
-    cache_bytes,
     dit_activation_bytes,
+    kept_bytes,
     vae_activation_bytes,
     vae_weight_bytes,
     video_bytes,
+    work_bytes,
 )
 from magi_engine.runtime.workload import Schedule, tile_grid
 
@@ -20,26 +23,40 @@ _PROCESS_BYTES = 700_000_000
 """Python with PyTorch, nothing loaded."""
 _CUDA_PROCESS_BYTES = 2_000_000_000
 """The same with the libraries of a graphics card."""
+_CUDA_LIBRARY_BYTES = 150_000_000
+"""What these libraries take of its memory for themselves."""
 
 _TILES_AT_ONCE = 8
 """What the autoencoder takes together."""
+PART_TOKENS = 8192
+"""What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
+_SMALL_PART, _SMALLEST_PART = 4096, 2048
+_SLOTS = 2
+"""Streamed layers that are on the card at once."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a request makes of a model, in bytes.
+    """What a request makes of a model.
 
     Attributes:
-        dit, vae: weights.
-        cache: keys and values.
-        denoising, decoding: the most that one of these holds beside all that; never both at once.
+        config, vae: the models.
+        tokens: of a chunk.
+        itemsize: bytes of a number.
+        forward, kept, work: chunks that are computed together, kept clean, and seen by a layer.
+        tiles: pieces of a picture.
+        on_card: whether a graphics card computes.
     """
 
-    dit: DitWeights
-    vae: int
-    cache: int
-    denoising: int
-    decoding: int
+    config: MagiConfig
+    vae: VaeConfig
+    tokens: int
+    itemsize: int
+    forward: int
+    kept: int
+    work: int
+    tiles: int
+    on_card: bool
 
     @classmethod
     def of(
@@ -52,25 +69,53 @@ class Sizes:
         on_card: bool,
     ) -> Sizes:
         """Of a job whose numbers have ``itemsize`` bytes, with ``tokens`` in a chunk."""
-        model, fp8 = config.model_config, config.engine_config.fp8_quant
-        chunks = schedule.widest_forward()
         runtime = config.runtime_config
-        tile = Tile.released(runtime.fps)
-        grid = tile_grid(vae, tile, runtime.video_size_h, runtime.video_size_w)
-        tiles = min(_TILES_AT_ONCE, len(grid))
+        cache = schedule.cache_chunks()
+        grid = tile_grid(
+            vae, Tile.released(runtime.fps), runtime.video_size_h, runtime.video_size_w
+        )
+        forward = schedule.widest_forward()
         return cls(
-            DitWeights.of(model, fp8, itemsize),
-            vae_weight_bytes(vae, itemsize),
-            cache_bytes(model, schedule.cache_chunks(), tokens, itemsize),
-            dit_activation_bytes(model, chunks, tokens, itemsize, fp8, fused=on_card),
-            vae_activation_bytes(vae, tile, tiles, itemsize) + video_bytes(config),
+            config, vae, tokens, itemsize, forward, cache.kept, cache.work, len(grid), on_card
         )
 
     @property
-    def peak(self) -> int:
-        """All of it together, at its most."""
-        kept = self.dit.total + self.vae + self.cache
-        return kept + max(self.denoising, self.decoding)
+    def dit(self) -> DitWeights:
+        """The transformer's weights."""
+        fp8 = self.config.engine_config.fp8_quant
+        return DitWeights.of(self.config.model_config, fp8, self.itemsize)
+
+    @property
+    def vae_weights(self) -> int:
+        """Bytes of the autoencoder's weights."""
+        return vae_weight_bytes(self.vae, self.itemsize)
+
+    def kept_bytes(self) -> int:
+        """Keys and values of clean chunks."""
+        return kept_bytes(self.config.model_config, self.kept, self.tokens, self.itemsize)
+
+    def denoising_bytes(self, part_tokens: int) -> int:
+        """What a forward holds beside weights, keys and values."""
+        return dit_activation_bytes(
+            self.config.model_config,
+            self.forward * self.tokens,
+            part_tokens,
+            self.itemsize,
+            self.config.engine_config.fp8_quant,
+            fused=self.on_card,
+        )
+
+    def decoding_bytes(self, tiles: int) -> int:
+        """What decoding a chunk holds beside the weights."""
+        tile = Tile.released(self.config.runtime_config.fps)
+        at_once = min(tiles, self.tiles)
+        return vae_activation_bytes(self.vae, tile, at_once, self.itemsize) + video_bytes(
+            self.config
+        )
+
+    def work_bytes(self) -> int:
+        """Keys and values of one layer."""
+        return work_bytes(self.config.model_config, self.work, self.tokens, self.itemsize)
 
 
 @dataclass(frozen=True)
@@ -80,14 +125,87 @@ class Placement:
     Attributes:
         device_bytes: predicted peak in the device's memory; what the driver takes is not in it.
         host_bytes: the same of the host's memory. If the device is the CPU, all of it is here.
+        streamed_layers: layers of the transformer whose weights wait in the host's memory.
+        cache_on_host: whether keys and values of clean chunks do.
+        part_tokens: how many tokens the transformer computes together.
+        tiles_at_once: how many pieces of a picture the autoencoder decodes together.
     """
 
     device_bytes: int
     host_bytes: int
+    streamed_layers: tuple[int, ...] = ()
+    cache_on_host: bool = False
+    part_tokens: int = PART_TOKENS
+    tiles_at_once: int = _TILES_AT_ONCE
+
+    @property
+    def streams(self) -> bool:
+        """Whether anything comes from the host's memory again and again, which takes longer."""
+        return bool(self.streamed_layers) or self.cache_on_host
 
 
-def place(sizes: Sizes, on_card: bool) -> Placement:
-    """Everything on the device, which is a graphics card or the processor itself."""
-    if on_card:
-        return Placement(sizes.peak, _CUDA_PROCESS_BYTES)
-    return Placement(sizes.peak, sizes.peak + _PROCESS_BYTES)
+def place(
+    sizes: Sizes, device_free_bytes: int | None = None, host_free_bytes: int | None = None
+) -> Placement:
+    """The fastest way that fits; if none does, the one that takes least of the device.
+
+    Args:
+        device_free_bytes: room on the graphics card; None: as much as one likes.
+        host_free_bytes: the same in the machine's memory.
+    """
+    steps = list(placements(sizes))
+    for step in steps:
+        on_device = device_free_bytes is None or step.device_bytes <= device_free_bytes
+        on_host = host_free_bytes is None or step.host_bytes <= host_free_bytes
+        if on_device and on_host:
+            return step
+    # With too little of both, what is left to say is about the device.
+    possible = [s for s in steps if host_free_bytes is None or s.host_bytes <= host_free_bytes]
+    return (possible or steps[:1])[-1]
+
+
+def placements(sizes: Sizes) -> Iterator[Placement]:
+    """All ways to run a request, the fastest first; each takes less of the device than before."""
+    last: Placement | None = None
+    for step in _steps(sizes):
+        counted = _counted(sizes, step)
+        if last is None or counted.device_bytes < last.device_bytes:
+            yield counted
+            last = counted
+
+
+def _steps(sizes: Sizes) -> Iterator[Placement]:
+    everything = Placement(0, 0)
+    yield everything
+    if not sizes.on_card:
+        return
+    smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
+    yield smaller
+    on_host = dataclasses.replace(smaller, cache_on_host=sizes.kept > 0)
+    yield on_host
+    smallest = dataclasses.replace(on_host, part_tokens=_SMALLEST_PART, tiles_at_once=1)
+    count = sizes.config.model_config.num_layers
+    for share in (4, 2, 1):  # every fourth layer, every second, all
+        layers = tuple(range(0, count, share))
+        yield dataclasses.replace(on_host, streamed_layers=layers)
+        if share == 1:
+            yield dataclasses.replace(smallest, streamed_layers=layers)
+
+
+def _counted(sizes: Sizes, step: Placement) -> Placement:
+    """``step`` with the memory it takes."""
+    weights = sizes.dit
+    streamed = [weights.layers[index] for index in step.streamed_layers]
+    slots = sum(max(streamed[i::_SLOTS], default=0) for i in range(_SLOTS))
+    # The encoder leaves the card when it has done its work, which is before all the rest.
+    vae = sizes.vae_weights // 2 if sizes.on_card else sizes.vae_weights
+    kept = sizes.kept_bytes()
+    device = weights.total - sum(streamed) + slots + vae
+    device += sizes.work_bytes() * (2 if step.cache_on_host else 1)
+    device += 0 if step.cache_on_host else kept
+    device += max(sizes.denoising_bytes(step.part_tokens), sizes.decoding_bytes(step.tiles_at_once))
+    if not sizes.on_card:
+        return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
+    host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(streamed)
+    host += kept if step.cache_on_host else 0
+    return dataclasses.replace(step, device_bytes=device + _CUDA_LIBRARY_BYTES, host_bytes=host)

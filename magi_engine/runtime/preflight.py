@@ -175,14 +175,15 @@ def _measure(
     schedule = Schedule(config, plan.num_chunks, plan.first_chunk)
     tokens = chunk_tokens(config, vae)
     sizes = Sizes.of(config, vae, schedule, tokens, _ITEM_BYTES[dtype], on_card)
-    placement = place(sizes, on_card)
+    free = (facts.vram_free_bytes or 0) if on_card else None
+    placement = place(sizes, free, facts.ram_free_bytes)
 
     quantised = config.engine_config.fp8_quant
     fp8 = quantised and facts.fp8_in_hardware
     key = name, facts.device_name if on_card else facts.processor, dtype
     known = speeds.measured(*key, tokens)
     speed = known or guessed(
-        device, facts.device_name, facts.cores, fp8, sizes.dit.total + sizes.vae
+        device, facts.device_name, facts.cores, fp8, sizes.dit.total + sizes.vae_weights
     )
     times = _Times.of(
         schedule, config, vae, speed, attention_weight(device, quantised), tokens, plan

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from magi_engine.config.official import MagiConfig, ModelConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.sampling.times import schedule_times
-from magi_engine.sampling.window import HistoryRule, Stage, stages
+from magi_engine.sampling.window import CacheChunks, HistoryRule, Stage, stages
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,16 @@ class Schedule:
                 prefix = ()
                 yield Step(forwards, last and index == stage.length - 1)
 
-    def cache_chunks(self) -> int:
-        """Chunks whose keys and values are kept at once."""
+    def cache_chunks(self) -> CacheChunks:
+        """Chunks whose keys and values are there at once."""
         runtime = self._runtime
-        if runtime.noise2clean_kvrange:
-            deepest = max(*runtime.noise2clean_kvrange, runtime.clean_chunk_kvrange)
-            horizon = 2 * runtime.window_size + deepest
-            span = self._rule.span(list(itertools.islice(self._stages(), horizon)))
-        else:
-            span = self._num_chunks or 1
-        copy = 1 if runtime.cfg_number == 1 else 0
-        return max(span + copy, min(runtime.clean_chunk_kvrange, self._offset), 1)
+        return CacheChunks.of(
+            self._rule,
+            runtime.window_size,
+            self._num_chunks or (None if self._rule.noisy else 1),
+            self._offset,
+            copies=runtime.cfg_number == 1,
+        )
 
     def widest_forward(self) -> int:
         """The most chunks that go through the transformer together."""

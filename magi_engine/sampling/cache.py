@@ -1,4 +1,7 @@
-"""The rolling key/value cache: room for the window and the history it needs, never more."""
+"""The keys and values of a video's chunks: kept of those that are clean, and only while needed.
+
+Noisy chunks get new ones in every forward, so theirs live in one layer at a time.
+"""
 
 from __future__ import annotations
 
@@ -8,75 +11,165 @@ import torch
 from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
+from magi_engine.model.block import KeyRoom
 from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.copies import CopyLane, Mark, host_buffer
 
 
 class RollingCache:
-    """Keys (already rotated) and values of consecutive chunks, for all layers.
+    """Keys (already rotated) and values of consecutive chunks.
 
-    Chunk ``i`` lives at slot ``i - base``. Every forward writes the chunks it is given, so what
-    was noisy is overwritten until the clean read; :meth:`slide` drops chunks nobody will look
-    at again. Ranges of chunks are contiguous views, so attention copies nothing.
+    Clean chunks are kept for all layers: chunk ``i`` in place ``i % kept``, on the device or in
+    the host's memory. A layer that runs sees them in a *work* buffer, followed by the chunks of
+    the forward, so that every range of chunks is one view. From the host they come on a lane of
+    their own, those of the next layer while one computes.
 
     Args:
-        capacity: chunks the buffer holds.
+        kept: clean chunks that are needed at once.
+        work: chunks that a forward sees and computes together.
         chunk_tokens: tokens per chunk.
+        on_host: whether clean chunks are kept in the host's memory.
     """
 
     def __init__(
         self,
         config: ModelConfig,
-        capacity: int,
+        kept: int,
+        work: int,
         chunk_tokens: int,
         device: torch.device,
         dtype: torch.dtype,
+        on_host: bool = False,
     ) -> None:
-        shape = (
-            config.num_layers,
-            2,
-            capacity * chunk_tokens,
-            config.num_query_groups,
-            config.kv_channels,
-        )
-        self.buffer = torch.zeros(shape, device=device, dtype=dtype)
-        self.capacity = capacity
-        self.chunk_tokens = chunk_tokens
-        self.base = 0
+        self.kept, self.chunk_tokens = kept, chunk_tokens
+        self._layers = config.num_layers
+        self._device, self._dtype = device, dtype
+        self._heads = (config.num_query_groups, config.kv_channels)
+        self._work_tokens = work * chunk_tokens
+        self.on_host = on_host
+        kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
+        if on_host:
+            self._kept = host_buffer(kept_shape, dtype, device)
+        else:
+            self._kept = torch.empty(kept_shape, device=device, dtype=dtype)
+        self._make_work()
+        self._first = self._oldest = 0
 
-    def slide(self, base: int, kept_until: int) -> None:
-        """Make ``base`` the first chunk, keeping what is stored of chunks before ``kept_until``."""
-        tokens, shift = self.chunk_tokens, base - self.base
-        if shift <= 0:
+    def _make_work(self) -> None:
+        self._lane = CopyLane(self._device)
+        shape = (2, self._work_tokens, *self._heads)
+        self._work = [
+            torch.empty(shape, device=self._device, dtype=self._dtype)
+            for _ in range(1 + self.on_host)
+        ]
+        count = len(self._work)
+        self._fetched: list[int | None] = [None] * count  # the layer whose history is there
+        self._arrived: list[Mark] = [None] * count
+        self._saved: list[Mark] = [None] * count
+        self._used: list[Mark] = [None] * count
+
+    @property
+    def nbytes(self) -> int:
+        """What all this takes, wherever it is."""
+        return self._kept.nbytes + sum(work.nbytes for work in self._work)
+
+    def move_to_host(self) -> None:
+        """Keep clean chunks in the host's memory from now on; between forwards.
+
+        Raises:
+            MemoryError: it does not give that much.
+        """
+        if self.on_host:
             return
-        for chunk in range(base, kept_until):  # one at a time: source and target never overlap
-            source = (chunk - self.base) * tokens
-            target = source - shift * tokens
-            self.buffer[:, :, target : target + tokens].copy_(
-                self.buffer[:, :, source : source + tokens]
-            )
-        self.base = base
+        kept = host_buffer(tuple(self._kept.shape), self._dtype, self._device)
+        self._kept = kept.copy_(self._kept)
+        self.on_host = True
+        self._work = []
+        self._make_work()
 
-    def store(self, layer: int, chunk: int, k: Tensor, v: Tensor) -> None:
-        """Write consecutive chunks from ``chunk`` on; k, v are (tokens, groups, head_dim)."""
-        start = (chunk - self.base) * self.chunk_tokens
-        self.buffer[layer, 0, start : start + len(k)] = k
-        self.buffer[layer, 1, start : start + len(v)] = v
+    def begin(self, first: int, oldest: int) -> None:
+        """A forward of chunks from ``first`` on comes, which see clean ones from ``oldest`` on."""
+        self._first, self._oldest = first, oldest
+        self._fetched = [None] * len(self._work)
+
+    def room(self, layer: int, chunks: int) -> tuple[Tensor, Tensor]:
+        """Where k and v of the forward's chunks go in ``layer``: (1, tokens, groups, head_dim)."""
+        slot = layer % len(self._work)
+        self._lane.wait(self._saved[slot])
+        if self.on_host:
+            if self._fetched[slot] != layer:
+                self._fetch(layer)
+            if layer + 1 < self._layers:
+                self._fetch(layer + 1)
+        else:
+            for target, source in self._history(layer):
+                target.copy_(source)
+        k, v = self._span(layer, self._first, self._first + chunks)
+        return k[None], v[None]
+
+    def arrive(self, layer: int) -> None:
+        """What is computed from now on sees the history of ``layer``."""
+        self._lane.wait(self._arrived[layer % len(self._work)])
+
+    def keep(self, layer: int, chunk: int) -> None:
+        """Keep what ``layer`` has written of ``chunk``, which is clean."""
+        pairs = list(
+            zip(self._place(layer, chunk), self._span(layer, chunk, chunk + 1), strict=True)
+        )
+        if self.on_host:
+            slot = layer % len(self._work)
+            self._saved[slot] = self._lane.copy(pairs, after=self._lane.computed())
+            return
+        for target, source in pairs:
+            target.copy_(source)
 
     def read(self, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of chunks ``first .. last - 1``: views (1, tokens, groups, head_dim)."""
-        tokens = self.chunk_tokens
-        span = slice((first - self.base) * tokens, (last - self.base) * tokens)
-        return self.buffer[layer, 0, span][None], self.buffer[layer, 1, span][None]
+        """Keys and values of chunks ``first .. last - 1`` while ``layer`` runs: views
+        (1, tokens, groups, head_dim)."""
+        k, v = self._span(layer, first, last)
+        return k[None], v[None]
+
+    def release(self, layer: int) -> None:
+        """``layer`` has attended."""
+        self._used[layer % len(self._work)] = self._lane.computed() if self.on_host else None
+
+    def _fetch(self, layer: int) -> None:
+        slot = layer % len(self._work)
+        if self._oldest < self._first:
+            pairs = self._history(layer)
+            self._arrived[slot] = self._lane.copy(pairs, after=self._used[slot])
+        self._fetched[slot] = layer
+
+    def _history(self, layer: int) -> list[tuple[Tensor, Tensor]]:
+        """Pairs of tensors: where the forward sees a clean chunk, and where it is kept."""
+        return [
+            pair
+            for chunk in range(self._oldest, self._first)
+            for pair in zip(
+                self._span(layer, chunk, chunk + 1), self._place(layer, chunk), strict=True
+            )
+        ]
+
+    def _span(self, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
+        tokens, work = self.chunk_tokens, self._work[layer % len(self._work)]
+        span = slice((first - self._oldest) * tokens, (last - self._oldest) * tokens)
+        return work[0, span], work[1, span]
+
+    def _place(self, layer: int, chunk: int) -> tuple[Tensor, Tensor]:
+        tokens, place = self.chunk_tokens, chunk % self.kept
+        span = slice(place * tokens, (place + 1) * tokens)
+        return self._kept[layer, 0, span], self._kept[layer, 1, span]
 
 
-class WindowAttention:
-    """Self-attention of consecutive chunks over the cache; an ``Attend`` for one forward.
+class WindowAttention(KeyRoom):
+    """Self-attention of consecutive chunks and clean ones before them, for one forward.
 
     Args:
         cache: where keys and values go and come from.
         first: the first chunk of the forward.
         ranges: per chunk of the forward, the chunks [first, last) it attends to.
         attention: the kernel.
+        keeps_first: whether the first chunk is clean and later forwards will see it.
     """
 
     def __init__(
@@ -85,18 +178,33 @@ class WindowAttention:
         first: int,
         ranges: Sequence[tuple[int, int]],
         attention: Attention = attention,
+        keeps_first: bool = False,
     ) -> None:
         self.cache, self.first, self.ranges = cache, first, ranges
         self.attention = attention
+        self.keeps_first = keeps_first
+        cache.begin(first, min(first, *(oldest for oldest, _ in ranges)))
+
+    def room(self, layer: int) -> tuple[Tensor, Tensor]:
+        """See :class:`KeyRoom`."""
+        return self.cache.room(layer, len(self.ranges))
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        self.cache.store(layer, self.first, k[0], v[0])
-        queries = q.split(self.cache.chunk_tokens, dim=1)
-        outputs = [
-            self.attention(own, *self.cache.read(layer, first, last))
-            for own, (first, last) in zip(queries, self.ranges, strict=True)
-        ]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        """``k`` and ``v`` are in :meth:`room`. The result takes the place of ``q``."""
+        del k, v
+        cache = self.cache
+        cache.arrive(layer)
+        if self.keeps_first:
+            cache.keep(layer, self.first)
+        queries = q.split(cache.chunk_tokens, dim=1)
+        for own, (first, last) in zip(queries, self.ranges, strict=True):
+            seen = self.attention(own, *cache.read(layer, first, last))
+            if len(queries) == 1:
+                q = seen
+            else:
+                own.copy_(seen)
+        cache.release(layer)
+        return q
 
 
 def attend_alone(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

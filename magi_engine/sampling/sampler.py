@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,9 +11,19 @@ from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import InvalidRequestError
-from magi_engine.model.dit import CaptionKeys, KnownCaptions, VideoDiT
+from magi_engine.model.block import Attend, KeyRoom
+from magi_engine.model.captions import CaptionKeys, KnownCaptions
+from magi_engine.model.dit import VideoDiT
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
+from magi_engine.sampling.events import (
+    ChunkDone,
+    ChunkStep,
+    ForwardTrace,
+    Pass,
+    StepDone,
+)
 from magi_engine.sampling.guidance import GuidanceScales, combine
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.schedule import (
@@ -24,7 +32,7 @@ from magi_engine.sampling.schedule import (
     step_intervals,
     timestep_schedule,
 )
-from magi_engine.sampling.window import HistoryRule, Stage, stages
+from magi_engine.sampling.window import CacheChunks, HistoryRule, Stage, stages
 
 _NEARLY_CLEAN_HISTORY_WEIGHT = 0.7
 """Share of the velocity with history for a nearly clean chunk of a distilled model."""
@@ -72,45 +80,6 @@ class SamplerSettings:
         )
 
 
-@dataclass(frozen=True)
-class ChunkStep:
-    """Chunk ``index`` has ``step`` of the steps behind it."""
-
-    index: int
-    step: int
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """One denoising step of the whole window is done.
-
-    Attributes:
-        chunks: the window.
-        num_steps: steps each chunk needs in all.
-        latents: gives the window's current, still noisy latents (R, 16, chunk_width, h, w).
-        clean: gives the oldest chunk's latents (1, 16, T, h, w) as they would be if it went on
-            straight to the end; frames of a prefix are cut off as in :class:`ChunkDone`.
-    """
-
-    chunks: tuple[ChunkStep, ...]
-    num_steps: int
-    latents: Callable[[], Tensor]
-    clean: Callable[[], Tensor]
-
-
-@dataclass(frozen=True)
-class ChunkDone:
-    """A chunk is finished.
-
-    Attributes:
-        index: its number, prefix chunks counted.
-        latents: (1, 16, T, h, w) float32; frames of a prefix are cut off, except an image's.
-    """
-
-    index: int
-    latents: Tensor
-
-
 class Sampler:
     """Runs the transformer along the schedule.
 
@@ -118,6 +87,7 @@ class Sampler:
         model: the transformer, on its device.
         settings: see :class:`SamplerSettings`.
         on_forward: called before each forward of the transformer; for tracing.
+        memory: what to do about memory; by default everything is on the device.
     """
 
     def __init__(
@@ -125,10 +95,12 @@ class Sampler:
         model: VideoDiT,
         settings: SamplerSettings,
         on_forward: Callable[[ForwardTrace], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.model = model
         self.settings = settings
         self.on_forward = on_forward
+        self.memory = memory or Memory()
 
     def sample(
         self,
@@ -161,37 +133,6 @@ class Sampler:
             yield event
 
 
-class Pass(enum.Enum):
-    """What a forward of the transformer is given. A distilled model only has ``TEXT``."""
-
-    TEXT = "history and caption"
-    HISTORY = "history"
-    ALONE = "neither"
-
-
-@dataclass(frozen=True)
-class ForwardTrace:
-    """What one forward of the transformer is about, in chunks.
-
-    Attributes:
-        kind: which of the passes of a step it is.
-        timesteps: one per chunk, the nearly clean copy left out.
-        first: first chunk of the forward.
-        ranges: chunks [from, to) each chunk attends to.
-        rereads_clean, nearly_clean, fills_prefix: the flags of the spec's traces.
-        interval: relative step length.
-    """
-
-    kind: Pass
-    timesteps: tuple[float, ...]
-    first: int
-    ranges: tuple[tuple[int, int], ...]
-    rereads_clean: bool
-    nearly_clean: bool
-    fills_prefix: bool
-    interval: float
-
-
 class _Run:
     """The state of one video in the making."""
 
@@ -207,6 +148,7 @@ class _Run:
     ) -> None:
         settings, model = sampler.settings, sampler.model
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
+        self.memory = sampler.memory
         self.captions, self.noise, self.num_chunks = captions, noise, num_chunks
         self.device = model.device
         self.prefix = None if prefix is None else prefix.to(self.device, torch.float32)
@@ -243,29 +185,30 @@ class _Run:
 
     def _make_cache(self) -> RollingCache:
         s = self.settings
-        if s.noise2clean_kvrange:
-            # After the window has filled and the history is as deep as it gets, nothing changes.
-            horizon = 2 * s.window_size + max(*s.noise2clean_kvrange, s.clean_chunk_kvrange)
-            span = self.rule.span(list(itertools.islice(self._stages(), horizon)))
-        elif self.num_chunks is not None:
-            span = self.num_chunks
-        else:
+        if self.num_chunks is None and not s.noise2clean_kvrange:
             raise InvalidRequestError(
                 "A video without end cannot look back to its beginning.",
                 "Give a number of chunks, or limit the KV range.",
             )
-        copy = 1 if s.cfg_number == 1 else 0  # the nearly clean copy stands behind the window
+        chunks = CacheChunks.of(
+            self.rule, s.window_size, self.num_chunks, self.offset, copies=s.cfg_number == 1
+        )
         tokens = s.chunk_width * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
-        # Reading the prefix needs room for what its chunks see.
-        span = max(span + copy, min(s.clean_chunk_kvrange, self.offset), 1)
-        return RollingCache(self.model.config, span, tokens, self.device, self.model.dtype)
+        return RollingCache(
+            self.model.config,
+            chunks.kept,
+            chunks.work,
+            tokens,
+            self.device,
+            self.model.dtype,
+            self.memory.cache_on_host,
+        )
 
     def events(self) -> Iterator[StepDone | ChunkDone]:
         # 1. Whole chunks of the prefix only fill the cache.
         self._read_prefix()
         for stage in self._stages():
-            # 2. The window moves on: forget old history, let a new chunk in.
-            self.cache.slide(self.rule.oldest_needed(stage), kept_until=stage.first)
+            # 2. The window moves on: let a new chunk in.
             self._enter(stage)
             for index in range(stage.length):
                 # 3. One step of every chunk in the window.
@@ -290,20 +233,19 @@ class _Run:
         needed = self.rule.oldest_needed(next(self._stages()))
         looks_back = self.settings.clean_chunk_kvrange > 1
         for chunk in range(0 if looks_back else needed, self.offset):
-            self.cache.slide(min(needed, self.rule.first_seen_clean(chunk)), kept_until=chunk)
             assert self.prefix is not None
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
             ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]
             time = torch.tensor([[self.settings.clean_t]])
             kind = Pass.HISTORY if self.settings.cfg_number == 3 else Pass.TEXT
             self._trace(kind, time, chunk, ranges, fills_prefix=True)
-            self.model(
+            self._compute(
                 clean,
                 time,
-                self._captions([None]),
-                chunk_positions=[chunk],
-                attend=WindowAttention(self.cache, chunk, ranges, self.model.attention),
-                condition=self._condition(time, self.settings.cfg_number == 3, 1.0),
+                [None],
+                [chunk],
+                lambda chunk=chunk, ranges=ranges: self._window_attention(chunk, ranges, True),
+                self._condition(time, self.settings.cfg_number == 3, 1.0),
             )
 
     def _enter(self, stage: Stage) -> None:
@@ -369,13 +311,13 @@ class _Run:
         chunks = range(window.first + window.reread, window.last)
         ranges = [(c, c + 1) for c in chunks]
         self._trace(Pass.ALONE, times[None], chunks[0], ranges, interval=interval)
-        return self.model(
+        return self._compute(
             torch.cat([self.latents[c] for c in chunks]),
             times[:, None],
-            self._captions([None] * len(chunks)),
-            chunk_positions=[0],
-            attend=attend_alone,
-            condition=self._condition(times[:, None], True, interval),
+            [None] * len(chunks),
+            [0],
+            lambda: attend_alone,
+            self._condition(times[:, None], True, interval),
         )
 
     def _distilled(self, window: _Window, interval: float) -> Tensor:
@@ -415,16 +357,50 @@ class _Run:
             times = torch.cat([times, times[:, oldest : oldest + 1]], dim=1)
             ranges.append((window.last, window.last + 1))
             captions.append(captions[oldest])
-        velocity = self.model(
+        velocity = self._compute(
             torch.cat([self.latents[c] for c in chunks], dim=2),
             times,
-            self._captions(captions),
-            chunk_positions=positions,
-            attend=WindowAttention(self.cache, window.first, ranges, self.model.attention),
-            condition=self._condition(times, unconditional, interval),
+            captions,
+            positions,
+            lambda: self._window_attention(window.first, ranges, window.reread),
+            self._condition(times, unconditional, interval),
         )
         by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
         return by_chunk[int(window.reread) :]
+
+    def _window_attention(
+        self, first: int, ranges: list[tuple[int, int]], keeps_first: bool
+    ) -> WindowAttention:
+        return WindowAttention(self.cache, first, ranges, self.model.attention, keeps_first)
+
+    def _compute(
+        self,
+        latents: Tensor,
+        times: Tensor,
+        captions: list[CaptionKeys | None],
+        positions: list[int],
+        attend: Callable[[], Attend | KeyRoom],
+        condition: Tensor,
+    ) -> Tensor:
+        """A forward of the transformer; once more with less memory if there is too little.
+
+        Nothing but keys and values of clean chunks has changed by then, and those come out the
+        same again.
+        """
+
+        def forward() -> Tensor:
+            if self.memory.cache_on_host:
+                self.cache.move_to_host()
+            return self.model(
+                latents,
+                times,
+                self._captions(captions),
+                chunk_positions=positions,
+                attend=attend(),
+                condition=condition,
+            )
+
+        return self.memory.run(forward)
 
     def _keys_of(self, caption: Tensor | None) -> CaptionKeys | None:
         """A caption's keys; those of the chunk before, if it had the same one."""

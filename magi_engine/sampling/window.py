@@ -7,7 +7,8 @@ chunk enters at pure noise and the oldest one leaves finished, so a chunk goes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -92,6 +93,42 @@ class HistoryRule:
         next_clean = stage.first - 1 if stage.rereads_clean else stage.first
         return min(*seen, self.first_seen_clean(next_clean))
 
-    def span(self, some_stages: Sequence[Stage]) -> int:
-        """The most chunks that have to be at hand at once in any of these stages."""
-        return max(stage.last - self.oldest_needed(stage) for stage in some_stages)
+
+@dataclass(frozen=True)
+class CacheChunks:
+    """How many chunks' keys and values a video needs at once.
+
+    Attributes:
+        kept: clean ones, through all layers.
+        work: all that a forward computes or sees, one layer at a time.
+    """
+
+    kept: int
+    work: int
+
+    @classmethod
+    def of(
+        cls,
+        rule: HistoryRule,
+        window_size: int,
+        num_chunks: int | None,
+        offset: int,
+        copies: bool,
+    ) -> CacheChunks:
+        """Of a video with whole clean chunks up to ``offset``.
+
+        Args:
+            num_chunks: as of :func:`stages`; not None if the rule looks back without limit.
+            copies: whether a nearly clean copy of the oldest chunk may stand behind the window.
+        """
+        ahead = stages(num_chunks, rule.num_steps, window_size, offset)
+        if rule.noisy:
+            # After the window has filled and the history is as deep as it gets, nothing changes.
+            ahead = itertools.islice(ahead, 2 * window_size + max(*rule.noisy, rule.clean))
+        reaches = [(stage, rule.oldest_needed(stage)) for stage in ahead]
+        # Reading the prefix needs room for what its chunks see.
+        prefix = min(rule.clean, offset)
+        return cls(
+            kept=max(prefix, *(stage.first - oldest for stage, oldest in reaches)),
+            work=max(prefix, 1, *(stage.last - oldest + copies for stage, oldest in reaches)),
+        )

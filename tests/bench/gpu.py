@@ -253,7 +253,7 @@ class Bench:
         self.dit.speed_up(kernels, self.attention)
 
     def _forward_of(self, pixels: int) -> Callable[[], Tensor]:
-        from magi_engine.model.dit import CaptionKeys, KnownCaptions
+        from magi_engine.model.captions import CaptionKeys, KnownCaptions
         from magi_engine.sampling.cache import RollingCache, WindowAttention
 
         side = pixels // 8 // self.scale // 2 * 2
@@ -261,7 +261,7 @@ class Bench:
         times = torch.full((1, 1), 0.3, device=self.device)
         embedding = torch.randn(_CAPTION_TOKENS, self.config.caption_channels, device=self.device)
         tokens = 6 * side * side // 4
-        cache = RollingCache(self.config, 1, tokens, self.device, self.dit.dtype)
+        cache = RollingCache(self.config, 0, 1, tokens, self.device, self.dit.dtype)
         with torch.inference_mode():
             keys = CaptionKeys(self.dit, embedding)
 

@@ -10,7 +10,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.model.dit import CaptionBatch, VideoDiT
+from magi_engine.model.captions import CaptionBatch
+from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import attention
 from magi_engine.weights.checkpoint import load_weights
 
@@ -235,7 +236,9 @@ def test_patches_are_the_convolution_of_the_checkpoint(make_dit) -> None:
     model = make_dit()
     latents, _, _ = inputs(videos=2, chunks=1)
     expected = model.x_embedder(latents).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(model._patchify(latents), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        model._embed(model._patches(latents)), expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_gradients_reach_every_parameter(make_dit) -> None:

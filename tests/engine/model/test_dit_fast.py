@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from magi_engine.model.dit import CaptionBatch, CaptionKeys, KnownCaptions, VideoDiT
+from magi_engine.model.captions import CaptionBatch, CaptionKeys, KnownCaptions
+from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import attention
 from magi_engine.ops.kernels import Kernels
 

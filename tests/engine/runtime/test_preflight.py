@@ -64,8 +64,15 @@ def estimated(tmp_path: Path, facts: MachineFacts = CARD, **changes: object) -> 
     return estimate(request(**changes), facts, cache_dir=tmp_path)
 
 
+def with_vram(gigabytes: int) -> MachineFacts:
+    return dataclasses.replace(
+        CARD, vram_total_bytes=gigabytes * GB, vram_free_bytes=gigabytes * GB
+    )
+
+
 def test_more_takes_more(tmp_path: Path) -> None:
-    usual = estimated(tmp_path)
+    card = with_vram(200)  # everything stays on it
+    usual = estimated(tmp_path, card)
     assert usual.vram_bytes
     assert usual.seconds
     assert usual.first_chunk_s
@@ -75,19 +82,17 @@ def test_more_takes_more(tmp_path: Path) -> None:
         {"model": "4.5B-distill"},
         {"model": "24B-distill-fp8"},
     ):
-        larger = estimated(tmp_path, CARD, **more)
+        larger = estimated(tmp_path, card, **more)
         assert larger.vram_bytes
         assert larger.seconds
         assert larger.first_chunk_s
         assert larger.vram_bytes > usual.vram_bytes
         assert larger.seconds > usual.seconds
         assert larger.first_chunk_s > usual.first_chunk_s
-    narrow = estimated(tmp_path, sampling=with_window(1))
-    assert narrow.vram_bytes
+    narrow = estimated(tmp_path, card, sampling=with_window(1))
     assert narrow.first_chunk_s
-    assert narrow.vram_bytes < usual.vram_bytes
     assert narrow.first_chunk_s < usual.first_chunk_s
-    more_steps = estimated(tmp_path, sampling=with_window(4, 32))
+    more_steps = estimated(tmp_path, card, sampling=with_window(4, 32))
     assert more_steps.vram_bytes == usual.vram_bytes
     assert more_steps.seconds
     assert more_steps.seconds > 1.5 * usual.seconds
@@ -123,8 +128,8 @@ def test_advice_is_worth_following(entry, facts: MachineFacts, tmp_path: Path) -
         assert estimate(advice.applied(asked), facts, cache_dir=tmp_path).fits
 
 
-def test_what_a_24_gb_card_is_told(tmp_path: Path) -> None:
-    found = estimated(tmp_path, width=1280)
+def test_what_a_4_gb_card_is_told(tmp_path: Path) -> None:
+    found = estimated(tmp_path, with_vram(4), width=1280)
     assert found.shortage is Shortage.VRAM
     assert "GB" in found.problem
     kinds = [advice.kind for advice in found.advice]
@@ -133,6 +138,15 @@ def test_what_a_24_gb_card_is_told(tmp_path: Path) -> None:
     assert smaller.width
     assert smaller.height
     assert smaller.width / smaller.height == pytest.approx(1280 / 720, rel=0.1)
+
+
+def test_a_model_larger_than_the_card_is_streamed(tmp_path: Path) -> None:
+    found = estimated(tmp_path, with_vram(23), model="24B-distill-fp8")
+    assert found.fits
+    assert found.placement.streamed_layers
+    assert found.placement.streams
+    assert found.vram_bytes == found.placement.device_bytes <= 23 * GB
+    assert found.ram_bytes > estimated(tmp_path, with_vram(200), model="24B-distill-fp8").ram_bytes
 
 
 def test_a_full_disk_asks_for_a_shorter_video(

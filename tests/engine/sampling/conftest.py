@@ -12,6 +12,7 @@ from torch import Tensor
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import NoiseSource, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import (
@@ -76,8 +77,9 @@ class Toy:
         noise: NoiseSource | None = None,
         prefix_frames: int = 0,
         on_forward: Callable[[ForwardTrace], None] | None = None,
+        memory: Memory | None = None,
     ) -> Iterator[StepDone | ChunkDone]:
-        return Sampler(self.model, settings, on_forward).sample(
+        return Sampler(self.model, settings, on_forward, memory).sample(
             height=HEIGHT,
             width=WIDTH,
             captions=captions or self.track(SpecialToken.HQ),

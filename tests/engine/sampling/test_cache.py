@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from magi_engine.config.official import ModelConfig
 from magi_engine.sampling import sampler as sampler_module
 from magi_engine.sampling.cache import RollingCache
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.sampler import ChunkDone, ForwardTrace
 
 STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 8: 8}
@@ -25,21 +26,33 @@ STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 8: 8}
 class KeepsEverything:
     """The slow, obvious cache: every chunk of every layer in a dictionary, nothing forgotten."""
 
-    def __init__(self, config: object, capacity: int, chunk_tokens: int, *where: object) -> None:
+    def __init__(
+        self, config: ModelConfig, kept: int, work: int, chunk_tokens: int, *where: object
+    ) -> None:
         self.chunk_tokens = chunk_tokens
-        self.kept: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self.heads = config.num_query_groups, config.kv_channels
+        self.stored: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
-    def slide(self, base: int, kept_until: int) -> None:
+    def begin(self, first: int, oldest: int) -> None:
+        self.first = first
+
+    def room(self, layer: int, chunks: int) -> tuple[Tensor, Tensor]:
+        k, v = torch.empty(2, 1, chunks * self.chunk_tokens, *self.heads)
+        parts = zip(
+            k.split(self.chunk_tokens, dim=1), v.split(self.chunk_tokens, dim=1), strict=True
+        )
+        for number, part in enumerate(parts):
+            self.stored[layer, self.first + number] = part
+        return k, v
+
+    def keep(self, layer: int, chunk: int) -> None:
         pass
 
-    def store(self, layer: int, chunk: int, k: Tensor, v: Tensor) -> None:
-        parts = zip(k.split(self.chunk_tokens), v.split(self.chunk_tokens), strict=True)
-        for number, part in enumerate(parts):
-            self.kept[layer, chunk + number] = part
+    arrive = release = lambda self, layer: None
 
     def read(self, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
-        k, v = zip(*(self.kept[layer, chunk] for chunk in range(first, last)), strict=True)
-        return torch.cat(k)[None], torch.cat(v)[None]
+        k, v = zip(*(self.stored[layer, chunk] for chunk in range(first, last)), strict=True)
+        return torch.cat(k, dim=1), torch.cat(v, dim=1)
 
 
 @pytest.mark.parametrize("prefix_frames", [0, 1, 9])
@@ -61,14 +74,16 @@ def test_rolling_changes_nothing_for_any_history_range(
     settings = toy.settings(
         window_size=window, noise2clean_kvrange=ranges, clean_chunk_kvrange=clean
     )
-    assert_as_if_everything_were_kept(toy, settings, 13, monkeypatch)
+    assert_as_if_everything_were_kept(toy, settings, 9, monkeypatch)
 
 
 def assert_as_if_everything_were_kept(
     toy, settings: Any, prefix_frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     num_chunks = prefix_frames // 2 + 10
-    rolled = toy.chunks(settings, num_chunks, prefix_frames=prefix_frames)
+    on_host = prefix_frames == 9  # the same for all would only take longer
+    memory = OnHost() if on_host else None
+    rolled = toy.chunks(settings, num_chunks, prefix_frames=prefix_frames, memory=memory)
     monkeypatch.setattr(sampler_module, "RollingCache", KeepsEverything)
     expected = toy.chunks(settings, num_chunks, prefix_frames=prefix_frames)
     assert rolled.keys() == expected.keys()
@@ -76,31 +91,80 @@ def assert_as_if_everything_were_kept(
         torch.testing.assert_close(rolled[index], latents, rtol=1e-4, atol=1e-5)
 
 
-def tiny_cache(capacity: int) -> RollingCache:
-    config = ModelConfig(2, 32, 32, 4, 2, 8, params_dtype="torch.float32")
-    return RollingCache(config, capacity, 3, torch.device("cpu"), torch.float32)
+class OnHost(Memory):
+    """Keys and values of clean chunks as they are kept where graphics memory is short."""
+
+    @property
+    def cache_on_host(self) -> bool:
+        return True
 
 
-def test_sliding_keeps_what_is_still_needed() -> None:
-    cache = tiny_cache(capacity=5)
-    k, v = torch.randn(2, 2, 15, 2, 8, generator=torch.Generator().manual_seed(0))
-    for layer in range(2):
-        cache.store(layer, 0, k[layer], v[layer])
-    cache.slide(2, kept_until=5)
-    for layer in range(2):
-        keys, values = cache.read(layer, 2, 5)
-        assert torch.equal(keys[0], k[layer, 6:])
-        assert torch.equal(values[0], v[layer, 6:])
-    cache.slide(1, kept_until=5)  # never backwards
-    assert cache.base == 2
+def tiny_cache(kept: int, work: int, on_host: bool = False) -> RollingCache:
+    config = ModelConfig(3, 32, 32, 4, 2, 8, params_dtype="torch.float32")
+    cpu = torch.device("cpu")
+    return RollingCache(config, kept, work, 3, cpu, torch.float32, on_host)
 
 
-def test_reading_copies_nothing() -> None:
-    cache = tiny_cache(capacity=4)
-    keys, values = cache.read(1, 1, 3)
-    assert keys.shape == (1, 6, 2, 8)
-    storage = cache.buffer.untyped_storage().data_ptr()
-    assert keys.untyped_storage().data_ptr() == storage == values.untyped_storage().data_ptr()
+@pytest.mark.parametrize("on_host", [False, True])
+def test_clean_chunks_are_seen_until_others_take_their_place(on_host: bool) -> None:
+    cache = tiny_cache(kept=2, work=4, on_host=on_host)
+    k, v = torch.randn(2, 3, 5, 3, 2, 8, generator=torch.Generator().manual_seed(0))
+
+    def forward(chunk: int, oldest: int, keep: bool) -> None:
+        cache.begin(chunk, oldest)
+        for layer in range(3):
+            keys, values = cache.room(layer, 1)
+            keys[0], values[0] = k[layer, chunk], v[layer, chunk]
+            cache.arrive(layer)
+            if keep:
+                cache.keep(layer, chunk)
+            seen, also = cache.read(layer, oldest, chunk + 1)
+            assert torch.equal(seen[0], k[layer, oldest : chunk + 1].flatten(0, 1))
+            assert torch.equal(also[0], v[layer, oldest : chunk + 1].flatten(0, 1))
+            cache.release(layer)
+
+    forward(0, 0, keep=True)
+    forward(1, 0, keep=True)
+    forward(2, 0, keep=False)  # noisy, twice
+    forward(2, 0, keep=False)
+    cache.move_to_host()
+    forward(2, 0, keep=True)
+    forward(3, 1, keep=True)
+    forward(4, 2, keep=False)
+
+
+def test_what_is_seen_is_one_piece_of_memory() -> None:
+    cache = tiny_cache(kept=2, work=4)
+    cache.begin(2, 0)
+    own, _ = cache.room(0, 2)
+    keys, values = cache.read(0, 0, 4)
+    assert keys.shape == (1, 12, 2, 8)
+    assert keys.data_ptr() + 6 * 16 * 4 == own.data_ptr()
+    assert values.is_contiguous()
+    assert keys.is_contiguous()
+
+
+@pytest.mark.parametrize(("window", "kept", "work"), [(1, 4, 6), (4, 1, 6)])
+def test_only_clean_chunks_are_kept(
+    toy, window: int, kept: int, work: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[RollingCache] = []
+
+    class Noted(RollingCache):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(sampler_module, "RollingCache", Noted)
+    settings = toy.settings(window_size=window)
+    for num_chunks in (12, None):
+        next(toy.events(settings, num_chunks))
+    config = toy.model.config
+    tokens = 2 * 2 * 2
+    chunk_bytes = 2 * tokens * config.num_query_groups * config.kv_channels * 4
+    assert len(made) == 2
+    for cache in made:
+        assert cache.nbytes == (config.num_layers * kept + work) * chunk_bytes
 
 
 # --- memory and time ---------------------------------------------------------------------------
@@ -203,20 +267,18 @@ def test_a_history_without_limit_would_be_noticed(toy) -> None:
 def test_the_cache_is_as_large_for_any_length(
     toy, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    capacities = []
+    sizes = []
 
     class Noted(RollingCache):
-        def __init__(self, config: Any, capacity: int, *rest: Any) -> None:
-            capacities.append(capacity)
-            super().__init__(config, capacity, *rest)
+        def __init__(self, config: Any, kept: int, work: int, *rest: Any) -> None:
+            sizes.append((kept, work))
+            super().__init__(config, kept, work, *rest)
 
     monkeypatch.setattr(sampler_module, "RollingCache", Noted)
     settings = toy.settings(window_size=window, num_steps=STEPS[window])
     for num_chunks in (12, 40, None):
         next(toy.events(settings, num_chunks))
-    assert len(set(capacities)) == 1
-    if window in (1, 4):
-        assert capacities[0] == 5 + 1, "window and history, and the nearly clean copy"
+    assert len(set(sizes)) == 1
 
 
 def test_the_work_for_a_chunk_does_not_grow(toy) -> None:

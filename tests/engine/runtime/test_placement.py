@@ -1,0 +1,74 @@
+"""Where models live for a request, by nothing but numbers; and what happens when it was wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.config.vae import VaeConfig
+from magi_engine.model.dit import PART_TOKENS as MODELS_PART_TOKENS
+from magi_engine.model.vae import TILES_AT_ONCE
+from magi_engine.resources import resource_path
+from magi_engine.runtime.placement import Placement, Sizes, place, placements
+from magi_engine.runtime.workload import Schedule, chunk_tokens
+
+GIB = 2**30
+
+
+def sizes(name: str = "4.5B_distill_quant", window: int = 4, on_card: bool = True) -> Sizes:
+    config = MagiConfig.from_json(resource_path("configs", f"{name}_config.json"))
+    runtime = dataclasses.replace(config.runtime_config, window_size=window)
+    config = dataclasses.replace(config, runtime_config=runtime)
+    vae = VaeConfig()
+    return Sizes.of(config, vae, Schedule(config, 4), chunk_tokens(config, vae), 2, on_card)
+
+
+def test_the_first_way_is_what_the_models_do_by_themselves() -> None:
+    first = next(placements(sizes()))
+    assert first.part_tokens == MODELS_PART_TOKENS
+    assert first.tiles_at_once == TILES_AT_ONCE
+    assert not first.streams
+
+
+@pytest.mark.parametrize("name", ["4.5B_distill_quant", "24B_distill_quant", "4.5B_base"])
+@pytest.mark.parametrize("window", [1, 4])
+def test_every_way_takes_less_of_the_card_than_the_one_before(name: str, window: int) -> None:
+    ways = list(placements(sizes(name, window)))
+    assert len(ways) >= 5
+    for before, after in itertools.pairwise(ways):
+        assert after.device_bytes < before.device_bytes
+        assert after.host_bytes >= before.host_bytes
+    assert ways[-1].device_bytes < ways[0].device_bytes / 2
+
+
+def test_the_fastest_way_that_fits_is_taken() -> None:
+    wanted = sizes()
+    ways = list(placements(wanted))
+    for way, next_best in itertools.pairwise(ways):
+        assert place(wanted, way.device_bytes, 10**12) == way
+        assert place(wanted, way.device_bytes - 1, 10**12) == next_best
+    assert place(wanted) == ways[0]
+    assert place(wanted, 0, 10**12) == ways[-1]
+    # What the host has no room for is not taken either.
+    assert not place(wanted, 6 * GIB, 3 * 10**9).streams
+
+
+def test_on_the_processor_there_is_one_way() -> None:
+    (only,) = placements(sizes(on_card=False))
+    assert only.host_bytes > only.device_bytes
+    assert place(sizes(on_card=False), None, 0) == only
+
+
+def test_limits_the_program_sets_itself() -> None:
+    """720x720, the autoencoder's decoder included."""
+    resident = place(sizes())
+    assert resident.device_bytes < 9.5 * GIB
+    without_history = [w for w in placements(sizes(window=1)) if not w.streamed_layers][-1]
+    assert without_history.device_bytes < 7 * GIB
+    assert list(placements(sizes(window=1)))[-1].device_bytes < 3 * GIB
+    large = place(sizes("24B_distill_quant", window=1), 24 * GIB, 60 * 10**9)
+    assert isinstance(large, Placement)
+    assert 0 < large.device_bytes < 24 * GIB
