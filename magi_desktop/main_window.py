@@ -32,6 +32,7 @@ from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
+from magi_desktop.panels.install_strip import InstallStrip
 from magi_desktop.panels.library import LibraryPanel
 from magi_desktop.panels.modes import ModeSelector
 from magi_desktop.panels.preflight_line import PreflightLine
@@ -50,6 +51,7 @@ from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
+from magi_engine.install.tasks import Download, Make, Task
 from magi_engine.runtime.events import Event, Failed, Finished
 from magi_engine.runtime.request import Mode
 
@@ -89,7 +91,7 @@ class MainWindow(QMainWindow):
         self.modes = ModeSelector(shop.draft, self)
         self.prompt = PromptPanel(shop.draft, shop.prompt_history, self)
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
-        self.generation = GenerationPanel(shop.draft, shop.presets, self, shop.models.models_dir)
+        self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
         self.generate_bar = GenerateBar(shop.job, self)
         self.preflight = PreflightLine(
             shop.draft,
@@ -107,6 +109,7 @@ class MainWindow(QMainWindow):
         self.progress = ProgressPanel(shop.job, self)
         self.queue = QueuePanel(shop.queue, shop.job, self)
         self.library = LibraryPanel(shop.library, self)
+        self.install_strip = InstallStrip(shop.models, self)
         self.notice = NoticeBar(self)
         self.arrivals = Arrivals(shop.draft, shop.places.pasted, self)
         self.dialogs = WindowDialogs(shop, self)
@@ -132,10 +135,11 @@ class MainWindow(QMainWindow):
         self.side = QTabWidget(self)
         self.side.addTab(self.queue, self.tr("Queue"))
         self.side.addTab(self.library, self.tr("Library"))
-        self.side.setMinimumWidth(240)
+        right = _column(self.side, self.install_strip, stretch=self.side)
+        right.setMinimumWidth(240)
 
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
-        for widget, stretch in ((left, 0), (centre, 1), (self.side, 0)):
+        for widget, stretch in ((left, 0), (centre, 1), (right, 0)):
             self.splitter.addWidget(widget)
             self.splitter.setStretchFactor(self.splitter.indexOf(widget), stretch)
             self.splitter.setCollapsible(self.splitter.indexOf(widget), False)
@@ -173,9 +177,12 @@ class MainWindow(QMainWindow):
         self.arrivals.refused.connect(self._failed)
         self.dialogs.said.connect(self._say)
         self.dialogs.failed.connect(self.arrivals.refuse)
-        self.dialogs.models_may_have_come.connect(self.generation.look_for_models)
         self.library.show_in_folder_requested.connect(self.show_in_folder)
-        self.generation.model_wanted.connect(self.dialogs.welcome)
+        self.generation.download_wanted.connect(self.dialogs.download)
+        self.generation.models_wanted.connect(self.dialogs.models)
+        self.install_strip.clicked.connect(self.dialogs.installing)
+        shop.models.tasks.done.connect(self._installed)
+        shop.models.tasks.failed.connect(self._install_failed)
         self.player.stills.saved.connect(self._frame_saved)
         self.player.stills.problem.connect(self._hint)
         shop.controller.failed.connect(self._failed)
@@ -341,8 +348,8 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _failed(self, error: MagiError) -> None:
         model = self.workshop.draft.settings.model
-        if isinstance(error, ModelNotFoundError) and model in self.generation.model.missing:
-            how = (self.tr("How to get it…"), partial(self.dialogs.welcome, model))
+        if isinstance(error, ModelNotFoundError) and self.workshop.models.is_missing(model):
+            how = (self.tr("Get it…"), partial(self.dialogs.models, model))
             self.notice.say(str(error), Tone.ERROR, action=how)
         else:
             self.notice.say_error(error)
@@ -358,15 +365,33 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _ended(self, event: Event) -> None:
-        if not self.workshop.preferences.get("notify"):
-            return
         job = self.workshop.job
         if isinstance(event, Finished):
-            text = job.request.prompt if job.request is not None else ""
-            self._start_task(shell.notify(self.tr("Your video is ready"), text, self))
+            self._notify(
+                self.tr("Your video is ready"),
+                job.request.prompt if job.request is not None else "",
+            )
         elif isinstance(event, Failed):
-            text = job_sentence(job)
-            self._start_task(shell.notify(self.tr("The video could not be made"), text, self))
+            self._notify(self.tr("The video could not be made"), job_sentence(job))
+
+    @Slot(object, str)
+    def _installed(self, task: Task, sentence: str) -> None:
+        action = None
+        if isinstance(task, Download | Make):
+            action = (self.tr("Use it"), partial(self._use_model, task.model))
+            self._notify(self.tr("Your model is ready"), sentence)
+        self.notice.say(sentence, action=action, for_ms=2 * _NOTICE_MS)
+
+    @Slot(object, object)
+    def _install_failed(self, _task: Task, error: MagiError) -> None:
+        self._notify(self.tr("The model could not be got ready"), str(error))
+
+    def _use_model(self, name: str) -> None:
+        self.workshop.draft.set(model=name, config_path=None)
+
+    def _notify(self, title: str, text: str) -> None:
+        if self.workshop.preferences.get("notify"):
+            self._start_task(shell.notify(title, text, self))
 
     @Slot()
     def _load_comparison(self) -> None:

@@ -69,3 +69,8 @@ class Places:
     def engine_log(self) -> Path:
         """What the engine's process logs, and what its libraries say when they crash."""
         return self.logs / "engine.log"
+
+    @property
+    def install_log(self) -> Path:
+        """The same of the process that downloads and converts models."""
+        return self.logs / "install.log"

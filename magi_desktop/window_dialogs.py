@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop import background, diagnostics
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.help import HelpSheet
+from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
 from magi_desktop.state.jobs import ChunkPhase
 from magi_desktop.workshop import Workshop
+from magi_engine.install.tasks import Download
 
 
 class WindowDialogs(QObject):
@@ -26,12 +29,10 @@ class WindowDialogs(QObject):
     Signals:
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
-        models_may_have_come: the user was shown where the files of models belong.
     """
 
     said = Signal(str)
     failed = Signal(object)
-    models_may_have_come = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
         super().__init__(window)
@@ -53,26 +54,49 @@ class WindowDialogs(QObject):
         self._open(AboutDialog(self._diagnostics, self._window))
 
     @Slot()
-    @Slot(str)
-    def welcome(self, model: str = "") -> None:
-        """Say what this computer can run and where models come from, ``model`` in particular."""
-        dialog = WelcomeDialog(
-            self._workshop.machine, self._window, self._workshop.models.models_dir
-        )
+    def welcome(self) -> None:
+        """Say what this computer can run and offer the models."""
+        dialog = WelcomeDialog(self._workshop.machine, self._workshop.models, self._window)
         dialog.start_wanted.connect(self._use_model)
-        dialog.finished.connect(self.models_may_have_come)
+        dialog.download_wanted.connect(self.download)
         self._open(dialog)
-        if model:
-            dialog.show_model(model)
 
     @Slot()
-    def models(self) -> None:
-        """Open the list of models."""
+    @Slot(str)
+    def models(self, name: str = "") -> None:
+        """Open the list of models, where ``name`` is."""
         shop = self._workshop
         dialog = ModelsDialog(shop.models, shop.machine, shop.draft, shop.preferences, self._window)
-        dialog.get_wanted.connect(self.welcome)
-        dialog.finished.connect(self.models_may_have_come)
+        dialog.download_wanted.connect(self.download)
         self._open(dialog)
+        if name:
+            dialog.show_model(name)
+
+    @Slot()
+    def installing(self) -> None:
+        """Open the list of models where something is under way or went wrong."""
+        tasks = self._workshop.models.tasks
+        item = tasks.current
+        self.models(next(iter(tasks.problems), "") if item is None else item.subject)
+
+    @Slot(str)
+    def download(self, name: str) -> None:
+        """Get what is missing of a model; shows its licence if that has not been accepted."""
+        models = self._workshop.models
+        status = models.status(name)
+        if status is None:
+            return
+        release = status.entry.release
+        if release is None or models.is_accepted(name):
+            models.tasks.do(Download(name))
+            return
+        dialog = LicenceDialog(status, release, QApplication.activeModalWidget() or self._window)
+        dialog.accepted.connect(partial(self._accepted, name))
+        self._open(dialog)
+
+    def _accepted(self, name: str) -> None:
+        self._workshop.models.accept(name)
+        self._workshop.models.tasks.do(Download(name))
 
     def greet(self) -> None:
         """The welcome, on the very first start only."""

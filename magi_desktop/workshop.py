@@ -24,8 +24,10 @@ from magi_desktop.state.models import Models
 from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
+from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.host import EngineProcess
+from magi_engine.weights.layout import default_models_dir
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +64,9 @@ class Workshop(QObject):
         self.presets = SavedPresets(file)
         self.job = JobState(self)
         folder = preferences.get("models_folder")
-        self.models = Models(Path(folder) if folder else None, self)
-        models_dir = self.models.models_dir
+        models_dir = Path(folder) if folder else default_models_dir()
+        installer = InstallProcess(models_dir, None, places.install_log)
+        self.models = Models(installer, file, models_dir, parent=self)
         self.engine = EngineThread(EngineProcess(models_dir, log_file=places.engine_log), self)
         self.machine = MachineState(self.engine, self)
         self.store = Store(places.database, self)
@@ -84,6 +87,9 @@ class Workshop(QObject):
         self.engine.start()
         self.machine.refresh()
         self.engine.ended.connect(self.machine.refresh)  # what is free has changed
+        self.models.tasks.ended.connect(self.machine.refresh)
+        self.models.refresh()
+        self.models.tasks.start()
         self.store.open()
         self.library.recover(self.controller.output_folder)
         self.library.check_files()
@@ -100,6 +106,7 @@ class Workshop(QObject):
         """End everything in order; blocks for a moment."""
         self.controller.close()
         self.engine.close()
+        self.models.close()
         self.library.close()
         QThreadPool.globalInstance().waitForDone(3000)
         self.store.close()

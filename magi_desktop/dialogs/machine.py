@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from magi_desktop.dialogs.parts import gigabytes
 from magi_desktop.engine_words import translated, translated_error
-from magi_engine.config.registry import ModelEntry, Registry
+from magi_desktop.state.model_words import size_text
+from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import MagiError
+from magi_engine.install.status import ModelStatus
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight, estimate_model
-from magi_engine.weights.layout import missing_parts
 
 translate = QCoreApplication.translate
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A released model as it is offered.
-
-    Attributes:
-        download_bytes: what is still to be downloaded; 0: all of it is here.
-    """
-
-    entry: ModelEntry
-    download_bytes: int
-
-
-def offers(models_dir: Path | None) -> list[Offer]:
-    """All models that can be downloaded; reads the disk."""
-    return [
-        _offer(entry, models_dir) for entry in Registry.load().entries if entry.release is not None
-    ]
-
-
-def estimates(models_dir: Path | None, facts: MachineFacts) -> dict[str, Preflight | MagiError]:
+def estimates(
+    entries: Iterable[ModelEntry], models_dir: Path | None, facts: MachineFacts
+) -> dict[str, Preflight | MagiError]:
     """By model: what four seconds of its usual size take, or what is wrong with its files."""
     outcomes: dict[str, Preflight | MagiError] = {}
-    for entry in Registry.load().entries:
+    for entry in entries:
         try:
             outcomes[entry.name] = estimate_model(entry, facts, models_dir)
         except MagiError as error:
@@ -60,15 +43,19 @@ def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, s
     else:
         sentence = translate("Machine", "Runs on the processor: {0} of {1} memory.")
         needed, there = outcome.ram_bytes, facts.ram_total_bytes
-    return "success", sentence.format(gigabytes(needed), gigabytes(there))
+    return "success", sentence.format(size_text(needed), size_text(there))
 
 
-def _offer(entry: ModelEntry, models_dir: Path | None) -> Offer:
-    assert entry.release is not None
-    sizes = {
-        "transformer": entry.transformer_bytes or 0,
-        "autoencoder": entry.release.autoencoder_bytes,
-        "text encoder": entry.release.text_encoder_bytes,
-        "special tokens": entry.release.special_tokens.bytes,
-    }
-    return Offer(entry, sum(sizes[part] for part in missing_parts(entry, models_dir)))
+def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
+    """What is still to be downloaded and whether there is room: a label's role and its text."""
+    if not status.missing_bytes:
+        return "caption", ""
+    wanted = size_text(status.missing_bytes)
+    if facts is None:
+        return "caption", translate("Machine", "{} to download.").format(wanted)
+    free = size_text(facts.disk_free_bytes)
+    if status.missing_bytes > facts.disk_free_bytes:
+        text = translate("Machine", "{0} to download, but only {1} are free on the disk.")
+        return "warning", text.format(wanted, free)
+    text = translate("Machine", "{0} to download; {1} are free on the disk.")
+    return "caption", text.format(wanted, free)

@@ -1,4 +1,4 @@
-"""The models: which are here, whether they would run, using and removing them."""
+"""The models: which are here, getting more, and what they take up."""
 
 from __future__ import annotations
 
@@ -10,42 +10,45 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
-    QLabel,
+    QMenu,
     QScrollArea,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop import background
-from magi_desktop.dialogs.machine import estimates, verdict
-from magi_desktop.dialogs.parts import gigabytes, push_button, text_label
+from magi_desktop.dialogs.import_card import ImportCard
+from magi_desktop.dialogs.machine import estimates
+from magi_desktop.dialogs.model_card import ModelCard
+from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.dialogs.preferences import check_folder
-from magi_desktop.engine_words import translated
+from magi_desktop.dialogs.storage import StoragePage
 from magi_desktop.settings import Preferences
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
-from magi_desktop.state.models import Models, ModelState, ModelStatus, Removal
+from magi_desktop.state.model_words import size_text
+from magi_desktop.state.models import Models, Removal
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import set_role
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
+from magi_engine.install.tasks import Download, Import, ShrinkText, Task
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight
 
 
 class ModelsDialog(QDialog):
-    """A card for every model.
+    """A card for every model, and a page about the room on the disk.
 
     Args:
         machine: the computer's numbers; they are asked for anew.
 
     Signals:
-        get_wanted: name of a model whose files the user wants to have.
+        download_wanted: name of a model whose missing files the user wants to have.
     """
 
-    get_wanted = Signal(str)
+    download_wanted = Signal(str)
 
     def __init__(
         self,
@@ -59,44 +62,88 @@ class ModelsDialog(QDialog):
         self._preferences = preferences
         self._models, self._machine, self._draft = models, machine, draft
         self._estimates: dict[str, Preflight | MagiError] = {}
+        self._wanted: str | None = None
         self.cards: dict[str, ModelCard] = {}
+        self.imports: dict[str, ImportCard] = {}
         self.setWindowTitle(self.tr("Models"))
-        self.resize(700, 680)
+        self.resize(720, 720)
         self.notice = NoticeBar(self)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(t.SPACE_3)
         self._lay_out()
         models.changed.connect(self._show)
         models.removed.connect(self._say_removed)
         models.failed.connect(self._say_error)
+        models.tasks.changed.connect(self._show_imports)
+        models.tasks.done.connect(self._say_done)
         machine.changed.connect(self._judge)
         draft.changed.connect(self._show)
         self._show()
+        self._show_imports()
         self._judge()
+        self.tabs.setFocus()
         models.refresh()
         machine.refresh()
 
+    def show_model(self, name: str) -> None:
+        """Bring the card of a model into view, now or as soon as it is there."""
+        self._wanted = name
+        self._reveal()
+
+    @Slot()
+    def _reveal(self) -> None:
+        """Again whenever cards have got other places, until everything is said on them."""
+        card = self.cards.get(self._wanted or "")
+        if card is not None:
+            self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
+            if self._estimates:
+                self._wanted = None
+
     def _lay_out(self) -> None:
-        heads = QVBoxLayout()
-        heads.setSpacing(t.SPACE_1)
-        heads.addWidget(text_label(self.tr("Models"), "title", self))
-        heads.addWidget(
-            text_label(
-                self.tr("What each is for, and whether it would run on this computer."),
-                "muted",
-                self,
-            )
+        title = text_label(self.tr("Models"), "title", self)
+        self.add_button = push_button(
+            self.tr("Add…"),
+            self.tr("Use model files that are on this computer already; nothing is copied."),
+            self,
         )
+        self.add_button.setMenu(self._make_add_menu())
+        heads = QHBoxLayout()
+        heads.addWidget(title, 1)
+        heads.addWidget(self.add_button)
+        self.waiting = text_label(self.tr("Looking at what is there…"), "muted", self)
         inner = QWidget(self)
+        self._import_list, self._list = QVBoxLayout(), QVBoxLayout()
         inside = QVBoxLayout(inner)
-        inside.setContentsMargins(0, 0, t.SPACE_2, 0)
-        inside.addLayout(self._list)
+        inside.setContentsMargins(0, t.SPACE_3, t.SPACE_2, 0)
+        inside.setSpacing(t.SPACE_3)
+        inside.addWidget(self.waiting)
+        for part in (self._import_list, self._list):
+            part.setSpacing(t.SPACE_3)
+            inside.addLayout(part)
         inside.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(inner)
+        self._scroll = QScrollArea(self)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setWidget(inner)
+        self._scroll.verticalScrollBar().rangeChanged.connect(self._reveal)
+        self.storage = StoragePage(self._models, self)
+        self.tabs = QTabWidget(self)
+        self.tabs.addTab(self._scroll, self.tr("Models"))
+        self.tabs.addTab(self.storage, self.tr("Storage"))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
+        column.setSpacing(t.SPACE_3)
+        column.addLayout(heads)
+        column.addWidget(self.notice)
+        column.addWidget(self.tabs, 1)
+        column.addLayout(self._make_foot())
+
+    def _make_add_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.addAction(self.tr("A folder of the official release…"), self._ask_release)
+        menu.addAction(self.tr("An official configuration file…"), self._ask_config)
+        return menu
+
+    def _make_foot(self) -> QHBoxLayout:
         self.path = text_label("", "caption", self)
         self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.choose_button = push_button(
@@ -115,37 +162,53 @@ class ModelsDialog(QDialog):
         foot.addWidget(self.choose_button)
         foot.addWidget(self.open_button)
         self._show_folder()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_4)
-        column.addLayout(heads)
-        column.addWidget(self.notice)
-        column.addWidget(scroll, 1)
-        column.addLayout(foot)
+        return foot
 
     @Slot()
     def _show(self) -> None:
         settings = self._draft.settings
         used = None if settings.config_path else settings.model
-        for status in self._models.statuses:
+        statuses = self._models.statuses
+        self.waiting.setVisible(not statuses)
+        for gone in self.cards.keys() - {status.entry.name for status in statuses}:
+            self.cards.pop(gone).deleteLater()  # an entry of the user's that was removed
+        for status in statuses:
             name = status.entry.name
             if name not in self.cards:
-                card = self.cards[name] = ModelCard(status, self)
-                card.use_button.clicked.connect(partial(self._use, name))
-                card.get_button.clicked.connect(partial(self._get, name))
-                card.remove_button.clicked.connect(partial(self._models.remove, name))
-                self._list.addWidget(card)
-                if name in self._estimates and self._machine.facts is not None:
-                    card.show_estimate(self._estimates[name], self._machine.facts)
-            self.cards[name].show_status(status, in_use=name == used)
+                self._add_card(ModelCard(self._models, status, self))
+            removable = self._models.removable_bytes.get(name, 0)
+            self.cards[name].show_status(status, name == used, removable)
+        if statuses and not self._estimates:
+            self._judge()
+
+    def _add_card(self, card: ModelCard) -> None:
+        self.cards[card.name] = card
+        card.use_wanted.connect(self._use)
+        card.download_wanted.connect(self.download_wanted)
+        self._list.addWidget(card)
+        if card.name in self._estimates and self._machine.facts is not None:
+            card.show_estimate(self._estimates[card.name], self._machine.facts)
+
+    @Slot()
+    def _show_imports(self) -> None:
+        """A card for each folder that is being looked through, or could not be."""
+        tasks = self._models.tasks
+        known = [item.task for item in tasks.items] + [p.task for p in tasks.problems.values()]
+        wanted = {str(task.path): task for task in known if isinstance(task, Import)}
+        for gone in self.imports.keys() - wanted.keys():
+            self.imports.pop(gone).deleteLater()
+        for subject in wanted.keys() - self.imports.keys():
+            card = self.imports[subject] = ImportCard(tasks, wanted[subject], self)
+            self._import_list.addWidget(card)
 
     @Slot()
     def _judge(self) -> None:
-        facts = self._machine.facts
+        facts, statuses = self._machine.facts, self._models.statuses
         if facts is not None:
             self._show_folder()
             background.run(
                 estimates,
+                [status.entry for status in statuses],
                 self._models.models_dir,
                 facts,
                 then=partial(self._show_estimates, facts),
@@ -156,8 +219,8 @@ class ModelsDialog(QDialog):
         self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]
     ) -> None:
         self._estimates = outcomes
-        for name, card in self.cards.items():
-            card.show_estimate(outcomes[name], facts)
+        for name in outcomes.keys() & self.cards.keys():
+            self.cards[name].show_estimate(outcomes[name], facts)
 
     def choose_folder(self, folder: Path) -> None:
         """Keep models there from the next start on, if it can be written to."""
@@ -176,25 +239,52 @@ class ModelsDialog(QDialog):
         if chosen != now:
             text = self.tr("{0}; from the next start on {1}").format(now, chosen)
         elif self._machine.facts is not None:
-            free = gigabytes(self._machine.facts.disk_free_bytes)
+            free = size_text(self._machine.facts.disk_free_bytes)
             text = self.tr("{0}  ·  {1} free").format(now, free)
         self.path.setText(text)
 
     @Slot()
     def _ask_folder(self) -> None:
-        dialog = QFileDialog(self, self.tr("Folder for models"), str(self._models.models_dir))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog = self._folder_dialog(self.tr("Folder for models"))
         dialog.fileSelected.connect(lambda name: self.choose_folder(Path(name)))
         dialog.open()
 
+    @Slot()
+    def _ask_release(self) -> None:
+        dialog = self._folder_dialog(self.tr("The folder that holds “ckpt” or “downloads”"))
+        dialog.fileSelected.connect(self._import)
+        dialog.open()
+
+    @Slot()
+    def _ask_config(self) -> None:
+        dialog = QFileDialog(self, self.tr("An official configuration"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter(self.tr("Configurations (*.json)"))
+        dialog.fileSelected.connect(self._import)
+        dialog.open()
+
+    def _folder_dialog(self, title: str) -> QFileDialog:
+        dialog = QFileDialog(self, title, str(self._models.models_dir))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        return dialog
+
+    @Slot(str)
+    def _import(self, path: str) -> None:
+        self.tabs.setCurrentIndex(0)
+        self._models.tasks.do(Import(Path(path)))
+
+    @Slot(str)
     def _use(self, name: str) -> None:
         self._draft.set(model=name, config_path=None)
 
-    def _get(self, name: str) -> None:
-        self.accept()
-        self.get_wanted.emit(name)
+    @Slot(object, str)
+    def _say_done(self, task: Task, sentence: str) -> None:
+        freed = isinstance(task, Download | ShrinkText)
+        storage = (self.tr("Show storage"), partial(self.tabs.setCurrentWidget, self.storage))
+        self.notice.say(sentence, action=storage if freed else None)
 
     @Slot(object)
     def _say_removed(self, removal: Removal) -> None:
@@ -202,7 +292,7 @@ class ModelsDialog(QDialog):
             self.notice.say_error(removal.error)
             return
         text = self.tr("{0} is in the bin; emptying it frees {1}.").format(
-            removal.title, gigabytes(removal.size_bytes)
+            removal.title, size_text(removal.size_bytes)
         )
         undo = (self.tr("Undo"), partial(self._models.undo, removal))
         self.notice.say(text, action=undo if removal.undoable else None, for_ms=4 * UNDO_MS)
@@ -223,89 +313,3 @@ class ModelsDialog(QDialog):
             failed=self._say_error,
             owner=self,
         )
-
-
-class ModelCard(QFrame):
-    """One model."""
-
-    def __init__(self, status: ModelStatus, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setProperty("role", "card")
-        entry = status.entry
-        self.state_label = QLabel(self)
-        self.detail = text_label("", "caption", self)
-        self.fit_label = text_label("", "caption", self)
-        self.use_button = push_button(self.tr("Use"), self.tr("Make videos with this model."), self)
-        self.use_button.setAccessibleName(self.tr("Use {}").format(entry.title))
-        self.get_button = push_button(
-            self.tr("How to get it"), self.tr("Says where its files come from and belong."), self
-        )
-        self.get_button.setAccessibleName(self.tr("How to get {}").format(entry.title))
-        self.remove_button = push_button(self.tr("Remove"), "", self, "quiet")
-        self.remove_button.setAccessibleName(self.tr("Remove {}").format(entry.title))
-        name = QLabel(entry.title, self)
-        name.setProperty("role", "heading")
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_2)
-        head.addWidget(name)
-        head.addStretch(1)
-        head.addWidget(self.state_label)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(text_label(translated(entry.purpose), "muted", self))
-        words.addWidget(self.fit_label)
-        words.addWidget(self.detail)
-        across = QHBoxLayout()
-        across.setSpacing(t.SPACE_3)
-        across.addLayout(words, 1)
-        for button in (self.remove_button, self.get_button, self.use_button):
-            across.addWidget(button, 0, Qt.AlignmentFlag.AlignBottom)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(head)
-        column.addLayout(across)
-
-    def show_status(self, status: ModelStatus, in_use: bool) -> None:
-        """Say whether it is here, and offer what can be done."""
-        ready = status.state is ModelState.READY
-        role, text = {
-            ModelState.READY: ("success", self.tr("Ready")),
-            ModelState.PARTLY: ("warning", self.tr("Partly here")),
-            ModelState.ABSENT: ("muted", self.tr("Not on this computer")),
-            ModelState.TO_MAKE: ("muted", self.tr("Not made yet")),
-        }[status.state]
-        set_role(self.state_label, role)
-        if status.state in (ModelState.READY, ModelState.PARTLY):
-            text = f"{text}  ·  {gigabytes(status.size_bytes)}"
-        self.state_label.setText(self.tr("In use") if in_use and ready else text)
-        self.detail.setText(self._detail(status))
-        self.detail.setVisible(bool(self.detail.text()))
-        self.use_button.setVisible(ready and not in_use)
-        released = status.entry.release is not None
-        self.get_button.setVisible(released and not ready)
-        self.remove_button.setVisible(bool(status.own) and not in_use)
-        hint = self.tr("Moves {} to the bin; what other models need stays.")
-        self.remove_button.setToolTip(hint.format(gigabytes(status.own_bytes)))
-
-    def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
-        """Say whether four seconds of its usual size would fit, with the numbers."""
-        role, sentence = verdict(outcome, facts)
-        set_role(self.fit_label, role)
-        self.fit_label.setText(sentence)
-
-    def _detail(self, status: ModelStatus) -> str:
-        if status.state is ModelState.PARTLY:
-            parts = {
-                "transformer": self.tr("transformer"),
-                "autoencoder": self.tr("autoencoder"),
-                "text encoder": self.tr("text encoder"),
-                "special tokens": self.tr("special tokens"),
-            }
-            names = ", ".join(parts[part] for part in status.missing)
-            return self.tr("Missing: {}").format(names) if names else ""
-        if status.state is ModelState.TO_MAKE:
-            return self.tr("Make it with: {}").format(
-                f"magi quantize --model {status.entry.made_from}"
-            )
-        return ""

@@ -27,12 +27,6 @@ def push_button(text: str, hint: str, parent: QWidget, kind: str = "") -> QPushB
     return button
 
 
-def gigabytes(size_bytes: float) -> str:
-    """A size for people: "24 GB", "9.1 GB", "40 MB"."""
-    size, unit = (size_bytes / 1e9, "GB") if size_bytes >= 1e8 else (size_bytes / 1e6, "MB")
-    return f"{size:.0f} {unit}" if size >= 10 else f"{size:.1f} {unit}"
-
-
 class CopyButton(QPushButton):
     """Puts a text on the clipboard and says so for a moment."""
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QScrollArea,
@@ -20,17 +17,19 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
-from magi_desktop.dialogs.machine import Offer, estimates, offers, verdict
-from magi_desktop.dialogs.parts import CopyButton, gigabytes, push_button, text_label
+from magi_desktop.dialogs.machine import estimates
+from magi_desktop.dialogs.model_card import ModelCard
+from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.engine_words import translated
 from magi_desktop.state.machine import MachineState
+from magi_desktop.state.model_words import size_text
+from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight
-from magi_engine.weights.layout import default_models_dir
 
 
 class WelcomeDialog(QDialog):
@@ -38,7 +37,6 @@ class WelcomeDialog(QDialog):
 
     Args:
         machine: the computer's numbers; they are asked for anew.
-        models_dir: where downloaded models are; None: the usual folder.
 
     Signals:
         start_wanted: name of a model that is here and is to be used now.
@@ -49,21 +47,21 @@ class WelcomeDialog(QDialog):
     download_wanted = Signal(str)
 
     def __init__(
-        self, machine: MachineState, parent: QWidget | None = None, models_dir: Path | None = None
+        self, machine: MachineState, models: Models, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._default = Registry.load().default
-        self._machine = machine
-        self._wanted: str | None = None
-        self.models_dir = models_dir or default_models_dir()
+        self._machine, self._models = machine, models
         self.setWindowTitle(self.tr("Welcome"))
-        self.resize(620, 700)
-        self.rows: dict[str, _ModelRow] = {}
+        self.resize(640, 720)
+        self.cards: dict[str, ModelCard] = {}
         self._lay_out()
         self.start_button.setFocus()
-        background.run(offers, self.models_dir, then=self._show_offers, owner=self)
+        models.changed.connect(self._show_models)
         machine.changed.connect(self._show_machine)
+        self._show_models()
         self._show_machine()
+        models.refresh()
         machine.refresh()
 
     def _lay_out(self) -> None:
@@ -89,7 +87,7 @@ class WelcomeDialog(QDialog):
         inside.addWidget(text_label(translated(self._default.purpose), "muted", self))
         inside.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._list = QVBoxLayout()
-        self._list.setSpacing(0)
+        self._list.setSpacing(t.SPACE_3)
         column = QVBoxLayout()
         column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
         column.setSpacing(t.SPACE_4)
@@ -114,22 +112,18 @@ class WelcomeDialog(QDialog):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._scroll)
 
-    def show_model(self, name: str) -> None:
-        """Say where the files of a model belong, as if its button had been pressed."""
-        self._wanted = name
-        if name in self.rows:
-            self._open(name)
-
-    def _show_offers(self, found: list[Offer]) -> None:
-        for offer in found:
-            row = _ModelRow(offer, self.models_dir, self)
-            row.asked.connect(self._asked)
-            row.use_wanted.connect(self._use)
-            self.rows[offer.entry.name] = row
-            self._list.addWidget(row)
+    @Slot()
+    def _show_models(self) -> None:
+        released = [s for s in self._models.statuses if s.entry.release is not None]
+        for status in released:
+            name = status.entry.name
+            if name not in self.cards:
+                card = self.cards[name] = ModelCard(self._models, status, self)
+                card.use_wanted.connect(self._use)
+                card.download_wanted.connect(self.download_wanted)
+                self._list.addWidget(card)
+            self.cards[name].show_status(status, False, self._models.removable_bytes[name])
         self._judge()
-        if self._wanted in self.rows:
-            self._open(self._wanted)
 
     @Slot()
     def _show_machine(self) -> None:
@@ -141,28 +135,21 @@ class WelcomeDialog(QDialog):
 
     def _judge(self) -> None:
         facts = self._machine.facts
-        if facts is not None and self.rows:
+        if facts is not None and self.cards:
             background.run(
                 estimates,
-                self.models_dir,
+                [s.entry for s in self._models.statuses if s.entry.name in self.cards],
+                self._models.models_dir,
                 facts,
-                then=partial(self._show_fits, facts),
+                then=partial(self._show_estimates, facts),
                 owner=self,
             )
 
-    def _show_fits(self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]) -> None:
-        for name, row in self.rows.items():
-            row.show_fit(outcomes[name], facts)
-
-    @Slot(str)
-    def _asked(self, name: str) -> None:
-        self._open(name)
-        self.download_wanted.emit(name)
-
-    def _open(self, name: str) -> None:
-        for other, row in self.rows.items():
-            row.set_open(other == name)
-        self._scroll.ensureWidgetVisible(self.rows[name])
+    def _show_estimates(
+        self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]
+    ) -> None:
+        for name, outcome in outcomes.items():
+            self.cards[name].show_estimate(outcome, facts)
 
     @Slot()
     def _start(self) -> None:
@@ -207,10 +194,10 @@ class _ThisComputer(QFrame):
         if facts.device == "cpu":
             gpu = self.tr("none that can be used; the processor does the work")
         elif facts.vram_total_bytes is not None:
-            gpu = self.tr("{0}, {1}").format(gpu, gigabytes(facts.vram_total_bytes))
+            gpu = self.tr("{0}, {1}").format(gpu, size_text(facts.vram_total_bytes))
         processor = self.tr("{0}, {1} cores").format(facts.processor, facts.cores)
-        free = self.tr("{} free").format(gigabytes(facts.disk_free_bytes))
-        values = (gpu, processor, gigabytes(facts.ram_total_bytes), free)
+        free = self.tr("{} free").format(size_text(facts.disk_free_bytes))
+        values = (gpu, processor, size_text(facts.ram_total_bytes), free)
         if not self._values:
             self._add_rows()
         for label, value in zip(self._values, values, strict=True):
@@ -236,116 +223,3 @@ class _ThisComputer(QFrame):
         self.status.setText(
             self.tr("This computer could not be examined. The small model runs all the same.")
         )
-
-
-class _ModelRow(QFrame):
-    """A model on offer; opens to say where its files belong."""
-
-    asked = Signal(str)
-    use_wanted = Signal(str)
-
-    def __init__(self, offer: Offer, models_dir: Path, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._offer, self._models_dir = offer, models_dir
-        entry = offer.entry
-        self.fit_label = text_label("", "caption", self)
-        self.here = offer.download_bytes == 0
-        verb = self.tr("Use it") if self.here else self.tr("How to get it")
-        hint = self.tr("Start with {}.") if self.here else self.tr("Where the files of {} belong.")
-        self.button = push_button(verb, hint.format(entry.title), self)
-        self.button.setAccessibleName(f"{verb}: {entry.title}")
-        self.button.clicked.connect(self._clicked)
-        size = (
-            self.tr("on this computer")
-            if self.here
-            else self.tr("{} to download").format(gigabytes(offer.download_bytes))
-        )
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_2)
-        name = QLabel(entry.title, self)
-        amount = QLabel(size, self)
-        amount.setProperty("role", "muted")
-        head.addWidget(name)
-        head.addStretch(1)
-        head.addWidget(amount)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addLayout(head)
-        words.addWidget(text_label(translated(entry.purpose), "caption", self))
-        words.addWidget(self.fit_label)
-        across = QHBoxLayout()
-        across.setSpacing(t.SPACE_4)
-        across.addLayout(words, 1)
-        across.addWidget(self.button)
-        self.where = self._make_where()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, t.SPACE_2)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(across)
-        column.addWidget(self.where)
-
-    def set_open(self, is_open: bool) -> None:
-        """Show or hide where the files belong."""
-        self.where.setVisible(is_open and not self.here)
-
-    def show_fit(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
-        """Say whether it would run there, with the numbers that decide."""
-        role, sentence = verdict(outcome, facts)
-        wanted, free = self._offer.download_bytes, facts.disk_free_bytes
-        if wanted > free:
-            role = "warning"
-            sentence = self.tr("Needs {0} of disk space, but only {1} are free.").format(
-                gigabytes(wanted), gigabytes(free)
-            )
-        set_role(self.fit_label, role)
-        self.fit_label.setText(sentence)
-
-    def _make_where(self) -> QFrame:
-        box = QFrame(self)
-        box.setProperty("role", "sunken")
-        release = self._offer.entry.release
-        assert release is not None
-        text = self.tr(
-            "Put the folder “ckpt” of {0} (huggingface.co) into the folder below, and beside it "
-            "special_tokens.npz of {1} (github.com)."
-        ).format(release.repository, release.special_tokens.github)
-        path = text_label(str(self._models_dir), "", box)
-        path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.open_button = push_button(
-            self.tr("Open folder"), self.tr("Make the folder if need be and show it."), box
-        )
-        self.open_button.clicked.connect(self._open_folder)
-        self.copy_button = CopyButton(
-            self.tr("Copy path"), self.tr("Put the folder's path on the clipboard."), box
-        )
-        self.copy_button.clicked.connect(lambda: self.copy_button.copy(str(self._models_dir)))
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addWidget(self.open_button)
-        buttons.addWidget(self.copy_button)
-        buttons.addStretch(1)
-        column = QVBoxLayout(box)
-        column.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_3, t.SPACE_3)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(text_label(text, "muted", box))
-        column.addWidget(path)
-        column.addLayout(buttons)
-        box.hide()
-        return box
-
-    @Slot()
-    def _clicked(self) -> None:
-        (self.use_wanted if self.here else self.asked).emit(self._offer.entry.name)
-
-    @Slot()
-    def _open_folder(self) -> None:
-        background.run(_make_folder, self._models_dir, then=_show_folder, owner=self)
-
-
-def _make_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _show_folder(folder: Path) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

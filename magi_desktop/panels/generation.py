@@ -15,6 +15,7 @@ from magi_desktop.panels.presets import PresetBar
 from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow, WindowRow
 from magi_desktop.panels.size_row import SizeRow
 from magi_desktop.state.draft import Draft
+from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 
 
@@ -23,26 +24,27 @@ class GenerationPanel(QWidget):
 
     Args:
         presets: where named presets are kept.
-        models_dir: where downloaded models are; None: the usual folder.
 
     Signals:
-        model_wanted: name of a model that was chosen although its files are not here.
+        download_wanted: name of the chosen model, whose files the user wants to have.
+        models_wanted: name of the chosen model, which is to be shown among all models.
         advanced_toggled: whether the advanced settings show now.
     """
 
-    model_wanted = Signal(str)
+    download_wanted = Signal(str)
+    models_wanted = Signal(str)
     advanced_toggled = Signal(bool)
 
     def __init__(
         self,
         draft: Draft,
         presets: PresetStore,
+        models: Models,
         parent: QWidget | None = None,
-        models_dir: Path | None = None,
     ) -> None:
         super().__init__(parent)
         self.presets = PresetBar(draft, presets, self)
-        self.model = ModelRow(draft, models_dir, self)
+        self.model = ModelRow(draft, models, self)
         self.size_row = SizeRow(draft, self)
         self.length = LengthRow(draft, self)
         self.quality = QualityRow(draft, self)
@@ -65,7 +67,8 @@ class GenerationPanel(QWidget):
             self.advanced,
         ):
             column.addWidget(widget)
-        self.model.model_wanted.connect(self.model_wanted)
+        self.model.download_wanted.connect(self.download_wanted)
+        self.model.models_wanted.connect(self.models_wanted)
         self.advanced.toggled.connect(self.advanced_toggled)
 
     @property
@@ -76,10 +79,6 @@ class GenerationPanel(QWidget):
     @advanced_open.setter
     def advanced_open(self, is_open: bool) -> None:
         self.advanced.set_open(is_open)
-
-    def look_for_models(self) -> None:
-        """Look again which models are here, for example after a download."""
-        self.model.look_for_models()
 
     def import_config(self, path: Path) -> None:
         """Take over an official configuration, such as one dropped on the window."""

@@ -1,4 +1,4 @@
-"""Choosing a model: what each is for, and which ones are on this machine."""
+"""Choosing a model: what each is for, which ones are here, and getting the others."""
 
 from __future__ import annotations
 
@@ -17,29 +17,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background
 from magi_desktop.engine_words import translated
 from magi_desktop.panels.field import Field
 from magi_desktop.state.draft import Draft
+from magi_desktop.state.model_words import headline, short_figures, size_text
+from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import name_control
 from magi_engine.config.registry import ModelEntry, Registry
-from magi_engine.errors import MagiError
-from magi_engine.weights.layout import find_model
+from magi_engine.install.status import ModelState, ModelStatus
 
 _POPUP_WIDTH = 340
-
-
-def models_not_here(models_dir: Path | None) -> dict[str, str]:
-    """Names of the models that cannot be used now, each with the reason; reads the disk."""
-    reasons = {}
-    for entry in Registry.load().entries:
-        try:
-            find_model(entry.name, models_dir)
-        except MagiError as error:
-            reasons[entry.name] = error.message
-    return reasons
 
 
 class _Role(IntEnum):
@@ -105,18 +94,17 @@ class ModelRow(Field):
     """The model.
 
     Signals:
-        model_wanted: name of a model that was chosen although its files are not here.
+        download_wanted: name of the chosen model, whose files the user wants to have.
+        models_wanted: name of the chosen model, which is to be shown among all models.
     """
 
-    model_wanted = Signal(str)
+    download_wanted = Signal(str)
+    models_wanted = Signal(str)
 
-    def __init__(
-        self, draft: Draft, models_dir: Path | None = None, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, draft: Draft, models: Models, parent: QWidget | None = None) -> None:
         super().__init__(draft, ("model", "config_path"), parent=parent)
-        self._models_dir = models_dir
-        self._entries = Registry.load()
-        self._reasons: dict[str, str] = {}
+        self._models = models
+        self._default = Registry.load().default
         self.combo = QComboBox(self)
         self.combo.setView(QListView(self.combo))
         self.combo.setItemDelegate(_ModelDelegate(self.combo))
@@ -125,15 +113,9 @@ class ModelRow(Field):
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.combo.setMaxVisibleItems(len(self._entries.entries) + 1)
         self.combo.activated.connect(self._chosen)
         self.wheel_guard.watch(self.combo)
-        self.get_button = QPushButton(self.tr("How to get this model…"), self)
-        name_control(
-            self.get_button,
-            self.tr("How to get this model"),
-            self.tr("Says where the files come from and where they belong."),
-        )
+        self.get_button = QPushButton(self)
         self.get_button.clicked.connect(self._get_clicked)
         self.set_up(
             self.tr("&Model"),
@@ -142,48 +124,39 @@ class ModelRow(Field):
             self.tr("Larger models make better pictures and need more memory and time."),
         )
         self.rows.addWidget(self.get_button)
-        self.look_for_models()
-
-    def look_for_models(self) -> None:
-        """Look again, in the background, which models are here."""
-        background.run(models_not_here, self._models_dir, then=self._found, owner=self)
-
-    @property
-    def missing(self) -> frozenset[str]:
-        """Names of the models whose files are not here, as far as that is known yet."""
-        return frozenset(self._reasons)
+        models.changed.connect(self.refresh)
+        models.tasks.changed.connect(self._show_state)
+        models.tasks.progressed.connect(self._show_state)
 
     def can_reset(self) -> bool:
         settings = self.draft.settings
-        return settings.config_path is not None or settings.model != self._entries.default.name
+        return settings.config_path is not None or settings.model != self._default.name
 
     @Slot()
     def reset(self) -> None:
-        self.draft.set(model=self._entries.default.name, config_path=None)
+        self.draft.set(model=self._default.name, config_path=None)
         self.reset_done.emit()
 
+    @Slot()
     def refresh(self) -> None:
         settings = self.draft.settings
         self.combo.clear()
-        for entry in self._entries.entries:
-            self._add(entry.title, entry.name, translated(entry.purpose), self._badge(entry))
+        for entry in self._entries():
+            self._add(entry.title, entry.name, translated(entry.purpose), self._badge(entry.name))
         index = self.combo.findData(settings.model)
         if settings.config_path is not None:
             path = Path(settings.config_path)
             purpose = self.tr("As the configuration file {} says.").format(path.name)
             self._add(path.stem, settings.config_path, purpose, "")
             index = self.combo.count() - 1
+        self.combo.setMaxVisibleItems(self.combo.count())
         self.combo.setCurrentIndex(index)
-        entry = None if settings.config_path else self._entries.find(settings.model)
-        self.get_button.hide()
-        if entry is None or entry.name not in self._reasons:
-            self.say(self.combo.currentData(_Role.PURPOSE) or "")
-        elif entry.release is None:
-            self.say(self._reasons[entry.name], "warning")
-        else:
-            self.say(self.tr("Its files are not on this computer yet."), "warning")
-            self.get_button.setToolTip(self._reasons[entry.name])
-            self.get_button.show()
+        self._show_state()
+
+    def _entries(self) -> list[ModelEntry]:
+        """Those that were found, the user's own among them; before the first look the known."""
+        found = [status.entry for status in self._models.statuses]
+        return found or list(Registry.load().entries)
 
     def _add(self, title: str, data: str, purpose: str, badge: str) -> None:
         self.combo.addItem(title, data)
@@ -193,24 +166,70 @@ class ModelRow(Field):
         spoken = ", ".join(part for part in (title, badge, purpose) if part)
         self.combo.setItemData(last, spoken, Qt.ItemDataRole.AccessibleTextRole)
 
-    def _badge(self, entry: ModelEntry) -> str:
-        if entry.name not in self._reasons:
+    def _badge(self, name: str) -> str:
+        status = self._models.status(name)
+        if status is None:
             return ""
-        return self.tr("not downloaded") if entry.release else self.tr("not made yet")
+        return {
+            ModelState.READY: "",
+            ModelState.PARTLY: self.tr("partly here"),
+            ModelState.ABSENT: self.tr("not downloaded"),
+            ModelState.TO_MAKE: self.tr("not made yet"),
+            ModelState.DAMAGED: self.tr("damaged"),
+        }[status.state]
 
-    def _found(self, reasons: dict[str, str]) -> None:
-        self._reasons = reasons
-        self.refresh()
+    @Slot()
+    def _show_state(self) -> None:
+        """Say what the chosen model is for, or what is to be done to have it."""
+        settings = self.draft.settings
+        name = settings.model
+        status = None if settings.config_path else self._models.status(name)
+        missing = status is not None and status.state is not ModelState.READY
+        self.get_button.setVisible(missing)
+        if status is None or not missing:
+            self.say(self.combo.currentData(_Role.PURPOSE) or "")
+            return
+        item = self._models.tasks.item(name)
+        if item is not None:
+            text = "  ·  ".join(part for part in (headline(item), short_figures(item)) if part)
+            self.say(text)
+            self._offer(self.tr("Show"), self.tr("Shows how far it is, among all models."))
+            return
+        problem = self._models.tasks.problems.get(name)
+        if problem is not None:
+            self.say(str(problem.error), "error")
+            self._offer(self.tr("Show"), self.tr("Shows it among all models."))
+            return
+        self.say(self._reason(status), "warning")
+        if status.state in (ModelState.ABSENT, ModelState.PARTLY):
+            verb = self.tr("Download ({})").format(size_text(status.missing_bytes))
+            self._offer(verb, self.tr("Gets its files; can be paused at any time."))
+        else:
+            self._offer(self.tr("Show"), self.tr("Shows it among all models."))
+
+    def _reason(self, status: ModelStatus) -> str:
+        return {
+            ModelState.PARTLY: self.tr("Some of its files are not on this computer yet."),
+            ModelState.TO_MAKE: self.tr("It has not been made on this computer yet."),
+            ModelState.DAMAGED: self.tr("Some of its files are damaged."),
+        }.get(status.state, self.tr("Its files are not on this computer yet."))
+
+    def _offer(self, verb: str, hint: str) -> None:
+        self.get_button.setText(verb)
+        name_control(self.get_button, verb, hint)
 
     @Slot()
     def _get_clicked(self) -> None:
-        self.model_wanted.emit(self.draft.settings.model)
+        name = self.draft.settings.model
+        status, tasks = self._models.status(name), self._models.tasks
+        gettable = status is not None and status.state in (ModelState.ABSENT, ModelState.PARTLY)
+        if gettable and tasks.item(name) is None and name not in tasks.problems:
+            self.download_wanted.emit(name)
+        else:
+            self.models_wanted.emit(name)
 
     @Slot(int)
     def _chosen(self, index: int) -> None:
         name = self.combo.itemData(index)
-        if name == self.draft.settings.config_path:
-            return
-        self.draft.set(model=name, config_path=None)
-        if name in self._reasons:
-            self.model_wanted.emit(name)
+        if name != self.draft.settings.config_path:
+            self.draft.set(model=name, config_path=None)

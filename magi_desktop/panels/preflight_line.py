@@ -16,6 +16,7 @@ from magi_desktop.panels.values import settings_request
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.machine import MachineState
+from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
 from magi_engine.errors import MagiError
@@ -133,17 +134,17 @@ class PreflightLine(QWidget):
         if outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
             parts.append(
                 self.tr("{needed} of {all} graphics memory").format(
-                    needed=_size(outcome.vram_bytes), all=_size(facts.vram_total_bytes)
+                    needed=size_text(outcome.vram_bytes), all=size_text(facts.vram_total_bytes)
                 )
             )
         else:
             parts.append(
                 self.tr("{needed} of {all} memory").format(
-                    needed=_size(outcome.ram_bytes), all=_size(facts.ram_total_bytes)
+                    needed=size_text(outcome.ram_bytes), all=size_text(facts.ram_total_bytes)
                 )
             )
         if outcome.disk_bytes:
-            parts.append(self.tr("{} on disk").format(_size(outcome.disk_bytes)))
+            parts.append(self.tr("{} on disk").format(size_text(outcome.disk_bytes)))
         return _SEPARATOR.join(parts)
 
     def _button(self, advice: Advice) -> QPushButton:
@@ -171,10 +172,3 @@ class PreflightLine(QWidget):
             button.hide()
             button.deleteLater()
         self.advice_buttons = []
-
-
-def _size(size_bytes: int) -> str:
-    """A size for people: 24 GB, 9.1 GB, 340 MB, 0.4 MB."""
-    unit, name = (1e9, "GB") if size_bytes >= 1e9 else (1e6, "MB")
-    value = size_bytes / unit
-    return f"{value:.0f} {name}" if value >= 9.95 else f"{value:.1f} {name}"

@@ -1,48 +1,37 @@
-"""Which models are on this computer, how large they are, and taking them away again."""
+"""Which models are on this computer, what they take up, and taking them away again."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_words import translated_error
+from magi_desktop.install_thread import InstallerLike
+from magi_desktop.settings import SettingsFile
+from magi_desktop.state.task_line import TaskLine
 from magi_desktop.trash import Trashed, move_to_trash, restore
-from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
+from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import MagiError
-from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
+from magi_engine.install.status import (
+    CachedThing,
+    ModelState,
+    ModelStatus,
+    accept_licence,
+    cached_things,
+    is_accepted,
+    model_statuses,
+    remove_model,
+    size_on_disk,
+)
+from magi_engine.weights.layout import default_models_dir, entry_paths
+from magi_engine.weights.provenance import small_text_encoder_of
 
-
-class ModelState(Enum):
-    """Whether a model can be used."""
-
-    READY = "ready"
-    PARTLY = "partly here"
-    ABSENT = "not here"
-    TO_MAKE = "to be made on this machine"
-
-
-@dataclass(frozen=True)
-class ModelStatus:
-    """A model as it was found.
-
-    Attributes:
-        size_bytes: what is here of it, shared parts included.
-        own: what goes if it is removed: no other model that is here needs it.
-        own_bytes: size of that.
-        missing: the parts that are not here, such as "text encoder".
-    """
-
-    entry: ModelEntry
-    state: ModelState
-    size_bytes: int
-    own: tuple[Path, ...]
-    own_bytes: int
-    missing: tuple[str, ...]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,75 +53,123 @@ class Removal:
         return bool(self.trashed) and all(t.place is not None for t in self.trashed)
 
 
-def model_statuses(models_dir: Path | None) -> tuple[ModelStatus, ...]:
-    """All models of the registry; reads folders, but no weights."""
-    models_dir = models_dir or default_models_dir()
-    entries = Registry.load().entries
-    paths = {entry.name: entry_paths(entry, models_dir) for entry in entries}
-    here = [entry for entry in entries if paths[entry.name].transformer.exists()]
-    statuses = []
-    for entry in entries:
-        mine = set(_parts(paths[entry.name]))
-        others = {p for e in here if e is not entry for p in _parts(paths[e.name])}
-        own = tuple(sorted(p for p in mine - others if p.exists() and p.is_relative_to(models_dir)))
-        size = sum(_size(p) for p in mine if p.exists())
-        missing = missing_parts(entry, models_dir)
-        state = _state(entry, models_dir, paths[entry.name])
-        statuses.append(ModelStatus(entry, state, size, own, sum(map(_size, own)), missing))
-    return tuple(statuses)
+@dataclass(frozen=True)
+class _Look:
+    """What the disk holds."""
+
+    statuses: tuple[ModelStatus, ...]
+    things: tuple[CachedThing, ...]
+    accepted: frozenset[str]
+    removable_bytes: dict[str, int]
+    shrinkable: frozenset[str]
 
 
 class Models(QObject):
-    """The models, looked at in the background. All methods return at once.
+    """The models, looked at in the background, and the tasks about them.
+
+    All methods but ``close`` return at once.
 
     Args:
+        installer: does the tasks; of the same folder of models.
         models_dir: where downloaded models are; None: the usual folder.
+        cache_dir: what can be made again; None: the usual place.
 
     Signals:
-        changed: the statuses are new.
+        changed: the disk was looked at again.
         removed: the Removal, for a way back.
-        failed: an exception: something could not be put back.
+        failed: an exception: something could not be looked at, removed or put back.
     """
 
     changed = Signal()
     removed = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, models_dir: Path | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        installer: InstallerLike,
+        file: SettingsFile,
+        models_dir: Path | None = None,
+        cache_dir: Path | None = None,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self.models_dir = models_dir or default_models_dir()
+        self._cache_dir = cache_dir
+        self.tasks = TaskLine(installer, file, self)
         self.statuses: tuple[ModelStatus, ...] = ()
         """Empty until the disk was looked at for the first time."""
+        self.things: tuple[CachedThing, ...] = ()
+        self.removable_bytes: dict[str, int] = {}
+        """By model: what goes if it is removed."""
+        self.shrinkable: frozenset[str] = frozenset()
+        """The models whose large text encoder has no small form yet."""
+        self._accepted: frozenset[str] = frozenset()
+        self._look: background.Task[_Look] | None = None
+        self.tasks.ended.connect(self.refresh)
 
     def status(self, name: str) -> ModelStatus | None:
         """What is known of a model; None before the first look, and of an unknown one."""
         return next((s for s in self.statuses if s.entry.name == name), None)
 
+    def is_missing(self, name: str) -> bool:
+        """Whether a model is known not to be usable now."""
+        status = self.status(name)
+        return status is not None and status.state is not ModelState.READY
+
+    def is_accepted(self, name: str) -> bool:
+        """Whether the licence of a model was accepted."""
+        return name in self._accepted
+
+    def accept(self, name: str) -> None:
+        """Keep in mind that the licence of a model was accepted."""
+        self._accepted |= {name}
+        background.run(
+            accept_licence, name, self.models_dir, then=self._accepted_one, failed=self.failed.emit,
+            owner=self,
+        )  # fmt: skip
+
     @Slot()
     def refresh(self) -> None:
         """Look at the disk again."""
-        background.run(
-            model_statuses, self.models_dir, then=self._looked, failed=self.failed.emit, owner=self
-        )
+        if self._look is not None:
+            self._look.cancel()  # what it saw may be out of date by now
+        self._look = background.run(
+            _look, self.models_dir, self._cache_dir, then=self._looked, failed=self.failed.emit,
+            owner=self,
+        )  # fmt: skip
 
     def remove(self, name: str) -> None:
         """Move a model to the trash, all but what others need."""
+        status = self.status(name)
+        if status is not None:
+            background.run(
+                _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
+                owner=self,
+            )  # fmt: skip
+
+    def delete(self, thing: CachedThing) -> None:
+        """Move something that is kept to the trash."""
         background.run(
-            _remove,
-            name,
-            self.models_dir,
-            then=self._gone,
-            failed=self.failed.emit,
-            owner=self,
+            _trash, thing.title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
         )
 
     def undo(self, removal: Removal) -> None:
         """Put back what was removed."""
         background.run(_restore, removal, then=self._restored, failed=self.failed.emit, owner=self)
 
-    def _looked(self, statuses: tuple[ModelStatus, ...]) -> None:
-        self.statuses = statuses
+    def close(self) -> None:
+        """Stop in order; blocks for a moment."""
+        self.tasks.close()
+
+    def _looked(self, look: _Look) -> None:
+        self._look = None
+        self.statuses, self.things = look.statuses, look.things
+        self._accepted = look.accepted
+        self.removable_bytes, self.shrinkable = look.removable_bytes, look.shrinkable
         self.changed.emit()
+
+    def _accepted_one(self, _none: None) -> None:
+        self.refresh()
 
     def _gone(self, removal: Removal) -> None:
         self.removed.emit(removal)
@@ -142,46 +179,42 @@ class Models(QObject):
         self.refresh()
 
 
-def _state(entry: ModelEntry, models_dir: Path, paths: ModelPaths) -> ModelState:
-    try:
-        find_model(entry.name, models_dir)
-        return ModelState.READY
-    except MagiError:
-        if entry.made_from is not None:
-            return ModelState.TO_MAKE
-        # What it shares with others does not make it partly here.
-        return ModelState.PARTLY if paths.transformer.exists() else ModelState.ABSENT
+def _look(models_dir: Path, cache_dir: Path | None) -> _Look:
+    statuses = tuple(model_statuses(models_dir))
+    names = [status.entry.name for status in statuses]
+    return _Look(
+        statuses,
+        tuple(cached_things(models_dir, cache_dir)),
+        frozenset(name for name in names if is_accepted(name, models_dir)),
+        {name: sum(map(size_on_disk, remove_model(name, models_dir))) for name in names},
+        frozenset(s.entry.name for s in statuses if _is_shrinkable(s.entry, models_dir)),
+    )
 
 
-def _parts(paths: ModelPaths) -> tuple[Path, ...]:
-    return (paths.transformer, paths.autoencoder, paths.text_encoder, paths.special_tokens)
+def _is_shrinkable(entry: ModelEntry, models_dir: Path) -> bool:
+    original = entry_paths(entry, models_dir).text_encoder
+    pickles = any(original.glob("pytorch_model*.bin"))
+    return pickles and small_text_encoder_of(original, models_dir) is None
 
 
-def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size
-
-
-def _remove(name: str, models_dir: Path) -> Removal:
+def _remove(status: ModelStatus, models_dir: Path) -> Removal:
     # Looked at anew: another model may have come meanwhile that needs a shared part.
-    status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
-    return _trash(status.entry.title, status.own)
+    return _trash(status.entry.title, remove_model(status.entry.name, models_dir))
 
 
 def _trash(title: str, paths: Iterable[Path]) -> Removal:
     trashed: list[Trashed] = []
     size = 0
     for path in paths:
-        path_size = _size(path)
+        path_bytes = size_on_disk(path)
         try:
             trashed.append(move_to_trash(path))
         except MagiError as error:
             return Removal(title, size, tuple(trashed), translated_error(error))
-        size += path_size
+        size += path_bytes
     return Removal(title, size, tuple(trashed))
 
 
 def _restore(removal: Removal) -> None:
-    for trashed in removal.trashed:
+    for trashed in reversed(removal.trashed):
         restore(trashed)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, Release
 from magi_engine.errors import DiskFullError, InvalidRequestError, WeightsError
 from magi_engine.install.hub import RemoteFile, fetch, hash_file, list_folder, part_of
-from magi_engine.install.manifest import Manifest
+from magi_engine.install.tasks import FileProgress
+from magi_engine.weights.manifest import Manifest
 
 _AT_ONCE = 4
 _TICK_S = 0.2
+_BLOCK_BYTES = 1 << 22
 _MARGIN_BYTES = 1_000_000_000
 _SOURCE_HOST = "https://raw.githubusercontent.com"
 
@@ -27,6 +30,19 @@ class Fetched:
 
     done_bytes: int
     total_bytes: int
+    files: tuple[FileProgress, ...]
+    """Those under way."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How far a check is."""
+
+    path: str
+    done_bytes: int
+    total_bytes: int
+    damaged: bool | None
+    """Whether the file is; None: it has not been read to its end."""
 
 
 class _Stopped(Exception):
@@ -62,10 +78,18 @@ def _special_tokens(entry: ModelEntry, release: Release, host: str) -> RemoteFil
     )
 
 
-def download(files: list[RemoteFile], models_dir: Path, source: str) -> Generator[Fetched]:
+def download(
+    files: list[RemoteFile],
+    models_dir: Path,
+    source: str,
+    wait_while_paused: Callable[[], None] = lambda: None,
+) -> Generator[Fetched]:
     """Fetch what is not here yet, several files at once, and note each that was verified.
 
     Closing the generator stops it; the next call goes on at the byte where this one stopped.
+
+    Args:
+        wait_while_paused: called by the threads that fetch; may block.
 
     Raises:
         DownloadError, DiskFullError, OutputError: with what can be done; what has come stays.
@@ -73,27 +97,35 @@ def download(files: list[RemoteFile], models_dir: Path, source: str) -> Generato
     manifest = Manifest.load(models_dir)
     missing = [file for file in files if not _is_here(file, models_dir, manifest, source)]
     total = sum(file.size_bytes for file in files)
-    begun = sum(_size(part_of(file, models_dir)) for file in missing)
-    done = total - sum(file.size_bytes for file in missing) + begun
-    _require_space(total - done, models_dir)
-    stop, lock, new_bytes = threading.Event(), threading.Lock(), 0
+    have = {file: _size(part_of(file, models_dir)) for file in missing}
+    here = total - sum(file.size_bytes for file in missing)
+    _require_space(total - here - sum(have.values()), models_dir)
+    stop, lock = threading.Event(), threading.Lock()
 
-    def received(count: int) -> None:
-        nonlocal new_bytes
+    def received(file: RemoteFile, count: int) -> None:
         with lock:
-            new_bytes += count
+            have[file] += count
+        wait_while_paused()
         if stop.is_set():
             raise _Stopped
 
-    yield Fetched(done, total)
+    def progress(running: Iterable[RemoteFile]) -> Fetched:
+        with lock:
+            shown = {file: min(count, file.size_bytes) for file, count in have.items()}
+        under_way = (FileProgress(f.path, shown[f], f.size_bytes) for f in running if shown[f])
+        return Fetched(here + sum(shown.values()), total, tuple(under_way))
+
+    yield progress(())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = {pool.submit(fetch, file, models_dir, received): file for file in missing}
+        running = {
+            pool.submit(fetch, file, models_dir, partial(received, file)): file for file in missing
+        }
         try:
             while running:
                 for future in wait(running, _TICK_S, FIRST_COMPLETED).done:
                     file = running.pop(future)
                     manifest.note(file.path, future.result(), source)
-                yield Fetched(min(done + new_bytes, total), total)
+                yield progress(running.values())
         finally:
             stop.set()
             for future in running:
@@ -102,15 +134,60 @@ def download(files: list[RemoteFile], models_dir: Path, source: str) -> Generato
 
 def damaged_files(models_dir: Path, below: tuple[Path, ...]) -> Iterator[tuple[str, bool]]:
     """Hash every verified file below some folders again: path, and whether it is damaged."""
+    for checked in check_files(models_dir, below):
+        if checked.damaged is not None:
+            yield checked.path, checked.damaged
+
+
+def check_files(models_dir: Path, below: tuple[Path, ...]) -> Iterator[Checked]:
+    """The same with its progress; what is damaged is noted as such."""
     manifest = Manifest.load(models_dir)
-    for path, known in list(manifest.files.items()):
-        if any(Path(path).is_relative_to(folder) for folder in below):
-            right = _sha256(models_dir / path) == known.sha256
-            if right:
-                manifest.note(path, known.sha256, known.source)
-            else:
-                manifest.forget(path)
-            yield path, not right
+    paths = [
+        path
+        for path in manifest.files
+        if any(Path(path).is_relative_to(folder) for folder in below)
+    ]
+    done, total = 0, sum(_size(models_dir / path) for path in paths)
+    for path in paths:
+        known = manifest.files[path]
+        right = (yield from _hashing(models_dir, path, done, total)) == known.sha256
+        done += _size(models_dir / path)
+        if right:
+            manifest.note(path, known.sha256, known.source)
+        else:
+            manifest.note_damage(path)
+        yield Checked(path, done, total, not right)
+
+
+def note_files(models_dir: Path, files: Iterable[Path], source: str) -> Iterator[Checked]:
+    """Hash files of which nothing is noted yet, and note that they are as they should be."""
+    manifest = Manifest.load(models_dir)
+    paths = [path.relative_to(models_dir).as_posix() for path in files]
+    new = [path for path in paths if not manifest.holds(path)]
+    done, total = 0, sum(_size(models_dir / path) for path in new)
+    for path in new:
+        sha256 = yield from _hashing(models_dir, path, done, total)
+        done += _size(models_dir / path)
+        if sha256 is None:
+            raise WeightsError(f"{models_dir / path} cannot be read.", "Check its permissions.")
+        manifest.note(path, sha256, source)
+        yield Checked(path, done, total, False)
+
+
+def _hashing(
+    models_dir: Path, path: str, done: int, total: int
+) -> Generator[Checked, None, str | None]:
+    """Returns the SHA-256 of a file, or None if it cannot be read."""
+    sha256 = hashlib.sha256()
+    try:
+        with (models_dir / path).open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                sha256.update(block)
+                done += len(block)
+                yield Checked(path, done, total, None)
+    except OSError:
+        return None
+    return sha256.hexdigest()
 
 
 def _is_here(file: RemoteFile, models_dir: Path, manifest: Manifest, source: str) -> bool:
@@ -140,11 +217,3 @@ def _require_space(needed_bytes: int, models_dir: Path) -> None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

@@ -13,14 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from magi_engine.runtime.control import Cancel
 from magi_engine.runtime.events import Event
 from magi_engine.runtime.failures import named_error
-from magi_engine.runtime.launch import ChildSettings
+from magi_engine.runtime.launch import ChildSettings, open_pipe
 from magi_engine.runtime.threads import let_threads_sleep
 from magi_engine.runtime.wire import (
     EVENTS_AHEAD,
@@ -66,15 +65,7 @@ def main(settings: ChildSettings) -> None:
         faulthandler.enable()
         logging.basicConfig(format=_LOG_FORMAT, level=logging.WARNING)
     logging.getLogger("magi_engine").setLevel(settings.log_level)
-    _Servant(_open_wire(settings.handle), settings).run()
-
-
-def _open_wire(handle: int) -> Wire:
-    if sys.platform == "win32":
-        return Wire(cast("connection.Connection", connection.PipeConnection(handle)))
-    # Nothing started from here may keep the pipe open.
-    os.set_inheritable(handle, False)
-    return Wire(connection.Connection(handle))
+    _Servant(Wire(open_pipe(settings.handle)), settings).run()
 
 
 class _Servant:

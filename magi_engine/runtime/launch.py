@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from multiprocessing import connection
 from multiprocessing.connection import Connection
-from typing import IO
+from typing import IO, cast
 
+_ENGINE = "magi_engine.runtime.child"
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
 _CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.argv[1])"
@@ -25,14 +28,21 @@ class ChildSettings:
     models_dir: str | None
     cache_dir: str | None
     log_level: str
+    module: str
+    """Whose ``main`` the process runs with these settings."""
 
 
 def launch(
-    models_dir: str | None, cache_dir: str | None, log_level: str, errors: IO[bytes] | None
+    models_dir: str | None,
+    cache_dir: str | None,
+    log_level: str,
+    errors: IO[bytes] | None,
+    module: str = _ENGINE,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start the process; returns it and this side's end of the pipe to it.
 
     Args:
+        module: what it is to do.
         errors: where its log and its last words go; None: to where ours go.
 
     Raises:
@@ -40,7 +50,7 @@ def launch(
     """
     ours, theirs = multiprocessing.Pipe()
     try:
-        settings = ChildSettings(theirs.fileno(), models_dir, cache_dir, log_level)
+        settings = ChildSettings(theirs.fileno(), models_dir, cache_dir, log_level, module)
         process = _popen(_command(json.dumps(asdict(settings))), theirs.fileno(), errors)
     except BaseException:
         ours.close()
@@ -66,9 +76,17 @@ def serve_if_child(arguments: list[str]) -> None:
 
 def serve(settings: str) -> None:
     """Be the engine's process until the other side says so or is gone."""
-    from magi_engine.runtime.child import main
+    parsed = ChildSettings(**json.loads(settings))
+    importlib.import_module(parsed.module).main(parsed)
 
-    main(ChildSettings(**json.loads(settings)))
+
+def open_pipe(handle: int) -> Connection:
+    """The process's end of the pipe."""
+    if sys.platform == "win32":
+        return cast("Connection", connection.PipeConnection(handle))
+    # Nothing started from here may keep the pipe open.
+    os.set_inheritable(handle, False)
+    return Connection(handle)
 
 
 def _command(settings: str) -> list[str]:

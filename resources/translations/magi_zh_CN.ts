@@ -929,6 +929,32 @@
     </message>
 </context>
 <context>
+    <name>ImportCard</name>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Looks at the same place once more.</source>
+        <translation>再查看一次同一位置。</translation>
+    </message>
+    <message>
+        <source>Hide</source>
+        <translation>隐藏</translation>
+    </message>
+    <message>
+        <source>Takes this message away.</source>
+        <translation>收起这条消息。</translation>
+    </message>
+</context>
+<context>
+    <name>InstallStrip</name>
+    <message>
+        <source>Opens the list of models.</source>
+        <translation>打开模型列表。</translation>
+    </message>
+</context>
+<context>
     <name>ItemTexts</name>
     <message>
         <source>seed {seed}</source>
@@ -1200,6 +1226,45 @@
     </message>
 </context>
 <context>
+    <name>LicenceDialog</name>
+    <message>
+        <source>Licence</source>
+        <translation>许可证</translation>
+    </message>
+    <message>
+        <source>Its authors ({0}) publish it under the licence {1}. Downloading it means that you accept that licence. You are asked only once.</source>
+        <translation>作者（{0}）以 {1} 许可证发布此模型。下载即表示你接受该许可证。只会询问一次。</translation>
+    </message>
+    <message>
+        <source>Opens the text of the licence in the browser.</source>
+        <translation>在浏览器中打开许可证全文。</translation>
+    </message>
+    <message>
+        <source>The text of the licence</source>
+        <translation>许可证全文</translation>
+    </message>
+    <message>
+        <source>Accept and download ({})</source>
+        <translation>接受并下载（{}）</translation>
+    </message>
+    <message>
+        <source>Accepts the licence and begins the download.</source>
+        <translation>接受许可证并开始下载。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Nothing is downloaded.</source>
+        <translation>不下载任何内容。</translation>
+    </message>
+    <message>
+        <source>Licence of {}</source>
+        <translation>{} 的许可证</translation>
+    </message>
+</context>
+<context>
     <name>LookBackRow</name>
     <message>
         <source>as far as there is</source>
@@ -1231,6 +1296,18 @@
     <message>
         <source>Runs on the processor: {0} of {1} memory.</source>
         <translation>在处理器上运行：内存 {0} / {1}。</translation>
+    </message>
+    <message>
+        <source>{} to download.</source>
+        <translation>需下载 {}。</translation>
+    </message>
+    <message>
+        <source>{0} to download, but only {1} are free on the disk.</source>
+        <translation>需下载 {0}，但磁盘只剩 {1}。</translation>
+    </message>
+    <message>
+        <source>{0} to download; {1} are free on the disk.</source>
+        <translation>需下载 {0}；磁盘剩余 {1}。</translation>
     </message>
 </context>
 <context>
@@ -1280,8 +1357,8 @@
         <translation>已保存：{}</translation>
     </message>
     <message>
-        <source>How to get it…</source>
-        <translation>如何获取…</translation>
+        <source>Get it…</source>
+        <translation>获取…</translation>
     </message>
     <message>
         <source>Your video is ready</source>
@@ -1290,6 +1367,18 @@
     <message>
         <source>The video could not be made</source>
         <translation>未能生成视频</translation>
+    </message>
+    <message>
+        <source>Use it</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>Your model is ready</source>
+        <translation>模型已就绪</translation>
+    </message>
+    <message>
+        <source>The model could not be got ready</source>
+        <translation>模型未能准备好</translation>
     </message>
     <message>
         <source>A video is being made.</source>
@@ -1465,6 +1554,42 @@
 <context>
     <name>ModelCard</name>
     <message>
+        <source>More about {}</source>
+        <translation>{} 的更多操作</translation>
+    </message>
+    <message>
+        <source>Check its files, or move it to the bin.</source>
+        <translation>检查其文件，或移到回收站。</translation>
+    </message>
+    <message>
+        <source>Check the files</source>
+        <translation>检查文件</translation>
+    </message>
+    <message>
+        <source>Make the text encoder small</source>
+        <translation>压缩文本编码器</translation>
+    </message>
+    <message>
+        <source>Remove ({})</source>
+        <translation>移除（{}）</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Goes on where it stopped.</source>
+        <translation>从中断处继续。</translation>
+    </message>
+    <message>
+        <source>Not downloaded</source>
+        <translation>未下载</translation>
+    </message>
+    <message>
+        <source>Damaged</source>
+        <translation>已损坏</translation>
+    </message>
+    <message>
         <source>Use</source>
         <translation>使用</translation>
     </message>
@@ -1473,28 +1598,32 @@
         <translation>用这个模型生成视频。</translation>
     </message>
     <message>
-        <source>Use {}</source>
-        <translation>使用 {}</translation>
+        <source>Download</source>
+        <translation>下载</translation>
     </message>
     <message>
-        <source>How to get it</source>
-        <translation>如何获取</translation>
+        <source>Gets its files; can be paused at any time.</source>
+        <translation>下载其文件；可随时暂停。</translation>
     </message>
     <message>
-        <source>Says where its files come from and belong.</source>
-        <translation>说明文件从何而来、放在哪里。</translation>
+        <source>Download the rest</source>
+        <translation>下载其余部分</translation>
     </message>
     <message>
-        <source>How to get {}</source>
-        <translation>如何获取 {}</translation>
+        <source>Repair</source>
+        <translation>修复</translation>
     </message>
     <message>
-        <source>Remove</source>
-        <translation>移除</translation>
+        <source>Downloads only what is damaged.</source>
+        <translation>只重新下载损坏的部分。</translation>
     </message>
     <message>
-        <source>Remove {}</source>
-        <translation>移除 {}</translation>
+        <source>Make</source>
+        <translation>制作</translation>
+    </message>
+    <message>
+        <source>Quantises it on this computer.</source>
+        <translation>在这台电脑上量化。</translation>
     </message>
     <message>
         <source>Ready</source>
@@ -1505,10 +1634,6 @@
         <translation>不完整</translation>
     </message>
     <message>
-        <source>Not on this computer</source>
-        <translation>不在这台电脑上</translation>
-    </message>
-    <message>
         <source>Not made yet</source>
         <translation>尚未制作</translation>
     </message>
@@ -1516,49 +1641,9 @@
         <source>In use</source>
         <translation>使用中</translation>
     </message>
-    <message>
-        <source>Moves {} to the bin; what other models need stays.</source>
-        <translation>把 {} 移到回收站；其他模型需要的文件会保留。</translation>
-    </message>
-    <message>
-        <source>transformer</source>
-        <translation>变换器</translation>
-    </message>
-    <message>
-        <source>autoencoder</source>
-        <translation>自编码器</translation>
-    </message>
-    <message>
-        <source>text encoder</source>
-        <translation>文本编码器</translation>
-    </message>
-    <message>
-        <source>special tokens</source>
-        <translation>特殊标记</translation>
-    </message>
-    <message>
-        <source>Missing: {}</source>
-        <translation>缺少：{}</translation>
-    </message>
-    <message>
-        <source>Make it with: {}</source>
-        <translation>制作命令：{}</translation>
-    </message>
 </context>
 <context>
     <name>ModelRow</name>
-    <message>
-        <source>How to get this model…</source>
-        <translation>如何获取此模型…</translation>
-    </message>
-    <message>
-        <source>How to get this model</source>
-        <translation>如何获取此模型</translation>
-    </message>
-    <message>
-        <source>Says where the files come from and where they belong.</source>
-        <translation>说明文件的来源和存放位置。</translation>
-    </message>
     <message>
         <source>&amp;Model</source>
         <translation>模型(&amp;M)</translation>
@@ -1570,6 +1655,46 @@
     <message>
         <source>As the configuration file {} says.</source>
         <translation>按配置文件 {} 的设定。</translation>
+    </message>
+    <message>
+        <source>partly here</source>
+        <translation>不完整</translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation>已损坏</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>查看</translation>
+    </message>
+    <message>
+        <source>Shows how far it is, among all models.</source>
+        <translation>在模型列表中查看进度。</translation>
+    </message>
+    <message>
+        <source>Shows it among all models.</source>
+        <translation>在模型列表中查看。</translation>
+    </message>
+    <message>
+        <source>Download ({})</source>
+        <translation>下载（{}）</translation>
+    </message>
+    <message>
+        <source>Gets its files; can be paused at any time.</source>
+        <translation>下载其文件；可随时暂停。</translation>
+    </message>
+    <message>
+        <source>Some of its files are not on this computer yet.</source>
+        <translation>它的部分文件还不在这台电脑上。</translation>
+    </message>
+    <message>
+        <source>It has not been made on this computer yet.</source>
+        <translation>它还没有在这台电脑上制作。</translation>
+    </message>
+    <message>
+        <source>Some of its files are damaged.</source>
+        <translation>它的部分文件已损坏。</translation>
     </message>
     <message>
         <source>Its files are not on this computer yet.</source>
@@ -1585,14 +1710,89 @@
     </message>
 </context>
 <context>
+    <name>ModelWords</name>
+    <message>
+        <source>Asking what there is to download</source>
+        <translation>正在查询要下载的内容</translation>
+    </message>
+    <message>
+        <source>Downloading</source>
+        <translation>正在下载</translation>
+    </message>
+    <message>
+        <source>Checking the files</source>
+        <translation>正在检查文件</translation>
+    </message>
+    <message>
+        <source>Making the text encoder small</source>
+        <translation>正在压缩文本编码器</translation>
+    </message>
+    <message>
+        <source>Calibrating</source>
+        <translation>正在校准</translation>
+    </message>
+    <message>
+        <source>Quantising</source>
+        <translation>正在量化</translation>
+    </message>
+    <message>
+        <source>Looking for models</source>
+        <translation>正在查找模型</translation>
+    </message>
+    <message>
+        <source>Waiting in line</source>
+        <translation>排队等待</translation>
+    </message>
+    <message>
+        <source>Paused</source>
+        <translation>已暂停</translation>
+    </message>
+    <message>
+        <source>Stopping</source>
+        <translation>正在停止</translation>
+    </message>
+    <message>
+        <source>{}/s</source>
+        <translation>{}/秒</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done} / {total}</translation>
+    </message>
+    <message>
+        <source>{} min left</source>
+        <translation>剩余 {} 分钟</translation>
+    </message>
+</context>
+<context>
     <name>ModelsDialog</name>
     <message>
         <source>Models</source>
         <translation>模型</translation>
     </message>
     <message>
-        <source>What each is for, and whether it would run on this computer.</source>
-        <translation>各模型的用途，以及能否在这台电脑上运行。</translation>
+        <source>Add…</source>
+        <translation>添加…</translation>
+    </message>
+    <message>
+        <source>Use model files that are on this computer already; nothing is copied.</source>
+        <translation>使用这台电脑上已有的模型文件；不会复制。</translation>
+    </message>
+    <message>
+        <source>Looking at what is there…</source>
+        <translation>正在查看已有内容…</translation>
+    </message>
+    <message>
+        <source>Storage</source>
+        <translation>存储</translation>
+    </message>
+    <message>
+        <source>A folder of the official release…</source>
+        <translation>官方发布的文件夹…</translation>
+    </message>
+    <message>
+        <source>An official configuration file…</source>
+        <translation>官方配置文件…</translation>
     </message>
     <message>
         <source>Other folder…</source>
@@ -1621,6 +1821,22 @@
     <message>
         <source>Folder for models</source>
         <translation>模型文件夹</translation>
+    </message>
+    <message>
+        <source>The folder that holds “ckpt” or “downloads”</source>
+        <translation>包含“ckpt”或“downloads”的文件夹</translation>
+    </message>
+    <message>
+        <source>An official configuration</source>
+        <translation>官方配置</translation>
+    </message>
+    <message>
+        <source>Configurations (*.json)</source>
+        <translation>配置 (*.json)</translation>
+    </message>
+    <message>
+        <source>Show storage</source>
+        <translation>查看存储</translation>
     </message>
     <message>
         <source>{0} is in the bin; emptying it frees {1}.</source>
@@ -2850,6 +3066,17 @@
     </message>
 </context>
 <context>
+    <name>StoragePage</name>
+    <message>
+        <source>Nothing is stored besides the models themselves.</source>
+        <translation>除模型本身外没有存储其他内容。</translation>
+    </message>
+    <message>
+        <source>{} besides the models themselves; all of it can be had again.</source>
+        <translation>除模型本身外占用 {}；全部都可以重新得到。</translation>
+    </message>
+</context>
+<context>
     <name>Store</name>
     <message>
         <source>The list of your videos was damaged. A new one was begun; the old one is kept as {name}.</source>
@@ -2870,6 +3097,41 @@
     <message>
         <source>A change to the queue or the library could not be saved. Check that the disk is not full.</source>
         <translation>队列或作品库的更改未能保存。请确认磁盘未满。</translation>
+    </message>
+</context>
+<context>
+    <name>TaskBox</name>
+    <message>
+        <source>Progress of {}</source>
+        <translation>{} 的进度</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>暂停</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Stops; what has come so far is kept for another time.</source>
+        <translation>停止；已下载的部分会保留到下次。</translation>
+    </message>
+    <message>
+        <source>Cancel: {}</source>
+        <translation>取消：{}</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Goes on where it stopped.</source>
+        <translation>从中断处继续。</translation>
+    </message>
+    <message>
+        <source>Stands still, also after a restart, until it is resumed.</source>
+        <translation>停住不动，重启后也一样，直到继续。</translation>
     </message>
 </context>
 <context>
@@ -3059,57 +3321,6 @@
     </message>
 </context>
 <context>
-    <name>_ModelRow</name>
-    <message>
-        <source>Use it</source>
-        <translation>使用</translation>
-    </message>
-    <message>
-        <source>How to get it</source>
-        <translation>如何获取</translation>
-    </message>
-    <message>
-        <source>Start with {}.</source>
-        <translation>从 {} 开始。</translation>
-    </message>
-    <message>
-        <source>Where the files of {} belong.</source>
-        <translation>{} 的文件应放在哪里。</translation>
-    </message>
-    <message>
-        <source>on this computer</source>
-        <translation>已在这台电脑上</translation>
-    </message>
-    <message>
-        <source>{} to download</source>
-        <translation>需下载 {}</translation>
-    </message>
-    <message>
-        <source>Needs {0} of disk space, but only {1} are free.</source>
-        <translation>需要 {0} 磁盘空间，但只剩 {1}。</translation>
-    </message>
-    <message>
-        <source>Put the folder “ckpt” of {0} (huggingface.co) into the folder below, and beside it special_tokens.npz of {1} (github.com).</source>
-        <translation>请将 {0} (huggingface.co) 的“ckpt”文件夹放入下面的文件夹，并在旁边放上 {1} (github.com) 的 special_tokens.npz。</translation>
-    </message>
-    <message>
-        <source>Open folder</source>
-        <translation>打开文件夹</translation>
-    </message>
-    <message>
-        <source>Make the folder if need be and show it.</source>
-        <translation>显示该文件夹，必要时先创建。</translation>
-    </message>
-    <message>
-        <source>Copy path</source>
-        <translation>复制路径</translation>
-    </message>
-    <message>
-        <source>Put the folder&apos;s path on the clipboard.</source>
-        <translation>将文件夹路径复制到剪贴板。</translation>
-    </message>
-</context>
-<context>
     <name>_NameEditor</name>
     <message>
         <source>Name of the preset</source>
@@ -3130,6 +3341,45 @@
     <message>
         <source>Keep it under this name.</source>
         <translation>以此名称保存。</translation>
+    </message>
+</context>
+<context>
+    <name>_ThingRow</name>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+    <message>
+        <source>Moves it to the bin; that can be undone.</source>
+        <translation>移到回收站；可以撤销。</translation>
+    </message>
+    <message>
+        <source>Delete: {}</source>
+        <translation>删除：{}</translation>
+    </message>
+    <message>
+        <source>In use; without it the original has to be downloaded again.</source>
+        <translation>使用中；删除后需重新下载原件。</translation>
+    </message>
+    <message>
+        <source>Made on this computer; can be made again.</source>
+        <translation>在这台电脑上制作；可以重新制作。</translation>
+    </message>
+    <message>
+        <source>Used in place of the large original.</source>
+        <translation>代替体积大的原件使用。</translation>
+    </message>
+    <message>
+        <source>Prompts that need not be encoded again.</source>
+        <translation>不必再次编码的提示词。</translation>
+    </message>
+    <message>
+        <source>No longer needed: the small text encoder does its work.</source>
+        <translation>不再需要：小的文本编码器已代替它。</translation>
+    </message>
+    <message>
+        <source>Downloaded in part; without it the download begins anew.</source>
+        <translation>已下载一部分；删除后下载将重新开始。</translation>
     </message>
 </context>
 <context>

@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from magi_desktop.dialogs.welcome import WelcomeDialog
+from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.state.jobs import ChunkPhase, Phase
 from magi_engine.media import ClipPart, open_writer, read_video
 from magi_engine.runtime.events import ChunkReady
@@ -173,19 +173,19 @@ def test_trouble_is_one_sentence_and_the_next_job_runs(
     app.wait_for(Phase.FINISHED)
 
 
-def test_a_model_that_is_not_here_leads_to_how_to_get_it(app: App) -> None:
-    app.qtbot.waitUntil(lambda: bool(app.window.generation.model.missing))
+def test_a_model_that_is_not_here_leads_to_its_download(app: App) -> None:
+    app.qtbot.waitUntil(lambda: app.workshop.models.is_missing("4.5B-distill"))
     app.short(chunks=1)
     app.workshop.draft.set(model="4.5B-distill")
     app.generate()
     app.qtbot.waitUntil(lambda: app.window.notice.text != "", timeout=60_000)
     app.wait_idle()
     app.qtbot.mouseClick(app.window.notice._button, Qt.MouseButton.LeftButton)
-    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), WelcomeDialog))
+    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), ModelsDialog))
     dialog = QApplication.activeModalWidget()
-    assert isinstance(dialog, WelcomeDialog)
-    app.qtbot.waitUntil(lambda: "4.5B-distill" in dialog.rows)
-    app.qtbot.waitUntil(dialog.rows["4.5B-distill"].where.isVisible)
+    assert isinstance(dialog, ModelsDialog)
+    app.qtbot.waitUntil(lambda: "4.5B-distill" in dialog.cards)
+    app.qtbot.waitUntil(dialog.cards["4.5B-distill"].main_button.isVisible)
     dialog.reject()
 
 

@@ -114,7 +114,7 @@ def test_every_control_says_what_it_is(app: App) -> None:
         PreferencesDialog(shop.preferences, shop.places.videos, app.window),
         HelpSheet(app.window.menus.groups, app.window),
         AboutDialog(lambda: "", app.window),
-        WelcomeDialog(shop.machine, app.window),
+        WelcomeDialog(shop.machine, shop.models, app.window),
         ModelsDialog(shop.models, shop.machine, shop.draft, shop.preferences, app.window),
     ]
     for dialog in dialogs:

@@ -5,46 +5,59 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.models import Models, ModelState, model_statuses
+from magi_desktop.state.models import Models
 from magi_engine.config.registry import Registry
+from magi_engine.errors import DownloadError, ModelNotFoundError
+from magi_engine.install.status import CachedKind, ModelState, model_statuses
+from magi_engine.install.tasks import (
+    Download,
+    FileProgress,
+    Import,
+    Make,
+    Phase,
+    TaskDone,
+    TaskFailed,
+    TaskProgress,
+    Verify,
+)
 from magi_engine.weights.layout import entry_paths
+from magi_engine.weights.manifest import Manifest
 from tests.desktop.accessibility import faults
 from tests.desktop.dialogs.test_welcome import FACTS, machine
+from tests.desktop.installer import Installer
 
 
 def put(models_dir: Path, name: str, *, transformer_only: bool = False) -> None:
-    """Files such as a model has, small ones: nothing here reads weights."""
+    """Verified files such as a model has, small ones: nothing here reads weights."""
     paths = entry_paths(Registry.load().find(name), models_dir)
     folders = [paths.transformer]
     if not transformer_only:
         folders += [paths.autoencoder, paths.text_encoder]
         paths.special_tokens.parent.mkdir(parents=True, exist_ok=True)
         paths.special_tokens.write_bytes(b"t" * 10)
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in ("model.safetensors", "config.json", "spiece.model"):
-            (folder / file).write_bytes(b"w" * 1000)
+    files = [folder / n for folder in folders for n in _NAMES]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"w" * 1000)
+    manifest = Manifest.load(models_dir)
+    for file in (*files, paths.special_tokens):
+        if file.exists():
+            manifest.note(file.relative_to(models_dir).as_posix(), "0" * 64, "test")
 
 
-@pytest.fixture
-def models_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # where the trash is
-    return tmp_path / "models"
+_NAMES = ("model.safetensors", "config.json", "spiece.model")
 
 
-def shown(qtbot: QtBot, models_dir: Path, draft: Draft | None = None) -> ModelsDialog:
-    preferences = Preferences(SettingsFile(models_dir.parent / "settings.json"))
-    dialog = ModelsDialog(Models(models_dir), machine(FACTS), draft or Draft(), preferences)
-    dialog._models.setParent(dialog)
+def shown(qtbot: QtBot, models: Models, draft: Draft | None = None) -> ModelsDialog:
+    preferences = Preferences(SettingsFile(models.models_dir.parent / "preferences.json"))
+    dialog = ModelsDialog(models, machine(FACTS), draft or Draft(), preferences)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: bool(dialog.cards))
     qtbot.waitUntil(lambda: bool(dialog._estimates))
     return dialog
 
@@ -55,8 +68,6 @@ def states(models_dir: Path) -> dict[str, ModelState]:
 
 def test_what_is_here_what_is_not_and_what_is_to_be_made(models_dir: Path) -> None:
     put(models_dir, "4.5B-distill")
-    put(models_dir, "24B-distill", transformer_only=True)
-    (models_dir / "ckpt/magi/24B_distill/inference_weight.distill/model.safetensors").unlink()
     assert states(models_dir) == {
         "pocket": ModelState.READY,
         "pocket-base": ModelState.READY,
@@ -65,61 +76,161 @@ def test_what_is_here_what_is_not_and_what_is_to_be_made(models_dir: Path) -> No
         "4.5B-distill": ModelState.READY,
         "4.5B-distill-fp8": ModelState.ABSENT,
         "24B-base": ModelState.ABSENT,
-        "24B-distill": ModelState.PARTLY,
+        "24B-distill": ModelState.ABSENT,
         "24B-distill-fp8": ModelState.ABSENT,
     }
 
 
-def test_what_others_share_is_not_removed(models_dir: Path) -> None:
-    put(models_dir, "4.5B-distill")
-    alone = next(s for s in model_statuses(models_dir) if s.entry.name == "4.5B-distill")
-    assert (alone.size_bytes, alone.own_bytes, len(alone.own)) == (9010, 9010, 4)
-    put(models_dir, "4.5B-base", transformer_only=True)
-    shared = next(s for s in model_statuses(models_dir) if s.entry.name == "4.5B-distill")
-    assert shared.size_bytes == 9010
-    assert [p.name for p in shared.own] == ["inference_weight.distill"]
-    shipped = next(s for s in model_statuses(models_dir) if s.entry.name == "pocket")
-    assert shipped.own == ()
+def test_what_others_share_is_not_removed(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")
+    models.refresh()
+    qtbot.waitUntil(lambda: models.removable_bytes.get("4.5B-distill") == 9010)
+    put(models.models_dir, "4.5B-base", transformer_only=True)
+    models.refresh()
+    qtbot.waitUntil(lambda: models.removable_bytes.get("4.5B-distill") == 3000)
+    assert models.removable_bytes["pocket"] == 0
 
 
-def test_a_model_goes_to_the_bin_and_comes_back(qtbot: QtBot, models_dir: Path) -> None:
-    put(models_dir, "4.5B-distill")
-    before = sorted(p for p in models_dir.rglob("*") if p.is_file())
-    dialog = shown(qtbot, models_dir)
+def test_a_model_goes_to_the_bin_and_comes_back(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")
+    weights = models.models_dir / "ckpt"
+    before = sorted(p for p in weights.rglob("*") if p.is_file())
+    dialog = shown(qtbot, models)
     card = dialog.cards["4.5B-distill"]
-    assert card.remove_button.isVisible()
-    card.remove_button.click()
+    assert card.remove_action.isVisible()
+    card.remove_action.trigger()
     qtbot.waitUntil(lambda: "bin" in dialog.notice.text)
-    qtbot.waitUntil(card.get_button.isVisible)
-    assert not any(p.is_file() for p in models_dir.rglob("*"))
+    qtbot.waitUntil(lambda: card.main_button.text() == "Download")
+    assert not any(p.is_file() for p in weights.rglob("*"))
     dialog.notice._button.click()
-    qtbot.waitUntil(card.use_button.isVisible)
-    assert sorted(p for p in models_dir.rglob("*") if p.is_file()) == before
+    qtbot.waitUntil(lambda: card.main_button.text() == "Use")
+    assert sorted(p for p in weights.rglob("*") if p.is_file()) == before
 
 
-def test_a_model_is_taken_into_use(qtbot: QtBot, models_dir: Path) -> None:
-    put(models_dir, "4.5B-distill")
+def test_a_model_is_taken_into_use(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")
     draft = Draft()
-    dialog = shown(qtbot, models_dir, draft)
-    assert dialog.cards["pocket"].state_label.text() == "In use"
-    assert not dialog.cards["pocket"].remove_button.isVisible()
+    dialog = shown(qtbot, models, draft)
+    assert dialog.cards["pocket"].state_label.text().startswith("In use")
+    assert not dialog.cards["pocket"].main_button.isVisible()
     card = dialog.cards["4.5B-distill"]
-    card.use_button.click()
+    card.main_button.click()
     assert draft.settings.model == "4.5B-distill"
-    assert card.state_label.text() == "In use"
-    assert not card.remove_button.isVisible(), "what is in use is not removed"
+    assert card.state_label.text().startswith("In use")
+    assert not card.remove_action.isVisible(), "what is in use is not removed"
 
 
-def test_one_that_is_not_here_leads_to_how_to_get_it(qtbot: QtBot, models_dir: Path) -> None:
-    dialog = shown(qtbot, models_dir)
-    with qtbot.waitSignal(dialog.get_wanted) as wanted:
-        dialog.cards["24B-base"].get_button.click()
+def test_a_download_from_the_click_to_the_end(
+    qtbot: QtBot, models: Models, installer: Installer
+) -> None:
+    dialog = shown(qtbot, models)
+    card = dialog.cards["24B-base"]
+    with qtbot.waitSignal(dialog.download_wanted) as wanted:
+        card.main_button.click()
     assert wanted.args == ["24B-base"]
-    assert not dialog.isVisible()
+    models.tasks.do(Download("24B-base"))
+    assert card.box.isVisible()
+    files = (FileProgress("ckpt/vae/model.safetensors", 10**9, 2 * 10**9),)
+    installer.events.put(TaskProgress(Phase.DOWNLOADING, 10**10, 4 * 10**10, 50e6, 600.0, files))
+    qtbot.waitUntil(lambda: card.box.figures.text() != "")
+    assert card.box.headline.text() == "Downloading"
+    assert card.box.figures.text() == "10 GB of 40 GB  ·  50 MB/s  ·  10 min left"
+    assert card.box.bar.value() == 250
+    assert card.box.files.toolTip() == "model.safetensors 50 %"
+    card.box.pause_button.click()
+    assert card.box.headline.text() == "Paused"
+    assert card.box.pause_button.text() == "Resume"
+    card.box.pause_button.click()
+    qtbot.waitUntil(lambda: card.box.headline.text() == "Downloading")
+    put(models.models_dir, "24B-base")
+    installer.end(TaskDone("MAGI-1 24B base is here."))
+    qtbot.waitUntil(lambda: card.main_button.text() == "Use")
+    assert "is here" in dialog.notice.text
+    assert not card.box.isVisible()
 
 
-def test_the_verdict_follows_the_machine(qtbot: QtBot, models_dir: Path) -> None:
-    dialog = shown(qtbot, models_dir)
+def test_a_failure_is_said_in_the_card_with_a_way_on(
+    qtbot: QtBot, models: Models, installer: Installer
+) -> None:
+    dialog = shown(qtbot, models)
+    card = dialog.cards["24B-base"]
+    models.tasks.do(Download("24B-base"))
+    error = DownloadError("The hub of models cannot be reached.", "Check the network.")
+    installer.end(TaskFailed(error))
+    qtbot.waitUntil(card.problem_label.isVisible)
+    assert card.problem_label.text() == str(error)
+    assert card.main_button.text() == "Try again"
+    with qtbot.waitSignal(dialog.download_wanted):
+        card.main_button.click()
+
+
+def test_checking_making_and_cancelling(qtbot: QtBot, models: Models, installer: Installer) -> None:
+    put(models.models_dir, "4.5B-distill")
+    dialog = shown(qtbot, models)
+    assert not dialog.cards["pocket"].verify_action.isVisible(), "it came with the program"
+    dialog.cards["4.5B-distill"].verify_action.trigger()
+    card = dialog.cards["pocket-fp8"]
+    assert card.main_button.text() == "Make"
+    card.main_button.click()
+    assert [item.task for item in models.tasks.items] == [
+        Verify("4.5B-distill"),
+        Make("pocket-fp8"),
+    ]
+    assert card.box.headline.text() == "Waiting in line"
+    card.box.cancel_button.click()
+    assert card.main_button.isVisible()
+    installer.end(TaskFailed(ModelNotFoundError("Gone.", "")))
+    qtbot.waitUntil(lambda: "4.5B-distill" in models.tasks.problems)
+    dialog.cards["4.5B-distill"].main_button.click()
+    assert installer.begun == [Verify("4.5B-distill")] * 2, "what failed is tried again"
+
+
+def test_an_official_folder_is_looked_through(
+    qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
+) -> None:
+    dialog = shown(qtbot, models)
+    dialog._import(str(tmp_path / "MAGI-1"))
+    assert installer.begun == [Import(tmp_path / "MAGI-1")]
+    (card,) = dialog.imports.values()
+    installer.end(TaskFailed(ModelNotFoundError("No model is in MAGI-1.", "Choose another.")))
+    qtbot.waitUntil(card.problem_label.isVisible)
+    assert faults(dialog) == []
+    card.again_button.click()
+    installer.end(TaskDone("2 models were found."))
+    qtbot.waitUntil(lambda: dialog.imports == {})
+    assert "2 models" in dialog.notice.text
+
+
+def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
+    dialog = shown(qtbot, models)
+    dialog.tabs.setCurrentWidget(dialog.storage)
+    assert dialog.storage.empty.isVisible()
+    made = models.models_dir / "pocket-fp8" / "inference_weight.fp8.distill"
+    made.mkdir(parents=True)
+    (made / "model.safetensors").write_bytes(b"w" * 2000)
+    models.refresh()
+    qtbot.waitUntil(lambda: bool(dialog.storage.rows))
+    (row,) = dialog.storage.rows
+    assert row.thing.kind is CachedKind.QUANTISED_TRANSFORMER
+    assert faults(dialog) == []
+    row.delete_button.click()
+    qtbot.waitUntil(lambda: dialog.storage.rows == [])
+    assert not made.exists()
+    dialog.notice._button.click()
+    qtbot.waitUntil(made.exists)
+
+
+def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, models: Models) -> None:
+    preferences = Preferences(SettingsFile(models.models_dir.parent / "preferences.json"))
+    dialog = ModelsDialog(models, machine(FACTS), Draft(), preferences)
+    qtbot.addWidget(dialog)
+    dialog.show_model("24B-distill-fp8")
+    dialog.show()
+    qtbot.waitUntil(lambda: dialog._scroll.verticalScrollBar().value() > 0)
+
+
+def test_the_verdict_follows_the_machine(qtbot: QtBot, models: Models) -> None:
+    dialog = shown(qtbot, models)
     label = dialog.cards["24B-base"].fit_label
     roomy = dataclasses.replace(
         FACTS, vram_total_bytes=200 * 10**9, vram_free_bytes=200 * 10**9, ram_free_bytes=60 * 10**9
@@ -132,15 +243,15 @@ def test_the_verdict_follows_the_machine(qtbot: QtBot, models_dir: Path) -> None
     assert label.property("role") == "warning"
 
 
-def test_a_damaged_file_is_said_where_it_belongs(qtbot: QtBot, models_dir: Path) -> None:
-    put(models_dir, "4.5B-distill")  # whose configurations are no JSON
-    dialog = shown(qtbot, models_dir)
+def test_a_damaged_file_is_said_where_it_belongs(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")  # whose configurations are no JSON
+    dialog = shown(qtbot, models)
     assert "cannot be read" in dialog.cards["4.5B-distill"].fit_label.text()
     assert "Runs on" in dialog.cards["pocket"].fit_label.text()
 
 
-def test_models_can_be_kept_elsewhere(qtbot: QtBot, models_dir: Path, tmp_path: Path) -> None:
-    dialog = shown(qtbot, models_dir)
+def test_models_can_be_kept_elsewhere(qtbot: QtBot, models: Models, tmp_path: Path) -> None:
+    dialog = shown(qtbot, models)
     assert "60 GB free" in dialog.path.text()
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
@@ -153,6 +264,8 @@ def test_models_can_be_kept_elsewhere(qtbot: QtBot, models_dir: Path, tmp_path: 
     dialog._preferences._file.flush()
 
 
-def test_every_control_is_named_explained_and_reachable(qtbot: QtBot, models_dir: Path) -> None:
-    put(models_dir, "4.5B-distill")
-    assert faults(shown(qtbot, models_dir)) == []
+def test_every_control_is_named_explained_and_reachable(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")
+    dialog = shown(qtbot, models)
+    models.tasks.do(Download("24B-base"))
+    assert faults(dialog) == []

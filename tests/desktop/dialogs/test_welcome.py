@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, QThreadPool, QUrl, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QThreadPool
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.dialogs.machine import offers
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.machine import MachineState
+from magi_desktop.state.models import Models
+from magi_engine.install.tasks import Download
 from magi_engine.runtime.host import EngineProcess
 from magi_engine.runtime.machine import MachineFacts
 from tests.desktop.accessibility import faults
@@ -44,14 +43,15 @@ def machine(outcome: MachineFacts | Exception | None = FACTS) -> MachineState:
 
 
 @pytest.fixture
-def dialog(qtbot: QtBot, tmp_path: Path) -> WelcomeDialog:
-    return shown(qtbot, WelcomeDialog(machine(), models_dir=tmp_path / "models"))
+def dialog(qtbot: QtBot, models: Models) -> WelcomeDialog:
+    return shown(qtbot, machine(), models)
 
 
-def shown(qtbot: QtBot, dialog: WelcomeDialog) -> WelcomeDialog:
+def shown(qtbot: QtBot, facts: MachineState, models: Models) -> WelcomeDialog:
+    dialog = WelcomeDialog(facts, models)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: bool(dialog.rows))
+    qtbot.waitUntil(lambda: bool(dialog.cards))
     return dialog
 
 
@@ -68,11 +68,6 @@ def test_the_numbers_come_from_the_engine(qtbot: QtBot) -> None:
     assert state.facts is not None
     assert state.facts.ram_total_bytes > state.facts.ram_free_bytes > 0
     assert state.facts.disk_free_bytes > 0
-
-
-def test_what_is_still_to_be_downloaded(tmp_path: Path) -> None:
-    by_name = {offer.entry.name: offer for offer in offers(tmp_path)}
-    assert by_name["4.5B-distill"].download_bytes == pytest.approx(30.5e9, rel=0.01)
 
 
 HUGE = dataclasses.replace(
@@ -95,39 +90,50 @@ HUGE = dataclasses.replace(
             "of 512 GB memory",
         ),
         (dataclasses.replace(HUGE, vram_free_bytes=10**9, ram_free_bytes=10**9), "warning", "1.0"),
-        (dataclasses.replace(HUGE, disk_free_bytes=6 * 10**10), "warning", "only 60 GB are free"),
     ],
 )
 def test_the_verdict_gives_the_numbers(
-    qtbot: QtBot, tmp_path: Path, facts: MachineFacts, role: str, words: str
+    qtbot: QtBot, models: Models, facts: MachineFacts, role: str, words: str
 ) -> None:
-    dialog = shown(qtbot, WelcomeDialog(machine(facts), models_dir=tmp_path))
-    label = dialog.rows["24B-base"].fit_label
+    dialog = shown(qtbot, machine(facts), models)
+    label = dialog.cards["24B-base"].fit_label
     qtbot.waitUntil(lambda: label.text() != "")
     assert words in label.text()
     assert label.property("role") == role
 
 
-def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("free_bytes", "role", "words"),
+    [(10**12, "caption", "1000 GB are free"), (6 * 10**10, "warning", "only 60 GB are free")],
+)
+def test_it_says_whether_there_is_room_for_the_download(
+    qtbot: QtBot, models: Models, free_bytes: int, role: str, words: str
+) -> None:
+    facts = dataclasses.replace(HUGE, disk_free_bytes=free_bytes)
+    dialog = shown(qtbot, machine(facts), models)
+    label = dialog.cards["24B-base"].detail
+    qtbot.waitUntil(lambda: "are free" in label.text())
+    assert words in label.text()
+    assert label.property("role") == role
+
+
+def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, models: Models) -> None:
     state = machine(None)
-    dialog = shown(qtbot, WelcomeDialog(state, models_dir=tmp_path))
+    dialog = shown(qtbot, state, models)
     assert dialog._pc.busy.isVisible()
-    assert dialog.rows["4.5B-base"].fit_label.text() == ""
+    assert dialog.cards["4.5B-base"].fit_label.text() == ""
     state._engine.looked.emit(FACTS)
     assert not dialog._pc.busy.isVisible()
-    qtbot.waitUntil(lambda: dialog.rows["4.5B-base"].fit_label.text() != "")
+    qtbot.waitUntil(lambda: dialog.cards["4.5B-base"].fit_label.text() != "")
     # A later look replaces what was said.
     state._engine.looked.emit(dataclasses.replace(FACTS, disk_free_bytes=10**9))
-    label = dialog.rows["4.5B-base"].fit_label
+    label = dialog.cards["4.5B-base"].detail
     qtbot.waitUntil(lambda: "only 1.0 GB are free" in label.text())
     assert [v.text() for v in dialog._pc._values][3] == "1.0 GB free"
 
 
-def test_a_failed_examination_does_not_stand_in_the_way(qtbot: QtBot, tmp_path: Path) -> None:
-    dialog = shown(
-        qtbot,
-        WelcomeDialog(machine(OSError("no engine")), models_dir=tmp_path),
-    )
+def test_a_failed_examination_does_not_stand_in_the_way(qtbot: QtBot, models: Models) -> None:
+    dialog = shown(qtbot, machine(OSError("no engine")), models)
     assert not dialog._pc.busy.isVisible()
     assert "could not be examined" in dialog._pc.status.text()
     with qtbot.waitSignal(dialog.start_wanted) as wanted:
@@ -137,58 +143,24 @@ def test_a_failed_examination_does_not_stand_in_the_way(qtbot: QtBot, tmp_path: 
 
 
 def test_every_control_is_named_explained_and_reachable(dialog: WelcomeDialog) -> None:
-    dialog.show_model("24B-base")
     assert faults(dialog) == []
 
 
-class FolderOpener(QObject):
-    """Stands in for the file manager, by Qt's own means."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.opened: list[str] = []
-
-    @Slot(QUrl)
-    def open(self, url: QUrl) -> None:
-        self.opened.append(url.toLocalFile())
-
-
-def test_asking_for_a_model_says_where_its_files_belong(
-    qtbot: QtBot, dialog: WelcomeDialog
+def test_a_model_can_be_downloaded_from_here(
+    qtbot: QtBot, dialog: WelcomeDialog, models: Models
 ) -> None:
-    row = dialog.rows["4.5B-distill"]
+    card = dialog.cards["4.5B-distill"]
     with qtbot.waitSignal(dialog.download_wanted) as wanted:
-        row.button.click()
+        card.main_button.click()
     assert wanted.args == ["4.5B-distill"]
-    assert row.where.isVisible()
     assert dialog.isVisible()
-    dialog.rows["24B-base"].button.click()
-    assert not row.where.isVisible(), "one at a time"
+    models.tasks.do(Download("4.5B-distill"))
+    assert card.box.isVisible()
+    assert not card.main_button.isVisible()
 
 
-def test_the_folder_is_made_and_opened(qtbot: QtBot, dialog: WelcomeDialog) -> None:
-    opener = FolderOpener()
-    # The stub asks for bytes, which Qt then does not find as a slot.
-    QDesktopServices.setUrlHandler("file", opener, "open")  # pyright: ignore[reportArgumentType]
-    try:
-        dialog.show_model("4.5B-distill")
-        dialog.rows["4.5B-distill"].open_button.click()
-        qtbot.waitUntil(lambda: bool(opener.opened))
-    finally:
-        QDesktopServices.unsetUrlHandler("file")
-    assert opener.opened == [str(dialog.models_dir)]
-    assert dialog.models_dir.is_dir()
-
-
-def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, tmp_path: Path) -> None:
-    dialog = WelcomeDialog(machine(None), models_dir=tmp_path)
-    dialog.show_model("24B-base")
-    shown(qtbot, dialog)
-    qtbot.waitUntil(dialog.rows["24B-base"].where.isVisible)
-
-
-def test_closing_while_it_looks_is_harmless(qtbot: QtBot, tmp_path: Path) -> None:
-    dialog = WelcomeDialog(machine(None), models_dir=tmp_path)
+def test_closing_while_it_looks_is_harmless(qtbot: QtBot, models: Models) -> None:
+    dialog = WelcomeDialog(machine(None), models)
     dialog.deleteLater()
     QThreadPool.globalInstance().waitForDone()
     qtbot.wait(20)

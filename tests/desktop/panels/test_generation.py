@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.values import aspect_size, effective, legal_steps
+from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
+from magi_desktop.state.models import Models
 from magi_engine.config.sizes import check_size
+from magi_engine.errors import DownloadError
+from magi_engine.install.tasks import Download, Phase, TaskFailed, TaskProgress
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.validation import validate
 from tests.desktop.accessibility import faults
+from tests.desktop.installer import Installer
 
 
 class KeptPresets:
@@ -39,13 +45,25 @@ def draft(qapp: QApplication) -> Draft:
 
 
 @pytest.fixture
-def panel(qtbot: QtBot, draft: Draft, tmp_path: Path) -> GenerationPanel:
-    panel = GenerationPanel(draft, KeptPresets(), models_dir=tmp_path)
+def installer() -> Installer:
+    return Installer()
+
+
+@pytest.fixture
+def panel(
+    qtbot: QtBot, draft: Draft, installer: Installer, tmp_path: Path
+) -> Iterator[GenerationPanel]:
+    file = SettingsFile(tmp_path / "settings.json")
+    models = Models(installer, file, tmp_path / "models", tmp_path / "cache")
+    panel = GenerationPanel(draft, KeptPresets(), models)
     qtbot.addWidget(panel)
     panel.resize(320, 900)
     panel.show()
-    qtbot.waitUntil(lambda: bool(panel.model.missing))
-    return panel
+    models.refresh()
+    qtbot.waitUntil(lambda: bool(models.statuses))
+    yield panel
+    models.close()
+    file.flush()
 
 
 @pytest.mark.parametrize("model", ["pocket", "24B-distill-fp8"])
@@ -62,28 +80,33 @@ def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
     assert panel.minimumSizeHint().width() <= 280
 
 
-def test_a_model_that_is_not_here_is_marked_and_wanted(
-    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+def test_a_model_that_is_not_here_is_marked_and_offered(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, installer: Installer
 ) -> None:
-    index = panel.model.combo.findData("4.5B-distill")
-    spoken = panel.model.combo.itemData(index, Qt.ItemDataRole.AccessibleTextRole)
+    row = panel.model
+    index = row.combo.findData("4.5B-distill")
+    spoken = row.combo.itemData(index, Qt.ItemDataRole.AccessibleTextRole)
     assert "not downloaded" in spoken
-    panel.model.combo.setCurrentIndex(index)
-    with qtbot.waitSignal(panel.model_wanted) as wanted:
-        panel.model.combo.activated.emit(index)
-    assert wanted.args == ["4.5B-distill"]
+    row.combo.setCurrentIndex(index)
+    row.combo.activated.emit(index)
     assert draft.settings.model == "4.5B-distill"
     assert draft.settings.width == 720
-    assert panel.model.get_button.isVisible()
-    with qtbot.waitSignal(panel.model_wanted):
-        panel.model.get_button.click()
+    assert row.get_button.text() == "Download (31 GB)"
+    with qtbot.waitSignal(panel.download_wanted) as wanted:
+        row.get_button.click()
+    assert wanted.args == ["4.5B-distill"]
+    row._models.tasks.do(Download("4.5B-distill"))
+    installer.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
+    qtbot.waitUntil(lambda: row.note.text() == "Downloading  ·  25 %  ·  1 min 15 s left")
+    with qtbot.waitSignal(panel.models_wanted) as shown:
+        row.get_button.click()
+    assert shown.args == ["4.5B-distill"]
+    error = DownloadError("The hub of models cannot be reached.", "Check the network.")
+    installer.end(TaskFailed(error))
+    qtbot.waitUntil(lambda: row.note.text() == str(error))
 
 
-def test_the_shipped_model_is_wanted_by_nobody(qtbot: QtBot, panel: GenerationPanel) -> None:
-    if "pocket" in panel.model.missing:
-        pytest.skip("the pocket model is not here")
-    with qtbot.assertNotEmitted(panel.model_wanted):
-        panel.model.combo.activated.emit(panel.model.combo.findData("pocket"))
+def test_nothing_is_offered_for_the_shipped_model(panel: GenerationPanel) -> None:
     assert not panel.model.get_button.isVisible()
 
 

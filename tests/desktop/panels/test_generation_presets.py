@@ -12,16 +12,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.panels.model_row import models_not_here
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.state.draft import Draft, configuration
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.registry import Registry
 from magi_engine.resources import resource_path
 from magi_engine.runtime.validation import validate
+from magi_engine.weights.layout import missing_parts
 from tests.desktop.accessibility import faults
 
 needs_pocket = pytest.mark.skipif(
-    "pocket" in models_not_here(None), reason="the pocket model is not here"
+    bool(missing_parts(Registry.load().default)), reason="the pocket model is not here"
 )
 
 

@@ -15,7 +15,7 @@ from magi_engine.errors import DownloadError
 from magi_engine.install import hub
 from magi_engine.install.download import damaged_files, download
 from magi_engine.install.hub import RemoteFile, part_of
-from magi_engine.install.manifest import Manifest
+from magi_engine.weights.manifest import Manifest
 from tests.engine.install.hub_server import HubServer
 
 _CLIENT = """

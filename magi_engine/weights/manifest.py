@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 _NAME = "verified.json"
+_DAMAGED = ""
+"""In place of the hash of a file that was found to be another one."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Manifest:
         return (
             known is not None
             and (stat.st_size, stat.st_mtime_ns) == (known.size_bytes, known.mtime_ns)
+            and known.sha256 != _DAMAGED
             and sha256 in (None, known.sha256)
         )
 
@@ -55,10 +58,19 @@ class Manifest:
         self.files[path] = Verified(stat.st_size, stat.st_mtime_ns, sha256, source)
         self._save()
 
-    def forget(self, path: str) -> None:
-        """A file is not right any more."""
-        if self.files.pop(path, None) is not None:
-            self._save()
+    def note_damage(self, path: str) -> None:
+        """A file is not right any more: keep that until another one takes its place."""
+        known = self.files[path]
+        self.files[path] = replace(known, sha256=_DAMAGED)
+        self._save()
+
+    def damaged(self) -> list[str]:
+        """The files that are there, but not right."""
+        return [
+            path
+            for path, known in self.files.items()
+            if known.sha256 == _DAMAGED and (self.models_dir / path).exists()
+        ]
 
     def _save(self) -> None:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)

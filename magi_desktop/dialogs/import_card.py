@@ -1,0 +1,63 @@
+"""A folder or file that is being looked through for models, or could not be used."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.task_box import TaskBox
+from magi_desktop.state.task_line import TaskLine, subject_of
+from magi_desktop.theme import tokens as t
+from magi_engine.install.tasks import Import
+
+
+class ImportCard(QFrame):
+    """One import: its progress, then nothing, or what is wrong with the folder."""
+
+    def __init__(self, tasks: TaskLine, task: Import, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "card")
+        self._tasks, self._task = tasks, task
+        name = task.path.name
+        title = QLabel(name, self)
+        title.setProperty("role", "heading")
+        self.problem_label = text_label("", "error", self)
+        self.again_button = push_button(
+            self.tr("Try again"), self.tr("Looks at the same place once more."), self
+        )
+        self.again_button.clicked.connect(self._again)
+        self.hide_button = push_button(
+            self.tr("Hide"), self.tr("Takes this message away."), self, "quiet"
+        )
+        self.hide_button.clicked.connect(self._forget)
+        self.box = TaskBox(tasks, subject_of(task), name, self)
+        foot = QHBoxLayout()
+        foot.setSpacing(t.SPACE_2)
+        foot.addWidget(self.problem_label, 1)
+        foot.addWidget(self.hide_button)
+        foot.addWidget(self.again_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)
+        column.setSpacing(t.SPACE_1)
+        column.addWidget(title)
+        column.addWidget(text_label(str(task.path.parent), "caption", self))
+        column.addLayout(foot)
+        column.addWidget(self.box)
+        tasks.changed.connect(self._show)
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        problem = self._tasks.problems.get(subject_of(self._task))
+        self.problem_label.setText("" if problem is None else str(problem.error))
+        for widget in (self.problem_label, self.again_button, self.hide_button):
+            widget.setVisible(problem is not None)
+
+    @Slot()
+    def _again(self) -> None:
+        self._tasks.do(self._task)
+
+    @Slot()
+    def _forget(self) -> None:
+        self._tasks.forget_problem(subject_of(self._task))

@@ -1,0 +1,213 @@
+"""One model in the list: what it is, whether it is here, and what can be done about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from magi_desktop.dialogs.machine import download_text, verdict
+from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.task_box import TaskBox
+from magi_desktop.engine_words import translated
+from magi_desktop.state.model_words import size_text
+from magi_desktop.state.models import Models
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import icon_button, set_role
+from magi_engine.errors import MagiError
+from magi_engine.install.status import ModelState, ModelStatus
+from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
+from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.preflight import Preflight
+
+_BOTTOM = Qt.AlignmentFlag.AlignBottom
+
+
+class ModelCard(QFrame):
+    """One model.
+
+    Signals:
+        use_wanted: the name of the model, to make videos with it.
+        download_wanted: the name of the model, to get what is missing of it.
+    """
+
+    use_wanted = Signal(str)
+    download_wanted = Signal(str)
+
+    def __init__(self, models: Models, status: ModelStatus, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "card")
+        self._models, self._status = models, status
+        self._facts: MachineFacts | None = None
+        self._in_use = False
+        entry = status.entry
+        self.name = entry.name
+        self.state_label = QLabel(self)
+        self.fit_label = text_label("", "caption", self)
+        self.fit_label.hide()
+        self.detail = text_label("", "caption", self)
+        self.problem_label = text_label("", "error", self)
+        self.box = TaskBox(models.tasks, entry.name, entry.title, self)
+        self.main_button = push_button("", "", self)
+        self.main_button.clicked.connect(self._do_main)
+        self.more_button = self._make_menu()
+        self._lay_out()
+        models.tasks.changed.connect(self._show)
+
+    def _make_menu(self) -> QToolButton:
+        title = self._status.entry.title
+        button = icon_button(
+            "more",
+            self.tr("More about {}").format(title),
+            self.tr("Check its files, or move it to the bin."),
+            self,
+        )
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(button)
+        self.verify_action = QAction(self.tr("Check the files"), menu)
+        self.verify_action.triggered.connect(self._verify)
+        self.shrink_action = QAction(self.tr("Make the text encoder small"), menu)
+        self.shrink_action.triggered.connect(self._shrink)
+        self.remove_action = QAction(menu)
+        self.remove_action.triggered.connect(self._remove)
+        for action in (self.verify_action, self.shrink_action, self.remove_action):
+            menu.addAction(action)
+        button.setMenu(menu)
+        return button
+
+    def _lay_out(self) -> None:
+        entry = self._status.entry
+        name = QLabel(entry.title, self)
+        name.setProperty("role", "heading")
+        head = QHBoxLayout()
+        head.setSpacing(t.SPACE_2)
+        head.addWidget(name)
+        head.addStretch(1)
+        head.addWidget(self.state_label)
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(text_label(translated(entry.purpose), "muted", self))
+        for label in (self.fit_label, self.detail, self.problem_label):
+            words.addWidget(label)
+        words.addStretch(1)
+        across = QHBoxLayout()
+        across.setSpacing(t.SPACE_2)
+        across.addLayout(words, 1)
+        across.addSpacing(t.SPACE_2)
+        across.addWidget(self.more_button, 0, _BOTTOM)
+        across.addWidget(self.main_button, 0, _BOTTOM)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)
+        column.setSpacing(t.SPACE_1)
+        column.addLayout(head)
+        column.addLayout(across)
+        column.addWidget(self.box)
+
+    def show_status(self, status: ModelStatus, in_use: bool, removable_bytes: int) -> None:
+        """Say whether it is here, and offer what can be done.
+
+        Args:
+            removable_bytes: what goes if it is removed.
+        """
+        self._status, self._in_use = status, in_use
+        hint = self.tr("Remove ({})").format(size_text(removable_bytes))
+        self.remove_action.setText(hint)
+        self.remove_action.setVisible(bool(removable_bytes) and not in_use)
+        self._show()
+
+    def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
+        """Say whether four seconds of its usual size would fit, with the numbers."""
+        self._facts = facts
+        role, sentence = verdict(outcome, facts)
+        set_role(self.fit_label, role)
+        self.fit_label.setText(sentence)
+        self.fit_label.show()
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        status = self._status
+        busy = self._models.tasks.item(self.name) is not None
+        self._show_state(status, busy)
+        role, text = self._detail(status)
+        set_role(self.detail, role)
+        self.detail.setText(text)
+        self.detail.setVisible(bool(text) and not busy)
+        problem = self._models.tasks.problems.get(self.name)
+        self.problem_label.setText("" if problem is None else str(problem.error))
+        self.problem_label.setVisible(problem is not None)
+        verb, hint = self._main_words(status)
+        if problem is not None:
+            verb, hint = self.tr("Try again"), self.tr("Goes on where it stopped.")
+        self.main_button.setText(verb)
+        self.main_button.setToolTip(hint)
+        self.main_button.setAccessibleName(f"{verb}: {status.entry.title}")
+        self.main_button.setVisible(bool(verb) and not busy)
+        here = bool(status.here_bytes) and not status.entry.ships
+        self.verify_action.setVisible(here)
+        self.shrink_action.setVisible(self.name in self._models.shrinkable)
+        some = any(action.isVisible() for action in self.more_button.menu().actions())
+        self.more_button.setVisible(some and not busy)
+
+    def _show_state(self, status: ModelStatus, busy: bool) -> None:
+        role, text = {
+            ModelState.READY: ("success", self.tr("Ready")),
+            ModelState.PARTLY: ("warning", self.tr("Partly here")),
+            ModelState.ABSENT: ("muted", self.tr("Not downloaded")),
+            ModelState.TO_MAKE: ("muted", self.tr("Not made yet")),
+            ModelState.DAMAGED: ("error", self.tr("Damaged")),
+        }[status.state]
+        if self._in_use and status.state is ModelState.READY:
+            text = self.tr("In use")
+        if status.here_bytes:
+            text = f"{text}  ·  {size_text(status.here_bytes)}"
+        set_role(self.state_label, role)
+        self.state_label.setText(text)
+        # What is under way says more.
+        self.state_label.setVisible(status.state is ModelState.READY or not busy)
+
+    def _detail(self, status: ModelStatus) -> tuple[str, str]:
+        if status.detail and status.state is not ModelState.READY:
+            role = "error" if status.state is ModelState.DAMAGED else "caption"
+            return role, translated(status.detail)
+        return download_text(status, self._facts)
+
+    def _main_words(self, status: ModelStatus) -> tuple[str, str]:
+        """What the main button says, and its hint; empty: there is nothing to do."""
+        match status.state:
+            case ModelState.READY:
+                use = self.tr("Use"), self.tr("Make videos with this model.")
+                return ("", "") if self._in_use else use
+            case ModelState.ABSENT:
+                return self.tr("Download"), self.tr("Gets its files; can be paused at any time.")
+            case ModelState.PARTLY:
+                return self.tr("Download the rest"), self.tr("Goes on where it stopped.")
+            case ModelState.DAMAGED:
+                return self.tr("Repair"), self.tr("Downloads only what is damaged.")
+            case ModelState.TO_MAKE:
+                return self.tr("Make"), self.tr("Quantises it on this computer.")
+
+    @Slot()
+    def _do_main(self) -> None:
+        tasks = self._models.tasks
+        problem = tasks.problems.get(self.name)
+        if problem is not None and not isinstance(problem.task, Download):
+            tasks.do(problem.task)
+        elif self._status.state is ModelState.READY and problem is None:
+            self.use_wanted.emit(self.name)
+        elif self._status.state is ModelState.TO_MAKE:
+            tasks.do(Make(self.name))
+        else:
+            self.download_wanted.emit(self.name)
+
+    @Slot()
+    def _verify(self) -> None:
+        self._models.tasks.do(Verify(self.name))
+
+    @Slot()
+    def _shrink(self) -> None:
+        self._models.tasks.do(ShrinkText(self.name))
+
+    @Slot()
+    def _remove(self) -> None:
+        self._models.remove(self.name)

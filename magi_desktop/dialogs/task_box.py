@@ -1,0 +1,105 @@
+"""A task of the line: how far it is, and pausing or cancelling it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+
+from magi_desktop.dialogs.parts import push_button
+from magi_desktop.state.model_words import figures, files_text, fraction, headline
+from magi_desktop.state.task_line import TaskLine, TaskState
+from magi_desktop.theme import tokens as t
+
+_STEPS = 1000
+
+
+class TaskBox(QWidget):
+    """Hidden unless something is in line about its subject.
+
+    Args:
+        subject: what the task is about: see ``subject_of``.
+        title: that, for people.
+    """
+
+    def __init__(self, tasks: TaskLine, subject: str, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._tasks, self._subject = tasks, subject
+        self.headline = QLabel(self)
+        self.figures = QLabel(self)
+        self.figures.setProperty("role", "muted")
+        self.bar = QProgressBar(self)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(self.tr("Progress of {}").format(title))
+        self.files = QLabel(self)
+        self.files.setProperty("role", "caption")
+        self.files.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.pause_button = push_button(self.tr("Pause"), "", self)
+        self.pause_button.clicked.connect(self._toggle)
+        self.cancel_button = push_button(
+            self.tr("Cancel"),
+            self.tr("Stops; what has come so far is kept for another time."),
+            self,
+            "quiet",
+        )
+        self.cancel_button.clicked.connect(self._cancel)
+        self.cancel_button.setAccessibleName(self.tr("Cancel: {}").format(title))
+        self._title = title
+        words = QHBoxLayout()
+        words.setSpacing(t.SPACE_3)
+        words.addWidget(self.headline)
+        words.addStretch(1)
+        words.addWidget(self.figures)
+        foot = QHBoxLayout()
+        foot.setSpacing(t.SPACE_2)
+        foot.addWidget(self.files, 1)
+        foot.addWidget(self.cancel_button)
+        foot.addWidget(self.pause_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, t.SPACE_2, 0, 0)
+        column.setSpacing(t.SPACE_1)
+        column.addLayout(words)
+        column.addWidget(self.bar)
+        column.addLayout(foot)
+        tasks.changed.connect(self._show)
+        tasks.progressed.connect(self._show)
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        item = self._tasks.item(self._subject)
+        self.setVisible(item is not None)
+        if item is None:
+            return
+        self.headline.setText(headline(item))
+        self.figures.setText(figures(item))
+        files = files_text(item)
+        self.files.setToolTip(files)
+        metrics, width = self.files.fontMetrics(), self.files.width()
+        self.files.setText(metrics.elidedText(files, Qt.TextElideMode.ElideRight, width))
+        done = fraction(item.progress)
+        moves = done is None and item.state is TaskState.RUNNING
+        self.bar.setRange(0, 0 if moves else _STEPS)
+        self.bar.setValue(round((done or 0.0) * _STEPS))
+        paused = item.state is TaskState.PAUSED
+        verb = self.tr("Resume") if paused else self.tr("Pause")
+        self.pause_button.setText(verb)
+        self.pause_button.setAccessibleName(f"{verb}: {self._title}")
+        self.pause_button.setToolTip(
+            self.tr("Goes on where it stopped.")
+            if paused
+            else self.tr("Stands still, also after a restart, until it is resumed.")
+        )
+        for button in (self.pause_button, self.cancel_button):
+            button.setEnabled(item.state is not TaskState.STOPPING)
+
+    @Slot()
+    def _toggle(self) -> None:
+        item = self._tasks.item(self._subject)
+        if item is not None and item.state is TaskState.PAUSED:
+            self._tasks.resume(self._subject)
+        else:
+            self._tasks.pause(self._subject)
+
+    @Slot()
+    def _cancel(self) -> None:
+        self._tasks.cancel(self._subject)

@@ -1,0 +1,71 @@
+"""A download, or another task about models, in the corner of the window."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from magi_desktop.state.model_words import fraction, headline, short_figures, subject_title
+from magi_desktop.state.models import Models
+from magi_desktop.state.task_line import QueuedTask, TaskState
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control, set_role
+
+_STEPS = 1000
+
+
+class InstallStrip(QPushButton):
+    """Hidden while nothing is under way and nothing went wrong; a click leads to the models."""
+
+    def __init__(self, models: Models, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._models = models
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.title, self.caption = QLabel(self), QLabel(self)
+        self.bar = QProgressBar(self)
+        self.bar.setTextVisible(False)
+        self._column = column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_3, t.SPACE_2)
+        column.setSpacing(t.SPACE_1)
+        for part in (self.title, self.bar, self.caption):
+            part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            column.addWidget(part)
+        models.changed.connect(self._show)
+        models.tasks.changed.connect(self._show)
+        models.tasks.progressed.connect(self._show)
+        self._show()
+
+    def sizeHint(self) -> QSize:
+        # A button's own hint knows nothing of what is in it.
+        return self._column.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return self._column.minimumSize()
+
+    @Slot()
+    def _show(self) -> None:
+        tasks = self._models.tasks
+        item = tasks.current
+        if item is not None:
+            self._show_item(item)
+        elif tasks.problems:
+            problem = next(iter(tasks.problems.values()))
+            self._say(subject_title(self._models, problem.task), problem.error.message, "error")
+        self.bar.setVisible(item is not None)
+        self.setVisible(item is not None or bool(tasks.problems))
+
+    def _show_item(self, item: QueuedTask) -> None:
+        parts = (headline(item), short_figures(item))
+        title = subject_title(self._models, item.task)
+        self._say(title, "  ·  ".join(part for part in parts if part), "caption")
+        done = fraction(item.progress)
+        moves = done is None and item.state is TaskState.RUNNING
+        self.bar.setRange(0, 0 if moves else _STEPS)
+        self.bar.setValue(round((done or 0.0) * _STEPS))
+
+    def _say(self, title: str, text: str, role: str) -> None:
+        self.title.setText(title)
+        set_role(self.caption, role)
+        self.caption.setText(text)
+        name_control(self, f"{title}: {text}", self.tr("Opens the list of models."))

@@ -1,0 +1,249 @@
+"""What of the models is on this machine, and what can go. Quick: no hashing, no network."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
+from magi_engine.errors import MagiError
+from magi_engine.runtime.preview import default_cache_dir
+from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
+from magi_engine.weights.manifest import Manifest
+from magi_engine.weights.provenance import small_text_encoder_of
+
+_LICENCES_FILE = "licences.json"
+_PICKLES = "pytorch_model*.bin"
+
+
+class ModelState(enum.Enum):
+    """Whether a model can be used."""
+
+    READY = "ready"
+    PARTLY = "partly here"
+    ABSENT = "not here"
+    TO_MAKE = "to be made on this machine"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """A model as it was found."""
+
+    entry: ModelEntry
+    state: ModelState
+    here_bytes: int
+    """What is here of it, shared parts and unfinished files included."""
+    missing_bytes: int
+    """What is still to be downloaded, about."""
+    detail: str
+    """One sentence on what is wrong; or empty."""
+
+
+class CachedKind(enum.Enum):
+    """What a thing on the disk is."""
+
+    QUANTISED_TRANSFORMER = "quantised transformer"
+    SMALL_TEXT_ENCODER = "small text encoder"
+    EMBEDDINGS = "embeddings of prompts"
+    ORIGINAL_TEXT_ENCODER = "original text encoder"
+    UNFINISHED_DOWNLOAD = "unfinished download"
+
+
+@dataclass(frozen=True)
+class CachedThing:
+    """Something that takes room and can go."""
+
+    title: str
+    paths: tuple[Path, ...]
+    size_bytes: int
+    kind: CachedKind
+    can_be_remade: bool
+    """On this machine, without downloading anything."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What a model is published under."""
+
+    title: str
+    url: str
+
+
+def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
+    """All models of the registry; reads folders, but no weights."""
+    models_dir = models_dir or default_models_dir()
+    manifest = Manifest.load(models_dir)
+    return [_status(entry, models_dir, manifest) for entry in Registry.load().entries]
+
+
+def cached_things(
+    models_dir: Path | None = None, cache_dir: Path | None = None
+) -> list[CachedThing]:
+    """What was made on this machine, is no longer needed, or was left unfinished."""
+    models_dir = models_dir or default_models_dir()
+    cache_dir = cache_dir or default_cache_dir()
+    things = [*_made(models_dir), *_text_encoders(models_dir)]
+    embeddings = cache_dir / "embeddings"
+    if embeddings.is_dir():
+        things.append(_thing("Prompts", (embeddings,), CachedKind.EMBEDDINGS))
+    parts = tuple(sorted(models_dir.rglob("*.part")))
+    if parts:
+        title = "What was not downloaded to its end"
+        things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
+    return things
+
+
+def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
+    """The files and folders that go with a model: no other one that is here needs them.
+
+    Nothing is removed; that is up to the caller.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+    """
+    models_dir = models_dir or default_models_dir()
+    registry = Registry.load()
+    gone = registry.find(name)
+    others = [e for e in registry.entries if e is not gone and _has_transformer(e, models_dir)]
+    needed = {path for entry in others for path in _parts(entry_paths(entry, models_dir))}
+    mine = set(_parts(entry_paths(gone, models_dir))) - needed
+    small = small_text_encoder_of(entry_paths(gone, models_dir).text_encoder, models_dir)
+    if small is not None and entry_paths(gone, models_dir).text_encoder in mine:
+        mine.add(small)
+    return sorted(p for p in mine if p.exists() and p.is_relative_to(models_dir))
+
+
+def licence_of(release: Release) -> Licence:
+    """What the models of a release are published under."""
+    name = release.license
+    return Licence(name, f"https://spdx.org/licenses/{name}.html")
+
+
+def is_accepted(name: str, models_dir: Path | None = None) -> bool:
+    """Whether the licence of a model was accepted: for all models of its release at once."""
+    key = _licence_key(Registry.load().find(name))
+    return key is None or key in _accepted(models_dir or default_models_dir())
+
+
+def accept_licence(name: str, models_dir: Path | None = None) -> None:
+    """Note that the licence of a model was accepted.
+
+    Raises:
+        OSError: it cannot be noted.
+    """
+    models_dir = models_dir or default_models_dir()
+    key = _licence_key(Registry.load().find(name))
+    if key is None:
+        return
+    models_dir.mkdir(parents=True, exist_ok=True)
+    unfinished = models_dir / f"{_LICENCES_FILE}.tmp"
+    accepted = sorted({key, *_accepted(models_dir)})
+    unfinished.write_text(json.dumps(accepted), encoding="utf-8")
+    unfinished.replace(models_dir / _LICENCES_FILE)
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelStatus:
+    paths = entry_paths(entry, models_dir)
+    here = sum(map(size_on_disk, _parts(paths)))
+    damaged = [
+        path
+        for part in _parts(paths)
+        for path in manifest.damaged()
+        if (models_dir / path).is_relative_to(part)
+    ]
+    if entry.release is not None and damaged:
+        size = sum(size_on_disk(models_dir / path) for path in damaged)
+        detail = f"{len(damaged)} of its files are damaged."
+        return ModelStatus(entry, ModelState.DAMAGED, here, size, detail)
+    try:
+        find_model(entry.name, models_dir)
+        return ModelStatus(entry, ModelState.READY, here, 0, "")
+    except MagiError:
+        pass
+    if entry.made_from is not None:
+        return ModelStatus(entry, ModelState.TO_MAKE, 0, 0, "")
+    # What it shares with others does not make it partly here.
+    begun = _has_transformer(entry, models_dir)
+    state = ModelState.PARTLY if begun else ModelState.ABSENT
+    return ModelStatus(entry, state, here if begun else 0, _missing(entry, paths, models_dir), "")
+
+
+def _missing(entry: ModelEntry, paths: ModelPaths, models_dir: Path) -> int:
+    if entry.release is None:
+        return 0
+    sizes = {
+        "transformer": (paths.transformer, entry.transformer_bytes or 0),
+        "autoencoder": (paths.autoencoder, entry.release.autoencoder_bytes),
+        "text encoder": (paths.text_encoder, entry.release.text_encoder_bytes),
+        "special tokens": (paths.special_tokens, entry.release.special_tokens.bytes),
+    }
+    parts = [sizes[part] for part in missing_parts(entry, models_dir)]
+    return sum(max(0, size - size_on_disk(path)) for path, size in parts)
+
+
+def _has_transformer(entry: ModelEntry, models_dir: Path) -> bool:
+    return size_on_disk(entry_paths(entry, models_dir).transformer) > 0
+
+
+def _made(models_dir: Path) -> Iterator[CachedThing]:
+    for entry in Registry.load().entries:
+        folder = entry_paths(entry, models_dir).transformer
+        if entry.made_from is not None and folder.is_dir():
+            yield _thing(entry.title, (folder,), CachedKind.QUANTISED_TRANSFORMER)
+
+
+def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
+    """The small ones, and the originals whose place they have taken."""
+    entries = [entry for entry in Registry.load().entries if entry.release is not None]
+    remakeable = set()
+    for original in sorted({entry_paths(e, models_dir).text_encoder for e in entries}):
+        small = small_text_encoder_of(original, models_dir)
+        pickles = tuple(sorted(original.glob(_PICKLES)))
+        if small is None or not pickles:
+            continue
+        remakeable.add(small)
+        if original.resolve().is_relative_to(models_dir.resolve()):  # else it is not ours
+            title = "The original text encoder"
+            yield _thing(title, pickles, CachedKind.ORIGINAL_TEXT_ENCODER, remade=False)
+    for folder in sorted((models_dir / "quantised").glob("t5-*")):
+        yield _thing(
+            "The small text encoder",
+            (folder,),
+            CachedKind.SMALL_TEXT_ENCODER,
+            remade=folder in remakeable,
+        )
+
+
+def _thing(
+    title: str, paths: tuple[Path, ...], kind: CachedKind, *, remade: bool = True
+) -> CachedThing:
+    return CachedThing(title, paths, sum(map(size_on_disk, paths)), kind, remade)
+
+
+def _parts(paths: ModelPaths) -> tuple[Path, ...]:
+    return (paths.transformer, paths.autoencoder, paths.text_encoder, paths.special_tokens)
+
+
+def _licence_key(entry: ModelEntry) -> str | None:
+    release = entry.release
+    return None if release is None else f"{release.repository}: {release.license}"
+
+
+def _accepted(models_dir: Path) -> list[str]:
+    with contextlib.suppress(OSError, ValueError):
+        accepted = json.loads((models_dir / _LICENCES_FILE).read_text(encoding="utf-8"))
+        if isinstance(accepted, list):
+            return [key for key in accepted if isinstance(key, str)]
+    return []
