@@ -83,6 +83,7 @@ class VideoDiT(nn.Module):
             layer.kernels = layer.self_attention.kernels = layer.mlp.kernels = kernels
             layer.self_attention.linear_qkv.fuse()
 
+    @torch.inference_mode(False)  # weights made there could not be moved elsewhere
     def settle(self, device: torch.device, streamed: Sequence[int] = ()) -> None:
         """Put the weights where they are to be, from wherever they are; inference only.
 

@@ -39,8 +39,14 @@ def fp8_matmul(
         x_scale, weight_scale: float32 scalars.
     """
     if has_fp8_matmul(x.device):
+        # Fast accumulation is what the official code computes with.
         return torch._scaled_mm(  # pyright: ignore[reportPrivateImportUsage]
-            x, weight.t(), scale_a=x_scale, scale_b=weight_scale, out_dtype=dtype
+            x,
+            weight.t(),
+            scale_a=x_scale,
+            scale_b=weight_scale,
+            out_dtype=dtype,
+            use_fast_accum=True,
         )
     return (F.linear(x.float(), weight.float()) * (x_scale * weight_scale)).to(dtype)
 

@@ -1,14 +1,18 @@
 """The full-size 4.5B distill+fp8 model with random weights on an NVIDIA GPU, beside its floor.
 
 ``python -m tests.bench.gpu`` makes weights on the GPU (no files), measures what the machine can do,
-runs the scenarios and writes ``results/gpu.json``. ``--quick`` leaves out the long ones;
-``--device cpu`` runs everything with a tiny model, to see that it works.
+runs the scenarios and writes ``results/gpu.json``, keeping what it does not measure this time.
+``--parts`` chooses some by their names; ``--device cpu`` runs everything with a tiny model, to see
+that it works.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import enum
+import functools
+import itertools
 import json
 import os
 import platform
@@ -25,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from magi_engine.config.official import ModelConfig
+from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
@@ -35,6 +39,10 @@ from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
+from magi_engine.resources import resource_path
+from magi_engine.runtime.placement import Placement, Sizes, place, placements
+from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
@@ -45,13 +53,24 @@ _CAPTION_TOKENS = 120
 _SHORTENED = 12
 """Chunks of the scenarios that are about a steady state."""
 
+_SMALL_CARD_BYTES = 24 * 2**30
+
 FULL = ModelConfig(34, 3072, 12288, 24, 8, 128)
 TINY = ModelConfig(3, 256, 512, 8, 8, 32, caption_channels=64)
 
 
+class Way(enum.Enum):
+    """Which of the memory plan's ways a scenario runs in."""
+
+    RESIDENT = "everything on the card"
+    HISTORY_ON_HOST = "clean chunks' keys and values in the host's memory"
+    STREAMED = "these and all layers' weights in the host's memory"
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """One video. ``chunks`` of 24 frames each; ``vae``: each is decoded."""
+    """One video. ``chunks`` of 24 frames each, of which the first ``made`` are waited for;
+    ``vae``: each is decoded."""
 
     name: str
     pixels: int
@@ -59,15 +78,19 @@ class Scenario:
     window: int
     chunks: int
     vae: bool = False
-    long: bool = False
+    made: int | None = None
+    way: Way = Way.RESIDENT
 
 
 SCENARIOS = (
-    Scenario("720 w1", 720, 16, 1, 2, vae=True),
+    Scenario("720 w1", 720, 16, 1, 4, vae=True, made=2),
+    Scenario("720 w1, history on host", 720, 16, 1, 4, vae=True, made=2, way=Way.HISTORY_ON_HOST),
+    Scenario("720 w1, streamed", 720, 16, 1, 4, vae=True, made=2, way=Way.STREAMED),
     Scenario("720 w4", 720, 16, 4, 4),
-    Scenario("480 w4", 480, 8, 4, _SHORTENED, vae=True, long=True),
+    Scenario("720 w4, vae", 720, 8, 4, 4, vae=True, made=1),
+    Scenario("480 w4", 480, 8, 4, _SHORTENED, vae=True),
     Scenario("384 w4", 384, 8, 4, _SHORTENED, vae=True),
-    Scenario("384 w1", 384, 8, 1, 8, vae=True, long=True),
+    Scenario("384 w1", 384, 8, 1, 8, vae=True),
 )
 
 
@@ -84,19 +107,23 @@ class Outcome:
     ratio_to_floor: float
     chunk_s: list[float]
     peak_vram_gib: float
+    predicted_vram_gib: float
     host_gib: float
+    way: str
     vae_s: list[float] = field(default_factory=list)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--scenario", help="only those whose name contains this")
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--parts", nargs="+", help="only these, by name")
     parser.add_argument("--out", type=Path, default=_RESULTS)
     args = parser.parse_args()
     bench = Bench(torch.device(args.device))
-    result: dict[str, Any] = {"machine": machine(bench.device), "commit": commit()}
+    result: dict[str, Any] = {}
+    if args.out.is_file():
+        result = json.loads(args.out.read_text(encoding="utf-8"))
+    result |= {"machine": machine(bench.device), "commit": commit()}
     parts: dict[str, Callable[[], Any]] = {
         "peaks": bench.measure_peaks,
         "kernels": bench.check_kernels,
@@ -104,10 +131,11 @@ def main() -> None:
         "vae": bench.vae_decode,
     }
     for scenario in SCENARIOS:
-        wanted = args.scenario is None or args.scenario in scenario.name
-        if wanted and not (args.quick and scenario.long):
-            parts[scenario.name] = lambda scenario=scenario: asdict(bench.run(scenario))
+        parts[scenario.name] = lambda scenario=scenario: asdict(bench.run(scenario))
     parts["breakdown"] = bench.breakdown
+    parts["24B"] = bench.large_model
+    if args.parts is not None:
+        parts = {name: parts[name] for name in ("peaks", *args.parts)}
     for name, part in parts.items():
         begin = time.perf_counter()
         try:
@@ -138,6 +166,7 @@ class Bench:
         small = VaeConfig(embed_dim=256, depth=1, num_heads=4)
         self.vae = random_vae(VaeConfig() if self.on_gpu else small, device)
         self.vae.speed_up(self.kernels, self.attention)
+        self.vae.encoder.to("cpu")  # as the engine does
         self.gemm = self.attention_rate = 0.0
 
     # ---- what the machine can do
@@ -157,6 +186,16 @@ class Bench:
             x8, w8 = x.to(E4M3), w.to(E4M3)
             self.gemm = flops / self._seconds(lambda: fp8_matmul(x8, w8, one, one, torch.bfloat16))
             found["fp8_gemm_tflops"] = self.gemm / 1e12
+            # What fast accumulation, which is in use, gains and costs.
+            slow = functools.partial(
+                torch._scaled_mm,  # pyright: ignore[reportPrivateImportUsage]
+                x8, w8.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16,
+            )  # fmt: skip
+            exact = x8[:64].double() @ w8.t().double()
+            found["fp8_gemm_tflops_exact_sums"] = flops / self._seconds(slow) / 1e12
+            found["fp8_error_exact_sums"] = _distance(exact, slow()[:64])
+            fast = fp8_matmul(x8, w8, one, one, torch.bfloat16)
+            found["fp8_error"] = _distance(exact, fast[:64])
         heads, groups, width = (
             self.config.num_attention_heads,
             self.config.num_query_groups,
@@ -252,22 +291,24 @@ class Bench:
     def _use(self, kernels: Kernels) -> None:
         self.dit.speed_up(kernels, self.attention)
 
-    def _forward_of(self, pixels: int) -> Callable[[], Tensor]:
+    def _forward_of(self, pixels: int, dit: VideoDiT | None = None) -> Callable[[], Tensor]:
         from magi_engine.model.captions import CaptionKeys, KnownCaptions
         from magi_engine.sampling.cache import RollingCache, WindowAttention
 
+        dit = dit or self.dit
+        config = dit.config
         side = pixels // 8 // self.scale // 2 * 2
         latents = torch.randn(1, 16, 6, side, side, device=self.device)
         times = torch.full((1, 1), 0.3, device=self.device)
-        embedding = torch.randn(_CAPTION_TOKENS, self.config.caption_channels, device=self.device)
+        embedding = torch.randn(_CAPTION_TOKENS, config.caption_channels, device=self.device)
         tokens = 6 * side * side // 4
-        cache = RollingCache(self.config, 0, 1, tokens, self.device, self.dit.dtype)
+        cache = RollingCache(config, 0, 1, tokens, self.device, dit.dtype)
         with torch.inference_mode():
-            keys = CaptionKeys(self.dit, embedding)
+            keys = CaptionKeys(dit, embedding)
 
         @torch.inference_mode()
         def run() -> Tensor:
-            return self.dit(
+            return dit(
                 latents,
                 times,
                 KnownCaptions([keys], self.attention),
@@ -321,20 +362,95 @@ class Bench:
             }
         return found
 
+    def large_model(self) -> dict[str, Any]:
+        """One chunk through the 24B model on a card of 24 GiB, placed as the memory plan says."""
+        del self.dit, self.vae
+        if self.on_gpu:
+            torch.cuda.empty_cache()
+        path = resource_path("configs", "24B_distill_quant_config.json")
+        config = MagiConfig.from_json(path).model_config if self.on_gpu else TINY
+        scenario = Scenario("24B", 720, 16, 1, 4)
+        sizes = self._sizes(scenario, config)
+        way = place(sizes, _SMALL_CARD_BYTES, 100 * 2**30)
+        dit = random_dit(config, self.device)
+        dit.speed_up(self.kernels, self.attention)
+        run = self._forward_of(720, dit)
+        found: dict[str, Any] = {}
+        tokens = sizes.tokens
+        floor = 2 * tokens * layer_weights(config) * config.num_layers / self.gemm
+        floor += 4 * tokens**2 * config.hidden_size * config.num_layers / self.attention_rate
+        found["floor_s"] = floor
+        found["resident_s"] = self._seconds(run, 4)
+        expected = run()
+        for streamed in (way.streamed_layers, tuple(range(config.num_layers))):
+            begin = time.perf_counter()
+            dit.settle(self.device, streamed)
+            dit.part_tokens = way.part_tokens
+            settled = time.perf_counter() - begin
+            if self.on_gpu:
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+                total = torch.cuda.get_device_properties(self.device).total_memory
+                torch.cuda.set_per_process_memory_fraction(_SMALL_CARD_BYTES / total)
+            seconds = self._seconds(run, 4)
+            peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
+            found[f"{len(streamed)} of {config.num_layers} layers streamed"] = {
+                "seconds": seconds,
+                "ratio_to_floor": seconds / floor,
+                "peak_vram_gib": peak / 2**30,
+                "settling_s": settled,
+                "error": _distance(expected, run()),
+            }
+            print(json.dumps(found), flush=True)
+            if self.on_gpu:
+                torch.cuda.set_per_process_memory_fraction(1.0)
+        return found
+
+    def _sizes(self, scenario: Scenario, model: ModelConfig) -> Sizes:
+        pixels = scenario.pixels // self.scale
+        runtime = RuntimeConfig(
+            num_steps=scenario.steps,
+            window_size=scenario.window,
+            video_size_h=pixels,
+            video_size_w=pixels,
+            noise2clean_kvrange=[5, 4, 3, 2],
+            clean_chunk_kvrange=1,
+        )
+        config = MagiConfig(model, runtime, EngineConfig(distill=True, fp8_quant=True))
+        vae = VaeConfig()
+        schedule = Schedule(config, scenario.chunks)
+        return Sizes.of(config, vae, schedule, chunk_tokens(config, vae), 2, on_card=True)
+
+    def _settle(self, scenario: Scenario) -> Placement:
+        """Arrange the models for a scenario."""
+        ways = list(placements(self._sizes(scenario, self.config)))
+        fits = {
+            Way.RESIDENT: lambda way: not way.streams,
+            Way.HISTORY_ON_HOST: lambda way: way.cache_on_host,
+            Way.STREAMED: lambda way: len(way.streamed_layers) == self.config.num_layers,
+        }
+        way = next(way for way in ways if fits[scenario.way](way))
+        self.dit.part_tokens = way.part_tokens
+        self.dit.settle(self.device, way.streamed_layers)
+        self.vae.tiles_at_once = way.tiles_at_once
+        return way
+
     def run(self, scenario: Scenario) -> Outcome:
-        """One video, twice shorter at first to warm up kernels and choices."""
+        """One video, after a shorter one that warms up kernels and choices."""
         side = scenario.pixels // 8 // self.scale // 2 * 2
+        way = self._settle(scenario)
         traces: list[ForwardTrace] = []
-        for _ in self._chunks(dataclasses.replace(scenario, chunks=1), side, traces):
-            pass
-        traces.clear()
+        if scenario.way is Way.RESIDENT:
+            for _ in self._chunks(dataclasses.replace(scenario, chunks=1, steps=8), side, [], way):
+                pass
         if self.on_gpu:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         begin = last = time.perf_counter()
         times: list[float] = []
         decoding: list[float] = []
-        for latents in self._chunks(scenario, side, traces):
+        made = itertools.islice(self._chunks(scenario, side, traces, way), scenario.made)
+        for latents in made:
             if scenario.vae:
                 if self.on_gpu:
                     torch.cuda.synchronize()
@@ -362,6 +478,8 @@ class Bench:
             ratio_to_floor=(total - sum(decoding)) / floor if floor else 0.0,
             chunk_s=[round(t, 4) for t in times],
             peak_vram_gib=peak / 2**30,
+            predicted_vram_gib=way.device_bytes / 2**30,
+            way=scenario.way.value,
             host_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             vae_s=[round(t, 4) for t in decoding],
         )
@@ -378,7 +496,7 @@ class Bench:
         return chunks * linears / self.gemm + units * unit / self.attention_rate
 
     def _chunks(
-        self, scenario: Scenario, side: int, traces: list[ForwardTrace]
+        self, scenario: Scenario, side: int, traces: list[ForwardTrace], way: Placement
     ) -> Iterator[Tensor]:
         settings = settings_of(scenario)
         generator = torch.Generator().manual_seed(0)
@@ -387,7 +505,7 @@ class Bench:
         vectors = {n: torch.randn(channels, generator=generator) for n in names}
         special = SpecialTokens(vectors, torch.randn(8, channels, generator=generator))
         caption = torch.randn(_CAPTION_TOKENS, channels, generator=generator)
-        events = Sampler(self.dit, settings, traces.append).sample(
+        events = Sampler(self.dit, settings, traces.append, _Planned(way)).sample(
             height=side,
             width=side,
             captions=CaptionTrack(caption, special),
@@ -397,6 +515,17 @@ class Bench:
         for event in events:
             if isinstance(event, ChunkDone):
                 yield event.latents
+
+
+class _Planned(Memory):
+    """Memory as a placement says."""
+
+    def __init__(self, way: Placement) -> None:
+        self._on_host = way.cache_on_host
+
+    @property
+    def cache_on_host(self) -> bool:
+        return self._on_host
 
 
 def layer_weights(config: ModelConfig) -> int:
