@@ -33,6 +33,8 @@ class EngineLike(Protocol):
 
     def machine(self) -> MachineFacts: ...
 
+    def unload(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -76,6 +78,10 @@ class EngineThread(QThread):
     def look_around(self) -> None:
         """See what this machine has to offer; ``looked`` tells."""
         self._work.put(self._look_around)
+
+    def unload(self) -> None:
+        """Free the models in memory, once no job runs: something else needs the room."""
+        self._work.put(self._engine.unload)
 
     def close(self) -> None:
         """End the thread and the engine. A job under way should have been cancelled before."""

@@ -105,6 +105,53 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Make the picture {a}x{b}."),
     QT_TRANSLATE_NOOP("Engine", "Use {a}."),
     QT_TRANSLATE_NOOP("Engine", "Make {a} frames."),
+    # Getting models.
+    QT_TRANSLATE_NOOP("Engine", "{a} is ready."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "{a} is ready. {b} GB of its original text encoder may be deleted."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The text encoder of {a} is small now."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The text encoder of {a} is small now. {b} GB of the original may be deleted."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "{a} files of {b} are damaged and can be downloaded again."),
+    QT_TRANSLATE_NOOP("Engine", "All files of {a} are as they were published."),
+    QT_TRANSLATE_NOOP("Engine", "Nothing of {a} was downloaded or added here."),
+    QT_TRANSLATE_NOOP("Engine", "Download it first."),
+    QT_TRANSLATE_NOOP("Engine", "Ready to use: {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Found parts of: {a}."),
+    QT_TRANSLATE_NOOP("Engine", "There is no {a}."),
+    QT_TRANSLATE_NOOP("Engine", "No released model was found in {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Choose the folder that holds “ckpt” or “downloads”."),
+    QT_TRANSLATE_NOOP("Engine", "Nothing can be linked into {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Choose another folder of models."),
+    QT_TRANSLATE_NOOP("Engine", "{a} of its files are damaged."),
+    QT_TRANSLATE_NOOP("Engine", "Prompts"),
+    QT_TRANSLATE_NOOP("Engine", "What was not downloaded to its end"),
+    QT_TRANSLATE_NOOP("Engine", "The original text encoder"),
+    QT_TRANSLATE_NOOP("Engine", "The small text encoder"),
+    QT_TRANSLATE_NOOP("Engine", "{a} GB are to come, {b} GB are free in {c}."),
+    QT_TRANSLATE_NOOP("Engine", "Free some space, or choose another folder of models."),
+    QT_TRANSLATE_NOOP("Engine", "Remove that file."),
+    QT_TRANSLATE_NOOP("Engine", "Check its permissions."),
+    QT_TRANSLATE_NOOP("Engine", "Free some space; the download goes on where it stopped."),
+    QT_TRANSLATE_NOOP("Engine", "{a} cannot be written."),
+    QT_TRANSLATE_NOOP("Engine", "The file {a} came with other content than was announced."),
+    QT_TRANSLATE_NOOP("Engine", "Try again later, or without a mirror."),
+    QT_TRANSLATE_NOOP("Engine", "{a} cannot be fetched: the network or the server fails."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Check the network, then start the download again: it goes on where it was."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The hub does not give {a} to everybody."),
+    QT_TRANSLATE_NOOP("Engine", "Ask for access on its page, then sign in with: hf auth login"),
+    QT_TRANSLATE_NOOP("Engine", "The hub does not have {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Update the program."),
+    QT_TRANSLATE_NOOP("Engine", "The hub refuses {a} (status {b})."),
+    QT_TRANSLATE_NOOP("Engine", "Try again later."),
+    QT_TRANSLATE_NOOP("Engine", "The hub of models cannot be reached."),
+    QT_TRANSLATE_NOOP("Engine", "Check the network, the proxy or HF_ENDPOINT."),
+    QT_TRANSLATE_NOOP("Engine", "What answers is not a hub of models."),
+    QT_TRANSLATE_NOOP("Engine", "Sign in to the network if it asks for that; check HF_ENDPOINT."),
     # What the models are for (resources/models.json).
     QT_TRANSLATE_NOOP(
         "Engine", "Ships with the program and runs anywhere: coloured shapes in motion at 128x128."

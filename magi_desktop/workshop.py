@@ -25,6 +25,7 @@ from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
 from magi_engine.install.process import InstallProcess
+from magi_engine.install.tasks import Make, Task
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.host import EngineProcess
 from magi_engine.weights.layout import default_models_dir
@@ -88,6 +89,7 @@ class Workshop(QObject):
         self.machine.refresh()
         self.engine.ended.connect(self.machine.refresh)  # what is free has changed
         self.models.tasks.ended.connect(self.machine.refresh)
+        self.models.tasks.begun.connect(self._make_room)
         self.models.refresh()
         self.models.tasks.start()
         self.store.open()
@@ -139,6 +141,11 @@ class Workshop(QObject):
                 failed(outcome)
             else:
                 then(outcome)
+
+    @Slot(object)
+    def _make_room(self, task: Task) -> None:
+        if isinstance(task, Make):  # it loads a model itself
+            self.engine.unload()
 
     @Slot(str)
     def _keep_draft(self, _name: str) -> None:

@@ -83,6 +83,7 @@ class TaskLine(QObject):
     Signals:
         changed: what is in line, or what went wrong.
         progressed: the running task got further.
+        begun: a Task that is handed to the installer now.
         done: a Task that is finished, and the sentence about it.
         failed: a Task, and the MagiError.
         ended: a task is over, in whichever way: the disk holds something else now.
@@ -90,6 +91,7 @@ class TaskLine(QObject):
 
     changed = Signal()
     progressed = Signal()
+    begun = Signal(object)
     done = Signal(object, str)
     failed = Signal(object, object)
     ended = Signal()
@@ -220,6 +222,7 @@ class TaskLine(QObject):
         if self._active is None and waiting is not None and not self._closing:
             self._active = waiting.subject
             self._replace(waiting.subject, state=TaskState.RUNNING)
+            self.begun.emit(waiting.task)
             self._thread.perform(waiting.task)
         kept = [_saved(q) for q in self.items if q.state is not TaskState.STOPPING]
         self._file.set_section(_SECTION, {"line": [k for k in kept if k is not None]})

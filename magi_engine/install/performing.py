@@ -67,7 +67,9 @@ class Performer:
             case ShrinkText():
                 entry = Registry.load().find(task.model)
                 self._shrink(entry)
-                return f"The text encoder of {entry.title} is small now.{self._spare(entry)}"
+                spare = self._spare_bytes(entry)
+                more = f" {spare / 1e9:.1f} GB of the original may be deleted." if spare else ""
+                return f"The text encoder of {entry.title} is small now.{more}"
             case Import():
                 return self._import(task.path)
 
@@ -86,7 +88,11 @@ class Performer:
                 self._poll()
         self._shrink(entry)
         find_model(entry.name, self._models_dir)
-        return f"{entry.title} is ready.{self._spare(entry)}"
+        spare = self._spare_bytes(entry)
+        more = (
+            f" {spare / 1e9:.1f} GB of its original text encoder may be deleted." if spare else ""
+        )
+        return f"{entry.title} is ready.{more}"
 
     def _verify(self, entry: ModelEntry) -> str:
         paths = entry.files
@@ -143,13 +149,11 @@ class Performer:
         for fraction in shrink_text_encoder(source, self._models_dir, self._poll):
             show(fraction)
 
-    def _spare(self, entry: ModelEntry) -> str:
-        """A second half sentence on the room that can be had back now."""
+    def _spare_bytes(self, entry: ModelEntry) -> int:
+        """Room that can be had back, now that the text encoder is small."""
         source = entry_paths(entry, self._models_dir).text_encoder
-        size = sum(map(size_on_disk, _pickles(source)))
-        if not size or small_text_encoder_of(source, self._models_dir) is None:
-            return ""
-        return f" {size / 1e9:.1f} GB of its original text encoder may be deleted."
+        small = small_text_encoder_of(source, self._models_dir)
+        return 0 if small is None else sum(map(size_on_disk, _pickles(source)))
 
     def _in_steps(self, phase: Phase) -> Callable[[float], None]:
         def show(fraction: float) -> None:

@@ -20,7 +20,7 @@ from magi_engine.runtime.launch import launch
 logger = logging.getLogger(__name__)
 
 _MODULE = "magi_engine.install.worker"
-_PATIENCE_S = 8.0
+_PATIENCE_S = 3.0
 """How long a cancelled task may take to its end before its process is killed: nothing is lost."""
 _POLL_S = 0.5
 _END_S = 5.0
@@ -63,6 +63,9 @@ class InstallProcess:
         self._run.kill()
 
     def _events(self, run: _Run, task: Task) -> Iterator[TaskEvent]:
+        if run.cancelled:
+            yield TaskCancelled()
+            return
         try:
             with _opened(self._log_file) as errors:
                 process, pipe = launch(
@@ -80,16 +83,15 @@ class InstallProcess:
                 )
             )
             return
-        with pipe:
-            try:
-                run.begin(process, pipe, task)
-                while True:
-                    event = run.next_event()
-                    yield event
-                    if isinstance(event, LAST):
-                        break
-            finally:
-                run.see_off()
+        try:
+            run.begin(process, pipe, task)
+            while True:
+                event = run.next_event()
+                yield event
+                if isinstance(event, LAST):
+                    break
+        finally:
+            run.see_off()
 
 
 class _Run:
@@ -102,6 +104,11 @@ class _Run:
         self._waiting: list[Command] = []
         self._cancelled_at: float | None = None
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was told to stop."""
+        return self._cancelled_at is not None
+
     def begin(self, process: subprocess.Popen[bytes], pipe: Connection, task: Task) -> None:
         """Hand over the task, with all that was said before."""
         with self._lock, contextlib.suppress(OSError):
@@ -111,6 +118,7 @@ class _Run:
                 pipe.send(command)
 
     def control(self, command: Command) -> None:
+        """Pass it on, now or as soon as there is a process."""
         with self._lock, contextlib.suppress(OSError):
             if isinstance(command, Cancel) and self._cancelled_at is None:
                 self._cancelled_at = time.monotonic()
@@ -147,9 +155,10 @@ class _Run:
     def see_off(self) -> None:
         """Leave no process behind."""
         with self._lock:
-            process, self._pipe = self._process, None
-        if process is None:
+            process, pipe, self._pipe = self._process, self._pipe, None
+        if process is None or pipe is None:
             return
+        pipe.close()  # if it is not over yet, it ends now
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:

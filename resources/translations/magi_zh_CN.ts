@@ -638,6 +638,166 @@
         <translation>只生成 {a} 帧。</translation>
     </message>
     <message>
+        <source>{a} is ready.</source>
+        <translation>{a} 已就绪。</translation>
+    </message>
+    <message>
+        <source>{a} is ready. {b} GB of its original text encoder may be deleted.</source>
+        <translation>{a} 已就绪。其原始文本编码器占用的 {b} GB 可以删除。</translation>
+    </message>
+    <message>
+        <source>The text encoder of {a} is small now.</source>
+        <translation>{a} 的文本编码器已压缩。</translation>
+    </message>
+    <message>
+        <source>The text encoder of {a} is small now. {b} GB of the original may be deleted.</source>
+        <translation>{a} 的文本编码器已压缩。原件占用的 {b} GB 可以删除。</translation>
+    </message>
+    <message>
+        <source>{a} files of {b} are damaged and can be downloaded again.</source>
+        <translation>{b} 的 {a} 个文件已损坏，可以重新下载。</translation>
+    </message>
+    <message>
+        <source>All files of {a} are as they were published.</source>
+        <translation>{a} 的所有文件都与发布时一致。</translation>
+    </message>
+    <message>
+        <source>Nothing of {a} was downloaded or added here.</source>
+        <translation>这里没有下载或添加过 {a} 的任何文件。</translation>
+    </message>
+    <message>
+        <source>Download it first.</source>
+        <translation>请先下载。</translation>
+    </message>
+    <message>
+        <source>Ready to use: {a}.</source>
+        <translation>可以使用：{a}。</translation>
+    </message>
+    <message>
+        <source>Found parts of: {a}.</source>
+        <translation>找到了部分文件：{a}。</translation>
+    </message>
+    <message>
+        <source>There is no {a}.</source>
+        <translation>没有 {a}。</translation>
+    </message>
+    <message>
+        <source>No released model was found in {a}.</source>
+        <translation>在 {a} 中没有找到已发布的模型。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds “ckpt” or “downloads”.</source>
+        <translation>请选择包含“ckpt”或“downloads”的文件夹。</translation>
+    </message>
+    <message>
+        <source>Nothing can be linked into {a}.</source>
+        <translation>无法在 {a} 中创建链接。</translation>
+    </message>
+    <message>
+        <source>Choose another folder of models.</source>
+        <translation>请选择其他模型文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} of its files are damaged.</source>
+        <translation>它的 {a} 个文件已损坏。</translation>
+    </message>
+    <message>
+        <source>Prompts</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>What was not downloaded to its end</source>
+        <translation>未下载完的文件</translation>
+    </message>
+    <message>
+        <source>The original text encoder</source>
+        <translation>原始文本编码器</translation>
+    </message>
+    <message>
+        <source>The small text encoder</source>
+        <translation>小文本编码器</translation>
+    </message>
+    <message>
+        <source>{a} GB are to come, {b} GB are free in {c}.</source>
+        <translation>还需要 {a} GB，{c} 只剩 {b} GB。</translation>
+    </message>
+    <message>
+        <source>Free some space, or choose another folder of models.</source>
+        <translation>请腾出空间，或选择其他模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Remove that file.</source>
+        <translation>请删除该文件。</translation>
+    </message>
+    <message>
+        <source>Check its permissions.</source>
+        <translation>请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Free some space; the download goes on where it stopped.</source>
+        <translation>请腾出空间；下载会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>{a} cannot be written.</source>
+        <translation>无法写入 {a}。</translation>
+    </message>
+    <message>
+        <source>The file {a} came with other content than was announced.</source>
+        <translation>文件 {a} 的内容与公布的不符。</translation>
+    </message>
+    <message>
+        <source>Try again later, or without a mirror.</source>
+        <translation>请稍后再试，或不使用镜像。</translation>
+    </message>
+    <message>
+        <source>{a} cannot be fetched: the network or the server fails.</source>
+        <translation>无法获取 {a}：网络或服务器出错。</translation>
+    </message>
+    <message>
+        <source>Check the network, then start the download again: it goes on where it was.</source>
+        <translation>请检查网络，然后重新开始下载：会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>The hub does not give {a} to everybody.</source>
+        <translation>该站点不对所有人提供 {a}。</translation>
+    </message>
+    <message>
+        <source>Ask for access on its page, then sign in with: hf auth login</source>
+        <translation>请在其页面申请访问，然后登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>The hub does not have {a}.</source>
+        <translation>该站点没有 {a}。</translation>
+    </message>
+    <message>
+        <source>Update the program.</source>
+        <translation>请更新程序。</translation>
+    </message>
+    <message>
+        <source>The hub refuses {a} (status {b}).</source>
+        <translation>该站点拒绝提供 {a}（状态 {b}）。</translation>
+    </message>
+    <message>
+        <source>Try again later.</source>
+        <translation>请稍后再试。</translation>
+    </message>
+    <message>
+        <source>The hub of models cannot be reached.</source>
+        <translation>无法连接模型站点。</translation>
+    </message>
+    <message>
+        <source>Check the network, the proxy or HF_ENDPOINT.</source>
+        <translation>请检查网络、代理或 HF_ENDPOINT。</translation>
+    </message>
+    <message>
+        <source>What answers is not a hub of models.</source>
+        <translation>应答的不是模型站点。</translation>
+    </message>
+    <message>
+        <source>Sign in to the network if it asks for that; check HF_ENDPOINT.</source>
+        <translation>如果网络要求登录，请先登录；并检查 HF_ENDPOINT。</translation>
+    </message>
+    <message>
         <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
         <translation>随程序附带，任何电脑都能运行：128x128 的彩色运动图形。</translation>
     </message>
