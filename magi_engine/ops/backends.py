@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.attention import Attention, attention, attention_by_products
 from magi_engine.ops.kernels import Kernels
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,25 @@ def kernels_for(device: torch.device) -> Kernels:
     return kernels
 
 
+def has_bfloat16_products(device: torch.device) -> bool:
+    """Whether ``device`` multiplies bfloat16 matrices faster than float32 ones."""
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cuda"
+
+
 def attention_for(device: torch.device) -> Attention:
     """The attention to use on this device."""
-    return ChosenAttention(available_backends()) if device.type == "cuda" else attention
+    if device.type == "cuda":
+        return ChosenAttention(available_backends())
+    # Not timed: a seed is to give the same video whatever else the processor does just now.
+    if device.type == "cpu" and has_bfloat16_products(device):
+        return _on_processor
+    return attention
+
+
+def _on_processor(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return (attention_by_products if q.dtype is torch.bfloat16 else attention)(q, k, v)
 
 
 def available_backends() -> list[Backend]:

@@ -74,19 +74,25 @@ def _mps_works() -> bool:
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """The number format of the transformer blocks.
 
-    ``auto`` is bfloat16 on a GPU and float32 on the CPU, where bfloat16 is many times slower.
+    ``auto`` is bfloat16 on a GPU and on a processor that multiplies it in hardware, and float32
+    on others, where bfloat16 is many times slower.
     """
     import torch
 
-    return getattr(torch, job_dtype(name, device.type))
+    from magi_engine.ops.backends import has_bfloat16_products
+
+    on_processor = has_bfloat16_products(torch.device("cpu"))
+    return getattr(torch, job_dtype(name, device.type, on_processor))
 
 
-def job_dtype(name: str, device: str) -> str:
+def job_dtype(name: str, device: str, bfloat16_on_processor: bool) -> str:
     """The same as a name; ``device`` as :func:`choose_device` takes it. Needs no PyTorch."""
     if name not in DTYPES:
         raise InvalidRequestError(
             f"There is no number format {name!r}.", f"Choose one of {', '.join(DTYPES)}."
         )
-    if name == "auto":
-        return "bfloat16" if device.startswith("cuda") else "float32"
-    return name
+    if name != "auto":
+        return name
+    if device.startswith("cuda") or (device == "cpu" and bfloat16_on_processor):
+        return "bfloat16"
+    return "float32"

@@ -32,6 +32,8 @@ class MachineFacts:
     """Where models are kept."""
     fp8_in_hardware: bool
     """Whether the device multiplies 8-bit numbers faster than others."""
+    bfloat16_on_processor: bool = False
+    """Whether the processor multiplies bfloat16 numbers faster than float32 ones."""
 
 
 def look_around(
@@ -46,6 +48,7 @@ def look_around(
     import psutil
     import torch
 
+    from magi_engine.ops.backends import has_bfloat16_products
     from magi_engine.ops.fp8 import has_fp8_matmul
     from magi_engine.runtime.devices import choose_device
 
@@ -70,6 +73,7 @@ def look_around(
         ram_free_bytes=min(memory.total, memory.available + held_ram_bytes),
         disk_free_bytes=disk_free_bytes(models_dir),
         fp8_in_hardware=has_fp8_matmul(device),
+        bfloat16_on_processor=has_bfloat16_products(torch.device("cpu")),
     )
 
 

@@ -168,7 +168,7 @@ def _measure(
     runtime = config.runtime_config
     device = facts.device if request.device in ("auto", "cuda") else request.device
     on_card = device.startswith("cuda")
-    dtype = job_dtype(request.dtype, device)
+    dtype = job_dtype(request.dtype, device, facts.bfloat16_on_processor)
     vae = _vae_config(name, own, models_dir)
     prefix = _prefix_latents(request, runtime)
     plan = plan_length(request.mode, request.num_frames, prefix, runtime)

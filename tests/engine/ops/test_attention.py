@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from magi_engine.ops.attention import attention, caption_attention
+from magi_engine.ops import attention as module
+from magi_engine.ops.attention import attention, attention_by_products, caption_attention
 
 
 def spelled_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -34,6 +35,19 @@ def random_qkv(*shape_q: int, keys: int, groups: int) -> tuple[Tensor, Tensor, T
 def test_consecutive_heads_share_a_group(groups: int) -> None:
     q, k, v = random_qkv(2, 7, 8, 16, keys=11, groups=groups)
     torch.testing.assert_close(attention(q, k, v), spelled_out(q, k, v), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1000, 1 << 20])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_products_are_the_same_attention(
+    groups: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SCORES_AT_ONCE", at_once)
+    q, k, v = random_qkv(2, 7, 8, 16, keys=11, groups=groups)
+    expected = spelled_out(q, k, v)
+    torch.testing.assert_close(attention_by_products(q, k, v), expected, rtol=1e-5, atol=1e-5)
+    rounded = attention_by_products(*(x.bfloat16() for x in (q, k, v))).float()
+    assert (rounded - expected).norm() < 0.02 * expected.norm()
 
 
 @pytest.mark.parametrize("masked", [False, True])

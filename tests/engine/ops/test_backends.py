@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
-from magi_engine.ops.attention import attention
+from magi_engine.ops import backends
+from magi_engine.ops.attention import attention, attention_by_products
 from magi_engine.ops.backends import Backend, ChosenAttention, attention_for, kernels_for
 from magi_engine.ops.kernels import Kernels
 
@@ -73,7 +75,13 @@ def test_pytorch_decides_where_none_is_right() -> None:
     assert not any(t.chosen for t in pick.timings)
 
 
-def test_the_cpu_has_the_plain_ones() -> None:
-    cpu = torch.device("cpu")
-    assert type(kernels_for(cpu)) is Kernels
-    assert attention_for(cpu) is attention
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_the_cpu_has_the_plain_ones(bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "has_bfloat16_products", lambda _device: bfloat16)
+    assert type(kernels_for(torch.device("cpu"))) is Kernels
+    used = attention_for(torch.device("cpu"))
+    for dtype in (torch.float32, torch.bfloat16):
+        q, k, v = (x.to(dtype) for x in inputs(30))
+        by_products = bfloat16 and dtype is torch.bfloat16
+        expected = attention_by_products(q, k, v) if by_products else attention(q, k, v)
+        assert torch.equal(used(q, k, v), expected)

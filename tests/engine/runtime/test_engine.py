@@ -149,7 +149,7 @@ def test_another_model_replaces_the_first(
     make_request: MakeRequest, tiny_model_config: Path
 ) -> None:
     engine = Engine()
-    run(engine, make_request(output=None, num_frames=1))
+    run(engine, make_request(output=None, num_frames=1, dtype="float32"))
     shelf = engine._shelf
     before = shelf._model
     run(engine, make_request(output=None, num_frames=1, dtype="bfloat16"))

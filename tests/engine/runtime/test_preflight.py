@@ -188,6 +188,7 @@ def test_the_second_generation_is_predicted(tmp_path: Path) -> None:
         prompts=(PromptChange(0, "a red circle"),),
         sampling=with_window(1, 4),
         device="cpu",
+        dtype="float32",
     )
     for _ in engine.generate(first):
         pass
