@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.task_line import TaskLine, subject_of
 from magi_desktop.theme import tokens as t
@@ -22,7 +22,7 @@ class ImportCard(QFrame):
         name = task.path.name
         title = QLabel(name, self)
         title.setProperty("role", "heading")
-        self.problem_label = text_label("", "error", self)
+        self.problem_label = flowing_label("", "error", self)
         self.again_button = push_button(
             self.tr("Try again"), self.tr("Looks at the same place once more."), self
         )
@@ -41,7 +41,7 @@ class ImportCard(QFrame):
         column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)
         column.setSpacing(t.SPACE_1)
         column.addWidget(title)
-        column.addWidget(text_label(str(task.path.parent), "caption", self))
+        column.addWidget(flowing_label(str(task.path.parent), "caption", self))
         column.addLayout(foot)
         column.addWidget(self.box)
         tasks.changed.connect(self._show)

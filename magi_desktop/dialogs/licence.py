@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
 from magi_engine.config.registry import Release
@@ -28,7 +28,7 @@ class LicenceDialog(QDialog):
             "Its authors ({0}) publish it under the licence {1}. Downloading it means that you "
             "accept that licence. You are asked only once."
         ).format(release.repository, licence.title)
-        self.link = text_label(f'<a href="{licence.url}">{licence.url}</a>', "", self)
+        self.link = flowing_label(f'<a href="{licence.url}">{licence.url}</a>', "", self)
         self.link.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.link.setOpenExternalLinks(True)
         self.link.setToolTip(self.tr("Opens the text of the licence in the browser."))
@@ -50,8 +50,8 @@ class LicenceDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
         column.setSpacing(t.SPACE_3)
-        column.addWidget(text_label(self.tr("Licence of {}").format(entry.title), "title", self))
-        column.addWidget(text_label(text, "", self))
+        column.addWidget(flowing_label(self.tr("Licence of {}").format(entry.title), "title", self))
+        column.addWidget(flowing_label(text, "", self))
         column.addWidget(self.link)
         column.addStretch(1)
         column.addSpacing(t.SPACE_3)

@@ -49,13 +49,13 @@ def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, s
 def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
     """What is still to be downloaded and whether there is room: a label's role and its text."""
     if not status.missing_bytes:
-        return "caption", ""
+        return "muted", ""
     wanted = size_text(status.missing_bytes)
     if facts is None:
-        return "caption", translate("Machine", "{} to download.").format(wanted)
+        return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)
     if status.missing_bytes > facts.disk_free_bytes:
         text = translate("Machine", "{0} to download, but only {1} are free on the disk.")
         return "warning", text.format(wanted, free)
     text = translate("Machine", "{0} to download; {1} are free on the disk.")
-    return "caption", text.format(wanted, free)
+    return "muted", text.format(wanted, free)

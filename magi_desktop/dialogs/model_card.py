@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.machine import download_text, verdict
-from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.engine_words import translated
 from magi_desktop.state.model_words import size_text
@@ -43,10 +43,10 @@ class ModelCard(QFrame):
         entry = status.entry
         self.name = entry.name
         self.state_label = QLabel(self)
-        self.fit_label = text_label("", "caption", self)
+        self.fit_label = flowing_label("", "caption", self)
         self.fit_label.hide()
-        self.detail = text_label("", "caption", self)
-        self.problem_label = text_label("", "error", self)
+        self.detail = flowing_label("", "caption", self)
+        self.problem_label = flowing_label("", "error", self)
         self.box = TaskBox(models.tasks, entry.name, entry.title, self)
         self.main_button = push_button("", "", self)
         self.main_button.clicked.connect(self._do_main)
@@ -86,7 +86,7 @@ class ModelCard(QFrame):
         head.addWidget(self.state_label)
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(text_label(translated(entry.purpose), "muted", self))
+        words.addWidget(flowing_label(translated(entry.purpose), "muted", self))
         for label in (self.fit_label, self.detail, self.problem_label):
             words.addWidget(label)
         words.addStretch(1)
@@ -168,7 +168,7 @@ class ModelCard(QFrame):
 
     def _detail(self, status: ModelStatus) -> tuple[str, str]:
         if status.detail and status.state is not ModelState.READY:
-            role = "error" if status.state is ModelState.DAMAGED else "caption"
+            role = "error" if status.state is ModelState.DAMAGED else "muted"
             return role, translated(status.detail)
         return download_text(status, self._facts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.widgets.controls import name_control, wrapped_label
 
@@ -15,6 +15,15 @@ def text_label(text: str, role: str, parent: QWidget) -> QLabel:
     """A label in one of the style sheet's roles that breaks its lines."""
     label = wrapped_label(role, parent)
     label.setText(text)
+    return label
+
+
+def flowing_label(text: str, role: str, parent: QWidget) -> QLabel:
+    """The same where the height may follow the width: it takes no more room than its lines."""
+    label = text_label(text, role, parent)
+    policy = label.sizePolicy()
+    policy.setVerticalPolicy(QSizePolicy.Policy.Preferred)
+    label.setSizePolicy(policy)
     return label
 
 

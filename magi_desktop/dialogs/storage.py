@@ -7,7 +7,7 @@ from functools import partial
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.parts import flowing_label, push_button, text_label
 from magi_desktop.engine_words import translated
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
@@ -80,7 +80,7 @@ class _ThingRow(QFrame):
         title.setToolTip("\n".join(map(str, thing.paths)))
         size = QLabel(size_text(thing.size_bytes), self)
         size.setProperty("role", "muted")
-        meaning = text_label(self._meaning(), "caption", self)
+        meaning = flowing_label(self._meaning(), "caption", self)
         if thing.kind is CachedKind.ORIGINAL_TEXT_ENCODER:
             set_role(meaning, "success")
         self.delete_button = push_button(

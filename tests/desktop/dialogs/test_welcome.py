@@ -104,7 +104,7 @@ def test_the_verdict_gives_the_numbers(
 
 @pytest.mark.parametrize(
     ("free_bytes", "role", "words"),
-    [(10**12, "caption", "1000 GB are free"), (6 * 10**10, "warning", "only 60 GB are free")],
+    [(10**12, "muted", "1000 GB are free"), (6 * 10**10, "warning", "only 60 GB are free")],
 )
 def test_it_says_whether_there_is_room_for_the_download(
     qtbot: QtBot, models: Models, free_bytes: int, role: str, words: str
