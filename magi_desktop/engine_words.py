@@ -78,6 +78,9 @@ SENTENCES = (
     QT_TRANSLATE_NOOP(
         "Engine", "The prompt stays as it was: no chunk is left that has not started."
     ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "There was too little graphics memory; the video goes on more slowly."
+    ),
     QT_TRANSLATE_NOOP("Engine", "This model usually wants {a} steps; {b} may look unfinished."),
     QT_TRANSLATE_NOOP("Engine", "8 steps are noisy with an fp8 model; 16 look better."),
     QT_TRANSLATE_NOOP("Engine", "A video cannot be {a} seconds long."),

@@ -111,6 +111,11 @@ class VideoDiT(nn.Module):
         return () if self._stream is None else self._stream.layers
 
     @property
+    def waiting_bytes(self) -> int:
+        """Memory of the host that the streamed layers take."""
+        return 0 if self._stream is None else self._stream.host_bytes
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.x_embedder.weight.device

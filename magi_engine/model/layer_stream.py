@@ -88,6 +88,11 @@ class LayerStream:
         self._arrived: list[Mark] = [None] * _SLOTS
         self._used: list[Mark] = [self._lane.computed()] * _SLOTS
 
+    @property
+    def host_bytes(self) -> int:
+        """What waits in the host's memory."""
+        return sum(memory.nbytes for memory in self._host.values())
+
     def fetch(self, index: int) -> None:
         """Before layer ``index`` runs: have its weights there, and let the next ones come."""
         if index not in self._place:

@@ -307,6 +307,10 @@ class Job:
                     pace.chunk_done(event.latents.shape[2], took_s)
                     meter.chunk_done(len(ready.frames), took_s)
                     yield ready
+                if memory.take_news():
+                    yield Notice(
+                        "There was too little graphics memory; the video goes on more slowly."
+                    )
                 yield from self._checkpoint()
                 yield from self._apply_prompt_changes(model, track, plan)
 

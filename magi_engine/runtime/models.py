@@ -320,6 +320,10 @@ class LoadedModel:
         modules = [module for module in (self._dit, self._vae) if module is not None]
         return sum(tensor.nbytes for m in modules for tensor in m.state_dict().values())
 
+    def waiting_bytes(self) -> int:
+        """Memory of the machine that :meth:`unload` gives back, if it is not the model's device."""
+        return 0 if self._dit is None else self._dit.waiting_bytes
+
     @property
     def pixels_per_latent(self) -> int:
         """Pixels along each side that one latent stands for."""
@@ -355,6 +359,12 @@ class PlannedMemory(Memory):
     def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
         self._model = model
         self._left = list(placements)
+        self._news = False
+
+    def take_news(self) -> bool:
+        """Whether memory has run out since this was asked before."""
+        news, self._news = self._news, False
+        return news
 
     @property
     def placement(self) -> Placement:
@@ -377,6 +387,7 @@ class PlannedMemory(Memory):
                 self._model.arrange(self.placement)
             except (torch.OutOfMemoryError, MemoryError):
                 continue
+            self._news = True
             return True
         return False
 
@@ -402,7 +413,7 @@ class ModelShelf:
         if self._model is None:
             return 0, 0
         if self._model.device.type == "cuda":
-            return torch.cuda.memory_reserved(self._model.device), 0
+            return torch.cuda.memory_reserved(self._model.device), self._model.waiting_bytes()
         return 0, self._model.held_bytes()
 
     def clear(self) -> None:

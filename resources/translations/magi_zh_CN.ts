@@ -546,6 +546,10 @@
         <translation>提示词保持不变：没有尚未开始的片段了。</translation>
     </message>
     <message>
+        <source>There was too little graphics memory; the video goes on more slowly.</source>
+        <translation>显存不足；视频将以较慢的速度继续生成。</translation>
+    </message>
+    <message>
         <source>This model usually wants {a} steps; {b} may look unfinished.</source>
         <translation>此模型通常需要 {a} 步；{b} 步可能显得未完成。</translation>
     </message>

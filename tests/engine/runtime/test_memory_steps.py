@@ -12,7 +12,7 @@ from torch import Tensor
 from magi_engine.errors import ModelNotFoundError
 from magi_engine.runtime import job as job_module
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import ChunkReady, Failed, Finished
+from magi_engine.runtime.events import ChunkReady, Failed, Finished, Notice
 from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
@@ -26,7 +26,8 @@ WAYS = [
 ]
 
 
-def generate(tmp_path: Path) -> tuple[list[np.ndarray], object]:
+def generate(tmp_path: Path) -> tuple[list[np.ndarray], object, int]:
+    """The frames of each chunk, the last event, and how often the user was told."""
     request = GenerationRequest(
         mode=Mode.T2V,
         model="pocket",
@@ -39,7 +40,8 @@ def generate(tmp_path: Path) -> tuple[list[np.ndarray], object]:
         dtype="float32",
     )
     events = list(Engine(cache_dir=tmp_path).generate(request))
-    return [e.frames for e in events if isinstance(e, ChunkReady)], events[-1]
+    told = sum(isinstance(e, Notice) and "too little" in e.message for e in events)
+    return [e.frames for e in events if isinstance(e, ChunkReady)], events[-1], told
 
 
 class FailingAttention:
@@ -78,11 +80,13 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 def test_the_same_video_comes_out(
     failing: set[int], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    expected, last = generate(tmp_path)
+    expected, last, told = generate(tmp_path)
     assert isinstance(last, Finished)
-    failing |= {30, 111, 170}  # in the first chunk, in the second, and soon after
-    frames, last = generate(tmp_path)
+    assert told == 0
+    failing |= {30, 111, 170}  # in two steps, once while it tries again
+    frames, last, told = generate(tmp_path)
     assert isinstance(last, Finished), last
+    assert told == 2, "twice in one step is told once"
     assert len([r for r in caplog.records if "too little memory" in r.getMessage()]) == 3
     assert len(frames) == len(expected) == 3
     for ours, theirs in zip(frames, expected, strict=True):
@@ -91,6 +95,6 @@ def test_the_same_video_comes_out(
 
 def test_the_end_of_the_ladder_is_an_error_in_words(failing: set[int], tmp_path: Path) -> None:
     failing |= set(range(30, 1000))
-    _, last = generate(tmp_path)
+    _, last, _ = generate(tmp_path)
     assert isinstance(last, Failed)
     assert "memory" in str(last.error)
