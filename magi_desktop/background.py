@@ -15,6 +15,9 @@ from magi_engine.errors import MagiError
 logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
+_Ends = tuple[
+    Callable[[_Result], object] | None, Callable[[Exception], None] | None, QObject
+]  # what gets the result, what gets the exception, and for whom
 
 
 class Task(QObject, Generic[_Result]):
@@ -29,7 +32,7 @@ class Task(QObject, Generic[_Result]):
         owner: QObject,
     ) -> None:
         super().__init__()
-        self._then, self._failed, self._owner = then, failed, owner
+        self._ends: _Ends[_Result] | None = (then, failed, owner)
         self.cancelled = False
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
@@ -40,15 +43,20 @@ class Task(QObject, Generic[_Result]):
     @Slot(object, object)
     def _deliver(self, result: _Result, error: Exception | None) -> None:
         _under_way.discard(self)
-        if self.cancelled or not shiboken6.isValid(self._owner):
+        # The thread may let go of this object later than we do; were it the last to hold the
+        # owner, a widget would be destroyed there.
+        ends, self._ends = self._ends, None
+        assert ends is not None  # a task delivers once
+        then, failed, owner = ends
+        if self.cancelled or not shiboken6.isValid(owner):
             return
         if isinstance(error, MagiError):
             error = translated_error(error)
         if error is None:
-            if self._then is not None:
-                self._then(result)
-        elif self._failed is not None:
-            self._failed(error)
+            if then is not None:
+                then(result)
+        elif failed is not None:
+            failed(error)
         else:
             logger.error("a background task failed", exc_info=error)
 
@@ -69,6 +77,7 @@ class _Runnable(QRunnable):
                 result = self._work()
             except Exception as caught:  # whatever went wrong is told on the UI thread
                 error = caught
+        del self._work  # what it holds is let go before anybody hears of the result
         if shiboken6.isValid(self._task):  # not while the program is closing down
             self._task._done.emit(result, error)
 

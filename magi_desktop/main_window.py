@@ -378,16 +378,13 @@ class MainWindow(QMainWindow):
     def _installed(self, task: Task, sentence: str) -> None:
         action = None
         if isinstance(task, Download | Make):
-            action = (self.tr("Use it"), partial(self._use_model, task.model))
+            action = (self.tr("Use it"), partial(self.dialogs.use_model, task.model))
             self._notify(self.tr("Your model is ready"), sentence)
         self.notice.say(sentence, action=action, for_ms=2 * _NOTICE_MS)
 
     @Slot(object, object)
     def _install_failed(self, _task: Task, error: MagiError) -> None:
         self._notify(self.tr("The model could not be got ready"), str(error))
-
-    def _use_model(self, name: str) -> None:
-        self.workshop.draft.set(model=name, config_path=None)
 
     def _notify(self, title: str, text: str) -> None:
         if self.workshop.preferences.get("notify"):

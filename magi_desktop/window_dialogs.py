@@ -57,7 +57,7 @@ class WindowDialogs(QObject):
     def welcome(self) -> None:
         """Say what this computer can run and offer the models."""
         dialog = WelcomeDialog(self._workshop.machine, self._workshop.models, self._window)
-        dialog.start_wanted.connect(self._use_model)
+        dialog.start_wanted.connect(self.use_model)
         dialog.download_wanted.connect(self.download)
         self._open(dialog)
 
@@ -78,6 +78,11 @@ class WindowDialogs(QObject):
         tasks = self._workshop.models.tasks
         item = tasks.current
         self.models(next(iter(tasks.problems), "") if item is None else item.subject)
+
+    @Slot(str)
+    def use_model(self, name: str) -> None:
+        """Make the next videos with a model."""
+        self._workshop.draft.set(model=name, config_path=None)
 
     @Slot(str)
     def download(self, name: str) -> None:
@@ -166,7 +171,3 @@ class WindowDialogs(QObject):
             failed=self.failed.emit,
             owner=self,
         )
-
-    @Slot(str)
-    def _use_model(self, name: str) -> None:
-        self._workshop.draft.set(model=name)

@@ -47,6 +47,7 @@ class StoragePage(QWidget):
         column.addWidget(self._scroll, 1)
         column.addWidget(self.empty, 1)
         models.changed.connect(self._show)
+        models.tasks.changed.connect(self._guard)
         self._show()
 
     @Slot()
@@ -69,6 +70,16 @@ class StoragePage(QWidget):
         self.total.setVisible(bool(things))
         self._scroll.setVisible(bool(things))
         self.empty.setVisible(not things)
+
+        self._guard()
+
+    @Slot()
+    def _guard(self) -> None:
+        """Nothing is pulled away from under a download."""
+        busy = bool(self._models.tasks.items)
+        for row in self.rows:
+            unfinished = row.thing.kind is CachedKind.UNFINISHED_DOWNLOAD
+            row.delete_button.setEnabled(not (busy and unfinished))
 
 
 class _ThingRow(QFrame):

@@ -16,6 +16,7 @@ from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.state.task_line import TaskState
 from magi_engine.install.status import ModelState, size_on_disk
 from magi_engine.weights.layout import default_models_dir
+from tests.desktop.accessibility import faults
 from tests.e2e.conftest import App
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
@@ -84,6 +85,7 @@ def state(app: App) -> ModelState | None:
 def test_a_model_is_downloaded_with_a_pause(app: App, server: HubServer) -> None:
     card = begin(app)
     assert app.window.install_strip.isVisible()
+    assert faults(app.window) == []
     click(app, card.box.pause_button)
     app.qtbot.waitUntil(lambda: card.box.headline.text() == "Paused")
     app.qtbot.wait(500)  # until the process has heard of it

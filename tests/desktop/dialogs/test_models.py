@@ -220,6 +220,23 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
     qtbot.waitUntil(made.exists)
 
 
+def test_an_unfinished_download_goes_only_while_none_is_under_way(
+    qtbot: QtBot, models: Models
+) -> None:
+    part = models.models_dir / "ckpt" / "vae" / "model.safetensors.0123.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"w" * 3000)
+    dialog = shown(qtbot, models)
+    (row,) = dialog.storage.rows
+    assert row.thing.kind is CachedKind.UNFINISHED_DOWNLOAD
+    models.tasks.do(Download("24B-base"))
+    assert not row.delete_button.isEnabled()
+    models.tasks.cancel("24B-base")
+    qtbot.waitUntil(lambda: bool(dialog.storage.rows) and not models.tasks.items)
+    dialog.storage.rows[0].delete_button.click()
+    qtbot.waitUntil(lambda: not part.exists())
+
+
 def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, models: Models) -> None:
     preferences = Preferences(SettingsFile(models.models_dir.parent / "preferences.json"))
     dialog = ModelsDialog(models, machine(FACTS), Draft(), preferences)
