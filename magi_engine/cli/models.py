@@ -1,99 +1,182 @@
-"""``magi models``: which models are here, downloading and checking them."""
+"""``magi models``: which models are here; getting, checking, making, adding and removing them."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError, WeightsError
-from magi_engine.install.download import Fetched, damaged_files, download, remote_files
-from magi_engine.weights.layout import default_models_dir, missing_parts
+from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
+from magi_engine.install.performing import Performer
+from magi_engine.install.status import (
+    ModelState,
+    accept_licence,
+    is_accepted,
+    licence_of,
+    model_statuses,
+    remove_model,
+    size_on_disk,
+)
+from magi_engine.install.tasks import Download, Import, Make, Task, TaskEvent, TaskProgress, Verify
+from magi_engine.runtime.control import ControlBox
+from magi_engine.weights.layout import default_models_dir
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("models", help="list, download and check models")
+    parser = commands.add_parser("models", help="list, download, check, make and remove models")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="which models are here")
-    getting = actions.add_parser("download", help="get a model; goes on where it stopped")
-    checking = actions.add_parser("verify", help="hash the downloaded files of a model again")
-    getting.add_argument("--yes", action="store_true", help="accept the licence of the model")
-    for action, run in ((listing, _list), (getting, _download), (checking, _verify)):
-        if action is not listing:
+    for name, run, text in (
+        ("list", _list, "which models are here"),
+        ("download", _download, "get a model; goes on where it stopped"),
+        ("verify", _verify, "hash the files of a model again"),
+        ("quantize", _quantize, "make a model that is made on this machine; goes on, too"),
+        ("import", _import, "use an official folder, or the files of an official configuration"),
+        ("remove", _remove, "delete a model; what other models need stays"),
+    ):
+        action = actions.add_parser(name, help=text)
+        if name == "import":
+            action.add_argument("path", metavar="PATH", type=Path)
+        elif name != "list":
             action.add_argument("model", metavar="NAME")
+        if name == "download":
+            action.add_argument("--yes", action="store_true", help="accept the model's licence")
+        if name == "remove":
+            action.add_argument("--yes", action="store_true", help="do not ask")
         action.add_argument("--models-dir", type=Path, metavar="DIR", default=default_models_dir())
         action.set_defaults(run=run)
 
 
 def _list(args: argparse.Namespace) -> int:
-    for entry in Registry.load().entries:
-        missing = missing_parts(entry, args.models_dir)
-        print(f"{entry.name:18} {'missing: ' + ', '.join(missing) if missing else 'here'}")
+    for status in model_statuses(args.models_dir):
+        parts = [status.state.value]
+        if status.here_bytes:
+            parts.append(f"{status.here_bytes / 1e9:.1f} GB here")
+        if status.missing_bytes:
+            parts.append(f"{status.missing_bytes / 1e9:.1f} GB to download")
+        print(f"{status.entry.name:18} {', '.join(parts)}")
     return DONE
 
 
 def _download(args: argparse.Namespace) -> int:
-    entry = Registry.load().find(args.model)
-    files = remote_files(entry)
-    assert entry.release is not None  # else there are no remote files
-    _accept(entry.release.license, args.yes)
-    source = f"{entry.release.repository}@{entry.release.revision}"
-    try:
-        with closing(download(files, args.models_dir, source)) as events:
-            _show(events)
-    except KeyboardInterrupt:
-        again = f"magi models download {args.model}"
-        print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
-        return CANCELLED
-    print(f"{entry.title} is here.", file=sys.stderr)
-    return DONE
-
-
-def _accept(license: str, accepted: bool) -> None:
-    if accepted:
-        return
-    answer = ""
-    if sys.stdin.isatty():
-        answer = input(f"The model is under the licence {license}. Accept it? [y/N] ")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise InvalidRequestError(
-            f"The licence of the model ({license}) has not been accepted.", "Accept it with --yes."
-        )
-
-
-def _show(events: Iterator[Fetched]) -> None:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        for event in events:
-            bar.update(task, completed=event.done_bytes, total=event.total_bytes)
+    release = Registry.load().find(args.model).release
+    if release is not None and not is_accepted(args.model, args.models_dir):
+        licence = licence_of(release)
+        question = f"The model is under the licence {licence.title} ({licence.url}). Accept it?"
+        if not (args.yes or _agreed(question)):
+            raise InvalidRequestError(
+                f"The licence of the model ({licence.title}) has not been accepted.",
+                "Accept it with --yes.",
+            )
+        with _told(args.models_dir):
+            accept_licence(args.model, args.models_dir)
+    return _perform(Download(args.model), args.models_dir, f"magi models download {args.model}")
 
 
 def _verify(args: argparse.Namespace) -> int:
-    entry = Registry.load().find(args.model)
-    files = entry.files
-    below = (files.transformer, files.autoencoder, files.text_encoder, files.special_tokens)
-    checked = dict(damaged_files(args.models_dir, below))
-    damaged = [path for path, is_damaged in checked.items() if is_damaged]
-    if damaged or not checked:
+    result = _perform(Verify(args.model), args.models_dir, f"magi models verify {args.model}")
+    status = next(s for s in model_statuses(args.models_dir) if s.entry.name == args.model)
+    if status.state is ModelState.DAMAGED:
         raise WeightsError(
-            f"Damaged: {', '.join(damaged)}." if damaged else f"{entry.title} is not here.",
-            f"Get it with: magi models download {entry.name}",
+            f"{status.entry.title} is damaged.", f"Mend it with: magi models download {args.model}"
         )
-    print(f"{len(checked)} files are as they were published.")
+    return result
+
+
+def _quantize(args: argparse.Namespace) -> int:
+    return _perform(Make(args.model), args.models_dir, f"magi models quantize {args.model}")
+
+
+def _import(args: argparse.Namespace) -> int:
+    return _perform(
+        Import(args.path.absolute()), args.models_dir, f"magi models import {args.path}"
+    )
+
+
+def _remove(args: argparse.Namespace) -> int:
+    paths = remove_model(args.model, args.models_dir)
+    if not paths:
+        raise InvalidRequestError(
+            f"Nothing of {args.model} can be removed.", "See what is here with: magi models list"
+        )
+    size = sum(map(size_on_disk, paths))
+    for path in paths:
+        print(path, file=sys.stderr)
+    if not (args.yes or _agreed(f"Delete these for good ({size / 1e9:.1f} GB)?")):
+        raise InvalidRequestError("Nothing was deleted.", "Agree with --yes.")
+    for path in paths:
+        with _told(path):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    print(f"{size / 1e9:.1f} GB are free again.", file=sys.stderr)
     return DONE
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _perform(task: Task, models_dir: Path, again: str) -> int:
+    """Do a task in this process; Ctrl-C stops it, and the same command goes on."""
+    try:
+        with _bar() as show:
+            sentence = Performer(models_dir.absolute(), show, ControlBox()).perform(task)
+    except KeyboardInterrupt:
+        print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
+        return CANCELLED
+    print(sentence, file=sys.stderr)
+    return DONE
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be changed ({error.strerror}).", "Check its permissions."
+        ) from error
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[TaskEvent], None]]:
+    """A bar on a terminal, nothing elsewhere; gives what to call with each event."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        line = bar.add_task("", total=None, amount="")
+
+        def show(event: TaskEvent) -> None:
+            if not isinstance(event, TaskProgress):
+                return
+            amount = ""
+            if event.phase.in_bytes:
+                amount = f"{event.done_bytes / 1e9:.2f} of {event.total_bytes / 1e9:.2f} GB"
+                if event.bytes_per_s is not None:
+                    amount += f", {event.bytes_per_s / 1e6:.1f} MB/s"
+            bar.update(
+                line,
+                description=event.phase.value,
+                completed=event.done_bytes,
+                total=event.total_bytes or None,
+                amount=amount,
+            )
+
+        yield show

@@ -125,7 +125,12 @@ class Performer:
         # PyTorch comes in only where it is needed.
         from magi_engine.runtime.devices import choose_device, choose_dtype
         from magi_engine.runtime.models import LoadedModel
-        from magi_engine.runtime.quantizing import CAPTIONS, quantize_model, target_folder
+        from magi_engine.runtime.quantizing import (
+            CALIBRATION_SHARE,
+            CAPTIONS,
+            quantize_model,
+            target_folder,
+        )
 
         if entry.made_from is None:
             raise InvalidRequestError(f"{entry.title} is not made here.", "Download it.")
@@ -134,7 +139,16 @@ class Performer:
         device = choose_device("auto")
         model = LoadedModel(found, device, choose_dtype("auto", device))
         folder = target_folder(found, self._models_dir, None)
-        quantize_model(model, folder, CAPTIONS, self._in_steps(Phase.QUANTISING))
+        calibrating = self._in_steps(Phase.CALIBRATING)
+        quantising = self._in_steps(Phase.QUANTISING)
+
+        def show(fraction: float) -> None:
+            if fraction < CALIBRATION_SHARE:
+                calibrating(fraction / CALIBRATION_SHARE)
+            else:
+                quantising((fraction - CALIBRATION_SHARE) / (1 - CALIBRATION_SHARE))
+
+        quantize_model(model, folder, CAPTIONS, show)
         return f"{entry.title} is ready."
 
     def _shrink(self, entry: ModelEntry) -> None:

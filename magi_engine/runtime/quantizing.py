@@ -46,7 +46,8 @@ _BASE_STEPS_OF = 64
 OnProgress = Callable[[float], None]
 """Told how much is done, 0 to 1."""
 
-_CALIBRATION_SHARE = 0.8
+CALIBRATION_SHARE = 0.8
+"""Of what is told as progress; the rest is writing."""
 _INPUTS_FILE = ".calibration.safetensors"
 
 
@@ -115,11 +116,11 @@ def quantize_model(
     key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
     inputs = read_inputs(kept, key)
     if inputs is None:
-        inputs = calibrate(model, captions, lambda f: on_progress(f * _CALIBRATION_SHARE))
+        inputs = calibrate(model, captions, lambda f: on_progress(f * CALIBRATION_SHARE))
         save_inputs(kept, inputs, key)
     model.unload()
     for fraction in quantise_file(source, config, inputs, folder, origin):
-        on_progress(_CALIBRATION_SHARE + (1 - _CALIBRATION_SHARE) * fraction)
+        on_progress(CALIBRATION_SHARE + (1 - CALIBRATION_SHARE) * fraction)
     kept.unlink(missing_ok=True)
     return folder / FILE_NAME
 

@@ -1,0 +1,70 @@
+"""``magi models`` on a small release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magi_engine.cli.exit_codes import BAD_INPUT, DONE, FAILURE
+from magi_engine.cli.main import main
+from magi_engine.resources import resource_path
+from magi_engine.weights.manifest import Manifest
+from tests.engine.install.hub_server import HubServer
+from tests.engine.install.test_process import put_special_tokens, release_files
+
+_NAME = "4.5B-distill"
+_WEIGHTS = "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    server = HubServer(release_files(100_000))
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_model_comes_is_listed_and_goes(
+    server: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_special_tokens(tmp_path)
+    where = ("--models-dir", str(tmp_path))
+    assert main(["models", "download", _NAME, *where]) == BAD_INPUT
+    assert "has not been accepted" in capsys.readouterr().err
+    assert main(["models", "download", _NAME, "--yes", *where]) == DONE
+    assert "is ready" in capsys.readouterr().err
+    assert main(["models", "list", *where]) == DONE
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith(f"{_NAME} "))
+    assert "ready" in line
+    assert main(["models", "remove", _NAME, *where]) == BAD_INPUT
+    assert (tmp_path / _WEIGHTS).exists(), "not without being asked"
+    assert main(["models", "remove", _NAME, "--yes", *where]) == DONE
+    assert not (tmp_path / _WEIGHTS).exists()
+    assert main(["models", "remove", "pocket", "--yes", *where]) == BAD_INPUT
+    assert resource_path("pocket", "vae", "config.json").exists()
+
+
+def test_an_official_folder_is_added_and_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    official, models_dir = tmp_path / "MAGI-1", tmp_path / "models"
+    tokens = resource_path("pocket", "special_tokens.npz").read_bytes()
+    files = {**release_files(1000), "example/assets/special_tokens.npz": tokens}
+    for path, data in files.items():
+        (official / path).parent.mkdir(parents=True, exist_ok=True)
+        (official / path).write_bytes(data)
+    where = ("--models-dir", str(models_dir))
+    assert main(["models", "import", str(official), *where]) == DONE
+    assert "Ready to use" in capsys.readouterr().err
+    assert main(["models", "verify", _NAME, *where]) == DONE
+    (official / _WEIGHTS).write_bytes(b"x" * 1000)
+    assert main(["models", "verify", _NAME, *where]) == FAILURE
+    assert "is damaged" in capsys.readouterr().err
+    assert Manifest.load(models_dir).damaged() == [_WEIGHTS]
+    assert main(["models", "remove", _NAME, "--yes", *where]) == DONE
+    assert (official / _WEIGHTS).exists(), "only the link goes"
+    assert main(["models", "import", str(tmp_path / "nowhere"), *where]) == BAD_INPUT
