@@ -117,7 +117,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP(
         "Engine", "The text encoder of {a} is small now. {b} GB of the original may be deleted."
     ),
-    QT_TRANSLATE_NOOP("Engine", "{a} files of {b} are damaged and can be downloaded again."),
+    QT_TRANSLATE_NOOP("Engine", "Damaged files of {a}: {b}. They can be downloaded again."),
     QT_TRANSLATE_NOOP("Engine", "All files of {a} are as they were published."),
     QT_TRANSLATE_NOOP("Engine", "Nothing of {a} was downloaded or added here."),
     QT_TRANSLATE_NOOP("Engine", "Download it first."),
@@ -128,7 +128,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose the folder that holds “ckpt” or “downloads”."),
     QT_TRANSLATE_NOOP("Engine", "Nothing can be linked into {a}."),
     QT_TRANSLATE_NOOP("Engine", "Choose another folder of models."),
-    QT_TRANSLATE_NOOP("Engine", "{a} of its files are damaged."),
+    QT_TRANSLATE_NOOP("Engine", "Damaged files: {a}."),
     QT_TRANSLATE_NOOP("Engine", "Prompts"),
     QT_TRANSLATE_NOOP("Engine", "What was not downloaded to its end"),
     QT_TRANSLATE_NOOP("Engine", "The original text encoder"),

@@ -73,8 +73,7 @@ def _download(args: argparse.Namespace) -> int:
                 f"The licence of the model ({licence.title}) has not been accepted.",
                 "Accept it with --yes.",
             )
-        with _told(args.models_dir):
-            accept_licence(args.model, args.models_dir)
+        accept_licence(args.model, args.models_dir)
     return _perform(Download(args.model), args.models_dir, f"magi models download {args.model}")
 
 
@@ -110,11 +109,13 @@ def _remove(args: argparse.Namespace) -> int:
     if not (args.yes or _agreed(f"Delete these for good ({size / 1e9:.1f} GB)?")):
         raise InvalidRequestError("Nothing was deleted.", "Agree with --yes.")
     for path in paths:
-        with _told(path):
+        try:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        except OSError as error:
+            raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
     print(f"{size / 1e9:.1f} GB are free again.", file=sys.stderr)
     return DONE
 
@@ -135,16 +136,6 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
         return CANCELLED
     print(sentence, file=sys.stderr)
     return DONE
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be changed ({error.strerror}).", "Check its permissions."
-        ) from error
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ class Performer:
             )
         damaged = sum(results.values())
         if damaged:
-            return f"{damaged} files of {entry.title} are damaged and can be downloaded again."
+            return f"Damaged files of {entry.title}: {damaged}. They can be downloaded again."
         return f"All files of {entry.title} are as they were published."
 
     def _import(self, path: Path) -> str:

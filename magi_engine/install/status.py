@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
-from magi_engine.errors import MagiError
+from magi_engine.errors import MagiError, OutputError
 from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
@@ -134,17 +134,22 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
     """Note that the licence of a model was accepted.
 
     Raises:
-        OSError: it cannot be noted.
+        OutputError: it cannot be noted.
     """
     models_dir = models_dir or default_models_dir()
     key = _licence_key(Registry.load().find(name))
     if key is None:
         return
-    models_dir.mkdir(parents=True, exist_ok=True)
     unfinished = models_dir / f"{_LICENCES_FILE}.tmp"
     accepted = sorted({key, *_accepted(models_dir)})
-    unfinished.write_text(json.dumps(accepted), encoding="utf-8")
-    unfinished.replace(models_dir / _LICENCES_FILE)
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(accepted), encoding="utf-8")
+        unfinished.replace(models_dir / _LICENCES_FILE)
+    except OSError as error:
+        raise OutputError(
+            f"{models_dir} cannot be written.", "Choose another folder of models."
+        ) from error
 
 
 def size_on_disk(path: Path) -> int:
@@ -165,7 +170,7 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
     ]
     if entry.release is not None and damaged:
         size = sum(size_on_disk(models_dir / path) for path in damaged)
-        detail = f"{len(damaged)} of its files are damaged."
+        detail = f"Damaged files: {len(damaged)}."
         return ModelStatus(entry, ModelState.DAMAGED, here, size, detail)
     try:
         find_model(entry.name, models_dir)

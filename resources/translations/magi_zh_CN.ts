@@ -658,8 +658,12 @@
         <translation>{a} 的文本编码器已压缩。原件占用的 {b} GB 可以删除。</translation>
     </message>
     <message>
-        <source>{a} files of {b} are damaged and can be downloaded again.</source>
-        <translation>{b} 的 {a} 个文件已损坏，可以重新下载。</translation>
+        <source>Damaged files of {a}: {b}. They can be downloaded again.</source>
+        <translation>{a} 中损坏的文件：{b} 个，可以重新下载。</translation>
+    </message>
+    <message>
+        <source>Damaged files: {a}.</source>
+        <translation>损坏的文件：{a} 个。</translation>
     </message>
     <message>
         <source>All files of {a} are as they were published.</source>
@@ -700,10 +704,6 @@
     <message>
         <source>Choose another folder of models.</source>
         <translation>请选择其他模型文件夹。</translation>
-    </message>
-    <message>
-        <source>{a} of its files are damaged.</source>
-        <translation>它的 {a} 个文件已损坏。</translation>
     </message>
     <message>
         <source>Prompts</source>

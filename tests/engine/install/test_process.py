@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from magi_engine.config.registry import Registry
+from magi_engine.errors import OutputError
 from magi_engine.install.download import check_files
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.status import (
@@ -198,3 +199,14 @@ def test_a_licence_is_accepted_for_the_whole_release(tmp_path: Path) -> None:
     assert is_accepted("pocket", tmp_path), "there is nothing to accept"
     accept_licence(_NAME, tmp_path)
     assert is_accepted("24B-base", tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_said(server: HubServer, tmp_path: Path) -> None:
+    blocked = tmp_path / "file" / "models"
+    blocked.parent.write_text("not a folder")
+    with pytest.raises(OutputError, match="cannot be written"):
+        accept_licence(_NAME, blocked)
+    process = InstallProcess(blocked, tmp_path / "cache", tmp_path / "log")
+    failed = do(process, Download(_NAME))
+    assert isinstance(failed, TaskFailed)
+    assert isinstance(failed.error, OutputError), failed.error
