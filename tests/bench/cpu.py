@@ -87,6 +87,7 @@ def main() -> None:
             "cores": os.cpu_count(),
             "threads": args.threads,
             "gemm_gflops": round(gemm / 1e9, 1),
+            "dtype": str(_dtype()).removeprefix("torch."),
             "load_before": round(load, 2),
             "python": platform.python_version(),
             "torch": _version("torch"),
@@ -161,7 +162,7 @@ def _generate(
         output=output,
         device="cpu",
     )
-    engine = Engine()
+    engine = Engine(cache_dir=Path(output).parent)  # no prompt is known from before
     marks: list[tuple[str, float]] = []
     chunks: list[float] = []
     used: list[float] = []
@@ -220,6 +221,14 @@ class _Stopwatch:
 # ---- the floor
 
 
+def _dtype() -> Any:
+    import torch
+
+    from magi_engine.runtime.devices import choose_dtype
+
+    return choose_dtype("auto", torch.device("cpu"))
+
+
 def _flops(config_path: str | None, window: int) -> float:
     """Operations in the matrix products and attentions of one chunk in steady state."""
     import dataclasses
@@ -262,12 +271,14 @@ def _attention_flops(q: Any, k: Any, v: Any, *_args: Any, **_kwargs: Any) -> int
 
 
 def _gemm_flops_per_s(threads: int, size: int = 1024, seconds: float = 2.0) -> float:
-    """The best rate of a large fp32 matrix product here."""
+    """The best rate of a large matrix product here, in the number format that is in use."""
     import torch
+
+    dtype = _dtype()
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    a, b = torch.randn(size, size), torch.randn(size, size)
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
     best = 0.0
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -285,7 +296,7 @@ def _table(result: dict[str, Any]) -> str:
     machine = result["machine"]
     lines = [
         f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores, "
-        f"{machine['gemm_gflops']} GFLOP/s in fp32, PyTorch {machine['torch']}, "
+        f"{machine['gemm_gflops']} GFLOP/s in {machine['dtype']}, PyTorch {machine['torch']}, "
         f"commit {result['commit']}, {result['date']}, load before {machine['load_before']}.",
         "",
         "| seconds | " + " | ".join(f"window {run['window']}" for run in result["runs"]) + " |",
