@@ -112,7 +112,8 @@ class ModelCard(QFrame):
         self._status, self._in_use = status, in_use
         hint = self.tr("Remove ({})").format(size_text(removable_bytes))
         self.remove_action.setText(hint)
-        self.remove_action.setVisible(bool(removable_bytes) and not in_use)
+        can_go = bool(removable_bytes) and bool(status.here_bytes)
+        self.remove_action.setVisible(can_go and not in_use)
         self._show()
 
     def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:

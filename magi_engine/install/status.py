@@ -168,7 +168,9 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
         for path in manifest.damaged()
         if (models_dir / path).is_relative_to(part)
     ]
-    if entry.release is not None and damaged:
+    # What it shares with others makes it neither damaged nor partly here.
+    begun = _has_transformer(entry, models_dir)
+    if entry.release is not None and begun and damaged:
         size = sum(size_on_disk(models_dir / path) for path in damaged)
         detail = f"Damaged files: {len(damaged)}."
         return ModelStatus(entry, ModelState.DAMAGED, here, size, detail)
@@ -179,8 +181,6 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
         pass
     if entry.made_from is not None:
         return ModelStatus(entry, ModelState.TO_MAKE, 0, 0, "")
-    # What it shares with others does not make it partly here.
-    begun = _has_transformer(entry, models_dir)
     state = ModelState.PARTLY if begun else ModelState.ABSENT
     return ModelStatus(entry, state, here if begun else 0, _missing(entry, paths, models_dir), "")
 

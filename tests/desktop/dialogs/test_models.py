@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 from pytestqt.qtbot import QtBot
@@ -89,6 +90,22 @@ def test_what_others_share_is_not_removed(qtbot: QtBot, models: Models) -> None:
     models.refresh()
     qtbot.waitUntil(lambda: models.removable_bytes.get("4.5B-distill") == 3000)
     assert models.removable_bytes["pocket"] == 0
+
+
+def test_shared_parts_alone_are_no_model_to_remove(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")
+    dialog = shown(qtbot, models)
+    assert dialog.cards["4.5B-distill"].remove_action.isVisible()
+    assert not dialog.cards["24B-base"].remove_action.isVisible()
+    models.remove("4.5B-distill")
+    qtbot.waitUntil(lambda: dialog.cards["4.5B-distill"].main_button.text() == "Download")
+    put(models.models_dir, "4.5B-distill")
+    transformer = entry_paths(Registry.load().find("4.5B-distill"), models.models_dir).transformer
+    shutil.rmtree(transformer)
+    models.refresh()
+    qtbot.waitUntil(lambda: models.removable_bytes["4.5B-distill"] == 6010)
+    qtbot.wait(10)
+    assert not dialog.cards["4.5B-distill"].remove_action.isVisible()
 
 
 def test_a_model_goes_to_the_bin_and_comes_back(qtbot: QtBot, models: Models) -> None:

@@ -181,6 +181,13 @@ def test_an_official_folder_is_used_in_place(
         assert path.is_relative_to(models_dir)
 
 
+def test_a_damaged_shared_part_does_not_make_a_model_damaged_that_is_not_here(
+    models_dir: Path,
+) -> None:
+    Manifest.load(models_dir).note_damage("special_tokens.npz")
+    assert state(models_dir) is ModelState.ABSENT
+
+
 def test_what_the_hub_does_not_have_is_said(server: HubServer, process: InstallProcess) -> None:
     server.files.clear()
     failed = do(process, Download(_NAME))
