@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import sys
@@ -39,7 +38,7 @@ def main(argv: list[str]) -> int:
     QGuiApplication.setDesktopFileName(shell.DESKTOP_ID)
     app.setStyle("Fusion")
     places = Places.of_user()
-    bell = _bell_name(places)
+    bell = single.bell_name(places)
     files = [os.path.abspath(path) for path in app.arguments()[1:]]
     if single.hand_over(bell, files):
         return 0
@@ -79,8 +78,3 @@ def main(argv: list[str]) -> int:
 def run() -> None:
     """The program's entry point."""
     sys.exit(main(sys.argv))
-
-
-def _bell_name(places: Places) -> str:
-    digest = hashlib.sha256(str(places.data).encode()).hexdigest()[:12]
-    return f"magi-desktop-{digest}"

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from magi_desktop.paths import Places
+
 _WAIT_MS = 1000
+
+
+def bell_name(places: Places) -> str:
+    """Where a second start of the same user finds the first."""
+    digest = hashlib.sha256(str(places.data).encode()).hexdigest()[:12]
+    return f"magi-desktop-{digest}"
 
 
 def hand_over(name: str, paths: list[str]) -> bool:

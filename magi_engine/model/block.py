@@ -376,22 +376,38 @@ class TransformerBlock(nn.Module):
         keeps_input = torch.is_grad_enabled()
         for part in parts:
             at = part.videos, part.chunks
-            seen = captions.attend(index, attention, qx[part.rows], part.captions)
-            update = attention.join(own[part.rows].flatten(2), seen.flatten(2))
-            del seen
-            some, normed = self.kernels.add_gated_and_norm(
-                x[part.rows],
-                update,
-                attention_gates[at],
-                self.self_attn_post_norm,
-                self.mlp.layer_norm,
-                input_divisor(self.mlp.linear_fc1),
-            )
-            del update
             into = None if keeps_input else x[part.rows]
-            out = self.kernels.add_gated(
-                some, self.mlp(normed), mlp_gates[at], self.mlp_post_norm, into
+            out = self.finish(
+                x[part.rows],
+                # Not a name here: it would keep the memory while the feed-forward runs.
+                attention.join(
+                    own[part.rows].flatten(2),
+                    captions.attend(index, attention, qx[part.rows], part.captions).flatten(2),
+                ),
+                attention_gates[at],
+                mlp_gates[at],
+                into,
             )
             if keeps_input:
                 x = out
         return x
+
+    def finish(
+        self,
+        x: Tensor,
+        update: Tensor,
+        attention_gate: Tensor,
+        mlp_gate: Tensor,
+        into: Tensor | None,
+    ) -> Tensor:
+        """What comes after attention, of its input and its ``update``: (N, S, D) -> the same."""
+        x, normed = self.kernels.add_gated_and_norm(
+            x,
+            update,
+            attention_gate,
+            self.self_attn_post_norm,
+            self.mlp.layer_norm,
+            input_divisor(self.mlp.linear_fc1),
+        )
+        del update
+        return self.kernels.add_gated(x, self.mlp(normed), mlp_gate, self.mlp_post_norm, into)
