@@ -1,0 +1,128 @@
+"""What the installed program's icon starts: the program, or before that its set-up.
+
+magi-desktop [FILE...]           the program; at first start the set-up
+magi-desktop --setup             change GPU support, verify, repair
+magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
+magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
+magi-desktop --remove            remove what the set-up made; models, videos, settings stay
+magi-desktop --magi ARGUMENT...  the command line, as the command magi does
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from magi_desktop.paths import Places
+from magi_engine.errors import MagiError
+from magi_setup.build import Builder, SetupProgress
+from magi_setup.bundle import Bundle
+from magi_setup.environments import Environment, Environments
+from magi_setup.machine import choose_flavor, probe_driver
+
+_FOLDER = "environments"
+
+
+def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...]) -> int:
+    """Start the program from its environment, building that first where needed.
+
+    Args:
+        arguments: without the program's name.
+        bundle_folder: where the installer put its files.
+        launcher: the command that got here.
+    """
+    places = Places.of_user()
+    environments = Environments(places.data / _FOLDER)
+    if arguments[:1] == ["--magi"]:
+        return _command_line(environments.current, list(arguments[1:]))
+    wishes = _parser().parse_args(arguments)
+    if wishes.remove:
+        environments.remove()
+        return 0
+    bundle = Bundle.read(bundle_folder)
+    builder = Builder(bundle, environments, launcher, wishes.wheels)
+    current = environments.current
+    if current is not None and not (wishes.setup or wishes.unattended or builder.needs_build()):
+        return start_program(current, wishes.files)
+    _log_to(places.logs / "setup.log")
+    if wishes.unattended:
+        return _unattended(builder, wishes.flavor)
+
+    # Only now: where the program can simply start, Qt need not load twice.
+    from magi_setup.window import show
+
+    finished = show(builder, places, sys.argv[:1])
+    return 0 if finished is None else start_program(finished, wishes.files)
+
+
+def start_program(environment: Environment, files: list[str]) -> int:
+    """Replace this process by the program; on Windows, start it and end."""
+    command = environment.command([os.path.abspath(file) for file in files])
+    if sys.platform == "win32":
+        subprocess.Popen(command, close_fds=True)
+        return 0
+    os.execv(command[0], command)
+
+
+def _command_line(environment: Environment | None, arguments: list[str]) -> int:
+    if environment is None:
+        print(
+            "The program is not set up yet. Start Magi Desktop once, or: magi-desktop --unattended",
+            file=sys.stderr,
+        )
+        return 1
+    command = [str(environment.python), "-P", "-m", "magi_engine", *arguments]
+    if sys.platform == "win32":
+        return subprocess.run(command, check=False).returncode
+    os.execv(command[0], command)
+
+
+def _unattended(builder: Builder, flavor: str | None) -> int:
+    chosen = flavor or choose_flavor(probe_driver(), builder.bundle.flavors).flavor
+    step = None
+    try:
+        damaged: frozenset[str] = frozenset()
+        for found in builder.verify():
+            if not isinstance(found, SetupProgress):
+                damaged = found
+        plan = builder.plan(chosen, damaged)
+        print(f"{chosen}: {plan.download_bytes / 1e6:.0f} MB to fetch", flush=True)
+        for progress in builder.build(plan):
+            if progress.step is not step:
+                step = progress.step
+                print(step.value, flush=True)
+    except MagiError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _log_to(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
+    except OSError:
+        return  # a full disk is said by the set-up itself
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="magi-desktop",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--setup", action="store_true", help="open the set-up")
+    parser.add_argument("--wheels", type=Path, help="a folder of packages to install from")
+    parser.add_argument("--unattended", action="store_true", help="set up without a window")
+    parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
+    parser.add_argument("--remove", action="store_true", help="remove the environment")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")
+    return parser

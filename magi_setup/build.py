@@ -1,0 +1,291 @@
+"""Building an environment, from looking at the computer to the switch."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from magi_engine.errors import DiskFullError
+from magi_setup import packages
+from magi_setup.bundle import Bundle
+from magi_setup.environments import (
+    WINDOWS,
+    Environment,
+    EnvironmentRecord,
+    Environments,
+    normal_name,
+)
+from magi_setup.errors import BuildError, DamagedPackageError, NetworkError
+from magi_setup.packages import WheelFile
+from magi_setup.uv import Uv
+
+logger = logging.getLogger(__name__)
+
+_PYTHONS = ((3, 11), (3, 14))
+_PYTHON_WISH = ">=3.11,<3.14"
+_UNPACKED_TO_PACKED = 3.5
+"""Wheels seen on Linux, torch's CPU build included: 0.36 GB become 1.3 GB."""
+_SPARE_BYTES = 200 << 20
+
+
+class Step(Enum):
+    """What is being done."""
+
+    PYTHON = "python"
+    DOWNLOADING = "downloading"
+    CHECKING = "checking"
+    INSTALLING = "installing"
+    TESTING = "testing"
+
+
+@dataclass(frozen=True)
+class SetupProgress:
+    """How far it is; both numbers 0 where that cannot be said."""
+
+    step: Step
+    done_bytes: int = 0
+    total_bytes: int = 0
+    bytes_per_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build will fetch and need; made before anything is touched."""
+
+    flavor: str
+    files: tuple[WheelFile, ...]
+    """Those that the environment in use does not have."""
+    kept: tuple[str, ...]
+    """``name==version`` of what is taken over from it."""
+    python: Path
+    download_bytes: int
+    disk_bytes: int
+    free_bytes: int
+
+
+class Builder:
+    """Builds for one user from one installed version.
+
+    Args:
+        launcher: the command that opens the set-up again.
+        wheels: a folder of packages to take instead of the network.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        environments: Environments,
+        launcher: tuple[str, ...],
+        wheels: Path | None,
+    ) -> None:
+        self.bundle, self.environments = bundle, environments
+        self.wheels = wheels
+        self.cancelled = threading.Event()
+        self._launcher = launcher
+        self._uv = Uv(bundle.uv, environments.cache, self.cancelled)
+
+    def needs_build(self) -> bool:
+        """Whether there is no environment of this version."""
+        current = self.environments.current
+        record = current.record if current else None
+        return record is None or record.wheel_sha256 != self.bundle.wheel_sha256
+
+    def plan(self, flavor: str, damaged: frozenset[str] = frozenset()) -> Plan:
+        """Look up what it takes.
+
+        Args:
+            damaged: ``name==version`` of what has to be fetched again.
+
+        Raises:
+            NetworkError, BuildError, DamagedPackageError, DiskFullError, SetupCancelled
+        """
+        folder = self.environments.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_writable(folder)
+        python = self._python()
+        files = packages.resolve(self.bundle, self._uv, python, flavor, self.wheels, folder)
+        here = self._usable_packages() - damaged
+        new = tuple(f for f in files if _pin(f) not in here)
+        download = packages.bytes_missing(list(new), self.environments.downloads)
+        disk = int(sum(f.size_bytes for f in new) * _UNPACKED_TO_PACKED) + download
+        kept = tuple(_pin(f) for f in files if _pin(f) in here)
+        free = shutil.disk_usage(folder).free
+        return Plan(flavor, new, kept, python, download, disk + _SPARE_BYTES, free)
+
+    def build(self, plan: Plan) -> Iterator[SetupProgress]:
+        """Carry out a plan; at its end the new environment is in use.
+
+        Raises:
+            NetworkError, BuildError, DamagedPackageError, DiskFullError, SetupCancelled
+        """
+        if plan.free_bytes < plan.disk_bytes:
+            raise DiskFullError(
+                f"There is too little space in {self.environments.folder}: "
+                f"{_gb(plan.disk_bytes)} GB are needed, {_gb(plan.free_bytes)} GB are free.",
+                "Free some space, then try again.",
+            )
+        yield from self._fetch(plan)
+        environment = self.environments.new(self.bundle.version, plan.flavor)
+        yield SetupProgress(Step.INSTALLING)
+        self._make_python(environment, plan.python)
+        used = self.environments.current
+        if used is not None:
+            have = used.installed()
+            for pin in plan.kept:
+                environment.adopt(have[pin], used)
+        yield from self._install(environment, plan)
+        yield SetupProgress(Step.TESTING)
+        if failure := environment.start_failure(self.bundle.start_test):
+            logger.error("the new environment does not start: %s", failure)
+            shutil.rmtree(environment.folder, ignore_errors=True)
+            raise BuildError(
+                "What was installed does not start; what was there before is still in use.",
+                "Choose another GPU support, or report it with the log.",
+            )
+        environment.finish(
+            EnvironmentRecord(
+                self.bundle.version, plan.flavor, self.bundle.wheel_sha256, self._launcher
+            )
+        )
+        self.environments.switch(environment)
+        shutil.rmtree(self.environments.downloads, ignore_errors=True)
+        shutil.rmtree(self.environments.cache, ignore_errors=True)
+
+    def verify(self) -> Iterator[SetupProgress | frozenset[str]]:
+        """Hash everything installed again; yields the damaged packages last."""
+        current = self.environments.current
+        damaged = set()
+        if current is not None:
+            total = len(current.installed())
+            for number, (pin, is_damaged) in enumerate(current.damaged()):
+                yield SetupProgress(Step.CHECKING, number, total)
+                if is_damaged:
+                    damaged.add(pin)
+        yield frozenset(damaged)
+
+    def _fetch(self, plan: Plan) -> Iterator[SetupProgress]:
+        files = list(plan.files)
+        total = sum(f.size_bytes for f in files)
+        began, first = time.monotonic(), None
+        for done in packages.fetch(files, self.environments.downloads, self.cancelled):
+            first = done if first is None else first
+            rate = (done - first) / max(time.monotonic() - began, 1e-3)
+            yield SetupProgress(Step.DOWNLOADING, done, total, rate or None)
+
+    def _install(self, environment: Environment, plan: Plan) -> Iterator[SetupProgress]:
+        wheel = next(self.bundle.wheels.glob("*.whl"))
+        pins = [f.pin for f in plan.files]
+        pins.append(f"magi-desktop=={self.bundle.version} --hash=sha256:{self.bundle.wheel_sha256}")
+        wanted = self.environments.folder / "install.txt"
+        wanted.write_text("\n".join([*pins, ""]), encoding="utf-8")
+        fetched = [self.environments.downloads / f.filename for f in plan.files]
+        total = sum(_unpacked_bytes(path) for path in [*fetched, wheel])
+        if shutil.disk_usage(self.environments.folder).free < total:
+            raise _disk_full()
+        for done in self._uv.watch(
+            *("pip", "install", "--python", str(environment.python), "--offline", "--no-index"),
+            *("--find-links", str(self.environments.downloads)),
+            *("--find-links", str(self.bundle.wheels)),
+            *("--no-deps", "--require-hashes", "-r", str(wanted)),
+        ):
+            if done is None:
+                unpacked = _folder_bytes(self.environments.cache)
+                yield SetupProgress(Step.INSTALLING, min(unpacked, total), total)
+            elif done.returncode != 0:
+                if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
+                    raise _disk_full()
+                raise BuildError(
+                    "The packages could not be installed.",
+                    "Try again; if it happens again, report it with the log.",
+                )
+
+    def _python(self) -> Path:
+        """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
+        if _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]:
+            return Path(sys.executable)
+        place = self.environments.folder.parent / "python"
+        answer = self._uv.run("python", "find", _PYTHON_WISH)
+        if answer.returncode != 0:
+            options = ("--install-dir", str(place), "--no-bin")
+            if self._uv.run("python", "install", "3.12", *options).returncode != 0:
+                raise NetworkError("Python 3.12 could not be fetched.", packages.TRY_AGAIN)
+            return next(place.glob("cpython-3.12*/bin/python3.12"))
+        return Path(answer.stdout.strip())
+
+    def _make_python(self, environment: Environment, python: Path) -> None:
+        if WINDOWS:
+            # The bundled Python is made to be embedded: a copy of it is an environment.
+            shutil.copytree(python.parent, environment.folder)
+            (environment.folder / "Lib" / "site-packages").mkdir(parents=True, exist_ok=True)
+            paths = next(environment.folder.glob("python3*._pth"))
+            archive = next(environment.folder.glob("python3*.zip")).name
+            lines = (archive, ".", "Lib\\site-packages", "import site", "")
+            paths.write_text("\n".join(lines), encoding="utf-8")
+            return
+        made = self._uv.run("venv", "--python", str(python), str(environment.folder))
+        if made.returncode != 0:
+            if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
+                raise _disk_full()
+            raise BuildError(
+                "The environment could not be made.",
+                "Try again; if it happens again, report it with the log.",
+            )
+
+    def _usable_packages(self) -> set[str]:
+        current = self.environments.current
+        if current is None:
+            return set()
+        version = ".".join(map(str, sys.version_info[:2]))
+        if not WINDOWS and current.packages.parent.name != f"python{version}":
+            return set()
+        return set(current.installed())
+
+
+def _pin(file: WheelFile) -> str:
+    return f"{normal_name(file.name)}=={file.version}"
+
+
+def _unpacked_bytes(wheel: Path) -> int:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise DamagedPackageError(f"{wheel.name} is damaged.", "Get it again.") from error
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):  # which passes over what is gone meanwhile
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
+
+
+def _check_writable(folder: Path) -> None:
+    probe = folder / "probe"
+    try:
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except OSError as error:
+        raise _disk_full() from error
+
+
+def _disk_full() -> DiskFullError:
+    return DiskFullError(
+        "The disk is full.", "Free some space, then try again: what was fetched is kept."
+    )
+
+
+def _gb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f}"

@@ -1,0 +1,203 @@
+"""The private environments of one user: which is in use, what is in it, starting it.
+
+An environment is a folder that is never changed once it is finished: a change builds another one
+beside it, from the files that stay and those that are new, tests it, and then ``current.json``
+names that one instead. Whatever happens on the way, the old one goes on working.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+WINDOWS = sys.platform == "win32"
+RECORD_NAME = "magi-environment.json"
+_OUTSIDE = ("..", "/", "\\")
+
+
+@dataclass(frozen=True)
+class EnvironmentRecord:
+    """What a finished environment says of itself."""
+
+    version: str
+    flavor: str
+    wheel_sha256: str
+    launcher: tuple[str, ...]
+    """The command that opens the set-up again."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A folder with a Python and packages."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter; on Windows the one without a console is beside it."""
+        return self.folder / ("python.exe" if WINDOWS else "bin/python")
+
+    @property
+    def packages(self) -> Path:
+        """Where its packages are."""
+        if WINDOWS:
+            return self.folder / "Lib" / "site-packages"
+        return next(self.folder.glob("lib/python3*")) / "site-packages"
+
+    @property
+    def record(self) -> EnvironmentRecord | None:
+        """None unless it was finished."""
+        try:
+            said = json.loads((self.folder / RECORD_NAME).read_text(encoding="utf-8"))
+            return EnvironmentRecord(**{**said, "launcher": tuple(said["launcher"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def finish(self, record: EnvironmentRecord) -> None:
+        """Say that it is complete."""
+        text = json.dumps(asdict(record), indent=2)
+        (self.folder / RECORD_NAME).write_text(text, encoding="utf-8")
+
+    def installed(self) -> dict[str, Path]:
+        """The ``dist-info`` folder of every ``name==version``, names as in requirements."""
+        found = {}
+        for folder in self.packages.glob("*.dist-info"):
+            name, version = folder.name.removesuffix(".dist-info").split("-", 1)
+            if (folder / "RECORD").is_file():
+                found[f"{normal_name(name)}=={version}"] = folder
+        return found
+
+    def damaged(self) -> Iterator[tuple[str, bool]]:
+        """Hash every file again: yields each ``name==version``, and whether it is damaged."""
+        for pin, folder in sorted(self.installed().items()):
+            yield pin, any(not _is_intact(self.packages / n, h) for n, h in _recorded(folder))
+
+    def adopt(self, dist_info: Path, source: Environment) -> None:
+        """Take over a package of another environment, without using space again."""
+        for name in (n for n, _ in _recorded(dist_info)):
+            target = self.packages / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source.packages / name, target)
+            except OSError:  # a file system without links
+                shutil.copy2(source.packages / name, target)
+
+    def command(self, files: list[str]) -> list[str]:
+        """What starts the program."""
+        python = self.folder / "pythonw.exe" if WINDOWS else self.python
+        return [str(python), "-P", "-m", "magi_desktop", *files]
+
+    def start_failure(self, modules: tuple[str, ...]) -> str:
+        """What an attempt to import the program's parts says; empty: it starts."""
+        code = "\n".join(f"import {name}" for name in modules)
+        try:
+            answer = subprocess.run(
+                [str(self.python), "-P", "-c", code],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=300,
+                creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        if answer.returncode == 0:
+            return ""
+        return answer.stderr.strip() or f"exit code {answer.returncode}"
+
+
+class Environments:
+    """All environments of a user, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def downloads(self) -> Path:
+        """Files on their way into an environment; empty afterwards."""
+        return self.folder / "downloads"
+
+    @property
+    def cache(self) -> Path:
+        """uv's, while something is built."""
+        return self.folder / "cache"
+
+    @property
+    def current(self) -> Environment | None:
+        """The one in use, if it is finished and its Python is still there."""
+        try:
+            name = json.loads(self._pointer.read_text(encoding="utf-8"))["environment"]
+        except (OSError, ValueError, KeyError):
+            return None
+        environment = Environment(self.folder / name)
+        if environment.record is None or not environment.python.exists():
+            return None
+        return environment
+
+    def new(self, version: str, flavor: str) -> Environment:
+        """A folder for the next one; what an interrupted attempt left is removed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        used = self.current
+        for path in self._all():
+            if Environment(path).record is None:
+                shutil.rmtree(path, ignore_errors=True)
+        numbers = [int(p.name.rsplit("-", 1)[1]) for p in self._all()]
+        environment = Environment(self.folder / f"{version}-{flavor}-{max(numbers, default=0) + 1}")
+        assert used is None or used.folder != environment.folder
+        return environment
+
+    def switch(self, environment: Environment) -> None:
+        """Use this one from now on; others go, where nothing runs from them."""
+        part = self._pointer.with_suffix(".part")
+        part.write_text(json.dumps({"environment": environment.folder.name}), encoding="utf-8")
+        os.replace(part, self._pointer)
+        for path in self._all():
+            if path != environment.folder:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove everything the set-up has made."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _pointer(self) -> Path:
+        return self.folder / "current.json"
+
+    def _all(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return [p for p in self.folder.iterdir() if re.fullmatch(r".+-[a-z0-9]+-\d+", p.name)]
+
+
+def normal_name(name: str) -> str:
+    """The one spelling of a package's name."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _recorded(dist_info: Path) -> Iterator[tuple[str, str]]:
+    with (dist_info / "RECORD").open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            # Start scripts lie outside and are not used; what has been compiled is made again.
+            if row and not row[0].startswith(_OUTSIDE) and not row[0].endswith(".pyc"):
+                yield row[0], row[1]
+
+
+def _is_intact(path: Path, recorded: str) -> bool:
+    if not path.is_file():
+        return False
+    if not recorded:
+        return True
+    kind, _, value = recorded.partition("=")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, kind).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == value

@@ -1,0 +1,21 @@
+"""What can go wrong while the environment is built."""
+
+from __future__ import annotations
+
+from magi_engine.errors import MagiError
+
+
+class NetworkError(MagiError):
+    """Packages cannot be looked up or fetched."""
+
+
+class DamagedPackageError(MagiError):
+    """A package is not what this release was made with."""
+
+
+class BuildError(MagiError):
+    """The environment could not be built, or what was built does not start."""
+
+
+class SetupCancelled(Exception):
+    """The user stopped it; what was fetched is kept."""

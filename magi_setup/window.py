@@ -1,0 +1,328 @@
+"""The small window of the first start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop import single, translation
+from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.engine_words import translated_error
+from magi_desktop.paths import APP_NAME, Places
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.widgets.controls import name_control, set_role
+from magi_engine.errors import MagiError
+from magi_engine.resources import resource_path
+from magi_setup.build import Builder, Plan, SetupProgress, Step
+from magi_setup.environments import Environment
+from magi_setup.errors import SetupCancelled
+from magi_setup.machine import CPU, Choice, Driver, Reason, choose_flavor, cuda_of, probe_driver
+
+_SIZE = QSize(560, 380)
+_BAR_STEPS = 1000
+
+
+class Looking(QThread):
+    """Makes a plan. Signals: planned(Plan), failed(exception)."""
+
+    planned = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, builder: Builder, flavor: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._builder, self._flavor = builder, flavor
+
+    def run(self) -> None:
+        """Look the packages up."""
+        try:
+            self.planned.emit(self._builder.plan(self._flavor))
+        except (MagiError, SetupCancelled, OSError) as error:
+            self.failed.emit(error)
+
+
+class Building(QThread):
+    """Carries a plan out.
+
+    Signals: progressed(SetupProgress), finished_well(), failed(exception).
+    """
+
+    progressed = Signal(object)
+    finished_well = Signal()
+    failed = Signal(object)
+
+    def __init__(self, builder: Builder, plan: Plan, check_first: bool, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._builder, self._plan, self._check_first = builder, plan, check_first
+
+    def run(self) -> None:
+        """Build, after hashing what is there where that was asked for."""
+        try:
+            plan = self._plan
+            if self._check_first:
+                for found in self._builder.verify():
+                    if isinstance(found, SetupProgress):
+                        self.progressed.emit(found)
+                    else:
+                        plan = self._builder.plan(plan.flavor, found)
+            for progress in self._builder.build(plan):
+                self.progressed.emit(progress)
+            self.finished_well.emit()
+        except (MagiError, SetupCancelled, OSError) as error:
+            self.failed.emit(error)
+
+
+class SetupWindow(QWidget):
+    """Says what will be installed and why, installs it, says what went wrong."""
+
+    def __init__(self, builder: Builder) -> None:
+        super().__init__()
+        self.builder = builder
+        self.plan: Plan | None = None
+        self.done = False
+        self._driver: Driver | None = probe_driver()
+        self._choice: Choice = choose_flavor(self._driver, builder.bundle.flavors)
+        self._thread: Looking | Building | None = None
+        self.setWindowTitle(APP_NAME)
+        self.setObjectName("setup")
+        self.resize(_SIZE)
+        self._lay_out()
+        self.look()
+
+    @Slot()
+    def look(self) -> None:
+        """Find out what there is to do."""
+        self.plan = None
+        self._show_progress(self.tr("Looking up what is needed…"))
+        thread = Looking(self.builder, self.flavor.currentData(), self)
+        thread.planned.connect(self._planned)
+        thread.failed.connect(self._failed)
+        self._run(thread)
+
+    @Slot()
+    def install(self) -> None:
+        """Carry the plan out."""
+        if self.plan is None:
+            self.look()
+            return
+        current = self.builder.environments.current
+        record = current.record if current is not None else None
+        repair = record is not None and record.flavor == self.plan.flavor
+        thread = Building(self.builder, self.plan, repair, self)
+        thread.progressed.connect(self._progressed)
+        thread.finished_well.connect(self._finished)
+        thread.failed.connect(self._failed)
+        self._show_progress(self.tr("Starting…"))
+        self._run(thread)
+
+    @Slot()
+    def stop(self) -> None:
+        """Cancel what runs; with nothing running, close."""
+        if self._thread is not None and self._thread.isRunning():
+            self.builder.cancelled.set()
+        else:
+            self.close()
+
+    @Slot()
+    def choose_folder(self) -> None:
+        """Take the packages from a folder instead of the network."""
+        folder = QFileDialog.getExistingDirectory(self, self.tr("Folder of packages"))
+        if folder:
+            self.builder.wheels = Path(folder)
+            self.look()
+
+    @Slot(list)
+    def come_to_front(self, _files: list[str]) -> None:
+        """The program was started again."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
+        self.activateWindow()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop what runs, then go."""
+        self.builder.cancelled.set()
+        if self._thread is not None:
+            self._thread.wait()
+        super().closeEvent(event)
+
+    def _lay_out(self) -> None:
+        title = QLabel(self.tr("Magi Desktop sets itself up"), self)
+        set_role(title, "title")
+        self.what = text_label(self._why(), "muted", self)
+        self.flavor = QComboBox(self)
+        for name in self.builder.bundle.flavors:
+            self.flavor.addItem(self._flavor_name(name), name)
+        self.flavor.setCurrentIndex(self.flavor.findData(self._choice.flavor))
+        name_control(self.flavor, self.tr("GPU support"), self.tr("The recommended one fits."))
+        self.flavor.currentIndexChanged.connect(self.look)
+        self.state = text_label("", "muted", self)
+        self.bar = QProgressBar(self)
+        self.bar.setTextVisible(False)
+        self.folder_button = push_button(
+            self.tr("Use a folder of packages…"), self.tr("Installs without a network."), self
+        )
+        self.folder_button.clicked.connect(self.choose_folder)
+        self.stop_button = push_button(
+            self.tr("Cancel"), self.tr("What was fetched is kept."), self
+        )
+        self.stop_button.clicked.connect(self.stop)
+        self.go = push_button(self.tr("Install"), self.tr("Fetches and installs."), self, "primary")
+        self.go.clicked.connect(self.install)
+        for button in (self.folder_button, self.stop_button, self.go):
+            button.setAutoDefault(True)  # the Enter key, as in a dialog
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.folder_button)
+        buttons.addStretch()
+        buttons.addWidget(self.stop_button)
+        buttons.addWidget(self.go)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_6, t.SPACE_5, t.SPACE_6, t.SPACE_5)
+        column.setSpacing(t.SPACE_4)
+        for widget in (title, self.what, self.flavor, self.state, self.bar):
+            column.addWidget(widget)
+        column.addStretch()
+        column.addLayout(buttons)
+
+    def _why(self) -> str:
+        gpus = ", ".join(gpu.name for gpu in self._driver.gpus) if self._driver else ""
+        return {
+            Reason.NO_DRIVER: self.tr("No NVIDIA driver was found: videos are made on the CPU."),
+            Reason.NO_GPU: self.tr("No NVIDIA GPU was found: videos are made on the CPU."),
+            Reason.DRIVER_TOO_OLD: self.tr(
+                "The driver of {gpus} is too old: update it and come back, or go on with the CPU."
+            ),
+            Reason.GPU_TOO_OLD: self.tr("{gpus} is too old: videos are made on the CPU."),
+            Reason.GPU: self.tr("{gpus} was found, and its driver fits."),
+        }[self._choice.reason].replace("{gpus}", gpus)
+
+    def _flavor_name(self, flavor: str) -> str:
+        if flavor == CPU:
+            name = self.tr("Without a GPU")
+        else:
+            name = self.tr("NVIDIA GPU, CUDA {version}").replace(
+                "{version}", ".".join(map(str, cuda_of(flavor)))
+            )
+        if flavor == self._choice.flavor:
+            return self.tr("{name} (recommended)").replace("{name}", name)
+        return name
+
+    def _run(self, thread: Looking | Building) -> None:
+        if self._thread is not None:
+            self._thread.wait()
+        self.builder.cancelled.clear()
+        self._thread = thread
+        self.flavor.setEnabled(isinstance(thread, Looking))
+        self.folder_button.setEnabled(False)
+        self.go.setEnabled(False)
+        thread.finished.connect(thread.deleteLater)
+        thread.start()
+
+    @Slot(object)
+    def _planned(self, plan: Plan) -> None:
+        self._rest()
+        if plan.flavor != self.flavor.currentData():
+            self.look()
+            return
+        self.plan = plan
+        text = self.tr("{download} to fetch, {disk} GB of space needed; {free} GB are free.")
+        for name, value in (
+            ("{download}", _size(plan.download_bytes)),
+            ("{disk}", f"{plan.disk_bytes / 1e9:.1f}"),
+            ("{free}", f"{plan.free_bytes / 1e9:.0f}"),
+        ):
+            text = text.replace(name, value)
+        self._say(text, "muted")
+        current = self.builder.environments.current
+        self.go.setText(self.tr("Install") if current is None else self.tr("Install or repair"))
+        self.go.setFocus()
+
+    @Slot(object)
+    def _progressed(self, progress: SetupProgress) -> None:
+        words = {
+            Step.PYTHON: self.tr("Fetching Python…"),
+            Step.DOWNLOADING: self.tr("Fetching…"),
+            Step.CHECKING: self.tr("Checking every file…"),
+            Step.INSTALLING: self.tr("Unpacking…"),
+            Step.TESTING: self.tr("Trying whether it starts…"),
+        }[progress.step]
+        if progress.step is Step.DOWNLOADING:
+            words += f"  {_size(progress.done_bytes)} / {_size(progress.total_bytes)}"
+            if progress.bytes_per_s:
+                words += f"  ({_size(int(progress.bytes_per_s))}/s)"
+        self.state.setText(words)
+        if progress.total_bytes:
+            self.bar.setRange(0, _BAR_STEPS)
+            self.bar.setValue(_BAR_STEPS * progress.done_bytes // progress.total_bytes)
+        else:
+            self.bar.setRange(0, 0)
+
+    @Slot()
+    def _finished(self) -> None:
+        self.done = True
+        self.close()
+
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
+        self._rest()
+        if isinstance(error, SetupCancelled):
+            self._say(self.tr("Stopped. What was fetched is kept."), "muted")
+        else:
+            shown = translated_error(error) if isinstance(error, MagiError) else error
+            self._say(str(shown), "error")
+        self.go.setText(self.tr("Try again"))
+        self.plan = None
+
+    def _rest(self) -> None:
+        self.bar.hide()
+        self.flavor.setEnabled(True)
+        self.folder_button.setEnabled(True)
+        self.go.setEnabled(True)
+
+    def _show_progress(self, words: str) -> None:
+        self._say(words, "muted")
+        self.bar.setRange(0, 0)
+        self.bar.show()
+
+    def _say(self, words: str, role: str) -> None:
+        set_role(self.state, role)
+        self.state.setText(words)
+
+
+def show(builder: Builder, places: Places, argv: list[str]) -> Environment | None:
+    """Show the window until it is closed; returns what is to be started, None: nothing."""
+    app = QApplication(argv)
+    app.setApplicationName(APP_NAME)
+    QGuiApplication.setDesktopFileName("magi-desktop")
+    app.setStyle("Fusion")
+    bell = f"{single.bell_name(places)}-setup"
+    if single.hand_over(bell, []):
+        return None
+    app.setWindowIcon(QIcon(str(resource_path("icons", "app.svg"))))
+    preferences = Preferences(SettingsFile(places.settings_file))
+    translation.install(preferences.get("language"))
+    theme().apply(Appearance(preferences.get("appearance")))
+    window = SetupWindow(builder)
+    doorbell = single.Doorbell(bell, window)
+    doorbell.rung.connect(window.come_to_front)
+    window.show()
+    app.exec()
+    return builder.environments.current if window.done else None
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes >= 10**9:
+        return f"{size_bytes / 1e9:.2f} GB"
+    return f"{size_bytes / 1e6:.0f} MB"

@@ -1,0 +1,224 @@
+"""Collects what a thin installer puts on the disk; ``magi_setup`` makes the rest at first start.
+
+manifest.json             what it is (read by magi_setup.bundle)
+requirements.txt          every package but torch's, with hashes
+torch-FLAVOR.txt          torch's, where its index could be asked
+uv / uv.exe               resolves and installs them
+wheels/                   the project's own wheel, with the pocket model
+app/                      the set-up: its modules, its resources, a small part of Qt
+python/                   Windows only: an interpreter
+sbom.cdx.json, third-party-licenses.txt
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import dev
+import PySide6
+import shiboken6
+import uv
+
+from magi_engine import __version__
+from magi_setup.packages import belongs_to_torch
+
+SBOM_NAME = "sbom.cdx.json"
+LICENSES_NAME = "third-party-licenses.txt"
+FLAVORS = ("cpu", "cu126", "cu130")
+"""Builds of the pinned torch that its publisher offers."""
+START_TEST = (
+    *("torch", "transformers.models.t5", "sentencepiece", "av", "PIL.Image", "safetensors.torch"),
+    *("qasync", "PySide6.QtWidgets", "magi_engine.cli.main", "magi_desktop.app"),
+)
+_QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtSvg")
+_QT_PLUGINS = (
+    "platforms/libqxcb.so",
+    "platforms/libqwayland.so",
+    "platforms/libqoffscreen.so",
+    "platforminputcontexts/libcomposeplatforminputcontextplugin.so",
+    "platforminputcontexts/libibusplatforminputcontextplugin.so",
+    "wayland-shell-integration/libxdg-shell.so",
+    "imageformats/libqsvg.so",
+    "iconengines/libqsvgicon.so",
+)
+_MAIN = '''"""Starts the program: python FOLDER [ARGUMENTS]."""
+
+import sys
+from pathlib import Path
+
+from magi_setup.__main__ import main
+
+_HERE = Path(__file__).resolve().parent
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], _HERE.parent, (sys.executable, "-I", str(_HERE))))
+'''
+
+
+@dataclass(frozen=True)
+class ThinBundle:
+    """A collected folder."""
+
+    folder: Path
+    version: str
+
+
+def collect(work: Path, lock_torch: bool) -> ThinBundle:
+    """Put everything together below ``work``.
+
+    Args:
+        lock_torch: write down the hashes of torch's builds, from its publisher's index.
+    """
+    folder = work / "bundle"
+    app, wheels = folder / "app", folder / "wheels"
+    wheels.mkdir(parents=True)
+    _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
+    wheel = next(wheels.glob("*.whl"))
+    _lock(folder, lock_torch)
+    _copy(Path(uv.find_uv_bin()), folder / "uv")
+    (folder / "uv").chmod(0o755)
+    _copy_set_up(app)
+    _copy_qt(app)
+    manifest = {
+        "version": __version__,
+        "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "torch": _pinned("torch"),
+        "flavors": FLAVORS,
+        "start_test": START_TEST,
+    }
+    text = json.dumps(manifest, indent=2) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    _describe(folder)
+    return ThinBundle(folder, __version__)
+
+
+def _lock(folder: Path, lock_torch: bool) -> None:
+    base = ("pip", "compile", "-q", "--universal", "--python-version", "3.11", "--generate-hashes")
+    base += ("--no-header", "--no-annotate", "--only-binary", ":all:")
+    project = str(dev.ROOT / "pyproject.toml")
+    everything = _uv(*base, project, "-c", str(dev.CONSTRAINTS))
+    entries = re.split(r"\n(?=\S)", everything.strip())
+    ours = [e for e in entries if not belongs_to_torch(re.split(r"[=\s]", e)[0])]
+    (folder / "requirements.txt").write_text("\n".join(ours) + "\n", encoding="utf-8")
+    for flavor in FLAVORS if lock_torch else ():
+        wanted = folder / "torch.in"
+        wanted.write_text(_pinned("torch") + "\n", encoding="utf-8")
+        locked = _uv(*base, str(wanted), "--torch-backend", flavor)
+        wanted.unlink()
+        (folder / f"torch-{flavor}.txt").write_text(locked, encoding="utf-8")
+
+
+def _copy_set_up(app: Path) -> None:
+    finder = ModuleFinder(path=[str(dev.ROOT)])
+    finder.run_script(str(dev.ROOT / "magi_setup" / "__main__.py"))
+    for name, module in finder.modules.items():
+        source = vars(module)["__file__"]
+        if name.startswith("magi_") and source is not None:
+            _copy(Path(source), app / Path(source).relative_to(dev.ROOT))
+    _copy(dev.ROOT / "magi_setup" / "__main__.py", app / "magi_setup" / "__main__.py")
+    (app / "__main__.py").write_text(_MAIN, encoding="utf-8")
+    for place in ("icons", "translations"):
+        for path in sorted((dev.ROOT / "resources" / place).iterdir()):
+            if path.suffix in (".svg", ".qm", ".ico"):
+                _copy(path, app / "magi_engine" / "_resources" / place / path.name)
+    _copy_distribution("platformdirs", app)
+
+
+def _copy_distribution(name: str, app: Path) -> None:
+    for file in importlib.metadata.files(name) or ():
+        if file.suffix == ".py":
+            _copy(Path(str(file.locate())), app / str(file))
+
+
+def _copy_qt(app: Path) -> None:
+    qt, shiboken = Path(PySide6.__file__).parent, Path(shiboken6.__file__).parent
+    sources = qt.parent
+    for path in [*qt.glob("*.py"), *shiboken.glob("*.py")]:
+        _copy(path, app / path.relative_to(sources))
+    roots = [qt / f"{name}.abi3.so" for name in _QT_MODULES]
+    roots += shiboken.glob("Shiboken*.so")
+    roots += [qt / "Qt" / "plugins" / name for name in _QT_PLUGINS]
+    places = (qt, qt / "Qt" / "lib", shiboken)
+    waiting, taken = list(roots), set()
+    while waiting:
+        path = waiting.pop()
+        if path in taken:
+            continue
+        taken.add(path)
+        for name in _needed(path):
+            waiting += [p / name for p in places if (p / name).is_file()]
+    for path in taken:
+        _copy(path, app / path.relative_to(sources))
+    for path in (qt / "Qt" / "translations").glob("qtbase_zh_CN.qm"):
+        _copy(path, app / path.relative_to(sources))
+
+
+def _needed(library: Path) -> list[str]:
+    """Names of the libraries that one is linked to, as far as it says them itself."""
+    said = _run("readelf", "-d", str(library))
+    return re.findall(r"\(NEEDED\).*\[(.+)\]", said)
+
+
+def _describe(folder: Path) -> None:
+    """The bill of materials, and the licences of what is inside or will be fetched."""
+    listed = folder / "requirements.txt"
+    said = _run(
+        *(sys.executable, "-m", "cyclonedx_py", "requirements", str(listed)),
+        *("--output-reproducible", "--of", "JSON", "--pyproject", str(dev.ROOT / "pyproject.toml")),
+    )
+    (folder / SBOM_NAME).write_text(said, encoding="utf-8")
+    texts = []
+    for line in listed.read_text(encoding="utf-8").splitlines():
+        if named := re.match(r"([A-Za-z0-9][\w.-]*)==", line):
+            texts.append(_license_of(named[1]))
+    texts += [_license_of(name) for name in ("torch", "uv")]
+    (folder / LICENSES_NAME).write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+
+
+def _license_of(name: str) -> str:
+    try:
+        found = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return f"{name}: of another system, its licence comes with its own files"
+    said = found.metadata
+    kind = said["License-Expression"] or said["License"] or "see below"
+    title = f"{said['Name']} {said['Version']}: {kind.splitlines()[0]}"
+    files = [f for f in found.files or () if re.match(r"(?i)(licen[sc]e|copying|notice)", f.name)]
+    texts = [f.read_text() for f in files if ".dist-info" in str(f)]
+    return "\n".join([title, "=" * len(title), *texts])
+
+
+def _pinned(name: str) -> str:
+    wanted = re.compile(rf"(?im)^{re.escape(name)}==\S+")
+    found = wanted.search(dev.CONSTRAINTS.read_text(encoding="utf-8"))
+    assert found is not None, name
+    return found[0]
+
+
+def _uv(*arguments: str) -> str:
+    return _run(uv.find_uv_bin(), *arguments, environment={"UV_FIND_LINKS": ""})
+
+
+def _run(*command: str, environment: dict[str, str] | None = None) -> str:
+    return subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    ).stdout
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)

@@ -1,0 +1,90 @@
+"""Environments are whole or not there, and a change never touches the one in use."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from magi_setup.environments import Environment, EnvironmentRecord, Environments
+
+RECORD = EnvironmentRecord("1.0", "cpu", "0" * 64, ("magi-desktop",))
+
+
+def make(environments: Environments, files: dict[str, bytes]) -> Environment:
+    environment = environments.new("1.0", "cpu")
+    environment.python.parent.mkdir(parents=True)
+    environment.python.write_bytes(b"")
+    packages = environment.folder / "lib" / "python3.11" / "site-packages"
+    info = packages / "Some_Package-1.5.dist-info"
+    info.mkdir(parents=True)
+    lines = ["../../bin/some,,", "some/__pycache__/a.pyc,,"]
+    for name, content in files.items():
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_bytes(content)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        lines.append(f"{name},sha256={digest},{len(content)}")
+    (info / "RECORD").write_text("\n".join(lines))
+    return environment
+
+
+def test_an_unfinished_environment_is_not_used_and_is_cleared_away(tmp_path: Path) -> None:
+    environments = Environments(tmp_path / "ü v")
+    first = make(environments, {"some/a.py": b"1"})
+    assert environments.current is None
+    second = environments.new("1.0", "cpu")
+    assert not first.folder.exists()
+    assert not second.folder.exists()
+
+
+def test_the_one_in_use_stays_until_another_is_finished(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    first = make(environments, {"some/a.py": b"1"})
+    first.finish(RECORD)
+    environments.switch(first)
+    second = make(environments, {"some/a.py": b"2"})
+    assert environments.current == first
+    second.finish(RECORD)
+    environments.switch(second)
+    assert environments.current == second
+    assert not first.folder.exists()
+
+
+def test_a_pointer_full_of_rubbish_is_no_environment(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    first = make(environments, {"some/a.py": b"1"})
+    first.finish(RECORD)
+    environments.switch(first)
+    (tmp_path / "current.json").write_text('{"envi')
+    assert environments.current is None
+
+
+def test_a_changed_or_missing_file_is_damage(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    used = make(environments, {"some/a.py": b"1", "some/b.py": b"2"})
+    assert dict(used.damaged()) == {"some-package==1.5": False}
+    (used.packages / "some" / "a.py").write_bytes(b"3")
+    assert dict(used.damaged()) == {"some-package==1.5": True}
+    (used.packages / "some" / "a.py").unlink()
+    assert dict(used.damaged()) == {"some-package==1.5": True}
+
+
+def test_what_is_adopted_survives_the_one_it_came_from(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    used = make(environments, {"some/a.py": b"1"})
+    used.finish(RECORD)
+    environments.switch(used)
+    other = environments.new("2.0", "cpu")
+    (other.folder / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (other.packages / "Some_Package-1.5.dist-info").mkdir()
+    (other.packages / "Some_Package-1.5.dist-info" / "RECORD").write_bytes(
+        (used.packages / "Some_Package-1.5.dist-info" / "RECORD").read_bytes()
+    )
+    other.adopt(used.installed()["some-package==1.5"], used)
+    (used.packages / "some" / "a.py").unlink()
+    assert dict(other.damaged()) == {"some-package==1.5": False}
+
+
+def test_removed_nothing_is_left(tmp_path: Path) -> None:
+    environments = Environments(tmp_path / "environments")
+    make(environments, {"some/a.py": b"1"})
+    environments.remove()
+    assert not (tmp_path / "environments").exists()

@@ -1,0 +1,133 @@
+"""Fetching packages over a connection that fails."""
+
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magi_setup.bundle import Bundle
+from magi_setup.errors import DamagedPackageError, SetupCancelled
+from magi_setup.packages import WheelFile, check_against_release, fetch, refuse_damaged
+
+CONTENT = bytes(range(256)) * 4096
+
+
+class Shop(http.server.ThreadingHTTPServer):
+    """Serves CONTENT with ranges; cuts the first answers short, or sends wrong bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.cuts = 0
+        self.content = CONTENT
+        self.sent_bytes = 0
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        shop = self.server
+        assert isinstance(shop, Shop)
+        wanted = self.headers.get("Range", "bytes=0-")
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        body = shop.content[start:]
+        self.send_response(206 if "Range" in self.headers else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if shop.cuts > 0:
+            shop.cuts -= 1
+            body = body[: len(body) // 2]
+        shop.sent_bytes += len(body)
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the tests say what went wrong."""
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with Shop() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def wheel(shop: Shop) -> WheelFile:
+    url = f"http://127.0.0.1:{shop.server_port}/some-1.0-py3-none-any.whl"
+    return WheelFile("some", "1.0", url, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+
+
+def test_a_cut_connection_goes_on_where_it_stopped(shop: Shop, tmp_path: Path) -> None:
+    shop.cuts = 1
+    *_, last = fetch([wheel(shop)], tmp_path, threading.Event())
+    assert last == len(CONTENT)
+    assert (tmp_path / "some-1.0-py3-none-any.whl").read_bytes() == CONTENT
+    assert shop.sent_bytes == len(CONTENT)
+
+
+def test_what_an_earlier_start_left_is_not_fetched_again(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "some-1.0-py3-none-any.whl.part").write_bytes(CONTENT[:1000])
+    list(fetch([wheel(shop)], tmp_path, threading.Event()))
+    assert (tmp_path / "some-1.0-py3-none-any.whl").read_bytes() == CONTENT
+    assert shop.sent_bytes == len(CONTENT) - 1000
+
+
+def test_a_damaged_start_is_thrown_away_once(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "some-1.0-py3-none-any.whl.part").write_bytes(b"x" * 1000)
+    list(fetch([wheel(shop)], tmp_path, threading.Event()))
+    assert (tmp_path / "some-1.0-py3-none-any.whl").read_bytes() == CONTENT
+
+
+def test_wrong_bytes_are_refused_by_name(shop: Shop, tmp_path: Path) -> None:
+    shop.content = CONTENT[:-1] + b"x"
+    with pytest.raises(DamagedPackageError, match="some arrived damaged"):
+        list(fetch([wheel(shop)], tmp_path, threading.Event()))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cancelled_it_ends(shop: Shop, tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(SetupCancelled):
+        list(fetch([wheel(shop)], tmp_path, cancelled))
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    allowed = hashlib.sha256(CONTENT).hexdigest()
+    (tmp_path / "requirements.txt").write_text(f"some==1.0 \\\n    --hash=sha256:{allowed}\n")
+    return Bundle(tmp_path, "1.0", "0" * 64, "torch==2.13.0", ("cpu",), ())
+
+
+def file(name: str, version: str, content: bytes) -> WheelFile:
+    return WheelFile(name, version, "", hashlib.sha256(content).hexdigest(), len(content))
+
+
+def test_only_the_releases_own_files_are_taken(bundle: Bundle) -> None:
+    check_against_release(bundle, "cpu", [file("some", "1.0", CONTENT)])
+    for wrong in (file("some", "1.0", b"other"), file("some", "1.1", CONTENT)):
+        with pytest.raises(DamagedPackageError, match="some"):
+            check_against_release(bundle, "cpu", [wrong])
+    with pytest.raises(DamagedPackageError, match="stranger"):
+        check_against_release(bundle, "cpu", [file("stranger", "1.0", CONTENT)])
+
+
+def test_torch_without_known_hashes_is_held_to_its_index(bundle: Bundle) -> None:
+    check_against_release(bundle, "cpu", [file("torch", "2.13.0", b"torch")])
+    (bundle.folder / "torch-cpu.txt").write_text(f"torch==2.13.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(DamagedPackageError, match="torch"):
+        check_against_release(bundle, "cpu", [file("torch", "2.13.0", b"torch")])
+
+
+def test_a_damaged_file_in_a_folder_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    path = folder / "some-1.0-py3-none-any.whl"
+    path.write_bytes(CONTENT)
+    refuse_damaged(bundle, "cpu", folder)
+    path.write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(DamagedPackageError, match="some"):
+        refuse_damaged(bundle, "cpu", folder)
