@@ -137,6 +137,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Free some space, or choose another folder of models."),
     QT_TRANSLATE_NOOP("Engine", "Remove that file."),
     QT_TRANSLATE_NOOP("Engine", "Check its permissions."),
+    QT_TRANSLATE_NOOP("Engine", "Another program is downloading into {a} already."),
+    QT_TRANSLATE_NOOP("Engine", "Wait until it is done, or stop it there."),
     QT_TRANSLATE_NOOP("Engine", "Free some space; the download goes on where it stopped."),
     QT_TRANSLATE_NOOP("Engine", "{a} cannot be written."),
     QT_TRANSLATE_NOOP("Engine", "The file {a} came with other content than was announced."),

@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -27,7 +28,6 @@ from pathlib import Path
 import dev
 import PySide6
 import shiboken6
-import uv
 
 from magi_engine import __version__
 from magi_setup.packages import belongs_to_torch
@@ -85,7 +85,7 @@ def collect(work: Path, lock_torch: bool) -> ThinBundle:
     _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
     wheel = next(wheels.glob("*.whl"))
     _lock(folder, lock_torch)
-    _copy(Path(uv.find_uv_bin()), folder / "uv")
+    _copy(_uv_program(), folder / "uv")
     (folder / "uv").chmod(0o755)
     _copy_set_up(app)
     _copy_qt(app)
@@ -206,7 +206,12 @@ def _pinned(name: str) -> str:
 
 
 def _uv(*arguments: str) -> str:
-    return _run(uv.find_uv_bin(), *arguments, environment={"UV_FIND_LINKS": ""})
+    return _run(str(_uv_program()), *arguments, environment={"UV_FIND_LINKS": ""})
+
+
+def _uv_program() -> Path:
+    """The one that release.py installed beside this interpreter."""
+    return Path(sysconfig.get_path("scripts")) / "uv"
 
 
 def _run(*command: str, environment: dict[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import threading
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import filelock
+
 from magi_engine.config.registry import ModelEntry, Release
-from magi_engine.errors import DiskFullError, InvalidRequestError, WeightsError
-from magi_engine.install.hub import RemoteFile, fetch, hash_file, list_folder, part_of
+from magi_engine.errors import DiskFullError, InvalidRequestError, OutputError, WeightsError
+from magi_engine.install.hub import RemoteFile, fetch, hash_file, list_folder, part_of, require_hub
 from magi_engine.install.tasks import FileProgress
 from magi_engine.weights.manifest import Manifest
 
@@ -22,6 +25,33 @@ _TICK_S = 0.2
 _BLOCK_BYTES = 1 << 22
 _MARGIN_BYTES = 1_000_000_000
 _SOURCE_HOST = "https://raw.githubusercontent.com"
+
+
+@contextlib.contextmanager
+def alone(models_dir: Path) -> Iterator[None]:
+    """Keep other programs from downloading into the same folder; a crash lets go of it, too.
+
+    Raises:
+        InvalidRequestError: another one is at it.
+        OutputError: the folder cannot be written.
+    """
+    lock = filelock.FileLock(models_dir / ".download.lock")
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InvalidRequestError(
+            f"Another program is downloading into {models_dir} already.",
+            "Wait until it is done, or stop it there.",
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{models_dir} cannot be written.", "Choose another folder of models."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)
@@ -61,6 +91,7 @@ def remote_files(entry: ModelEntry, source_host: str = _SOURCE_HOST) -> list[Rem
         raise InvalidRequestError(
             f"{entry.title} is not downloaded.", "Choose one of the released models."
         )
+    require_hub()
     parts = (entry.files.transformer, entry.files.autoencoder, entry.files.text_encoder)
     files = [file for part in parts for file in list_folder(release, part.as_posix())]
     return [*files, _special_tokens(entry, release, source_host)]

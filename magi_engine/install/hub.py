@@ -21,6 +21,7 @@ from magi_engine.errors import DiskFullError, DownloadError, OutputError
 
 _READ_BYTES = 1 << 20
 _TIMEOUT_S = 20.0
+_FIRST_ANSWER_S = 6.0
 _ATTEMPTS = 6
 """In a row, without a single new byte."""
 _BACKOFF_S = 1.0
@@ -49,6 +50,20 @@ class RemoteFile:
     def key(self) -> str:
         """Names the content."""
         return self.sha256 or self.git_sha1 or ""
+
+
+def require_hub() -> None:
+    """Find out with one short request whether the hub answers at all.
+
+    Its library would try for most of a minute before it gave up.
+
+    Raises:
+        DownloadError: it does not.
+    """
+    from huggingface_hub import HfApi, get_session
+
+    with _explained("the list of models"):
+        get_session().head(HfApi().endpoint, timeout=_FIRST_ANSWER_S)
 
 
 def list_folder(release: Release, folder: str) -> list[RemoteFile]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import InvalidRequestError
-from magi_engine.install.download import check_files, download, note_files, remote_files
+from magi_engine.install.download import alone, check_files, download, note_files, remote_files
 from magi_engine.install.importing import import_models
 from magi_engine.install.status import size_on_disk
 from magi_engine.install.tasks import (
@@ -59,7 +59,9 @@ class Performer:
         """
         match task:
             case Download():
-                return self._download(Registry.load().find(task.model))
+                entry = Registry.load().find(task.model)
+                with alone(self._models_dir):
+                    return self._download(entry)
             case Verify():
                 return self._verify(Registry.load().find(task.model))
             case Make():

@@ -738,6 +738,14 @@
         <translation>请检查其权限。</translation>
     </message>
     <message>
+        <source>Another program is downloading into {a} already.</source>
+        <translation>另一个程序正在向 {a} 下载。</translation>
+    </message>
+    <message>
+        <source>Wait until it is done, or stop it there.</source>
+        <translation>请等它完成，或在那里停止它。</translation>
+    </message>
+    <message>
         <source>Free some space; the download goes on where it stopped.</source>
         <translation>请腾出空间；下载会从中断处继续。</translation>
     </message>

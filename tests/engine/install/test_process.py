@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,7 +130,9 @@ def test_a_cancelled_download_goes_on_where_it_was(
     server.piece, server.pause_s = 1 << 15, 0.005
     event = None
     for event in process.run(Download(_NAME)):
-        if isinstance(event, TaskProgress) and event.done_bytes > 2_000_000:
+        if isinstance(event, TaskProgress) and any(
+            file.name == _WEIGHTS and file.done_bytes > 1_000_000 for file in event.files
+        ):
             process.control(Cancel())
     assert isinstance(event, TaskCancelled)
     status = next(s for s in model_statuses(models_dir) if s.entry.name == _NAME)
@@ -217,3 +221,34 @@ def test_a_folder_that_cannot_be_written_is_said(server: HubServer, tmp_path: Pa
     failed = do(process, Download(_NAME))
     assert isinstance(failed, TaskFailed)
     assert isinstance(failed.error, OutputError), failed.error
+
+
+def test_two_downloads_at_once_do_not_meet(
+    server: HubServer, process: InstallProcess, models_dir: Path
+) -> None:
+    server.piece, server.pause_s = 1 << 15, 0.005
+    first = process.run(Download(_NAME))
+    for event in first:
+        if isinstance(event, TaskProgress) and event.phase is Phase.DOWNLOADING:
+            break
+    second = InstallProcess(models_dir, models_dir.parent / "cache", models_dir.parent / "log")
+    failed = do(second, Download(_NAME))
+    assert isinstance(failed, TaskFailed)
+    assert "Another program is downloading" in failed.error.message
+    process.close()  # killed: what it held must not bar the next one
+    first.close()
+    server.pause_s = 0
+    assert isinstance(do(second, Download(_NAME)), TaskDone)
+
+
+def test_without_a_network_the_answer_comes_soon(
+    process: InstallProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as unused:  # bound, but nobody listens
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        begun = time.monotonic()
+        failed = do(process, Download(_NAME))
+    assert time.monotonic() - begun < 15  # the library alone takes more than 20 s
+    assert isinstance(failed, TaskFailed)
+    assert "cannot be reached" in failed.error.message
