@@ -24,6 +24,32 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose another in the preferences."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not a video."),
     QT_TRANSLATE_NOOP("Engine", "It may be damaged."),
+    # The set-up's.
+    QT_TRANSLATE_NOOP(
+        "Engine", "There is too little space in {a}: {b} GB are needed, {c} GB are free."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Free some space, then try again."),
+    QT_TRANSLATE_NOOP("Engine", "Free some space, then try again: what was fetched is kept."),
+    QT_TRANSLATE_NOOP("Engine", "The packages could not be looked up."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Connect to the network, then try again: what was fetched is kept."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The packages could not be installed."),
+    QT_TRANSLATE_NOOP("Engine", "The environment could not be made."),
+    QT_TRANSLATE_NOOP("Engine", "Choose another GPU support, or report it with the log."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "What was installed does not start; what was there before is still in use."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The package {a} arrived damaged."),
+    QT_TRANSLATE_NOOP("Engine", "Try again, or from another network."),
+    QT_TRANSLATE_NOOP("Engine", "The package {a} is not the one this version was made with."),
+    QT_TRANSLATE_NOOP("Engine", "Get its file again, or a newer version of the program."),
+    QT_TRANSLATE_NOOP("Engine", "Not all packages are in {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Choose a folder with all of them."),
+    QT_TRANSLATE_NOOP("Engine", "The connection was lost."),
+    QT_TRANSLATE_NOOP("Engine", "Python 3.12 could not be fetched."),
+    QT_TRANSLATE_NOOP("Engine", "The set-up could not be started."),
+    QT_TRANSLATE_NOOP("Engine", "Start Magi Desktop again from the menu."),
     # The engine's.
     QT_TRANSLATE_NOOP("Engine", "There is no file {a}."),
     QT_TRANSLATE_NOOP("Engine", "Check the name and the folder."),

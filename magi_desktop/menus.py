@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QKeySequence
 
+from magi_desktop import set_up
 from magi_engine.runtime.request import Mode
 
 if TYPE_CHECKING:
@@ -127,6 +128,14 @@ def _view(menus: Menus) -> None:
     )
 
 
+def _set_up(window: MainWindow) -> list[Entry | QAction | None]:
+    command = set_up.launcher()
+    if command is None:
+        return []
+    text = translate("Menus", "GPU support and repair…")
+    return [Entry(text, lambda: window.dialogs.set_up(command))]
+
+
 def _help(menus: Menus) -> None:
     w = menus.window
     menus.add(
@@ -136,6 +145,7 @@ def _help(menus: Menus) -> None:
                 translate("Menus", "Keyboard shortcuts"), lambda: w.dialogs.shortcuts(menus), "F1"
             ),
             Entry(translate("Menus", "What this computer can run…"), w.dialogs.welcome),
+            *_set_up(w),
             None,
             Entry(translate("Menus", "Copy diagnostics"), w.dialogs.copy_diagnostics),
             Entry(translate("Menus", "Open the folder of logs"), w.dialogs.open_logs),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QObject, QProcess, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from magi_desktop import background, diagnostics
+from magi_desktop import background, diagnostics, set_up
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.help import HelpSheet
@@ -147,6 +147,18 @@ class WindowDialogs(QObject):
     def open_videos(self) -> None:
         """Show the folder of videos."""
         self._open_folder(self._workshop.controller.output_folder)
+
+    def set_up(self, command: list[str]) -> None:
+        """Open what installed the program, and close the window: it cannot change while it runs."""
+        started, _ = QProcess.startDetached(command[0], command[1:])
+        if started:
+            self._window.close()
+            return
+        self.failed.emit(
+            set_up.SetUpError(
+                "The set-up could not be started.", "Start Magi Desktop again from the menu."
+            )
+        )
 
     @Slot()
     def open_logs(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from magi_engine.errors import DiskFullError
+from magi_engine.errors import DiskFullError, MagiError
 from magi_setup import packages
 from magi_setup.bundle import Bundle
 from magi_setup.environments import (
@@ -202,12 +203,7 @@ class Builder:
                 unpacked = _folder_bytes(self.environments.cache)
                 yield SetupProgress(Step.INSTALLING, min(unpacked, total), total)
             elif done.returncode != 0:
-                if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
-                    raise _disk_full()
-                raise BuildError(
-                    "The packages could not be installed.",
-                    "Try again; if it happens again, report it with the log.",
-                )
+                raise self._failure(done.stderr, "The packages could not be installed.")
 
     def _python(self) -> Path:
         """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
@@ -234,12 +230,14 @@ class Builder:
             return
         made = self._uv.run("venv", "--python", str(python), str(environment.folder))
         if made.returncode != 0:
-            if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
-                raise _disk_full()
-            raise BuildError(
-                "The environment could not be made.",
-                "Try again; if it happens again, report it with the log.",
-            )
+            raise self._failure(made.stderr, "The environment could not be made.")
+
+    def _failure(self, said: str, sentence: str) -> MagiError:
+        """What to raise after uv failed: it may have freed what it had written by now."""
+        free = shutil.disk_usage(self.environments.folder).free
+        if os.strerror(errno.ENOSPC) in said or free < _SPARE_BYTES // 4:
+            return _disk_full()
+        return BuildError(sentence, "Try again; if it happens again, report it with the log.")
 
     def _usable_packages(self) -> set[str]:
         current = self.environments.current

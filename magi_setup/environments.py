@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from magi_desktop.set_up import RECORD_NAME
+
 WINDOWS = sys.platform == "win32"
-RECORD_NAME = "magi-environment.json"
 _OUTSIDE = ("..", "/", "\\")
 
 

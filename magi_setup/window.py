@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QKeyEvent
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -151,6 +152,16 @@ class SetupWindow(QWidget):
         self.raise_()
         self.activateWindow()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter presses the button with the focus, else the main one; Escape stops."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            focused = self.focusWidget()
+            (focused if isinstance(focused, QPushButton) else self.go).click()
+        elif event.key() == Qt.Key.Key_Escape:
+            self.stop_button.click()
+        else:
+            super().keyPressEvent(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop what runs, then go."""
         self.builder.cancelled.set()
@@ -181,8 +192,6 @@ class SetupWindow(QWidget):
         self.stop_button.clicked.connect(self.stop)
         self.go = push_button(self.tr("Install"), self.tr("Fetches and installs."), self, "primary")
         self.go.clicked.connect(self.install)
-        for button in (self.folder_button, self.stop_button, self.go):
-            button.setAutoDefault(True)  # the Enter key, as in a dialog
         buttons = QHBoxLayout()
         buttons.addWidget(self.folder_button)
         buttons.addStretch()

@@ -1,4 +1,4 @@
-"""Brings resources/translations up to date with the sentences in magi_desktop.
+"""Brings resources/translations up to date with the sentences in the windows.
 
     .venv/bin/python packaging/translations.py
 
@@ -32,7 +32,8 @@ def main() -> int:
 
 def update(ts: Path) -> None:
     """Bring the entries of a ``.ts`` file in line with the sources; translations stay."""
-    sources = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "magi_desktop").rglob("*.py"))
+    windows = (ROOT / "magi_desktop", ROOT / "magi_setup")
+    sources = [str(p.relative_to(ROOT)) for w in windows for p in sorted(w.rglob("*.py"))]
     options = ["-locations", "none", "-no-obsolete", "-target-language", ts.stem[5:]]
     if ts.stem == "magi_en":  # the sources are English; only their plurals need two forms
         options.append("-pluralonly")

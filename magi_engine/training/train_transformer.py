@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import random
+import sys
 from pathlib import Path
 
 import torch
@@ -68,6 +69,8 @@ def compile_blocks(model: VideoDiT) -> None:
             attention_ops._masked_attention, dynamic=False
         )
     model.dtype = torch.bfloat16
+    # All tokens at once: what is compiled writes into the first part's memory for every part.
+    model.part_tokens = sys.maxsize
     for layer in model.layers:
         attention = layer.self_attention
         attention.dtype = torch.bfloat16

@@ -374,6 +374,82 @@
         <translation>它可能已损坏。</translation>
     </message>
     <message>
+        <source>There is too little space in {a}: {b} GB are needed, {c} GB are free.</source>
+        <translation>{a} 的空间太小：需要 {b} GB，可用 {c} GB。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again.</source>
+        <translation>请腾出空间，然后重试。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again: what was fetched is kept.</source>
+        <translation>请腾出空间，然后重试：已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>The packages could not be looked up.</source>
+        <translation>无法查询软件包。</translation>
+    </message>
+    <message>
+        <source>Connect to the network, then try again: what was fetched is kept.</source>
+        <translation>请连接网络，然后重试：已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>The packages could not be installed.</source>
+        <translation>软件包无法安装。</translation>
+    </message>
+    <message>
+        <source>The environment could not be made.</source>
+        <translation>无法创建运行环境。</translation>
+    </message>
+    <message>
+        <source>Choose another GPU support, or report it with the log.</source>
+        <translation>请选择其他 GPU 支持，或连同日志一起报告。</translation>
+    </message>
+    <message>
+        <source>What was installed does not start; what was there before is still in use.</source>
+        <translation>新安装的内容无法启动；仍在使用之前的内容。</translation>
+    </message>
+    <message>
+        <source>The package {a} arrived damaged.</source>
+        <translation>软件包 {a} 在传输中损坏。</translation>
+    </message>
+    <message>
+        <source>Try again, or from another network.</source>
+        <translation>请重试，或换一个网络。</translation>
+    </message>
+    <message>
+        <source>The package {a} is not the one this version was made with.</source>
+        <translation>软件包 {a} 与此版本所用的不一致。</translation>
+    </message>
+    <message>
+        <source>Get its file again, or a newer version of the program.</source>
+        <translation>请重新获取该文件，或获取更新版本的程序。</translation>
+    </message>
+    <message>
+        <source>Not all packages are in {a}.</source>
+        <translation>{a} 中的软件包不齐全。</translation>
+    </message>
+    <message>
+        <source>Choose a folder with all of them.</source>
+        <translation>请选择包含全部软件包的文件夹。</translation>
+    </message>
+    <message>
+        <source>The connection was lost.</source>
+        <translation>连接已中断。</translation>
+    </message>
+    <message>
+        <source>Python 3.12 could not be fetched.</source>
+        <translation>无法下载 Python 3.12。</translation>
+    </message>
+    <message>
+        <source>The set-up could not be started.</source>
+        <translation>无法启动设置程序。</translation>
+    </message>
+    <message>
+        <source>Start Magi Desktop again from the menu.</source>
+        <translation>请从菜单重新启动 Magi Desktop。</translation>
+    </message>
+    <message>
         <source>There is no file {a}.</source>
         <translation>没有文件 {a}。</translation>
     </message>
@@ -1666,6 +1742,10 @@
     <message>
         <source>Search the library</source>
         <translation>搜索作品库</translation>
+    </message>
+    <message>
+        <source>GPU support and repair…</source>
+        <translation>GPU 支持与修复…</translation>
     </message>
     <message>
         <source>&amp;Help</source>
@@ -3162,6 +3242,125 @@
     <message>
         <source>The settings belong to a newer version of this program and are left alone.</source>
         <translation>设置属于本程序的更新版本，未作改动。</translation>
+    </message>
+</context>
+<context>
+    <name>SetupWindow</name>
+    <message>
+        <source>Looking up what is needed…</source>
+        <translation>正在查找所需内容…</translation>
+    </message>
+    <message>
+        <source>Starting…</source>
+        <translation>正在开始…</translation>
+    </message>
+    <message>
+        <source>Folder of packages</source>
+        <translation>软件包文件夹</translation>
+    </message>
+    <message>
+        <source>Magi Desktop sets itself up</source>
+        <translation>Magi Desktop 正在设置</translation>
+    </message>
+    <message>
+        <source>GPU support</source>
+        <translation>GPU 支持</translation>
+    </message>
+    <message>
+        <source>The recommended one fits.</source>
+        <translation>推荐的选项即可。</translation>
+    </message>
+    <message>
+        <source>Use a folder of packages…</source>
+        <translation>使用软件包文件夹…</translation>
+    </message>
+    <message>
+        <source>Installs without a network.</source>
+        <translation>无需网络即可安装。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>What was fetched is kept.</source>
+        <translation>已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>Install</source>
+        <translation>安装</translation>
+    </message>
+    <message>
+        <source>Fetches and installs.</source>
+        <translation>下载并安装。</translation>
+    </message>
+    <message>
+        <source>No NVIDIA driver was found: videos are made on the CPU.</source>
+        <translation>未找到 NVIDIA 驱动程序：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
+        <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
+        <translation>{gpus} 的驱动程序过旧：请更新后再来，或继续使用 CPU。</translation>
+    </message>
+    <message>
+        <source>{gpus} is too old: videos are made on the CPU.</source>
+        <translation>{gpus} 过旧：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>{gpus} was found, and its driver fits.</source>
+        <translation>已找到 {gpus}，其驱动程序合适。</translation>
+    </message>
+    <message>
+        <source>Without a GPU</source>
+        <translation>不使用 GPU</translation>
+    </message>
+    <message>
+        <source>NVIDIA GPU, CUDA {version}</source>
+        <translation>NVIDIA GPU，CUDA {version}</translation>
+    </message>
+    <message>
+        <source>{name} (recommended)</source>
+        <translation>{name}（推荐）</translation>
+    </message>
+    <message>
+        <source>{download} to fetch, {disk} GB of space needed; {free} GB are free.</source>
+        <translation>需下载 {download}，需要 {disk} GB 空间；可用 {free} GB。</translation>
+    </message>
+    <message>
+        <source>Install or repair</source>
+        <translation>安装或修复</translation>
+    </message>
+    <message>
+        <source>Fetching Python…</source>
+        <translation>正在下载 Python…</translation>
+    </message>
+    <message>
+        <source>Fetching…</source>
+        <translation>正在下载…</translation>
+    </message>
+    <message>
+        <source>Checking every file…</source>
+        <translation>正在检查每个文件…</translation>
+    </message>
+    <message>
+        <source>Unpacking…</source>
+        <translation>正在解压…</translation>
+    </message>
+    <message>
+        <source>Trying whether it starts…</source>
+        <translation>正在试着启动…</translation>
+    </message>
+    <message>
+        <source>Stopped. What was fetched is kept.</source>
+        <translation>已停止。已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
     </message>
 </context>
 <context>

@@ -6,7 +6,7 @@ import random
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -236,6 +236,7 @@ def test_two_downloads_at_once_do_not_meet(
     assert isinstance(failed, TaskFailed)
     assert "Another program is downloading" in failed.error.message
     process.close()  # killed: what it held must not bar the next one
+    assert isinstance(first, Generator)
     first.close()
     server.pause_s = 0
     assert isinstance(do(second, Download(_NAME)), TaskDone)
