@@ -26,7 +26,7 @@ from magi_setup.environments import (
     Environments,
     normal_name,
 )
-from magi_setup.errors import BuildError, DamagedPackageError, NetworkError
+from magi_setup.errors import BuildError, DamagedPackageError, NetworkError, disk_full
 from magi_setup.packages import WheelFile
 from magi_setup.uv import Uv
 
@@ -42,7 +42,6 @@ _SPARE_BYTES = 200 << 20
 class Step(Enum):
     """What is being done."""
 
-    PYTHON = "python"
     DOWNLOADING = "downloading"
     CHECKING = "checking"
     INSTALLING = "installing"
@@ -192,7 +191,7 @@ class Builder:
         fetched = [self.environments.downloads / f.filename for f in plan.files]
         total = sum(_unpacked_bytes(path) for path in [*fetched, wheel])
         if shutil.disk_usage(self.environments.folder).free < total:
-            raise _disk_full()
+            raise disk_full()
         for done in self._uv.watch(
             *("pip", "install", "--python", str(environment.python), "--offline", "--no-index"),
             *("--find-links", str(self.environments.downloads)),
@@ -236,7 +235,7 @@ class Builder:
         """What to raise after uv failed: it may have freed what it had written by now."""
         free = shutil.disk_usage(self.environments.folder).free
         if os.strerror(errno.ENOSPC) in said or free < _SPARE_BYTES // 4:
-            return _disk_full()
+            return disk_full()
         return BuildError(sentence, "Try again; if it happens again, report it with the log.")
 
     def _usable_packages(self) -> set[str]:
@@ -276,13 +275,7 @@ def _check_writable(folder: Path) -> None:
         probe.write_bytes(b"1")
         probe.unlink()
     except OSError as error:
-        raise _disk_full() from error
-
-
-def _disk_full() -> DiskFullError:
-    return DiskFullError(
-        "The disk is full.", "Free some space, then try again: what was fetched is kept."
-    )
+        raise disk_full() from error
 
 
 def _gb(size_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magi_engine.errors import MagiError
+from magi_engine.errors import DiskFullError, MagiError
 
 
 class NetworkError(MagiError):
@@ -19,3 +19,10 @@ class BuildError(MagiError):
 
 class SetupCancelled(Exception):
     """The user stopped it; what was fetched is kept."""
+
+
+def disk_full() -> DiskFullError:
+    """What to raise where space runs out on the way."""
+    return DiskFullError(
+        "The disk is full.", "Free some space, then try again: what was fetched is kept."
+    )

@@ -21,10 +21,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from magi_engine.errors import DiskFullError
 from magi_setup.bundle import Bundle
 from magi_setup.environments import normal_name
-from magi_setup.errors import BuildError, DamagedPackageError, NetworkError, SetupCancelled
+from magi_setup.errors import (
+    BuildError,
+    DamagedPackageError,
+    NetworkError,
+    SetupCancelled,
+    disk_full,
+)
 from magi_setup.uv import POLL_S, Uv
 
 logger = logging.getLogger(__name__)
@@ -206,9 +211,7 @@ def _fetch_file(file: WheelFile, target: Path, stop: threading.Event) -> None:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise DiskFullError(
-                "The disk is full.", "Free some space, then try again: what was fetched is kept."
-            ) from error
+            raise disk_full() from error
         if sha256_of(part) == file.sha256:
             part.replace(done)
             return

@@ -261,7 +261,6 @@ class SetupWindow(QWidget):
     @Slot(object)
     def _progressed(self, progress: SetupProgress) -> None:
         words = {
-            Step.PYTHON: self.tr("Fetching Python…"),
             Step.DOWNLOADING: self.tr("Fetching…"),
             Step.CHECKING: self.tr("Checking every file…"),
             Step.INSTALLING: self.tr("Unpacking…"),

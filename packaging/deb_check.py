@@ -112,7 +112,7 @@ def clean_root(folder: Path, wheels: Path) -> Iterator[Root]:
     """Make a minimal Debian with two users."""
     say(f"a clean Debian {SUITE}")
     made = subprocess.run(
-        ["debootstrap", "--variant=minbase", SUITE, str(folder), "http://deb.debian.org/debian"],
+        ["debootstrap", "--variant=minbase", SUITE, str(folder)],
         stdout=subprocess.DEVNULL,
     )
     require(made.returncode == 0, "debootstrap")

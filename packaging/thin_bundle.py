@@ -12,7 +12,6 @@ sbom.cdx.json, third-party-licenses.txt
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -30,7 +29,7 @@ import PySide6
 import shiboken6
 
 from magi_engine import __version__
-from magi_setup.packages import belongs_to_torch
+from magi_setup.packages import belongs_to_torch, sha256_of
 
 SBOM_NAME = "sbom.cdx.json"
 LICENSES_NAME = "third-party-licenses.txt"
@@ -91,7 +90,7 @@ def collect(work: Path, lock_torch: bool) -> ThinBundle:
     _copy_qt(app)
     manifest = {
         "version": __version__,
-        "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "wheel_sha256": sha256_of(wheel),
         "torch": _pinned("torch"),
         "flavors": FLAVORS,
         "start_test": START_TEST,

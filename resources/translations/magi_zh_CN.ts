@@ -3335,10 +3335,6 @@
         <translation>安装或修复</translation>
     </message>
     <message>
-        <source>Fetching Python…</source>
-        <translation>正在下载 Python…</translation>
-    </message>
-    <message>
         <source>Fetching…</source>
         <translation>正在下载…</translation>
     </message>

@@ -26,6 +26,13 @@ def make(environments: Environments, files: dict[str, bytes]) -> Environment:
     return environment
 
 
+def make_current(environments: Environments, files: dict[str, bytes]) -> Environment:
+    environment = make(environments, files)
+    environment.finish(RECORD)
+    environments.switch(environment)
+    return environment
+
+
 def test_an_unfinished_environment_is_not_used_and_is_cleared_away(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "ü v")
     first = make(environments, {"some/a.py": b"1"})
@@ -37,9 +44,7 @@ def test_an_unfinished_environment_is_not_used_and_is_cleared_away(tmp_path: Pat
 
 def test_the_one_in_use_stays_until_another_is_finished(tmp_path: Path) -> None:
     environments = Environments(tmp_path)
-    first = make(environments, {"some/a.py": b"1"})
-    first.finish(RECORD)
-    environments.switch(first)
+    first = make_current(environments, {"some/a.py": b"1"})
     second = make(environments, {"some/a.py": b"2"})
     assert environments.current == first
     second.finish(RECORD)
@@ -50,9 +55,7 @@ def test_the_one_in_use_stays_until_another_is_finished(tmp_path: Path) -> None:
 
 def test_a_pointer_full_of_rubbish_is_no_environment(tmp_path: Path) -> None:
     environments = Environments(tmp_path)
-    first = make(environments, {"some/a.py": b"1"})
-    first.finish(RECORD)
-    environments.switch(first)
+    first = make_current(environments, {"some/a.py": b"1"})
     (tmp_path / "current.json").write_text('{"envi')
     assert environments.current is None
 
