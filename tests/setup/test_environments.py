@@ -55,7 +55,7 @@ def test_the_one_in_use_stays_until_another_is_finished(tmp_path: Path) -> None:
 
 def test_a_pointer_full_of_rubbish_is_no_environment(tmp_path: Path) -> None:
     environments = Environments(tmp_path)
-    first = make_current(environments, {"some/a.py": b"1"})
+    make_current(environments, {"some/a.py": b"1"})
     (tmp_path / "current.json").write_text('{"envi')
     assert environments.current is None
 
