@@ -43,6 +43,7 @@ from magi_engine.weights.text_placement import (
 logger = logging.getLogger(__name__)
 
 _REMEMBERED_PROMPTS = 64
+_FRAMES_AT_ONCE = 6
 
 
 class PromptEncoder:
@@ -276,12 +277,20 @@ class LoadedModel:
             encoder.to(self._encoder_home)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3)."""
+    def decode(self, latents: Tensor) -> Tensor:
+        """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3), uint8, on the device.
+
+        Only queues the work, where the device has a queue.
+        """
         unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
-        video = self.vae.decode(unscaled, self._tile)[0].float()  # (3, T, H, W)
-        pixels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+        video = self.vae.decode(unscaled, self._tile)[0]  # (3, T, H, W)
+        pixels = torch.empty((*video.shape[1:], 3), dtype=torch.uint8, device=video.device)
+        # A few frames at a time: in float32, all of them take more than anything before.
+        pairs = zip(pixels.split(_FRAMES_AT_ONCE), video.split(_FRAMES_AT_ONCE, 1), strict=True)
+        for target, source in pairs:
+            shades = source.float().add(1).mul_(127.5).round_().clamp_(0, 255)
+            target.copy_(shades.permute(1, 2, 3, 0))
+        return pixels
 
     def previewer(self, cache_dir: Path) -> Previewer:
         """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""
@@ -292,13 +301,6 @@ class LoadedModel:
             self.encode,
             cache_dir,
         )
-
-    def synchronize(self) -> None:
-        """Wait for the device, so that a step has really been done when we say so."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        elif self.device.type == "mps":
-            torch.mps.synchronize()
 
     def unload(self) -> None:
         """Free everything."""
