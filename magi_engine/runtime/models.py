@@ -359,6 +359,7 @@ class PlannedMemory(Memory):
     """
 
     def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
+        super().__init__()
         self._model = model
         self._left = list(placements)
         self._news = False
@@ -377,6 +378,11 @@ class PlannedMemory(Memory):
     def cache_on_host(self) -> bool:
         """See :class:`Memory`."""
         return self.placement.cache_on_host
+
+    @property
+    def records(self) -> bool:
+        """See :class:`Memory`."""
+        return self.placement.records
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""

@@ -564,11 +564,16 @@ class _Planned(Memory):
     """Memory as a placement says."""
 
     def __init__(self, way: Placement) -> None:
-        self._on_host = way.cache_on_host
+        super().__init__()
+        self._way = way
 
     @property
     def cache_on_host(self) -> bool:
-        return self._on_host
+        return self._way.cache_on_host
+
+    @property
+    def records(self) -> bool:
+        return self._way.records
 
 
 def layer_weights(config: ModelConfig) -> int:
