@@ -146,7 +146,7 @@ class Job:
             # The first trouble is the one to report; a full disk often brings a second.
             reason = error if reason is None or isinstance(reason, JobCancelled) else reason
             path = self._output.keep()
-        frames = self._output.frames
+        frames = self._output.frames_kept
         if reason is None:
             return Finished(path, frames, self._stopwatch.seconds)
         if isinstance(reason, JobCancelled):
@@ -406,6 +406,7 @@ class Job:
             yield from self._take_all(making, making.decoder.rest())
         if making.memory.take_news():
             yield Notice("There was too little graphics memory; the video goes on more slowly.")
+        self._output.check()
         yield from self._checkpoint()
         yield from self._apply_prompt_changes(making.model, making.track, making.plan)
 
