@@ -156,6 +156,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose another folder of models."),
     QT_TRANSLATE_NOOP("Engine", "Damaged files: {a}."),
     QT_TRANSLATE_NOOP("Engine", "Prompts"),
+    QT_TRANSLATE_NOOP("Engine", "Programs for the graphics card"),
+    QT_TRANSLATE_NOOP("Engine", "There is no attention called {a}."),
     QT_TRANSLATE_NOOP("Engine", "What was not downloaded to its end"),
     QT_TRANSLATE_NOOP("Engine", "The original text encoder"),
     QT_TRANSLATE_NOOP("Engine", "The small text encoder"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, OutputError
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
@@ -50,6 +51,7 @@ class CachedKind(enum.Enum):
     QUANTISED_TRANSFORMER = "quantised transformer"
     SMALL_TEXT_ENCODER = "small text encoder"
     EMBEDDINGS = "embeddings of prompts"
+    COMPILED = "compiled kernels"
     ORIGINAL_TEXT_ENCODER = "original text encoder"
     UNFINISHED_DOWNLOAD = "unfinished download"
 
@@ -91,6 +93,10 @@ def cached_things(
     embeddings = cache_dir / "embeddings"
     if embeddings.is_dir():
         things.append(_thing("Prompts", (embeddings,), CachedKind.EMBEDDINGS))
+    compiled = compiled_dir(cache_dir)
+    if compiled.is_dir():
+        title = "Programs for the graphics card"
+        things.append(_thing(title, (compiled,), CachedKind.COMPILED))
     parts = tuple(sorted(models_dir.rglob("*.part")))
     if parts:
         title = "What was not downloaded to its end"

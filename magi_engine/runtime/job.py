@@ -19,6 +19,7 @@ from magi_engine.runtime.control import ControlBox, JobCancelled
 from magi_engine.runtime.decoding import ChunkDecoder, DecodedChunk
 from magi_engine.runtime.devices import choose_device, choose_dtype
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
     DecodingStarted,
@@ -114,7 +115,8 @@ class Job:
         preview: bool = False,
     ) -> None:
         self._shelf = shelf
-        self._request = request
+        # What an earlier video was made with says nothing of this one.
+        self._request = request = dataclasses.replace(request, quantised_attention=False)
         self._box = box
         self._cache_dir = cache_dir
         self._with_previews = preview
@@ -180,14 +182,16 @@ class Job:
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         model = self._shelf.model(found, device, dtype)
+        model.choose_attention(request.attention)
         memory = self._plan_memory(model, config, plan)
         loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
         # 4. The video.
-        yield StageStarted(Stage.SAMPLING)
         load_s = self._stopwatch.seconds - begun_s if loads_model else 0.0
+        yield from self._warm_up(model, config, plan, memory)
+        yield StageStarted(Stage.SAMPLING)
         pace = PaceMeter(
             config,
             model.vae.config,
@@ -198,6 +202,7 @@ class Job:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
             self._note_speed(name, model, pace, load_s)
+            model.keep_timings()
 
     def _plan_memory(
         self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
@@ -294,6 +299,24 @@ class Job:
             yield from self._checkpoint()
         return prefix
 
+    def _warm_up(
+        self, model: LoadedModel, config: MagiConfig, plan: LengthPlan, memory: PlannedMemory
+    ) -> Events:
+        """Have everything compiled that is computed for the first time, if anything is."""
+        from magi_engine.runtime.warming import warm_up
+        from magi_engine.sampling.sampler import SamplerSettings
+
+        settings = SamplerSettings.from_config(config)
+        height = self._request.height // model.pixels_per_latent
+        width = self._request.width // model.pixels_per_latent
+        size = height, width, settings, memory.placement, self._request.attention
+        if not model.compiles or size in model.warm:
+            return
+        yield StageStarted(Stage.PREPARING_SIZE)
+        for _ in warm_up(model, settings, height, width, plan.num_chunks, memory):
+            yield from self._checkpoint()
+        model.warm.add(size)
+
     def _sample(
         self,
         model: LoadedModel,
@@ -389,6 +412,7 @@ class Job:
         took_s = step.done.seconds_since(step.begun)
         making.pace.step_done(took_s)
         yield making.meter.step_done(window, took_s, event.latents)
+        yield from self._note_attention(making.model)
         if step.latents is not None and self._previewer is not None:
             frames = self._previewer.picture(step.latents)
             if plan.num_frames is not None:
@@ -473,6 +497,14 @@ class Job:
             track.change(chunk + plan.first_chunk, caption)
             self._note_prompt(PromptChange(chunk, change.text))
             yield PromptChanged(chunk, change.text)
+
+    def _note_attention(self, model: LoadedModel) -> Events:
+        """Say, once and in the file too, when attention is not exact."""
+        backend = model.quantised_attention
+        if backend is not None and not self._request.quantised_attention:
+            self._request = dataclasses.replace(self._request, quantised_attention=True)
+            self._output.describe(self._request)
+            yield AttentionQuantised(backend)
 
     def _note_prompt(self, change: PromptChange) -> None:
         """Keep the request, which ends up in the file, as the video was really made."""

@@ -786,6 +786,14 @@
         <translation>提示词</translation>
     </message>
     <message>
+        <source>Programs for the graphics card</source>
+        <translation>显卡程序</translation>
+    </message>
+    <message>
+        <source>There is no attention called {a}.</source>
+        <translation>没有名为 {a} 的注意力。</translation>
+    </message>
+    <message>
         <source>What was not downloaded to its end</source>
         <translation>未下载完的文件</translation>
     </message>
@@ -1354,6 +1362,10 @@
     <message>
         <source>Partial</source>
         <translation>不完整</translation>
+    </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
     </message>
 </context>
 <context>
@@ -2380,6 +2392,10 @@
         <translation>视频文件夹(&amp;F)</translation>
     </message>
     <message>
+        <source>A&amp;ttention</source>
+        <translation>注意力(&amp;T)</translation>
+    </message>
+    <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
     </message>
@@ -2474,6 +2490,26 @@
     <message>
         <source>Frames beyond it are read from the file again when they are shown.</source>
         <translation>超出缓存的帧在显示时会重新从文件读取。</translation>
+    </message>
+    <message>
+        <source>Fastest; may round to 8 bits</source>
+        <translation>最快；可能舍入到 8 位</translation>
+    </message>
+    <message>
+        <source>Exact</source>
+        <translation>精确</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>Which kernel of the graphics card compares the parts of a video.</source>
+        <translation>由显卡的哪个内核来比较视频的各个部分。</translation>
+    </message>
+    <message>
+        <source>For NVIDIA graphics cards, from the next video on.</source>
+        <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
     </message>
     <message>
         <source>Counts from the next start on.</source>
@@ -2716,6 +2752,10 @@
         <translation>正在加载模型</translation>
     </message>
     <message>
+        <source>Preparing for this size</source>
+        <translation>正在为此尺寸做准备</translation>
+    </message>
+    <message>
         <source>Generating</source>
         <translation>正在生成</translation>
     </message>
@@ -2738,6 +2778,10 @@
     <message>
         <source>{} left</source>
         <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
     </message>
     <message>
         <source>{} s</source>
@@ -3739,6 +3783,10 @@
     <message>
         <source>Prompts that need not be encoded again.</source>
         <translation>不必再次编码的提示词。</translation>
+    </message>
+    <message>
+        <source>Compiled on this computer; the next video compiles what it needs again.</source>
+        <translation>在本机上编译；下一个视频会重新编译所需的部分。</translation>
     </message>
     <message>
         <source>No longer needed: the small text encoder does its work.</source>

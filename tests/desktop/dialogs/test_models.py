@@ -6,15 +6,18 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import pytest
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop.dialogs.storage import _ThingRow
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_engine.config.registry import Registry
 from magi_engine.errors import DownloadError, ModelNotFoundError
-from magi_engine.install.status import CachedKind, ModelState, model_statuses
+from magi_engine.install.status import CachedKind, CachedThing, ModelState, model_statuses
 from magi_engine.install.tasks import (
     Download,
     FileProgress,
@@ -235,6 +238,15 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
     assert not made.exists()
     dialog.notice._button.click()
     qtbot.waitUntil(made.exists)
+
+
+@pytest.mark.parametrize("kind", list(CachedKind))
+def test_every_kind_of_thing_is_explained(qtbot: QtBot, kind: CachedKind) -> None:
+    thing = CachedThing("Something", (Path("somewhere"),), 1000, kind, can_be_remade=True)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    row = _ThingRow(thing, parent)
+    assert row._meaning()
 
 
 def test_an_unfinished_download_goes_only_while_none_is_under_way(
