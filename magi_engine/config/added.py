@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -132,6 +133,8 @@ class AddedModels:
             unfinished.write_text(json.dumps(data, indent=1), encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
             raise write_error(error, path) from error
 
 
@@ -160,13 +163,14 @@ def _model(data: dict[str, Any]) -> AddedModel:
         raise ValueError(model.name)
     if (model.folder is None) == (model.repository is None):
         raise ValueError(model.name)
-    if not _NAME.fullmatch(model.name) or any(map(_leads_out, model.parts.values())):
+    leads_out = model.folder is None and any(map(_leads_out, model.parts.values()))
+    if not _NAME.fullmatch(model.name) or leads_out:
         raise ValueError(model.name)
     return model
 
 
 def _leads_out(path: str) -> bool:
-    """Whether a path leads out of the folder or repository it belongs to."""
+    """Whether a path leads out of the repository it belongs to."""
     return Path(path).is_absolute() or ".." in Path(path).parts
 
 

@@ -13,7 +13,9 @@ from magi_engine.install.links import link
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import entry_paths, find_model
 
-_PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
+PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
+"""The fields of ``ModelPaths``."""
+
 _TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
 
 
@@ -49,7 +51,9 @@ def find_parts(path: Path) -> Found:
         if not path.exists():
             raise ModelNotFoundError(f"There is no {path}.", "Check the name and the folder.")
         entries = [e for e in Registry.load().entries if e.release is not None and e.like is None]
-        found = _by_config(path, entries) if path.suffix == ".json" else _in_folder(path, entries)
+        found = (
+            _by_config(path, entries) if path.suffix == ".json" else find_in_folder(path, entries)
+        )
     except OSError as error:
         raise ModelNotFoundError(f"{path} cannot be read.", "Check its permissions.") from error
     if not found:
@@ -60,37 +64,41 @@ def find_parts(path: Path) -> Found:
     return found
 
 
-def _in_folder(root: Path, entries: list[ModelEntry]) -> Found:
+def find_in_folder(root: Path, entries: list[ModelEntry]) -> Found:
+    """The parts of ``entries`` in a folder, of those whose transformer is there."""
     found = []
     for entry in entries:
-        places = {}
-        for part in _PARTS:
-            place = next(filter(Path.exists, _candidates(root, part, entry.files)), None)
-            if place is not None:
-                places[part] = place.resolve()
+        places = {part: place for part in PARTS if (place := _place(root, part, entry.files))}
         if "transformer" in places:
             found.append((entry, places))
     return found
 
 
-def _candidates(root: Path, part: str, files: ModelPaths) -> Iterator[Path]:
-    """Where a part may be in the forms the release comes in."""
-    usual: Path = getattr(files, part)
+def _place(root: Path, part: str, files: ModelPaths) -> Path | None:
+    """Where a part is, if it is there."""
+    roots = (root, *root.resolve().parents[:2]) if part == "special_tokens" else (root,)
+    candidates = [folder / place for place in part_places(part, files) for folder in roots]
+    if part == "transformer" and root.name == files.transformer.parts[-2]:
+        candidates.append(root / files.transformer.name)
+    place = next(filter(Path.exists, candidates), None)
+    return None if place is None else place.resolve()
+
+
+def part_places(part: str, files: ModelPaths) -> Iterator[Path]:
+    """Where a part may be in the forms the release comes in, seen from its root."""
     if part == "special_tokens":
-        for folder in (root, *root.resolve().parents[:2]):
-            yield from (folder / tokens for tokens in _TOKENS)
+        yield from _TOKENS
         return
-    # The folder itself may be one further down. "inference_weight" alone says too little.
+    # The root may be a folder further down. "inference_weight" alone says too little.
+    usual: Path = getattr(files, part)
     shortest = 2 if part == "transformer" else 1
     for length in range(len(usual.parts), shortest - 1, -1):
         tail = Path(*usual.parts[-length:])
-        yield root / tail
-        yield root / "downloads" / tail
-    if part == "transformer" and root.name == usual.parts[-2]:
-        yield root / usual.name
+        yield tail
+        yield "downloads" / tail
     if part == "text_encoder":
-        yield root / "downloads" / "t5_pretrained" / usual.name
-        yield root / "t5_pretrained" / usual.name
+        yield Path("downloads", "t5_pretrained", usual.name)
+        yield Path("t5_pretrained", usual.name)
 
 
 def _by_config(path: Path, entries: list[ModelEntry]) -> Found:

@@ -11,18 +11,20 @@ from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import DownloadError, InvalidRequestError
+from magi_engine.install.adding import add_models
 from magi_engine.install.download import alone, download, remote_files
 from magi_engine.install.hub import RemoteFile
 from magi_engine.install.importing import import_models
 from magi_engine.install.status import made_bytes, size_on_disk
 from magi_engine.install.tasks import (
-    Download,
+    Add,
     FileProgress,
     Import,
     Make,
     Phase,
     ShrinkText,
     Task,
+    TaskDone,
     TaskEvent,
     TaskPaused,
     TaskProgress,
@@ -56,39 +58,43 @@ class Performer:
         self._meter = _Meter()
         self._next_tick = 0.0
 
-    def perform(self, task: Task) -> str:
-        """Do it to its end; returns what is to be said then, in one sentence.
+    def perform(self, task: Task) -> TaskDone:
+        """Do it to its end; returns what is to be said then.
 
         Raises:
             MagiError: it failed.
             JobCancelled: it was cancelled.
         """
-        match task:
-            case Download():
-                entry = Registry.load().find(task.model)
-                with alone(self._models_dir):
-                    return self._download(entry)
-            case Verify():
-                entry = Registry.load().find(task.model)
-                with alone(self._models_dir):
-                    return self._verify(entry)
-            case Make():
-                return self._make(Registry.load().find(task.model))
-            case ShrinkText():
-                entry = Registry.load().find(task.model)
-                self._shrink(entry)
-                spare = self._spare_bytes(entry)
-                more = f" {spare / 1e9:.1f} GB of the original may be deleted." if spare else ""
-                return f"The text encoder of {entry.title} is small now.{more}"
-            case Import():
-                with alone(self._models_dir):
-                    return self._import(task.path)
+        if isinstance(task, Add):
+            self._show(Phase.ASKING, 0, 0)
+            added = add_models(task.source, task.name, task.like)
+            titles = ", ".join(entry.title for entry in added)
+            return TaskDone(f"Added: {titles}.", tuple(entry.name for entry in added))
+        if isinstance(task, Make | ShrinkText):
+            return TaskDone(self._convert(task))
+        with alone(self._models_dir):
+            if isinstance(task, Import):
+                return TaskDone(self._import(task.path))
+            entry = Registry.load().find(task.model)
+            if isinstance(task, Verify):
+                return TaskDone(self._verify(entry))
+            return TaskDone(self._download(entry))
+
+    def _convert(self, task: Make | ShrinkText) -> str:
+        entry = Registry.load().find(task.model)
+        if isinstance(task, Make):
+            return self._make(entry)
+        self._shrink(entry)
+        spare = self._spare_bytes(entry)
+        more = f" {spare / 1e9:.1f} GB of the original may be deleted." if spare else ""
+        return f"The text encoder of {entry.title} is small now.{more}"
 
     def _download(self, entry: ModelEntry) -> str:
         self._show(Phase.ASKING, 0, 0)
         files = remote_files(entry, self._models_dir)
         self._poll()
-        made = made_bytes(entry, self._models_dir)
+        pickles = any(file.path.endswith(".bin") for file in files)
+        made = made_bytes(entry, self._models_dir) if pickles else 0
         wait = self._box.wait_while_paused
         with contextlib.closing(download(files, self._models_dir, wait, made)) as fetching:
             for step in fetching:
@@ -112,13 +118,13 @@ class Performer:
                 f"Nothing of {entry.title} was downloaded or added here.", "Download it first."
             )
         damaged = sum(bool(c.damaged) for c in checked)
-        if damaged and entry.release is None:
+        if damaged and entry.folder is not None:
             return f"Damaged files of {entry.title}: {damaged}. Put the right ones in their place."
         if damaged:
             return f"Damaged files of {entry.title}: {damaged}. They can be downloaded again."
         if all(c.published for c in checked):
             return f"All files of {entry.title} are as they were published."
-        if entry.release is None:
+        if entry.folder is not None:
             return f"All files of {entry.title} are whole; from now on any change is noticed."
         return f"All files of {entry.title} are whole; what was published could not be asked."
 
@@ -142,9 +148,9 @@ class Performer:
         ]
         if not anew:
             paths = [path for path in paths if not manifest.holds(path)]
-        known = (manifest.files.get(path) for path in paths)
         published: dict[str, RemoteFile] = {}
-        if any(k is None or k.source == FOUND for k in known):
+        ours = [path for path in paths if not Path(path).is_absolute()]  # nobody published others
+        if any(p not in manifest.files or manifest.files[p].source == FOUND for p in ours):
             published = self._published(entries)
         results = []
         with contextlib.closing(verify_files(self._models_dir, paths, published)) as checking:

@@ -17,6 +17,7 @@ from magi_engine.weights.layout import default_models_dir, entry_paths, find_mod
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import small_text_encoder_of
 
+_HUB = "https://huggingface.co"
 _LICENCES_FILE = "licences.json"
 _PICKLES = "pytorch_model*.bin"
 
@@ -76,7 +77,9 @@ class Licence:
     """What a model is published under."""
 
     title: str
+    """Empty: its repository says nothing."""
     url: str
+    """Of its text, or of the page that says more."""
 
 
 def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
@@ -120,12 +123,17 @@ def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
     small = small_text_encoder_of(entry_paths(gone, models_dir).text_encoder, models_dir)
     if small is not None and entry_paths(gone, models_dir).text_encoder in mine:
         mine.add(small)
+    if gone.like is not None and gone.release is not None and gone.release.root != Path():
+        own = models_dir / gone.release.root  # nobody else's
+        mine = {path for path in mine if not path.is_relative_to(own)} | {own}
     return sorted(p for p in mine if p.exists() and p.is_relative_to(models_dir))
 
 
 def licence_of(release: Release) -> Licence:
     """What the models of a release are published under."""
     name = release.license
+    if release.root != Path():  # what somebody wrote into a repository may be no SPDX name
+        return Licence(name, f"{release.endpoint or _HUB}/{release.repository}")
     return Licence(name, f"https://spdx.org/licenses/{name}.html")
 
 
@@ -152,6 +160,8 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
         unfinished.write_text(json.dumps(accepted), encoding="utf-8")
         unfinished.replace(models_dir / _LICENCES_FILE)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise write_error(error, models_dir) from error
 
 

@@ -44,7 +44,19 @@ class Import:
     path: Path
 
 
-Task = Download | Verify | Make | ShrinkText | Import
+@dataclass(frozen=True)
+class Add:
+    """Put the models of a folder, or of a hub repository, into the user's list; quick."""
+
+    source: str
+    """A folder, ``owner/repository``, that with ``@revision``, or its address."""
+    name: str | None = None
+    """None: after the folder or the repository."""
+    like: str | None = None
+    """The released model it is a variant of; None: what its folders are called like."""
+
+
+Task = Download | Verify | Make | ShrinkText | Import | Add
 
 
 class Phase(enum.Enum):
@@ -104,6 +116,8 @@ class TaskDone:
 
     message: str
     """One sentence: what is here now, or what was found."""
+    added: tuple[str, ...] = ()
+    """Names of the models that were put into the user's list."""
 
 
 @dataclass(frozen=True)

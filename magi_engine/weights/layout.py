@@ -112,7 +112,7 @@ def needed_files(entry: ModelEntry, models_dir: Path | None = None) -> list[Path
     """
     models_dir = models_dir or default_models_dir()
     files = entry_paths(entry, models_dir)
-    folders = [(files.autoencoder, _VAE_FILES)]
+    folders: list[tuple[Path, tuple[str, ...]]] = [(files.autoencoder, _VAE_FILES)]
     if entry.made_from is None:
         folders.append((files.transformer, ()))
     if small_text_encoder_of(files.text_encoder, models_dir) is None:

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,14 +27,15 @@ class HubServer(ThreadingHTTPServer):
         starts: the offsets that were asked for, by file.
         headers: of every request, with its path.
         piece, pause_s: how much is sent at once, and how long it rests in between.
-        cut_after: the next answer with a file ends after so many bytes.
+        cut_after: the next answer with a larger file ends after so many bytes.
         cut_every: every answer with a file does.
         statuses: what the next requests for files get instead of one.
         retry_after: what they are told then, with the server's own time of day.
         tree_statuses: the same for lists of files.
         wrong: files that are sent with other bytes than announced.
         gone: files that are listed, but not there.
-        swap_on_cut: whether a file is another one after the cut, as the labels of answers say.
+        on_cut: told the file that was cut; what it does happens before anything else is asked.
+        swapped: files that are other ones now, as the labels of answers say.
         ranges: whether a part of a file can be asked for.
         html: whether everything is answered with a page, as the network of a hotel does.
         denied: status and the hub's own word for it, for everything that is asked.
@@ -56,7 +58,7 @@ class HubServer(ThreadingHTTPServer):
         self.retry_after, self.date = "0", "Fri, 27 Nov 2026 12:00:00 GMT"
         self.wrong: set[str] = set()
         self.gone: set[str] = set()
-        self.swap_on_cut = False
+        self.on_cut: Callable[[str], object] = lambda _path: None
         self.swapped: set[str] = set()
         self.ranges, self.html = True, False
         self.denied: tuple[int, str] | None = None
@@ -138,9 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         body = data[start:] if path not in server.wrong else bytes(len(data) - start)
         end = server.cut_every
-        if server.cut_after is not None:
+        if server.cut_after is not None and server.cut_after < len(body):
             end, server.cut_after = server.cut_after, None
-            server.swapped |= {path} if server.swap_on_cut else set()
+            server.on_cut(path)
         for at in range(0, len(body[:end]), server.piece):
             piece = body[:end][at : at + server.piece]
             self.wfile.write(piece)

@@ -140,7 +140,7 @@ def test_without_ranges_and_never_whole_it_ends(server: HubServer, tmp_path: Pat
 
 
 def test_what_the_hub_replaces_meanwhile_is_not_mixed(server: HubServer, tmp_path: Path) -> None:
-    server.cut_after, server.swap_on_cut, server.pause_s = 1_000_000, True, 0.005
+    server.cut_after, server.on_cut, server.pause_s = 1_000_000, server.swapped.add, 0.005
     with pytest.raises(DownloadError, match="replaced"):
         list(download(_remote(server)[:1], tmp_path))
     assert server.served[_A] < 2_000_000, "its rest would be of no use"
