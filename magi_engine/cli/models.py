@@ -13,7 +13,7 @@ from pathlib import Path
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.config.registry import Registry
 from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
-from magi_engine.install.adding import forget_model, set_mirror
+from magi_engine.install.adding import forget_model
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
     ModelState,
@@ -29,6 +29,7 @@ from magi_engine.install.tasks import (
     Download,
     Import,
     Make,
+    SetMirror,
     Task,
     TaskDone,
     TaskEvent,
@@ -175,9 +176,7 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _mirror(args: argparse.Namespace) -> int:
-    set_mirror(None if args.address == "none" else args.address)
-    where = "the hub itself" if args.address == "none" else args.address
-    print(f"Models are downloaded from {where}.", file=sys.stderr)
+    _task(SetMirror(None if args.address == "none" else args.address), args.models_dir)
     return DONE
 
 

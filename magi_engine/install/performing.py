@@ -11,7 +11,7 @@ from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import DownloadError, InvalidRequestError
-from magi_engine.install.adding import add_models
+from magi_engine.install.adding import add_models, set_mirror
 from magi_engine.install.download import alone, download, remote_files
 from magi_engine.install.hub import RemoteFile
 from magi_engine.install.importing import import_models
@@ -22,6 +22,7 @@ from magi_engine.install.tasks import (
     Import,
     Make,
     Phase,
+    SetMirror,
     ShrinkText,
     Task,
     TaskDone,
@@ -70,6 +71,10 @@ class Performer:
             added = add_models(task.source, task.name, task.like)
             titles = ", ".join(entry.title for entry in added)
             return TaskDone(f"Added: {titles}.", tuple(entry.name for entry in added))
+        if isinstance(task, SetMirror):
+            self._show(Phase.ASKING, 0, 0)
+            set_mirror(task.address)
+            return TaskDone(f"Models are downloaded from {task.address or 'the hub itself'}.")
         if isinstance(task, Make | ShrinkText):
             return TaskDone(self._convert(task))
         with alone(self._models_dir):

@@ -56,7 +56,15 @@ class Add:
     """The released model it is a variant of; None: what its folders are called like."""
 
 
-Task = Download | Verify | Make | ShrinkText | Import | Add
+@dataclass(frozen=True)
+class SetMirror:
+    """Download from a mirror of the hub from now on, if it answers."""
+
+    address: str | None
+    """None: from the hub itself."""
+
+
+Task = Download | Verify | Make | ShrinkText | Import | Add | SetMirror
 
 
 class Phase(enum.Enum):

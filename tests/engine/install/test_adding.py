@@ -90,8 +90,8 @@ def test_what_people_paste_is_understood(text: str, address: HubAddress) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "a/b/c", "a b/c", "ftp://x/a/b", "https://", "https://huggingface.co/a", "@", "a/b\n/c"],
-)  # fmt: skip
+    ["", "a", "a/b/c", "a b/c", "ftp://x/a/b", "https://", "https://huggingface.co/a", "a/b\n/c"],
+)
 def test_what_is_no_source_is_said(text: str) -> None:
     with pytest.raises(MagiError) as raised:
         add_models(text, None, None)
@@ -205,7 +205,7 @@ def test_a_repository_is_pinned_downloaded_and_shares_what_is_the_same(
     paths = [path for path, _ in server.headers]
     assert any("/some.one/tuned/tree/" in path and path.endswith(_FOLDER) for path in paths)
     assert any("/sand-ai/MAGI-1/tree/" in path and path.endswith("ckpt/vae") for path in paths)
-    (twin,) = add_models(f"{server.url}/some.one/twin", None, None)
+    add_models(f"{server.url}/some.one/twin", None, None)
     server.served.clear()
     command[5] = "twin"
     subprocess.run(command, capture_output=True, check=True, env=dict(os.environ))
@@ -222,7 +222,7 @@ def test_a_repository_without_a_model_is_said(server: HubServer) -> None:
         add_models(f"{server.url}/some.one/else", None, None)
     is_said(raised.value)
     server.denied = (404, "RevisionNotFound")
-    with pytest.raises(MagiError, match="some.one/else at v9") as raised:
+    with pytest.raises(MagiError, match=r"some\.one/else at v9") as raised:
         add_models(f"{server.url}/some.one/else@v9", None, None)
     is_said(raised.value)
 
