@@ -18,7 +18,7 @@ from magi_desktop.state.asking import Asker
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
 from magi_engine.errors import MagiError
-from magi_engine.install.tasks import Add, SetMirror, TaskDone
+from magi_engine.install.tasks import Question, TaskDone
 
 _WIDTH = 520
 
@@ -92,7 +92,7 @@ class QuestionDialog(QDialog):
         self.form.addRow(name, line)
         self.fields += widgets
 
-    def ask(self, task: Add | SetMirror) -> None:
+    def ask(self, task: Question) -> None:
         """Have it done; the sheet closes if that goes well."""
         self.problem.clear()
         self.asker.ask(task)
