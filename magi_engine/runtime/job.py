@@ -34,7 +34,7 @@ from magi_engine.runtime.failures import UnexpectedError, named_error, without_t
 from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
-from magi_engine.runtime.pace import PaceMeter
+from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.preview import Previewer
@@ -81,6 +81,7 @@ class Job:
         self._with_previews = preview
         self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
+        self._preparation = Preparation()
         self._output = VideoOutput(request)
 
     def events(self) -> Iterator[Event]:
@@ -142,13 +143,11 @@ class Job:
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         model = self._shelf.model(found, device, dtype)
         memory = self._plan_memory(model, config, plan)
-        loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
         # 4. The video.
         yield StageStarted(Stage.SAMPLING)
-        load_s = self._stopwatch.seconds - begun_s if loads_model else 0.0
         pace = PaceMeter(
             config,
             model.vae.config,
@@ -158,7 +157,7 @@ class Job:
         try:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
-            self._note_speed(name, model, pace, load_s)
+            self._note_speed(name, model, pace)
 
     def _plan_memory(
         self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
@@ -183,9 +182,9 @@ class Job:
         model.arrange(memory.placement)
         return memory
 
-    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter, load_s: float) -> None:
+    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
-        speed = pace.speed(load_s)
+        speed = pace.speed(self._preparation)
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
@@ -210,9 +209,12 @@ class Job:
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)
-                model.text.load()
+                with self._preparation.loading_text:
+                    model.text.load()
                 yield from self._checkpoint()
             yield StageStarted(Stage.ENCODING_PROMPT)
+            with self._preparation.encoding:
+                model.text.encode(text)  # which is known from now on
         encoded = model.text.encode(text)
         yield from self._checkpoint()
         if encoded.was_cut:
@@ -242,7 +244,8 @@ class Job:
         """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
         if not model.vae_loaded:
             yield StageStarted(Stage.LOADING_VAE)
-            model.load_vae()
+            with self._preparation.loading:
+                model.load_vae()
             yield from self._checkpoint()
         prefix = None
         if reference is not None:
@@ -251,7 +254,8 @@ class Job:
             yield from self._checkpoint()
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
-            model.load_dit()
+            with self._preparation.loading:
+                model.load_dit()
             yield from self._checkpoint()
         return prefix
 
