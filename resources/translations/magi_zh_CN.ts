@@ -2503,6 +2503,42 @@
         <translation>磁盘 {}</translation>
     </message>
     <message>
+        <source>roughly {}</source>
+        <translation>大约 {}</translation>
+    </message>
+    <message>
+        <source>a chunk roughly every {}</source>
+        <translation>大约每 {} 一个片段</translation>
+    </message>
+    <message>
+        <source>Reading the prompt: {}</source>
+        <translation>读取提示词：{}</translation>
+    </message>
+    <message>
+        <source>Loading the model: {}</source>
+        <translation>加载模型：{}</translation>
+    </message>
+    <message>
+        <source>Getting it up to speed: {}</source>
+        <translation>预热：{}</translation>
+    </message>
+    <message>
+        <source>Denoising: {}</source>
+        <translation>去噪：{}</translation>
+    </message>
+    <message>
+        <source>Decoding and writing: {}</source>
+        <translation>解码并写入：{}</translation>
+    </message>
+    <message>
+        <source>The first second can be seen after {}.</source>
+        <translation>{} 后可看到第一秒。</translation>
+    </message>
+    <message>
+        <source>Guessed from the device; after the first video it is measured.</source>
+        <translation>根据设备估算；生成第一个视频后即为实测值。</translation>
+    </message>
+    <message>
         <source>Changes this setting, so that the video fits.</source>
         <translation>更改此项设置，使视频放得下。</translation>
     </message>
