@@ -141,7 +141,8 @@ class PreflightLine(QWidget):
         )
         if outcome.disk_bytes:
             parts.append(self.tr("{} on disk").format(size_text(outcome.disk_bytes)))
-        return _SEPARATOR.join(filter(None, parts))
+        # A line breaks between the figures, not within one.
+        return _SEPARATOR.join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
 
     def _time(self, outcome: Preflight) -> str:
         """How long it takes, and how much that is worth."""
