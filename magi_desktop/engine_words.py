@@ -211,6 +211,26 @@ SENTENCES = (
         "Engine", "The large released model, distilled: its quality in a fraction of the time."
     ),
     QT_TRANSLATE_NOOP("Engine", "The large released model, distilled and in fp8: half the memory."),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The small undistilled model in 8-bit numbers, made on this machine: "
+        "about half the memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The small distilled model in 8-bit numbers, made on this machine: "
+        "needs no second download.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The large undistilled model in 8-bit numbers, made on this machine: "
+        "about half the memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The large distilled model in 8-bit numbers, made on this machine: "
+        "needs no second download.",
+    ),
 )
 """Everything that is translated; braces stand for what the engine fills in."""
 

@@ -14,7 +14,7 @@ from magi_desktop import background
 from magi_desktop.engine_words import translated
 from magi_desktop.panels.values import settings_request
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.job_words import duration
+from magi_desktop.state.job_words import duration, rough_duration
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
@@ -146,16 +146,14 @@ class PreflightLine(QWidget):
 
     def _time(self, outcome: Preflight) -> str:
         """How long it takes, and how much that is worth."""
+        exact = outcome.measured
+        in_words = duration if exact else rough_duration
         if outcome.seconds is not None:
-            text = self.tr("about {}") if outcome.measured else self.tr("roughly {}")
-            return text.format(duration(outcome.seconds))
+            text = self.tr("about {}") if exact else self.tr("roughly {}")
+            return text.format(in_words(outcome.seconds))
         if outcome.chunk_s is not None:
-            text = (
-                self.tr("a chunk every {}")
-                if outcome.measured
-                else self.tr("a chunk roughly every {}")
-            )
-            return text.format(duration(outcome.chunk_s))
+            text = self.tr("a chunk every {}") if exact else self.tr("a chunk roughly every {}")
+            return text.format(in_words(outcome.chunk_s))
         return ""
 
     def _explanation(self, outcome: Preflight) -> str:

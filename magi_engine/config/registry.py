@@ -84,16 +84,24 @@ class ModelEntry:
     guidance: Guidance
     default_steps: int
     release: Release | None
-    """Where it is downloaded from; None if it ships with the program or is made here."""
+    """Where it is downloaded from; None if it ships with the program. Of a model that is made
+    here: where all but its transformer comes from."""
     transformer_bytes: int | None
-    """Approximate download size of the transformer; None if there is nothing to download."""
+    """Approximate size of the transformer to be downloaded or made; None if it ships."""
     made_from: str | None
     """The model whose transformer is quantised, on this machine, to make this one; or None."""
+    captions: str | None
+    """The prompts it is calibrated with then, one a line, relative to the resources."""
 
     @property
     def ships(self) -> bool:
         """Whether nothing has to be downloaded."""
         return self.release is None
+
+    @property
+    def is_downloaded(self) -> bool:
+        """Whether its transformer is published, so that it need not be made here."""
+        return self.release is not None and self.made_from is None
 
 
 @dataclass(frozen=True)
@@ -152,4 +160,5 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         release=releases[data["release"]] if "release" in data else None,
         transformer_bytes=data.get("transformer_bytes"),
         made_from=data.get("made_from"),
+        captions=data.get("captions"),
     )

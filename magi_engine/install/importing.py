@@ -40,7 +40,7 @@ def import_models(path: Path, models_dir: Path) -> Imported:
     """
     if not path.exists():
         raise ModelNotFoundError(f"There is no {path}.", "Check the name and the folder.")
-    entries = [entry for entry in Registry.load().entries if entry.release is not None]
+    entries = [entry for entry in Registry.load().entries if entry.is_downloaded]
     found = _by_config(path, entries) if path.suffix == ".json" else _in_folder(path, entries)
     if not found:
         raise ModelNotFoundError(

@@ -11,7 +11,7 @@ from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import weight_files
-from magi_engine.weights.provenance import Provenance, small_text_encoder_of
+from magi_engine.weights.provenance import FILE_NAME, is_current, small_text_encoder_of
 
 _T5_FOLDER = "t5-v1_1-xxl"
 # Where the release keeps its special tokens, seen from the root of its source, and where we do.
@@ -121,10 +121,9 @@ def _require_made(entry: ModelEntry, models_dir: Path) -> None:
     hint = f"Make it with: {how_to_make(entry, models_dir)}"
     source = Registry.load().find(entry.made_from)
     weights = entry_paths(entry, models_dir).transformer
-    if not weights.is_dir():
+    if not (weights / FILE_NAME).is_file():
         raise ModelNotFoundError(f"{entry.title} has not been made on this machine yet.", hint)
-    origin = Provenance.of_source(entry_paths(source, models_dir).transformer)
-    if Provenance.read(weights) != origin:
+    if not is_current(weights, entry_paths(source, models_dir).transformer):
         raise ModelNotFoundError(f"{entry.title} was made from an older {source.title}.", hint)
 
 

@@ -742,6 +742,22 @@
         <translation>损坏的文件：{a} 个。</translation>
     </message>
     <message>
+        <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>小型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
         <source>All files of {a} are as they were published.</source>
         <translation>{a} 的所有文件都与发布时一致。</translation>
     </message>
@@ -1557,6 +1573,14 @@
         <source>{0} to download; {1} are free on the disk.</source>
         <translation>需下载 {0}；磁盘剩余 {1}。</translation>
     </message>
+    <message>
+        <source>{0} on the disk, of which only {1} are free.</source>
+        <translation>占用磁盘 {0}，但只剩 {1} 可用。</translation>
+    </message>
+    <message>
+        <source>{0} on the disk; making it takes roughly {1}.</source>
+        <translation>占用磁盘 {0}；制作大约需要 {1}。</translation>
+    </message>
 </context>
 <context>
     <name>MainWindow</name>
@@ -1822,6 +1846,10 @@
         <translation>压缩文本编码器</translation>
     </message>
     <message>
+        <source>Make an fp8 copy</source>
+        <translation>制作 fp8 副本</translation>
+    </message>
+    <message>
         <source>Remove ({})</source>
         <translation>移除（{}）</translation>
     </message>
@@ -1978,6 +2006,10 @@
     <message>
         <source>Making the text encoder small</source>
         <translation>正在压缩文本编码器</translation>
+    </message>
+    <message>
+        <source>Reading the weights</source>
+        <translation>正在读取权重</translation>
     </message>
     <message>
         <source>Calibrating</source>
@@ -2786,6 +2818,10 @@
     <message>
         <source>{h} h {m:02d} min</source>
         <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+    <message>
+        <source>{} min</source>
+        <translation>{} 分钟</translation>
     </message>
 </context>
 <context>
