@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from magi_engine.errors import MagiError
-from magi_engine.weights.files import weight_files
+from magi_engine.weights.files import unreadable, weight_files
 
 RECIPE = "e4m3, SmoothQuant 0.45, compensated, 2"
 """Goes into the file; to be changed whenever the same weights would come out differently."""
@@ -75,10 +75,13 @@ def content_hash(source: Path) -> Generator[int, None, str]:
     """
     digest = hashlib.sha256()
     for path in weight_files(source):
-        with path.open("rb") as file:
-            while block := file.read(_HASHED_AT_ONCE):
-                digest.update(block)
-                yield len(block)
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_HASHED_AT_ONCE):
+                    digest.update(block)
+                    yield len(block)
+        except OSError as error:
+            raise unreadable(path) from error
     return digest.hexdigest()
 
 
