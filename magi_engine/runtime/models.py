@@ -22,7 +22,7 @@ from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.attention import Attention
-from magi_engine.ops.backends import attention_for, kernels_for
+from magi_engine.ops.backends import EXACT, attention_for, kernels_for
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.machine import HeldModel, processor_name
 from magi_engine.runtime.memory import free_bytes, require_room
@@ -237,14 +237,14 @@ class LoadedModel:
         require_room(vae, "The autoencoder", self.device)
         load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
         vae.eval().requires_grad_(False)
-        vae.speed_up(self._kernels, self.attention)
+        vae.speed_up(self._kernels, attention_for(self.device, EXACT))
         vae.encoder.to(self._encoder_home)
         self._vae = vae
         self.arrange(self.placement)
 
     @functools.cached_property
     def attention(self) -> Attention:
-        """The attention both models use; on a GPU it knows what it has tried."""
+        """The attention of the transformer; on a GPU it knows what it has tried."""
         return attention_for(self.device)
 
     @functools.cached_property
