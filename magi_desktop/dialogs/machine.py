@@ -58,9 +58,11 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
     if facts is None:
         return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)
-    if status.missing_bytes > facts.disk_free_bytes:
-        text = translate("Machine", "{0} to download, but only {1} are free on the disk.")
-        return "warning", text.format(wanted, free)
+    if status.room_bytes > facts.disk_free_bytes:
+        text = translate(
+            "Machine", "{0} to download; that takes {1} of room, but only {2} are free on the disk."
+        )
+        return "warning", text.format(wanted, size_text(status.room_bytes), free)
     text = translate("Machine", "{0} to download; {1} are free on the disk.")
     return "muted", text.format(wanted, free)
 

@@ -114,9 +114,12 @@ class ModelCard(QFrame):
         """
         self._status, self._in_use = status, in_use
         hint = self.tr("Remove ({})").format(size_text(removable_bytes))
+        if not removable_bytes:
+            hint = self.tr("Remove from the list")
         self.remove_action.setText(hint)
         can_go = bool(removable_bytes) and bool(status.here_bytes)
-        self.remove_action.setVisible(can_go and not in_use)
+        own = status.entry.like is not None
+        self.remove_action.setVisible((can_go or own) and not in_use)
         self._show()
 
     def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
@@ -160,8 +163,11 @@ class ModelCard(QFrame):
             ModelState.PARTLY: ("warning", self.tr("Partly here")),
             ModelState.ABSENT: ("muted", self.tr("Not downloaded")),
             ModelState.TO_MAKE: ("muted", self.tr("Not made yet")),
+            ModelState.UNCHECKED: ("warning", self.tr("Not checked yet")),
             ModelState.DAMAGED: ("error", self.tr("Damaged")),
         }[status.state]
+        if status.state is ModelState.ABSENT and status.entry.folder is not None:
+            role, text = "warning", self.tr("Folder not found")
         if self._in_use and status.state is ModelState.READY:
             text = self.tr("In use")
         if status.here_bytes:
@@ -175,6 +181,8 @@ class ModelCard(QFrame):
         if status.detail and status.state is not ModelState.READY:
             role = "error" if status.state is ModelState.DAMAGED else "muted"
             return role, translated(status.detail)
+        if status.state is ModelState.UNCHECKED:
+            return "muted", self.tr("Its files are here; nobody has checked them yet.")
         return download_text(status, self._facts)
 
     def _main_words(self, status: ModelStatus) -> tuple[str, str]:
@@ -183,6 +191,12 @@ class ModelCard(QFrame):
             case ModelState.READY:
                 use = self.tr("Use"), self.tr("Make videos with this model.")
                 return ("", "") if self._in_use else use
+            case ModelState.ABSENT | ModelState.DAMAGED if status.entry.folder is not None:
+                again = self.tr("Checks the files once more, such as when they were replaced.")
+                there = status.state is ModelState.DAMAGED
+                return (self.tr("Check again"), again) if there else ("", "")
+            case ModelState.UNCHECKED:
+                return self.tr("Check"), self.tr("Reads its files once; then it can be used.")
             case ModelState.ABSENT:
                 return self.tr("Download"), self.tr("Gets its files; can be paused at any time.")
             case ModelState.PARTLY:
@@ -200,6 +214,10 @@ class ModelCard(QFrame):
             tasks.do(problem.task)
         elif self._status.state is ModelState.READY and problem is None:
             self.use_wanted.emit(self.name)
+        elif self._status.state is ModelState.UNCHECKED or (
+            self._status.state is ModelState.DAMAGED and self._status.entry.folder is not None
+        ):
+            tasks.do(Verify(self.name))
         elif self._status.state is ModelState.TO_MAKE:
             tasks.do(Make(self.name))
         else:

@@ -44,7 +44,27 @@ class Import:
     path: Path
 
 
-Task = Download | Verify | Make | ShrinkText | Import
+@dataclass(frozen=True)
+class Add:
+    """Put the models of a folder, or of a hub repository, into the user's list; quick."""
+
+    source: str
+    """A folder, ``owner/repository``, that with ``@revision``, or its address."""
+    name: str | None = None
+    """None: after the folder or the repository."""
+    like: str | None = None
+    """The released model it is a variant of; None: what its folders are called like."""
+
+
+@dataclass(frozen=True)
+class SetMirror:
+    """Download from a mirror of the hub from now on, if it answers."""
+
+    address: str | None
+    """None: from the hub itself."""
+
+
+Task = Download | Verify | Make | ShrinkText | Import | Add | SetMirror
 
 
 class Phase(enum.Enum):
@@ -105,6 +125,8 @@ class TaskDone:
 
     message: str
     """One sentence: what is here now, or what was found."""
+    added: tuple[str, ...] = ()
+    """Names of the models that were put into the user's list."""
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,81 @@
     </message>
 </context>
 <context>
+    <name>AddModelDialog</name>
+    <message>
+        <source>Folder, or owner/repository</source>
+        <translation>文件夹，或 所有者/仓库</translation>
+    </message>
+    <message>
+        <source>Folder or repository</source>
+        <translation>文件夹或仓库</translation>
+    </message>
+    <message>
+        <source>A folder on this computer, or a repository of the hub: its name or address.</source>
+        <translation>本机上的文件夹，或模型站点上的仓库（名称或网址）。</translation>
+    </message>
+    <message>
+        <source>Folder…</source>
+        <translation>文件夹…</translation>
+    </message>
+    <message>
+        <source>Choose a folder on this computer.</source>
+        <translation>选择本机上的文件夹。</translation>
+    </message>
+    <message>
+        <source>Find out</source>
+        <translation>自动判断</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation>种类</translation>
+    </message>
+    <message>
+        <source>Needed only where folders are not called as in the release.</source>
+        <translation>仅当文件夹名称与发布时不同才需要。</translation>
+    </message>
+    <message>
+        <source>After the folder or repository</source>
+        <translation>按文件夹或仓库命名</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>What the model is called in the list.</source>
+        <translation>模型在列表中的名称。</translation>
+    </message>
+    <message>
+        <source>A variant of a released model: on this computer, where it stays, or on the hub. Nothing is copied, and nothing is downloaded before you say so.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;From</source>
+        <translation>来源(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Kind</source>
+        <translation>种类(&amp;K)</translation>
+    </message>
+    <message>
+        <source>&amp;Name</source>
+        <translation>名称(&amp;N)</translation>
+    </message>
+    <message>
+        <source>Add a model</source>
+        <translation>添加模型</translation>
+    </message>
+    <message>
+        <source>Add</source>
+        <translation>添加</translation>
+    </message>
+    <message>
+        <source>The folder of a model</source>
+        <translation>模型所在的文件夹</translation>
+    </message>
+</context>
+<context>
     <name>AdvancedSection</name>
     <message>
         <source>&amp;Advanced</source>
@@ -743,7 +818,7 @@
     </message>
     <message>
         <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
-        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
@@ -815,7 +890,7 @@
     </message>
     <message>
         <source>{a} GB are to come, {b} GB are free in {c}.</source>
-        <translation>还需要 {a} GB，{c} 只剩 {b} GB。</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Free some space, or choose another folder of models.</source>
@@ -823,7 +898,7 @@
     </message>
     <message>
         <source>Remove that file.</source>
-        <translation>请删除该文件。</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Check its permissions.</source>
@@ -831,7 +906,7 @@
     </message>
     <message>
         <source>Another program is downloading into {a} already.</source>
-        <translation>另一个程序正在向 {a} 下载。</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Wait until it is done, or stop it there.</source>
@@ -875,7 +950,7 @@
     </message>
     <message>
         <source>Update the program.</source>
-        <translation>请更新程序。</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>The hub refuses {a} (status {b}).</source>
@@ -1566,8 +1641,8 @@
         <translation>需下载 {}。</translation>
     </message>
     <message>
-        <source>{0} to download, but only {1} are free on the disk.</source>
-        <translation>需下载 {0}，但磁盘只剩 {1}。</translation>
+        <source>{0} to download; that takes {1} of room, but only {2} are free on the disk.</source>
+        <translation>需下载 {0}，共需 {1} 空间，但磁盘上只有 {2} 可用。</translation>
     </message>
     <message>
         <source>{0} to download; {1} are free on the disk.</source>
@@ -1575,7 +1650,7 @@
     </message>
     <message>
         <source>{0} on the disk, of which only {1} are free.</source>
-        <translation>占用磁盘 {0}，但只剩 {1} 可用。</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{0} on the disk; making it takes roughly {1}.</source>
@@ -1797,6 +1872,37 @@
     </message>
 </context>
 <context>
+    <name>MirrorDialog</name>
+    <message>
+        <source>Address of the mirror</source>
+        <translation>镜像网址</translation>
+    </message>
+    <message>
+        <source>Leave it empty to download from the hub itself.</source>
+        <translation>留空则直接从模型站点下载。</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>网址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>HF_ENDPOINT is set and counts before this: {}</source>
+        <translation>已设置 HF_ENDPOINT，它优先生效：{}</translation>
+    </message>
+    <message>
+        <source>Download from</source>
+        <translation>下载来源</translation>
+    </message>
+    <message>
+        <source>A mirror of the hub of models can be nearer or easier to reach. Your access token is never sent to it. Leave the field empty for the hub itself.</source>
+        <translation>模型站点的镜像可能更近、更容易访问。您的访问令牌绝不会发给它。留空则使用模型站点本身。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+</context>
+<context>
     <name>ModeSelector</name>
     <message>
         <source>Text</source>
@@ -1847,11 +1953,15 @@
     </message>
     <message>
         <source>Make an fp8 copy</source>
-        <translation>制作 fp8 副本</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Remove ({})</source>
         <translation>移除（{}）</translation>
+    </message>
+    <message>
+        <source>Remove from the list</source>
+        <translation>从列表中移除</translation>
     </message>
     <message>
         <source>Try again</source>
@@ -1866,8 +1976,20 @@
         <translation>未下载</translation>
     </message>
     <message>
+        <source>Not checked yet</source>
+        <translation>尚未检查</translation>
+    </message>
+    <message>
         <source>Damaged</source>
         <translation>已损坏</translation>
+    </message>
+    <message>
+        <source>Folder not found</source>
+        <translation>找不到文件夹</translation>
+    </message>
+    <message>
+        <source>Its files are here; nobody has checked them yet.</source>
+        <translation>文件已在本机，尚未检查。</translation>
     </message>
     <message>
         <source>Use</source>
@@ -1876,6 +1998,22 @@
     <message>
         <source>Make videos with this model.</source>
         <translation>用这个模型生成视频。</translation>
+    </message>
+    <message>
+        <source>Checks the files once more, such as when they were replaced.</source>
+        <translation>再检查一次文件，例如替换之后。</translation>
+    </message>
+    <message>
+        <source>Check again</source>
+        <translation>再次检查</translation>
+    </message>
+    <message>
+        <source>Check</source>
+        <translation>检查</translation>
+    </message>
+    <message>
+        <source>Reads its files once; then it can be used.</source>
+        <translation>读取一次全部文件，然后即可使用。</translation>
     </message>
     <message>
         <source>Download</source>
@@ -1941,6 +2079,10 @@
         <translation>不完整</translation>
     </message>
     <message>
+        <source>not checked yet</source>
+        <translation>尚未检查</translation>
+    </message>
+    <message>
         <source>damaged</source>
         <translation>已损坏</translation>
     </message>
@@ -1971,6 +2113,10 @@
     <message>
         <source>It has not been made on this computer yet.</source>
         <translation>它还没有在这台电脑上制作。</translation>
+    </message>
+    <message>
+        <source>Its files have not been checked yet.</source>
+        <translation>它的文件尚未检查。</translation>
     </message>
     <message>
         <source>Some of its files are damaged.</source>
@@ -2009,7 +2155,7 @@
     </message>
     <message>
         <source>Reading the weights</source>
-        <translation>正在读取权重</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Calibrating</source>
@@ -2059,10 +2205,6 @@
         <translation>添加…</translation>
     </message>
     <message>
-        <source>Use model files that are on this computer already; nothing is copied.</source>
-        <translation>使用这台电脑上已有的模型文件；不会复制。</translation>
-    </message>
-    <message>
         <source>Looking at what is there…</source>
         <translation>正在查看已有内容…</translation>
     </message>
@@ -2071,12 +2213,28 @@
         <translation>存储</translation>
     </message>
     <message>
-        <source>A folder of the official release…</source>
-        <translation>官方发布的文件夹…</translation>
+        <source>Use model files that are on this computer already, or other models.</source>
+        <translation>使用本机已有的模型文件，或其他模型。</translation>
+    </message>
+    <message>
+        <source>The official release on this computer…</source>
+        <translation>本机上的官方发布版…</translation>
     </message>
     <message>
         <source>An official configuration file…</source>
         <translation>官方配置文件…</translation>
+    </message>
+    <message>
+        <source>Another model: a folder or a repository…</source>
+        <translation>其他模型：文件夹或仓库…</translation>
+    </message>
+    <message>
+        <source>Mirror…</source>
+        <translation>镜像…</translation>
+    </message>
+    <message>
+        <source>Download from a mirror of the hub of models.</source>
+        <translation>从模型站点的镜像下载。</translation>
     </message>
     <message>
         <source>Other folder…</source>
@@ -2536,7 +2694,7 @@
     </message>
     <message>
         <source>roughly {}</source>
-        <translation>大约 {}</translation>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>a chunk roughly every {}</source>
@@ -2821,7 +2979,7 @@
     </message>
     <message>
         <source>{} min</source>
-        <translation>{} 分钟</translation>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 <context>
@@ -2951,6 +3109,21 @@
     <message>
         <source>Fine</source>
         <translation>精细</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionDialog</name>
+    <message>
+        <source>Looking at what is there…</source>
+        <translation>正在查看…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
     </message>
 </context>
 <context>

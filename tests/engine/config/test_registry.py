@@ -163,4 +163,4 @@ def test_a_damaged_list_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "models.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"models\.json"):
-        Registry.load(path)
+        Registry.read(path)

@@ -23,7 +23,14 @@ from magi_engine.install.status import (
 from magi_engine.resources import resource_path
 from magi_engine.training import pocket
 from magi_engine.weights import layout, provenance
-from magi_engine.weights.layout import entry_paths, find_model, how_to_make, missing_parts
+from magi_engine.weights.layout import (
+    entry_paths,
+    find_model,
+    how_to_make,
+    missing_parts,
+    needed_files,
+)
+from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import Provenance, note_source
 
 
@@ -118,6 +125,9 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_bytes(b"{}")
     (files.text_encoder / "spiece.model").write_bytes(b"{}")
     np.savez(files.special_tokens, a=np.zeros(1))
+    manifest = Manifest.load(folder)
+    for path in needed_files(Registry.load().find(SOURCE), folder):
+        manifest.note(manifest.key(path), "0", "a test")
     return folder
 
 
