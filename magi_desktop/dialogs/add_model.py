@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QWidget
 
 from magi_desktop.dialogs.parts import push_button
 from magi_desktop.dialogs.question import QuestionDialog
@@ -57,23 +57,20 @@ class AddModelDialog(QuestionDialog):
         self.name = QLineEdit(self)
         self.name.setPlaceholderText(self.tr("After the folder or repository"))
         name_control(self.name, self.tr("Name"), self.tr("What the model is called in the list."))
-        form = QFormLayout()
+        self.add_field(self.tr("&From"), self.source, self.folder_button)
+        self.add_field(self.tr("&Kind"), self.kind)
+        self.add_field(self.tr("&Name"), self.name)
         self.fill(
             self.tr("Add a model"),
             self.tr(
-                "A variant of a released model: on this computer, where it stays, or on the hub. "
-                "Nothing is copied, and nothing is downloaded before you say so."
+                "A variant of a released model, in a folder of this computer or on the hub. "
+                "It stays where it is: nothing is copied or downloaded yet."
             ),
-            form,
             self.tr("Add"),
+            self.tr("Looks at it, and puts it into the list."),
         )
-        form.addRow(self.tr("&From"), self.beside(self.source, self.folder_button))
-        form.addRow(self.tr("&Kind"), self.kind)
-        form.addRow(self.tr("&Name"), self.name)
-        self.fields = (self.source, self.folder_button, self.kind, self.name)
         self.source.textChanged.connect(self._check)
         self._check()
-        self.source.setFocus()
 
     def answer(self, done: TaskDone) -> None:
         self.added.emit(done)

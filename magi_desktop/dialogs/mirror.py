@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QFormLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from magi_desktop.dialogs.parts import flowing_label
 from magi_desktop.dialogs.question import QuestionDialog
@@ -34,24 +34,21 @@ class MirrorDialog(QuestionDialog):
             self.tr("Address of the mirror"),
             self.tr("Leave it empty to download from the hub itself."),
         )
-        form = QFormLayout()
+        self.add_field(self.tr("&Address"), self.address)
+        forced = os.environ.get("HF_ENDPOINT")
+        if forced:
+            words = self.tr("HF_ENDPOINT is set and counts before this: {}").format(forced)
+            self.form.addRow("", flowing_label(words, "warning", self))
         self.fill(
             self.tr("Download from"),
             self.tr(
                 "A mirror of the hub of models can be nearer or easier to reach. Your access token "
                 "is never sent to it. Leave the field empty for the hub itself."
             ),
-            form,
             self.tr("Use"),
+            self.tr("Asks that address, and uses it if it answers."),
         )
-        form.addRow(self.tr("&Address"), self.address)
-        forced = os.environ.get("HF_ENDPOINT")
-        if forced:
-            words = self.tr("HF_ENDPOINT is set and counts before this: {}").format(forced)
-            form.addRow("", flowing_label(words, "warning", self))
-        self.fields = (self.address,)
         self.address.selectAll()
-        self.address.setFocus()
 
     @Slot()
     def submit(self) -> None:

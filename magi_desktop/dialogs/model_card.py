@@ -44,6 +44,7 @@ class ModelCard(QFrame):
         self.name = entry.name
         self.state_label = QLabel(self)
         self.fit_label = flowing_label("", "caption", self)
+        self.fit_label.setToolTip(translated(entry.hardware))
         self.fit_label.hide()
         self.detail = flowing_label("", "caption", self)
         self.problem_label = flowing_label("", "error", self)

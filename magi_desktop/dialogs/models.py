@@ -190,7 +190,7 @@ class ModelsDialog(QDialog):
                 self._add_card(ModelCard(self._models, status, self))
             removable = self._models.removable_bytes.get(name, 0)
             self.cards[name].show_status(status, name == used, removable)
-        if statuses and not self._estimates:
+        if any(status.entry.name not in self._estimates for status in statuses):
             self._judge()
 
     def _add_card(self, card: ModelCard) -> None:

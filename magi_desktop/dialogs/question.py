@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QProgressBar,
     QVBoxLayout,
     QWidget,
@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
 from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.asking import Asker
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control
 from magi_engine.errors import MagiError
-from magi_engine.install.tasks import Add, SetMirror, TaskDone
+from magi_engine.install.tasks import Question, TaskDone
 
 _WIDTH = 520
 
@@ -29,6 +30,7 @@ class QuestionDialog(QDialog):
         super().__init__(parent)
         self.asker = asker
         self.fields: tuple[QWidget, ...] = ()
+        self.form = QFormLayout()
         self.problem = flowing_label("", "error", self)
         self.busy = QProgressBar(self)
         self.busy.setRange(0, 0)
@@ -39,26 +41,24 @@ class QuestionDialog(QDialog):
         self.cancel_button.clicked.connect(self.reject)
         self.accept_button = push_button("", "", self, "primary")
         self.accept_button.clicked.connect(self.submit)
-        for keys in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            QShortcut(QKeySequence(keys), self, self.accept_button.click)
+        self.accept_button.setDefault(True)  # Enter in a field presses it ...
+        self.cancel_button.setAutoDefault(True)  # ... and on Cancel, that
         asker.answered.connect(self._answered)
         asker.failed.connect(self._failed)
         asker.ended.connect(self._show)
 
-    def fill(self, title: str, words: str, form: QFormLayout, verb: str) -> None:
-        """Lay it out.
+    def fill(self, title: str, words: str, verb: str, hint: str) -> None:
+        """Lay it out, once the form has its fields.
 
         Args:
-            form: for the fields, which may come into it later.
-            verb: what the button says.
+            verb, hint: what the button says, and what it does.
         """
         self.setWindowTitle(title)
         self.accept_button.setText(verb)
-        self.accept_button.setAccessibleName(verb)
-        form.setHorizontalSpacing(t.SPACE_3)
-        form.setVerticalSpacing(t.SPACE_3)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        name_control(self.accept_button, verb, hint)
+        self.form.setHorizontalSpacing(t.SPACE_3)
+        self.form.setVerticalSpacing(t.SPACE_3)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         buttons = QHBoxLayout()
         buttons.setSpacing(t.SPACE_2)
         buttons.addStretch(1)
@@ -70,24 +70,29 @@ class QuestionDialog(QDialog):
         column.addWidget(flowing_label(title, "title", self))
         column.addWidget(flowing_label(words, "muted", self))
         column.addSpacing(t.SPACE_1)
-        column.addLayout(form)
+        column.addLayout(self.form)
         column.addWidget(self.problem)
         column.addWidget(self.busy)
         column.addStretch(1)
         column.addSpacing(t.SPACE_2)
         column.addLayout(buttons)
-        self.setMinimumWidth(_WIDTH)
+        self.setFixedWidth(_WIDTH)
         self._show()
+        self.fields[0].setFocus()
 
-    def beside(self, *widgets: QWidget) -> QHBoxLayout:
-        """A field of the form that consists of several; the first grows."""
+    def add_field(self, label: str, *widgets: QWidget) -> None:
+        """A line of the form; of several widgets the first grows and is meant by the label."""
         line = QHBoxLayout()
         line.setSpacing(t.SPACE_2)
         for widget in widgets:
             line.addWidget(widget, 1 if widget is widgets[0] else 0)
-        return line
+        name = QLabel(label, self)
+        name.setBuddy(widgets[0])
+        name.setMinimumHeight(t.CONTROL_HEIGHT)
+        self.form.addRow(name, line)
+        self.fields += widgets
 
-    def ask(self, task: Add | SetMirror) -> None:
+    def ask(self, task: Question) -> None:
         """Have it done; the sheet closes if that goes well."""
         self.problem.clear()
         self.asker.ask(task)
@@ -116,6 +121,8 @@ class QuestionDialog(QDialog):
     @Slot(object)
     def _failed(self, error: MagiError) -> None:
         self.problem.setText(str(error))
+        self._show()
+        self.fields[0].setFocus()
 
     @Slot()
     def _show(self) -> None:
@@ -123,3 +130,7 @@ class QuestionDialog(QDialog):
         self.problem.setVisible(bool(self.problem.text()))
         for field in (*self.fields, self.accept_button):
             field.setEnabled(not self.asker.busy)
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
+        self.resize(_WIDTH, layout.totalHeightForWidth(_WIDTH))

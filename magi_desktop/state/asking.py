@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike, InstallThread
-from magi_engine.install.tasks import Add, SetMirror, TaskCancelled, TaskDone, TaskEvent, TaskFailed
+from magi_engine.install.tasks import Question, TaskCancelled, TaskDone, TaskEvent, TaskFailed
 from magi_engine.runtime.control import Cancel
 
 
@@ -32,7 +32,7 @@ class Asker(QObject):
         self._thread.happened.connect(self._take)
         self.busy = False
 
-    def ask(self, task: Add | SetMirror) -> None:
+    def ask(self, task: Question) -> None:
         """Begin, unless a question is under way."""
         if not self.busy:
             self.busy = True

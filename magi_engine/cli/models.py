@@ -35,6 +35,7 @@ from magi_engine.install.tasks import (
     TaskEvent,
     TaskProgress,
     Verify,
+    Work,
 )
 from magi_engine.runtime.control import ControlBox
 from magi_engine.weights.layout import default_models_dir, entry_paths
@@ -225,7 +226,7 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
     return DONE
 
 
-def _task(task: Task, models_dir: Path) -> TaskDone:
+def _task(task: Work, models_dir: Path) -> TaskDone:
     with _bar() as show:
         done = Performer(models_dir.absolute(), show, ControlBox()).perform(task)
     print(done.message, file=sys.stderr)

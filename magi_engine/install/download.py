@@ -15,7 +15,7 @@ import filelock
 from magi_engine.config.registry import ModelEntry, Release
 from magi_engine.errors import InvalidRequestError, write_error
 from magi_engine.install.fetching import Hashes, fetch
-from magi_engine.install.hub import RemoteFile, list_part, part_of, require_hub
+from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, require_hub
 from magi_engine.install.links import own_folder, share
 from magi_engine.install.room import require_room
 from magi_engine.install.tasks import FileProgress
@@ -83,7 +83,7 @@ def remote_files(
         raise InvalidRequestError(
             f"{entry.title} is not downloaded.", "Choose one of the released models."
         )
-    require_hub(release.endpoint)
+    require_hub(mirror_of(release.endpoint))
     small = small_text_encoder_of(models_dir / entry.files.text_encoder, models_dir)
     wanted = [
         source

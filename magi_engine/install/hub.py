@@ -49,7 +49,7 @@ def require_hub(endpoint: str | None = None) -> None:
     Its library would try for most of a minute before it gave up.
 
     Args:
-        endpoint: of a mirror; HF_ENDPOINT counts before it.
+        endpoint: of a mirror; None: what HF_ENDPOINT says, else the hub itself.
 
     Raises:
         DownloadError: it does not.
@@ -57,7 +57,7 @@ def require_hub(endpoint: str | None = None) -> None:
     from huggingface_hub import HfApi, get_session
 
     with explained("the list of models"):
-        address = mirror_of(endpoint) or HfApi().endpoint
+        address = endpoint or HfApi().endpoint
         get_session().head(address, timeout=_FIRST_ANSWER_S)
 
 
@@ -119,8 +119,9 @@ def look_into(repository: str, revision: str | None, endpoint: str | None = None
     """
     from huggingface_hub.hf_api import RepoFile
 
+    endpoint = mirror_of(endpoint)
     require_hub(endpoint)
-    api = _api(mirror_of(endpoint))
+    api = _api(endpoint)
     what = repository if revision is None else f"{repository} at {revision}"
     with explained(what):
         info = api.model_info(repository, revision=revision)
@@ -149,16 +150,15 @@ def refused(status: int, what: str, code: str = "") -> DownloadError:
         what: what was asked for.
         code: the hub's own word for what is wrong, if it sent one (``X-Error-Code``).
     """
-    sign_in = "sign in with: hf auth login"
     if code == "GatedRepo" or status == 403:
         return DownloadError(
             f"The hub does not give {what} to everybody.",
-            f"Ask for access on its page, then {sign_in}",
+            "Ask for access on its page, then sign in with: hf auth login",
         )
     if code == "RepoNotFound":
         return DownloadError(
             f"The hub does not have {what}, or it is private.",
-            f"Check the repository's name; if it is private, {sign_in}",
+            "Check the repository's name; if it is private, sign in with: hf auth login",
         )
     if status == 401:
         return DownloadError(

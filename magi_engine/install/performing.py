@@ -24,13 +24,13 @@ from magi_engine.install.tasks import (
     Phase,
     SetMirror,
     ShrinkText,
-    Task,
     TaskDone,
     TaskEvent,
     TaskPaused,
     TaskProgress,
     TaskResumed,
     Verify,
+    Work,
 )
 from magi_engine.install.verifying import Checked, verify_files
 from magi_engine.runtime.control import ControlBox
@@ -59,7 +59,7 @@ class Performer:
         self._meter = _Meter()
         self._next_tick = 0.0
 
-    def perform(self, task: Task) -> TaskDone:
+    def perform(self, task: Work) -> TaskDone:
         """Do it to its end; returns what is to be said then.
 
         Raises:

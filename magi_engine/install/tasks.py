@@ -64,7 +64,13 @@ class SetMirror:
     """None: from the hub itself."""
 
 
-Task = Download | Verify | Make | ShrinkText | Import | Add | SetMirror
+Task = Download | Verify | Make | ShrinkText | Import
+"""What may take long."""
+
+Question = Add | SetMirror
+"""What is answered within seconds."""
+
+Work = Task | Question
 
 
 class Phase(enum.Enum):

@@ -130,6 +130,7 @@ class Manifest:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)
         unfinished = self.models_dir / f"{_NAME}.{os.getpid()}.tmp"
         try:
+            self.models_dir.mkdir(parents=True, exist_ok=True)
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(self.models_dir / _NAME)
         except OSError as error:

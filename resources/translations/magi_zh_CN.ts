@@ -103,10 +103,6 @@
         <translation>模型在列表中的名称。</translation>
     </message>
     <message>
-        <source>A variant of a released model: on this computer, where it stays, or on the hub. Nothing is copied, and nothing is downloaded before you say so.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>&amp;From</source>
         <translation>来源(&amp;F)</translation>
     </message>
@@ -123,8 +119,16 @@
         <translation>添加模型</translation>
     </message>
     <message>
+        <source>A variant of a released model, in a folder of this computer or on the hub. It stays where it is: nothing is copied or downloaded yet.</source>
+        <translation>已发布模型的变体，位于本机文件夹或模型站点。它留在原处：现在不会复制或下载任何内容。</translation>
+    </message>
+    <message>
         <source>Add</source>
         <translation>添加</translation>
+    </message>
+    <message>
+        <source>Looks at it, and puts it into the list.</source>
+        <translation>查看后放入列表。</translation>
     </message>
     <message>
         <source>The folder of a model</source>
@@ -753,6 +757,10 @@
         <translation>{a} 尚未在此电脑上制作。</translation>
     </message>
     <message>
+        <source>{a} is made on this machine.</source>
+        <translation>{a} 在本机制作。</translation>
+    </message>
+    <message>
         <source>{a} is damaged, incomplete or cannot be read.</source>
         <translation>{a} 已损坏、不完整或无法读取。</translation>
     </message>
@@ -818,7 +826,7 @@
     </message>
     <message>
         <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
-        <translation type="unfinished"></translation>
+        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
     </message>
     <message>
         <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
@@ -831,6 +839,30 @@
     <message>
         <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
         <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>Any computer.</source>
+        <translation>任何电脑。</translation>
+    </message>
+    <message>
+        <source>Any computer; faster on graphics cards that compute in fp8.</source>
+        <translation>任何电脑；在支持 fp8 计算的显卡上更快。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 16 GB; 8 GB are enough if parts of it wait in memory.</source>
+        <translation>16 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 12 GB and fp8; 8 GB are enough if parts of it wait in memory.</source>
+        <translation>支持 fp8 计算、12 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 80 GB, or one with 24 GB and 64 GB of memory.</source>
+        <translation>80 GB 显存的显卡，或 24 GB 显存加 64 GB 内存。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 32 GB that computes in fp8, or one with 24 GB and 32 GB of memory.</source>
+        <translation>支持 fp8 的 32 GB 显卡，或 24 GB 显卡加 32 GB 内存。</translation>
     </message>
     <message>
         <source>All files of {a} are as they were published.</source>
@@ -889,24 +921,12 @@
         <translation>小文本编码器</translation>
     </message>
     <message>
-        <source>{a} GB are to come, {b} GB are free in {c}.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Free some space, or choose another folder of models.</source>
         <translation>请腾出空间，或选择其他模型文件夹。</translation>
     </message>
     <message>
-        <source>Remove that file.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Check its permissions.</source>
         <translation>请检查其权限。</translation>
-    </message>
-    <message>
-        <source>Another program is downloading into {a} already.</source>
-        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Wait until it is done, or stop it there.</source>
@@ -949,10 +969,6 @@
         <translation>该站点没有 {a}。</translation>
     </message>
     <message>
-        <source>Update the program.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>The hub refuses {a} (status {b}).</source>
         <translation>该站点拒绝提供 {a}（状态 {b}）。</translation>
     </message>
@@ -975,6 +991,222 @@
     <message>
         <source>Sign in to the network if it asks for that; check HF_ENDPOINT.</source>
         <translation>如果网络要求登录，请先登录；并检查 HF_ENDPOINT。</translation>
+    </message>
+    <message>
+        <source>{a} GB of room are needed, {b} GB are free in {c}.</source>
+        <translation>需要 {a} GB 空间，{c} 中只有 {b} GB 可用。</translation>
+    </message>
+    <message>
+        <source>Another program is changing {a} already.</source>
+        <translation>另一个程序正在更改 {a}。</translation>
+    </message>
+    <message>
+        <source>The hub has replaced {a} in the meantime.</source>
+        <translation>模型站点在此期间替换了 {a}。</translation>
+    </message>
+    <message>
+        <source>Start the download again.</source>
+        <translation>请重新开始下载。</translation>
+    </message>
+    <message>
+        <source>The hub does not have {a}, or it is private.</source>
+        <translation>模型站点上没有 {a}，或者它是私有的。</translation>
+    </message>
+    <message>
+        <source>Check the repository&apos;s name; if it is private, sign in with: hf auth login</source>
+        <translation>请检查仓库名称；如果是私有仓库，请用此命令登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>The hub does not accept the token that was sent for {a}.</source>
+        <translation>模型站点不接受为 {a} 发送的访问令牌。</translation>
+    </message>
+    <message>
+        <source>Sign in again with: hf auth login</source>
+        <translation>请用此命令重新登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>Update the program, or choose another repository.</source>
+        <translation>请更新程序，或选择其他仓库。</translation>
+    </message>
+    <message>
+        <source>The hub has too much to do.</source>
+        <translation>模型站点太忙。</translation>
+    </message>
+    <message>
+        <source>Try again in some minutes.</source>
+        <translation>请过几分钟再试。</translation>
+    </message>
+    <message>
+        <source>The hub&apos;s certificate is not valid at this computer&apos;s date.</source>
+        <translation>按本机日期，模型站点的证书无效。</translation>
+    </message>
+    <message>
+        <source>Set the computer&apos;s clock right, then try again.</source>
+        <translation>请校准电脑时钟，然后重试。</translation>
+    </message>
+    <message>
+        <source>The hub&apos;s certificate is not trusted here.</source>
+        <translation>本机不信任模型站点的证书。</translation>
+    </message>
+    <message>
+        <source>Have the certificate of your network&apos;s proxy installed on this computer.</source>
+        <translation>请在本机安装您网络代理的证书。</translation>
+    </message>
+    <message>
+        <source>The disk cannot hold a file as large as {a}.</source>
+        <translation>磁盘无法容纳像 {a} 这么大的文件。</translation>
+    </message>
+    <message>
+        <source>Choose a folder of models on another disk.</source>
+        <translation>请选择另一个磁盘上的模型文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} is not downloaded.</source>
+        <translation>{a} 不是下载得到的。</translation>
+    </message>
+    <message>
+        <source>Choose one of the released models.</source>
+        <translation>请选择一个已发布的模型。</translation>
+    </message>
+    <message>
+        <source>{a} is not made here.</source>
+        <translation>{a} 不是在本机制作的。</translation>
+    </message>
+    <message>
+        <source>Download it.</source>
+        <translation>请下载它。</translation>
+    </message>
+    <message>
+        <source>Damaged files of {a}: {b}. Put the right ones in their place.</source>
+        <translation>{a} 的损坏文件：{b} 个。请换上正确的文件。</translation>
+    </message>
+    <message>
+        <source>All files of {a} are whole; from now on any change is noticed.</source>
+        <translation>{a} 的所有文件都完整；从现在起任何改动都会被发现。</translation>
+    </message>
+    <message>
+        <source>All files of {a} are whole; what was published could not be asked.</source>
+        <translation>{a} 的所有文件都完整；未能查询发布的内容。</translation>
+    </message>
+    <message>
+        <source>Files that are not as they were published: {a}.</source>
+        <translation>与发布内容不一致的文件：{a} 个。</translation>
+    </message>
+    <message>
+        <source>The files of {a} have not been checked yet, or were changed.</source>
+        <translation>{a} 的文件尚未检查，或已被改动。</translation>
+    </message>
+    <message>
+        <source>Check them with: magi models verify {a}</source>
+        <translation>请用此命令检查：magi models verify {a}</translation>
+    </message>
+    <message>
+        <source>Added: {a}.</source>
+        <translation>已添加：{a}。</translation>
+    </message>
+    <message>
+        <source>Models are downloaded from {a}.</source>
+        <translation>模型将从 {a} 下载。</translation>
+    </message>
+    <message>
+        <source>Models are downloaded from the hub itself.</source>
+        <translation>模型将直接从模型站点下载。</translation>
+    </message>
+    <message>
+        <source>Like {a}; added from {b}.</source>
+        <translation>与 {a} 同类；添加自 {b}。</translation>
+    </message>
+    <message>
+        <source>The folder {a} is not there.</source>
+        <translation>文件夹 {a} 不存在。</translation>
+    </message>
+    <message>
+        <source>{a} is neither a folder nor a repository of the hub.</source>
+        <translation>{a} 既不是文件夹，也不是模型站点的仓库。</translation>
+    </message>
+    <message>
+        <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
+        <translation>请给出文件夹、所有者/仓库，或仓库网址。</translation>
+    </message>
+    <message>
+        <source>The folder {a} holds no weights.</source>
+        <translation>文件夹 {a} 中没有权重。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds the weights.</source>
+        <translation>请选择包含权重的文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} is no released model.</source>
+        <translation>{a} 不是已发布的模型。</translation>
+    </message>
+    <message>
+        <source>Choose one of: {a}.</source>
+        <translation>请从中选择：{a}。</translation>
+    </message>
+    <message>
+        <source>No model in the official layout was found in {a}.</source>
+        <translation>在 {a} 中没有找到官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.</source>
+        <translation>请选择包含“ckpt”或“downloads”的文件夹，或说明模型的种类。</translation>
+    </message>
+    <message>
+        <source>The weights in {a} are not those of a {b}.</source>
+        <translation>{a} 中的权重不是 {b} 的权重。</translation>
+    </message>
+    <message>
+        <source>Say what kind of model it is.</source>
+        <translation>请说明模型的种类。</translation>
+    </message>
+    <message>
+        <source>The repository {a} holds no model in the official layout.</source>
+        <translation>仓库 {a} 中没有官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>Choose one that has folders such as ckpt/magi/4.5B_distill.</source>
+        <translation>请选择含有 ckpt/magi/4.5B_distill 等文件夹的仓库。</translation>
+    </message>
+    <message>
+        <source>{a} is not the address of a hub.</source>
+        <translation>{a} 不是模型站点的网址。</translation>
+    </message>
+    <message>
+        <source>Give one such as https://huggingface.co</source>
+        <translation>请给出类似 https://huggingface.co 的网址</translation>
+    </message>
+    <message>
+        <source>Get that file again.</source>
+        <translation>请重新获取该文件。</translation>
+    </message>
+    <message>
+        <source>A model cannot be called {a}.</source>
+        <translation>模型不能叫 {a}。</translation>
+    </message>
+    <message>
+        <source>Use up to 40 letters, digits, dots, dashes and underscores.</source>
+        <translation>请使用最多 40 个字母、数字、点、短横线和下划线。</translation>
+    </message>
+    <message>
+        <source>There is a model called {a} already.</source>
+        <translation>已有名为 {a} 的模型。</translation>
+    </message>
+    <message>
+        <source>Use another name.</source>
+        <translation>请换一个名称。</translation>
+    </message>
+    <message>
+        <source>The list of your own models, {a}, cannot be read.</source>
+        <translation>无法读取您自己的模型列表 {a}。</translation>
+    </message>
+    <message>
+        <source>Correct or remove it.</source>
+        <translation>请更正或删除它。</translation>
+    </message>
+    <message>
+        <source>{a} was written by a newer version of this program.</source>
+        <translation>{a} 由本程序的更新版本写成。</translation>
     </message>
     <message>
         <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
@@ -1650,7 +1882,7 @@
     </message>
     <message>
         <source>{0} on the disk, of which only {1} are free.</source>
-        <translation type="unfinished"></translation>
+        <translation>占用磁盘 {0}，但只剩 {1} 可用。</translation>
     </message>
     <message>
         <source>{0} on the disk; making it takes roughly {1}.</source>
@@ -1901,6 +2133,10 @@
         <source>Use</source>
         <translation>使用</translation>
     </message>
+    <message>
+        <source>Asks that address, and uses it if it answers.</source>
+        <translation>询问该网址，有应答则使用。</translation>
+    </message>
 </context>
 <context>
     <name>ModeSelector</name>
@@ -1953,7 +2189,7 @@
     </message>
     <message>
         <source>Make an fp8 copy</source>
-        <translation type="unfinished"></translation>
+        <translation>制作 fp8 副本</translation>
     </message>
     <message>
         <source>Remove ({})</source>
@@ -2155,7 +2391,7 @@
     </message>
     <message>
         <source>Reading the weights</source>
-        <translation type="unfinished"></translation>
+        <translation>正在读取权重</translation>
     </message>
     <message>
         <source>Calibrating</source>
@@ -2694,7 +2930,7 @@
     </message>
     <message>
         <source>roughly {}</source>
-        <translation type="unfinished"></translation>
+        <translation>大约 {}</translation>
     </message>
     <message>
         <source>a chunk roughly every {}</source>
@@ -2979,7 +3215,7 @@
     </message>
     <message>
         <source>{} min</source>
-        <translation type="unfinished"></translation>
+        <translation>{} 分钟</translation>
     </message>
 </context>
 <context>
