@@ -761,6 +761,10 @@
         <translation>{a} 在本机制作。</translation>
     </message>
     <message>
+        <source>Make it with: magi models quantize {a}</source>
+        <translation>制作命令：magi models quantize {a}</translation>
+    </message>
+    <message>
         <source>{a} is damaged, incomplete or cannot be read.</source>
         <translation>{a} 已损坏、不完整或无法读取。</translation>
     </message>
