@@ -123,6 +123,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "There is no model called {a}."),
     QT_TRANSLATE_NOOP("Engine", "Known models: {a}."),
     QT_TRANSLATE_NOOP("Engine", "{a} has not been made on this machine yet."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is made on this machine."),
+    QT_TRANSLATE_NOOP("Engine", "Make it with: magi models quantize {a}"),
     QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not complete, its {b} cannot be used: {c}."),
     QT_TRANSLATE_NOOP("Engine", "Download the model, or give the folder of models that holds it."),
@@ -273,6 +275,26 @@ SENTENCES = (
         "Engine", "The large released model, distilled: its quality in a fraction of the time."
     ),
     QT_TRANSLATE_NOOP("Engine", "The large released model, distilled and in fp8: half the memory."),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The small undistilled model in 8-bit numbers, made on this machine: "
+        "about half the memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The small distilled model in 8-bit numbers, made on this machine: "
+        "needs no second download.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The large undistilled model in 8-bit numbers, made on this machine: "
+        "about half the memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The large distilled model in 8-bit numbers, made on this machine: "
+        "needs no second download.",
+    ),
     QT_TRANSLATE_NOOP("Engine", "Any computer."),
     QT_TRANSLATE_NOOP("Engine", "Any computer; faster on graphics cards that compute in fp8."),
     QT_TRANSLATE_NOOP(

@@ -71,7 +71,10 @@ class ModelCard(QFrame):
         self.shrink_action.triggered.connect(self._shrink)
         self.remove_action = QAction(menu)
         self.remove_action.triggered.connect(self._remove)
-        for action in (self.verify_action, self.shrink_action, self.remove_action):
+        self.make_action = QAction(self.tr("Make an fp8 copy"), menu)
+        self.make_action.triggered.connect(self._make_copy)
+        actions = (self.verify_action, self.shrink_action, self.make_action, self.remove_action)
+        for action in actions:
             menu.addAction(action)
         button.setMenu(menu)
         return button
@@ -151,6 +154,7 @@ class ModelCard(QFrame):
         here = bool(status.here_bytes) and not status.entry.ships
         self.verify_action.setVisible(here)
         self.shrink_action.setVisible(self.name in self._models.shrinkable)
+        self.make_action.setVisible(self._copy() is not None)
         some = any(action.isVisible() for action in self.more_button.menu().actions())
         self.more_button.setVisible(some and not busy)
 
@@ -227,6 +231,19 @@ class ModelCard(QFrame):
     @Slot()
     def _shrink(self) -> None:
         self._models.tasks.do(ShrinkText(self.name))
+
+    def _copy(self) -> str | None:
+        """The model that can be made of this one, but has not been."""
+        if self._status.state is not ModelState.READY:
+            return None
+        to_make = (s.entry for s in self._models.statuses if s.state is ModelState.TO_MAKE)
+        return next((entry.name for entry in to_make if entry.made_from == self.name), None)
+
+    @Slot()
+    def _make_copy(self) -> None:
+        copy = self._copy()
+        if copy is not None:
+            self._models.tasks.do(Make(copy))
 
     @Slot()
     def _remove(self) -> None:

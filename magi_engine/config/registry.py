@@ -105,11 +105,14 @@ class ModelEntry:
     guidance: Guidance
     default_steps: int
     release: Release | None
-    """Where it is downloaded from; None if it ships with the program or is made here."""
+    """Where it is downloaded from; None if it ships with the program. Of a model that is made
+    here: where all but its transformer comes from."""
     transformer_bytes: int | None
-    """Approximate download size of the transformer; None if there is nothing to download."""
+    """Approximate size of the transformer to be downloaded or made; None if it ships."""
     made_from: str | None
     """The model whose transformer is quantised, on this machine, to make this one; or None."""
+    captions: str | None = None
+    """The prompts it is calibrated with then, one a line, relative to the resources."""
     hardware: str = ""
     """One sentence: what it runs well on."""
     like: ModelEntry | None = None
@@ -126,7 +129,9 @@ class ModelEntry:
     @property
     def folder_sources(self) -> tuple[PartSource, ...]:
         """Where its transformer, autoencoder and text encoder are downloaded from, if at all."""
-        parts = (self.files.transformer, self.files.autoencoder, self.files.text_encoder)
+        parts = (self.files.autoencoder, self.files.text_encoder)
+        if self.made_from is None:
+            parts = (self.files.transformer, *parts)
         return tuple(source for part in parts for source in self._source(part))
 
     @property
@@ -144,6 +149,11 @@ class ModelEntry:
             remote = part.relative_to(self.release.root).as_posix()
             return (PartSource(self.release, remote, part),)
         return () if self.like is None else self.like._source(part)
+
+    @property
+    def is_downloaded(self) -> bool:
+        """Whether its transformer is published, so that it need not be made here."""
+        return self.release is not None and self.made_from is None
 
 
 @dataclass(frozen=True)
@@ -224,5 +234,6 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         release=releases[data["release"]] if "release" in data else None,
         transformer_bytes=data.get("transformer_bytes"),
         made_from=data.get("made_from"),
+        captions=data.get("captions"),
         hardware=data.get("hardware", ""),
     )

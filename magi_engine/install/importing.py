@@ -50,7 +50,7 @@ def find_parts(path: Path) -> Found:
     try:
         if not path.exists():
             raise ModelNotFoundError(f"There is no {path}.", "Check the name and the folder.")
-        entries = [e for e in Registry.load().entries if e.release is not None and e.like is None]
+        entries = [e for e in Registry.load().entries if e.is_downloaded and e.like is None]
         found = (
             _by_config(path, entries) if path.suffix == ".json" else find_in_folder(path, entries)
         )

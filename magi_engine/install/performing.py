@@ -95,6 +95,11 @@ class Performer:
         return f"The text encoder of {entry.title} is small now.{more}"
 
     def _download(self, entry: ModelEntry) -> str:
+        if entry.made_from is not None:
+            raise InvalidRequestError(
+                f"{entry.title} is made on this machine.",
+                f"Make it with: magi models quantize {entry.name}",
+            )
         self._show(Phase.ASKING, 0, 0)
         files = remote_files(entry, self._models_dir)
         self._poll()
@@ -185,29 +190,26 @@ class Performer:
         from magi_engine.runtime.devices import choose_device, choose_dtype
         from magi_engine.runtime.models import LoadedModel
         from magi_engine.runtime.quantizing import (
-            CALIBRATION_SHARE,
-            CAPTIONS,
+            Making,
+            calibration_captions,
             quantize_model,
             target_folder,
         )
 
         if entry.made_from is None:
             raise InvalidRequestError(f"{entry.title} is not made here.", "Download it.")
-        self._show(Phase.CALIBRATING, 0, 0)
+        self._show(Phase.READING, 0, 0)
         found = find_model(entry.made_from, self._models_dir)
         device = choose_device("auto")
         model = LoadedModel(found, device, choose_dtype("auto", device))
         folder = target_folder(found, self._models_dir, None)
-        calibrating = self._in_steps(Phase.CALIBRATING)
-        quantising = self._in_steps(Phase.QUANTISING)
-
-        def show(fraction: float) -> None:
-            if fraction < CALIBRATION_SHARE:
-                calibrating(fraction / CALIBRATION_SHARE)
-            else:
-                quantising((fraction - CALIBRATION_SHARE) / (1 - CALIBRATION_SHARE))
-
-        quantize_model(model, folder, CAPTIONS, show)
+        shows = {
+            Making.READING: self._in_steps(Phase.READING),
+            Making.CALIBRATING: self._in_steps(Phase.CALIBRATING),
+            Making.WRITING: self._in_steps(Phase.QUANTISING),
+        }
+        captions = calibration_captions(found)
+        quantize_model(model, folder, captions, lambda what, fraction: shows[what](fraction))
         return f"{entry.title} is ready."
 
     def _shrink(self, entry: ModelEntry) -> None:

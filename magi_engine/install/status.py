@@ -85,10 +85,16 @@ class Licence:
 
 
 def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
-    """All models of the registry; reads folders, but no weights."""
+    """All models of the registry, those to be made from one that is not here left out; reads
+    folders, but no weights."""
     models_dir = models_dir or default_models_dir()
     manifest = Manifest.load(models_dir)
-    return [_status(entry, models_dir, manifest) for entry in Registry.load().entries]
+    registry = Registry.load()
+    return [
+        _status(entry, models_dir, manifest)
+        for entry in registry.entries
+        if _is_offered(entry, registry, models_dir)
+    ]
 
 
 def cached_things(
@@ -176,6 +182,13 @@ def size_on_disk(path: Path) -> int:
     if path.is_dir():
         return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
     return path.stat().st_size if path.is_file() else 0
+
+
+def _is_offered(entry: ModelEntry, registry: Registry, models_dir: Path) -> bool:
+    """Whether a model belongs into the list: one that is made here only if it is, or can be."""
+    if entry.made_from is None or _has_transformer(entry, models_dir):
+        return True
+    return _has_transformer(registry.find(entry.made_from), models_dir)
 
 
 def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelStatus:

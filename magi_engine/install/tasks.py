@@ -80,6 +80,7 @@ class Phase(enum.Enum):
     DOWNLOADING = "downloading"
     VERIFYING = "verifying"
     CONVERTING = "converting"
+    READING = "reading the weights"
     CALIBRATING = "calibrating"
     QUANTISING = "quantising"
 

@@ -90,6 +90,14 @@ def _present(path: Path) -> Path:
     """``path``, or ``path.zst`` if only that exists."""
     compressed = path.with_name(f"{path.name}.zst")
     for candidate in (path, compressed):
-        if candidate.is_file():
-            return candidate
+        try:
+            if candidate.is_file():
+                return candidate
+        except PermissionError as error:
+            raise unreadable(candidate) from error
     raise ModelNotFoundError(f"The file {path} is missing.", _GET_HINT)
+
+
+def unreadable(path: Path) -> WeightsError:
+    """What to say of a file that may not be read."""
+    return WeightsError(f"{path} cannot be read.", "Check its permissions.")

@@ -757,6 +757,14 @@
         <translation>{a} 尚未在此电脑上制作。</translation>
     </message>
     <message>
+        <source>{a} is made on this machine.</source>
+        <translation>{a} 在本机制作。</translation>
+    </message>
+    <message>
+        <source>Make it with: magi models quantize {a}</source>
+        <translation>制作命令：magi models quantize {a}</translation>
+    </message>
+    <message>
         <source>{a} is damaged, incomplete or cannot be read.</source>
         <translation>{a} 已损坏、不完整或无法读取。</translation>
     </message>
@@ -821,6 +829,22 @@
         <translation>损坏的文件：{a} 个。</translation>
     </message>
     <message>
+        <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>小型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
         <source>Any computer.</source>
         <translation>任何电脑。</translation>
     </message>
@@ -842,7 +866,7 @@
     </message>
     <message>
         <source>A graphics card with 32 GB that computes in fp8, or one with 24 GB and 32 GB of memory.</source>
-        <translation>支持 fp8 计算、32 GB 显存的显卡，或 24 GB 显存加 32 GB 内存。</translation>
+        <translation>支持 fp8 的 32 GB 显卡，或 24 GB 显卡加 32 GB 内存。</translation>
     </message>
     <message>
         <source>All files of {a} are as they were published.</source>
@@ -1872,6 +1896,14 @@
         <source>{0} to download; {1} are free on the disk.</source>
         <translation>需下载 {0}；磁盘剩余 {1}。</translation>
     </message>
+    <message>
+        <source>{0} on the disk, of which only {1} are free.</source>
+        <translation>占用磁盘 {0}，但只剩 {1} 可用。</translation>
+    </message>
+    <message>
+        <source>{0} on the disk; making it takes roughly {1}.</source>
+        <translation>占用磁盘 {0}；制作大约需要 {1}。</translation>
+    </message>
 </context>
 <context>
     <name>MainWindow</name>
@@ -2172,6 +2204,10 @@
         <translation>压缩文本编码器</translation>
     </message>
     <message>
+        <source>Make an fp8 copy</source>
+        <translation>制作 fp8 副本</translation>
+    </message>
+    <message>
         <source>Remove ({})</source>
         <translation>移除（{}）</translation>
     </message>
@@ -2368,6 +2404,10 @@
     <message>
         <source>Making the text encoder small</source>
         <translation>正在压缩文本编码器</translation>
+    </message>
+    <message>
+        <source>Reading the weights</source>
+        <translation>正在读取权重</translation>
     </message>
     <message>
         <source>Calibrating</source>
@@ -2929,6 +2969,42 @@
         <translation>磁盘 {}</translation>
     </message>
     <message>
+        <source>roughly {}</source>
+        <translation>大约 {}</translation>
+    </message>
+    <message>
+        <source>a chunk roughly every {}</source>
+        <translation>大约每 {} 一个片段</translation>
+    </message>
+    <message>
+        <source>Reading the prompt: {}</source>
+        <translation>读取提示词：{}</translation>
+    </message>
+    <message>
+        <source>Loading the model: {}</source>
+        <translation>加载模型：{}</translation>
+    </message>
+    <message>
+        <source>Getting it up to speed: {}</source>
+        <translation>预热：{}</translation>
+    </message>
+    <message>
+        <source>Denoising: {}</source>
+        <translation>去噪：{}</translation>
+    </message>
+    <message>
+        <source>Decoding and writing: {}</source>
+        <translation>解码并写入：{}</translation>
+    </message>
+    <message>
+        <source>The first second can be seen after {}.</source>
+        <translation>{} 后可看到第一秒。</translation>
+    </message>
+    <message>
+        <source>Guessed from the device; after the first video it is measured.</source>
+        <translation>根据设备估算；生成第一个视频后即为实测值。</translation>
+    </message>
+    <message>
         <source>Changes this setting, so that the video fits.</source>
         <translation>更改此项设置，使视频放得下。</translation>
     </message>
@@ -3184,6 +3260,10 @@
     <message>
         <source>{h} h {m:02d} min</source>
         <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+    <message>
+        <source>{} min</source>
+        <translation>{} 分钟</translation>
     </message>
 </context>
 <context>

@@ -90,6 +90,7 @@ def test_what_is_here_what_is_not_and_what_is_to_be_made(models_dir: Path) -> No
         "4.5B-base": ModelState.ABSENT,
         "4.5B-distill": ModelState.READY,
         "4.5B-distill-fp8": ModelState.ABSENT,
+        "4.5B-distill-fp8-made": ModelState.TO_MAKE,
         "24B-base": ModelState.ABSENT,
         "24B-distill": ModelState.ABSENT,
         "24B-distill-fp8": ModelState.ABSENT,
@@ -214,6 +215,22 @@ def test_checking_making_and_cancelling(qtbot: QtBot, models: Models, installer:
     qtbot.waitUntil(lambda: "4.5B-distill" in models.tasks.problems)
     dialog.cards["4.5B-distill"].main_button.click()
     assert installer.begun == [Verify("4.5B-distill")] * 2, "what failed is tried again"
+
+
+def test_an_fp8_copy_of_a_model_that_is_here(
+    qtbot: QtBot, models: Models, installer: Installer
+) -> None:
+    put(models.models_dir, "4.5B-distill")
+    dialog = shown(qtbot, models)
+    dialog._machine.facts = FACTS
+    dialog._machine.changed.emit()
+    copy = dialog.cards["4.5B-distill-fp8-made"]
+    qtbot.waitUntil(lambda: "making it takes roughly" in copy.detail.text())
+    assert copy.detail.text().startswith("5.1 GB on the disk")
+    assert "4.5B-base-fp8" not in dialog.cards, "there is nothing to make it from"
+    dialog.cards["4.5B-distill"].make_action.trigger()
+    assert [item.task for item in models.tasks.items] == [Make("4.5B-distill-fp8-made")]
+    assert not copy.main_button.isVisible(), "it is under way"
 
 
 def test_an_official_folder_is_looked_through(
