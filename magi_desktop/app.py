@@ -13,7 +13,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from magi_desktop import logs, shell, single, translation
+from magi_desktop import logs, set_up, shell, single, translation
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme.style import Appearance, theme
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
     files = [os.path.abspath(path) for path in app.arguments()[1:]]
     if single.hand_over(bell, files):
         return 0
+    set_up.hold(Path(sys.prefix))
     logs.set_up(places.log_file)
     logger.info("%s %s, Python %s", APP_NAME, __version__, sys.version.split()[0])
     app.setWindowIcon(QIcon(str(resource_path("icons", "app.svg"))))

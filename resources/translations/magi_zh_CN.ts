@@ -442,6 +442,22 @@
         <translation>无法下载 Python 3.12。</translation>
     </message>
     <message>
+        <source>The set-up runs already.</source>
+        <translation>安装程序已在运行。</translation>
+    </message>
+    <message>
+        <source>Wait until it has finished.</source>
+        <translation>请等它结束。</translation>
+    </message>
+    <message>
+        <source>Magi Desktop is running.</source>
+        <translation>Magi Desktop 正在运行。</translation>
+    </message>
+    <message>
+        <source>Close it, then try again.</source>
+        <translation>请先关闭它，然后重试。</translation>
+    </message>
+    <message>
         <source>The set-up could not be started.</source>
         <translation>无法启动设置程序。</translation>
     </message>
@@ -3287,6 +3303,10 @@
         <translation>已下载的内容会保留。</translation>
     </message>
     <message>
+        <source>Leaves everything as it is.</source>
+        <translation>一切保持原样。</translation>
+    </message>
+    <message>
         <source>Install</source>
         <translation>安装</translation>
     </message>
@@ -3295,12 +3315,48 @@
         <translation>下载并安装。</translation>
     </message>
     <message>
-        <source>No NVIDIA driver was found: videos are made on the CPU.</source>
-        <translation>未找到 NVIDIA 驱动程序：视频将在 CPU 上生成。</translation>
+        <source>Magi Desktop becomes version {}</source>
+        <translation>Magi Desktop 将更新到版本 {}</translation>
+    </message>
+    <message>
+        <source>GPU support and repair</source>
+        <translation>显卡支持与修复</translation>
+    </message>
+    <message>
+        <source>Start version {}</source>
+        <translation>启动版本 {}</translation>
+    </message>
+    <message>
+        <source>Start as it is</source>
+        <translation>直接启动</translation>
+    </message>
+    <message>
+        <source>{gpus} is not used: too old, or too new for the driver.</source>
+        <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
+    </message>
+    <message>
+        <source>Update</source>
+        <translation>更新</translation>
+    </message>
+    <message>
+        <source>Repair</source>
+        <translation>修复</translation>
+    </message>
+    <message>
+        <source>Change</source>
+        <translation>更改</translation>
     </message>
     <message>
         <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
         <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
+        <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s GPU is not one of NVIDIA&apos;s, which alone are supported: videos are made on the CPU.</source>
+        <translation>本机的显卡不是 NVIDIA 的，而目前只支持 NVIDIA：视频将用 CPU 生成。</translation>
     </message>
     <message>
         <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
@@ -3329,10 +3385,6 @@
     <message>
         <source>{download} to fetch, {disk} GB of space needed; {free} GB are free.</source>
         <translation>需下载 {download}，需要 {disk} GB 空间；可用 {free} GB。</translation>
-    </message>
-    <message>
-        <source>Install or repair</source>
-        <translation>安装或修复</translation>
     </message>
     <message>
         <source>Fetching…</source>
