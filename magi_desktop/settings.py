@@ -167,6 +167,10 @@ class PreferenceValues:
     loop: bool = True
     frame_memory_mb: int = 1024
     """Frames of the video on show that are kept in memory."""
+    look_for_updates: bool = False
+    """Whether to ask once a day for the newest version's number."""
+    asked_about_updates: bool = False
+    """Whether the user was asked for that."""
     welcomed: bool = False
     """Whether the welcome was seen."""
     advanced_open: bool = False
