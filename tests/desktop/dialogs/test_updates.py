@@ -127,7 +127,7 @@ def test_a_package_of_the_system_is_opened_and_its_command_told(
     assert path.read_bytes() == INSTALLER
     assert dialog.how.text().endswith(f"In a terminal it is: sudo apt install '{path}'")
     assert faults(dialog) == []
-    QDesktopServices.setUrlHandler("file", opener, b"take")
+    QDesktopServices.setUrlHandler("file", opener, "take")  # pyright: ignore[reportArgumentType]
     try:
         dialog.install_button.click()
         qtbot.waitUntil(lambda: opened == [QUrl.fromLocalFile(str(path))])
