@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
     QGuiApplication.setDesktopFileName(shell.DESKTOP_ID)
     app.setStyle("Fusion")
     places = Places.of_user()
-    bell = single.bell_name(places)
     files = [os.path.abspath(path) for path in app.arguments()[1:]]
-    if single.hand_over(bell, files):
+    doorbell = single.claim(single.bell_name(places), files, app)
+    if doorbell is None:
         return 0
     set_up.hold(Path(sys.prefix))
     logs.set_up(places.log_file)
@@ -58,13 +58,12 @@ def main(argv: list[str]) -> int:
 
     workshop = Workshop(places, file, preferences)
     window = MainWindow(workshop)
-    doorbell = single.Doorbell(bell, window)
     doorbell.rung.connect(window.open_again)
     window.show()
     QTimer.singleShot(_AFTER_FIRST_PAINT_MS, workshop.start)
     QTimer.singleShot(_AFTER_FIRST_PAINT_MS, window.dialogs.greet)
     if files:
-        QTimer.singleShot(0, lambda: window.arrivals.open(Path(files[0])))
+        QTimer.singleShot(0, lambda: window.arrivals.open(*map(Path, files)))
 
     loop = qasync.QEventLoop(app)
     asyncio.set_event_loop(loop)
@@ -72,6 +71,7 @@ def main(argv: list[str]) -> int:
     window.closed.connect(closed.set)
     with loop:
         loop.run_until_complete(closed.wait())
+        doorbell.close()
         workshop.close()
     return 0
 

@@ -236,9 +236,10 @@ class MainWindow(QMainWindow):
     def open_again(self, paths: list[str]) -> None:
         """The program was started a second time, perhaps with files."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
         self.activateWindow()
         if paths:
-            self.arrivals.open(Path(paths[0]))
+            self.arrivals.open(*map(Path, paths))
 
     def paste(self) -> None:
         """Use what is on the clipboard as if it had been dropped."""

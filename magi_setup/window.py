@@ -378,15 +378,14 @@ def show(
     app.setApplicationName(APP_NAME)
     QGuiApplication.setDesktopFileName("magi-desktop")
     app.setStyle("Fusion")
-    bell = f"{single.bell_name(places)}-setup"
-    if single.hand_over(bell, files):
+    doorbell = single.claim(f"{single.bell_name(places)}-setup", files, app)
+    if doorbell is None:
         return None
     app.setWindowIcon(QIcon(str(resource_path("icons", "app.svg"))))
     preferences = Preferences(SettingsFile(places.settings_file))
     translation.install(preferences.get("language"))
     theme().apply(Appearance(preferences.get("appearance")))
     window = SetupWindow(builder, files)
-    doorbell = single.Doorbell(bell, window)
     doorbell.rung.connect(window.come_to_front)
     window.show()
     app.exec()
