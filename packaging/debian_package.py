@@ -11,7 +11,8 @@ from pathlib import Path
 from string import Template
 
 import dev
-from thin_bundle import LICENSES_NAME, SBOM_NAME, ThinBundle
+from description import LICENSES_NAME, SBOM_NAME
+from thin_bundle import ThinBundle
 
 ICON_SIZES = (16, 22, 24, 32, 48, 64, 128, 256, 512)
 _FILES = Path(__file__).parent / "linux"
