@@ -11,8 +11,7 @@ from pathlib import Path
 from string import Template
 
 import dev
-from description import LICENSES_NAME, SBOM_NAME
-from thin_bundle import ThinBundle
+from thin_bundle import LICENSES_NAME, SBOM_NAME, ThinBundle
 
 ICON_SIZES = (16, 22, 24, 32, 48, 64, 128, 256, 512)
 _FILES = Path(__file__).parent / "linux"

@@ -36,7 +36,6 @@ def main(argv: Sequence[str]) -> int:
 
     # Only now: these use packages of the environment.
     import debian_package
-    import description
     import self_extracting
     import thin_bundle
 
@@ -47,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         made = [debian_package.build(bundle, Path(work), out)]
         made += self_extracting.build(bundle, Path(work), out)
         sbom = out / f"magi-desktop-{bundle.version}-{wishes.system}.cdx.json"
-        shutil.copyfile(bundle.folder / description.SBOM_NAME, sbom)
+        shutil.copyfile(bundle.folder / thin_bundle.SBOM_NAME, sbom)
     write_sums([*made, sbom], out / f"SHA256SUMS-{wishes.system}")
     for path in made:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

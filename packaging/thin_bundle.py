@@ -27,6 +27,8 @@ from pathlib import Path
 import dev
 import PySide6
 import shiboken6
+from description import LICENSES_NAME as LICENSES_NAME
+from description import SBOM_NAME as SBOM_NAME
 from description import describe
 
 from magi_engine import __version__
