@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +35,14 @@ from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import ViTVAE
-from magi_engine.ops.backends import ChosenAttention, attention_for, kernels_for, seconds_on_device
+from magi_engine.ops.backends import (
+    EXACT,
+    FASTEST,
+    ChosenAttention,
+    attention_for,
+    kernels_for,
+    seconds_on_device,
+)
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
@@ -80,7 +88,11 @@ class Scenario:
     vae: bool = False
     made: int | None = None
     way: Way = Way.RESIDENT
+    attention: str = EXACT
 
+
+_LONG = 62
+"""Chunks of the scenario that compares late ones with early ones."""
 
 SCENARIOS = (
     Scenario("720 w1", 720, 16, 1, 4, vae=True, made=2),
@@ -91,12 +103,25 @@ SCENARIOS = (
     Scenario("480 w4", 480, 8, 4, _SHORTENED, vae=True),
     Scenario("384 w4", 384, 8, 4, _SHORTENED, vae=True),
     Scenario("384 w1", 384, 8, 1, 8, vae=True),
-)
+    Scenario("720 w4, quantised", 720, 16, 4, 4, attention=FASTEST),
+    Scenario("720 w1, quantised", 720, 16, 1, 4, vae=True, made=2, attention=FASTEST),
+    Scenario(
+        "720 w1, streamed, quantised", 720, 16, 1, 4,
+        vae=True, made=2, way=Way.STREAMED, attention=FASTEST,
+    ),
+    Scenario("480 w4, quantised", 480, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
+    Scenario("384 w4, quantised", 384, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
+    Scenario("384 w1, quantised", 384, 8, 1, 8, vae=True, attention=FASTEST),
+    Scenario("384 w4, long", 384, 8, 4, _LONG, attention=FASTEST),
+)  # fmt: skip
 
 
 @dataclass
 class Outcome:
-    """What a scenario took. Seconds; the floor is the DiT's, at the rates of this run."""
+    """What a scenario took. Seconds; the floor is the DiT's, at the rates of this run.
+
+    ``held_gib``: after each chunk, what PyTorch holds of the GPU's memory, and the process of
+    the host's."""
 
     name: str
     first_chunk_s: float
@@ -108,6 +133,7 @@ class Outcome:
     chunk_s: list[float]
     peak_vram_gib: float
     predicted_vram_gib: float
+    held_gib: list[tuple[float, float]]
     host_gib: float
     way: str
     vae_s: list[float] = field(default_factory=list)
@@ -144,8 +170,11 @@ def main() -> None:
         except Exception:  # what one part cannot do says nothing of the others
             result[name] = {"failed": traceback.format_exc(limit=4)}
         print(f"{name} ({time.perf_counter() - begin:.1f} s): {json.dumps(result[name])}")
-        if isinstance(bench.attention, ChosenAttention):
-            result["attention"] = [asdict(t) for t in bench.attention.timings]
+        result["attention"] = {
+            choice: [asdict(timing) for timing in attend.timings]
+            for choice, attend in bench.attentions.items()
+            if isinstance(attend, ChosenAttention)
+        }
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result.get("attention"), indent=None))
@@ -159,7 +188,8 @@ class Bench:
         self.on_gpu = device.type == "cuda"
         self.scale = 1 if self.on_gpu else 16
         self.kernels = kernels_for(device)
-        self.attention = attention_for(device)
+        self.attentions = {choice: attention_for(device, choice) for choice in (EXACT, FASTEST)}
+        self.attention = self.attentions[EXACT]
         self.config = FULL if self.on_gpu else TINY
         self.dit = random_dit(self.config, device)
         self.dit.speed_up(self.kernels, self.attention)
@@ -167,7 +197,8 @@ class Bench:
         self.vae = random_vae(VaeConfig() if self.on_gpu else small, device)
         self.vae.speed_up(self.kernels, self.attention)
         self.vae.encoder.to("cpu")  # as the engine does
-        self.gemm = self.attention_rate = 0.0
+        self.gemm = 0.0
+        self.attention_rates = dict.fromkeys(self.attentions, 0.0)
 
     # ---- what the machine can do
 
@@ -207,9 +238,11 @@ class Bench:
                 2, 1, chunks * n, groups, width, device=self.device, dtype=torch.bfloat16
             )
             work = 4 * n * n * chunks * heads * width
-            rate = work / self._seconds(lambda q=q, k=k, v=v: self.attention(q, k, v))
-            found[f"attention_{chunks}_tflops"] = rate / 1e12
-            self.attention_rate = max(self.attention_rate, rate)
+            for choice, attend in self.attentions.items():
+                call = functools.partial(attend, q, k, v)
+                rate = work / self._seconds(call)
+                found[f"attention_{choice}_{chunks}_tflops"] = rate / 1e12
+                self.attention_rates[choice] = max(self.attention_rates[choice], rate)
         big = torch.empty((1 << 30) // self.scale**2, dtype=torch.uint8, device=self.device)
         target = torch.empty_like(big)
         found["copy_tb_s"] = 2 * len(big) / self._seconds(lambda: target.copy_(big)) / 1e12
@@ -288,8 +321,8 @@ class Bench:
             "plain_s": plain_seconds,
         }
 
-    def _use(self, kernels: Kernels) -> None:
-        self.dit.speed_up(kernels, self.attention)
+    def _use(self, kernels: Kernels, choice: str = EXACT) -> None:
+        self.dit.speed_up(kernels, self.attentions[choice])
 
     def _forward_of(self, pixels: int, dit: VideoDiT | None = None) -> Callable[[], Tensor]:
         from magi_engine.model.captions import CaptionKeys, KnownCaptions
@@ -311,9 +344,9 @@ class Bench:
             return dit(
                 latents,
                 times,
-                KnownCaptions([keys], self.attention),
+                KnownCaptions([keys], dit.attention),
                 chunk_positions=[0],
-                attend=WindowAttention(cache, 0, [(0, 1)], self.attention),
+                attend=WindowAttention(cache, 0, [(0, 1)], dit.attention),
                 step_code=torch.tensor(8.0, device=self.device),
             )
 
@@ -378,7 +411,9 @@ class Bench:
         found: dict[str, Any] = {}
         tokens = sizes.tokens
         floor = 2 * tokens * layer_weights(config) * config.num_layers / self.gemm
-        floor += 4 * tokens**2 * config.hidden_size * config.num_layers / self.attention_rate
+        floor += (
+            4 * tokens**2 * config.hidden_size * config.num_layers / self.attention_rates[EXACT]
+        )
         found["floor_s"] = floor
         found["resident_s"] = self._seconds(run, 4)
         expected = run()
@@ -439,6 +474,7 @@ class Bench:
         """One video, after a shorter one that warms up kernels and choices."""
         side = scenario.pixels // 8 // self.scale // 2 * 2
         way = self._settle(scenario)
+        self._use(self.kernels, scenario.attention)
         traces: list[ForwardTrace] = []
         if scenario.way is Way.RESIDENT:
             for _ in self._chunks(dataclasses.replace(scenario, chunks=1, steps=8), side, [], way):
@@ -449,6 +485,7 @@ class Bench:
         begin = last = time.perf_counter()
         times: list[float] = []
         decoding: list[float] = []
+        held: list[tuple[float, float]] = []
         made = itertools.islice(self._chunks(scenario, side, traces, way), scenario.made)
         for latents in made:
             if scenario.vae:
@@ -461,11 +498,12 @@ class Bench:
                 torch.cuda.synchronize()
             now = time.perf_counter()
             times.append(now - last)
-            last = now
+            held.append(self._held_gib())
+            last = time.perf_counter()
         # While the window fills and empties, a chunk costs something else.
         full = times[scenario.window : len(times) - scenario.window + 1]
         steady = statistics.median(full) if full else sum(times) / len(times)
-        floor = self._floor(traces, 6 * side * side // 4)
+        floor = self._floor(traces, 6 * side * side // 4, self.attention_rates[scenario.attention])
         total = sum(times)
         peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
         return Outcome(
@@ -479,21 +517,26 @@ class Bench:
             chunk_s=[round(t, 4) for t in times],
             peak_vram_gib=peak / 2**30,
             predicted_vram_gib=way.device_bytes / 2**30,
+            held_gib=held,
             way=scenario.way.value,
             host_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             vae_s=[round(t, 4) for t in decoding],
         )
 
-    def _floor(self, traces: list[ForwardTrace], tokens: int) -> float:
+    def _held_gib(self) -> tuple[float, float]:
+        on_card = torch.cuda.memory_allocated() if self.on_gpu else 0
+        return round(on_card / 2**30, 3), round(psutil.Process().memory_info().rss / 2**30, 3)
+
+    def _floor(self, traces: list[ForwardTrace], tokens: int, attention_rate: float) -> float:
         """Seconds of the products and attentions alone, at the rates measured."""
         config = self.config
         linears = 2 * tokens * layer_weights(config) * config.num_layers
         unit = 4 * tokens**2 * config.hidden_size * config.num_layers
         chunks = sum(len(t.ranges) + t.nearly_clean for t in traces)
         units = sum(sum(b - a for a, b in t.ranges) + t.nearly_clean for t in traces)
-        if not self.gemm or not self.attention_rate:
+        if not self.gemm or not attention_rate:
             return 0.0
-        return chunks * linears / self.gemm + units * unit / self.attention_rate
+        return chunks * linears / self.gemm + units * unit / attention_rate
 
     def _chunks(
         self, scenario: Scenario, side: int, traces: list[ForwardTrace], way: Placement
@@ -521,11 +564,16 @@ class _Planned(Memory):
     """Memory as a placement says."""
 
     def __init__(self, way: Placement) -> None:
-        self._on_host = way.cache_on_host
+        super().__init__()
+        self._way = way
 
     @property
     def cache_on_host(self) -> bool:
-        return self._on_host
+        return self._way.cache_on_host
+
+    @property
+    def records(self) -> bool:
+        return self._way.records
 
 
 def layer_weights(config: ModelConfig) -> int:
