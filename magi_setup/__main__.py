@@ -5,6 +5,7 @@ magi-desktop --setup             change GPU support, verify, repair
 magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
 magi-desktop --remove            remove what the set-up made; models, videos, settings stay
+                                 (--everything: only videos stay)
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 """
 
@@ -25,6 +26,7 @@ from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe_driver
+from magi_setup.removal import remove
 
 _FOLDER = "environments"
 
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
     if wishes.remove:
-        environments.remove()
+        remove(environments, places, wishes.everything)
         return 0
     bundle = Bundle.read(bundle_folder)
     builder = Builder(bundle, environments, launcher, wishes.wheels)
@@ -124,5 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unattended", action="store_true", help="set up without a window")
     parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
     parser.add_argument("--remove", action="store_true", help="remove the environment")
+    parser.add_argument("--everything", action="store_true", help="models and settings as well")
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")
     return parser

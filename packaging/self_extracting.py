@@ -7,9 +7,20 @@ import subprocess
 from pathlib import Path
 
 import debian_package
+import dev
 from thin_bundle import ThinBundle
 
 _FILES = Path(__file__).parent / "linux"
+_MISSING_LIBRARIES = '''"""Prints which libraries that the window needs are not on this system."""
+
+import ctypes
+
+for name in {names}:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        print(name, end=" ")
+'''
 
 
 def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
@@ -19,6 +30,8 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
         return []
     folder = work / "run"
     shutil.copytree(bundle.folder, folder / "magi-desktop")
+    text = _MISSING_LIBRARIES.format(names=list(dev.QT_LIBRARIES))
+    (folder / "magi-desktop" / "missing_libraries.py").write_text(text, encoding="utf-8")
     debian_package.lay_out_desktop_files(folder / "share", bundle.version)
     for name in ("install.sh", "uninstall.sh"):
         shutil.copyfile(_FILES / name, folder / name)

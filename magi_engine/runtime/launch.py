@@ -14,7 +14,7 @@ from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import IO, cast
 
-_ENGINE = "magi_engine.runtime.child"
+ENGINE = "magi_engine.runtime.child"
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
 _CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.argv[1])"
@@ -38,7 +38,7 @@ def launch(
     cache_dir: str | None,
     log_level: str,
     errors: IO[bytes] | None,
-    module: str = _ENGINE,
+    module: str = ENGINE,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start the process; returns it and this side's end of the pipe to it.
 
