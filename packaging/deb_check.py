@@ -205,15 +205,16 @@ def check_window(root: Root, pictures: Path | None) -> None:
         try:
             wait_for(lambda: screen.windows(NAME) != [], "the set-up's window")
             say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
-            time.sleep(8)
+            time.sleep(20)
             screen.picture(pictures, "setup-ready")
             first = screen.windows(NAME)
             second = root.run("magi-desktop", "--wheels", "/wheels", user="joerg")
             shown = second.returncode == 0 and screen.windows(NAME) == first
             require(shown, "a second start shows the first")
+            downloads = root.home("joerg") / ENVIRONMENTS / "downloads"
+            screen.press_until(first[-1], "Return", downloads.exists)
             began = time.monotonic()
-            screen.press(first[-1], "Return")
-            time.sleep(6)
+            time.sleep(3)
             screen.picture(pictures, "setup-running")
             wait_for(lambda: screen.windows(NAME) not in ([], first), "the program's window", 300)
             say(f"the program's window is there {time.monotonic() - began:.0f} s after Install")

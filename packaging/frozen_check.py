@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-import dev
 from clean_root import require, say
+from frozen_bundle import freeze
 from screen import Screen, make_first_video, open_screen, wait_for
 
 STARTS = 5
@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--pictures", type=Path)
     wishes = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="magi frozen ü ") as folder:
-        built = wishes.built or build(Path(folder, "built"))
+        built = wishes.built or freeze(Path(folder))
         person = Person(Path(folder), built)
         say(f"{size_bytes(built) / 1e6:.0f} MB, {len(list(built.rglob('*')))} files")
         check_command_line(person)
@@ -98,14 +98,6 @@ def main(argv: Sequence[str]) -> int:
             check_start(person, screen)
     say("all checks hold")
     return 0
-
-
-def build(work: Path) -> Path:
-    """Freeze the program of this checkout."""
-    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
-    command += ["--distpath", str(work / "dist"), "--workpath", str(work / "work")]
-    subprocess.run([*command, str(dev.ROOT / "magi.spec")], check=True, cwd=dev.ROOT)
-    return work / "dist" / "Magi"
 
 
 def check_command_line(person: Person) -> None:

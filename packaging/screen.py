@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _POLL_S = 0.01
+_AGAIN_S = 3.0
+_PATIENCE_S = 120.0
 
 
 class InVain(Exception):
@@ -30,6 +32,16 @@ class Screen:
     def press(self, window: str, *keys: str) -> None:
         """Press keys in a window."""
         self._xdotool("windowfocus", window, "key", "--delay", "30", *keys)
+
+    def press_until(self, window: str, key: str, happened: Callable[[], bool]) -> None:
+        """Press a key, again and again should it have come too early, until something happens."""
+        end = time.monotonic() + _PATIENCE_S
+        while not happened():
+            if time.monotonic() > end:
+                raise InVain(f"{key} did nothing")
+            self.press(window, key)
+            with contextlib.suppress(InVain):
+                wait_for(happened, key, _AGAIN_S)
 
     def type(self, window: str, text: str) -> None:
         """Type into what has the focus in a window."""
