@@ -5,6 +5,7 @@ magi-desktop --setup             change GPU support, verify, repair
 magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
 magi-desktop --remove            remove what the set-up made; models, videos, settings stay
+                                 (--everything: only videos stay)
 magi-desktop --tidy              remove what earlier set-ups left
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 """
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe
+from magi_setup.removal import remove
 
 _FOLDER = "environments"
 
@@ -44,8 +47,10 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
     if arguments[:1] == ["--magi"]:
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
-    if wishes.remove or wishes.tidy:
-        return _clean_up(environments.remove if wishes.remove else environments.tidy)
+    if wishes.remove:
+        return _clean_up(partial(remove, environments, places, wishes.everything))
+    if wishes.tidy:
+        return _clean_up(environments.tidy)
     bundle = Bundle.read(bundle_folder)
     builder = Builder(bundle, environments, launcher, wishes.wheels)
     current = environments.current
@@ -83,9 +88,9 @@ def _start_apart(command: Sequence[str]) -> None:
     subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, close_fds=True)
 
 
-def _clean_up(remove: Callable[[], None]) -> int:
+def _clean_up(how: Callable[[], None]) -> int:
     try:
-        remove()
+        how()
     except MagiError as error:
         print(error, file=sys.stderr)
         return 1
@@ -155,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unattended", action="store_true", help="set up without a window")
     parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
     parser.add_argument("--remove", action="store_true", help="remove the environment")
+    parser.add_argument("--everything", action="store_true", help="models and settings as well")
     parser.add_argument("--tidy", action="store_true", help="remove what earlier set-ups left")
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")
     return parser

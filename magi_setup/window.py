@@ -280,6 +280,7 @@ class SetupWindow(QWidget):
             self._thread.wait()
         self.builder.cancelled.clear()
         self._thread = thread
+        self.setFocus()  # or Cancel would get it next, and one Enter too many would cancel
         self.flavor.setEnabled(isinstance(thread, Looking))
         self.folder_button.setEnabled(False)
         self.go.setEnabled(False)

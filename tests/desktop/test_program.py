@@ -175,6 +175,28 @@ def test_unhandled_exceptions_reach_the_log_and_the_diagnostics(
     assert "ValueError: a fault of ours" in text
 
 
+def test_a_terminal_shows_what_went_wrong_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    file = request.getfixturevalue("log_file")  # after stderr is being captured
+    logging.getLogger("magi_desktop").info("all is well")
+    logging.getLogger("magi_desktop").warning("a fault of ours")
+    assert "all is well" in file.read_text()
+    said = capsys.readouterr().err
+    assert "a fault of ours" in said
+    assert "all is well" not in said
+
+
+def test_without_a_terminal_it_logs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # a windowed program on Windows
+    file = request.getfixturevalue("log_file")
+    logging.getLogger("magi_desktop").error("a fault of ours")
+    assert "a fault of ours" in file.read_text()
+    assert not any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers)
+
+
 def test_a_desktop_that_offers_nothing_is_no_error(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,16 @@ def test_the_first_start_installs_with_one_key_and_starts(qtbot: QtBot, tmp_path
     assert started(environments) == "1.0"
 
 
+def test_enter_pressed_once_more_does_not_cancel(qtbot: QtBot, tmp_path: Path) -> None:
+    environments = Environments(tmp_path / "environments")
+    release = make_release(tmp_path / "v1", "1.0", helper="1.0")
+    window = open_window(qtbot, release, environments)
+    qtbot.keyClick(window, Qt.Key.Key_Return)
+    qtbot.keyClick(window, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.isHidden() or window.go.isEnabled(), timeout=_LIMIT_MS)
+    assert window.start_wanted
+
+
 def test_an_update_that_fails_is_told_and_the_version_before_starts(
     qtbot: QtBot, home: Path, environments: Environments
 ) -> None:
