@@ -1,7 +1,8 @@
 """Builds what people download, and its checksums: the program, thin, for one system.
 
     python3 packaging/release.py linux        a .deb and a self-extracting installer
-    options: --out FOLDER (default: dist), --lock-torch (asks torch's index for its hashes)
+    options: --out FOLDER (default: dist), --lock-torch (asks torch's index for its hashes),
+             --offline (also the whole program, frozen, for computers without a network)
 
 What is inside and why: packaging/README.md.
 """
@@ -27,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("system", choices=("linux",))
     parser.add_argument("--out", type=Path, default=dev.ROOT / "dist")
     parser.add_argument("--lock-torch", action="store_true")
+    parser.add_argument("--offline", action="store_true")
     wishes = parser.parse_args(argv)
     if Path(sys.prefix).resolve() != dev.VENV.resolve():
         dev.set_up("run")
@@ -36,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     # Only now: these use packages of the environment.
     import debian_package
+    import frozen_bundle
     import self_extracting
     import thin_bundle
 
@@ -45,6 +48,8 @@ def main(argv: Sequence[str]) -> int:
         bundle = thin_bundle.collect(Path(work), wishes.lock_torch)
         made = [debian_package.build(bundle, Path(work), out)]
         made += self_extracting.build(bundle, Path(work), out)
+        if wishes.offline:
+            made.append(frozen_bundle.build(bundle, Path(work), out))
         sbom = out / f"magi-desktop-{bundle.version}-{wishes.system}.cdx.json"
         shutil.copyfile(bundle.folder / thin_bundle.SBOM_NAME, sbom)
     write_sums([*made, sbom], out / f"SHA256SUMS-{wishes.system}")
@@ -66,6 +71,7 @@ def _install_tools() -> None:
     project = tomllib.loads((dev.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     command = [str(dev.VENV_PYTHON), "-m", "pip", "install", "-q", "-c", str(dev.CONSTRAINTS)]
     tools = [*project["dependency-groups"]["setup"], *project["dependency-groups"]["release"]]
+    tools += project["dependency-groups"]["bundle"]
     subprocess.run([*command, *tools], check=True)
 
 

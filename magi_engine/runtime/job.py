@@ -318,10 +318,10 @@ class Job:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
         steps = warm_up(model, settings, height, width, plan.num_chunks, memory)
-        while True:
+        left = True
+        while left:
             with self._preparation.warming:
-                if next(steps, self) is self:
-                    break
+                left = next(steps, False)
             yield from self._checkpoint()
         model.warm.add(size)
 
