@@ -4,7 +4,8 @@ magi-desktop [FILE...]           the program; at first start the set-up
 magi-desktop --setup             change GPU support, verify, repair
 magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
-magi-desktop --remove            remove what the set-up made; models, videos, settings stay
+magi-desktop --remove            remove what the set-up made; models, videos, settings stay,
+                                 but for those named with --also
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 """
 
@@ -25,6 +26,7 @@ from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe_driver
+from magi_setup.removal import Belongings, Remains, describe, parse_kinds, remove_belongings
 
 _FOLDER = "environments"
 
@@ -43,7 +45,9 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
     if wishes.remove:
-        environments.remove()
+        return _remove(environments, places, wishes.also)
+    if wishes.describe is not None:
+        describe(Remains.of(places), wishes.describe)
         return 0
     bundle = Bundle.read(bundle_folder)
     builder = Builder(bundle, environments, launcher, wishes.wheels)
@@ -65,22 +69,42 @@ def start_program(environment: Environment, files: list[str]) -> int:
     """Replace this process by the program; on Windows, start it and end."""
     command = environment.command([os.path.abspath(file) for file in files])
     if sys.platform == "win32":
-        subprocess.Popen(command, close_fds=True)
+        # From the home folder: a program's current folder can be neither renamed nor removed.
+        subprocess.Popen(command, cwd=Path.home())
         return 0
     os.execv(command[0], command)
 
 
 def _command_line(environment: Environment | None, arguments: list[str]) -> int:
     if environment is None:
-        print(
-            "The program is not set up yet. Start Magi Desktop once, or: magi-desktop --unattended",
-            file=sys.stderr,
-        )
+        how = "" if sys.platform == "win32" else ", or: magi-desktop --unattended"
+        print(f"The program is not set up yet. Start Magi Desktop once{how}", file=sys.stderr)
         return 1
     command = [str(environment.python), "-P", "-m", "magi_engine", *arguments]
     if sys.platform == "win32":
-        return subprocess.run(command, check=False).returncode
+        return _run_through_interrupts(command)
     os.execv(command[0], command)
+
+
+def _run_through_interrupts(command: list[str]) -> int:
+    """Run something to its end on this console; Ctrl-C reaches it too: it has a video to keep."""
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+def _remove(environments: Environments, places: Places, also: list[str]) -> int:
+    try:
+        environments.remove()
+    except MagiError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for path in remove_belongings(Remains.of(places), parse_kinds(also)):
+        print(f"{path} could not be moved to the trash, so it was kept.", file=sys.stderr)
+    return 0
 
 
 def _unattended(builder: Builder, flavor: str | None) -> int:
@@ -124,5 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unattended", action="store_true", help="set up without a window")
     parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
     parser.add_argument("--remove", action="store_true", help="remove the environment")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        choices=[kind.value for kind in Belongings],
+        help="with --remove: what else goes (videos to the trash)",
+    )
+    parser.add_argument("--describe", type=Path, help="write to a file what --also would remove")
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")
     return parser

@@ -8,6 +8,7 @@ names that one instead. Whatever happens on the way, the old one goes on working
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import json
@@ -21,6 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from magi_desktop.set_up import RECORD_NAME
+from magi_setup.errors import in_use
+from magi_setup.windows_python import PACKAGES
 
 WINDOWS = sys.platform == "win32"
 _OUTSIDE = ("..", "/", "\\")
@@ -52,7 +55,7 @@ class Environment:
     def packages(self) -> Path:
         """Where its packages are."""
         if WINDOWS:
-            return self.folder / "Lib" / "site-packages"
+            return self.folder / PACKAGES
         return next(self.folder.glob("lib/python3*")) / "site-packages"
 
     @property
@@ -167,8 +170,19 @@ class Environments:
                 shutil.rmtree(path, ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove everything the set-up has made."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove everything the set-up has made.
+
+        Raises:
+            InUseError: on Windows, something of it is running. All of it is still there.
+        """
+        going = self.folder.with_name(f"{self.folder.name}.removed")
+        shutil.rmtree(going, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                self.folder.rename(going)
+            except PermissionError as error:
+                raise in_use() from error
+        shutil.rmtree(going, ignore_errors=True)
 
     @property
     def _pointer(self) -> Path:
