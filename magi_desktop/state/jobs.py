@@ -15,6 +15,7 @@ from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
     Cancelled,
     ChunkReady,
+    ChunkState,
     DecodingStarted,
     Event,
     Failed,
@@ -197,7 +198,9 @@ class JobState(QObject):
         count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
         self._grow_to(count)
         for status in event.active:
-            self._set_chunk(status.index, state=ChunkPhase.DENOISING, step=status.step)
+            decoding = status.state is ChunkState.DECODING
+            phase = ChunkPhase.DECODING if decoding else ChunkPhase.DENOISING
+            self._set_chunk(status.index, state=phase, step=status.step)
 
     def _chunk_ready(self, event: ChunkReady) -> None:
         count = len(event.frames)

@@ -215,7 +215,7 @@ class DecodingStarted(Event):
 
 @dataclass(frozen=True)
 class ChunkReady(Event):
-    """A chunk is decoded and, if there is an output file, written."""
+    """A chunk is decoded and, if there is an output file, on its way into it."""
 
     index: int
     first_frame: int

@@ -22,7 +22,7 @@ from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.attention import Attention
-from magi_engine.ops.backends import attention_for, kernels_for
+from magi_engine.ops.backends import EXACT, attention_for, kernels_for
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.machine import processor_name
 from magi_engine.runtime.memory import free_bytes, require_room
@@ -43,6 +43,7 @@ from magi_engine.weights.text_placement import (
 logger = logging.getLogger(__name__)
 
 _REMEMBERED_PROMPTS = 64
+_FRAMES_AT_ONCE = 6
 
 
 class PromptEncoder:
@@ -236,14 +237,14 @@ class LoadedModel:
         require_room(vae, "The autoencoder", self.device)
         load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
         vae.eval().requires_grad_(False)
-        vae.speed_up(self._kernels, self.attention)
+        vae.speed_up(self._kernels, attention_for(self.device, EXACT))
         vae.encoder.to(self._encoder_home)
         self._vae = vae
         self.arrange(self.placement)
 
     @functools.cached_property
     def attention(self) -> Attention:
-        """The attention both models use; on a GPU it knows what it has tried."""
+        """The attention of the transformer; on a GPU it knows what it has tried."""
         return attention_for(self.device)
 
     @functools.cached_property
@@ -276,12 +277,20 @@ class LoadedModel:
             encoder.to(self._encoder_home)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
-        """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3)."""
+    def decode(self, latents: Tensor) -> Tensor:
+        """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3), uint8, on the device.
+
+        Only queues the work, where the device has a queue.
+        """
         unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
-        video = self.vae.decode(unscaled, self._tile)[0].float()  # (3, T, H, W)
-        pixels = ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+        video = self.vae.decode(unscaled, self._tile)[0]  # (3, T, H, W)
+        pixels = torch.empty((*video.shape[1:], 3), dtype=torch.uint8, device=video.device)
+        # A few frames at a time: in float32, all of them take more than anything before.
+        pairs = zip(pixels.split(_FRAMES_AT_ONCE), video.split(_FRAMES_AT_ONCE, 1), strict=True)
+        for target, source in pairs:
+            shades = source.float().add(1).mul_(127.5).round_().clamp_(0, 255)
+            target.copy_(shades.permute(1, 2, 3, 0))
+        return pixels
 
     def previewer(self, cache_dir: Path) -> Previewer:
         """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""
@@ -292,13 +301,6 @@ class LoadedModel:
             self.encode,
             cache_dir,
         )
-
-    def synchronize(self) -> None:
-        """Wait for the device, so that a step has really been done when we say so."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        elif self.device.type == "mps":
-            torch.mps.synchronize()
 
     def unload(self) -> None:
         """Free everything."""
@@ -357,6 +359,7 @@ class PlannedMemory(Memory):
     """
 
     def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
+        super().__init__()
         self._model = model
         self._left = list(placements)
         self._news = False
@@ -375,6 +378,11 @@ class PlannedMemory(Memory):
     def cache_on_host(self) -> bool:
         """See :class:`Memory`."""
         return self.placement.cache_on_host
+
+    @property
+    def records(self) -> bool:
+        """See :class:`Memory`."""
+        return self.placement.records
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""

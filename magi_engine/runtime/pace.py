@@ -39,7 +39,7 @@ class PaceMeter:
         self._denoised.append((flops, seconds))
 
     def chunk_done(self, latent_frames: int, seconds: float) -> None:
-        """Note a chunk that was decoded and written."""
+        """Note a chunk that was decoded with nothing beside it."""
         runtime = self._config.runtime_config
         flops = decode_flops(
             self._vae,

@@ -186,7 +186,14 @@ def _measure(
         device, facts.device_name, facts.cores, fp8, sizes.dit.total + sizes.vae_weights
     )
     times = _Times.of(
-        schedule, config, vae, speed, attention_weight(device, quantised), tokens, plan
+        schedule,
+        config,
+        vae,
+        speed,
+        attention_weight(device, quantised),
+        tokens,
+        plan,
+        placement.decodes_beside,
     )
     disk = _video_file_bytes(request, runtime.fps)
     shortage, problem = _shortage(request, placement, disk, facts, on_card)
@@ -274,6 +281,7 @@ class _Times:
         weight: float,
         tokens: int,
         plan: LengthPlan,
+        decodes_beside: bool,
     ) -> _Times:
         runtime = config.runtime_config
         costs = DitCosts.of(config.model_config, tokens)
@@ -289,13 +297,15 @@ class _Times:
             flops = sum(costs.of_forward(forward, weight) for forward in step.forwards)
             now += flops / speed.dit_flops_per_s
             if step.finishes:
-                now += decode_s
-                ends.append(now)
+                ends.append(now + decode_s)
+                # Beside the next steps it takes no time of its own; the first one always does.
+                if len(ends) == 1 or not decodes_beside:
+                    now = ends[-1]
                 if len(ends) == wanted:
                     break
         paces = [after - before for before, after in itertools.pairwise(ends)]
         pace = max(paces) if paces else ends[0] - speed.load_s
-        return cls(None if plan.num_chunks is None else now, ends[0], pace)
+        return cls(None if plan.num_chunks is None else ends[-1], ends[0], pace)
 
 
 def _advice(

@@ -169,17 +169,17 @@ class Previewer:
         self._path = cache_dir / "previews" / f"{_fingerprint(autoencoder, scale_factor)}.json"
         self._map = PreviewMap.load(self._path, channels) or PreviewMap.calibrated(encode)
 
-    def picture(self, latents: Callable[[], Tensor]) -> NDArray[np.uint8] | None:
-        """A picture (T, h, w, 3), or None if the last one is not old enough.
-
-        Args:
-            latents: gives (1, C, T, h, w); only called if there is to be a picture.
-        """
+    def due(self) -> bool:
+        """Whether the last picture is old enough for another one, which is to follow then."""
         now = self._clock()
         if now < self._next_s:
-            return None
+            return False
         self._next_s = now + 1 / MAX_PER_SECOND
-        return self._map.picture(latents())
+        return True
+
+    def picture(self, latents: Tensor) -> NDArray[np.uint8]:
+        """See :meth:`PreviewMap.picture`."""
+        return self._map.picture(latents)
 
     def learn(self, latents: Tensor, frames: NDArray[np.uint8]) -> None:
         """See :meth:`PreviewMap.learn`; what was learnt is kept at once."""

@@ -33,13 +33,19 @@ def inputs(keys: int) -> tuple[Tensor, Tensor, Tensor]:
     return q, k, v
 
 
-def chosen(**backends: Noted) -> ChosenAttention:
+def chosen(
+    *, preferred: str | None = None, quantised: tuple[str, ...] = (), **backends: Noted
+) -> ChosenAttention:
     def clock(call: Callable[[], Tensor]) -> float:
         before = {name: noted.calls for name, noted in backends.items()}
         call()
         return next(b.seconds for name, b in backends.items() if b.calls > before[name])
 
-    return ChosenAttention([Backend(name, noted) for name, noted in backends.items()], clock)
+    return ChosenAttention(
+        [Backend(name, noted, name not in quantised) for name, noted in backends.items()],
+        clock,
+        preferred,
+    )
 
 
 def test_the_fastest_that_is_right_is_used() -> None:
@@ -56,6 +62,40 @@ def test_the_fastest_that_is_right_is_used() -> None:
     pick(q, k, v)
     assert (slow.calls, wrong.calls, broken.calls) == tried, "tried once only"
     assert fast.calls == fast_calls + 1
+
+
+def test_a_quantised_one_may_be_less_exact_but_not_wrong() -> None:
+    exact, rounded, wrong = Noted(2.0), Noted(1.0, error=0.05), Noted(0.5, error=0.1)
+    pick = chosen(quantised=("rounded", "wrong"), exact=exact, rounded=rounded, wrong=wrong)
+    pick(*inputs(keys=1100))
+    assert [t.backend for t in pick.timings if t.chosen] == ["rounded"]
+    assert {t.backend for t in pick.timings} == {"exact", "rounded", "wrong"}
+
+
+def test_few_keys_are_never_quantised() -> None:
+    exact, rounded = Noted(2.0), Noted(1.0, error=0.05)
+    pick = chosen(quantised=("rounded",), exact=exact, rounded=rounded)
+    pick(*inputs(keys=30))
+    assert [t.backend for t in pick.timings] == ["exact"]
+    assert rounded.calls == 0
+
+
+def test_the_preferred_one_is_used_where_it_works() -> None:
+    slow, fast = Noted(2.0), Noted(1.0)
+    pick = chosen(preferred="slow", slow=slow, fast=fast)
+    pick(*inputs(keys=30))
+    assert [t.backend for t in pick.timings if t.chosen] == ["slow"]
+    pick = chosen(preferred="slow", slow=Noted(2.0, refuses=True), fast=fast)
+    pick(*inputs(keys=30))
+    assert [t.backend for t in pick.timings if t.chosen] == ["fast"]
+
+
+def test_too_little_memory_is_no_refusal() -> None:
+    def full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("full")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        ChosenAttention([Backend("full", full)])(*inputs(keys=30))
 
 
 def test_few_and_many_keys_are_chosen_for_apart() -> None:
