@@ -48,6 +48,10 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose a folder with all of them."),
     QT_TRANSLATE_NOOP("Engine", "The connection was lost."),
     QT_TRANSLATE_NOOP("Engine", "Python 3.12 could not be fetched."),
+    QT_TRANSLATE_NOOP("Engine", "The set-up runs already."),
+    QT_TRANSLATE_NOOP("Engine", "Wait until it has finished."),
+    QT_TRANSLATE_NOOP("Engine", "Magi Desktop is running."),
+    QT_TRANSLATE_NOOP("Engine", "Close it, then try again."),
     QT_TRANSLATE_NOOP("Engine", "The set-up could not be started."),
     QT_TRANSLATE_NOOP("Engine", "Start Magi Desktop again from the menu."),
     # The engine's.

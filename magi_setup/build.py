@@ -27,6 +27,7 @@ from magi_setup.environments import (
     normal_name,
 )
 from magi_setup.errors import BuildError, DamagedPackageError, NetworkError, disk_full
+from magi_setup.machine import Choice
 from magi_setup.packages import WheelFile
 from magi_setup.uv import Uv
 from magi_setup.windows_python import make_private
@@ -97,9 +98,21 @@ class Builder:
 
     def needs_build(self) -> bool:
         """Whether there is no environment of this version."""
-        current = self.environments.current
-        record = current.record if current else None
+        record = self.record
         return record is None or record.wheel_sha256 != self.bundle.wheel_sha256
+
+    @property
+    def record(self) -> EnvironmentRecord | None:
+        """What the environment in use says of itself; None: there is none."""
+        current = self.environments.current
+        return current.record if current else None
+
+    def usual_flavor(self, choice: Choice) -> str:
+        """The build of torch in use, if this version still offers it, else the recommended one."""
+        record = self.record
+        if record is not None and record.flavor in self.bundle.flavors:
+            return record.flavor
+        return choice.flavor
 
     def plan(self, flavor: str, damaged: frozenset[str] = frozenset()) -> Plan:
         """Look up what it takes.
@@ -127,8 +140,12 @@ class Builder:
         """Carry out a plan; at its end the new environment is in use.
 
         Raises:
-            NetworkError, BuildError, DamagedPackageError, DiskFullError, SetupCancelled
+            NetworkError, BuildError, DamagedPackageError, DiskFullError, BusyError, SetupCancelled
         """
+        with self.environments.alone():
+            yield from self._build(plan)
+
+    def _build(self, plan: Plan) -> Iterator[SetupProgress]:
         if plan.free_bytes < plan.disk_bytes:
             raise DiskFullError(
                 f"There is too little space in {self.environments.folder}: "

@@ -17,8 +17,8 @@ class BuildError(MagiError):
     """The environment could not be built, or what was built does not start."""
 
 
-class InUseError(MagiError):
-    """What is to be changed is running."""
+class BusyError(MagiError):
+    """The set-up runs already, for the same user."""
 
 
 class SetupCancelled(Exception):
@@ -30,8 +30,3 @@ def disk_full() -> DiskFullError:
     return DiskFullError(
         "The disk is full.", "Free some space, then try again: what was fetched is kept."
     )
-
-
-def in_use() -> InUseError:
-    """What to raise where Windows keeps files of the running program from being changed."""
-    return InUseError("Magi Desktop is running.", "Close it, then try again.")

@@ -11,14 +11,19 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from magi_desktop.paths import Places
-from magi_engine.config.places import default_cache_dir, default_models_dir
+import platformdirs
+
+from magi_desktop.paths import APP_NAME, Places
+from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import Registry
+from magi_engine.errors import MagiError
 from magi_engine.weights.manifest import Manifest
+from magi_setup.environments import Environments
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
@@ -31,6 +36,10 @@ class Belongings(enum.Enum):
     VIDEOS = "videos"
     SETTINGS = "settings"
     """And the queue, and what the library knows of the videos."""
+
+
+EVERYTHING = (Belongings.MODELS, Belongings.SETTINGS)
+"""All but what nobody can make again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,8 @@ class Remains:
         names |= {Path(name) for name in Manifest.load(self.models_dir).files}
         found = [self.models_dir / name for name in names]
         found += self.models_dir.rglob("*.part")
-        return sorted(path for path in found if os.path.lexists(path))
+        there = {path for path in found if os.path.lexists(path)}
+        return sorted(path for path in there if there.isdisjoint(path.parents))
 
     def videos(self) -> list[Path]:
         """The videos the library knows that are still there."""
@@ -85,40 +95,45 @@ class Remains:
         return sum(_size(file) for path in paths for file in _files(path))
 
 
-def remove_belongings(remains: Remains, kinds: frozenset[Belongings]) -> list[Path]:
-    """Remove what can be made again, and ``kinds``; returns videos that could not be moved.
+def remove(environments: Environments, places: Places, kinds: frozenset[Belongings]) -> None:
+    """Remove the environments, caches and logs, and of the user's belongings ``kinds``.
 
-    Models are deleted, videos go to the system's trash. To be called after the environment is
-    gone: nothing may be using any of it.
+    Models are deleted, videos go to the system's trash; those that cannot be moved there stay.
+
+    Raises:
+        BusyError: the program or the set-up runs. Everything is still there.
     """
-    places = remains.places
-    for folder in (places.cache, places.logs, default_cache_dir()):
-        shutil.rmtree(folder, ignore_errors=True)
+    remains = Remains.of(places)
+    environments.remove()
+    engine = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
+    going = [places.cache, places.logs, engine.user_cache_path, engine.user_log_path]
+    if Belongings.VIDEOS in kinds:
+        _move_videos(remains)
     if Belongings.MODELS in kinds:
         for path in remains.models():
             _delete(path)
         _prune(remains.models_dir)
-    kept = _move_videos(remains) if Belongings.VIDEOS in kinds else []
     if Belongings.SETTINGS in kinds:
-        for folder in (places.config, places.data):
-            shutil.rmtree(folder, ignore_errors=True)
-    for folder in (default_models_dir().parent, places.videos, places.data, places.config):
+        going += [places.config, places.data]
+    for folder in going:
+        shutil.rmtree(folder, ignore_errors=True)
+    kept = (places.config, places.data, places.videos, engine.user_data_path)
+    for folder in (*going, *kept):
         _remove_empty(folder)
-    return kept
+        # A folder of logs or a cache may lie in another one of ours.
+        if folder.parent.name in (places.data.name, APP_NAME):
+            _remove_empty(folder.parent)
 
 
-def _move_videos(remains: Remains) -> list[Path]:
+def _move_videos(remains: Remains) -> None:
     # Only now: the rest needs no Qt.
     from magi_desktop.trash import move_to_trash
-    from magi_engine.errors import OutputError
 
-    kept = []
     for path in remains.videos():
         try:
             move_to_trash(path)
-        except OutputError:
-            kept.append(path)
-    return kept
+        except MagiError as error:
+            print(error, file=sys.stderr)
 
 
 def _files(path: Path) -> Iterator[Path]:

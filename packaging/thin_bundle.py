@@ -28,12 +28,13 @@ from pathlib import Path
 import dev
 import PySide6
 import shiboken6
+from description import LICENSES_NAME as LICENSES_NAME
+from description import SBOM_NAME as SBOM_NAME
+from description import describe
 
 from magi_engine import __version__
 from magi_setup.packages import belongs_to_torch, sha256_of
 
-SBOM_NAME = "sbom.cdx.json"
-LICENSES_NAME = "third-party-licenses.txt"
 FLAVORS = ("cpu", "cu126", "cu130")
 """Builds of the pinned torch that its publisher offers."""
 START_TEST = (
@@ -97,7 +98,7 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     }
     text = json.dumps(manifest, indent=2) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
-    _describe(folder)
+    describe(folder)
     return ThinBundle(folder, __version__)
 
 
@@ -181,36 +182,6 @@ def _needed(library: Path) -> list[str]:
     """Names of the libraries that one is linked to, as far as it says them itself."""
     said = run("readelf", "-d", str(library))
     return re.findall(r"\(NEEDED\).*\[(.+)\]", said)
-
-
-def _describe(folder: Path) -> None:
-    """The bill of materials, and the licences of what is inside or will be fetched."""
-    listed = folder / "requirements.txt"
-    said = run(
-        *(sys.executable, "-m", "cyclonedx_py", "requirements", str(listed)),
-        *("--output-reproducible", "--of", "JSON", "--pyproject", str(dev.ROOT / "pyproject.toml")),
-    )
-    (folder / SBOM_NAME).write_text(said, encoding="utf-8")
-    texts = []
-    for line in listed.read_text(encoding="utf-8").splitlines():
-        if named := re.match(r"([A-Za-z0-9][\w.-]*)==", line):
-            texts.append(_license_of(named[1]))
-    texts += [_license_of(name) for name in ("torch", "uv")]
-    texts += [path.read_text(encoding="utf-8") for path in sorted(folder.glob("python/LICENSE*"))]
-    (folder / LICENSES_NAME).write_text("\n\n".join(texts) + "\n", encoding="utf-8")
-
-
-def _license_of(name: str) -> str:
-    try:
-        found = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return f"{name}: of another system, its licence comes with its own files"
-    said = found.metadata
-    kind = said["License-Expression"] or said["License"] or "see below"
-    title = f"{said['Name']} {said['Version']}: {kind.splitlines()[0]}"
-    files = [f for f in found.files or () if re.match(r"(?i)(licen[sc]e|copying|notice)", f.name)]
-    texts = [f.read_text() for f in files if ".dist-info" in str(f)]
-    return "\n".join([title, "=" * len(title), *texts])
 
 
 def _pinned(name: str) -> str:

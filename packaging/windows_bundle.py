@@ -14,10 +14,7 @@ import zipfile
 from pathlib import Path
 from string import Template
 
-import app_icon
-import dev
-import pefile
-import ziglang
+import icons
 from thin_bundle import QT_MODULES, copy, run, with_libraries
 
 from magi_desktop.paths import APP_NAME
@@ -92,10 +89,13 @@ def _copy_qt(wheels: Path, app: Path) -> None:
 
 
 def imported_libraries(path: Path) -> list[str]:
-    """Names of the libraries a Windows library or program is linked to, as said and in small letters.
+    """Names of the libraries a Windows library or program is linked to.
 
-    Windows does not tell them apart, but the file system this runs on may.
+    Those with capitals come in small letters as well: Windows does not tell them apart, but the
+    file system this runs on may.
     """
+    import pefile  # pyright: ignore[reportMissingImports]  # only there where this is built
+
     with pefile.PE(str(path), fast_load=True) as image:
         kinds = ("IMPORT", "DELAY_IMPORT")
         numbers = [pefile.DIRECTORY_ENTRY[f"IMAGE_DIRECTORY_ENTRY_{kind}"] for kind in kinds]
@@ -127,8 +127,10 @@ def _copy_python(source: Path, target: Path) -> None:
 
 def build_launchers(folder: Path, work: Path) -> None:
     """Compile Magi.exe and bin/magi.exe, with the program's icon, name and version."""
+    import ziglang  # pyright: ignore[reportMissingImports]  # only there where this is built
+
     zig = Path(ziglang.__file__).parent
-    app_icon.write_ico(work / "magi.ico")
+    icons.write_ico(work / "magi.ico")
     shutil.copyfile(FILES / "launcher.manifest", work / "launcher.manifest")
     resources = Template((FILES / "launcher.rc.in").read_text(encoding="utf-8"))
     for name, options in _LAUNCHERS.items():

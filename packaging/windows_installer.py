@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import app_icon
+import icons
 import windows_bundle
 import windows_signing
 from thin_bundle import ThinBundle
 
 from magi_desktop.panels.reference import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from magi_desktop.publication import INSTALLERS
 
 APP_ID = "MagiDesktop"
 """Of registry keys, and of the program's windows on the taskbar."""
@@ -36,14 +37,14 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
     folder.mkdir()
     for name in ("installer.nsi", "strings.nsh"):
         shutil.copyfile(windows_bundle.FILES / name, folder / name)
-    app_icon.write_ico(folder / "magi.ico")
+    icons.write_ico(folder / "magi.ico")
     signed = windows_signing.is_wanted(os.environ)
     if signed:
         for path in (bundle.folder / "Magi.exe", bundle.folder / "bin" / "magi.exe"):
             windows_signing.sign(path, os.environ)
     else:
         print(windows_signing.NOTICE)
-    target = out / f"magi-desktop-{bundle.version}-setup.exe"
+    target = out / INSTALLERS["windows-setup"].format(bundle.version)
     facts = {
         **facts_of(bundle),
         "OUT": str(target),

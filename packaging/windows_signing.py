@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 NOTICE = (
-    "No certificate is given (MAGI_SIGN_CERTIFICATE): the installer is not signed, and Windows will "
-    "warn of it."
+    "No certificate is given (MAGI_SIGN_CERTIFICATE): the installer is not signed, and Windows "
+    "will warn of it."
 )
 
 

@@ -24,7 +24,8 @@ class HubServer(ThreadingHTTPServer):
         self.cut_after: int | None = None
         self.statuses: list[int] = []
         self.wrong: set[str] = set()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.redirects: dict[str, str] = {}
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -65,6 +66,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.statuses:
             self.send_response(self.server.statuses.pop(0))
             self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if path in self.server.redirects:
+            self.send_response(302)
+            self.send_header("Location", self.server.redirects[path])
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
