@@ -42,6 +42,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield cache
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests see neither the user's own models nor, unless they say so, any hub."""
+    data = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(data))
+        patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
+        yield data
+
+
 @pytest.fixture(autouse=True)
 def no_remembered_prompts(own_cache: Path) -> None:
     """No test finds prompts that another one has had encoded."""

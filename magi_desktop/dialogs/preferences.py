@@ -52,7 +52,7 @@ def check_folder(folder: Path) -> None:
 
 
 class PreferencesDialog(QDialog):
-    """Appearance, language, folder, preview, notifications, memory.
+    """Appearance, language, folder, preview, notifications, updates, memory.
 
     Args:
         usual_folder: where videos go while ``output_folder`` is empty.
@@ -79,6 +79,7 @@ class PreferencesDialog(QDialog):
         column.addLayout(self._row(self.tr("&Folder for videos"), self._folder_line, self.note))
         column.addWidget(self.live_preview)
         column.addWidget(self.notify)
+        column.addWidget(self.look_for_updates)
         column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
         column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
         column.addStretch(1)
@@ -144,6 +145,11 @@ class PreferencesDialog(QDialog):
             self.tr("&Notify me when a video is finished"),
             self.tr("Only while this window is not in front."),
         )
+        self.look_for_updates = self._check(
+            "look_for_updates",
+            self.tr("Look for &updates once a day"),
+            self.tr("Reads a list of versions on the web. Nothing is installed by itself."),
+        )
         self.memory = QSpinBox(self)
         self.memory.setRange(*_MEMORY_MB)
         self.memory.setSingleStep(_MEMORY_STEP_MB)
@@ -206,11 +212,13 @@ class PreferencesDialog(QDialog):
         with (
             QSignalBlocker(self.live_preview),
             QSignalBlocker(self.notify),
+            QSignalBlocker(self.look_for_updates),
             QSignalBlocker(self.memory),
         ):
             self.language.setCurrentIndex(max(self.language.findData(get("language")), 0))
             self.live_preview.setChecked(get("live_preview"))
             self.notify.setChecked(get("notify"))
+            self.look_for_updates.setChecked(get("look_for_updates"))
             self.memory.setValue(get("frame_memory_mb"))
             self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
         folder = get("output_folder")

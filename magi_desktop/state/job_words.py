@@ -9,6 +9,8 @@ from magi_engine.runtime.events import Stage
 
 translate = QCoreApplication.translate
 
+_EXACT_S = 100
+
 
 def job_sentence(job: JobState) -> str:
     """What the job does now, in words."""
@@ -102,3 +104,10 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return translate("Progress", "{m} min {s:02d} s").format(m=whole // 60, s=whole % 60)
     return translate("Progress", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)
+
+
+def rough_duration(seconds: float) -> str:
+    """A time span that is only a guess: 8 s, 4 min, 1 h 20 min."""
+    if not _EXACT_S <= seconds < 3600:
+        return duration(seconds)
+    return translate("Progress", "{} min").format(round(seconds / 60))

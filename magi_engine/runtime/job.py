@@ -39,7 +39,7 @@ from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
-from magi_engine.runtime.pace import PaceMeter
+from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.preview import Previewer
@@ -122,6 +122,7 @@ class Job:
         self._with_previews = preview
         self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
+        self._preparation = Preparation()
         self._output = VideoOutput(request)
 
     def events(self) -> Iterator[Event]:
@@ -184,12 +185,10 @@ class Job:
         model = self._shelf.model(found, device, dtype)
         model.choose_attention(request.attention)
         memory = self._plan_memory(model, config, plan)
-        loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
         # 4. The video.
-        load_s = self._stopwatch.seconds - begun_s if loads_model else 0.0
         yield from self._warm_up(model, config, plan, memory)
         yield StageStarted(Stage.SAMPLING)
         pace = PaceMeter(
@@ -201,7 +200,7 @@ class Job:
         try:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
-            self._note_speed(name, model, pace, load_s)
+            self._note_speed(name, model, pace)
             model.keep_timings()
 
     def _plan_memory(
@@ -227,9 +226,9 @@ class Job:
         model.arrange(memory.placement)
         return memory
 
-    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter, load_s: float) -> None:
+    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
-        speed = pace.speed(load_s)
+        speed = pace.speed(self._preparation)
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
@@ -254,9 +253,12 @@ class Job:
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)
-                model.text.load()
+                with self._preparation.loading_text:
+                    model.text.load()
                 yield from self._checkpoint()
             yield StageStarted(Stage.ENCODING_PROMPT)
+            with self._preparation.encoding:
+                model.text.encode(text)  # which is known from now on
         encoded = model.text.encode(text)
         yield from self._checkpoint()
         if encoded.was_cut:
@@ -286,7 +288,8 @@ class Job:
         """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
         if not model.vae_loaded:
             yield StageStarted(Stage.LOADING_VAE)
-            model.load_vae()
+            with self._preparation.loading:
+                model.load_vae()
             yield from self._checkpoint()
         prefix = None
         if reference is not None:
@@ -295,7 +298,8 @@ class Job:
             yield from self._checkpoint()
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
-            model.load_dit()
+            with self._preparation.loading:
+                model.load_dit()
             yield from self._checkpoint()
         return prefix
 
@@ -313,7 +317,11 @@ class Job:
         if not model.compiles or size in model.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        for _ in warm_up(model, settings, height, width, plan.num_chunks, memory):
+        steps = warm_up(model, settings, height, width, plan.num_chunks, memory)
+        left = True
+        while left:
+            with self._preparation.warming:
+                left = next(steps, False)
             yield from self._checkpoint()
         model.warm.add(size)
 

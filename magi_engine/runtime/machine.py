@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class HeldModel:
+    """What is in memory already, so that the next job with the same model need not load it."""
+
+    weights: Path
+    """Folder of the transformer's weights."""
+    device: str
+    """``cuda``, ``mps`` or ``cpu``."""
+    dtype: str
+    text_encoder: bool
+    networks: bool
+    """Transformer and autoencoder."""
+
+
+@dataclass(frozen=True)
 class MachineFacts:
     """The machine as a job finds it. Sizes are in bytes.
 
@@ -38,6 +52,8 @@ class MachineFacts:
     """Whether the device multiplies 8-bit numbers faster than others."""
     bfloat16_on_processor: bool = False
     """Whether the processor multiplies bfloat16 numbers faster than float32 ones."""
+    held: HeldModel | None = None
+    """What the engine keeps of its last job."""
 
 
 def look_around(

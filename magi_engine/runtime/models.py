@@ -32,13 +32,14 @@ from magi_engine.ops.backends import (
 )
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.attention import AttentionTable
-from magi_engine.runtime.machine import device_name
+from magi_engine.runtime.machine import HeldModel, device_name
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.preview import Previewer
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
+from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
 from magi_engine.weights.embeddings import EmbeddingCache
 from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.text_encoder import load_text_encoder
@@ -169,7 +170,7 @@ class LoadedModel:
             device,
             model_config.caption_channels,
             model_config.caption_max_length,
-            None if cache_dir is None else cache_dir / "embeddings",
+            None if cache_dir is None else cache_dir / EMBEDDINGS,
         )
         self.placement = Placement(0, 0)
         self._cache_dir = cache_dir
@@ -406,6 +407,7 @@ class PlannedMemory(Memory):
     """
 
     def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
+        super().__init__()
         self._model = model
         self._left = list(placements)
         self._news = False
@@ -424,6 +426,11 @@ class PlannedMemory(Memory):
     def cache_on_host(self) -> bool:
         """See :class:`Memory`."""
         return self.placement.cache_on_host
+
+    @property
+    def records(self) -> bool:
+        """See :class:`Memory`."""
+        return self.placement.records
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""
@@ -464,6 +471,19 @@ class ModelShelf:
         if self._model.device.type == "cuda":
             return torch.cuda.memory_reserved(self._model.device), self._model.waiting_bytes()
         return 0, self._model.held_bytes()
+
+    def held_model(self) -> HeldModel | None:
+        """What of the last job's model is still loaded."""
+        model = self._model
+        if model is None:
+            return None
+        return HeldModel(
+            weights=model.found.files.transformer,
+            device=model.device.type,
+            dtype=str(model.dtype).removeprefix("torch."),
+            text_encoder=model.text.loaded,
+            networks=model.dit_loaded and model.vae_loaded,
+        )
 
     def clear(self) -> None:
         """Free what is loaded."""

@@ -32,6 +32,9 @@ _TILES_AT_ONCE = 8
 PART_TOKENS = 8192
 """What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
+_RECORDED_TOKENS = 16384
+"""Forwards of at most so many tokens are recorded: a fast card is done with the kernels of larger
+ones no sooner than the host has launched them."""
 _SLOTS = 2
 """Streamed layers that are on the card at once."""
 
@@ -128,6 +131,7 @@ class Placement:
         part_tokens: how many tokens the transformer computes together.
         tiles_at_once: how many pieces of a picture the autoencoder decodes together.
         decodes_beside: whether a chunk is decoded while the next ones are denoised.
+        records: whether forwards are recorded, which takes their memory once more.
     """
 
     device_bytes: int
@@ -137,6 +141,7 @@ class Placement:
     part_tokens: int = PART_TOKENS
     tiles_at_once: int = _TILES_AT_ONCE
     decodes_beside: bool = False
+    records: bool = False
 
     @property
     def streams(self) -> bool:
@@ -179,6 +184,8 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
+    if sizes.forward * sizes.tokens <= _RECORDED_TOKENS:
+        yield dataclasses.replace(everything, records=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
     yield smaller
@@ -207,7 +214,7 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
     device = weights.total - sum(streamed) + slots + vae
     device += sizes.work_bytes() * (2 if step.cache_on_host else 1)
     device += 0 if step.cache_on_host else kept
-    denoising = sizes.denoising_bytes(step.part_tokens)
+    denoising = sizes.denoising_bytes(step.part_tokens) * (2 if step.records else 1)
     decoding = sizes.decoding_bytes(step.tiles_at_once)
     if step.decodes_beside:
         device += denoising + decoding + _LANE_BYTES

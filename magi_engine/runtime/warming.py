@@ -26,11 +26,11 @@ def warm_up(
     width: int,
     num_chunks: int | None,
     memory: PlannedMemory,
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Go through all forwards until the window is full with the first layers, and decode a chunk.
 
     That is every kind of shape there will be, at the cost of about one step. Nothing that a video
-    depends on changes. Yields after each step, so that the caller may stop.
+    depends on changes. Yields True after each step, so that the caller may stop.
 
     Args:
         height, width: of the latents.
@@ -47,7 +47,7 @@ def warm_up(
     )
     latents = None
     for event in steps:
-        yield
+        yield True
         if latents is not None:
             break  # the step after a chunk reads it once more
         if isinstance(event, ChunkDone):
