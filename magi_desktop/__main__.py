@@ -2,10 +2,10 @@
 
 import sys
 
-from magi_engine.runtime.launch import serve_if_child
+from magi_engine.runtime.launch import begin_process
 
 if __name__ == "__main__":
-    serve_if_child(sys.argv)  # a frozen program is also its own engine
+    begin_process(sys.argv)  # before Qt: a frozen program is also its own engine
     from magi_desktop.app import main
 
     sys.exit(main(sys.argv))

@@ -13,7 +13,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from magi_desktop import logs, shell, single, translation
+from magi_desktop import logs, set_up, shell, single, translation
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme.style import Appearance, theme
@@ -38,10 +38,11 @@ def main(argv: list[str]) -> int:
     QGuiApplication.setDesktopFileName(shell.DESKTOP_ID)
     app.setStyle("Fusion")
     places = Places.of_user()
-    bell = single.bell_name(places)
     files = [os.path.abspath(path) for path in app.arguments()[1:]]
-    if single.hand_over(bell, files):
+    doorbell = single.claim(single.bell_name(places), files, app)
+    if doorbell is None:
         return 0
+    set_up.hold(Path(sys.prefix))
     logs.set_up(places.log_file)
     logger.info("%s %s, Python %s", APP_NAME, __version__, sys.version.split()[0])
     app.setWindowIcon(QIcon(str(resource_path("icons", "app.svg"))))
@@ -57,13 +58,12 @@ def main(argv: list[str]) -> int:
 
     workshop = Workshop(places, file, preferences)
     window = MainWindow(workshop)
-    doorbell = single.Doorbell(bell, window)
     doorbell.rung.connect(window.open_again)
     window.show()
     QTimer.singleShot(_AFTER_FIRST_PAINT_MS, workshop.start)
     QTimer.singleShot(_AFTER_FIRST_PAINT_MS, window.dialogs.greet)
     if files:
-        QTimer.singleShot(0, lambda: window.arrivals.open(Path(files[0])))
+        QTimer.singleShot(0, lambda: window.arrivals.open(*map(Path, files)))
 
     loop = qasync.QEventLoop(app)
     asyncio.set_event_loop(loop)
@@ -71,6 +71,7 @@ def main(argv: list[str]) -> int:
     window.closed.connect(closed.set)
     with loop:
         loop.run_until_complete(closed.wait())
+        doorbell.close()
         workshop.close()
     return 0
 

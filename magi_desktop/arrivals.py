@@ -40,9 +40,9 @@ class Arrivals(QObject):
         super().__init__(parent)
         self._draft, self._pasted_folder = draft, pasted_folder
 
-    def open(self, path: Path) -> None:
-        """A file the program was started with, or asked to open."""
-        self._resolve(drops.Incoming(paths=(path,)))
+    def open(self, *paths: Path) -> None:
+        """Files the program was started with, or asked to open."""
+        self._resolve(drops.Incoming(paths=paths))
 
     def take_data(self, mime: QMimeData) -> None:
         """A drop, or what is on the clipboard."""

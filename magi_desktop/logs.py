@@ -26,8 +26,14 @@ logger = logging.getLogger("magi_desktop")
 
 
 def set_up(log_file: Path) -> None:
-    """Log everything, unhandled exceptions and Qt's messages included, to a file and stderr."""
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    """Log everything, unhandled exceptions and Qt's messages included, to a file.
+
+    What is more than information goes to stderr as well, where there is one.
+    """
+    handlers: list[logging.Handler] = []
+    if sys.stderr is not None:  # a program without a console has none
+        handlers.append(logging.StreamHandler())
+        handlers[0].setLevel(logging.WARNING)
     try:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         file = RotatingFileHandler(log_file, maxBytes=_FILE_BYTES, backupCount=3, encoding="utf-8")

@@ -47,6 +47,7 @@ from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
@@ -113,6 +114,7 @@ class MainWindow(QMainWindow):
         self.notice = NoticeBar(self)
         self.arrivals = Arrivals(shop.draft, shop.places.pasted, self)
         self.dialogs = WindowDialogs(shop, self)
+        UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
         inputs = QWidget(self)
@@ -234,9 +236,10 @@ class MainWindow(QMainWindow):
     def open_again(self, paths: list[str]) -> None:
         """The program was started a second time, perhaps with files."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
         self.activateWindow()
         if paths:
-            self.arrivals.open(Path(paths[0]))
+            self.arrivals.open(*map(Path, paths))
 
     def paste(self) -> None:
         """Use what is on the clipboard as if it had been dropped."""

@@ -146,6 +146,7 @@ def _help(menus: Menus) -> None:
             ),
             Entry(translate("Menus", "What this computer can run…"), w.dialogs.welcome),
             *_set_up(w),
+            Entry(translate("Menus", "Check for updates…"), w.dialogs.updates),
             None,
             Entry(translate("Menus", "Copy diagnostics"), w.dialogs.copy_diagnostics),
             Entry(translate("Menus", "Open the folder of logs"), w.dialogs.open_logs),

@@ -61,6 +61,11 @@ class Places:
         return self.cache / "thumbnails"
 
     @property
+    def installers(self) -> Path:
+        """Newer versions of the program on their way; may be deleted at any time."""
+        return self.cache / "updates"
+
+    @property
     def log_file(self) -> Path:
         """The log; older ones beside it end in .1, .2 ..."""
         return self.logs / "magi-desktop.log"

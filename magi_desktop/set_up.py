@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from magi_engine.errors import MagiError
 
 RECORD_NAME = "magi-environment.json"
 """In the environment's folder; written by magi_setup, which runs apart from the program."""
+
+IN_USE_NAME = "in-use"
+"""Beside it; whoever holds it open keeps the environment from being removed."""
 
 
 class SetUpError(MagiError):
@@ -23,3 +28,23 @@ def launcher() -> list[str] | None:
         return [*said["launcher"], "--setup"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def hold(environment: Path) -> int | None:
+    """Keep an environment from being removed while this process runs.
+
+    Returns:
+        The open file's descriptor; None: this program was not installed by a set-up.
+    """
+    if not (environment / RECORD_NAME).is_file():
+        return None
+    try:
+        held = os.open(environment / IN_USE_NAME, os.O_RDWR | os.O_CREAT)
+    except OSError:  # a full or read-only disk keeps nobody from working
+        return None
+    if sys.platform != "win32":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_SH)
+    return held

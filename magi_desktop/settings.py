@@ -110,44 +110,56 @@ class SettingsFile(QObject):
         unfinished.replace(self.path)
 
     def _load(self) -> dict[str, Any]:
+        if not os.path.lexists(self.path):
+            return {}
         try:
             data = json.loads(self.path.read_text(encoding="utf-8"))
             version = data["version"]
-            if not isinstance(version, int):
+            if type(version) is not int:
                 raise ValueError("the version is not a number")
-        except FileNotFoundError:
-            return {}
+            if version > self._version:
+                return self._leave_alone(
+                    translate(
+                        "SettingsFile",
+                        "The settings belong to a newer version of this program and are left "
+                        "alone.",
+                    )
+                )
+            return self._migrated(data, version)
         except OSError as error:
-            logger.error("the settings cannot be read: %s", error)
-            self._read_only = True
-            self.notice = translate(
-                "SettingsFile", "The settings cannot be read; the usual ones are used."
+            logger.error("the settings cannot be read or backed up: %s", error)
+            return self._leave_alone(
+                translate("SettingsFile", "The settings cannot be read; the usual ones are used.")
             )
-            return {}
-        except (ValueError, KeyError, TypeError):
-            kept = self._move_aside("corrupt")
-            self.notice = translate(
-                "SettingsFile", "The settings were damaged and start afresh. Kept as: {}"
-            ).format(kept.name)
-            return {}
-        if version > self._version:
-            self._read_only = True
-            self.notice = translate(
-                "SettingsFile",
-                "The settings belong to a newer version of this program and are left alone.",
-            )
-            return {}
+        except Exception as error:  # a migration may stumble over anything
+            logger.error("the settings are damaged", exc_info=error)
+            return self._start_afresh()
+
+    def _migrated(self, data: dict[str, Any], version: int) -> dict[str, Any]:
         if version < self._version:
             shutil.copy2(self.path, self.path.with_suffix(f".version-{version}.json"))
-            for old in range(version, self._version):
-                data = self._migrations[old](data)
+        for old in range(version, self._version):
+            data = self._migrations[old](data)
         return data
 
-    def _move_aside(self, why: str) -> Path:
-        kept = self.path.with_name(f"{self.path.stem}.{why}-{time.strftime('%Y%m%d-%H%M%S')}.json")
-        self.path.replace(kept)
-        logger.error("damaged settings moved to %s", kept)
-        return kept
+    def _leave_alone(self, why: str) -> dict[str, Any]:
+        self._read_only = True
+        self.notice = why
+        return {}
+
+    def _start_afresh(self) -> dict[str, Any]:
+        kept = self.path.with_suffix(f".corrupt-{time.strftime('%Y%m%d-%H%M%S')}.json")
+        try:
+            self.path.replace(kept)
+        except OSError as error:
+            logger.error("damaged settings cannot be moved: %s", error)
+            return self._leave_alone(
+                translate("SettingsFile", "The settings cannot be read; the usual ones are used.")
+            )
+        self.notice = translate(
+            "SettingsFile", "The settings were damaged and start afresh. Kept as: {}"
+        ).format(kept.name)
+        return {}
 
 
 @dataclass(frozen=True)
@@ -165,8 +177,14 @@ class PreferenceValues:
     live_preview: bool = True
     notify: bool = True
     loop: bool = True
+    attention: str = "auto"
+    """One of ``magi_engine.runtime.devices.ATTENTIONS``."""
     frame_memory_mb: int = 1024
     """Frames of the video on show that are kept in memory."""
+    look_for_updates: bool = False
+    """Whether to ask once a day for the newest version's number."""
+    asked_about_updates: bool = False
+    """Whether the user was asked for that."""
     welcomed: bool = False
     """Whether the welcome was seen."""
     advanced_open: bool = False

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
+import time
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QDir, QLockFile, QObject, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from magi_desktop.paths import Places
 
 _WAIT_MS = 1000
+_PATIENCE_S = 10.0
+_POLL_S = 0.05
+_ANY_PROCESS = -1
+_TOKEN = "XDG_ACTIVATION_TOKEN"
+"""By which a Wayland desktop knows that a window comes to the front because the user wants it."""
 
 
 def bell_name(places: Places) -> str:
@@ -20,13 +28,37 @@ def bell_name(places: Places) -> str:
     return f"magi-desktop-{digest}"
 
 
+def claim(name: str, paths: list[str], parent: QObject | None = None) -> Doorbell | None:
+    """Be the one running program, or give ``paths`` to the one there is.
+
+    Returns:
+        The bell that later starts ring; None: another program runs, and has the paths now.
+    """
+    lock = QLockFile(QDir.temp().filePath(f"{name}.lock"))
+    lock.setStaleLockTime(0)  # whose owner lives is not stale, however old it is
+    deadline = time.monotonic() + _PATIENCE_S
+    while not hand_over(name, paths):
+        # Who has the lock but no bell has just been started, or is about to end.
+        taken = not lock.tryLock(0) and lock.error() is QLockFile.LockError.LockFailedError
+        if not taken or time.monotonic() > deadline:
+            return Doorbell(name, lock, parent)
+        time.sleep(_POLL_S)
+    return None
+
+
 def hand_over(name: str, paths: list[str]) -> bool:
     """Give ``paths`` to the program that runs already; False if there is none."""
     socket = QLocalSocket()
     socket.connectToServer(name)
     if not socket.waitForConnected(_WAIT_MS):
         return False
-    socket.write(json.dumps(paths).encode() + b"\n")
+    if sys.platform == "win32":
+        import ctypes
+
+        # Only who was started by the user may pass on the right to come to the front.
+        ctypes.windll.user32.AllowSetForegroundWindow(_ANY_PROCESS)
+    message = {"files": paths, "token": os.environ.get(_TOKEN, "")}
+    socket.write(json.dumps(message).encode() + b"\n")
     socket.waitForBytesWritten(_WAIT_MS)
     socket.disconnectFromServer()
     return True
@@ -41,14 +73,19 @@ class Doorbell(QObject):
 
     rung = Signal(list)
 
-    def __init__(self, name: str, parent: QObject | None = None) -> None:
+    def __init__(self, name: str, lock: QLockFile, parent: QObject | None) -> None:
         super().__init__(parent)
+        self._lock = lock
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._answer)
         if not self._server.listen(name):
             QLocalServer.removeServer(name)  # left behind by a crash
             self._server.listen(name)
+
+    def close(self) -> None:
+        """Answer no more: who comes now waits until this process has ended, and is then the one."""
+        self._server.close()
 
     @Slot()
     def _answer(self) -> None:
@@ -62,8 +99,10 @@ class Doorbell(QObject):
         assert isinstance(socket, QLocalSocket)
         while socket.canReadLine():
             try:
-                paths = json.loads(bytes(socket.readLine().data()))
-            except ValueError:
+                said = json.loads(bytes(socket.readLine().data()))
+                files, token = list(said["files"]), said["token"]
+            except (ValueError, KeyError, TypeError):
                 continue
-            if isinstance(paths, list):
-                self.rung.emit([p for p in paths if isinstance(p, str) and Path(p).exists()])
+            if isinstance(token, str) and token:
+                os.environ[_TOKEN] = token  # where Qt looks when a window is to come to the front
+            self.rung.emit([p for p in files if isinstance(p, str) and Path(p).exists()])

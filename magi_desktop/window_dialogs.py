@@ -16,6 +16,7 @@ from magi_desktop.dialogs.help import HelpSheet
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
+from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
 from magi_desktop.state.jobs import ChunkPhase
@@ -159,6 +160,13 @@ class WindowDialogs(QObject):
                 "The set-up could not be started.", "Start Magi Desktop again from the menu."
             )
         )
+
+    @Slot()
+    def updates(self) -> None:
+        """Find out whether there is a newer version, or go on with one that was found."""
+        dialog = UpdatesDialog(self._workshop.updates, self._window)
+        dialog.quit_wanted.connect(self._window.close)
+        self._open(dialog)
 
     @Slot()
     def open_logs(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import shiboken6
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
-from magi_desktop import background
+from magi_desktop import background, release_feed
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.paths import Places
 from magi_desktop.references import load_reference
@@ -24,6 +24,7 @@ from magi_desktop.state.models import Models
 from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
+from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Make, Task
 from magi_engine.runtime.finding import Finding
@@ -76,6 +77,9 @@ class Workshop(QObject):
         self.controller = Controller(
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self
         )
+        self.updates = Updates(
+            file, preferences, places.installers, release_feed.installer_kind(), parent=self
+        )
         self.findings: list[Finding] = []
         """What the engine found out about this machine; empty until it was asked."""
         self._waiting: list[_Asker] = []
@@ -95,6 +99,7 @@ class Workshop(QObject):
         self.store.open()
         self.library.recover(self.controller.output_folder)
         self.library.check_files()
+        self.updates.start()
         for path in self._saved_references:
             background.run(
                 load_reference,
@@ -109,6 +114,7 @@ class Workshop(QObject):
         self.controller.close()
         self.engine.close()
         self.models.close()
+        self.updates.close()
         self.library.close()
         QThreadPool.globalInstance().waitForDone(3000)
         self.store.close()

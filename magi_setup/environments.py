@@ -8,6 +8,7 @@ names that one instead. Whatever happens on the way, the old one goes on working
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import json
@@ -16,14 +17,20 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from magi_desktop.set_up import RECORD_NAME
+from magi_desktop.set_up import IN_USE_NAME, RECORD_NAME
+from magi_setup.errors import BusyError
+from magi_setup.windows_python import PACKAGES
 
 WINDOWS = sys.platform == "win32"
 _OUTSIDE = ("..", "/", "\\")
+_DOWNLOADS_KEPT_S = 14 * 24 * 3600
+_DOOMED = ".removed"
+"""Ending of a folder that is on its way out."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Environment:
     def packages(self) -> Path:
         """Where its packages are."""
         if WINDOWS:
-            return self.folder / "Lib" / "site-packages"
+            return self.folder / PACKAGES
         return next(self.folder.glob("lib/python3*")) / "site-packages"
 
     @property
@@ -116,6 +123,29 @@ class Environment:
             return ""
         return answer.stderr.strip() or f"exit code {answer.returncode}"
 
+    def is_held(self) -> bool:
+        """Whether a program runs from it."""
+        path = self.folder / IN_USE_NAME
+        if not path.exists():
+            return False
+        if sys.platform == "win32":
+            # An open file can be neither renamed nor removed there.
+            with contextlib.suppress(OSError):
+                path.replace(path.with_suffix(".free"))
+                path.with_suffix(".free").replace(path)
+                return False
+            return True
+        import fcntl
+
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            except OSError:  # a file system without locks
+                return False
+        return False
+
 
 class Environments:
     """All environments of a user, in one folder."""
@@ -145,13 +175,28 @@ class Environments:
             return None
         return environment
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Only one process at a time changes what is here.
+
+        Raises:
+            BusyError: another one does.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("ab") as file:
+            try:
+                _lock(file.fileno())
+            except OSError as error:
+                raise BusyError(
+                    "The set-up runs already.", "Wait until it has finished."
+                ) from error
+            yield
+
     def new(self, version: str, flavor: str) -> Environment:
         """A folder for the next one; what an interrupted attempt left is removed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         used = self.current
-        for path in self._all():
-            if Environment(path).record is None:
-                shutil.rmtree(path, ignore_errors=True)
+        self._remove_unused(used)
         numbers = [int(p.name.rsplit("-", 1)[1]) for p in self._all()]
         environment = Environment(self.folder / f"{version}-{flavor}-{max(numbers, default=0) + 1}")
         assert used is None or used.folder != environment.folder
@@ -162,13 +207,61 @@ class Environments:
         part = self._pointer.with_suffix(".part")
         part.write_text(json.dumps({"environment": environment.folder.name}), encoding="utf-8")
         os.replace(part, self._pointer)
-        for path in self._all():
-            if path != environment.folder:
-                shutil.rmtree(path, ignore_errors=True)
+        self._remove_unused(environment)
+
+    def needs_tidying(self) -> bool:
+        """Whether there is something that ``tidy`` may be able to remove; quick."""
+        used = self.current
+        rest = [p for p in self._all() if used is None or p != used.folder]
+        return bool(rest or self._doomed() or self._forgotten())
+
+    def tidy(self) -> None:
+        """Remove what an interrupted or given-up set-up and earlier versions left.
+
+        Fetched files are kept for two weeks: somebody may yet go on with them.
+
+        Raises:
+            BusyError: the set-up runs.
+        """
+        with self.alone():
+            used = self.current
+            self._remove_unused(used)
+            for folder in self._forgotten():
+                shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove everything the set-up has made."""
+        """Remove everything the set-up has made.
+
+        Raises:
+            BusyError: the program or the set-up runs.
+        """
+        if not self.folder.exists():
+            return
+        with self.alone():
+            if any(Environment(path).is_held() for path in self._all()):
+                raise BusyError("Magi Desktop is running.", "Close it, then try again.")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _remove_unused(self, used: Environment | None) -> None:
+        for path in self._all():
+            if (used is None or path != used.folder) and not Environment(path).is_held():
+                # Whole or not at all: half an environment would look like one to repair.
+                doomed = path.with_name(path.name + _DOOMED)
+                with contextlib.suppress(OSError):
+                    path.rename(doomed)
+        for path in self._doomed():
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _doomed(self) -> list[Path]:
+        return list(self.folder.glob(f"*{_DOOMED}"))
+
+    def _forgotten(self) -> list[Path]:
+        oldest = time.time() - _DOWNLOADS_KEPT_S
+        return [
+            folder
+            for folder in (self.downloads, self.cache)
+            if folder.is_dir() and folder.stat().st_mtime < oldest
+        ]
 
     @property
     def _pointer(self) -> Path:
@@ -178,6 +271,17 @@ class Environments:
         if not self.folder.is_dir():
             return []
         return [p for p in self.folder.iterdir() if re.fullmatch(r".+-[a-z0-9]+-\d+", p.name)]
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def normal_name(name: str) -> str:

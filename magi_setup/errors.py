@@ -17,6 +17,10 @@ class BuildError(MagiError):
     """The environment could not be built, or what was built does not start."""
 
 
+class BusyError(MagiError):
+    """The set-up runs already, for the same user."""
+
+
 class SetupCancelled(Exception):
     """The user stopped it; what was fetched is kept."""
 

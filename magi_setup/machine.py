@@ -5,11 +5,23 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 _NVML = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
+_DRM = Path("/sys/class/drm")
+_DISPLAY_CLASS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
 CPU = "cpu"
+
+
+class Vendor(Enum):
+    """Who made a graphics card, by its PCI number."""
+
+    NVIDIA = 0x10DE
+    AMD = 0x1002
+    INTEL = 0x8086
 
 
 @dataclass(frozen=True)
@@ -30,14 +42,25 @@ class Driver:
     gpus: tuple[Gpu, ...]
 
 
-class Reason(Enum):
-    """Why a build was chosen."""
+@dataclass(frozen=True)
+class Machine:
+    """What there is to compute with."""
 
-    NO_DRIVER = "no driver"
-    NO_GPU = "no GPU"
-    DRIVER_TOO_OLD = "driver too old"
-    GPU_TOO_OLD = "GPU too old"
-    GPU = "GPU"
+    driver: Driver | None
+    """None: no NVIDIA driver answers."""
+    cards: frozenset[Vendor] = frozenset()
+    """Makers of the graphics cards the system lists, whether a driver runs them or not."""
+
+
+class Reason(Enum):
+    """Why a build was chosen, in words for a log and a terminal."""
+
+    NO_GPU = "no NVIDIA GPU was found"
+    NO_DRIVER = "an NVIDIA GPU was found, but not NVIDIA's driver"
+    OTHER_GPU = "the GPU is not one of NVIDIA's"
+    DRIVER_TOO_OLD = "the NVIDIA driver is too old for its GPU"
+    GPU_TOO_OLD = "the NVIDIA GPU is too old"
+    GPU = "an NVIDIA GPU was found, and its driver fits"
 
 
 @dataclass(frozen=True)
@@ -46,10 +69,93 @@ class Choice:
 
     flavor: str
     reason: Reason
+    gpus: tuple[str, ...] = ()
+    """Names of the GPUs the reason is about."""
+    left_out: tuple[str, ...] = ()
+    """Names of GPUs that the build does not run on while it runs on others."""
 
 
-def probe_driver() -> Driver | None:
-    """Ask the driver's own library; None where there is no NVIDIA driver."""
+def probe() -> Machine:
+    """Look at the computer; quick, and never fails."""
+    try:
+        cards = frozenset(_cards())
+    except OSError:
+        cards = frozenset()
+    return Machine(_probe_driver(), cards)
+
+
+def choose_flavor(machine: Machine, offered: tuple[str, ...]) -> Choice:
+    """The newest offered build that the driver and a GPU both run; the CPU's where none does.
+
+    A driver runs every build of its own CUDA major version and of older ones. Of torch's builds,
+    those for CUDA 13 have no kernels for GPUs before Turing (7.5), those before 12.8 none for
+    Blackwell (10.0 and later), and none has any for what is older than Maxwell (5.0).
+    """
+    driver = machine.driver
+    if driver is None or not driver.gpus:
+        return Choice(CPU, _reason_without(machine))
+    builds = sorted((f for f in offered if f != CPU), key=cuda_of, reverse=True)
+    names = tuple(gpu.name for gpu in driver.gpus)
+    for build in builds:
+        if cuda_of(build)[0] <= driver.cuda[0]:
+            runs = [g for g in driver.gpus if _has_kernels(cuda_of(build), g.capability)]
+            if runs:
+                rest = tuple(g.name for g in driver.gpus if g not in runs)
+                return Choice(build, Reason.GPU, tuple(g.name for g in runs), rest)
+    known = any(_has_kernels(cuda_of(b), g.capability) for b in builds for g in driver.gpus)
+    return Choice(CPU, Reason.DRIVER_TOO_OLD if known else Reason.GPU_TOO_OLD, names)
+
+
+def cuda_of(flavor: str) -> tuple[int, int]:
+    """CUDA version of a build: (12, 6) for "cu126"."""
+    digits = re.fullmatch(r"cu(\d+)(\d)", flavor)
+    if digits is None:
+        raise ValueError(f"{flavor} is not a CUDA build")
+    return int(digits[1]), int(digits[2])
+
+
+def _reason_without(machine: Machine) -> Reason:
+    if machine.driver is None and Vendor.NVIDIA in machine.cards:
+        return Reason.NO_DRIVER
+    return Reason.OTHER_GPU if machine.cards - {Vendor.NVIDIA} else Reason.NO_GPU
+
+
+def _has_kernels(cuda: tuple[int, int], capability: tuple[int, int]) -> bool:
+    if capability >= (10, 0):
+        return cuda >= (12, 8)
+    return capability >= ((7, 5) if cuda[0] >= 13 else (5, 0))
+
+
+def _cards() -> Iterator[Vendor]:
+    """Makers of the graphics cards; without names, which only a driver knows."""
+    numbers = _windows_vendors() if sys.platform == "win32" else _linux_vendors(_DRM)
+    known = {vendor.value for vendor in Vendor}
+    return (Vendor(number) for number in numbers if number in known)
+
+
+def _linux_vendors(folder: Path) -> Iterator[int]:
+    for path in folder.glob("card[0-9]*/device/vendor"):
+        yield int(path.read_text(encoding="ascii"), 16)
+
+
+def _windows_vendors() -> Iterator[int]:
+    if sys.platform != "win32":
+        return
+    import winreg
+
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _DISPLAY_CLASS) as adapters:
+        for index in range(winreg.QueryInfoKey(adapters)[0]):
+            try:
+                with winreg.OpenKey(adapters, winreg.EnumKey(adapters, index)) as adapter:
+                    said, _ = winreg.QueryValueEx(adapter, "MatchingDeviceId")
+            except OSError:  # "Properties", which only the system may read
+                continue
+            if vendor := re.search(r"(?i)ven_([0-9a-f]{4})", str(said)):
+                yield int(vendor[1], 16)
+
+
+def _probe_driver() -> Driver | None:
+    """Ask the driver's own library; None where there is none or it does not answer."""
     try:
         nvml = ctypes.CDLL(_NVML)
     except OSError:
@@ -66,41 +172,6 @@ def probe_driver() -> Driver | None:
     finally:
         nvml.nvmlShutdown()
     return Driver(version.value.decode(), (cuda.value // 1000, cuda.value % 1000 // 10), gpus)
-
-
-def choose_flavor(driver: Driver | None, offered: tuple[str, ...]) -> Choice:
-    """The newest offered build that driver and GPU both run; the CPU's where none does.
-
-    A driver runs every build of its own CUDA major version. CUDA 13 has no kernels for GPUs before
-    Turing (7.5), and nothing before 12.8 has any for Blackwell (10.0 and later).
-    """
-    if driver is None:
-        return Choice(CPU, Reason.NO_DRIVER)
-    if not driver.gpus:
-        return Choice(CPU, Reason.NO_GPU)
-    capability = max(gpu.capability for gpu in driver.gpus)
-    builds = [f for f in offered if f != CPU]
-    fitting = [f for f in builds if _has_kernels(cuda_of(f), capability)]
-    if not fitting:
-        return Choice(CPU, Reason.GPU_TOO_OLD)
-    running = [f for f in fitting if cuda_of(f)[0] <= driver.cuda[0]]
-    if not running:
-        return Choice(CPU, Reason.DRIVER_TOO_OLD)
-    return Choice(max(running, key=cuda_of), Reason.GPU)
-
-
-def cuda_of(flavor: str) -> tuple[int, int]:
-    """CUDA version of a build: (12, 6) for "cu126"."""
-    digits = re.fullmatch(r"cu(\d+)(\d)", flavor)
-    if digits is None:
-        raise ValueError(f"{flavor} is not a CUDA build")
-    return int(digits[1]), int(digits[2])
-
-
-def _has_kernels(cuda: tuple[int, int], capability: tuple[int, int]) -> bool:
-    if capability >= (10, 0):
-        return cuda >= (12, 8)
-    return capability >= ((7, 5) if cuda[0] >= 13 else (5, 0))
 
 
 def _gpu(nvml: ctypes.CDLL, index: int) -> Gpu:

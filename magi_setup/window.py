@@ -31,7 +31,7 @@ from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
 from magi_setup.errors import SetupCancelled
-from magi_setup.machine import CPU, Choice, Driver, Reason, choose_flavor, cuda_of, probe_driver
+from magi_setup.machine import CPU, Choice, Reason, choose_flavor, cuda_of, probe
 
 _SIZE = QSize(560, 380)
 _BAR_STEPS = 1000
@@ -87,15 +87,21 @@ class Building(QThread):
 
 
 class SetupWindow(QWidget):
-    """Says what will be installed and why, installs it, says what went wrong."""
+    """Says what will be installed and why, installs it, says what went wrong.
 
-    def __init__(self, builder: Builder) -> None:
+    Whatever happens to a new environment, the one in use can be started from here.
+
+    Args:
+        files: what to open in the program; what later starts were given is added.
+    """
+
+    def __init__(self, builder: Builder, files: list[str]) -> None:
         super().__init__()
-        self.builder = builder
+        self.builder, self.files = builder, files
         self.plan: Plan | None = None
-        self.done = False
-        self._driver: Driver | None = probe_driver()
-        self._choice: Choice = choose_flavor(self._driver, builder.bundle.flavors)
+        self.start_wanted = False
+        """Whether the program is to be started once the window is closed."""
+        self._choice: Choice = choose_flavor(probe(), builder.bundle.flavors)
         self._thread: Looking | Building | None = None
         self.setWindowTitle(APP_NAME)
         self.setObjectName("setup")
@@ -119,10 +125,9 @@ class SetupWindow(QWidget):
         if self.plan is None:
             self.look()
             return
-        current = self.builder.environments.current
-        record = current.record if current is not None else None
-        repair = record is not None and record.flavor == self.plan.flavor
-        thread = Building(self.builder, self.plan, repair, self)
+        # Only what is whole is taken over from the environment in use.
+        check_first = self.builder.record is not None
+        thread = Building(self.builder, self.plan, check_first, self)
         thread.progressed.connect(self._progressed)
         thread.finished_well.connect(self._finished)
         thread.failed.connect(self._failed)
@@ -145,9 +150,16 @@ class SetupWindow(QWidget):
             self.builder.wheels = Path(folder)
             self.look()
 
+    @Slot()
+    def start_program(self) -> None:
+        """Close, and start the program as it is."""
+        self.start_wanted = True
+        self.close()
+
     @Slot(list)
-    def come_to_front(self, _files: list[str]) -> None:
+    def come_to_front(self, files: list[str]) -> None:
         """The program was started again."""
+        self.files += files
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.raise_()
         self.activateWindow()
@@ -170,13 +182,14 @@ class SetupWindow(QWidget):
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
-        title = QLabel(self.tr("Magi Desktop sets itself up"), self)
+        title = QLabel(self._title(), self)
         set_role(title, "title")
         self.what = text_label(self._why(), "muted", self)
         self.flavor = QComboBox(self)
         for name in self.builder.bundle.flavors:
             self.flavor.addItem(self._flavor_name(name), name)
-        self.flavor.setCurrentIndex(self.flavor.findData(self._choice.flavor))
+        usual = self.builder.usual_flavor(self._choice)
+        self.flavor.setCurrentIndex(self.flavor.findData(usual))
         name_control(self.flavor, self.tr("GPU support"), self.tr("The recommended one fits."))
         self.flavor.currentIndexChanged.connect(self.look)
         self.state = text_label("", "muted", self)
@@ -190,12 +203,18 @@ class SetupWindow(QWidget):
             self.tr("Cancel"), self.tr("What was fetched is kept."), self
         )
         self.stop_button.clicked.connect(self.stop)
+        self.start_button = push_button(
+            self._start_text(), self.tr("Leaves everything as it is."), self
+        )
+        self.start_button.setVisible(self.builder.record is not None)
+        self.start_button.clicked.connect(self.start_program)
         self.go = push_button(self.tr("Install"), self.tr("Fetches and installs."), self, "primary")
         self.go.clicked.connect(self.install)
         buttons = QHBoxLayout()
         buttons.addWidget(self.folder_button)
         buttons.addStretch()
         buttons.addWidget(self.stop_button)
+        buttons.addWidget(self.start_button)
         buttons.addWidget(self.go)
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_6, t.SPACE_5, t.SPACE_6, t.SPACE_5)
@@ -205,17 +224,45 @@ class SetupWindow(QWidget):
         column.addStretch()
         column.addLayout(buttons)
 
+    def _title(self) -> str:
+        record, version = self.builder.record, self.builder.bundle.version
+        if record is None:
+            return self.tr("Magi Desktop sets itself up")
+        if self.builder.needs_build():
+            return self.tr("Magi Desktop becomes version {}").format(version)
+        return self.tr("GPU support and repair")
+
+    def _start_text(self) -> str:
+        record = self.builder.record
+        if record is not None and record.version != self.builder.bundle.version:
+            return self.tr("Start version {}").format(record.version)
+        return self.tr("Start as it is")
+
     def _why(self) -> str:
-        gpus = ", ".join(gpu.name for gpu in self._driver.gpus) if self._driver else ""
+        choice = self._choice
+        why = self._reason().replace("{gpus}", ", ".join(choice.gpus))
+        if choice.left_out:
+            rest = self.tr("{gpus} is not used: too old, or too new for the driver.")
+            why = f"{why} {rest.replace('{gpus}', ', '.join(choice.left_out))}"
+        return why
+
+    def _reason(self) -> str:
         return {
-            Reason.NO_DRIVER: self.tr("No NVIDIA driver was found: videos are made on the CPU."),
             Reason.NO_GPU: self.tr("No NVIDIA GPU was found: videos are made on the CPU."),
+            Reason.NO_DRIVER: self.tr(
+                "There is an NVIDIA GPU, but not NVIDIA's driver: install it and come back, "
+                "or go on with the CPU."
+            ),
+            Reason.OTHER_GPU: self.tr(
+                "This computer's GPU is not one of NVIDIA's, which alone are supported: "
+                "videos are made on the CPU."
+            ),
             Reason.DRIVER_TOO_OLD: self.tr(
                 "The driver of {gpus} is too old: update it and come back, or go on with the CPU."
             ),
             Reason.GPU_TOO_OLD: self.tr("{gpus} is too old: videos are made on the CPU."),
             Reason.GPU: self.tr("{gpus} was found, and its driver fits."),
-        }[self._choice.reason].replace("{gpus}", gpus)
+        }[self._choice.reason]
 
     def _flavor_name(self, flavor: str) -> str:
         if flavor == CPU:
@@ -233,10 +280,11 @@ class SetupWindow(QWidget):
             self._thread.wait()
         self.builder.cancelled.clear()
         self._thread = thread
+        self.setFocus()  # or Cancel would get it next, and one Enter too many would cancel
         self.flavor.setEnabled(isinstance(thread, Looking))
         self.folder_button.setEnabled(False)
         self.go.setEnabled(False)
-        thread.finished.connect(thread.deleteLater)
+        self.start_button.setEnabled(isinstance(thread, Looking))
         thread.start()
 
     @Slot(object)
@@ -254,9 +302,16 @@ class SetupWindow(QWidget):
         ):
             text = text.replace(name, value)
         self._say(text, "muted")
-        current = self.builder.environments.current
-        self.go.setText(self.tr("Install") if current is None else self.tr("Install or repair"))
+        self.go.setText(self._go_text(plan.flavor))
         self.go.setFocus()
+
+    def _go_text(self, flavor: str) -> str:
+        record = self.builder.record
+        if record is None:
+            return self.tr("Install")
+        if self.builder.needs_build():
+            return self.tr("Update")
+        return self.tr("Repair") if record.flavor == flavor else self.tr("Change")
 
     @Slot(object)
     def _progressed(self, progress: SetupProgress) -> None:
@@ -279,8 +334,7 @@ class SetupWindow(QWidget):
 
     @Slot()
     def _finished(self) -> None:
-        self.done = True
-        self.close()
+        self.start_program()
 
     @Slot(object)
     def _failed(self, error: Exception) -> None:
@@ -298,6 +352,7 @@ class SetupWindow(QWidget):
         self.flavor.setEnabled(True)
         self.folder_button.setEnabled(True)
         self.go.setEnabled(True)
+        self.start_button.setEnabled(True)
 
     def _show_progress(self, words: str) -> None:
         self._say(words, "muted")
@@ -309,25 +364,34 @@ class SetupWindow(QWidget):
         self.state.setText(words)
 
 
-def show(builder: Builder, places: Places, argv: list[str]) -> Environment | None:
-    """Show the window until it is closed; returns what is to be started, None: nothing."""
+def show(
+    builder: Builder, places: Places, argv: list[str], files: list[str]
+) -> tuple[Environment, list[str]] | None:
+    """Show the window until it is closed.
+
+    Args:
+        files: what the program was asked to open.
+
+    Returns:
+        What is to be started, and what with; None: nothing.
+    """
     app = QApplication(argv)
     app.setApplicationName(APP_NAME)
     QGuiApplication.setDesktopFileName("magi-desktop")
     app.setStyle("Fusion")
-    bell = f"{single.bell_name(places)}-setup"
-    if single.hand_over(bell, []):
+    doorbell = single.claim(f"{single.bell_name(places)}-setup", files, app)
+    if doorbell is None:
         return None
     app.setWindowIcon(QIcon(str(resource_path("icons", "app.svg"))))
     preferences = Preferences(SettingsFile(places.settings_file))
     translation.install(preferences.get("language"))
     theme().apply(Appearance(preferences.get("appearance")))
-    window = SetupWindow(builder)
-    doorbell = single.Doorbell(bell, window)
+    window = SetupWindow(builder, files)
     doorbell.rung.connect(window.come_to_front)
     window.show()
     app.exec()
-    return builder.environments.current if window.done else None
+    current = builder.environments.current
+    return (current, window.files) if window.start_wanted and current is not None else None
 
 
 def _size(size_bytes: int) -> str:

@@ -11,69 +11,20 @@ the checks that need no root are in tests/setup.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-SUITE = "bookworm"
-# A name and a home that programs stumble over.
-USERS = {"joerg": "/home/Jörg Müller", "second": "/home/second"}
-DISPLAY = ":97"
+from clean_root import Root, clean_root, is_one_sentence, require, say
+from screen import make_first_video, open_screen, wait_for
+
+NAME = "Magi Desktop"
 ENVIRONMENTS = ".local/share/magi-desktop/environments"
-
-
-class Root:
-    """A clean Debian in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(
-        self, *command: str, user: str | None = None, prefix: Sequence[str] = (), limit_s: int = 600
-    ) -> subprocess.CompletedProcess[str]:
-        """Run something in it, to its end."""
-        return subprocess.run(
-            self._inside(user, prefix, command),
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-        )
-
-    def start(self, *command: str, user: str) -> subprocess.Popen[bytes]:
-        """Start something in it."""
-        return subprocess.Popen(self._inside(user, (), command), stderr=subprocess.PIPE)
-
-    def home(self, user: str) -> Path:
-        """A user's home, seen from outside."""
-        return self.folder / USERS[user].lstrip("/")
-
-    def files(self) -> set[str]:
-        """Every path in it but those that come and go by themselves."""
-        skipped = {"proc", "dev", "sys", "tmp", "wheels", "run", "home"}
-        found = set()
-        for place, folders, names in os.walk(self.folder):
-            inside = Path(place).relative_to(self.folder)
-            if inside == Path():
-                folders[:] = [f for f in folders if f not in skipped]
-            found |= {str(inside / name) for name in (*folders, *names)}
-        return found
-
-    def _inside(self, user: str | None, prefix: Sequence[str], command: Sequence[str]) -> list[str]:
-        home = USERS[user] if user else "/root"
-        who = [f"--userspec={user}:{user}"] if user else []
-        surroundings = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", f"HOME={home}"]
-        surroundings += [f"DISPLAY={DISPLAY}", "DEBIAN_FRONTEND=noninteractive"]
-        return [
-            *prefix,
-            *("chroot", *who, str(self.folder), "env", "-i", *surroundings),
-            *command,
-        ]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -87,48 +38,21 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--pictures", type=Path)
     wishes = parser.parse_args(argv)
     check_statically(wishes.deb)
-    folder = Path(tempfile.mkdtemp(prefix="magi-root-"))
-    try:
-        with clean_root(folder, wishes.wheels) as root:
-            before = install(root, wishes.deb)
-            check_command_line_without_set_up(root)
-            check_no_network(root)
-            check_damaged_wheel(root)
-            check_killed_and_resumed(root)
-            check_repair(root)
-            check_use(root)
-            check_disk_full(root)
-            check_window(root, wishes.pictures)
-            purge(root, before)
-    finally:
-        if not wishes.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    with clean_root(wishes.wheels, wishes.keep) as root:
+        check_cut_off(root, wishes.deb)
+        before = install(root, wishes.deb)
+        check_command_line_without_set_up(root)
+        check_no_network(root)
+        check_damaged_wheel(root)
+        check_killed_and_resumed(root)
+        check_repair(root)
+        check_use(root)
+        check_disk_full(root)
+        check_window(root, wishes.pictures)
+        check_upgrade(root, wishes.deb)
+        purge(root, before)
     say("all checks hold")
     return 0
-
-
-@contextlib.contextmanager
-def clean_root(folder: Path, wheels: Path) -> Iterator[Root]:
-    """Make a minimal Debian with two users."""
-    say(f"a clean Debian {SUITE}")
-    made = subprocess.run(
-        ["debootstrap", "--variant=minbase", SUITE, str(folder)],
-        stdout=subprocess.DEVNULL,
-    )
-    require(made.returncode == 0, "debootstrap")
-    folder.chmod(0o755)
-    shutil.copytree(wheels, folder / "wheels")
-    root = Root(folder)
-    mounts = [folder / "proc", folder / "dev"]
-    subprocess.run(["mount", "-t", "proc", "proc", str(mounts[0])], check=True)
-    subprocess.run(["mount", "--bind", "/dev", str(mounts[1])], check=True)
-    try:
-        for name, home in USERS.items():
-            require(root.run("useradd", "-m", "-d", home, name).returncode == 0, f"user {name}")
-        yield root
-    finally:
-        for mount in (root.home("second"), *mounts):
-            subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
 
 
 def check_statically(deb: Path) -> None:
@@ -138,7 +62,7 @@ def check_statically(deb: Path) -> None:
         capture_output=True,
         text=True,
     )
-    require(linted.returncode == 0, f"lintian is content\n{linted.stdout}")
+    require(linted.returncode == 0, "lintian is content", linted.stdout)
     with tempfile.TemporaryDirectory() as unpacked:
         subprocess.run(["dpkg-deb", "-x", str(deb), unpacked], check=True)
         share = Path(unpacked, "usr", "share")
@@ -150,19 +74,25 @@ def check_statically(deb: Path) -> None:
             ],
         ):
             said = subprocess.run(command, capture_output=True, text=True)
-            require(said.returncode == 0, f"{command[0]} is content\n{said.stdout}{said.stderr}")
+            require(said.returncode == 0, f"{command[0]} is content", f"{said.stdout}{said.stderr}")
+
+
+def check_cut_off(root: Root, deb: Path) -> None:
+    """A download that ended too early is not installed, not even in part."""
+    content = deb.read_bytes()
+    (root.folder / "tmp" / "cut.deb").write_bytes(content[: len(content) * 2 // 3])
+    said = root.run("apt-get", "install", "-y", "--no-install-recommends", "/tmp/cut.deb")
+    require(said.returncode != 0, f"a cut off package: {said.stderr.splitlines()[:1]}")
+    require(not (root.folder / "usr/lib/magi-desktop").exists(), "nothing of it is installed")
+    root.run("dpkg", "--purge", "--force-all", "magi-desktop")
 
 
 def install(root: Root, deb: Path) -> set[str]:
     """Install with apt and nothing else; returns the paths there were before."""
     shutil.copy(deb, root.folder / "tmp" / deb.name)
-    (root.folder / "etc" / "apt" / "apt.conf.d" / "99check").write_text(
-        'Acquire::Check-Date "false";\n'
-    )
-    require(root.run("apt-get", "update", "-qq").returncode == 0, "apt update")
     before = root.files()
     got = root.run("apt-get", "install", "-y", "--no-install-recommends", f"/tmp/{deb.name}")
-    require(got.returncode == 0, f"apt installs the package\n{got.stderr}")
+    require(got.returncode == 0, "apt installs the package", got.stderr)
     return before
 
 
@@ -197,13 +127,13 @@ def check_killed_and_resumed(root: Root) -> None:
     kill_when(root, lambda: any(place.glob("downloads/*.part")))
     kill_when(root, lambda: any(place.glob("*-cpu-*/lib/python3*/site-packages/torch")))
     said = set_up(root, "joerg")
-    require(said.returncode == 0, f"goes on after two kills\n{said.stderr}")
+    require(said.returncode == 0, "goes on after two kills", said.stderr)
 
 
 def kill_when(root: Root, moment: Callable[[], bool]) -> None:
     """Start the set-up and kill it at a moment."""
     process = root.start("magi-desktop", "--unattended", "--wheels", "/wheels", user="joerg")
-    wait_for(lambda: moment() or process.poll() is not None, 300)
+    wait_for(lambda: moment() or process.poll() is not None, "the moment", 300)
     require(process.poll() is None, "the set-up was alive when it was to be killed")
     process.kill()
     process.wait()
@@ -217,7 +147,7 @@ def check_repair(root: Root) -> None:
     good = victim.read_bytes()
     victim.write_bytes(b"raise RuntimeError\n")
     said = set_up(root, "joerg")
-    require(said.returncode == 0, f"repairs\n{said.stderr}")
+    require(said.returncode == 0, "repairs", said.stderr)
     repaired = next(place.glob("*/lib/python3*/site-packages/einops/__init__.py"))
     require(repaired.read_bytes() == good, "the changed file is good again")
     require(len(list(place.glob("*-cpu-*"))) == 1, "one environment is left")
@@ -229,7 +159,7 @@ def check_use(root: Root) -> None:
         *("magi", "generate", "--prompt", "a red circle", "--seconds", "1", "-o", "/tmp/ü v.mp4"),
         user="joerg",
     )
-    require(made.returncode == 0, f"a video\n{made.stderr}")
+    require(made.returncode == 0, "a video", made.stderr)
     require((root.folder / "tmp" / "ü v.mp4").stat().st_size > 1000, "the video is there")
 
 
@@ -249,10 +179,12 @@ def check_disk_full(root: Root) -> None:
     )
     process = root.start("magi-desktop", "--unattended", "--wheels", "/wheels", user="second")
     place = home / ENVIRONMENTS
-    wait_for(lambda: any(place.glob("downloads/*.part")) or process.poll() is not None, 100)
+    wait_for(
+        lambda: any(place.glob("downloads/*.part")) or process.poll() is not None, "a download", 100
+    )
     filler = home / "filler"
     # Fills what there is, whatever is written meanwhile, and ends with an error.
-    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1M", "status=none"], **_QUIET)
+    run_quietly("dd", "if=/dev/zero", f"of={filler}", "bs=1M")
     _, told = process.communicate(timeout=300)
     words = told.decode(errors="replace")
     require(process.returncode == 1 and "Traceback" not in words, f"filled up: {words.strip()}")
@@ -263,49 +195,74 @@ def check_disk_full(root: Root) -> None:
 
 
 def check_window(root: Root, pictures: Path | None) -> None:
-    """The first start as a person sees it: one key press, then the program's window."""
+    """The first start as a person sees it: three key presses and a sentence, then a video."""
     require(root.run("magi-desktop", "--remove", user="joerg").returncode == 0, "removes itself")
     require(not (root.home("joerg") / ENVIRONMENTS).exists(), "nothing of the set-up is left")
-    screen = subprocess.Popen(
-        ["Xvfb", DISPLAY, "-screen", "0", "1400x900x24"], stderr=subprocess.DEVNULL
-    )
-    process = None
-    try:
-        wait_for(lambda: subprocess.run(["xdotool", "getmouselocation"], **_QUIET).returncode == 0)
+    with open_screen() as screen:
+        root.display = screen.display
         began = time.monotonic()
         process = root.start("magi-desktop", "--wheels", "/wheels", user="joerg")
-        wait_for(lambda: windows() != [])
-        say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
-        time.sleep(8)
-        picture(pictures, "setup-ready")
-        first = windows()
-        second = root.run("magi-desktop", "--wheels", "/wheels", user="joerg")
-        require(second.returncode == 0 and windows() == first, "a second start shows the first")
-        subprocess.run(["xdotool", "windowfocus", first[-1], "key", "Return"], check=True, **_QUIET)
-        time.sleep(6)
-        picture(pictures, "setup-running")
-        wait_for(lambda: windows() != [] and windows() != first, 300)
-        time.sleep(8)
-        picture(pictures, "program")
-        require(process.poll() is None, "the program runs")
-    finally:
-        if process is not None:
-            process.terminate()
+        try:
+            wait_for(lambda: screen.windows(NAME) != [], "the set-up's window")
+            say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
+            time.sleep(20)
+            screen.picture(pictures, "setup-ready")
+            first = screen.windows(NAME)
+            second = root.run("magi-desktop", "--wheels", "/wheels", user="joerg")
+            shown = second.returncode == 0 and screen.windows(NAME) == first
+            require(shown, "a second start shows the first")
+            downloads = root.home("joerg") / ENVIRONMENTS / "downloads"
+            screen.press_until(first[-1], "Return", downloads.exists)
+            began = time.monotonic()
+            time.sleep(3)
+            screen.picture(pictures, "setup-running")
+            wait_for(lambda: screen.windows(NAME) not in ([], first), "the program's window", 300)
+            say(f"the program's window is there {time.monotonic() - began:.0f} s after Install")
+            video = make_first_video(screen, screen.windows(NAME)[0], root.videos("joerg"))
+            say(f"a first video is there {time.monotonic() - began:.0f} s after Install")
+            time.sleep(1)
+            screen.picture(pictures, "program")
+            require(frames(root, "joerg", video) >= 24, "the video can be played")
+            screen.press(screen.windows(NAME)[0], "ctrl+q")
             _, told = process.communicate(timeout=60)
+            require(process.returncode == 0, f"it ends well: {process.returncode}")
             words = told.decode(errors="replace").strip()
-            require(words == "", f"nothing on stderr\n{words}")
-        screen.terminate()
-        screen.wait()
+            require(words == "", "nothing on stderr", words)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def check_upgrade(root: Root, deb: Path) -> None:
+    """Over an older version: the files are the newer one's, and everything goes on working."""
+    with tempfile.TemporaryDirectory() as folder:
+        older = Path(folder, "older")
+        subprocess.run(["dpkg-deb", "-R", str(deb), str(older)], check=True)
+        control = older / "DEBIAN" / "control"
+        text = re.sub(r"(?m)^Version: .*$", "Version: 0.0.1", control.read_text("utf-8"))
+        control.write_text(text, encoding="utf-8")
+        (older / "usr/lib/magi-desktop/only-in-the-older").write_text("1")
+        target = root.folder / "tmp" / "older.deb"
+        run_quietly("dpkg-deb", "-Znone", "-b", str(older), str(target))
+    options = ("install", "-y", "--no-install-recommends", "--allow-downgrades")
+    require(root.run("apt-get", *options, "/tmp/older.deb").returncode == 0, "an older version")
+    require(root.run("apt-get", *options, f"/tmp/{deb.name}").returncode == 0, "apt upgrades it")
+    left = root.folder / "usr/lib/magi-desktop/only-in-the-older"
+    require(not left.exists(), "nothing of the older version is left")
+    said = root.run("magi", "--version", user="joerg")
+    require(said.returncode == 0, f"{said.stdout.strip()} {said.stderr}")
 
 
 def purge(root: Root, before: set[str]) -> None:
     """Purged, nothing is left but what the package's needs left."""
     root.run("magi-desktop", "--remove", user="joerg")
+    root.run("magi-desktop", "--remove")  # as root, who may write beside the program
     require(root.run("apt-get", "purge", "-y", "magi-desktop").returncode == 0, "apt purges")
     left = sorted(p for p in root.files() - before if "magi" in p)
     require(left == [], f"no file is left: {left}")
     homes = sorted(str(p) for p in (root.folder / "home").rglob("*environments*"))
     require(homes == [], f"no environment is left: {homes}")
+    require(any(root.videos("joerg").glob("*.mp4")), "the video stays")
 
 
 def set_up(root: Root, user: str) -> subprocess.CompletedProcess[str]:
@@ -313,50 +270,18 @@ def set_up(root: Root, user: str) -> subprocess.CompletedProcess[str]:
     return root.run("magi-desktop", "--unattended", "--wheels", "/wheels", user=user)
 
 
-def is_one_sentence(said: subprocess.CompletedProcess[str]) -> bool:
-    """Whether it failed with an error as users are told one."""
-    return said.returncode == 1 and "Traceback" not in said.stderr and 0 < len(said.stderr) < 400
+def frames(root: Root, user: str, video: Path) -> int:
+    """How many frames of a video can be decoded, with what the user has installed."""
+    python = next((root.home(user) / ENVIRONMENTS).glob("*/bin/python"))
+    code = "import av, sys; print(sum(1 for _ in av.open(sys.argv[1]).decode(video=0)))"
+    inside = [f"/{path.relative_to(root.folder)}" for path in (python, video)]
+    return int(root.run(inside[0], "-c", code, inside[1], user=user).stdout or 0)
 
 
-def windows() -> list[str]:
-    """Identifiers of the visible windows with the program's name."""
-    command = ["xdotool", "search", "--onlyvisible", "--name", "Magi"]
-    return sorted(
-        subprocess.run(command, stdout=subprocess.PIPE, text=True, env=_SCREEN).stdout.split()
-    )
+def run_quietly(*command: str) -> None:
+    """Run something whose output and result are of no interest."""
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-
-def picture(folder: Path | None, name: str) -> None:
-    """A picture of the screen, for a person to look at."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["import", "-window", "root", str(folder / f"{name}.png")]
-        subprocess.run(command, check=True, env=_SCREEN)
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 60) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > end:
-            require(False, "waited in vain")
-        time.sleep(0.02)
-
-
-def require(holds: bool, what: str) -> None:
-    """Go on only if it holds."""
-    say(f"{'ok  ' if holds else 'FAIL'} {what}")
-    if not holds:
-        raise SystemExit(1)
-
-
-def say(line: str) -> None:
-    """A line of the report."""
-    print(line, flush=True)
-
-
-_SCREEN = {**os.environ, "DISPLAY": DISPLAY}
-_QUIET = {"env": _SCREEN, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

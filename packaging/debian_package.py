@@ -11,9 +11,9 @@ from pathlib import Path
 from string import Template
 
 import dev
+from icons import DRAWING, LINUX_SIZES, write_png
 from thin_bundle import LICENSES_NAME, SBOM_NAME, ThinBundle
 
-ICON_SIZES = (16, 22, 24, 32, 48, 64, 128, 256, 512)
 _FILES = Path(__file__).parent / "linux"
 _BEYOND_QT = ("python3 (>= 3.11)", "ca-certificates", "libc6 (>= 2.28)", "libstdc++6")
 
@@ -53,10 +53,6 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
 
 def lay_out_desktop_files(share: Path, version: str) -> None:
     """The desktop entry, the metainfo and the icons below a ``share`` folder."""
-    from PySide6.QtCore import QSize
-    from PySide6.QtGui import QImage, QPainter
-    from PySide6.QtSvg import QSvgRenderer
-
     _place(_FILES / "magi-desktop.desktop", share / "applications" / "magi-desktop.desktop")
     metainfo = Template((_FILES / "magi-desktop.metainfo.xml").read_text(encoding="utf-8"))
     target = share / "metainfo" / "magi-desktop.metainfo.xml"
@@ -64,19 +60,11 @@ def lay_out_desktop_files(share: Path, version: str) -> None:
     told = metainfo.substitute(version=version, date=time.strftime("%Y-%m-%d", _released()))
     target.write_text(told, encoding="utf-8")
     icons = share / "icons" / "hicolor"
-    drawing = dev.ROOT / "resources" / "icons" / "app.svg"
-    _place(drawing, icons / "scalable" / "apps" / "magi-desktop.svg")
-    renderer = QSvgRenderer(str(drawing))
-    for size in ICON_SIZES:
-        image = QImage(QSize(size, size), QImage.Format.Format_ARGB32_Premultiplied)
-        image.fill(0)
-        painter = QPainter(image)
-        renderer.render(painter)
-        painter.end()
+    _place(DRAWING, icons / "scalable" / "apps" / "magi-desktop.svg")
+    for size in LINUX_SIZES:
         place = icons / f"{size}x{size}" / "apps" / "magi-desktop.png"
         place.parent.mkdir(parents=True)
-        if not image.save(str(place)):
-            raise OSError(f"{place} cannot be written")
+        write_png(place, size)
 
 
 def _write_control(root: Path, version: str) -> None:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import debian_package
+import dev
 from thin_bundle import ThinBundle
 
 _FILES = Path(__file__).parent / "linux"
+_HEADER = Path("/usr/share/makeself/makeself-header.sh")
+_OF_DAMAGE = re.compile(
+    r'echo "( Unexpected archive size\.|Error in SHA256 checksums: [^"]*)"(?= >&2)'
+)
+_MISSING_LIBRARIES = '''"""Prints which libraries that the window needs are not on this system."""
+
+import ctypes
+
+for name in {names}:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        print(name, end=" ")
+'''
 
 
 def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
@@ -19,6 +35,8 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
         return []
     folder = work / "run"
     shutil.copytree(bundle.folder, folder / "magi-desktop")
+    text = _MISSING_LIBRARIES.format(names=list(dev.QT_LIBRARIES))
+    (folder / "magi-desktop" / "missing_libraries.py").write_text(text, encoding="utf-8")
     debian_package.lay_out_desktop_files(folder / "share", bundle.version)
     for name in ("install.sh", "uninstall.sh"):
         shutil.copyfile(_FILES / name, folder / name)
@@ -31,6 +49,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
             "--quiet",
             "--xz",
             "--sha256",
+            *("--header", str(_header(work))),
             str(folder),
             str(target),
             title,
@@ -40,3 +59,14 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
         stdout=subprocess.DEVNULL,
     )
     return [target]
+
+
+def _header(work: Path) -> Path:
+    """makeself's own beginning of the file, with a sentence for damaged downloads."""
+    told = 'echo " This file is damaged or not complete: download it again."'
+    text, count = _OF_DAMAGE.subn(told, _HEADER.read_text(encoding="utf-8"))
+    if count != 2:
+        raise ValueError(f"{_HEADER} is not as expected: change what is replaced in it")
+    target = work / "header.sh"
+    target.write_text(text, encoding="utf-8")
+    return target

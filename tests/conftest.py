@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.runtime.threads import let_threads_sleep
+from magi_engine.runtime.environment import let_threads_sleep
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.

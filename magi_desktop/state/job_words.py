@@ -51,8 +51,10 @@ def running_sentence(job: JobState) -> str:
 
 def current_chunk(job: JobState) -> ChunkInfo | None:
     """The first chunk that is in work, or None."""
-    busy = (ChunkPhase.DENOISING, ChunkPhase.DECODING)
-    return next((c for c in job.chunks if c.state in busy), None)
+    chunks = [c for c in job.chunks if c.state in (ChunkPhase.DENOISING, ChunkPhase.DECODING)]
+    # One may be decoded while the next ones are denoised, which is what takes long.
+    chunks.sort(key=lambda chunk: chunk.state is ChunkPhase.DECODING)
+    return chunks[0] if chunks else None
 
 
 def stage_sentence(stage: Stage | None) -> str:
@@ -65,6 +67,7 @@ def stage_sentence(stage: Stage | None) -> str:
         Stage.LOADING_VAE: translate("Progress", "Loading the autoencoder"),
         Stage.ENCODING_REFERENCE: translate("Progress", "Encoding the reference"),
         Stage.LOADING_MODEL: translate("Progress", "Loading the model"),
+        Stage.PREPARING_SIZE: translate("Progress", "Preparing for this size"),
         Stage.SAMPLING: translate("Progress", "Generating"),
     }
     return sentences[stage]
@@ -88,6 +91,8 @@ def figures(job: JobState) -> str:
         parts.append(translate("Progress", "next chunk in {}").format(duration(job.next_chunk_s)))
     if job.eta_s is not None:
         parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
+    if job.request is not None and job.request.quantised_attention:
+        parts.append(translate("Progress", "8-bit attention"))
     return "  ·  ".join(parts)
 
 

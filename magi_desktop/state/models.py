@@ -14,6 +14,7 @@ from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.asking import Asker
+from magi_desktop.state.draft import configuration
 from magi_desktop.state.task_line import TaskLine
 from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.config.added import AddedModel
@@ -180,6 +181,7 @@ class Models(QObject):
         for name in done.added:
             if name in entries and entries[name].folder is not None:
                 self.tasks.do(Verify(name))
+        configuration.cache_clear()  # a name may mean another model now
         self.refresh()
 
     def _looked(self, look: _Look) -> None:

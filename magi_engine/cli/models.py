@@ -87,9 +87,9 @@ def _list(args: argparse.Namespace) -> int:
     for status in statuses:
         parts = [status.state.value]
         if status.here_bytes:
-            parts.append(f"{status.here_bytes / 1e9:.1f} GB here")
+            parts.append(f"{_size(status.here_bytes)} here")
         if status.missing_bytes:
-            parts.append(f"{status.missing_bytes / 1e9:.1f} GB to download")
+            parts.append(f"{_size(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
             print(f"{'':{width}} {status.detail}")
@@ -102,7 +102,7 @@ def _list(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     entry = Registry.load().find(args.model)
     status = next(s for s in model_statuses(args.models_dir) if s.entry.name == entry.name)
-    rows = [("", entry.title), ("for", entry.purpose), ("hardware", entry.hardware)]
+    rows = [("title", entry.title), ("for", entry.purpose), ("hardware", entry.hardware)]
     for source in entry.folder_sources:
         release = source.release
         rows.append(("from", f"{release.repository}@{release.revision} {source.remote}"))
@@ -117,9 +117,9 @@ def _show(args: argparse.Namespace) -> int:
     rows.append(("state", status.state.value))
     for label, size in (("here", status.here_bytes), ("to download", status.missing_bytes)):
         if size:
-            rows.append((label, f"{size / 1e9:.1f} GB"))
+            rows.append((label, _size(size)))
     if status.room_bytes:
-        rows.append(("room needed", f"{status.room_bytes / 1e9:.1f} GB"))
+        rows.append(("room needed", _size(status.room_bytes)))
     for label, text in rows:
         print(f"{label:15} {text}".rstrip())
     return DONE
@@ -191,7 +191,7 @@ def _remove(args: argparse.Namespace) -> int:
     size = sum(map(size_on_disk, paths))
     for path in paths:
         print(path, file=sys.stderr)
-    if not (args.yes or _agreed(f"Delete these for good ({size / 1e9:.1f} GB)?")):
+    if not (args.yes or _agreed(f"Delete these for good ({_size(size)})?")):
         raise InvalidRequestError("Nothing was deleted.", "Agree with --yes.")
     for path in paths:
         try:
@@ -206,8 +206,12 @@ def _remove(args: argparse.Namespace) -> int:
     if entry.folder is not None:
         print(f"The files in {entry.folder} stay.", file=sys.stderr)
     if paths:
-        print(f"{size / 1e9:.1f} GB are free again.", file=sys.stderr)
+        print(f"{_size(size)} are free again.", file=sys.stderr)
     return DONE
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _agreed(question: str) -> bool:
@@ -254,7 +258,7 @@ def _bar() -> Iterator[Callable[[TaskEvent], None]]:
                 return
             amount = ""
             if event.phase.in_bytes:
-                amount = f"{event.done_bytes / 1e9:.2f} of {event.total_bytes / 1e9:.2f} GB"
+                amount = f"{_size(event.done_bytes)} of {_size(event.total_bytes)}"
                 if event.bytes_per_s is not None:
                     amount += f", {event.bytes_per_s / 1e6:.1f} MB/s"
             bar.update(

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 _ATTEMPTS = 6
-"""In a row, without a single new byte."""
+"""In a row, without a single new byte; about a minute. Twice as many, some minutes, if bytes have
+come before: then it is worth waiting for a network that was lost."""
 _BACKOFF_S = 1.0
 _MAX_WAIT_S = 60.0
 _POLL_S = 0.2
@@ -113,12 +114,12 @@ class _Attempt:
             while block := out.read(_READ_BYTES):
                 self._hashes.update(block)
                 self._received(0)
-            failures = 0
+            failures, found = 0, self._hashes.count
             while self._hashes.count < size_bytes:
                 before = self._hashes.count
                 wait_s = self._receive(out)
                 failures = 0 if self._hashes.count > before else failures + 1
-                if failures >= _ATTEMPTS:
+                if failures >= _ATTEMPTS * (2 if self._hashes.count > found else 1):
                     raise DownloadError(
                         f"{self._file.path} cannot be fetched: the network or the server fails.",
                         "Check the network, then start the download again: "

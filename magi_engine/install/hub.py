@@ -54,9 +54,9 @@ def require_hub(endpoint: str | None = None) -> None:
     Raises:
         DownloadError: it does not.
     """
-    from huggingface_hub import HfApi, get_session
-
     with explained("the list of models"):
+        from huggingface_hub import HfApi, get_session  # which may choke on HF_ENDPOINT
+
         address = endpoint or HfApi().endpoint
         get_session().head(address, timeout=_FIRST_ANSWER_S)
 

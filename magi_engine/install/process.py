@@ -19,7 +19,7 @@ from magi_engine.runtime.launch import launch
 
 logger = logging.getLogger(__name__)
 
-_MODULE = "magi_engine.install.worker"
+MODULE = "magi_engine.install.worker"
 _PATIENCE_S = 3.0
 """How long a cancelled task may take to its end before its process is killed: nothing is lost."""
 _POLL_S = 0.5
@@ -73,7 +73,7 @@ class InstallProcess:
                     _text(self._cache_dir),
                     "INFO" if self._log_file else "ERROR",
                     errors,
-                    _MODULE,
+                    MODULE,
                 )
         except OSError:
             logger.exception("the process for a task does not start")

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
 from magi_engine.install.room import MARGIN_BYTES
-from magi_engine.runtime.preview import default_cache_dir
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import small_text_encoder_of
@@ -56,6 +57,7 @@ class CachedKind(enum.Enum):
     QUANTISED_TRANSFORMER = "quantised transformer"
     SMALL_TEXT_ENCODER = "small text encoder"
     EMBEDDINGS = "embeddings of prompts"
+    COMPILED = "compiled kernels"
     ORIGINAL_TEXT_ENCODER = "original text encoder"
     UNFINISHED_DOWNLOAD = "unfinished download"
 
@@ -105,6 +107,10 @@ def cached_things(
     embeddings = cache_dir / "embeddings"
     if embeddings.is_dir():
         things.append(_thing("Prompts", (embeddings,), CachedKind.EMBEDDINGS))
+    compiled = compiled_dir(cache_dir)
+    if compiled.is_dir():
+        title = "Programs for the graphics card"
+        things.append(_thing(title, (compiled,), CachedKind.COMPILED))
     # Hidden ones belong to what is being made, and are in its folder.
     parts = tuple(p for p in sorted(models_dir.rglob("*.part")) if not p.name.startswith("."))
     if parts:

@@ -14,9 +14,9 @@ from pathlib import Path
 from magi_engine.install.performing import Performer
 from magi_engine.install.tasks import TaskCancelled, TaskEvent, TaskFailed
 from magi_engine.runtime.control import ControlBox, JobCancelled
+from magi_engine.runtime.environment import let_threads_sleep
 from magi_engine.runtime.failures import named_error, without_traceback
 from magi_engine.runtime.launch import ChildSettings, open_pipe
-from magi_engine.runtime.threads import let_threads_sleep
 from magi_engine.weights.layout import default_models_dir
 
 logger = logging.getLogger(__name__)

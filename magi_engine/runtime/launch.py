@@ -8,12 +8,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from typing import IO, cast
 
-_ENGINE = "magi_engine.runtime.child"
+ENGINE = "magi_engine.runtime.child"
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
 _CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.argv[1])"
@@ -37,7 +38,7 @@ def launch(
     cache_dir: str | None,
     log_level: str,
     errors: IO[bytes] | None,
-    module: str = _ENGINE,
+    module: str = ENGINE,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start the process; returns it and this side's end of the pipe to it.
 
@@ -61,14 +62,19 @@ def launch(
     return process, ours
 
 
-def serve_if_child(arguments: list[str]) -> None:
-    """To be called first of all by a frozen program, whose executable is also the engine's.
+def begin_process(arguments: list[str]) -> None:
+    """To be called first of all by every program, for what differs where it is frozen.
 
-    Returns at once unless this is the engine's process; there it does not return.
+    There the executable is also that of the engine's process, and of multiprocessing's helpers:
+    in those this does not return.
 
     Args:
         arguments: ``sys.argv``.
     """
+    _open_missing_streams()
+    if getattr(sys, "frozen", False):
+        _let_others_find_their_libraries(os.environ)
+    multiprocessing.freeze_support()
     if len(arguments) == 3 and arguments[1] == _FLAG:
         serve(arguments[2])
         sys.exit()
@@ -87,6 +93,24 @@ def open_pipe(handle: int) -> Connection:
     # Nothing started from here may keep the pipe open.
     os.set_inheritable(handle, False)
     return Connection(handle)
+
+
+def _open_missing_streams() -> None:
+    """A program without a console may have no stdout and stderr, which libraries rely on."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _let_others_find_their_libraries(environment: MutableMapping[str, str]) -> None:
+    """Take our libraries out of the way of the system's programs, such as the file manager.
+
+    A frozen program has been started with its own folder to look in first; it is past that now.
+    """
+    before = environment.pop("LD_LIBRARY_PATH_ORIG", None)
+    environment.pop("LD_LIBRARY_PATH", None)
+    if before is not None:
+        environment["LD_LIBRARY_PATH"] = before
 
 
 def _command(settings: str) -> list[str]:

@@ -8,6 +8,10 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def look_around(
     name = processor
     if device.type == "cuda":
         device = torch.device("cuda", torch.cuda.current_device())
-        name = torch.cuda.get_device_name(device)
+        name = device_name(device)
         vram_free, vram_total = torch.cuda.mem_get_info(device)
         vram_free = min(vram_total, vram_free + held_vram_bytes)
     return MachineFacts(
@@ -97,6 +101,15 @@ def disk_free_bytes(folder: Path) -> int:
     """Room on the disk that ``folder`` is on or, not being there yet, would be on."""
     place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     return shutil.disk_usage(place).free
+
+
+def device_name(device: torch.device) -> str:
+    """What the maker of a device calls it."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor_name()
 
 
 def processor_name() -> str:

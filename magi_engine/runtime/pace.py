@@ -54,10 +54,12 @@ class Preparation:
         loading_text: loading the text encoder.
         encoding: each prompt that was not known.
         loading: loading the transformer and the autoencoder.
+        warming: preparing for a size.
     """
 
     def __init__(self) -> None:
         self.loading_text, self.encoding, self.loading = Clock(), Clock(), Clock()
+        self.warming = Clock()
 
 
 class PaceMeter:
@@ -89,7 +91,7 @@ class PaceMeter:
         self._denoised.append((flops, seconds))
 
     def chunk_done(self, latent_frames: int, seconds: float) -> None:
-        """Note a chunk that was decoded and written."""
+        """Note a chunk that was decoded with nothing beside it."""
         runtime = self._config.runtime_config
         flops = decode_flops(
             self._vae,
@@ -107,13 +109,14 @@ class PaceMeter:
         dit, dit_excess_s = _rate_and_excess(self._denoised)
         vae, vae_excess_s = _rate_and_excess(self._decoded)
         loaded = before.loading.seconds is not None
+        warm_up_s = (before.warming.seconds or 0.0) + dit_excess_s + vae_excess_s
         return Speed(
             dit,
             vae,
             load_s=before.loading.seconds,
             text_load_s=before.loading_text.seconds,
             encode_s=before.encoding.mean_s,
-            warm_up_s=dit_excess_s + vae_excess_s if loaded else None,
+            warm_up_s=warm_up_s if loaded else None,
         )
 
 

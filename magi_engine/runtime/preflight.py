@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig, RuntimeConfig
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.config.vae import VaeConfig
@@ -21,7 +22,6 @@ from magi_engine.runtime.devices import job_dtype
 from magi_engine.runtime.machine import MachineFacts, disk_free_bytes
 from magi_engine.runtime.placement import Placement, Sizes, place
 from magi_engine.runtime.plan import plan_length
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.runtime.speeds import Speeds, attention_weight, guessed
 from magi_engine.runtime.timing import Course, Times, held_for, times_of, unknown_prompts
@@ -203,7 +203,14 @@ def _measure(
     known = speeds.measured(*key, tokens)
     speed = speed if known is None else known.or_else(speed)
     course = Course.of(
-        schedule, config, vae, speed, attention_weight(device, quantised), tokens, plan
+        schedule,
+        config,
+        vae,
+        speed,
+        attention_weight(device, quantised),
+        tokens,
+        plan,
+        placement.decodes_beside,
     )
     held = held_for(found, facts, device, dtype)
     unknown = unknown_prompts(request, found, config, cache_dir)

@@ -6,15 +6,13 @@ job tells of others with another length, window or size. Needs no PyTorch.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import json
 import logging
 import math
-import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from magi_engine.runtime.kept import keep, read_kept
 
 logger = logging.getLogger(__name__)
 
@@ -108,17 +106,15 @@ class Speeds:
     @classmethod
     def load(cls, cache_dir: Path) -> Speeds:
         """What was kept; nothing if the file is missing or damaged."""
+        data = read_kept(cache_dir / _FILE) or {}
         try:
-            data = json.loads((cache_dir / _FILE).read_text(encoding="utf-8"))
             return cls(
                 {
                     key: {str(int(n)): _checked(Speed(**speed)) for n, speed in sizes.items()}
                     for key, sizes in data.items()
                 }
             )
-        except FileNotFoundError:
-            return cls({})
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             logger.info("the measured speeds cannot be used: %s", error)
             return cls({})
 
@@ -141,21 +137,11 @@ class Speeds:
 
     def save(self, cache_dir: Path) -> None:
         """Write so that there is never half a file; without a word if that fails."""
-        path = cache_dir / _FILE
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         data = {
             key: {tokens: asdict(speed) for tokens, speed in sizes.items()}
             for key, sizes in self._known.items()
         }
-        try:
-            cache_dir.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            os.replace(fresh, path)
-        except OSError as error:
-            logger.info("the measured speeds are not kept: %s", error)
-        finally:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
+        keep(cache_dir / _FILE, data)
 
 
 def guessed(

@@ -38,7 +38,7 @@ class Times:
     denoise_s: float
     """All steps; of a video without an end, of its first chunks."""
     decode_s: float
-    """The same of decoding and writing."""
+    """What decoding and writing take beyond that."""
 
     @property
     def all_s(self) -> float:
@@ -76,6 +76,7 @@ class Course:
         weight: float,
         tokens: int,
         plan: LengthPlan,
+        decodes_beside: bool,
     ) -> Course:
         """Of a plan, walked through step by step."""
         runtime = config.runtime_config
@@ -85,19 +86,23 @@ class Course:
             decode_flops(vae, tile, runtime.chunk_width, runtime.video_size_h, runtime.video_size_w)
             / speed.vae_flops_per_s
         )
-        denoised = 0.0
+        denoised = now = 0.0
         ends: list[float] = []
         wanted = _STEADY_CHUNKS if plan.num_chunks is None else None
         for step in schedule.steps():
             flops = sum(costs.of_forward(forward, weight) for forward in step.forwards)
             denoised += flops / speed.dit_flops_per_s
+            now += flops / speed.dit_flops_per_s
             if step.finishes:
-                ends.append(denoised + decode_s * (len(ends) + 1))
+                ends.append(now + decode_s)
+                # Beside the next steps it takes no time of its own; the first one always does.
+                if len(ends) == 1 or not decodes_beside:
+                    now = ends[-1]
                 if len(ends) == wanted:
                     break
         paces = [after - before for before, after in itertools.pairwise(ends)]
         pace = max(paces, default=ends[0])
-        return cls(denoised, decode_s * len(ends), ends[0], pace)
+        return cls(denoised, ends[-1] - denoised, ends[0], pace)
 
 
 def times_of(speed: Speed, held: HeldModel | None, unknown_prompts: int, course: Course) -> Times:

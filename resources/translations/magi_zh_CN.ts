@@ -521,6 +521,22 @@
         <translation>无法下载 Python 3.12。</translation>
     </message>
     <message>
+        <source>The set-up runs already.</source>
+        <translation>安装程序已在运行。</translation>
+    </message>
+    <message>
+        <source>Wait until it has finished.</source>
+        <translation>请等它结束。</translation>
+    </message>
+    <message>
+        <source>Magi Desktop is running.</source>
+        <translation>Magi Desktop 正在运行。</translation>
+    </message>
+    <message>
+        <source>Close it, then try again.</source>
+        <translation>请先关闭它，然后重试。</translation>
+    </message>
+    <message>
         <source>The set-up could not be started.</source>
         <translation>无法启动设置程序。</translation>
     </message>
@@ -911,6 +927,14 @@
     <message>
         <source>Prompts</source>
         <translation>提示词</translation>
+    </message>
+    <message>
+        <source>Programs for the graphics card</source>
+        <translation>显卡程序</translation>
+    </message>
+    <message>
+        <source>There is no attention called {a}.</source>
+        <translation>没有名为 {a} 的注意力。</translation>
     </message>
     <message>
         <source>What was not downloaded to its end</source>
@@ -1682,6 +1706,10 @@
         <source>Partial</source>
         <translation>不完整</translation>
     </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
+    </message>
 </context>
 <context>
     <name>LibraryPanel</name>
@@ -2093,6 +2121,10 @@
     <message>
         <source>What this computer can run…</source>
         <translation>这台电脑能运行什么…</translation>
+    </message>
+    <message>
+        <source>Check for updates…</source>
+        <translation>检查更新…</translation>
     </message>
     <message>
         <source>Copy diagnostics</source>
@@ -2810,6 +2842,10 @@
         <translation>视频文件夹(&amp;F)</translation>
     </message>
     <message>
+        <source>A&amp;ttention</source>
+        <translation>注意力(&amp;T)</translation>
+    </message>
+    <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
     </message>
@@ -2894,6 +2930,14 @@
         <translation>仅在此窗口不在前台时。</translation>
     </message>
     <message>
+        <source>Look for &amp;updates once a day</source>
+        <translation>每天检查一次更新(&amp;U)</translation>
+    </message>
+    <message>
+        <source>Reads a list of versions on the web. Nothing is installed by itself.</source>
+        <translation>从网上读取版本列表，不会自动安装任何内容。</translation>
+    </message>
+    <message>
         <source> MB</source>
         <translation> MB</translation>
     </message>
@@ -2904,6 +2948,26 @@
     <message>
         <source>Frames beyond it are read from the file again when they are shown.</source>
         <translation>超出缓存的帧在显示时会重新从文件读取。</translation>
+    </message>
+    <message>
+        <source>Fastest; may round to 8 bits</source>
+        <translation>最快；可能舍入到 8 位</translation>
+    </message>
+    <message>
+        <source>Exact</source>
+        <translation>精确</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>Which kernel of the graphics card compares the parts of a video.</source>
+        <translation>由显卡的哪个内核来比较视频的各个部分。</translation>
+    </message>
+    <message>
+        <source>For NVIDIA graphics cards, from the next video on.</source>
+        <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
     </message>
     <message>
         <source>Counts from the next start on.</source>
@@ -3182,6 +3246,10 @@
         <translation>正在加载模型</translation>
     </message>
     <message>
+        <source>Preparing for this size</source>
+        <translation>正在为此尺寸做准备</translation>
+    </message>
+    <message>
         <source>Generating</source>
         <translation>正在生成</translation>
     </message>
@@ -3204,6 +3272,10 @@
     <message>
         <source>{} left</source>
         <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
     </message>
     <message>
         <source>{} s</source>
@@ -3772,6 +3844,10 @@
         <translation>已下载的内容会保留。</translation>
     </message>
     <message>
+        <source>Leaves everything as it is.</source>
+        <translation>一切保持原样。</translation>
+    </message>
+    <message>
         <source>Install</source>
         <translation>安装</translation>
     </message>
@@ -3780,12 +3856,48 @@
         <translation>下载并安装。</translation>
     </message>
     <message>
-        <source>No NVIDIA driver was found: videos are made on the CPU.</source>
-        <translation>未找到 NVIDIA 驱动程序：视频将在 CPU 上生成。</translation>
+        <source>Magi Desktop becomes version {}</source>
+        <translation>Magi Desktop 将更新到版本 {}</translation>
+    </message>
+    <message>
+        <source>GPU support and repair</source>
+        <translation>显卡支持与修复</translation>
+    </message>
+    <message>
+        <source>Start version {}</source>
+        <translation>启动版本 {}</translation>
+    </message>
+    <message>
+        <source>Start as it is</source>
+        <translation>直接启动</translation>
+    </message>
+    <message>
+        <source>{gpus} is not used: too old, or too new for the driver.</source>
+        <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
+    </message>
+    <message>
+        <source>Update</source>
+        <translation>更新</translation>
+    </message>
+    <message>
+        <source>Repair</source>
+        <translation>修复</translation>
+    </message>
+    <message>
+        <source>Change</source>
+        <translation>更改</translation>
     </message>
     <message>
         <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
         <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
+        <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s GPU is not one of NVIDIA&apos;s, which alone are supported: videos are made on the CPU.</source>
+        <translation>本机的显卡不是 NVIDIA 的，而目前只支持 NVIDIA：视频将用 CPU 生成。</translation>
     </message>
     <message>
         <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
@@ -3814,10 +3926,6 @@
     <message>
         <source>{download} to fetch, {disk} GB of space needed; {free} GB are free.</source>
         <translation>需下载 {download}，需要 {disk} GB 空间；可用 {free} GB。</translation>
-    </message>
-    <message>
-        <source>Install or repair</source>
-        <translation>安装或修复</translation>
     </message>
     <message>
         <source>Fetching…</source>
@@ -4108,6 +4216,191 @@
     </message>
 </context>
 <context>
+    <name>UpdateNotices</name>
+    <message>
+        <source>Shall Magi Desktop look once a day whether there is a newer version?</source>
+        <translation>是否让 Magi Desktop 每天检查一次新版本？</translation>
+    </message>
+    <message>
+        <source>Yes, look</source>
+        <translation>是，检查</translation>
+    </message>
+    <message>
+        <source>Magi Desktop {} is available.</source>
+        <translation>Magi Desktop {} 已发布。</translation>
+    </message>
+    <message>
+        <source>Show…</source>
+        <translation>查看…</translation>
+    </message>
+</context>
+<context>
+    <name>Updates</name>
+    <message>
+        <source>The list of versions cannot be reached.</source>
+        <translation>无法访问版本列表。</translation>
+    </message>
+    <message>
+        <source>Check the network or the proxy, then try again.</source>
+        <translation>请检查网络或代理，然后重试。</translation>
+    </message>
+    <message>
+        <source>{} MB are to come, {} MB are free in {}.</source>
+        <translation>需要下载 {} MB，可用空间为 {} MB，位置：{}。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again.</source>
+        <translation>请释放一些空间，然后重试。</translation>
+    </message>
+    <message>
+        <source>What answers is not this program&apos;s list of versions.</source>
+        <translation>收到的内容不是本程序的版本列表。</translation>
+    </message>
+    <message>
+        <source>Try again later; sign in to the network if it asks for that.</source>
+        <translation>请稍后重试；如果网络要求登录，请先登录。</translation>
+    </message>
+    <message>
+        <source>The file that was fetched has been changed or removed since.</source>
+        <translation>下载的文件后来被更改或删除了。</translation>
+    </message>
+    <message>
+        <source>Fetch it again.</source>
+        <translation>请重新下载。</translation>
+    </message>
+    <message>
+        <source>The new version could not be fetched.</source>
+        <translation>无法下载新版本。</translation>
+    </message>
+    <message>
+        <source>Try again: what has come so far is kept.</source>
+        <translation>请重试：已下载的部分会保留。</translation>
+    </message>
+</context>
+<context>
+    <name>UpdatesDialog</name>
+    <message>
+        <source>Updates</source>
+        <translation>更新</translation>
+    </message>
+    <message>
+        <source>What is new</source>
+        <translation>新内容</translation>
+    </message>
+    <message>
+        <source>What this version brings.</source>
+        <translation>此版本带来的内容。</translation>
+    </message>
+    <message>
+        <source>Progress of the download</source>
+        <translation>下载进度</translation>
+    </message>
+    <message>
+        <source>Open its page</source>
+        <translation>打开其网页</translation>
+    </message>
+    <message>
+        <source>Shows the new version in your browser.</source>
+        <translation>在浏览器中查看新版本。</translation>
+    </message>
+    <message>
+        <source>Copy the command</source>
+        <translation>复制命令</translation>
+    </message>
+    <message>
+        <source>For a terminal; it asks for your password.</source>
+        <translation>用于终端；会询问您的密码。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>What has come so far is kept.</source>
+        <translation>已下载的部分会保留。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Close this sheet.</source>
+        <translation>关闭此页。</translation>
+    </message>
+    <message>
+        <source>Look again</source>
+        <translation>再次检查</translation>
+    </message>
+    <message>
+        <source>Asks for the list of versions again.</source>
+        <translation>再次获取版本列表。</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下载</translation>
+    </message>
+    <message>
+        <source>Fetches the installer and checks it.</source>
+        <translation>下载安装程序并校验。</translation>
+    </message>
+    <message>
+        <source>Install</source>
+        <translation>安装</translation>
+    </message>
+    <message>
+        <source>Starts the installer that was fetched.</source>
+        <translation>启动已下载的安装程序。</translation>
+    </message>
+    <message>
+        <source>Quit Magi Desktop</source>
+        <translation>退出 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>The next start uses the new version.</source>
+        <translation>下次启动即使用新版本。</translation>
+    </message>
+    <message>
+        <source>The system asks for your password. In a terminal it is: {}</source>
+        <translation>系统会询问您的密码。在终端中可使用：{}</translation>
+    </message>
+    <message>
+        <source>Version {} is installed; the next start uses it.</source>
+        <translation>版本 {} 已安装，下次启动即使用。</translation>
+    </message>
+    <message>
+        <source>This is version {}.</source>
+        <translation>当前版本为 {}。</translation>
+    </message>
+    <message>
+        <source>Looking for a newer version…</source>
+        <translation>正在检查新版本…</translation>
+    </message>
+    <message>
+        <source>Version {} is the newest.</source>
+        <translation>版本 {} 已是最新。</translation>
+    </message>
+    <message>
+        <source>Fetching version {}…</source>
+        <translation>正在下载版本 {}…</translation>
+    </message>
+    <message>
+        <source>Version {} is here and was checked.</source>
+        <translation>版本 {} 已下载并通过校验。</translation>
+    </message>
+    <message>
+        <source>Version {} is available; this is {}.</source>
+        <translation>版本 {} 已发布；当前为 {}。</translation>
+    </message>
+    <message>
+        <source>Nothing here opens it: use the command above.</source>
+        <translation>这里没有能打开它的程序：请使用上面的命令。</translation>
+    </message>
+    <message>
+        <source>Install it by hand from its page.</source>
+        <translation>请从其网页手动安装。</translation>
+    </message>
+</context>
+<context>
     <name>WelcomeDialog</name>
     <message>
         <source>Welcome</source>
@@ -4224,6 +4517,10 @@
     <message>
         <source>Prompts that need not be encoded again.</source>
         <translation>不必再次编码的提示词。</translation>
+    </message>
+    <message>
+        <source>Compiled on this computer; the next video compiles what it needs again.</source>
+        <translation>在本机上编译；下一个视频会重新编译所需的部分。</translation>
     </message>
     <message>
         <source>No longer needed: the small text encoder does its work.</source>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import qInstallMessageHandler
+from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -19,17 +21,24 @@ from magi_desktop.paths import Places
 from magi_engine import __version__
 from magi_engine.runtime.finding import Finding
 
-_BELL = "magi-desktop-test"
+
+@pytest.fixture
+def name(tmp_path: Path) -> str:
+    """A bell that no other test hears."""
+    return f"magi-desktop-{os.getpid()}-{tmp_path.name}"
 
 
-def test_a_second_start_hands_over_its_files_and_ends(qtbot: QtBot, tmp_path: Path) -> None:
-    assert not single.hand_over(_BELL, []), "nobody is there yet"
-    bell = single.Doorbell(_BELL)
+def test_a_second_start_hands_over_its_files_and_ends(
+    qtbot: QtBot, name: str, tmp_path: Path
+) -> None:
+    assert not single.hand_over(name, []), "nobody is there yet"
+    bell = single.claim(name, [])
+    assert bell is not None
     (tmp_path / "a.png").touch()
     files = [str(tmp_path / "a.png"), str(tmp_path / "gone.png")]
     script = (
         "import sys; from PySide6.QtCore import QCoreApplication; app = QCoreApplication([]);"
-        f"from magi_desktop import single; sys.exit(not single.hand_over({_BELL!r}, {files!r}))"
+        f"from magi_desktop import single; sys.exit(not single.hand_over({name!r}, {files!r}))"
     )
     with qtbot.waitSignal(bell.rung, timeout=20_000) as rung:
         second = subprocess.Popen([sys.executable, "-c", script])
@@ -37,12 +46,100 @@ def test_a_second_start_hands_over_its_files_and_ends(qtbot: QtBot, tmp_path: Pa
     assert second.wait(10) == 0
 
 
-def test_a_bell_left_by_a_crash_does_not_keep_the_next_start_out(qtbot: QtBot) -> None:
-    first = single.Doorbell(_BELL)
-    second = single.Doorbell(_BELL)  # as after a crash: the name is taken
-    with qtbot.waitSignal(second.rung):
-        assert single.hand_over(_BELL, [])
-    first.deleteLater()
+def test_a_bell_left_by_a_crash_does_not_keep_the_next_start_out(qtbot: QtBot, name: str) -> None:
+    script = (
+        "import os; from PySide6.QtCore import QCoreApplication; app = QCoreApplication([]);"
+        f"from magi_desktop import single; bell = single.claim({name!r}, []);"
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode != 0
+    bell = single.claim(name, [])
+    assert bell is not None
+    with qtbot.waitSignal(bell.rung):
+        assert single.hand_over(name, [])
+
+
+def test_started_several_times_at_once_one_stays_and_gets_all_files(
+    name: str, tmp_path: Path
+) -> None:
+    script = """
+import sys
+from PySide6.QtCore import QCoreApplication, QTimer
+from magi_desktop import single
+app = QCoreApplication([])
+print("ready", flush=True)
+sys.stdin.readline()
+bell = single.claim(sys.argv[2], [sys.argv[1]])
+if bell is None:
+    sys.exit("handed over")
+files = [sys.argv[1]]
+def rung(others):
+    files.extend(others)
+    if len(files) == 4:
+        app.quit()
+bell.rung.connect(rung)
+QTimer.singleShot(20_000, app.quit)
+app.exec()
+print(len(set(files)))
+"""
+    starts = []
+    for number in range(4):
+        (tmp_path / str(number)).touch()
+        command = [sys.executable, "-c", script, str(tmp_path / str(number)), name]
+        pipe = subprocess.PIPE
+        starts.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
+    for start in starts:
+        assert start.stdout is not None
+        assert start.stdout.readline() == "ready\n"
+    for start in starts:
+        assert start.stdin is not None
+        start.stdin.write("go\n")
+        start.stdin.flush()
+    said = [start.communicate(timeout=30) for start in starts]
+    assert sorted(out for out, _ in said) == ["", "", "", "4\n"], said
+
+
+def test_a_start_while_the_program_ends_waits_and_is_then_the_one(qtbot: QtBot, name: str) -> None:
+    script = """
+import sys, time
+from PySide6.QtCore import QCoreApplication
+from magi_desktop import single
+app = QCoreApplication([])
+bell = single.claim(sys.argv[1], [])
+bell.close()
+print("ending", flush=True)
+time.sleep(1)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, name], stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "ending\n"
+        bell = single.claim(name, [])
+        assert first.poll() is not None, "the first is gone"
+    assert bell is not None
+    bell.close()
+
+
+def test_two_users_have_two_programs(tmp_path: Path) -> None:
+    names = ("config", "data", "cache", "logs", "videos")
+    users = [Places(*(tmp_path / user / n for n in names)) for user in ("anna", "bert")]
+    assert len({single.bell_name(places) for places in users}) == 2
+
+
+def test_rubbish_at_the_door_is_ignored(qtbot: QtBot, name: str) -> None:
+    bell = single.claim(name, [])
+    assert bell is not None
+    rung: list[list[str]] = []
+    bell.rung.connect(rung.append)
+    for line in (b"\xff", b"[]", b"3", b'{"files": 3, "token": ""}', b'{"files": [3], "token": 3}'):
+        socket = QLocalSocket()
+        socket.connectToServer(name)
+        assert socket.waitForConnected(1000)
+        socket.write(line + b"\n")
+        socket.waitForBytesWritten(1000)
+        socket.disconnectFromServer()
+    qtbot.waitUntil(lambda: rung == [[]])
 
 
 @pytest.fixture
@@ -76,6 +173,28 @@ def test_unhandled_exceptions_reach_the_log_and_the_diagnostics(
     assert __version__ in text
     assert "Devices: cuda no no driver" in text
     assert "ValueError: a fault of ours" in text
+
+
+def test_a_terminal_shows_what_went_wrong_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    file = request.getfixturevalue("log_file")  # after stderr is being captured
+    logging.getLogger("magi_desktop").info("all is well")
+    logging.getLogger("magi_desktop").warning("a fault of ours")
+    assert "all is well" in file.read_text()
+    said = capsys.readouterr().err
+    assert "a fault of ours" in said
+    assert "all is well" not in said
+
+
+def test_without_a_terminal_it_logs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # a windowed program on Windows
+    file = request.getfixturevalue("log_file")
+    logging.getLogger("magi_desktop").error("a fault of ours")
+    assert "a fault of ours" in file.read_text()
+    assert not any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers)
 
 
 def test_a_desktop_that_offers_nothing_is_no_error(

@@ -39,7 +39,14 @@ def test_changes_are_saved_by_themselves(path: Path, qtbot: QtBot) -> None:
     assert json.loads(path.read_text())["draft"] == {"mode": "i2v"}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"version": "one"}', "{}", "\x00\x01"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[]", '{"version": "one"}', '{"version": true}', '{"version": 0}', "{}", "\x00\x01"),
+        "[" * 100_000,
+    ],
+    ids=range(8),
+)
 def test_a_damaged_file_is_kept_aside_replaced_and_said(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
@@ -64,6 +71,27 @@ def test_an_older_file_is_backed_up_and_brought_up_to_date(path: Path) -> None:
     file = SettingsFile(path, version=2, migrations={1: rename})
     assert Preferences(file).get("appearance") == "dark"
     assert json.loads(path.with_suffix(".version-1.json").read_text()) == old
+
+
+def test_a_step_that_stumbles_costs_the_settings_but_not_the_file(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"version": 1, "preferences": 3}')
+    file = SettingsFile(path, version=2, migrations={1: lambda data: data["preferences"]["theme"]})
+    assert file.notice is not None
+    assert "Kept as" in file.notice
+    kept = [p for p in path.parent.iterdir() if "corrupt" in p.name]
+    assert [p.read_text() for p in kept] == ['{"version": 1, "preferences": 3}']
+
+
+def test_without_a_back_up_nothing_is_brought_up_to_date(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"version": 1, "preferences": {}}')
+    path.with_suffix(".version-1.json").symlink_to("/nowhere/copy")  # so it cannot be made
+    file = SettingsFile(path, version=2, migrations={1: dict})
+    assert file.notice is not None
+    file.set_section("draft", {"mode": "i2v"})
+    file.flush()
+    assert path.read_text() == '{"version": 1, "preferences": {}}'
 
 
 def test_a_newer_file_is_left_alone_and_said(path: Path) -> None:

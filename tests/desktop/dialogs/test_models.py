@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop.dialogs.storage import _ThingRow
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_engine.config.registry import Registry
 from magi_engine.errors import DownloadError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import add_models
-from magi_engine.install.status import CachedKind, ModelState, model_statuses
+from magi_engine.install.status import CachedKind, CachedThing, ModelState, model_statuses
 from magi_engine.install.tasks import (
     Add,
     Download,
@@ -265,6 +266,15 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
     assert not made.exists()
     dialog.notice._button.click()
     qtbot.waitUntil(made.exists)
+
+
+@pytest.mark.parametrize("kind", list(CachedKind))
+def test_every_kind_of_thing_is_explained(qtbot: QtBot, kind: CachedKind) -> None:
+    thing = CachedThing("Something", (Path("somewhere"),), 1000, kind, can_be_remade=True)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    row = _ThingRow(thing, parent)
+    assert row._meaning()
 
 
 def test_an_unfinished_download_goes_only_while_none_is_under_way(

@@ -63,6 +63,7 @@ class HubServer(ThreadingHTTPServer):
         self.ranges, self.html = True, False
         self.denied: tuple[int, str] | None = None
         self.licence = "apache-2.0"
+        self.redirects: dict[str, str] = {}
         self._scheme = "http"
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -124,6 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         if server.statuses:
             self._busy(server.statuses.pop(0))
+            return
+        if path in server.redirects:
+            self._answer(302, b"", extra={"Location": server.redirects[path]})
             return
         if path in server.gone or path not in server.files:
             self._answer(404, b"", extra={"X-Error-Code": "EntryNotFound"})

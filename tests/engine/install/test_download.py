@@ -129,7 +129,10 @@ def test_without_ranges_what_is_here_stays(server: HubServer, tmp_path: Path) ->
     assert server.served[_A] == 5_000_000  # there is no other way
 
 
-def test_without_ranges_and_never_whole_it_ends(server: HubServer, tmp_path: Path) -> None:
+def test_without_ranges_and_never_whole_it_ends(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_MAX_WAIT_S", 0.05)
     server.ranges, server.cut_every = False, 1_000_000
     with pytest.raises(DownloadError, match="network or the server fails"):
         list(download(_remote(server)[:1], tmp_path))

@@ -209,9 +209,9 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, EngineDiedError)
     assert "memory" in failed.error.message
-    assert failed.frames >= 48
     assert failed.path == tmp_path / "out.mp4"
-    assert frame_count(failed.path) >= 48
+    # The second chunk was shown, and may still have been on its way into the file.
+    assert frame_count(failed.path) == failed.frames >= 24
     assert find_partials(tmp_path) == []
     finished(list(own.generate(make_request(output=None, num_frames=1))))
 
@@ -254,8 +254,8 @@ def test_an_engine_that_does_not_start_says_so(
 
 _FROZEN = """#!/bin/sh
 exec {python} -c 'import sys; sys.path[:] = {path}
-from magi_engine.runtime.launch import serve_if_child
-serve_if_child(sys.argv)
+from magi_engine.runtime.launch import begin_process
+begin_process(sys.argv)
 sys.exit("this is the program itself")' "$@"
 """
 
@@ -276,6 +276,36 @@ def test_a_frozen_program_is_its_own_engine(
     assert "the generation failed" in (tmp_path / "engine.log").read_text()
     alone = subprocess.run([program], capture_output=True, text=True, timeout=60)
     assert "the program itself" in alone.stderr
+
+
+_BARE = """#!/bin/sh
+exec {python} -c 'import os, sys; sys.path[:] = {path}
+from magi_engine.runtime.launch import begin_process
+sys.frozen = True
+begin_process(sys.argv)
+print("nobody reads this", file=sys.stderr, flush=True)
+open(sys.argv[1], "w").write(os.environ.get("LD_LIBRARY_PATH", "nothing"))' "$@" >&- 2>&-
+"""
+
+
+@posix_only
+@pytest.mark.parametrize("before", ["nothing", "/the/users"])
+def test_a_frozen_program_needs_no_console_and_hides_its_libraries_from_others(
+    tmp_path: Path, before: str
+) -> None:
+    program, answer = tmp_path / "program", tmp_path / "answer"
+    path = "[" + ", ".join(f'"{folder}"' for folder in sys.path) + "]"
+    program.write_text(_BARE.format(python=sys.executable, path=path))
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": f"/ours:{os.environ.get('LD_LIBRARY_PATH', '')}",
+    }
+    if before != "nothing":
+        environment["LD_LIBRARY_PATH_ORIG"] = before
+    done = subprocess.run([program, answer], env=environment, timeout=60)
+    assert done.returncode == 0
+    assert answer.read_text() == before
 
 
 # Everything at module level: a child that ran its parent's main module would start yet another.

@@ -1,0 +1,175 @@
+"""Proves the self-extracting installer in a clean Debian: installed by a user, upgraded, removed.
+
+    sudo python3 packaging/run_check.py RUN WHEELS [--keep] [--pictures FOLDER]
+
+RUN and WHEELS as for deb_check.py, which also says what is needed here. The system has Python and
+the libraries that Qt needs, as the distributions this installer is for have them; nobody but the
+user it is installed by changes anything. To be run when packaging/ or magi_setup/ changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import dev
+from clean_root import USERS, Root, clean_root, require, say
+from screen import make_first_video, open_screen, wait_for
+
+USER = "joerg"
+NAME = "Magi Desktop"
+SETTINGS = ".config/magi-desktop"
+INSTALLED = ".local/opt/magi-desktop"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run every check; returns 0 if all hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("wheels", type=Path)
+    parser.add_argument("--keep", action="store_true", help="leave the root for a look")
+    parser.add_argument("--pictures", type=Path)
+    wishes = parser.parse_args(argv)
+    with clean_root(wishes.wheels, wishes.keep) as root:
+        shutil.copyfile(wishes.run, root.folder / "tmp" / "magi.run")
+        check_cut_off(root)
+        check_without_python(root)
+        needs = ("python3", "desktop-file-utils", *dict.fromkeys(dev.QT_LIBRARIES.values()))
+        got = root.run("apt-get", "install", "-y", "--no-install-recommends", *needs)
+        require(got.returncode == 0, "Python and Qt's libraries", got.stderr)
+        system, before = root.files(), files(root)
+        install_older(root)
+        check_upgrade(root)
+        check_window(root, wishes.pictures)
+        check_removal(root, before)
+        require(root.files() == system, f"the system is as before: {root.files() ^ system}")
+    say("all checks hold")
+    return 0
+
+
+def check_cut_off(root: Root) -> None:
+    """A download that ended too early, or has a wrong byte, says so and installs nothing."""
+    content = (root.folder / "tmp" / "magi.run").read_bytes()
+    middle = len(content) // 2
+    wrong = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    before = files(root)
+    for what, damaged in (("cut of", content[: len(content) * 2 // 3]), ("damaged", wrong)):
+        (root.folder / "tmp" / "damaged.run").write_bytes(damaged)
+        said = root.run("sh", "/tmp/damaged.run", user=USER)
+        clear = "download it again" in said.stderr
+        require(said.returncode != 0 and clear, f"{what} says so", said.stderr)
+        require(files(root) == before, "nothing of it is installed")
+
+
+def check_without_python(root: Root) -> None:
+    """Without a Python, and without a network to fetch one, it says what to do."""
+    before = files(root)
+    command = ("sh", "/tmp/magi.run", "--quiet")
+    said = root.run(*command, user=USER, prefix=("unshare", "-n"))
+    told = said.stderr.strip().splitlines()
+    require(said.returncode != 0 and "python3" in said.stderr, f"no Python: {told[-1:]}")
+    require(files(root) == before, "nothing of it is installed")
+
+
+def install_older(root: Root) -> None:
+    """An older version, made from this one, with a file that only it has."""
+    place = "/tmp/older"
+    said = root.run("sh", "/tmp/magi.run", "--noexec", "--target", place, user=USER)
+    require(said.returncode == 0, "unpacks itself", said.stderr)
+    program = root.folder / "tmp" / "older" / "magi-desktop"
+    manifest = program / "manifest.json"
+    text = manifest.read_text("utf-8").replace('"version": "', '"version": "0.')
+    manifest.write_text(text, encoding="utf-8")
+    (program / "only-in-the-older").write_text("1")
+    said = root.run("sh", f"{place}/install.sh", user=USER)
+    require(said.returncode == 0 and said.stderr == "", "an older version", said.stderr)
+    require("missing" not in said.stdout, said.stdout.strip())
+    shutil.rmtree(root.folder / "tmp" / "older")
+
+
+def check_upgrade(root: Root) -> None:
+    """In place: what is old goes, what is the user's stays."""
+    mine = root.home(USER) / SETTINGS / "settings.json"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("{}", encoding="utf-8")
+    for path in (mine, mine.parent, mine.parent.parent):
+        shutil.chown(path, root.home(USER).stat().st_uid, root.home(USER).stat().st_gid)
+    said = run_installer(root)
+    require(said.returncode == 0 and said.stderr == "", "installs over it", said.stderr)
+    installed = root.home(USER) / INSTALLED
+    require(not (installed / "only-in-the-older").exists(), "nothing of the older one is left")
+    require(mine.read_text("utf-8") == "{}", "settings are as they were")
+    entry = root.home(USER) / ".local/share/applications/magi-desktop.desktop"
+    command = f'Exec="{USERS[USER]}/.local/bin/magi-desktop"'
+    require(command in entry.read_text("utf-8"), f"the menu starts it: {command}")
+    if shutil.which("desktop-file-validate"):
+        valid = subprocess.run(["desktop-file-validate", str(entry)], capture_output=True)
+        require(valid.returncode == 0, f"desktop-file-validate is content {valid.stdout!r}")
+
+
+def check_window(root: Root, pictures: Path | None) -> None:
+    """From the menu's command to a video."""
+    command = f"{USERS[USER]}/.local/bin/magi-desktop"
+    with open_screen() as screen:
+        root.display = screen.display
+        process = root.start(command, "--wheels", "/wheels", user=USER)
+        try:
+            wait_for(lambda: screen.windows(NAME) != [], "the set-up's window")
+            first = screen.windows(NAME)
+            screen.picture(pictures, "run-setup")
+            downloads = root.home(USER) / ".local/share/magi-desktop/environments/downloads"
+            screen.press_until(first[-1], "Return", downloads.exists)
+            wait_for(lambda: screen.windows(NAME) not in ([], first), "the program's window", 300)
+            made = make_first_video(screen, screen.windows(NAME)[0], root.videos(USER))
+            require(made.stat().st_size > 10_000, f"a video: {made.name}")
+            screen.press(screen.windows(NAME)[0], "ctrl+q")
+            _, told = process.communicate(timeout=60)
+            words = told.decode(errors="replace").strip()
+            require(process.returncode == 0 and words == "", "ends well, no stderr", words)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def check_removal(root: Root, before: set[str]) -> None:
+    """Only what the user keeps is left; asked to, only the videos."""
+    home = USERS[USER]
+    uninstaller = root.folder / "tmp" / "uninstall.sh"
+    shutil.copyfile(root.home(USER) / INSTALLED / "uninstall.sh", uninstaller)
+    said = root.run("sh", f"{home}/{INSTALLED}/uninstall.sh", user=USER)
+    require(said.returncode == 0 and said.stderr == "", "uninstalls", said.stderr)
+    left = {p for p in files(root) - before if not p.startswith((SETTINGS, "Videos", ".config"))}
+    kept = {".local", ".local/share", ".local/share/magi-desktop"}
+    kept |= {f".local/share/magi-desktop/magi.sqlite3{x}" for x in ("", "-wal", "-shm")}
+    require(left <= kept, f"settings, list and videos are left, and: {sorted(left - kept)}")
+    require(any(root.videos(USER).glob("*.mp4")), "the video stays")
+    require(run_installer(root).returncode == 0, "installs once more")
+    said = root.run("sh", f"{home}/{INSTALLED}/uninstall.sh", "--everything", user=USER)
+    require(said.returncode == 0 and said.stderr == "", "uninstalls everything", said.stderr)
+    left = {p for p in files(root) - before if not p.startswith("Videos")}
+    kept = {".config", ".local", ".local/share", ".cache", ".local/state"}
+    require(left <= kept, f"only videos are left, and: {sorted(left - kept)}")
+
+
+def run_installer(root: Root) -> subprocess.CompletedProcess[str]:
+    """As its user starts it; what the archive says of itself is left out of stderr."""
+    return root.run("sh", "/tmp/magi.run", "--quiet", user=USER)
+
+
+def files(root: Root) -> set[str]:
+    """Every path in the user's home."""
+    home, found = root.home(USER), set()
+    for place, folders, names in os.walk(home):
+        found |= {str(Path(place, n).relative_to(home)) for n in (*folders, *names)}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
