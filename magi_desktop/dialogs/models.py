@@ -33,6 +33,7 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models, Removal
+from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
@@ -77,6 +78,7 @@ class ModelsDialog(QDialog):
         models.failed.connect(self._say_error)
         models.tasks.changed.connect(self._show_imports)
         models.tasks.done.connect(self._say_done)
+        models.tasks.failed.connect(self._show_failed)
         machine.changed.connect(self._judge)
         draft.changed.connect(self._show)
         self._show()
@@ -94,8 +96,9 @@ class ModelsDialog(QDialog):
     @Slot()
     def _reveal(self) -> None:
         """Again whenever cards have got other places, until everything is said on them."""
-        card = self.cards.get(self._wanted or "")
-        if card is not None:
+        card, inner = self.cards.get(self._wanted or ""), self._scroll.widget().layout()
+        if card is not None and inner is not None:
+            inner.activate()  # else a card that has just grown is taken for as small as it was
             self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
             if self._estimates:
                 self._wanted = None
@@ -320,6 +323,11 @@ class ModelsDialog(QDialog):
         freed = isinstance(task, Download | ShrinkText)
         storage = (self.tr("Show storage"), partial(self.tabs.setCurrentWidget, self.storage))
         self.notice.say(sentence, action=storage if freed else None)
+
+    @Slot(object)
+    def _show_failed(self, task: Task) -> None:
+        """What went wrong is said on the card; it should not have to be looked for."""
+        self.show_model(subject_of(task))
 
     @Slot(object)
     def _say_removed(self, removal: Removal) -> None:
