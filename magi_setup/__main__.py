@@ -4,8 +4,9 @@ magi-desktop [FILE...]           the program; at first start the set-up
 magi-desktop --setup             change GPU support, verify, repair
 magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
-magi-desktop --remove            remove what the set-up made; models, videos, settings stay
-                                 (--everything: only videos stay)
+magi-desktop --remove            remove what the set-up made; models, videos, settings stay,
+                                 but for those named with --also (--everything: only videos stay)
+magi-desktop --where             list everything that is kept for this user
 magi-desktop --tidy              remove what earlier set-ups left
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 """
@@ -23,15 +24,14 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from magi_desktop import set_up
+from magi_desktop.belongings import Belonging
 from magi_desktop.paths import Places
 from magi_engine.errors import MagiError
 from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe
-from magi_setup.removal import remove
-
-_FOLDER = "environments"
+from magi_setup.removal import CHOICES, Remains, remove_belongings
 
 
 def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...]) -> int:
@@ -43,14 +43,19 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
         launcher: the command that got here.
     """
     places = Places.of_user()
-    environments = Environments(places.data / _FOLDER)
+    environments = Environments(places.environments)
     if arguments[:1] == ["--magi"]:
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
-    if wishes.remove:
-        return _clean_up(partial(remove, environments, places, wishes.everything))
-    if wishes.tidy:
-        return _clean_up(environments.tidy)
+    if wishes.remove or wishes.tidy:
+        remove = partial(_remove, environments, places, wishes.everything, wishes.also)
+        return _clean_up(environments.tidy if wishes.tidy else remove)
+    if wishes.where:
+        print(Remains.of(places).listing())
+        return 0
+    if wishes.describe is not None:
+        Remains.of(places).describe(wishes.describe)
+        return 0
     bundle = Bundle.read(bundle_folder)
     builder = Builder(bundle, environments, launcher, wishes.wheels)
     current = environments.current
@@ -86,6 +91,18 @@ def _start_apart(command: Sequence[str]) -> None:
     """Start something that outlives this process, and does not write where this one does."""
     nowhere = subprocess.DEVNULL
     subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, close_fds=True)
+
+
+def _remove(
+    environments: Environments, places: Places, everything: bool, also: Sequence[str]
+) -> None:
+    remains = Remains.of(places)
+    environments.remove()
+    kinds = {Belonging(name) for name in also}
+    if everything:
+        kinds |= {Belonging.MODELS, Belonging.SETTINGS}
+    for path in remove_belongings(remains, frozenset(kinds)):
+        print(f"{path} could not be moved to the trash, so it was kept.", file=sys.stderr)
 
 
 def _clean_up(how: Callable[[], None]) -> int:
@@ -161,6 +178,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
     parser.add_argument("--remove", action="store_true", help="remove the environment")
     parser.add_argument("--everything", action="store_true", help="models and settings as well")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        choices=[kind.value for kind in CHOICES],
+        help="with --remove: what else goes (videos to the trash)",
+    )
+    parser.add_argument("--where", action="store_true", help="list what is kept for this user")
+    parser.add_argument("--describe", type=Path, help="write to a file what --also would remove")
     parser.add_argument("--tidy", action="store_true", help="remove what earlier set-ups left")
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")
     return parser

@@ -225,7 +225,7 @@ class Builder:
         """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
         if _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]:
             return Path(sys.executable)
-        place = self.environments.folder.parent / "python"
+        place = self.environments.python
         answer = self._uv.run("python", "find", _PYTHON_WISH)
         if answer.returncode != 0:
             options = ("--install-dir", str(place), "--no-bin")

@@ -1,36 +1,200 @@
-"""Taking away what the program has made for one user."""
+"""What goes when the program is removed: what the set-up made, and of the user's what they say.
+
+Nothing that only links to somewhere else takes its target along.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from magi_desktop.belongings import Belonging, belongings
+from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
-from magi_setup.environments import Environments
+from magi_engine.config.places import default_models_dir
+from magi_engine.config.registry import Registry
+from magi_engine.weights.manifest import Manifest
+
+_MADE_HERE = "quantised"
+_OURS = ("magi-desktop", APP_NAME)
+_NOTES = ("verified.json", "licences.json")
+CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.SETTINGS)
+"""What the user may keep or not; with the settings go the queue and the library's list."""
 
 
-def remove(environments: Environments, places: Places, everything: bool) -> None:
-    """Remove the environments, caches and logs; videos always stay.
+@dataclass(frozen=True)
+class Remains:
+    """Where a user's belongings are."""
 
-    Args:
-        everything: models, settings, queue and the library's list as well.
+    places: Places
+    models_dir: Path
+    videos_dir: Path
+
+    @classmethod
+    def of(cls, places: Places) -> Remains:
+        """As the settings say; where they cannot be read, the usual places."""
+        said = {}
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            said = json.loads(places.settings_file.read_text(encoding="utf-8"))["preferences"]
+        return cls(
+            places,
+            _chosen(said, "models_folder") or default_models_dir(),
+            _chosen(said, "output_folder") or places.videos,
+        )
+
+    @property
+    def all(self) -> dict[Belonging, tuple[Path, ...]]:
+        """Every place, by kind."""
+        return belongings(self.places, self.models_dir, self.videos_dir)
+
+    def listing(self) -> str:
+        """For a terminal: a line for every place, with its size."""
+        every = self.all
+        words = {kind: _words(size) if size else "-" for kind, size in sizes_of(every).items()}
+        return "\n".join(
+            f"{kind.value:<9} {'' if number else words[kind]:>10}  {path}"
+            for kind, paths in every.items()
+            for number, path in enumerate(paths)
+        )
+
+    def models(self) -> list[Path]:
+        """Files and folders of models, and what the program notes beside them.
+
+        In the usual folder that is everything, in one the user chose only what the program is
+        known to put there.
+        """
+        if self.models_dir == default_models_dir():
+            return [self.models_dir] if self.models_dir.exists() else []
+        names = {Path(name) for name in (*_NOTES, _MADE_HERE)}
+        for entry in Registry.load().entries:
+            parts = entry.files
+            names.add(parts.transformer)
+            if not entry.ships:
+                names |= {parts.autoencoder, parts.text_encoder, parts.special_tokens}
+        names |= {Path(name) for name in Manifest.load(self.models_dir).files}
+        found = [self.models_dir / name for name in names]
+        found += self.models_dir.rglob("*.part")
+        return sorted(path for path in found if os.path.lexists(path))
+
+    def videos(self) -> list[Path]:
+        """The videos the library knows that are still there."""
+        address = f"{self.places.database.absolute().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+                rows = database.execute("SELECT path FROM library ORDER BY path").fetchall()
+        except sqlite3.Error:  # none was ever made, or it is damaged: then they all stay
+            return []
+        return [path for (name,) in rows if (path := Path(name)).exists()]
+
+    def size_bytes(self, kind: Belonging) -> int:
+        """What models or videos take up."""
+        paths = self.models() if kind is Belonging.MODELS else self.videos()
+        return sum(_size(file) for path in paths for file in _files(path))
+
+    def describe(self, file: Path) -> None:
+        """Write down for the Windows uninstaller what there is, as Windows reads settings.
+
+        Empty values: there is none.
+        """
+        values = {}
+        for kind in (Belonging.MODELS, Belonging.VIDEOS):
+            size = self.size_bytes(kind)
+            values[kind.value] = _words(size) if size else ""
+        lines = ["[here]", *(f"{name}={value}" for name, value in values.items()), ""]
+        file.write_text("\r\n".join(lines), encoding="utf-16", newline="")
+
+
+def remove_belongings(remains: Remains, kinds: frozenset[Belonging]) -> list[Path]:
+    """Remove what can be made again, and ``kinds``; returns videos that could not be moved.
+
+    Models are deleted, videos go to the system's trash. To be called after the environment is
+    gone: nothing may be using any of it.
     """
-    environments.remove()
-    engine = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
-    going = [places.cache, places.logs, engine.user_cache_path, engine.user_log_path]
-    kept = [places.data, places.config, engine.user_data_path]
-    for folder in [*going, *(kept if everything else ())]:
+    every = remains.all
+    going = [*every[Belonging.CACHE], *every[Belonging.LOGS]]
+    if Belonging.MODELS in kinds:
+        for path in remains.models():
+            _delete(path)
+        _prune(remains.models_dir)
+    kept = _move_videos(remains) if Belonging.VIDEOS in kinds else []
+    if Belonging.SETTINGS in kinds:
+        going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
+    for folder in going:
         shutil.rmtree(folder, ignore_errors=True)
-    for folder in [*going, *kept]:
-        _remove_if_empty(folder)
-        # A folder of logs or a cache may lie in another one of ours.
-        if folder.parent.name in (places.data.name, APP_NAME):
-            _remove_if_empty(folder.parent)
+    for folder in [*going, *every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]:
+        _remove_empty(folder)
+        # A cache or a folder of logs may lie in another folder of ours.
+        if folder.parent.name in _OURS:
+            _remove_empty(folder.parent)
+    for folder in (remains.videos_dir, default_models_dir().parent):
+        _remove_empty(folder)
+    return kept
 
 
-def _remove_if_empty(folder: Path) -> None:
+def _chosen(said: object, name: str) -> Path | None:
+    value = said.get(name) if isinstance(said, dict) else None
+    return Path(value) if isinstance(value, str) and value else None
+
+
+def _move_videos(remains: Remains) -> list[Path]:
+    # Only now: the rest needs no Qt.
+    from magi_desktop.trash import move_to_trash
+    from magi_engine.errors import OutputError
+
+    kept = []
+    for path in remains.videos():
+        try:
+            move_to_trash(path)
+        except OutputError:
+            kept.append(path)
+    return kept
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+    for place, _, names in os.walk(path):  # which does not follow links
+        yield from (Path(place, name) for name in names)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _delete(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or path.is_file() or _is_junction(path):
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_junction(path: Path) -> bool:
+    """A folder on Windows that leads to another one."""
+    return getattr(os.path, "isjunction", lambda _: False)(path)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the empty folders in it, and itself where nothing is left."""
+    for place, _, _ in os.walk(folder, topdown=False):
+        _remove_empty(Path(place))
+
+
+def _remove_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def _words(size_bytes: int) -> str:
+    if size_bytes >= 10**9:
+        return f"{size_bytes / 1e9:.1f} GB"
+    return f"{max(size_bytes / 1e6, 0.1):.1f} MB"

@@ -131,6 +131,8 @@ def _copy_set_up(app: Path) -> None:
         for path in sorted((dev.ROOT / "resources" / place).iterdir()):
             if path.suffix in (".svg", ".qm", ".ico"):
                 _copy(path, app / "magi_engine" / "_resources" / place / path.name)
+    models = dev.ROOT / "resources" / "models.json"
+    _copy(models, app / "magi_engine" / "_resources" / models.name)
     _copy_distribution("platformdirs", app)
 
 

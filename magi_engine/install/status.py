@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, OutputError
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import small_text_encoder_of

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.control import Command, ControlBox
 from magi_engine.runtime.events import Event, Failed
 from magi_engine.runtime.job import Job
 from magi_engine.runtime.machine import MachineFacts, look_around
 from magi_engine.runtime.models import ModelShelf
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.weights.layout import default_models_dir
 

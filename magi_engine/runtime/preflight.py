@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig, RuntimeConfig
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.config.vae import Tile, VaeConfig
@@ -21,7 +22,6 @@ from magi_engine.runtime.devices import job_dtype
 from magi_engine.runtime.machine import MachineFacts, disk_free_bytes
 from magi_engine.runtime.placement import Placement, Sizes, place
 from magi_engine.runtime.plan import LengthPlan, plan_length
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.runtime.speeds import Speed, Speeds, attention_weight, guessed
 from magi_engine.runtime.validation import validate

@@ -187,13 +187,6 @@ class Previewer:
         self._map.save(self._path)
 
 
-def default_cache_dir() -> Path:
-    """Where things are kept that can be made again."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("Magi Desktop", appauthor=False))
-
-
 def _fingerprint(autoencoder: Path, scale_factor: float) -> str:
     """Changes when the files of an autoencoder do; reading gigabytes to be sure is not worth it."""
     digest = hashlib.sha256((autoencoder / "config.json").read_bytes())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from magi_engine.config.official import EngineConfig, MagiConfig
+from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
@@ -31,13 +32,6 @@ class FoundModel:
     files: ModelPaths
     entry: ModelEntry | None
     """None for a model given by its configuration file."""
-
-
-def default_models_dir() -> Path:
-    """The folder downloaded models are kept in: the hub repository's layout, below user data."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("Magi Desktop", appauthor=False)) / "models"
 
 
 def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> FoundModel:
