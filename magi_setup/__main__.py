@@ -24,14 +24,13 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from magi_desktop import set_up
-from magi_desktop.belongings import Belonging
 from magi_desktop.paths import Places
 from magi_engine.errors import MagiError
 from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe
-from magi_setup.removal import CHOICES, Remains, remove_belongings
+from magi_setup.removal import CHOICES, EVERYTHING, Remains, describe, parse_kinds, remove
 
 
 def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...]) -> int:
@@ -47,15 +46,16 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
     if arguments[:1] == ["--magi"]:
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
-    if wishes.remove or wishes.tidy:
-        remove = partial(_remove, environments, places, wishes.everything, wishes.also)
-        return _clean_up(environments.tidy if wishes.tidy else remove)
+    if wishes.remove:
+        return _clean_up(partial(remove, environments, places, parse_kinds(wishes.also)))
     if wishes.where:
         print(Remains.of(places).listing())
         return 0
     if wishes.describe is not None:
-        Remains.of(places).describe(wishes.describe)
+        describe(Remains.of(places), wishes.describe)
         return 0
+    if wishes.tidy:
+        return _clean_up(environments.tidy)
     bundle = Bundle.read(bundle_folder)
     builder = Builder(bundle, environments, launcher, wishes.wheels)
     current = environments.current
@@ -90,19 +90,8 @@ def _absolute(files: list[str]) -> list[str]:
 def _start_apart(command: Sequence[str]) -> None:
     """Start something that outlives this process, and does not write where this one does."""
     nowhere = subprocess.DEVNULL
-    subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, close_fds=True)
-
-
-def _remove(
-    environments: Environments, places: Places, everything: bool, also: Sequence[str]
-) -> None:
-    remains = Remains.of(places)
-    environments.remove()
-    kinds = {Belonging(name) for name in also}
-    if everything:
-        kinds |= {Belonging.MODELS, Belonging.SETTINGS}
-    for path in remove_belongings(remains, frozenset(kinds)):
-        print(f"{path} could not be moved to the trash, so it was kept.", file=sys.stderr)
+    # From the home folder: the folder a program runs in cannot be renamed or removed on Windows.
+    subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd=Path.home())
 
 
 def _clean_up(how: Callable[[], None]) -> int:
@@ -116,18 +105,26 @@ def _clean_up(how: Callable[[], None]) -> int:
 
 def _command_line(environment: Environment | None, arguments: list[str]) -> int:
     if environment is None:
-        print(
-            "The program is not set up yet. Start Magi Desktop once, or: magi-desktop --unattended",
-            file=sys.stderr,
-        )
+        how = "." if sys.platform == "win32" else ", or: magi-desktop --unattended"
+        print(f"The program is not set up yet. Start Magi Desktop once{how}", file=sys.stderr)
         return 1
     command = [str(environment.python), "-P", "-m", "magi_engine", *arguments]
     held = set_up.hold(environment.folder)
     if held is not None:
         os.set_inheritable(held, True)  # so that it lasts as long as the command
     if sys.platform == "win32":
-        return subprocess.run(command, check=False).returncode
+        return _run_through_interrupts(command)
     os.execv(command[0], command)
+
+
+def _run_through_interrupts(command: list[str]) -> int:
+    """Run something to its end on this console; Ctrl-C reaches it too: it has a video to keep."""
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def _unattended(builder: Builder, flavor: str | None) -> int:
@@ -177,13 +174,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unattended", action="store_true", help="set up without a window")
     parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
     parser.add_argument("--remove", action="store_true", help="remove the environment")
-    parser.add_argument("--everything", action="store_true", help="models and settings as well")
     parser.add_argument(
         "--also",
         action="append",
         default=[],
         choices=[kind.value for kind in CHOICES],
         help="with --remove: what else goes (videos to the trash)",
+    )
+    parser.add_argument(
+        "--everything",
+        dest="also",
+        action="store_const",
+        const=[kind.value for kind in EVERYTHING],
+        help="models and settings as well",
     )
     parser.add_argument("--where", action="store_true", help="list what is kept for this user")
     parser.add_argument("--describe", type=Path, help="write to a file what --also would remove")

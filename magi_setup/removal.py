@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,16 @@ from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
 from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import Registry
+from magi_engine.errors import MagiError
 from magi_engine.weights.manifest import Manifest
+from magi_setup.environments import Environments
 
 _MADE_HERE = "quantised"
-_OURS = ("magi-desktop", APP_NAME)
 _NOTES = ("verified.json", "licences.json")
 CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.SETTINGS)
 """What the user may keep or not; with the settings go the queue and the library's list."""
+EVERYTHING = (Belonging.MODELS, Belonging.SETTINGS)
+"""All but what nobody can make again."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,13 @@ class Remains:
         )
 
     @property
-    def all(self) -> dict[Belonging, tuple[Path, ...]]:
+    def everything(self) -> dict[Belonging, tuple[Path, ...]]:
         """Every place, by kind."""
         return belongings(self.places, self.models_dir, self.videos_dir)
 
     def listing(self) -> str:
         """For a terminal: a line for every place, with its size."""
-        every = self.all
+        every = self.everything
         words = {kind: _words(size) if size else "-" for kind, size in sizes_of(every).items()}
         return "\n".join(
             f"{kind.value:<9} {'' if number else words[kind]:>10}  {path}"
@@ -80,7 +84,8 @@ class Remains:
         names |= {Path(name) for name in Manifest.load(self.models_dir).files}
         found = [self.models_dir / name for name in names]
         found += self.models_dir.rglob("*.part")
-        return sorted(path for path in found if os.path.lexists(path))
+        there = {path for path in found if os.path.lexists(path)}
+        return sorted(path for path in there if there.isdisjoint(path.parents))
 
     def videos(self) -> list[Path]:
         """The videos the library knows that are still there."""
@@ -97,44 +102,35 @@ class Remains:
         paths = self.models() if kind is Belonging.MODELS else self.videos()
         return sum(_size(file) for path in paths for file in _files(path))
 
-    def describe(self, file: Path) -> None:
-        """Write down for the Windows uninstaller what there is, as Windows reads settings.
 
-        Empty values: there is none.
-        """
-        values = {}
-        for kind in (Belonging.MODELS, Belonging.VIDEOS):
-            size = self.size_bytes(kind)
-            values[kind.value] = _words(size) if size else ""
-        lines = ["[here]", *(f"{name}={value}" for name, value in values.items()), ""]
-        file.write_text("\r\n".join(lines), encoding="utf-16", newline="")
+def remove(environments: Environments, places: Places, kinds: frozenset[Belonging]) -> None:
+    """Remove the environments, caches and logs, and of the user's belongings ``kinds``.
 
+    Models are deleted, videos go to the system's trash; those that cannot be moved there stay.
 
-def remove_belongings(remains: Remains, kinds: frozenset[Belonging]) -> list[Path]:
-    """Remove what can be made again, and ``kinds``; returns videos that could not be moved.
-
-    Models are deleted, videos go to the system's trash. To be called after the environment is
-    gone: nothing may be using any of it.
+    Raises:
+        BusyError: the program or the set-up runs. Everything is still there.
     """
-    every = remains.all
+    remains = Remains.of(places)
+    every = remains.everything
+    environments.remove()
     going = [*every[Belonging.CACHE], *every[Belonging.LOGS]]
+    if Belonging.VIDEOS in kinds:
+        _move_videos(remains)
     if Belonging.MODELS in kinds:
         for path in remains.models():
             _delete(path)
         _prune(remains.models_dir)
-    kept = _move_videos(remains) if Belonging.VIDEOS in kinds else []
     if Belonging.SETTINGS in kinds:
         going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
     for folder in going:
         shutil.rmtree(folder, ignore_errors=True)
-    for folder in [*going, *every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]:
+    kept = (places.config, places.data, places.videos, default_models_dir().parent)
+    for folder in (*going, *kept):
         _remove_empty(folder)
-        # A cache or a folder of logs may lie in another folder of ours.
-        if folder.parent.name in _OURS:
+        # A folder of logs or a cache may lie in another one of ours.
+        if folder.parent.name in (places.data.name, APP_NAME):
             _remove_empty(folder.parent)
-    for folder in (remains.videos_dir, default_models_dir().parent):
-        _remove_empty(folder)
-    return kept
 
 
 def _chosen(said: object, name: str) -> Path | None:
@@ -142,18 +138,15 @@ def _chosen(said: object, name: str) -> Path | None:
     return Path(value) if isinstance(value, str) and value else None
 
 
-def _move_videos(remains: Remains) -> list[Path]:
+def _move_videos(remains: Remains) -> None:
     # Only now: the rest needs no Qt.
     from magi_desktop.trash import move_to_trash
-    from magi_engine.errors import OutputError
 
-    kept = []
     for path in remains.videos():
         try:
             move_to_trash(path)
-        except OutputError:
-            kept.append(path)
-    return kept
+        except MagiError as error:
+            print(error, file=sys.stderr)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -192,6 +185,24 @@ def _prune(folder: Path) -> None:
 def _remove_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def describe(remains: Remains, file: Path) -> None:
+    """Write down for the uninstaller what there is, as the Windows function for settings reads it.
+
+    Empty values: there is none.
+    """
+    values = {}
+    for kind in (Belonging.MODELS, Belonging.VIDEOS):
+        size = remains.size_bytes(kind)
+        values[kind.value] = _words(size) if size else ""
+    lines = ["[here]", *(f"{name}={value}" for name, value in values.items()), ""]
+    file.write_text("\r\n".join(lines), encoding="utf-16", newline="")
+
+
+def parse_kinds(names: Iterable[str]) -> frozenset[Belonging]:
+    """From the command line."""
+    return frozenset(Belonging(name) for name in names)
 
 
 def _words(size_bytes: int) -> str:

@@ -166,8 +166,9 @@ def frames(video: Path) -> int:
 
 
 def size_bytes(folder: Path) -> int:
-    """What a folder takes on the disk, roughly."""
-    return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    """What the files in a folder hold; one with two names counts once."""
+    found = [p.lstat() for p in folder.rglob("*") if p.is_file() and not p.is_symlink()]
+    return sum({stat.st_ino: stat.st_size for stat in found}.values())
 
 
 if __name__ == "__main__":

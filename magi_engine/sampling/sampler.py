@@ -253,7 +253,10 @@ class _Run:
     def _enter(self, stage: Stage) -> None:
         for chunk in stage.chunks:
             if chunk not in self.latents:
-                self.latents[chunk] = self.noise.next_chunk(self.shape).to(self.device)
+                noise = self.noise.next_chunk(self.shape)
+                if self.device.type == "cuda":
+                    noise = noise.pin_memory()  # so that the host need not wait for the copy
+                self.latents[chunk] = noise.to(self.device, non_blocking=True)
                 left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
                 self.chunk_captions[chunk] = self._keys_of(self.captions.start(chunk, left))
 

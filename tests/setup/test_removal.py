@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from pytestqt.qtbot import QtBot
 
 from magi_desktop.belongings import Belonging, sizes
 from magi_desktop.paths import Places
 from magi_setup.environments import Environments
-from magi_setup.removal import Remains, remove_belongings
+from magi_setup.removal import EVERYTHING, Remains, describe, remove
 
 MADE = (
     "data/magi-desktop/environments/1.0-cpu-1/bin/python",
@@ -48,71 +47,94 @@ def files(home: Path) -> set[str]:
     return {str(p.relative_to(home)) for p in home.rglob("*") if p.is_file()}
 
 
-def clear(*also: Belonging) -> list[Path]:
+def clear(everything: bool) -> None:
     places = Places.of_user()
-    remains = Remains.of(places)
-    Environments(places.environments).remove()
-    return remove_belongings(remains, frozenset(also))
+    kinds = frozenset(EVERYTHING if everything else ())
+    remove(Environments(places.data / "environments"), places, kinds)
 
 
 def test_models_settings_and_videos_stay(home: Path) -> None:
-    clear()
+    clear(everything=False)
     assert files(home) == {*KEPT, VIDEO}
 
 
 def test_everything_but_the_videos_goes_if_told(home: Path) -> None:
-    clear(Belonging.MODELS, Belonging.SETTINGS)
+    clear(everything=True)
     assert files(home) == {VIDEO}
     for kind in ("config", "data", "cache", "state"):
         assert list((home / kind).iterdir()) == []
 
 
 def test_where_nothing_is_nothing_fails(home: Path) -> None:
-    clear(Belonging.MODELS, Belonging.SETTINGS)
-    clear(Belonging.MODELS, Belonging.SETTINGS)
+    clear(everything=True)
+    clear(everything=True)
     assert files(home) == {VIDEO}
 
 
-def test_of_a_folder_the_user_chose_only_what_is_ours_goes(home: Path) -> None:
-    chosen = home / "big disk"
-    (chosen / "quantised").mkdir(parents=True)
-    (chosen / "verified.json").write_text("{}")
-    (chosen / "holiday.jpg").write_text("not ours")
-    settings = {"version": 1, "preferences": {"models_folder": str(chosen)}}
-    Places.of_user().settings_file.write_text(json.dumps(settings))
-    clear(Belonging.MODELS)
-    assert [p.name for p in chosen.iterdir()] == ["holiday.jpg"]
-    assert "data/Magi Desktop/models/ckpt/a.safetensors" in files(home), "another folder is in use"
+def settings(home: Path, models: Path) -> None:
+    text = json.dumps({"version": 1, "preferences": {"models_folder": str(models)}})
+    (home / "config/magi-desktop/settings.json").write_text(text)
 
 
-def test_videos_go_to_the_trash_and_only_those_the_library_knows(home: Path, qtbot: QtBot) -> None:
-    video, other = home / VIDEO, home / "videos/Magi Desktop/mine.mp4"
-    other.write_text("somebody else's")
-    database = Places.of_user().database
-    database.unlink()
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.execute("CREATE TABLE library (path TEXT)")
-        connection.execute("INSERT INTO library VALUES (?)", (str(video),))
-        connection.commit()
-    assert Remains.of(Places.of_user()).size_bytes(Belonging.VIDEOS) == 1
-    assert clear(Belonging.VIDEOS) == []
-    assert not video.exists()
-    assert other.exists()
-    assert [p.name for p in (home / "data" / "Trash" / "files").iterdir()] == ["a.mp4"]
+def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
+    models, strange = home / "AI", home / "AI/ckpt/somebody/else.safetensors"
+    ours = models / "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
+    for path in (strange, ours, models / "licences.json", models / "ckpt/vae/a.safetensors.part"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("12345")
+    settings(home, models)
+    remains = Remains.of(Places.of_user())
+    assert remains.size_bytes(Belonging.MODELS) == 15
+    places = Places.of_user()
+    remove(Environments(places.data / "environments"), places, frozenset({Belonging.MODELS}))
+    assert {p for p in models.rglob("*") if p.is_file()} == {strange}
+
+
+def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
+    original = home / "original" / "model.safetensors"
+    original.parent.mkdir()
+    original.write_text("12345")
+    link = home / "data/Magi Desktop/models/ckpt/magi/4.5B_base/inference_weight"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(original.parent)
+    clear(everything=True)
+    assert original.read_text() == "12345"
+    assert not (home / "data/Magi Desktop").exists()
+
+
+def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
+    with contextlib.closing(sqlite3.connect(home / "library.sqlite3")) as database:
+        database.execute("CREATE TABLE library (id TEXT, path TEXT)")
+        for path in (home / VIDEO, home / "gone.mp4"):
+            database.execute("INSERT INTO library VALUES ('', ?)", (str(path),))
+        database.commit()
+    (home / "library.sqlite3").replace(home / "data/magi-desktop/magi.sqlite3")
+    stranger = home / "videos/Magi Desktop/holiday.mp4"
+    stranger.write_text("1")
+    places = Places.of_user()
+    remove(Environments(places.data / "environments"), places, frozenset({Belonging.VIDEOS}))
+    assert stranger.exists()
+    assert not (home / VIDEO).exists()
+    assert [p.name for p in (home / "data/Trash/files").iterdir()] == ["a.mp4"]
+
+
+def test_the_uninstaller_is_told_sizes(home: Path, tmp_path: Path) -> None:
+    describe(Remains.of(Places.of_user()), tmp_path / "here.ini")
+    said = (tmp_path / "here.ini").read_text(encoding="utf-16")
+    assert said.splitlines() == ["[here]", "models=0.1 MB", "videos="]
 
 
 def test_the_listing_names_every_place_with_its_size(home: Path) -> None:
     (home / VIDEO).write_bytes(bytes(3_000_000))
     lines = Remains.of(Places.of_user()).listing().splitlines()
     assert f"videos        3.0 MB  {home}/videos/Magi Desktop" in lines
-    for name in ("models", "settings", "library", "program", "cache", "logs"):
-        assert any(line.startswith(name) for line in lines), name
+    for kind in Belonging:
+        assert any(line.startswith(kind.value) for line in lines), kind
 
 
 def test_a_folder_in_another_counts_once(home: Path) -> None:
     places = Places.of_user()
     (places.environments / "big").write_bytes(bytes(1000))
-    remains = Remains.of(places)
-    found = sizes(remains.all)
+    found = sizes(Remains.of(places).everything)
     assert found[Belonging.PROGRAM] == 1001
     assert found[Belonging.LIBRARY] == 1, "the environments lie in its folder"
