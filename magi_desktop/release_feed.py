@@ -22,22 +22,11 @@ from packaging.version import InvalidVersion, Version
 from PySide6.QtCore import QCoreApplication
 
 from magi_desktop import set_up
+from magi_desktop.publication import FEED_URL, INSTALLERS, SCHEMA
 from magi_engine import __version__
 from magi_engine.errors import DiskFullError, MagiError
 from magi_engine.install.hub import Received, RemoteFile, hash_file, part_of
 from magi_engine.install.hub import fetch as fetch_file
-
-RELEASES_URL = "https://github.com/magi-desktop/magi-desktop/releases"
-"""Where versions are published: the one place that says so."""
-FEED_NAME = "latest.json"
-FEED_URL = f"{RELEASES_URL}/latest/download/{FEED_NAME}"
-SCHEMA = 1
-INSTALLERS = {
-    "linux-deb": "magi-desktop_{}_amd64.deb",
-    "linux-run": "magi-desktop-{}-x86_64.run",
-    "windows-setup": "magi-desktop-{}-setup.exe",
-}
-"""Names of the files, by the kind of installer."""
 
 _MAX_FEED_BYTES = 64 << 10
 _MAX_INSTALLER_BYTES = 2 << 30
@@ -65,7 +54,7 @@ class Installer:
     """One file to be had."""
 
     kind: str
-    """A key of ``INSTALLERS``."""
+    """A key of ``publication.INSTALLERS``."""
     version: Version
     url: str
     sha256: str

@@ -4,8 +4,8 @@ magi-desktop [FILE...]           the program; at first start the set-up
 magi-desktop --setup             change GPU support, verify, repair
 magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
-magi-desktop --remove            remove what the set-up made; models, videos, settings stay
-                                 (--everything: only videos stay)
+magi-desktop --remove            remove what the set-up made; models, videos, settings stay,
+                                 but for those named with --also (--everything: only videos stay)
 magi-desktop --tidy              remove what earlier set-ups left
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 """
@@ -29,7 +29,7 @@ from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe
-from magi_setup.removal import remove
+from magi_setup.removal import EVERYTHING, Belongings, Remains, describe, parse_kinds, remove
 
 _FOLDER = "environments"
 
@@ -48,7 +48,10 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
     if wishes.remove:
-        return _clean_up(partial(remove, environments, places, wishes.everything))
+        return _clean_up(partial(remove, environments, places, parse_kinds(wishes.also)))
+    if wishes.describe is not None:
+        describe(Remains.of(places), wishes.describe)
+        return 0
     if wishes.tidy:
         return _clean_up(environments.tidy)
     bundle = Bundle.read(bundle_folder)
@@ -85,7 +88,8 @@ def _absolute(files: list[str]) -> list[str]:
 def _start_apart(command: Sequence[str]) -> None:
     """Start something that outlives this process, and does not write where this one does."""
     nowhere = subprocess.DEVNULL
-    subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, close_fds=True)
+    # From the home folder: the folder a program runs in cannot be renamed or removed on Windows.
+    subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd=Path.home())
 
 
 def _clean_up(how: Callable[[], None]) -> int:
@@ -99,18 +103,26 @@ def _clean_up(how: Callable[[], None]) -> int:
 
 def _command_line(environment: Environment | None, arguments: list[str]) -> int:
     if environment is None:
-        print(
-            "The program is not set up yet. Start Magi Desktop once, or: magi-desktop --unattended",
-            file=sys.stderr,
-        )
+        how = "." if sys.platform == "win32" else ", or: magi-desktop --unattended"
+        print(f"The program is not set up yet. Start Magi Desktop once{how}", file=sys.stderr)
         return 1
     command = [str(environment.python), "-P", "-m", "magi_engine", *arguments]
     held = set_up.hold(environment.folder)
     if held is not None:
         os.set_inheritable(held, True)  # so that it lasts as long as the command
     if sys.platform == "win32":
-        return subprocess.run(command, check=False).returncode
+        return _run_through_interrupts(command)
     os.execv(command[0], command)
+
+
+def _run_through_interrupts(command: list[str]) -> int:
+    """Run something to its end on this console; Ctrl-C reaches it too: it has a video to keep."""
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def _unattended(builder: Builder, flavor: str | None) -> int:
@@ -160,7 +172,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--unattended", action="store_true", help="set up without a window")
     parser.add_argument("--flavor", help="build of torch; default: what fits this computer")
     parser.add_argument("--remove", action="store_true", help="remove the environment")
-    parser.add_argument("--everything", action="store_true", help="models and settings as well")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        choices=[kind.value for kind in Belongings],
+        help="with --remove: what else goes (videos to the trash)",
+    )
+    parser.add_argument(
+        "--everything",
+        dest="also",
+        action="store_const",
+        const=[kind.value for kind in EVERYTHING],
+        help="models and settings as well",
+    )
+    parser.add_argument("--describe", type=Path, help="write to a file what --also would remove")
     parser.add_argument("--tidy", action="store_true", help="remove what earlier set-ups left")
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")
     return parser

@@ -30,6 +30,7 @@ from magi_setup.errors import BuildError, DamagedPackageError, NetworkError, dis
 from magi_setup.machine import Choice
 from magi_setup.packages import WheelFile
 from magi_setup.uv import Uv
+from magi_setup.windows_python import make_private
 
 logger = logging.getLogger(__name__)
 
@@ -223,6 +224,8 @@ class Builder:
 
     def _python(self) -> Path:
         """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
+        if WINDOWS:  # the one beside the one without a console
+            return Path(sys.executable).with_name("python.exe")
         if _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]:
             return Path(sys.executable)
         place = self.environments.folder.parent / "python"
@@ -236,13 +239,10 @@ class Builder:
 
     def _make_python(self, environment: Environment, python: Path) -> None:
         if WINDOWS:
-            # The bundled Python is made to be embedded: a copy of it is an environment.
+            # A copy of the bundled Python is an environment, and needs the bundle no more.
             shutil.copytree(python.parent, environment.folder)
-            (environment.folder / "Lib" / "site-packages").mkdir(parents=True, exist_ok=True)
-            paths = next(environment.folder.glob("python3*._pth"))
-            archive = next(environment.folder.glob("python3*.zip")).name
-            lines = (archive, ".", "Lib\\site-packages", "import site", "")
-            paths.write_text("\n".join(lines), encoding="utf-8")
+            environment.packages.mkdir(parents=True, exist_ok=True)
+            make_private(environment.folder)
             return
         made = self._uv.run("venv", "--python", str(python), str(environment.folder))
         if made.returncode != 0:
@@ -259,8 +259,12 @@ class Builder:
         current = self.environments.current
         if current is None:
             return set()
-        version = ".".join(map(str, sys.version_info[:2]))
-        if not WINDOWS and current.packages.parent.name != f"python{version}":
+        major, minor = sys.version_info[:2]
+        if WINDOWS:
+            fits = (current.folder / f"python{major}{minor}.dll").exists()
+        else:
+            fits = current.packages.parent.name == f"python{major}.{minor}"
+        if not fits:
             return set()
         return set(current.installed())
 

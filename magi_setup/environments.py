@@ -24,6 +24,7 @@ from pathlib import Path
 
 from magi_desktop.set_up import IN_USE_NAME, RECORD_NAME
 from magi_setup.errors import BusyError
+from magi_setup.windows_python import PACKAGES
 
 WINDOWS = sys.platform == "win32"
 _OUTSIDE = ("..", "/", "\\")
@@ -58,7 +59,7 @@ class Environment:
     def packages(self) -> Path:
         """Where its packages are."""
         if WINDOWS:
-            return self.folder / "Lib" / "site-packages"
+            return self.folder / PACKAGES
         return next(self.folder.glob("lib/python3*")) / "site-packages"
 
     @property

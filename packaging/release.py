@@ -1,8 +1,11 @@
 """Builds what people download, and its checksums: the program, thin, for one system.
 
     python3 packaging/release.py linux        a .deb and a self-extracting installer
+    python3 packaging/release.py windows      setup.exe; can be built on Linux, too
     options: --out FOLDER (default: dist), --lock-torch (asks torch's index for its hashes),
-             --offline (also the whole program, frozen, for computers without a network)
+             --offline (also the whole program, frozen, for computers without a network; on its
+             own system only), --python FOLDER (Windows: the interpreter to put in, instead of
+             the one that uv fetches)
 
 What is inside and why: packaging/README.md.
 """
@@ -17,37 +20,48 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dev
+
+if TYPE_CHECKING:
+    from thin_bundle import ThinBundle
 
 
 def main(argv: Sequence[str]) -> int:
     """Build everything for one system; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_AS_WRITTEN)
-    parser.add_argument("system", choices=("linux",))
+    parser.add_argument("system", choices=("linux", "windows"))
     parser.add_argument("--out", type=Path, default=dev.ROOT / "dist")
     parser.add_argument("--lock-torch", action="store_true")
     parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--python", type=Path, help="folder of a 64-bit Python for Windows")
     wishes = parser.parse_args(argv)
     if Path(sys.prefix).resolve() != dev.VENV.resolve():
         dev.set_up("run")
-        _install_tools()
+        _install_tools(wishes.system)
         command = [str(dev.VENV_PYTHON), __file__, *argv]
         return subprocess.run(command, check=False).returncode
 
     # Only now: these use packages of the environment.
-    import debian_package
     import frozen_bundle
-    import self_extracting
     import thin_bundle
 
     out: Path = wishes.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        bundle = thin_bundle.collect(Path(work), wishes.lock_torch)
-        made = [debian_package.build(bundle, Path(work), out)]
-        made += self_extracting.build(bundle, Path(work), out)
+        if wishes.system == "linux":
+            bundle = thin_bundle.collect(Path(work), wishes.lock_torch, thin_bundle.add_linux)
+            made = _linux_installers(bundle, Path(work), out)
+        else:
+            import windows_bundle
+            import windows_installer
+
+            add = partial(windows_bundle.add, python=wishes.python)
+            bundle = thin_bundle.collect(Path(work), wishes.lock_torch, add)
+            made = [windows_installer.build(bundle, Path(work), out)]
         if wishes.offline:
             made.append(frozen_bundle.build(bundle, Path(work), out))
         sbom = out / f"magi-desktop-{bundle.version}-{wishes.system}.cdx.json"
@@ -56,6 +70,13 @@ def main(argv: Sequence[str]) -> int:
     for path in made:
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _linux_installers(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
+    import debian_package
+    import self_extracting
+
+    return [debian_package.build(bundle, work, out), *self_extracting.build(bundle, work, out)]
 
 
 def write_sums(paths: Sequence[Path], target: Path) -> None:
@@ -67,11 +88,13 @@ def write_sums(paths: Sequence[Path], target: Path) -> None:
     target.write_text("".join(lines), encoding="utf-8")
 
 
-def _install_tools() -> None:
+def _install_tools(system: str) -> None:
     project = tomllib.loads((dev.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     command = [str(dev.VENV_PYTHON), "-m", "pip", "install", "-q", "-c", str(dev.CONSTRAINTS)]
     tools = [*project["dependency-groups"]["setup"], *project["dependency-groups"]["release"]]
     tools += project["dependency-groups"]["bundle"]
+    if system == "windows":
+        tools += project["dependency-groups"]["windows"]
     subprocess.run([*command, *tools], check=True)
 
 

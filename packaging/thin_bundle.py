@@ -6,7 +6,7 @@ torch-FLAVOR.txt          torch's, where its index could be asked
 uv / uv.exe               resolves and installs them
 wheels/                   the project's own wheel, with the pocket model
 app/                      the set-up: its modules, its resources, a small part of Qt
-python/                   Windows only: an interpreter
+python/, *.exe            Windows only: an interpreter, and what starts it (windows_bundle.py)
 sbom.cdx.json, third-party-licenses.txt
 """
 
@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -27,19 +28,20 @@ from pathlib import Path
 import dev
 import PySide6
 import shiboken6
+from description import LICENSES_NAME as LICENSES_NAME
+from description import SBOM_NAME as SBOM_NAME
+from description import describe
 
 from magi_engine import __version__
 from magi_setup.packages import belongs_to_torch, sha256_of
 
-SBOM_NAME = "sbom.cdx.json"
-LICENSES_NAME = "third-party-licenses.txt"
 FLAVORS = ("cpu", "cu126", "cu130")
 """Builds of the pinned torch that its publisher offers."""
 START_TEST = (
     *("torch", "transformers.models.t5", "sentencepiece", "av", "PIL.Image", "safetensors.torch"),
     *("qasync", "PySide6.QtWidgets", "magi_engine.cli.main", "magi_desktop.app"),
 )
-_QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtSvg")
+QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtSvg")
 _QT_PLUGINS = (
     "platforms/libqxcb.so",
     "platforms/libqwayland.so",
@@ -72,22 +74,21 @@ class ThinBundle:
     version: str
 
 
-def collect(work: Path, lock_torch: bool) -> ThinBundle:
+def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) -> ThinBundle:
     """Put everything together below ``work``.
 
     Args:
         lock_torch: write down the hashes of torch's builds, from its publisher's index.
+        add_system: puts uv, Qt and whatever else only one system needs into the bundle's folder.
     """
     folder = work / "bundle"
     app, wheels = folder / "app", folder / "wheels"
     wheels.mkdir(parents=True)
-    _run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
     wheel = next(wheels.glob("*.whl"))
     _lock(folder, lock_torch)
-    _copy(_uv_program(), folder / "uv")
-    (folder / "uv").chmod(0o755)
     _copy_set_up(app)
-    _copy_qt(app)
+    add_system(folder)
     manifest = {
         "version": __version__,
         "wheel_sha256": sha256_of(wheel),
@@ -97,8 +98,15 @@ def collect(work: Path, lock_torch: bool) -> ThinBundle:
     }
     text = json.dumps(manifest, indent=2) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
-    _describe(folder)
+    describe(folder)
     return ThinBundle(folder, __version__)
+
+
+def add_linux(folder: Path) -> None:
+    """uv and the part of Qt that is installed here."""
+    copy(_uv_program(), folder / "uv")
+    (folder / "uv").chmod(0o755)
+    _copy_qt(folder / "app")
 
 
 def _lock(folder: Path, lock_torch: bool) -> None:
@@ -123,78 +131,57 @@ def _copy_set_up(app: Path) -> None:
     for name, module in finder.modules.items():
         source = vars(module)["__file__"]
         if name.startswith("magi_") and source is not None:
-            _copy(Path(source), app / Path(source).relative_to(dev.ROOT))
-    _copy(dev.ROOT / "magi_setup" / "__main__.py", app / "magi_setup" / "__main__.py")
+            copy(Path(source), app / Path(source).relative_to(dev.ROOT))
+    copy(dev.ROOT / "magi_setup" / "__main__.py", app / "magi_setup" / "__main__.py")
     (app / "__main__.py").write_text(_MAIN, encoding="utf-8")
+    resources = app / "magi_engine" / "_resources"
     for place in ("icons", "translations"):
         for path in sorted((dev.ROOT / "resources" / place).iterdir()):
-            if path.suffix in (".svg", ".qm", ".ico"):
-                _copy(path, app / "magi_engine" / "_resources" / place / path.name)
+            if path.suffix in (".svg", ".qm"):
+                copy(path, resources / place / path.name)
+    copy(dev.ROOT / "resources" / "models.json", resources / "models.json")
     _copy_distribution("platformdirs", app)
 
 
 def _copy_distribution(name: str, app: Path) -> None:
     for file in importlib.metadata.files(name) or ():
         if file.suffix == ".py":
-            _copy(Path(str(file.locate())), app / str(file))
+            copy(Path(str(file.locate())), app / str(file))
 
 
 def _copy_qt(app: Path) -> None:
     qt, shiboken = Path(PySide6.__file__).parent, Path(shiboken6.__file__).parent
     sources = qt.parent
     for path in [*qt.glob("*.py"), *shiboken.glob("*.py")]:
-        _copy(path, app / path.relative_to(sources))
-    roots = [qt / f"{name}.abi3.so" for name in _QT_MODULES]
+        copy(path, app / path.relative_to(sources))
+    roots = [qt / f"{name}.abi3.so" for name in QT_MODULES]
     roots += shiboken.glob("Shiboken*.so")
     roots += [qt / "Qt" / "plugins" / name for name in _QT_PLUGINS]
-    places = (qt, qt / "Qt" / "lib", shiboken)
+    for path in with_libraries(roots, (qt, qt / "Qt" / "lib", shiboken), _needed):
+        copy(path, app / path.relative_to(sources))
+    for path in (qt / "Qt" / "translations").glob("qtbase_zh_CN.qm"):
+        copy(path, app / path.relative_to(sources))
+
+
+def with_libraries(
+    roots: Iterable[Path], places: Sequence[Path], needed: Callable[[Path], Iterable[str]]
+) -> set[Path]:
+    """Libraries, and all that they and those again are linked to, as far as it is in ``places``."""
     waiting, taken = list(roots), set()
     while waiting:
         path = waiting.pop()
         if path in taken:
             continue
         taken.add(path)
-        for name in _needed(path):
+        for name in needed(path):
             waiting += [p / name for p in places if (p / name).is_file()]
-    for path in taken:
-        _copy(path, app / path.relative_to(sources))
-    for path in (qt / "Qt" / "translations").glob("qtbase_zh_CN.qm"):
-        _copy(path, app / path.relative_to(sources))
+    return taken
 
 
 def _needed(library: Path) -> list[str]:
     """Names of the libraries that one is linked to, as far as it says them itself."""
-    said = _run("readelf", "-d", str(library))
+    said = run("readelf", "-d", str(library))
     return re.findall(r"\(NEEDED\).*\[(.+)\]", said)
-
-
-def _describe(folder: Path) -> None:
-    """The bill of materials, and the licences of what is inside or will be fetched."""
-    listed = folder / "requirements.txt"
-    said = _run(
-        *(sys.executable, "-m", "cyclonedx_py", "requirements", str(listed)),
-        *("--output-reproducible", "--of", "JSON", "--pyproject", str(dev.ROOT / "pyproject.toml")),
-    )
-    (folder / SBOM_NAME).write_text(said, encoding="utf-8")
-    texts = []
-    for line in listed.read_text(encoding="utf-8").splitlines():
-        if named := re.match(r"([A-Za-z0-9][\w.-]*)==", line):
-            texts.append(_license_of(named[1]))
-    texts += [_license_of(name) for name in ("torch", "uv")]
-    (folder / LICENSES_NAME).write_text("\n\n".join(texts) + "\n", encoding="utf-8")
-
-
-def _license_of(name: str) -> str:
-    try:
-        found = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return f"{name}: of another system, its licence comes with its own files"
-    said = found.metadata
-    kind = said["License-Expression"] or said["License"] or "see below"
-    title = f"{said['Name']} {said['Version']}: {kind.splitlines()[0]}"
-    files = [f for f in found.files or () if re.match(r"(?i)(licen[sc]e|copying|notice)", f.name)]
-    texts = [f.read_text() for f in files if ".dist-info" in str(f)]
-    return "\n".join([title, "=" * len(title), *texts])
 
 
 def _pinned(name: str) -> str:
@@ -205,7 +192,7 @@ def _pinned(name: str) -> str:
 
 
 def _uv(*arguments: str) -> str:
-    return _run(str(_uv_program()), *arguments, environment={"UV_FIND_LINKS": ""})
+    return run(str(_uv_program()), *arguments, environment={"UV_FIND_LINKS": ""})
 
 
 def _uv_program() -> Path:
@@ -213,7 +200,8 @@ def _uv_program() -> Path:
     return Path(sysconfig.get_path("scripts")) / "uv"
 
 
-def _run(*command: str, environment: dict[str, str] | None = None) -> str:
+def run(*command: str, environment: dict[str, str] | None = None) -> str:
+    """What a command prints; it has to end well."""
     return subprocess.run(
         command,
         check=True,
@@ -223,6 +211,7 @@ def _run(*command: str, environment: dict[str, str] | None = None) -> str:
     ).stdout
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, with the folders around it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)

@@ -19,12 +19,15 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
+from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.import_card import ImportCard
 from magi_desktop.dialogs.machine import estimates
+from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.dialogs.preferences import check_folder
 from magi_desktop.dialogs.storage import StoragePage
+from magi_desktop.engine_words import translated
 from magi_desktop.settings import Preferences
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
@@ -33,7 +36,7 @@ from magi_desktop.state.models import Models, Removal
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
-from magi_engine.install.tasks import Download, Import, ShrinkText, Task
+from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight
 
@@ -101,7 +104,7 @@ class ModelsDialog(QDialog):
         title = text_label(self.tr("Models"), "title", self)
         self.add_button = push_button(
             self.tr("Add…"),
-            self.tr("Use model files that are on this computer already; nothing is copied."),
+            self.tr("Use model files that are on this computer already, or other models."),
             self,
         )
         self.add_button.setMenu(self._make_add_menu())
@@ -139,13 +142,21 @@ class ModelsDialog(QDialog):
 
     def _make_add_menu(self) -> QMenu:
         menu = QMenu(self)
-        menu.addAction(self.tr("A folder of the official release…"), self._ask_release)
+        menu.addAction(self.tr("The official release on this computer…"), self._ask_release)
         menu.addAction(self.tr("An official configuration file…"), self._ask_config)
+        menu.addSeparator()
+        menu.addAction(self.tr("Another model: a folder or a repository…"), self._ask_own)
         return menu
 
     def _make_foot(self) -> QHBoxLayout:
         self.path = text_label("", "caption", self)
         self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.mirror_button = push_button(
+            self.tr("Mirror…"),
+            self.tr("Download from a mirror of the hub of models."),
+            self,
+        )
+        self.mirror_button.clicked.connect(self._ask_mirror)
         self.choose_button = push_button(
             self.tr("Other folder…"),
             self.tr("Keep models in another folder, for example on a larger disk."),
@@ -159,6 +170,7 @@ class ModelsDialog(QDialog):
         foot = QHBoxLayout()
         foot.setSpacing(t.SPACE_2)
         foot.addWidget(self.path, 1)
+        foot.addWidget(self.mirror_button)
         foot.addWidget(self.choose_button)
         foot.addWidget(self.open_button)
         self._show_folder()
@@ -178,7 +190,7 @@ class ModelsDialog(QDialog):
                 self._add_card(ModelCard(self._models, status, self))
             removable = self._models.removable_bytes.get(name, 0)
             self.cards[name].show_status(status, name == used, removable)
-        if statuses and not self._estimates:
+        if any(status.entry.name not in self._estimates for status in statuses):
             self._judge()
 
     def _add_card(self, card: ModelCard) -> None:
@@ -263,6 +275,29 @@ class ModelsDialog(QDialog):
         dialog.setNameFilter(self.tr("Configurations (*.json)"))
         dialog.fileSelected.connect(self._import)
         dialog.open()
+
+    @Slot()
+    def _ask_own(self) -> None:
+        known = [status.entry for status in self._models.statuses]
+        kinds = [e for e in known if e.release is not None and e.like is None]
+        dialog = AddModelDialog(self._models.asker, kinds, self)
+        dialog.added.connect(self._say_added)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot()
+    def _ask_mirror(self) -> None:
+        dialog = MirrorDialog(self._models.asker, self)
+        dialog.changed.connect(lambda sentence: self.notice.say(translated(sentence)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(object)
+    def _say_added(self, done: TaskDone) -> None:
+        self.tabs.setCurrentIndex(0)
+        self.notice.say(translated(done.message))
+        if done.added:
+            self.show_model(done.added[0])
 
     def _folder_dialog(self, title: str) -> QFileDialog:
         dialog = QFileDialog(self, title, str(self._models.models_dir))

@@ -13,8 +13,10 @@ from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import configuration
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
+    ChunkState,
     DecodingStarted,
     Event,
     Failed,
@@ -170,6 +172,8 @@ class JobState(QObject):
                 message = translated(english)
                 self.notices.append(message)
                 self.noticed.emit(message)
+            case AttentionQuantised() if self.request is not None:
+                self.request = replace(self.request, quantised_attention=True)
             case Paused():
                 self._set_phase(Phase.PAUSED)
             case Resumed():
@@ -197,7 +201,9 @@ class JobState(QObject):
         count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
         self._grow_to(count)
         for status in event.active:
-            self._set_chunk(status.index, state=ChunkPhase.DENOISING, step=status.step)
+            decoding = status.state is ChunkState.DECODING
+            phase = ChunkPhase.DECODING if decoding else ChunkPhase.DENOISING
+            self._set_chunk(status.index, state=phase, step=status.step)
 
     def _chunk_ready(self, event: ChunkReady) -> None:
         count = len(event.frames)

@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal, Slot
 
 from magi_desktop import background, release_feed
+from magi_desktop.publication import FEED_URL
 from magi_desktop.release_feed import FetchCancelled, Installer, Release
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_engine.install.hub import Received
@@ -40,7 +41,7 @@ class Updates(QObject):
 
     Args:
         folder: for installers.
-        kind: of installer that fits this computer, see ``release_feed.INSTALLERS``; None: none.
+        kind: of installer that fits this computer, see ``publication.INSTALLERS``; None: none.
         url: of the list of versions.
 
     Signals:
@@ -60,7 +61,7 @@ class Updates(QObject):
         preferences: Preferences,
         folder: Path,
         kind: str | None,
-        url: str = release_feed.FEED_URL,
+        url: str = FEED_URL,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)

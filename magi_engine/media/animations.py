@@ -8,6 +8,7 @@ frames, then the frames).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import html
 import itertools
 import os
@@ -28,6 +29,7 @@ from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import Mp4Writer
+from magi_engine.media.writer import WriteOptions
 
 _XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -43,8 +45,10 @@ _DITHER = "dither=bayer:bayer_scale=4"
 class _ConvertingWriter(Mp4Writer):
     """Grows as an MP4 and converts it at the end."""
 
-    def encoder_options(self) -> dict[str, str]:
-        return super().encoder_options() | {"crf": str(min(self.options.crf, 8))}
+    @property
+    def quality(self) -> WriteOptions:
+        """Nothing that the conversion could still show is to be lost."""
+        return dataclasses.replace(self.options, crf=min(self.options.crf, 8))
 
     def _finish(self) -> Path:
         self._release()

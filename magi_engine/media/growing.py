@@ -3,7 +3,8 @@
 FFmpeg's muxers write a piece (an MP4 fragment, a WebM cluster) only when the next key frame
 arrives, so the newest chunk would always be missing. Instead every chunk gets an encoder and a
 muxer of its own, in memory, whose one piece is appended to the file in a single write: after each
-`write()` the file on disk is a complete, streamable video. A clean end copies the packets, not
+`write()` the file on disk is a complete, streamable video. An encoder that stops working gives way
+to the next one, whose parameters then travel in its packets. A clean end copies the packets, not
 re-encoding them, into an ordinary file with an index, which every player and editor reads.
 """
 
@@ -12,40 +13,43 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import av
 import av.container
 import av.error
-from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 
 from magi_engine.errors import MediaReadError
 from magi_engine.media._files import comment_of, open_container, video_stream
-from magi_engine.media.colour import rgb_to_frame, tag_bt709
+from magi_engine.media.colour import rgb_to_frame
+from magi_engine.media.encoders import NOT_WORKING, NVENC, VP9, X264, Encoder, first_that_works
 from magi_engine.media.fit import UInt8Array
-from magi_engine.media.writer import FrameWriter
+from magi_engine.media.writer import FrameWriter, WriteOptions
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Growing:
-    """One container format and its encoder.
+    """One container format and its encoders.
 
     Attributes:
         suffix: of the file.
         name: FFmpeg's muxer.
+        encoders: the first that works is used; the last always does.
         growing: muxer options of the file while it grows.
         finished: muxer options of the file at the end.
     """
 
     suffix: str
     name: str
-    encoder: Literal["libx264", "libvpx-vp9"]
+    encoders: tuple[Encoder, ...]
     growing: Mapping[str, str]
     finished: Mapping[str, str]
 
@@ -53,7 +57,7 @@ class Growing:
 MP4 = Growing(
     suffix=".mp4",
     name="mp4",
-    encoder="libx264",
+    encoders=(NVENC, X264),
     growing={
         "movflags": "empty_moov+default_base_moof+frag_keyframe+frag_discont"
         "+negative_cts_offsets+skip_trailer"
@@ -63,7 +67,7 @@ MP4 = Growing(
 WEBM = Growing(
     suffix=".webm",
     name="webm",
-    encoder="libvpx-vp9",
+    encoders=(VP9,),
     growing={"live": "1"},
     finished={},
 )
@@ -77,43 +81,53 @@ class GrowingWriter(FrameWriter):
     _file: BinaryIO
     _good_bytes: int
 
-    @abstractmethod
-    def encoder_options(self) -> dict[str, str]:
-        """Options of the growing file's encoder."""
+    @property
+    def encoder(self) -> str:
+        """FFmpeg's name of the encoder in use."""
+        return self._encoder.name
+
+    @property
+    def quality(self) -> WriteOptions:
+        """What the growing file is encoded with."""
+        return self.options
 
     def _start(self) -> None:
         self._scaler = VideoReformatter()
         self._good_bytes = 0
+        self._encoder = first_that_works(self.kind.encoders, self.video, self.quality)
+        self._in_band = False
+        logger.info("%s is encoded by %s", self.target.name, self.encoder)
         # Unbuffered: what write() returned from is in the system's hands, whoever is killed.
         self._file = self.part.open("xb", buffering=0)
-        header, _ = self._mux([], 0)
+        header, _ = self._mux([], 0, self._encoder)
         self._append_bytes(header)
 
     def _append(self, frames: UInt8Array) -> None:
-        _, piece = self._mux(self._encode(frames), self.frames_written)
+        last = self.kind.encoders[-1]
+        try:
+            packets = self._encode(frames)
+        except NOT_WORKING as error:
+            if self._encoder is last:
+                raise
+            logger.warning("%s gave up, going on with %s: %s", self.encoder, last.name, error)
+            self._encoder, self._in_band = last, True
+            packets = self._encode(frames)
+        # The header of a piece is thrown away: any encoder of the format will do for it.
+        _, piece = self._mux(packets, self.frames_written, last)
         self._append_bytes(piece)
 
     def _encode(self, frames: UInt8Array) -> list[av.Packet]:
-        context = av.CodecContext.create(self.kind.encoder, "w")
-        self._set_up(context)
-        context.flags |= Flags.global_header
+        context = self._encoder.opened(self.video, self.quality, self._in_band)
         packets: list[av.Packet] = []
         for index, picture in enumerate(frames, self.frames_written):
             base = 1 / self.video.fps
             packets += context.encode(rgb_to_frame(picture, "yuv420p", index, base, self._scaler))
         return packets + context.encode(None)
 
-    def _set_up(self, context: av.VideoCodecContext) -> None:
-        context.width, context.height = self.video.width, self.video.height
-        context.pix_fmt = "yuv420p"
-        context.framerate = self.video.fps
-        context.time_base = 1 / self.video.fps
-        context.bit_rate = 0  # the quality alone decides
-        context.options = self.encoder_options()
-        tag_bt709(context)
-
-    def _mux(self, packets: list[av.Packet], sequence: int) -> tuple[bytes, bytes]:
-        """The file's header, and the packets as one piece."""
+    def _mux(
+        self, packets: list[av.Packet], sequence: int, encoder: Encoder
+    ) -> tuple[bytes, bytes]:
+        """A file's header, which has the encoder's parameters, and the packets as one piece."""
         buffer = io.BytesIO()
         options = dict(self.kind.growing)
         if self.kind is MP4:
@@ -122,8 +136,9 @@ class GrowingWriter(FrameWriter):
         with av.open(buffer, "w", format=self.kind.name, container_options=options) as container:
             if self.video.metadata is not None:
                 container.metadata["comment"] = self.video.metadata
-            stream = container.add_stream(self.kind.encoder, rate=self.video.fps)
-            self._set_up(stream.codec_context)
+            stream = container.add_stream(encoder.name, rate=self.video.fps)
+            assert isinstance(stream, av.VideoStream)
+            encoder.set_up(stream.codec_context, self.video, self.quality)
             stream.time_base = 1 / self.video.fps
             container.start_encoding()
             header_bytes = buffer.tell()
@@ -173,20 +188,11 @@ class Mp4Writer(GrowingWriter):
 
     kind = MP4
 
-    def encoder_options(self) -> dict[str, str]:
-        # Presentation order is decoding order (bf=0): with B-frames the first fragment would need
-        # an edit list that is only known later. It costs some 7 % of the size.
-        return {"crf": str(self.options.crf), "preset": self.options.preset, "bf": "0"}
-
 
 class WebmWriter(GrowingWriter):
     """VP9 in `.webm`."""
 
     kind = WEBM
-
-    def encoder_options(self) -> dict[str, str]:
-        speed = {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
-        return {"crf": str(self.options.vp9_crf)} | speed
 
 
 def make_ordinary(path: Path, frames: int | None = None, metadata: str | None = None) -> int:

@@ -140,6 +140,7 @@ class VideoDiT(nn.Module):
         unconditional: bool = False,
         step_code: Tensor | None = None,
         condition: Tensor | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Velocity of some chunks, all in one pass.
 
@@ -152,6 +153,7 @@ class VideoDiT(nn.Module):
             unconditional: whether this is a pass without caption (it has its own adaLN vector).
             step_code: (N,) or scalar code of the step size, for distilled models only.
             condition: what :meth:`condition` gives for these three, if it is known already.
+            rotary: what :meth:`rotary` gives for these positions, likewise.
 
         Returns:
             Velocity, the shape of ``latents``, float32.
@@ -169,7 +171,8 @@ class VideoDiT(nn.Module):
         x = _by_parts(self._embed, self._patches(latents), parts)  # (N, S, D)
         if condition is None:
             condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
-        rotary = rotary_angles(self.rope.bands, chunk_positions, chunk_width, height, width)
+        if rotary is None:
+            rotary = self.rotary(chunk_positions, latents.shape)
         seen = (
             self._seen(captions, len(latents)) if isinstance(captions, CaptionBatch) else captions
         )
@@ -189,6 +192,13 @@ class VideoDiT(nn.Module):
             pw=self.config.patch_size,
         )
         return velocity[:, : self.config.latent_channels] / self.config.x_rescale_factor
+
+    def rotary(self, positions: Sequence[int], shape: torch.Size) -> tuple[Tensor, Tensor]:
+        """Angles of the tokens of R chunks at these positions, in latents (N, 16, T, h, w)."""
+        chunk_width = shape[2] // len(positions)
+        patch = self.config.patch_size
+        height, width = shape[3] // patch, shape[4] // patch
+        return rotary_angles(self.rope.bands, positions, chunk_width, height, width)
 
     def _patches(self, latents: Tensor) -> Tensor:
         patch = self.config.patch_size

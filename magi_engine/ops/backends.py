@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magi_engine.ops.attention import Attention, attention, attention_by_products
+from magi_engine.ops.fp8 import has_fp8_matmul
 from magi_engine.ops.kernels import Kernels
 
 logger = logging.getLogger(__name__)
@@ -25,16 +27,31 @@ _WORST_ERROR = 0.02
 """Relative L2 error against float32 above which a kernel is not used. In bf16, exact ones have
 0.002 to 0.005."""
 
+_WORST_QUANTISED_ERROR = 0.08
+"""The same for quantised ones, which have 0.05 to 0.06 on random inputs. In the model's latents
+this is less than twice what bf16 costs (``tests/engine/sampling/test_goldens.py``)."""
+
 _SHORT_KEYS = 1024
 """Captions have fewer keys than this, chunks of a usual size more."""
+
+FASTEST = "auto"
+"""A choice of attention: what is fastest, quantised or not."""
+EXACT = "exact"
+"""A choice of attention: the fastest that is not quantised."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to compute attention; ``attend`` is an :data:`Attention`."""
+    """A way to compute attention.
+
+    Attributes:
+        attend: an :data:`Attention`.
+        exact: False if it rounds to 8 bits what it multiplies.
+    """
 
     name: str
     attend: Attention
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,13 +59,18 @@ class Timing:
     """What one backend did on one kind of input.
 
     Attributes:
+        kind: of input, see :class:`ChosenAttention`; ``inputs`` are those it was tried on.
         inputs: "queries x keys, heads/groups x head_dim".
+        operations: of one call, floating-point.
         seconds: of one call, or None if it refused these inputs.
         error: relative L2 distance from float32.
     """
 
     backend: str
+    exact: bool
+    kind: str
     inputs: str
+    operations: int
     seconds: float | None
     error: float | None
     chosen: bool
@@ -80,10 +102,21 @@ def has_bfloat16_products(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def attention_for(device: torch.device) -> Attention:
-    """The attention to use on this device."""
+def attention_for(
+    device: torch.device, choice: str = FASTEST, known: Iterable[Timing] = ()
+) -> Attention:
+    """The attention to use on this device.
+
+    Args:
+        choice: :data:`FASTEST`, :data:`EXACT` or the name of a backend; the fastest exact one
+            stands in where that cannot do what is asked.
+        known: see :class:`ChosenAttention`.
+    """
     if device.type == "cuda":
-        return ChosenAttention(available_backends())
+        backends = available_backends(device)
+        if choice != FASTEST:
+            backends = [b for b in backends if b.exact or b.name == choice]
+        return ChosenAttention(backends, preferred=choice, known=known)
     # Not timed: a seed is to give the same video whatever else the processor does just now.
     if device.type == "cpu" and has_bfloat16_products(device):
         return _on_processor
@@ -94,13 +127,31 @@ def _on_processor(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (attention_by_products if q.dtype is torch.bfloat16 else attention)(q, k, v)
 
 
-def available_backends() -> list[Backend]:
+def available_backends(device: torch.device) -> list[Backend]:
     """What can be tried on an NVIDIA GPU; each may still refuse."""
     return [
         Backend("cuDNN", functools.partial(_through, SDPBackend.CUDNN_ATTENTION)),
         Backend("FlashAttention", functools.partial(_through, SDPBackend.FLASH_ATTENTION)),
         Backend("memory-efficient", functools.partial(_through, SDPBackend.EFFICIENT_ATTENTION)),
+        *_quantised_backends(device),
     ]
+
+
+def _quantised_backends(device: torch.device) -> list[Backend]:
+    found = []
+    if not has_fp8_matmul(device):
+        return found
+    try:
+        from magi_engine.ops import triton_attention
+
+        found.append(Backend("fp8, Triton", triton_attention.attend, exact=False))
+        if torch.cuda.get_device_capability(device) == (9, 0):
+            from magi_engine.ops import hopper_attention
+
+            found.append(Backend("fp8, Hopper", hopper_attention.attend, exact=False))
+    except ImportError as error:
+        logger.info("not every attention can be tried: %s", error)
+    return found
 
 
 def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -112,56 +163,100 @@ class ChosenAttention:
     """An :data:`Attention` that tries its backends at the first input of each kind.
 
     Kinds differ in head layout, dtype, and in whether there are few keys or many: the order of the
-    kernels does not depend on more than that.
+    kernels does not depend on more than that. Few keys are never quantised: there is nothing to
+    gain, and those of a caption are looked at in every step.
 
     Args:
         backends: what to choose from; what none can do is left to PyTorch.
         clock: measures the seconds of a call.
+        preferred: name of the backend that is used wherever it can be, however fast others are.
+        known: what was measured before on this device; kinds of input that all backends were
+            tried on are not tried again.
+
+    Attributes:
+        timings: all that is known of the kinds of input there have been.
     """
 
     def __init__(
         self,
         backends: list[Backend],
         clock: Callable[[Callable[[], Tensor]], float] | None = None,
+        preferred: str | None = None,
+        known: Iterable[Timing] = (),
     ) -> None:
         self._backends = backends
+        self._known = {(timing.kind, timing.backend): timing for timing in known}
+        self._preferred = preferred
         self._clock = clock or seconds_on_device
-        self._chosen: dict[tuple[object, ...], Attention] = {}
+        self._chosen: dict[tuple[object, ...], Backend | None] = {}
         self.timings: list[Timing] = []
+
+    @property
+    def quantised(self) -> str | None:
+        """Name of the quantised backend that is in use; None while all are exact."""
+        used = (b for b in self._chosen.values() if b is not None)
+        return next((b.name for b in used if not b.exact), None)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)
         if kind not in self._chosen:
-            self._chosen[kind] = self._choose(q, k, v)
-        return self._chosen[kind](q, k, v)
+            self._chosen[kind] = self._choose(", ".join(map(str, kind)), q, k, v)
+        backend = self._chosen[kind]
+        return (attention if backend is None else backend.attend)(q, k, v)
 
-    def _choose(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
-        inputs = f"{q.shape[1]} x {k.shape[1]}, {q.shape[2]}/{k.shape[2]} x {q.shape[3]}"
-        reference = _in_float32(q, k, v)
-        found: list[tuple[Backend, float | None, float | None]] = []
-        for backend in self._backends:
-            try:
-                with warnings.catch_warnings():  # PyTorch explains at length why a kernel refuses
-                    warnings.simplefilter("ignore")
-                    out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
-                error = ((out - reference).norm() / reference.norm()).item()
-                seconds = self._clock(functools.partial(backend.attend, q, k, v))
-            except RuntimeError:  # this kernel does not take these inputs
-                found.append((backend, None, None))
-            else:
-                found.append((backend, seconds, error))
+    def _choose(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Backend | None:
+        few = k.shape[1] < _SHORT_KEYS
+        candidates = [backend for backend in self._backends if backend.exact or not few]
+        tried = [self._known.get((kind, backend.name)) for backend in candidates]
+        found = [timing for timing in tried if timing is not None]
+        if len(found) < len(candidates):
+            found = [self._tried(backend, kind, q, k, v) for backend in candidates]
         # Comparisons with NaN are false: a kernel that gives one is out.
         usable = [
-            (seconds, backend)
-            for backend, seconds, error in found
-            if seconds is not None and error is not None and error < _WORST_ERROR
+            (backend.name != self._preferred, timing.seconds, backend)
+            for backend, timing in zip(candidates, found, strict=True)
+            if timing.seconds is not None
+            and timing.error is not None
+            and timing.error < _worst_error(backend)
         ]
-        best = min(usable, key=lambda pair: pair[0])[1] if usable else None
+        best = min(usable, key=lambda found: found[:2])[2] if usable else None
         self.timings += [
-            Timing(backend.name, inputs, seconds, error, backend is best)
-            for backend, seconds, error in found
+            dataclasses.replace(timing, chosen=backend is best)
+            for backend, timing in zip(candidates, found, strict=True)
         ]
-        return attention if best is None else best.attend
+        return best
+
+    def _tried(self, backend: Backend, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Timing:
+        seconds = error = None
+        try:
+            with warnings.catch_warnings():  # PyTorch explains at length why a kernel refuses
+                warnings.simplefilter("ignore")
+                out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
+            reference = _in_float32(q, k, v)
+            error = ((out - reference).norm() / reference.norm()).item()
+            seconds = self._clock(functools.partial(backend.attend, q, k, v))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as problem:  # it does not take these inputs, or does not work here
+            logger.info("%s attention is not used: %s", backend.name, problem)
+        return Timing(
+            backend.name,
+            backend.exact,
+            kind,
+            f"{q.shape[1]} x {k.shape[1]}, {_heads(q, k)}",
+            4 * len(q) * q.shape[1] * k.shape[1] * q.shape[2] * q.shape[3],
+            seconds,
+            error,
+            chosen=False,
+        )
+
+
+def _heads(q: Tensor, k: Tensor) -> str:
+    return f"{q.shape[2]}/{k.shape[2]} x {q.shape[3]}"
+
+
+def _worst_error(backend: Backend) -> float:
+    return _WORST_ERROR if backend.exact else _WORST_QUANTISED_ERROR
 
 
 def _in_float32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -175,11 +270,12 @@ def _in_float32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def seconds_on_device(call: Callable[[], Tensor]) -> float:
     """The quickest of some calls, waiting for the device."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     best = float("inf")
     for _ in range(_TIMED_CALLS):
-        torch.cuda.synchronize()
+        wait()
         begin = time.perf_counter()
         call()
-        torch.cuda.synchronize()
+        wait()
         best = min(best, time.perf_counter() - begin)
     return best

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.control import Command, ControlBox
 from magi_engine.runtime.events import Event, Failed
 from magi_engine.runtime.job import Job
 from magi_engine.runtime.machine import MachineFacts, look_around
 from magi_engine.runtime.models import ModelShelf
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.weights.layout import default_models_dir
 
@@ -57,7 +58,8 @@ class Engine:
         """What this machine has to offer a job, in numbers; not while one runs."""
         with self._running:
             vram, ram = self._shelf.held_bytes()
-            return look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
+            facts = look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
+            return dataclasses.replace(facts, held=self._shelf.held_model())
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, preview: bool

@@ -6,9 +6,10 @@ per token; the factors were found by accounting every tensor of the plain kernel
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-from magi_engine.config.official import MagiConfig, ModelConfig
+from magi_engine.config.official import ModelConfig
 from magi_engine.config.vae import Tile, VaeConfig
 
 _FP32 = 4
@@ -120,6 +121,11 @@ def dit_activation_bytes(
     return tokens * through + min(part_tokens, tokens) * working
 
 
+def unpatch_channels(vae: VaeConfig) -> int:
+    """Channels of a pixel before the decoder's last convolution."""
+    return 4 if vae.use_final_proj else vae.embed_dim // vae.patch_volume
+
+
 def vae_weight_bytes(vae: VaeConfig, itemsize: int) -> int:
     """Both sides of the autoencoder."""
     size = vae.embed_dim
@@ -131,28 +137,81 @@ def vae_weight_bytes(vae: VaeConfig, itemsize: int) -> int:
     shared = vae.depth * block + size + (1 + t * h * w) * size + 2 * size
     patch = vae.patch_volume
     encoder = vae.in_chans * patch * size + size + size * 2 * vae.z_chans + 2 * vae.z_chans
-    channels = size // patch
+    channels = unpatch_channels(vae)
     decoder = vae.z_chans * size + size
     if vae.use_final_proj:
-        channels = 4
         decoder += (size + 1 + 2) * channels * patch
     decoder += (channels * 27 + 1) * vae.in_chans
     return (2 * shared + encoder + decoder) * itemsize
 
 
-def vae_activation_bytes(vae: VaeConfig, tile: Tile, tiles: int, itemsize: int) -> int:
-    """What decoding so many tiles at once holds beside the weights."""
-    side = tile.size // vae.patch_size
-    tokens = tile.frames // vae.patch_length * side * side + 1
-    size = vae.embed_dim
-    normed = 3 if vae.ln_in_attn else 0  # the differences while q, k and v are normalised
-    attention = (2 + 3 + 3 + normed) * size
-    feed_forward = (2 + 2 * vae.mlp_ratio) * size
-    return int(tiles * tokens * max(attention, feed_forward) * itemsize)
+@dataclass(frozen=True)
+class Decoding:
+    """Which pixels are decoded, and how.
 
+    Attributes:
+        vae: the autoencoder.
+        tile: the piece it works in.
+        grid: height and width of each tile of a picture, in latents.
+        latent_frames: of a chunk.
+        height, width: of a picture, in pixels.
+    """
 
-def video_bytes(config: MagiConfig) -> int:
-    """A decoded chunk on its way from tiles to pixels of 8 bits."""
-    runtime = config.runtime_config
-    frames = runtime.chunk_width * runtime.temporal_downsample_factor
-    return 3 * frames * runtime.video_size_h * runtime.video_size_w * _FP32
+    vae: VaeConfig
+    tile: Tile
+    grid: tuple[tuple[int, int], ...]
+    latent_frames: int
+    height: int
+    width: int
+
+    def peak_bytes(self, tiles: int, itemsize: int, fused: bool) -> int:
+        """The most that decoding a chunk holds beside the weights.
+
+        Args:
+            tiles: that are decoded together, at most.
+            itemsize: bytes of a number.
+            fused: as for :func:`dit_activation_bytes`.
+        """
+        video = 3 * self._frames * self.height * self.width * itemsize
+        results = sum(self._result_bytes(shape, itemsize) for shape in self.grid)
+        # The tiles are blended row by row, and the rows put together.
+        row = sum(
+            self._result_bytes(shape, itemsize)
+            for shape in self.grid
+            if shape[0] == self.grid[-1][0]
+        )
+        return max(self._working_bytes(tiles, itemsize, fused), results + 2 * video + row)
+
+    @property
+    def _frames(self) -> int:
+        return self.latent_frames * self.vae.patch_length
+
+    def _result_bytes(self, shape: tuple[int, int], itemsize: int) -> int:
+        height, width = (side * self.vae.patch_size for side in shape)
+        return 3 * self._frames * height * width * itemsize
+
+    def _working_bytes(self, tiles: int, itemsize: int, fused: bool) -> int:
+        """In the network, with the tiles that have been decoded before."""
+        vae = self.vae
+        depth = self.tile.frames // vae.patch_length
+        pieces = max(1, self.latent_frames // depth)  # one after the other in time, one batch
+        together = max(1, tiles // pieces)
+        # Through a block: the stream, queries, keys and values, and these normalised.
+        normed = 4 if vae.ln_in_attn and not fused else 0
+        block = max(2 + 3 + 3 + normed, 2 + 2 * vae.mlp_ratio) * vae.embed_dim
+        # Before the last convolution: all channels, with neighbours in time, and colours.
+        channels = unpatch_channels(vae)
+        padded = (self.tile.frames + 2) / self.tile.frames
+        unpatched = (channels * (1 + padded + 3) + 3) * vae.patch_volume
+        numbers = max(block, unpatched)
+        most = done = 0
+        for shape, count in Counter(self.grid).items():
+            tokens = min(depth, self.latent_frames) * shape[0] * shape[1] + 1
+            batch = min(together, count)
+            last = count % together or batch
+            result = self._result_bytes(shape, itemsize)
+            working = int(pieces * tokens * numbers * itemsize)
+            full = batch * working + done + max(0, count - last - batch) * result
+            most = max(most, full, last * working + done + (count - last) * result)
+            done += count * result
+        return most

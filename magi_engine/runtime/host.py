@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from magi_engine.errors import EngineDiedError, MagiError
+from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_partials, target_of
 from magi_engine.runtime.control import Cancel, Command
@@ -233,6 +234,8 @@ class _Job:
         with self._recovering:
             if self._recovered is None and self.request.output is not None:
                 self._recovered = _recover(Path(self.request.output), pid)
+                if self._recovered is not None:
+                    self.frames = _at_most(self.frames, self._recovered)
             return self._recovered
 
 
@@ -385,6 +388,14 @@ def _recover(output: Path, pid: int) -> Path | None:
     except MagiError as error:
         logger.info("nothing of %s could be saved: %s", output.name, error)
     return None
+
+
+def _at_most(frames: int, path: Path) -> int:
+    """How many of ``frames`` are in a file, if it says: the last ones may not have got there."""
+    try:
+        return min(frames, probe(path).frame_count or frames)
+    except MagiError:  # a folder of pictures
+        return frames
 
 
 @contextlib.contextmanager

@@ -7,15 +7,19 @@ import dataclasses
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from magi_engine.config.vae import VaeConfig
 from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.control import ControlBox, JobCancelled
+from magi_engine.runtime.decoding import ChunkDecoder, DecodedChunk
 from magi_engine.runtime.devices import choose_device, choose_dtype
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
     DecodingStarted,
@@ -31,10 +35,11 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
+from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
-from magi_engine.runtime.pace import PaceMeter
+from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.preview import Previewer
@@ -57,6 +62,41 @@ logger = logging.getLogger(__name__)
 
 Events = Generator[Event, None, None]
 
+_LOOK_AGAIN_S = 0.001
+"""While a step runs, how often to see whether it, or a chunk, is done."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step of the window that was queued; ``latents`` are on the host, for a preview."""
+
+    event: StepDone
+    latents: Tensor | None
+    begun: Moment
+    done: Moment
+
+
+@dataclass
+class _Making:
+    """A video while it is sampled.
+
+    Attributes:
+        steps: that the device has been asked for and that nobody was told of.
+        frames_begun: frames of the chunks that have all their steps.
+    """
+
+    model: LoadedModel
+    plan: LengthPlan
+    prefix: Tensor | None
+    pace: PaceMeter
+    meter: ProgressMeter
+    memory: PlannedMemory
+    track: CaptionTrack
+    lanes: Lanes
+    decoder: ChunkDecoder
+    steps: deque[_Step] = field(default_factory=deque)
+    frames_begun: int = 0
+
 
 class Job:
     """Runs one request. ``events`` may be called once.
@@ -75,12 +115,14 @@ class Job:
         preview: bool = False,
     ) -> None:
         self._shelf = shelf
-        self._request = request
+        # What an earlier video was made with says nothing of this one.
+        self._request = request = dataclasses.replace(request, quantised_attention=False)
         self._box = box
         self._cache_dir = cache_dir
         self._with_previews = preview
         self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
+        self._preparation = Preparation()
         self._output = VideoOutput(request)
 
     def events(self) -> Iterator[Event]:
@@ -107,7 +149,7 @@ class Job:
             # The first trouble is the one to report; a full disk often brings a second.
             reason = error if reason is None or isinstance(reason, JobCancelled) else reason
             path = self._output.keep()
-        frames = self._output.frames
+        frames = self._output.frames_kept
         if reason is None:
             return Finished(path, frames, self._stopwatch.seconds)
         if isinstance(reason, JobCancelled):
@@ -141,14 +183,14 @@ class Job:
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         model = self._shelf.model(found, device, dtype)
+        model.choose_attention(request.attention)
         memory = self._plan_memory(model, config, plan)
-        loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
         # 4. The video.
+        yield from self._warm_up(model, config, plan, memory)
         yield StageStarted(Stage.SAMPLING)
-        load_s = self._stopwatch.seconds - begun_s if loads_model else 0.0
         pace = PaceMeter(
             config,
             model.vae.config,
@@ -158,7 +200,8 @@ class Job:
         try:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
-            self._note_speed(name, model, pace, load_s)
+            self._note_speed(name, model, pace)
+            model.keep_timings()
 
     def _plan_memory(
         self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
@@ -183,9 +226,9 @@ class Job:
         model.arrange(memory.placement)
         return memory
 
-    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter, load_s: float) -> None:
+    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
-        speed = pace.speed(load_s)
+        speed = pace.speed(self._preparation)
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
@@ -210,9 +253,12 @@ class Job:
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)
-                model.text.load()
+                with self._preparation.loading_text:
+                    model.text.load()
                 yield from self._checkpoint()
             yield StageStarted(Stage.ENCODING_PROMPT)
+            with self._preparation.encoding:
+                model.text.encode(text)  # which is known from now on
         encoded = model.text.encode(text)
         yield from self._checkpoint()
         if encoded.was_cut:
@@ -242,7 +288,8 @@ class Job:
         """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
         if not model.vae_loaded:
             yield StageStarted(Stage.LOADING_VAE)
-            model.load_vae()
+            with self._preparation.loading:
+                model.load_vae()
             yield from self._checkpoint()
         prefix = None
         if reference is not None:
@@ -251,9 +298,32 @@ class Job:
             yield from self._checkpoint()
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
-            model.load_dit()
+            with self._preparation.loading:
+                model.load_dit()
             yield from self._checkpoint()
         return prefix
+
+    def _warm_up(
+        self, model: LoadedModel, config: MagiConfig, plan: LengthPlan, memory: PlannedMemory
+    ) -> Events:
+        """Have everything compiled that is computed for the first time, if anything is."""
+        from magi_engine.runtime.warming import warm_up
+        from magi_engine.sampling.sampler import SamplerSettings
+
+        settings = SamplerSettings.from_config(config)
+        height = self._request.height // model.pixels_per_latent
+        width = self._request.width // model.pixels_per_latent
+        size = height, width, settings, memory.placement, self._request.attention
+        if not model.compiles or size in model.warm:
+            return
+        yield StageStarted(Stage.PREPARING_SIZE)
+        steps = warm_up(model, settings, height, width, plan.num_chunks, memory)
+        left = True
+        while left:
+            with self._preparation.warming:
+                left = next(steps, False)
+            yield from self._checkpoint()
+        model.warm.add(size)
 
     def _sample(
         self,
@@ -266,17 +336,28 @@ class Job:
         memory: PlannedMemory,
     ) -> Events:
         from magi_engine.sampling.noise import SeededNoise
-        from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
+        from magi_engine.sampling.sampler import Sampler, SamplerSettings
 
         settings = SamplerSettings.from_config(config)
         if self._with_previews:
             self._previewer = model.previewer(self._cache_dir)
-        meter = ProgressMeter(
+        lanes = Lanes(model.device)
+        making = _Making(
+            model,
             plan,
-            settings.num_steps,
-            settings.window_size,
-            settings.chunk_width * model.frames_per_latent,
-            self._stopwatch,
+            prefix,
+            pace,
+            ProgressMeter(
+                plan,
+                settings.num_steps,
+                settings.window_size,
+                settings.chunk_width * model.frames_per_latent,
+                self._stopwatch,
+            ),
+            memory,
+            track,
+            lanes,
+            ChunkDecoder(model, memory, lanes),
         )
         steps = Sampler(model.dit, settings, memory=memory).sample(
             height=self._request.height // model.pixels_per_latent,
@@ -287,75 +368,117 @@ class Job:
             prefix=prefix,
         )
         with contextlib.closing(cast("Generator[StepDone | ChunkDone]", steps)) as sampling:
-            while True:
-                started = time.monotonic()
-                event = next(sampling, None)
-                if event is None:
-                    return
-                if isinstance(event, StepDone):
-                    model.synchronize()
-                    window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
-                    took_s = time.monotonic() - started
-                    pace.step_done(took_s)
-                    yield meter.step_done(window, took_s, event.latents)
-                    yield from self._preview(model, event, plan, prefix)
-                else:
-                    yield DecodingStarted(event.index - plan.first_chunk)
-                    started = time.monotonic()
-                    ready = self._chunk_ready(model, event, plan, prefix, memory)
-                    took_s = time.monotonic() - started
-                    pace.chunk_done(event.latents.shape[2], took_s)
-                    meter.chunk_done(len(ready.frames), took_s)
-                    yield ready
-                if memory.take_news():
-                    yield Notice(
-                        "There was too little graphics memory; the video goes on more slowly."
-                    )
-                yield from self._checkpoint()
-                yield from self._apply_prompt_changes(model, track, plan)
+            # Whatever ends it, chunks that are being decoded are finished, so they are kept.
+            try:
+                yield from self._denoise(making, sampling)
+            except GeneratorExit:
+                for chunk in making.decoder.rest():
+                    self._take(making, chunk)
+                raise
+            except JobCancelled:
+                yield from self._take_all(making, making.decoder.rest())
+                raise
+            except Exception:
+                with contextlib.suppress(Exception):
+                    yield from self._take_all(making, making.decoder.rest())
+                raise
+            yield from self._take_all(making, making.decoder.rest())
 
-    def _chunk_ready(
-        self,
-        model: LoadedModel,
-        done: ChunkDone,
-        plan: LengthPlan,
-        prefix: Tensor | None,
-        memory: PlannedMemory,
-    ) -> ChunkReady:
-        """Decode a chunk and put it into the file."""
-        latents = self._of_result(done.index, done.latents, plan, prefix)
-        frames = memory.run(lambda: model.decode(latents))
+    def _denoise(self, making: _Making, sampling: Iterator[StepDone | ChunkDone]) -> Events:
+        from magi_engine.sampling.sampler import ChunkDone, StepDone
+
+        while True:
+            begun = making.lanes.now()
+            event = next(sampling, None)
+            if isinstance(event, StepDone):
+                making.steps.append(self._queued(making, event, begun))
+            ahead = making.lanes.steps_ahead if isinstance(event, StepDone) else 0
+            while len(making.steps) > ahead:
+                yield from self._step_done(making, making.steps.popleft())
+                yield from self._between_steps(making)
+            if event is None:
+                return
+            if isinstance(event, ChunkDone):
+                yield from self._decode(making, event)
+                yield from self._between_steps(making)
+
+    def _queued(self, making: _Making, done: StepDone, begun: Moment) -> _Step:
+        """A step that the device is asked for, with a picture of it if it is time for one."""
+        latents = None
+        if self._previewer is not None and self._previewer.due():
+            oldest = self._of_result(making, done.chunks[0].index, done.clean())
+            latents = making.lanes.to_host(oldest)
+        return _Step(done, latents, begun, making.lanes.now())
+
+    def _step_done(self, making: _Making, step: _Step) -> Events:
+        """Wait for a step and report it, and chunks that are decoded meanwhile."""
+        while not step.done.reached:
+            yield from self._take_all(making, making.decoder.ready())
+            time.sleep(_LOOK_AGAIN_S)
+        event, plan = step.event, making.plan
+        window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
+        took_s = step.done.seconds_since(step.begun)
+        making.pace.step_done(took_s)
+        yield making.meter.step_done(window, took_s, event.latents)
+        yield from self._note_attention(making.model)
+        if step.latents is not None and self._previewer is not None:
+            frames = self._previewer.picture(step.latents)
+            if plan.num_frames is not None:
+                left = plan.num_frames - making.frames_begun
+                frames = frames[: math.ceil(left / making.model.frames_per_latent)]
+            yield PreviewReady(window[0][0], frames)
+        yield from self._take_all(making, making.decoder.ready())
+
+    def _between_steps(self, making: _Making) -> Events:
+        """Obey what the job was told."""
+        if self._box.paused:
+            # Standing still means that the device does, too.
+            while making.steps:
+                yield from self._step_done(making, making.steps.popleft())
+            yield from self._take_all(making, making.decoder.rest())
+        if making.memory.take_news():
+            yield Notice("There was too little graphics memory; the video goes on more slowly.")
+        self._output.check()
+        yield from self._checkpoint()
+        yield from self._apply_prompt_changes(making.model, making.track, making.plan)
+
+    def _decode(self, making: _Making, done: ChunkDone) -> Events:
+        """Begin to decode a chunk; one at a time is under way."""
+        yield from self._take_all(making, making.decoder.rest())
+        index = done.index - making.plan.first_chunk
+        latents = self._of_result(making, done.index, done.latents)
+        making.meter.decoding_started(index)
+        making.frames_begun += latents.shape[2] * making.model.frames_per_latent
+        yield DecodingStarted(index)
+        making.decoder.begin(index, latents)
+        yield from self._take_all(making, making.decoder.ready())
+
+    def _take_all(self, making: _Making, chunks: Iterator[DecodedChunk]) -> Events:
+        for chunk in chunks:
+            yield self._take(making, chunk)
+
+    def _take(self, making: _Making, chunk: DecodedChunk) -> ChunkReady:
+        """Put a decoded chunk into the file."""
+        frames = chunk.frames()
         if self._previewer is not None:
-            self._previewer.learn(latents, frames)
-        first = self._output.frames
-        if plan.num_frames is not None:
-            frames = frames[: plan.num_frames - first]
+            self._previewer.learn(chunk.latents, frames)
+        first, wanted = self._output.frames, making.plan.num_frames
+        if wanted is not None:
+            frames = frames[: wanted - first]
         self._output.write(frames)
-        return ChunkReady(done.index - plan.first_chunk, first, frames, latents.cpu())
+        took_s = chunk.seconds()
+        if not chunk.beside:
+            making.pace.chunk_done(chunk.latents.shape[2], took_s)
+        making.meter.chunk_done(len(frames), took_s, chunk.beside)
+        return ChunkReady(chunk.index, first, frames, chunk.latents)
 
-    def _preview(
-        self, model: LoadedModel, done: StepDone, plan: LengthPlan, prefix: Tensor | None
-    ) -> Events:
-        """A rough picture of the oldest chunk, if it is time for one."""
-        if self._previewer is None:
-            return
-        index = done.chunks[0].index
-        frames = self._previewer.picture(lambda: self._of_result(index, done.clean(), plan, prefix))
-        if frames is None:
-            return
-        if plan.num_frames is not None:
-            frames_left = plan.num_frames - self._output.frames
-            frames = frames[: math.ceil(frames_left / model.frames_per_latent)]
-        yield PreviewReady(index - plan.first_chunk, frames)
-
-    def _of_result(
-        self, index: int, latents: Tensor, plan: LengthPlan, prefix: Tensor | None
-    ) -> Tensor:
+    def _of_result(self, making: _Making, index: int, latents: Tensor) -> Tensor:
         """A chunk's latents as they belong into the result.
 
         The sampler puts an image back before every step, but its last step moves it once more;
         the result begins with the image itself.
         """
+        plan, prefix = making.plan, making.prefix
         if index != plan.first_chunk:
             return latents
         if self._request.mode is Mode.I2V and prefix is not None:
@@ -382,6 +505,14 @@ class Job:
             track.change(chunk + plan.first_chunk, caption)
             self._note_prompt(PromptChange(chunk, change.text))
             yield PromptChanged(chunk, change.text)
+
+    def _note_attention(self, model: LoadedModel) -> Events:
+        """Say, once and in the file too, when attention is not exact."""
+        backend = model.quantised_attention
+        if backend is not None and not self._request.quantised_attention:
+            self._request = dataclasses.replace(self._request, quantised_attention=True)
+            self._output.describe(self._request)
+            yield AttentionQuantised(backend)
 
     def _note_prompt(self, change: PromptChange) -> None:
         """Keep the request, which ends up in the file, as the video was really made."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.runtime.footprint import (
+    Decoding,
     DitWeights,
     dit_activation_bytes,
     kept_bytes,
-    vae_activation_bytes,
     vae_weight_bytes,
-    video_bytes,
     work_bytes,
 )
 from magi_engine.runtime.workload import Schedule, tile_grid
@@ -25,12 +24,17 @@ _CUDA_PROCESS_BYTES = 2_000_000_000
 """The same with the libraries of a graphics card."""
 _CUDA_LIBRARY_BYTES = 150_000_000
 """What these libraries take of its memory for themselves."""
+_LANE_BYTES = 32 << 20
+"""What the library of matrix products takes for a second queue of work."""
 
 _TILES_AT_ONCE = 8
 """What the autoencoder takes together."""
 PART_TOKENS = 8192
 """What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
+_RECORDED_TOKENS = 16384
+"""Forwards of at most so many tokens are recorded: a fast card is done with the kernels of larger
+ones no sooner than the host has launched them."""
 _SLOTS = 2
 """Streamed layers that are on the card at once."""
 
@@ -44,7 +48,7 @@ class Sizes:
         tokens: of a chunk.
         itemsize: bytes of a number.
         forward, kept, work: chunks that are computed together, kept clean, and seen by a layer.
-        tiles: pieces of a picture.
+        decoding: what a chunk's frames take.
         on_card: whether a graphics card computes.
     """
 
@@ -55,7 +59,7 @@ class Sizes:
     forward: int
     kept: int
     work: int
-    tiles: int
+    decoding: Decoding
     on_card: bool
 
     @classmethod
@@ -71,12 +75,13 @@ class Sizes:
         """Of a job whose numbers have ``itemsize`` bytes, with ``tokens`` in a chunk."""
         runtime = config.runtime_config
         cache = schedule.cache_chunks()
-        grid = tile_grid(
-            vae, Tile.released(runtime.fps), runtime.video_size_h, runtime.video_size_w
-        )
+        height, width = runtime.video_size_h, runtime.video_size_w
+        tile = Tile.released(runtime.fps)
+        grid = tuple(tile_grid(vae, tile, height, width))
+        decoding = Decoding(vae, tile, grid, runtime.chunk_width, height, width)
         forward = schedule.widest_forward()
         return cls(
-            config, vae, tokens, itemsize, forward, cache.kept, cache.work, len(grid), on_card
+            config, vae, tokens, itemsize, forward, cache.kept, cache.work, decoding, on_card
         )
 
     @property
@@ -107,11 +112,7 @@ class Sizes:
 
     def decoding_bytes(self, tiles: int) -> int:
         """What decoding a chunk holds beside the weights."""
-        tile = Tile.released(self.config.runtime_config.fps)
-        at_once = min(tiles, self.tiles)
-        return vae_activation_bytes(self.vae, tile, at_once, self.itemsize) + video_bytes(
-            self.config
-        )
+        return self.decoding.peak_bytes(tiles, self.itemsize, fused=self.on_card)
 
     def work_bytes(self) -> int:
         """Keys and values of one layer."""
@@ -129,6 +130,8 @@ class Placement:
         cache_on_host: whether keys and values of clean chunks do.
         part_tokens: how many tokens the transformer computes together.
         tiles_at_once: how many pieces of a picture the autoencoder decodes together.
+        decodes_beside: whether a chunk is decoded while the next ones are denoised.
+        records: whether forwards are recorded, which takes their memory once more.
     """
 
     device_bytes: int
@@ -137,6 +140,8 @@ class Placement:
     cache_on_host: bool = False
     part_tokens: int = PART_TOKENS
     tiles_at_once: int = _TILES_AT_ONCE
+    decodes_beside: bool = False
+    records: bool = False
 
     @property
     def streams(self) -> bool:
@@ -175,13 +180,19 @@ def placements(sizes: Sizes) -> Iterator[Placement]:
 
 
 def _steps(sizes: Sizes) -> Iterator[Placement]:
-    everything = Placement(0, 0)
-    yield everything
     if not sizes.on_card:
+        yield Placement(0, 0)
         return
+    everything = Placement(0, 0, decodes_beside=True)
+    if sizes.forward * sizes.tokens <= _RECORDED_TOKENS:
+        yield dataclasses.replace(everything, records=True)
+    yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
     yield smaller
+    yield dataclasses.replace(smaller, decodes_beside=False)
     on_host = dataclasses.replace(smaller, cache_on_host=sizes.kept > 0)
+    yield on_host
+    on_host = dataclasses.replace(on_host, decodes_beside=False)
     yield on_host
     smallest = dataclasses.replace(on_host, part_tokens=_SMALLEST_PART, tiles_at_once=1)
     count = sizes.config.model_config.num_layers
@@ -203,7 +214,12 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
     device = weights.total - sum(streamed) + slots + vae
     device += sizes.work_bytes() * (2 if step.cache_on_host else 1)
     device += 0 if step.cache_on_host else kept
-    device += max(sizes.denoising_bytes(step.part_tokens), sizes.decoding_bytes(step.tiles_at_once))
+    denoising = sizes.denoising_bytes(step.part_tokens) * (2 if step.records else 1)
+    decoding = sizes.decoding_bytes(step.tiles_at_once)
+    if step.decodes_beside:
+        device += denoising + decoding + _LANE_BYTES
+    else:
+        device += max(denoising, decoding)
     if not sizes.on_card:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
     host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(streamed)

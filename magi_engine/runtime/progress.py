@@ -71,7 +71,9 @@ class ProgressMeter:
         self._decoding_s = 0.0
         self._chunks_done = 0
         self._frames_done = 0
-        self._active: tuple[ChunkStatus, ...] = ()
+        self._beside = False
+        self._decoding: tuple[ChunkStatus, ...] = ()
+        self._window: tuple[ChunkStatus, ...] = ()
 
     def step_done(
         self,
@@ -86,22 +88,33 @@ class ProgressMeter:
             seconds: time the step took.
             latents: passed on in the event.
         """
-        self._active = tuple(ChunkStatus(i, ChunkState.DENOISING, step) for i, step in chunks)
+        self._window = tuple(ChunkStatus(i, ChunkState.DENOISING, step) for i, step in chunks)
         self._units += len(chunks)
         self._steps += 1
         self._sampling_s += seconds
         return self._event(latents)
 
-    def chunk_done(self, frames: int, decode_s: float) -> None:
-        """Note a finished, decoded chunk."""
+    def decoding_started(self, index: int) -> None:
+        """Note that a chunk has all its steps behind it."""
+        self._decoding += (ChunkStatus(index, ChunkState.DECODING, self._num_steps),)
+
+    def chunk_done(self, frames: int, decode_s: float, beside: bool) -> None:
+        """Note a finished, decoded chunk.
+
+        Args:
+            decode_s: time of decoding it.
+            beside: whether others are denoised meanwhile, so that this is part of their steps.
+        """
         self._chunks_done += 1
         self._frames_done += frames
         self._decoding_s += decode_s
-        self._active = self._active[1:]
+        self._beside = beside
+        self._decoding = self._decoding[1:]
 
     def _event(self, latents: Callable[[], Tensor]) -> Progress:
         unit_s = self._sampling_s / self._units
-        decode_s = self._decoding_s / self._chunks_done if self._chunks_done else 0.0
+        see_s = self._decoding_s / self._chunks_done if self._chunks_done else 0.0
+        decode_s = 0.0 if self._beside else see_s
         chunk_s = unit_s * self._num_steps + decode_s
         total = self._plan.result_chunks
         fraction = eta_s = None
@@ -109,9 +122,9 @@ class ProgressMeter:
             all_units = total * self._num_steps
             fraction = min(1.0, self._units / all_units)
             eta_s = unit_s * max(0, all_units - self._units)
-            eta_s += decode_s * (total - self._chunks_done)
+            eta_s += max(see_s, decode_s * (total - self._chunks_done))
         return Progress(
-            active=self._active,
+            active=self._decoding + self._window,
             num_steps=self._num_steps,
             chunks_done=self._chunks_done,
             num_chunks=total,
@@ -121,7 +134,7 @@ class ProgressMeter:
             seconds_per_step=self._sampling_s / self._steps,
             frames_per_second=self._chunk_frames / chunk_s if chunk_s > 0 else 0.0,
             eta_s=eta_s,
-            next_chunk_s=self._next_chunk_s(unit_s, total) + decode_s,
+            next_chunk_s=see_s + (0 if self._decoding else self._next_chunk_s(unit_s, total)),
             latents=latents,
         )
 
@@ -131,7 +144,7 @@ class ProgressMeter:
         While it does, a chunk joins the window every ``stride`` steps until the window is full
         or the video ends.
         """
-        first = self._active[0]
+        first = self._window[0]
         window = self._num_steps // self._stride
         units = 0
         for step in range(first.step, self._num_steps):

@@ -14,7 +14,8 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.errors import ConfigError, WeightsError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
-from magi_engine.ops.backends import attention_for, kernels_for
+from magi_engine.ops.attention import Attention
+from magi_engine.ops.backends import EXACT, attention_for, kernels_for
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
@@ -29,6 +30,7 @@ def replay_case(
     *,
     device: torch.device,
     dtype: torch.dtype | None = None,
+    attention: Attention | None = None,
     on_forward: Callable[[ForwardTrace], None] | None = None,
 ) -> dict[str, Tensor]:
     """Sample from a case's own noise, caption and prefix.
@@ -40,6 +42,7 @@ def replay_case(
             optionally ``prefix`` (1, 16, P, h, w).
         special_tokens: the ``.npz`` of special tokens.
         dtype: of the blocks; None = the case's own ``params_dtype``.
+        attention: None = the fastest exact one of the device.
         on_forward: called before each forward of the transformer.
 
     Returns:
@@ -59,7 +62,7 @@ def replay_case(
     with torch.device("meta"):
         model = VideoDiT(config.model_config, fp8=config.engine_config.fp8_quant)
     load_weights(model, weights, device=device)
-    model.speed_up(kernels_for(device), attention_for(device))
+    model.speed_up(kernels_for(device), attention or attention_for(device, EXACT))
 
     given = read_state_dict(tensors)
     for name in ("noise", "caption"):

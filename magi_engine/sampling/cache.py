@@ -5,7 +5,7 @@ Noisy chunks get new ones in every forward, so theirs live in one layer at a tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -184,6 +184,13 @@ class WindowAttention(KeyRoom):
         self.attention = attention
         self.keeps_first = keeps_first
         cache.begin(first, min(first, *(oldest for oldest, _ in ranges)))
+
+    @property
+    def pattern(self) -> Hashable:
+        """Forwards with the same pattern read and write the same memory."""
+        oldest = min(self.first, *(first for first, _ in self.ranges))
+        ranges = tuple((first - oldest, last - oldest) for first, last in self.ranges)
+        return self.first - oldest, oldest % max(1, self.cache.kept), ranges, self.keeps_first
 
     def room(self, layer: int) -> tuple[Tensor, Tensor]:
         """See :class:`KeyRoom`."""

@@ -11,11 +11,24 @@ Result = TypeVar("Result")
 
 
 class Memory:
-    """How a run uses memory; this one has enough and knows no other way."""
+    """How a run uses memory; this one has enough and knows no other way.
+
+    Attributes:
+        spare: called when there is too little: gives back what is only for speed, and says whether
+            there was any.
+    """
+
+    def __init__(self) -> None:
+        self.spare: Callable[[], bool] = _nothing
 
     @property
     def cache_on_host(self) -> bool:
         """Whether keys and values of clean chunks are kept in the host's memory."""
+        return False
+
+    @property
+    def records(self) -> bool:
+        """Whether there is room to record forwards, and whether that pays."""
         return False
 
     def step_down(self) -> bool:
@@ -33,5 +46,9 @@ class Memory:
                 return call()
             except (torch.OutOfMemoryError, MemoryError) as error:
                 shortage = error.with_traceback(None)  # its frames hold on to tensors
-            if not self.step_down():
+            if not self.spare() and not self.step_down():
                 raise shortage
+
+
+def _nothing() -> bool:
+    return False

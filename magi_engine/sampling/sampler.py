@@ -11,9 +11,9 @@ from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import InvalidRequestError
-from magi_engine.model.block import Attend, KeyRoom
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
+from magi_engine.ops.recording import Recorder
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import (
     ChunkDone,
@@ -178,6 +178,8 @@ class _Run:
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
+        self.recorder = Recorder(self.device.type == "cuda" and self.memory.records)
+        self.memory.spare = self.recorder.forget
 
     def _stages(self) -> Iterator[Stage]:
         s = self.settings
@@ -251,7 +253,10 @@ class _Run:
     def _enter(self, stage: Stage) -> None:
         for chunk in stage.chunks:
             if chunk not in self.latents:
-                self.latents[chunk] = self.noise.next_chunk(self.shape).to(self.device)
+                noise = self.noise.next_chunk(self.shape)
+                if self.device.type == "cuda":
+                    noise = noise.pin_memory()  # so that the host need not wait for the copy
+                self.latents[chunk] = noise.to(self.device, non_blocking=True)
                 left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
                 self.chunk_captions[chunk] = self._keys_of(self.captions.start(chunk, left))
 
@@ -316,7 +321,7 @@ class _Run:
             times[:, None],
             [None] * len(chunks),
             [0],
-            lambda: attend_alone,
+            None,
             self._condition(times[:, None], True, interval),
         )
 
@@ -379,28 +384,43 @@ class _Run:
         times: Tensor,
         captions: list[CaptionKeys | None],
         positions: list[int],
-        attend: Callable[[], Attend | KeyRoom],
+        attend: Callable[[], WindowAttention] | None,
         condition: Tensor,
     ) -> Tensor:
         """A forward of the transformer; once more with less memory if there is too little.
 
         Nothing but keys and values of clean chunks has changed by then, and those come out the
         same again.
-        """
 
-        def forward() -> Tensor:
+        Args:
+            attend: makes the self-attention of one forward; None: each video attends to itself.
+        """
+        keys = [self.null_keys if c is None else c for c in captions]
+        rotary = self.model.rotary(positions, latents.shape)
+
+        def attempt() -> Tensor:
             if self.memory.cache_on_host:
                 self.cache.move_to_host()
-            return self.model(
-                latents,
-                times,
-                self._captions(captions),
-                chunk_positions=positions,
-                attend=attend(),
-                condition=condition,
-            )
+            look = attend_alone if attend is None else attend()
 
-        return self.memory.run(forward)
+            def forward(x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+                return self.model(
+                    x,
+                    times,
+                    KnownCaptions(keys, self.model.attention),
+                    chunk_positions=positions,
+                    attend=look,
+                    condition=condition,
+                    rotary=(cos, sin),
+                )
+
+            inputs = (latents, condition, *rotary)
+            if not self.recorder.active:
+                return forward(*inputs)
+            pattern = look.pattern if isinstance(look, WindowAttention) else None
+            return self.recorder.run((latents.shape, tuple(keys), pattern), forward, inputs)
+
+        return self.memory.run(attempt)
 
     def _keys_of(self, caption: Tensor | None) -> CaptionKeys | None:
         """A caption's keys; those of the chunk before, if it had the same one."""
@@ -410,10 +430,6 @@ class _Run:
             embedding = caption.to(self.device, torch.float32)
             self.last_caption = caption, CaptionKeys(self.model, embedding)
         return self.last_caption[1]
-
-    def _captions(self, captions: list[CaptionKeys | None]) -> KnownCaptions:
-        keys = [self.null_keys if c is None else c for c in captions]
-        return KnownCaptions(keys, self.model.attention)
 
     def _condition(self, times: Tensor, unconditional: bool, interval: float) -> Tensor:
         """The embedded times (N, R, D/4); each is computed once in a run."""

@@ -129,16 +129,16 @@ def _generate(
     window: int, threads: int, config: str | None, output: str, started: float
 ) -> dict[str, Any]:
     """Generate as the program does, in this fresh process."""
-    from magi_engine.runtime.threads import let_threads_sleep
+    from magi_engine.runtime.environment import let_threads_sleep
 
     let_threads_sleep()
     import torch
 
+    from magi_engine.media.writer import FrameWriter
     from magi_engine.runtime.control import Cancel
     from magi_engine.runtime.engine import Engine
     from magi_engine.runtime.events import ChunkReady, Failed, StageStarted
     from magi_engine.runtime.models import LoadedModel
-    from magi_engine.runtime.output import VideoOutput
     from magi_engine.runtime.request import (
         GenerationRequest,
         Mode,
@@ -147,7 +147,7 @@ def _generate(
     )
 
     torch.set_num_threads(threads)
-    decoding, writing = _Stopwatch(LoadedModel, "decode"), _Stopwatch(VideoOutput, "write")
+    decoding, writing = _Stopwatch(LoadedModel, "decode"), _Stopwatch(FrameWriter, "write")
     ready = time.time()
     request = GenerationRequest(
         mode=Mode.T2V,
@@ -187,7 +187,7 @@ def _generate(
     decode = statistics.median(decoding.seconds[-STEADY_CHUNKS:])
     write = statistics.median(writing.seconds[-STEADY_CHUNKS:])
     first = {"checks_s": marks[0][1] - ready, **stages}
-    steady = {"dit_s": pace - decode - write, "vae_decode_s": decode, "mp4_s": write}
+    steady = {"dit_s": pace - decode, "vae_decode_s": decode, "mp4_s": write}
     return {
         "steps": STEPS,
         "window": window,

@@ -9,6 +9,7 @@ that it works.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -21,11 +22,13 @@ import statistics
 import subprocess
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -34,12 +37,20 @@ from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import ViTVAE
-from magi_engine.ops.backends import ChosenAttention, attention_for, kernels_for, seconds_on_device
+from magi_engine.ops.backends import (
+    EXACT,
+    FASTEST,
+    ChosenAttention,
+    attention_for,
+    kernels_for,
+    seconds_on_device,
+)
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
+from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.workload import Schedule, chunk_tokens
 from magi_engine.sampling.memory import Memory
@@ -80,7 +91,11 @@ class Scenario:
     vae: bool = False
     made: int | None = None
     way: Way = Way.RESIDENT
+    attention: str = EXACT
 
+
+_LONG = 62
+"""Chunks of the scenario that compares late ones with early ones."""
 
 SCENARIOS = (
     Scenario("720 w1", 720, 16, 1, 4, vae=True, made=2),
@@ -90,13 +105,28 @@ SCENARIOS = (
     Scenario("720 w4, vae", 720, 8, 4, 4, vae=True, made=1),
     Scenario("480 w4", 480, 8, 4, _SHORTENED, vae=True),
     Scenario("384 w4", 384, 8, 4, _SHORTENED, vae=True),
-    Scenario("384 w1", 384, 8, 1, 8, vae=True),
-)
+    Scenario("384 w1", 384, 8, 1, 16, vae=True),
+    Scenario("720 w4, quantised", 720, 16, 4, 4, attention=FASTEST),
+    Scenario("720 w1, quantised", 720, 16, 1, 4, vae=True, made=2, attention=FASTEST),
+    Scenario(
+        "720 w1, streamed, quantised", 720, 16, 1, 4,
+        vae=True, made=2, way=Way.STREAMED, attention=FASTEST,
+    ),
+    Scenario("480 w4, quantised", 480, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
+    Scenario("384 w4, quantised", 384, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
+    Scenario("384 w1, quantised", 384, 8, 1, 16, vae=True, attention=FASTEST),
+    Scenario("384 w4, long", 384, 8, 4, _LONG, attention=FASTEST),
+    Scenario("384 w1, long", 384, 8, 1, 32, attention=FASTEST),
+)  # fmt: skip
 
 
 @dataclass
 class Outcome:
-    """What a scenario took. Seconds; the floor is the DiT's, at the rates of this run."""
+    """What a scenario took. Seconds; the floor is the DiT's, at the rates of this run. A chunk is
+    done when its frames are on the host, where there are any.
+
+    ``held_gib``: after each chunk, what PyTorch holds of the GPU's memory, and the process of
+    the host's."""
 
     name: str
     first_chunk_s: float
@@ -108,6 +138,7 @@ class Outcome:
     chunk_s: list[float]
     peak_vram_gib: float
     predicted_vram_gib: float
+    held_gib: list[tuple[float, float]]
     host_gib: float
     way: str
     vae_s: list[float] = field(default_factory=list)
@@ -144,8 +175,11 @@ def main() -> None:
         except Exception:  # what one part cannot do says nothing of the others
             result[name] = {"failed": traceback.format_exc(limit=4)}
         print(f"{name} ({time.perf_counter() - begin:.1f} s): {json.dumps(result[name])}")
-        if isinstance(bench.attention, ChosenAttention):
-            result["attention"] = [asdict(t) for t in bench.attention.timings]
+        result["attention"] = {
+            choice: [asdict(timing) for timing in attend.timings]
+            for choice, attend in bench.attentions.items()
+            if isinstance(attend, ChosenAttention)
+        }
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result.get("attention"), indent=None))
@@ -159,7 +193,8 @@ class Bench:
         self.on_gpu = device.type == "cuda"
         self.scale = 1 if self.on_gpu else 16
         self.kernels = kernels_for(device)
-        self.attention = attention_for(device)
+        self.attentions = {choice: attention_for(device, choice) for choice in (EXACT, FASTEST)}
+        self.attention = self.attentions[EXACT]
         self.config = FULL if self.on_gpu else TINY
         self.dit = random_dit(self.config, device)
         self.dit.speed_up(self.kernels, self.attention)
@@ -167,7 +202,8 @@ class Bench:
         self.vae = random_vae(VaeConfig() if self.on_gpu else small, device)
         self.vae.speed_up(self.kernels, self.attention)
         self.vae.encoder.to("cpu")  # as the engine does
-        self.gemm = self.attention_rate = 0.0
+        self.gemm = 0.0
+        self.attention_rates = dict.fromkeys(self.attentions, 0.0)
 
     # ---- what the machine can do
 
@@ -207,9 +243,11 @@ class Bench:
                 2, 1, chunks * n, groups, width, device=self.device, dtype=torch.bfloat16
             )
             work = 4 * n * n * chunks * heads * width
-            rate = work / self._seconds(lambda q=q, k=k, v=v: self.attention(q, k, v))
-            found[f"attention_{chunks}_tflops"] = rate / 1e12
-            self.attention_rate = max(self.attention_rate, rate)
+            for choice, attend in self.attentions.items():
+                call = functools.partial(attend, q, k, v)
+                rate = work / self._seconds(call)
+                found[f"attention_{choice}_{chunks}_tflops"] = rate / 1e12
+                self.attention_rates[choice] = max(self.attention_rates[choice], rate)
         big = torch.empty((1 << 30) // self.scale**2, dtype=torch.uint8, device=self.device)
         target = torch.empty_like(big)
         found["copy_tb_s"] = 2 * len(big) / self._seconds(lambda: target.copy_(big)) / 1e12
@@ -288,8 +326,8 @@ class Bench:
             "plain_s": plain_seconds,
         }
 
-    def _use(self, kernels: Kernels) -> None:
-        self.dit.speed_up(kernels, self.attention)
+    def _use(self, kernels: Kernels, choice: str = EXACT) -> None:
+        self.dit.speed_up(kernels, self.attentions[choice])
 
     def _forward_of(self, pixels: int, dit: VideoDiT | None = None) -> Callable[[], Tensor]:
         from magi_engine.model.captions import CaptionKeys, KnownCaptions
@@ -311,19 +349,23 @@ class Bench:
             return dit(
                 latents,
                 times,
-                KnownCaptions([keys], self.attention),
+                KnownCaptions([keys], dit.attention),
                 chunk_positions=[0],
-                attend=WindowAttention(cache, 0, [(0, 1)], self.attention),
+                attend=WindowAttention(cache, 0, [(0, 1)], dit.attention),
                 step_code=torch.tensor(8.0, device=self.device),
             )
 
         return run
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> Tensor:
-        video = self.vae.decode((latents / 0.18215).to(self.vae_dtype), Tile.released(24))
-        pixels = ((video[0] + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return pixels.permute(1, 2, 3, 0).contiguous().cpu()
+    def pixels(self, latents: Tensor) -> Tensor:
+        """Latents as frames of 8 bits, on the device."""
+        video = self.vae.decode((latents / 0.18215).to(self.vae_dtype), Tile.released(24))[0]
+        pixels = torch.empty((*video.shape[1:], 3), dtype=torch.uint8, device=self.device)
+        for target, source in zip(pixels.split(6), video.split(6, dim=1), strict=True):
+            shades = source.float().add(1).mul_(127.5).round_().clamp_(0, 255)
+            target.copy_(shades.permute(1, 2, 3, 0))
+        return pixels
 
     @property
     def vae_dtype(self) -> torch.dtype:
@@ -333,8 +375,7 @@ class Bench:
         """24 frames, pixels on the host included."""
         side = 90 // self.scale
         latents = torch.randn(1, 16, 6, side, side, device=self.device)
-        self.decode(latents)
-        return {"720_s": self._seconds(lambda: self.decode(latents), 4)}
+        return {"720_s": self._seconds(lambda: self.pixels(latents).cpu(), 4)}
 
     def breakdown(self) -> dict[str, Any]:
         """Milliseconds of GPU time of one forward by kernel, and of nothing running."""
@@ -378,7 +419,9 @@ class Bench:
         found: dict[str, Any] = {}
         tokens = sizes.tokens
         floor = 2 * tokens * layer_weights(config) * config.num_layers / self.gemm
-        floor += 4 * tokens**2 * config.hidden_size * config.num_layers / self.attention_rate
+        floor += (
+            4 * tokens**2 * config.hidden_size * config.num_layers / self.attention_rates[EXACT]
+        )
         found["floor_s"] = floor
         found["resident_s"] = self._seconds(run, 4)
         expected = run()
@@ -439,6 +482,7 @@ class Bench:
         """One video, after a shorter one that warms up kernels and choices."""
         side = scenario.pixels // 8 // self.scale // 2 * 2
         way = self._settle(scenario)
+        self._use(self.kernels, scenario.attention)
         traces: list[ForwardTrace] = []
         if scenario.way is Way.RESIDENT:
             for _ in self._chunks(dataclasses.replace(scenario, chunks=1, steps=8), side, [], way):
@@ -446,54 +490,66 @@ class Bench:
         if self.on_gpu:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        begin = last = time.perf_counter()
-        times: list[float] = []
-        decoding: list[float] = []
+        lanes = Lanes(self.device)
+        begun: list[Moment] = []
+        done: list[Moment] = []
+        held: list[tuple[float, float]] = []
+        in_use: deque[tuple[Tensor, Tensor]] = deque(maxlen=3)  # what the card still works with
+        begin = time.perf_counter()
+        first_s = 0.0
         made = itertools.islice(self._chunks(scenario, side, traces, way), scenario.made)
         for latents in made:
-            if scenario.vae:
-                if self.on_gpu:
-                    torch.cuda.synchronize()
-                started = time.perf_counter()
-                self.decode(latents)
-                decoding.append(time.perf_counter() - started)
-            elif self.on_gpu:
-                torch.cuda.synchronize()
-            now = time.perf_counter()
-            times.append(now - last)
-            last = now
+            # As a job does it: chunks are decoded beside the next ones, but for the first.
+            beside = scenario.vae and way.decodes_beside and bool(done)
+            with lanes.beside() if beside else contextlib.nullcontext():
+                begun.append(lanes.now())
+                if scenario.vae:
+                    in_use.append((latents, lanes.to_host(self.pixels(latents))))
+                done.append(lanes.now())
+            if len(done) == 1:
+                done[0].wait()
+                first_s = time.perf_counter() - begin
+            held.append(self._held_gib())
+        done[-1].wait()
+        total = time.perf_counter() - begin
+        times = [first_s, *(b.seconds_since(a) for a, b in itertools.pairwise(done))]
+        decoding = [b.seconds_since(a) for a, b in zip(begun, done, strict=True)]
         # While the window fills and empties, a chunk costs something else.
         full = times[scenario.window : len(times) - scenario.window + 1]
         steady = statistics.median(full) if full else sum(times) / len(times)
-        floor = self._floor(traces, 6 * side * side // 4)
-        total = sum(times)
+        floor = self._floor(traces, 6 * side * side // 4, self.attention_rates[scenario.attention])
         peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
         return Outcome(
             scenario.name,
             first_chunk_s=times[0],
-            total_s=last - begin,
+            total_s=total,
             steady_chunk_s=steady,
             frames_per_s=24 / steady,
             floor_s=floor,
-            ratio_to_floor=(total - sum(decoding)) / floor if floor else 0.0,
+            ratio_to_floor=total / floor if floor else 0.0,
             chunk_s=[round(t, 4) for t in times],
             peak_vram_gib=peak / 2**30,
             predicted_vram_gib=way.device_bytes / 2**30,
+            held_gib=held,
             way=scenario.way.value,
             host_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-            vae_s=[round(t, 4) for t in decoding],
+            vae_s=[round(t, 4) for t in decoding] if scenario.vae else [],
         )
 
-    def _floor(self, traces: list[ForwardTrace], tokens: int) -> float:
+    def _held_gib(self) -> tuple[float, float]:
+        on_card = torch.cuda.memory_allocated() if self.on_gpu else 0
+        return round(on_card / 2**30, 3), round(psutil.Process().memory_info().rss / 2**30, 3)
+
+    def _floor(self, traces: list[ForwardTrace], tokens: int, attention_rate: float) -> float:
         """Seconds of the products and attentions alone, at the rates measured."""
         config = self.config
         linears = 2 * tokens * layer_weights(config) * config.num_layers
         unit = 4 * tokens**2 * config.hidden_size * config.num_layers
         chunks = sum(len(t.ranges) + t.nearly_clean for t in traces)
         units = sum(sum(b - a for a, b in t.ranges) + t.nearly_clean for t in traces)
-        if not self.gemm or not self.attention_rate:
+        if not self.gemm or not attention_rate:
             return 0.0
-        return chunks * linears / self.gemm + units * unit / self.attention_rate
+        return chunks * linears / self.gemm + units * unit / attention_rate
 
     def _chunks(
         self, scenario: Scenario, side: int, traces: list[ForwardTrace], way: Placement
@@ -521,11 +577,16 @@ class _Planned(Memory):
     """Memory as a placement says."""
 
     def __init__(self, way: Placement) -> None:
-        self._on_host = way.cache_on_host
+        super().__init__()
+        self._way = way
 
     @property
     def cache_on_host(self) -> bool:
-        return self._on_host
+        return self._way.cache_on_host
+
+    @property
+    def records(self) -> bool:
+        return self._way.records
 
 
 def layer_weights(config: ModelConfig) -> int:

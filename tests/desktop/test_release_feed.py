@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from magi_desktop import release_feed, set_up
+from magi_desktop import publication, release_feed, set_up
 from magi_desktop.release_feed import (
     FetchCancelled,
     Installer,
@@ -149,7 +149,7 @@ def test_no_name_of_a_file_comes_from_the_list(page: ReleasePage, tmp_path: Path
     first_installer(feed)["url"] += "?/../../evil"
     page.announce(feed)
     release = latest_release(page.feed_url)
-    assert set(release.installers) == set(release_feed.INSTALLERS)
+    assert set(release.installers) == set(publication.INSTALLERS)
     places = [i.place_in(tmp_path) for i in release.installers.values()]
     assert {p.parent for p in places} == {tmp_path / "99.1.0"}
     assert {p.name for p in places} == {
@@ -165,7 +165,7 @@ def test_unencrypted_addresses_are_for_tests_alone(page: ReleasePage) -> None:
     page.redirects["latest.json"] = "http://example.org/latest.json"
     with pytest.raises(UpdateError, match="not this program's list"):
         latest_release(page.feed_url)
-    assert release_feed.FEED_URL.startswith("https://")
+    assert publication.FEED_URL.startswith("https://")
 
 
 @pytest.mark.parametrize("status", [404, 500, 403])
@@ -180,7 +180,7 @@ def test_no_network_and_no_proxy_are_a_sentence(monkeypatch: pytest.MonkeyPatch)
         latest_release("http://127.0.0.1:9/latest.json")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     with pytest.raises(UpdateError, match=r"cannot be reached\. Check the network or the proxy"):
-        latest_release(release_feed.FEED_URL)
+        latest_release(publication.FEED_URL)
 
 
 def test_an_installer_comes_and_is_the_one_announced(installer: Installer, tmp_path: Path) -> None:

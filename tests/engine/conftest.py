@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
+from magi_engine.config.vae import VaeConfig
 from magi_engine.model.dit import VideoDiT
 
 MakeDit = Callable[..., VideoDiT]
@@ -72,24 +73,7 @@ def tiny_model_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     48x32 pixels, two chunks, 4 steps in a window of 2; do not change its folder.
     """
-    from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
-    from magi_engine.config.vae import VaeConfig
-    from magi_engine.model.vae import ViTVAE
-    from magi_engine.training.tokenizer import (
-        make_tiny_t5,
-        save_t5,
-        tiny_t5_config,
-        train_tokenizer,
-    )
-
-    root = tmp_path_factory.mktemp("tiny")
-    width = 16
-    dit = fill_with_noise(VideoDiT(_TINY_DIT), seed=3)
-    weights = root / "dit" / "inference_weight.distill" / "model.safetensors"
-    weights.parent.mkdir(parents=True)
-    save_file(dit.state_dict(), weights)
-
-    vae_config = VaeConfig(
+    vae = VaeConfig(
         video_size=32,
         video_length=12,
         embed_dim=32,
@@ -99,6 +83,26 @@ def tiny_model_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ln_in_attn=False,
         use_final_proj=True,
     )
+    return write_random_model(tmp_path_factory.mktemp("tiny"), _TINY_DIT, vae)
+
+
+def write_random_model(root: Path, dit_config: ModelConfig, vae_config: VaeConfig) -> Path:
+    """Write a whole random model, 48x32 pixels and 4 steps; returns its configuration file."""
+    from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
+    from magi_engine.model.vae import ViTVAE
+    from magi_engine.training.tokenizer import (
+        make_tiny_t5,
+        save_t5,
+        tiny_t5_config,
+        train_tokenizer,
+    )
+
+    width = dit_config.caption_channels
+    dit = fill_with_noise(VideoDiT(dit_config), seed=3)
+    weights = root / "dit" / "inference_weight.distill" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    save_file(dit.state_dict(), weights)
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         vae = ViTVAE(vae_config)
@@ -129,7 +133,7 @@ def tiny_model_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         t5_pretrained="t5",
         vae_pretrained="vae",
     )
-    config = MagiConfig(_TINY_DIT, runtime, EngineConfig(distill=True))
+    config = MagiConfig(dit_config, runtime, EngineConfig(distill=True))
     path = root / "tiny_config.json"
     path.write_text(json.dumps(config.to_dict()))
     return path

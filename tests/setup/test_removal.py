@@ -1,5 +1,8 @@
 """Removing takes what the set-up made, more only if told, and never a video."""
 
+import contextlib
+import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import pytest
 
 from magi_desktop.paths import Places
 from magi_setup.environments import Environments
-from magi_setup.removal import remove
+from magi_setup.removal import EVERYTHING, Belongings, Remains, describe, remove
 
 MADE = (
     "data/magi-desktop/environments/1.0-cpu-1/bin/python",
@@ -45,7 +48,8 @@ def files(home: Path) -> set[str]:
 
 def clear(everything: bool) -> None:
     places = Places.of_user()
-    remove(Environments(places.data / "environments"), places, everything)
+    kinds = frozenset(EVERYTHING if everything else ())
+    remove(Environments(places.data / "environments"), places, kinds)
 
 
 def test_models_settings_and_videos_stay(home: Path) -> None:
@@ -64,3 +68,56 @@ def test_where_nothing_is_nothing_fails(home: Path) -> None:
     clear(everything=True)
     clear(everything=True)
     assert files(home) == {VIDEO}
+
+
+def settings(home: Path, models: Path) -> None:
+    text = json.dumps({"version": 1, "preferences": {"models_folder": str(models)}})
+    (home / "config/magi-desktop/settings.json").write_text(text)
+
+
+def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
+    models, strange = home / "AI", home / "AI/ckpt/somebody/else.safetensors"
+    ours = models / "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
+    for path in (strange, ours, models / "licences.json", models / "ckpt/vae/a.safetensors.part"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("12345")
+    settings(home, models)
+    remains = Remains.of(Places.of_user())
+    assert remains.size_bytes(Belongings.MODELS) == 15
+    places = Places.of_user()
+    remove(Environments(places.data / "environments"), places, frozenset({Belongings.MODELS}))
+    assert {p for p in models.rglob("*") if p.is_file()} == {strange}
+
+
+def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
+    original = home / "original" / "model.safetensors"
+    original.parent.mkdir()
+    original.write_text("12345")
+    link = home / "data/Magi Desktop/models/ckpt/magi/4.5B_base/inference_weight"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(original.parent)
+    clear(everything=True)
+    assert original.read_text() == "12345"
+    assert not (home / "data/Magi Desktop").exists()
+
+
+def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
+    with contextlib.closing(sqlite3.connect(home / "library.sqlite3")) as database:
+        database.execute("CREATE TABLE library (id TEXT, path TEXT)")
+        for path in (home / VIDEO, home / "gone.mp4"):
+            database.execute("INSERT INTO library VALUES ('', ?)", (str(path),))
+        database.commit()
+    (home / "library.sqlite3").replace(home / "data/magi-desktop/magi.sqlite3")
+    stranger = home / "videos/Magi Desktop/holiday.mp4"
+    stranger.write_text("1")
+    places = Places.of_user()
+    remove(Environments(places.data / "environments"), places, frozenset({Belongings.VIDEOS}))
+    assert stranger.exists()
+    assert not (home / VIDEO).exists()
+    assert [p.name for p in (home / "data/Trash/files").iterdir()] == ["a.mp4"]
+
+
+def test_the_uninstaller_is_told_sizes(home: Path, tmp_path: Path) -> None:
+    describe(Remains.of(Places.of_user()), tmp_path / "here.ini")
+    said = (tmp_path / "here.ini").read_text(encoding="utf-16")
+    assert said.splitlines() == ["[here]", "models=0.1 MB", "videos="]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -26,6 +28,8 @@ from magi_engine.media import (
     read_metadata,
     recover_partial,
 )
+from magi_engine.media.encoders import X264, Encoder
+from magi_engine.media.growing import MP4, Mp4Writer
 
 METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -129,6 +133,59 @@ def test_another_reader_sees_each_chunk_at_once(tmp_path: Path) -> None:
         for chunk in range(1, 5):
             writer.write(moving(24))
             assert playable_frames(writer.part) == 24 * chunk
+
+
+class _Stops(Encoder):
+    """A real encoder with parameters of its own that cannot be opened any more after a while."""
+
+    left = 2
+
+    def opened(self, *arguments: Any, **keywords: Any) -> av.VideoCodecContext:
+        _Stops.left -= 1
+        if _Stops.left < 0:
+            raise av.error.ExternalError(1, "no room on the device")
+        return super().opened(*arguments, **keywords)
+
+
+def _using(monkeypatch: pytest.MonkeyPatch, *encoders: Encoder) -> None:
+    monkeypatch.setattr(Mp4Writer, "kind", dataclasses.replace(MP4, encoders=encoders))
+
+
+def test_an_encoder_that_does_not_open_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="magi_engine")
+    absent = Encoder("no_such_encoder", lambda options: {})
+    # A real one that this size is too small for, on any device.
+    small = Encoder("h264_nvenc", lambda options: {})
+    cannot = Encoder("libx264", lambda options: None)
+    _using(monkeypatch, absent, small, cannot, X264)
+    with open_writer(tmp_path / "a.mp4", 32, 32, 24) as writer:
+        writer.write(moving(24, 32))
+        assert isinstance(writer, Mp4Writer)
+        assert writer.encoder == "libx264"
+    assert len(decode(tmp_path / "a.mp4")) == 24
+    told = [record.getMessage() for record in caplog.records]
+    assert any("no_such_encoder" in line for line in told)
+    assert "a.mp4 is encoded by libx264" in told
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_an_encoder_that_gives_up_is_replaced_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(_Stops, "left", 2)  # to see whether it works, and for the first chunk
+    other = _Stops("libx264", lambda options: {"profile": "baseline", "crf": "8", "bf": "0"})
+    _using(monkeypatch, other, X264)
+    frames = moving(72)
+    target = tmp_path / f"a{suffix}"
+    with open_writer(target, SIZE, SIZE, 24, METADATA) as writer:
+        for chunk in range(3):
+            writer.write(frames[24 * chunk : 24 * chunk + 24])
+            assert playable_frames(writer.part) == 24 * chunk + 24
+    decoded = np.stack(decode(target)).astype(int)
+    assert np.abs(decoded - frames).mean(axis=(1, 2, 3)).max() < 6
+    assert read_metadata(target) == METADATA
 
 
 def test_the_finished_mp4_is_an_ordinary_one_with_its_index_in_front(tmp_path: Path) -> None:

@@ -33,13 +33,19 @@ def inputs(keys: int) -> tuple[Tensor, Tensor, Tensor]:
     return q, k, v
 
 
-def chosen(**backends: Noted) -> ChosenAttention:
+def chosen(
+    *, preferred: str | None = None, quantised: tuple[str, ...] = (), **backends: Noted
+) -> ChosenAttention:
     def clock(call: Callable[[], Tensor]) -> float:
         before = {name: noted.calls for name, noted in backends.items()}
         call()
         return next(b.seconds for name, b in backends.items() if b.calls > before[name])
 
-    return ChosenAttention([Backend(name, noted) for name, noted in backends.items()], clock)
+    return ChosenAttention(
+        [Backend(name, noted, name not in quantised) for name, noted in backends.items()],
+        clock,
+        preferred,
+    )
 
 
 def test_the_fastest_that_is_right_is_used() -> None:
@@ -56,6 +62,64 @@ def test_the_fastest_that_is_right_is_used() -> None:
     pick(q, k, v)
     assert (slow.calls, wrong.calls, broken.calls) == tried, "tried once only"
     assert fast.calls == fast_calls + 1
+
+
+def test_a_quantised_one_may_be_less_exact_but_not_wrong() -> None:
+    exact, rounded, wrong = Noted(2.0), Noted(1.0, error=0.05), Noted(0.5, error=0.1)
+    pick = chosen(quantised=("rounded", "wrong"), exact=exact, rounded=rounded, wrong=wrong)
+    pick(*inputs(keys=1100))
+    assert [t.backend for t in pick.timings if t.chosen] == ["rounded"]
+    assert {t.backend for t in pick.timings} == {"exact", "rounded", "wrong"}
+
+
+def test_few_keys_are_never_quantised() -> None:
+    exact, rounded = Noted(2.0), Noted(1.0, error=0.05)
+    pick = chosen(quantised=("rounded",), exact=exact, rounded=rounded)
+    pick(*inputs(keys=30))
+    assert [t.backend for t in pick.timings] == ["exact"]
+    assert rounded.calls == 0
+
+
+def test_the_preferred_one_is_used_where_it_works() -> None:
+    slow, fast = Noted(2.0), Noted(1.0)
+    pick = chosen(preferred="slow", slow=slow, fast=fast)
+    pick(*inputs(keys=30))
+    assert [t.backend for t in pick.timings if t.chosen] == ["slow"]
+    pick = chosen(preferred="slow", slow=Noted(2.0, refuses=True), fast=fast)
+    pick(*inputs(keys=30))
+    assert [t.backend for t in pick.timings if t.chosen] == ["fast"]
+
+
+def test_too_little_memory_is_no_refusal() -> None:
+    def full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("full")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        ChosenAttention([Backend("full", full)])(*inputs(keys=30))
+
+
+def test_what_is_known_is_not_tried_again() -> None:
+    first = chosen(one=Noted(1.0), other=Noted(2.0))
+    first(*inputs(keys=30))
+    one, other = Noted(5.0), Noted(0.1)
+    backends = [Backend("one", one), Backend("other", other)]
+    again = ChosenAttention(backends, known=first.timings)
+    again(*inputs(keys=30))
+    assert (one.calls, other.calls) == (1, 0), "used, not measured"
+    assert again.timings == first.timings
+    # With a backend that nothing is known of, all are tried.
+    third = chosen(one=Noted(5.0), other=Noted(0.1), new=Noted(3.0))
+    third._known = {(t.kind, t.backend): t for t in first.timings}
+    third(*inputs(keys=30))
+    assert [t.backend for t in third.timings if t.chosen] == ["other"]
+
+
+def test_what_is_quantised_is_said() -> None:
+    pick = chosen(quantised=("rounded",), exact=Noted(2.0), rounded=Noted(1.0, error=0.05))
+    pick(*inputs(keys=30))
+    assert pick.quantised is None
+    pick(*inputs(keys=1100))
+    assert pick.quantised == "rounded"
 
 
 def test_few_and_many_keys_are_chosen_for_apart() -> None:

@@ -209,9 +209,9 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, EngineDiedError)
     assert "memory" in failed.error.message
-    assert failed.frames >= 48
     assert failed.path == tmp_path / "out.mp4"
-    assert frame_count(failed.path) >= 48
+    # The second chunk was shown, and may still have been on its way into the file.
+    assert frame_count(failed.path) == failed.frames >= 24
     assert find_partials(tmp_path) == []
     finished(list(own.generate(make_request(output=None, num_frames=1))))
 

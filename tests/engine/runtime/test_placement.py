@@ -31,6 +31,24 @@ def test_the_first_way_is_what_the_models_do_by_themselves() -> None:
     assert first.part_tokens == MODELS_PART_TOKENS
     assert first.tiles_at_once == TILES_AT_ONCE
     assert not first.streams
+    assert first.decodes_beside
+
+
+def test_what_runs_beside_each_other_is_counted_together() -> None:
+    wanted = sizes()
+    ways = list(placements(wanted))
+    beside, in_turn = (
+        next(w for w in ways if w.tiles_at_once == 2 and w.decodes_beside is choice)
+        for choice in (True, False)
+    )
+    denoising = wanted.denoising_bytes(beside.part_tokens)
+    decoding = wanted.decoding_bytes(beside.tiles_at_once)
+    assert (in_turn.part_tokens, in_turn.cache_on_host) == (beside.part_tokens, False)
+    more = beside.device_bytes - in_turn.device_bytes - min(denoising, decoding)
+    assert 0 <= more < 64 << 20, "what a second queue takes for itself"
+    # With a little too little room, one comes after the other.
+    assert place(wanted, beside.device_bytes - 1, 10**12) == in_turn
+    assert not any(w.decodes_beside for w in ways if w.streamed_layers)
 
 
 @pytest.mark.parametrize("name", ["4.5B_distill_quant", "24B_distill_quant", "4.5B_base"])

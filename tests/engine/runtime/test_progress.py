@@ -34,7 +34,7 @@ def _run(
             events.append((clock.now - 100, event))
         if stage.steps[0] + stage.length == steps:
             clock.now += 2
-            meter.chunk_done(24, 2.0)
+            meter.chunk_done(24, 2.0, beside=False)
         if len(events) >= up_to:
             break
     return events

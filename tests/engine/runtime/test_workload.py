@@ -199,3 +199,27 @@ def test_predicted_memory_is_what_tensors_take(
             del event
     predicted = sizes.kept_bytes() + sizes.work_bytes() + sizes.denoising_bytes(part_tokens)
     assert predicted == pytest.approx(memory.peak, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "tiles", "dtype"),
+    [
+        ({}, 384, 8, "float32"),
+        ({}, 384, 1, "bfloat16"),
+        ({}, 64, 8, "float32"),
+        ({"use_final_proj": True, "ln_in_attn": False}, 256, 2, "float32"),
+    ],
+)
+def test_predicted_memory_of_decoding_is_what_tensors_take(
+    changes: dict[str, Any], side: int, tiles: int, dtype: str
+) -> None:
+    vae = VaeConfig(embed_dim=256, depth=2, num_heads=4, **changes)
+    runtime = RuntimeConfig(video_size_h=side, video_size_w=side)
+    config = MagiConfig(ModelConfig(2, 64, 96, 8, 4, 8), runtime, EngineConfig(distill=True))
+    sizes = Sizes.of(config, vae, Schedule(config, 6), 24, getattr(torch, dtype).itemsize, False)
+    model = ViTVAE(vae).to(getattr(torch, dtype)).eval().requires_grad_(False)
+    model.tiles_at_once = tiles
+    latents = torch.randn(1, 16, 6, side // 8, side // 8, dtype=getattr(torch, dtype))
+    with torch.inference_mode(), LiveBytes() as memory:
+        model.decode(latents, Tile.released(24))
+    assert sizes.decoding_bytes(tiles) == pytest.approx(memory.peak, rel=0.05)

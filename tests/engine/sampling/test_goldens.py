@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.model.dit import VideoDiT
+from magi_engine.ops.attention import attention
+from magi_engine.ops.quantised_attention import quantised_attention
 from magi_engine.runtime.replay import replay_case
 from magi_engine.sampling.guidance import GuidanceScales, combine
 from magi_engine.sampling.sampler import ForwardTrace, Pass
@@ -42,6 +44,7 @@ ONLY_SHARED = ("i2v_distill", "t2v_base_cfg3", "t2v_fp8_distill", "t2v_gated")
 
 FP8_TOLERANCE = 0.015  # a last-bit difference flips an e4m3 rounding here and there
 TOLERANCE = 1e-4
+RelativeError = Callable[[Tensor, Tensor], float]
 COPIES = Path(__file__).parents[2] / "goldens"
 
 
@@ -349,3 +352,40 @@ def test_the_copied_goldens_are_true_copies(goldens: Path) -> None:
             assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
         else:
             assert path.read_bytes() == original.read_bytes()
+
+
+OFFICIAL_BF16_ERRORS = {
+    "i2v_base_cfg3": 0.0128,
+    "t2v_distill_w1": 0.0069,
+    "t2v_distill_w4": 0.0093,
+    "t2v_long_9chunks": 0.0056,
+    "t2v_one_chunk": 0.0057,
+    "t2v_window2_square": 0.0055,
+    "v2v_distill": 0.0052,
+}
+"""Relative L2 error of the official code's latents in bf16, the worst chunk of each case."""
+
+
+@pytest.mark.parametrize("name", OFFICIAL_BF16_ERRORS)
+def test_quantised_attention_costs_less_than_twice_what_bf16_does(
+    name: str, goldens: Path, relative_error: RelativeError
+) -> None:
+    tensors = load_file(goldens / f"{name}.safetensors")
+    case = json.loads((goldens / f"{name}.json").read_text())
+    chunk_tokens = 6 * tensors["noise"][0, 0, 0].numel() // 4
+
+    def self_attention_only(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        rounds = k.shape[1] % chunk_tokens == 0  # captions are never quantised
+        return (quantised_attention if rounds else attention)(q, k, v)
+
+    outputs = replay_case(
+        goldens / f"{name}.json",
+        goldens / f"weights_{case['weights']}.safetensors",
+        goldens / f"{name}.safetensors",
+        goldens / "special_tokens.npz",
+        device=torch.device("cpu"),
+        attention=self_attention_only,
+    )
+    errors = [relative_error(outputs[chunk], tensors[chunk]) for chunk in outputs]
+    # In float32 otherwise. With bf16's own error on top, which is independent: at most twice it.
+    assert TOLERANCE < max(errors) <= 3**0.5 * OFFICIAL_BF16_ERRORS[name]

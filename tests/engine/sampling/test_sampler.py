@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import defaultdict
 from dataclasses import replace
@@ -14,6 +15,7 @@ from torch import Tensor
 from magi_engine.config.official import MagiConfig, ModelConfig, RuntimeConfig
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.special_tokens import SpecialToken
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings, StepDone
@@ -352,3 +354,25 @@ def test_a_model_of_doubled_channels_samples_plain_latents(toy, make_dit) -> Non
     model = make_dit(half_channel_vae=True, x_rescale_factor=0.1, in_channels=32, out_channels=32)
     chunks = replace(toy, model=model).chunks(toy.settings(cfg_number=3), 2)
     assert [latents.shape for latents in chunks.values()] == [(1, 16, 2, 4, 4)] * 2
+
+
+class Records(Memory):
+    """Forwards are recorded from the second time on."""
+
+    @property
+    def records(self) -> bool:
+        return True
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("prefix_frames", [0, 3])
+@pytest.mark.parametrize(("window", "cfg"), [(1, 1), (4, 1), (2, 3)])
+def test_recorded_forwards_give_the_same_video(
+    toy, window: int, cfg: int, prefix_frames: int
+) -> None:
+    on_card = replace(toy, model=copy.deepcopy(toy.model).cuda())
+    settings = toy.settings(window_size=window, cfg_number=cfg)
+    expected = on_card.chunks(settings, 14, prefix_frames=prefix_frames)
+    actual = on_card.chunks(settings, 14, prefix_frames=prefix_frames, memory=Records())
+    for index, latents in expected.items():
+        torch.testing.assert_close(actual[index], latents, rtol=1e-4, atol=1e-5)

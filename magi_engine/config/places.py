@@ -1,0 +1,21 @@
+"""Where the engine keeps what it downloads and makes, unless it is told otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FOLDER = "Magi Desktop"
+
+
+def default_models_dir() -> Path:
+    """The folder downloaded models are kept in: the hub repository's layout, below user data."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir(_FOLDER, appauthor=False)) / "models"
+
+
+def default_cache_dir() -> Path:
+    """Where things are kept that can be made again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir(_FOLDER, appauthor=False))

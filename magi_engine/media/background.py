@@ -1,0 +1,85 @@
+"""Writing in a thread of its own, so that whoever makes frames does not wait for the encoder."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from magi_engine.media.fit import UInt8Array
+from magi_engine.media.writer import FrameWriter
+
+_WAITING = 2
+"""Chunks that may wait for the encoder; whoever brings more waits as well."""
+
+
+class BackgroundWriter:
+    """Hands frames to a writer in their order. What goes wrong there is raised by the next call.
+
+    Args:
+        writer: used by nobody else from now on.
+    """
+
+    def __init__(self, writer: FrameWriter) -> None:
+        self._writer = writer
+        self._error: Exception | None = None
+        self._queue: queue.Queue[Iterable[UInt8Array] | None] = queue.Queue(_WAITING)
+        # A daemon: a job that nobody ended must not keep the program alive. Its file can be saved.
+        self._thread = threading.Thread(target=self._run, name="video-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def frames_written(self) -> int:
+        """Frames that are safely in the file."""
+        return self._writer.frames_written
+
+    def write(self, batches: Iterable[UInt8Array]) -> None:
+        """Have arrays of frames (T, H, W, 3) written; they are not to be changed any more.
+
+        Args:
+            batches: gone through in the thread.
+
+        Raises:
+            Exception: what an earlier call brought could not be made or written.
+        """
+        self.check()
+        self._queue.put(batches)
+
+    def check(self) -> None:
+        """Raise what went wrong, if anything has."""
+        if self._error is not None:
+            raise self._error
+
+    def describe(self, metadata: str) -> None:
+        """See :meth:`FrameWriter.describe`."""
+        self._writer.describe(metadata)
+
+    def close(self) -> Path | None:
+        """Write what waits and finish the file; None if nothing came to be written.
+
+        Raises:
+            Exception: as of :meth:`write`, and those of :meth:`FrameWriter.close`.
+        """
+        self._end()
+        self.check()
+        return self._writer.close() if self.frames_written else self._writer.keep()
+
+    def keep(self) -> Path | None:
+        """Write what waits and end the file, without raising; may be called at any time."""
+        self._end()
+        return self._writer.keep()
+
+    def _end(self) -> None:
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (batches := self._queue.get()) is not None:
+            if self._error is None:  # else it only makes room, so that nobody waits for ever
+                try:
+                    for frames in batches:
+                        self._writer.write(frames)
+                except Exception as error:
+                    self._error = error

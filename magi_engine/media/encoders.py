@@ -1,0 +1,111 @@
+"""Which video encoder writes a file: that of the graphics card if it works, else FFmpeg's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import av
+import av.error
+from av.codec.codec import UnknownCodecError
+from av.codec.context import Flags
+
+from magi_engine.media.colour import tag_bt709
+from magi_engine.media.writer import VideoFormat, WriteOptions
+
+logger = logging.getLogger(__name__)
+
+NOT_WORKING = (OSError, av.error.FFmpegError, UnknownCodecError)
+"""What an encoder raises that is not in this FFmpeg, or has no device, or no room on it."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One of FFmpeg's encoders.
+
+    Attributes:
+        name: FFmpeg's.
+        settings: its options for what the user chose; None: it cannot do that.
+    """
+
+    name: str
+    settings: Callable[[WriteOptions], Mapping[str, str] | None]
+
+    def set_up(
+        self, context: av.VideoCodecContext, video: VideoFormat, options: WriteOptions
+    ) -> None:
+        """Prepare a context of this encoder, which opens with its first frame."""
+        context.width, context.height = video.width, video.height
+        context.pix_fmt = "yuv420p"
+        context.framerate = video.fps
+        context.time_base = 1 / video.fps
+        context.bit_rate = 0  # the quality alone decides
+        context.options = dict(self.settings(options) or {})
+        tag_bt709(context)
+
+    def opened(
+        self, video: VideoFormat, options: WriteOptions, in_band: bool = False
+    ) -> av.VideoCodecContext:
+        """A context that takes frames.
+
+        Args:
+            in_band: whether its parameters go into its packets and not only into a file's header.
+
+        Raises:
+            One of NOT_WORKING.
+        """
+        context = av.CodecContext.create(self.name, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        self.set_up(context, video, options)
+        if not in_band:
+            context.flags |= Flags.global_header
+        context.open()
+        return context
+
+
+def first_that_works(
+    encoders: Sequence[Encoder], video: VideoFormat, options: WriteOptions
+) -> Encoder:
+    """The first encoder that can be opened for a video; the last one is not asked."""
+    for encoder in encoders[:-1]:
+        if encoder.settings(options) is None:
+            continue
+        try:
+            encoder.opened(video, options)
+        except NOT_WORKING as error:
+            logger.info("videos are not encoded by %s: %s", encoder.name, error)
+        else:
+            return encoder
+    return encoders[-1]
+
+
+# Presentation order is decoding order (bf=0): with B-frames the first fragment would need an edit
+# list that is only known later. It costs some 7 % of the size.
+
+
+def _x264(options: WriteOptions) -> Mapping[str, str]:
+    return {"crf": str(options.crf), "preset": options.preset, "bf": "0"}
+
+
+def _nvenc(options: WriteOptions) -> Mapping[str, str] | None:
+    if options.crf == 0:  # lossless; here a zero would mean "by itself"
+        return None
+    return {
+        "preset": "p5",
+        "tune": "hq",
+        "rc": "vbr",
+        "cq": str(options.crf),
+        "bf": "0",
+        "forced-idr": "1",
+    }
+
+
+def _vp9(options: WriteOptions) -> Mapping[str, str]:
+    speed = {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
+    return {"crf": str(options.vp9_crf)} | speed
+
+
+X264 = Encoder("libx264", _x264)
+NVENC = Encoder("h264_nvenc", _nvenc)
+VP9 = Encoder("libvpx-vp9", _vp9)
