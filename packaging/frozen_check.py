@@ -1,6 +1,6 @@
 """Proves the frozen program: built, moved, and used by somebody who has nothing else of ours.
 
-    python3 packaging/frozen_check.py [--built FOLDER] [--pictures FOLDER]
+    .venv/bin/python packaging/frozen_check.py [--built FOLDER] [--pictures FOLDER]
 
 Builds with magi.spec (some minutes) unless given a built folder, copies it to a path with spaces
 and other letters, and runs it there with an empty home, on a screen of its own; as root, under
