@@ -35,8 +35,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Examine and print; returns the exit code."""
+    from magi_engine.config.places import default_cache_dir
     from magi_engine.runtime.doctor import examine, measure_attention
-    from magi_engine.runtime.preview import default_cache_dir
 
     cache_dir = default_cache_dir()
     if args.attention:

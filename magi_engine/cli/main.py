@@ -14,10 +14,10 @@ from magi_engine import __version__
 from magi_engine.cli import demo, doctor, generate, models, quantize, recover, replay, settings
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
+from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.environment import keep_compiled, let_threads_sleep
 from magi_engine.runtime.failures import UnexpectedError, named_error
-from magi_engine.runtime.preview import default_cache_dir
 
 logger = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from magi_engine.config.places import default_cache_dir
 from magi_engine.runtime.control import Cancel
 from magi_engine.runtime.environment import keep_compiled, let_threads_sleep
 from magi_engine.runtime.events import Event
 from magi_engine.runtime.failures import named_error
 from magi_engine.runtime.launch import ChildSettings, open_pipe
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.wire import (
     EVENTS_AHEAD,
     Answered,

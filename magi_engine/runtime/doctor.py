@@ -17,6 +17,7 @@ import torch
 
 from magi_engine import __version__
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
@@ -29,7 +30,6 @@ from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import disk_free_bytes, processor_name
 from magi_engine.runtime.memory import free_bytes
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.weights.layout import (
     default_models_dir,
     entry_paths,

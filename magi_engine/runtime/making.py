@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.resources import resource_path
 from magi_engine.runtime.devices import job_dtype
 from magi_engine.runtime.footprint import DitWeights, vae_weight_bytes
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.preview import default_cache_dir
 from magi_engine.runtime.speeds import Speeds, attention_weight, guessed
 from magi_engine.runtime.workload import DitCosts, Schedule, chunk_tokens
 from magi_engine.weights.layout import entry_paths
