@@ -188,20 +188,20 @@ class ModelsDialog(QDialog):
         self.waiting.setVisible(not statuses)
         for gone in self.cards.keys() - {status.entry.name for status in statuses}:
             self.cards.pop(gone).deleteLater()  # an entry of the user's that was removed
-        for status in statuses:
+        for place, status in enumerate(statuses):
             name = status.entry.name
             if name not in self.cards:
-                self._add_card(ModelCard(self._models, status, self))
+                self._add_card(ModelCard(self._models, status, self), place)
             removable = self._models.removable_bytes.get(name, 0)
             self.cards[name].show_status(status, name == used, removable)
         if any(status.entry.name not in self._estimates for status in statuses):
             self._judge()
 
-    def _add_card(self, card: ModelCard) -> None:
+    def _add_card(self, card: ModelCard, place: int) -> None:
         self.cards[card.name] = card
         card.use_wanted.connect(self._use)
         card.download_wanted.connect(self.download_wanted)
-        self._list.addWidget(card)
+        self._list.insertWidget(place, card)
         if card.name in self._estimates and self._machine.facts is not None:
             card.show_estimate(self._estimates[card.name], self._machine.facts)
 

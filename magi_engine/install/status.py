@@ -111,7 +111,8 @@ def cached_things(
     if compiled.is_dir():
         title = "Programs for the graphics card"
         things.append(_thing(title, (compiled,), CachedKind.COMPILED))
-    parts = tuple(sorted(models_dir.rglob("*.part")))
+    # Hidden ones belong to what is being made, and are in its folder.
+    parts = tuple(p for p in sorted(models_dir.rglob("*.part")) if not p.name.startswith("."))
     if parts:
         title = "What was not downloaded to its end"
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))

@@ -2307,6 +2307,10 @@
         <translation>检查更新…</translation>
     </message>
     <message>
+        <source>Where things are kept…</source>
+        <translation>文件存放位置…</translation>
+    </message>
+    <message>
         <source>Copy diagnostics</source>
         <translation>复制诊断信息</translation>
     </message>
@@ -2819,6 +2823,73 @@
     <message>
         <source>The only value that works with this model.</source>
         <translation>此模型只能使用这个值。</translation>
+    </message>
+</context>
+<context>
+    <name>PlacesDialog</name>
+    <message>
+        <source>Where things are kept</source>
+        <translation>文件存放位置</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Close this sheet.</source>
+        <translation>关闭此窗口。</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Shows it in the file manager.</source>
+        <translation>在文件管理器中显示。</translation>
+    </message>
+    <message>
+        <source>Open: {}</source>
+        <translation>打开：{}</translation>
+    </message>
+    <message>
+        <source>nothing yet</source>
+        <translation>暂无</translation>
+    </message>
+    <message>
+        <source>Stays when Magi Desktop is removed, unless you say otherwise.</source>
+        <translation>卸载 Magi Desktop 时保留，除非您另行选择。</translation>
+    </message>
+    <message>
+        <source>Goes when Magi Desktop is removed.</source>
+        <translation>卸载 Magi Desktop 时一并删除。</translation>
+    </message>
+    <message>
+        <source>Videos</source>
+        <translation>视频</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Queue, library and pasted pictures</source>
+        <translation>队列、媒体库和粘贴的图片</translation>
+    </message>
+    <message>
+        <source>What the set-up has installed</source>
+        <translation>安装程序所安装的内容</translation>
+    </message>
+    <message>
+        <source>What can be made again</source>
+        <translation>可重新生成的内容</translation>
+    </message>
+    <message>
+        <source>Logs</source>
+        <translation>日志</translation>
     </message>
 </context>
 <context>
