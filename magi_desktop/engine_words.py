@@ -274,6 +274,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Wait until it is done."),
     QT_TRANSLATE_NOOP("Engine", "Use other weights, or calibrate in float32."),
     QT_TRANSLATE_NOOP("Engine", "The layer {a} computes with numbers that are not finite."),
+    QT_TRANSLATE_NOOP("Engine", "Connect the disk that it is on, then try again."),
     # Models of the user's own.
     QT_TRANSLATE_NOOP("Engine", "Added: {a}."),
     QT_TRANSLATE_NOOP("Engine", "Models are downloaded from {a}."),
