@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
@@ -43,6 +44,9 @@ _LAUNCHERS = {
     "Magi.exe": ("-Wl,--subsystem,windows",),
     "bin/magi.exe": ("-Wl,--subsystem,console", "-DCONSOLE"),
 }
+
+
+_ZIG = (sys.executable, "-m", "ziglang")
 
 
 def add(folder: Path, python: Path | None) -> None:
@@ -127,9 +131,6 @@ def _copy_python(source: Path, target: Path) -> None:
 
 def build_launchers(folder: Path, work: Path) -> None:
     """Compile Magi.exe and bin/magi.exe, with the program's icon, name and version."""
-    import ziglang  # pyright: ignore[reportMissingImports]  # only there where this is built
-
-    zig = Path(ziglang.__file__).parent
     icons.write_ico(work / "magi.ico")
     shutil.copyfile(FILES / "launcher.manifest", work / "launcher.manifest")
     resources = Template((FILES / "launcher.rc.in").read_text(encoding="utf-8"))
@@ -138,15 +139,20 @@ def build_launchers(folder: Path, work: Path) -> None:
         target.parent.mkdir(exist_ok=True)
         script, compiled = work / "launcher.rc", work / "launcher.res"
         script.write_text(resources.substitute(facts(), file=target.name), encoding="utf-8")
-        run(sys.executable, "-m", "ziglang", "rc", "/fo", str(compiled), "--", str(script))
-        run(
-            *(sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu", "-Os", "-s"),
-            *("-ffreestanding", "-nostdlib", "-mno-stack-arg-probe", "-Wl,--entry=start"),
-            *("-isystem", str(zig / "lib" / "libc" / "include" / "any-windows-any"), *options),
-            *(str(FILES / "launcher.c"), str(compiled), "-lkernel32", "-luser32"),
-            *("-o", str(target)),
-        )
-        target.with_suffix(".pdb").unlink(missing_ok=True)
+        run(*_ZIG, "rc", "/fo", str(compiled), "--", str(script))
+        compile_c(FILES / "launcher.c", target, (*options, str(compiled)))
+
+
+def compile_c(source: Path, target: Path, options: Sequence[str]) -> None:
+    """Compile a C file for Windows, without the C library; it begins at its ``start``."""
+    import ziglang  # pyright: ignore[reportMissingImports]  # only there where this is built
+
+    headers = Path(ziglang.__file__).parent / "lib" / "libc" / "include" / "any-windows-any"
+    run(
+        *(*_ZIG, "cc", "-target", "x86_64-windows-gnu", "-Os", "-s", "-ffreestanding"),
+        *("-nostdlib", "-mno-stack-arg-probe", "-Wl,--entry=start", "-isystem", str(headers)),
+        *(str(source), *options, "-lkernel32", "-luser32", "-o", str(target)),
+    )
 
 
 def facts() -> dict[str, str]:
