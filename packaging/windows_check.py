@@ -35,12 +35,13 @@ from screen import Screen, open_screen, wait_for
 from thin_bundle import ThinBundle
 from wine_root import Windows, wine_root
 
+from magi_desktop.windows_taskbar import APP_ID
 from magi_engine import __version__
 from magi_setup.bundle import Bundle
 
 NAME = "Magi Desktop"
 OLDER = "0.0.1"
-UNINSTALL = rf"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\{windows_installer.APP_ID}"
+UNINSTALL = rf"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\{APP_ID}"
 SETTINGS = {"version": 1, "preferences": {"appearance": "dark", "welcomed": True}, "odd": {"a": 1}}
 _MB = 1 << 20
 
@@ -188,7 +189,7 @@ class Check:
         ):
             link = (place / f"{NAME}.lnk").read_bytes()
             require("Magi.exe".encode("utf-16-le") in link, f"a shortcut in {place.name}")
-            require(windows_installer.APP_ID.encode("utf-16-le") in link, "with the identity")
+            require(APP_ID.encode("utf-16-le") in link, "with the identity")
         command = f'"{self.windows.path(self.program)}\\Magi.exe" "%1"'
         opens = self.windows.registry(r"HKCU\Software\Classes\MagiDesktop.Media\shell\open\command")
         require(command in opens, "what Open with runs", opens)
