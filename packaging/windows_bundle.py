@@ -61,7 +61,7 @@ def add(folder: Path, python: Path | None) -> None:
         _unpack_wheels(wheels)
         copy(next(wheels.glob("uv-*.data/scripts/uv.exe")), folder / "uv.exe")
         _copy_qt(wheels, folder / "app")
-        _copy_python(python or _fetched_python(work), folder / "python")
+        copy_python(python or _fetched_python(work), folder / "python")
         build_launchers(folder, work)
 
 
@@ -118,7 +118,8 @@ def _fetched_python(work: Path) -> Path:
     return next(path.parent for path in place.glob("*/python.exe"))
 
 
-def _copy_python(source: Path, target: Path) -> None:
+def copy_python(source: Path, target: Path) -> None:
+    """Copy an interpreter without what nobody needs, so that it keeps to itself."""
     shutil.copytree(source, target)
     for pattern in _NOT_NEEDED:
         for path in list(target.glob(pattern)):
