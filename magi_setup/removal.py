@@ -9,7 +9,6 @@ import contextlib
 import enum
 import json
 import os
-import shutil
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.weights.manifest import Manifest
-from magi_setup.environments import Environments
+from magi_setup.environments import Environments, remove_tree
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
@@ -116,7 +115,7 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
     if Belongings.SETTINGS in kinds:
         going += [places.config, places.data]
     for folder in going:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     kept = (places.config, places.data, places.videos, engine.user_data_path)
     for folder in (*going, *kept):
         _remove_empty(folder)
@@ -155,7 +154,7 @@ def _delete(path: Path) -> None:
         if path.is_symlink() or path.is_file() or _is_junction(path):
             path.unlink()
         else:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
 
 def _is_junction(path: Path) -> bool:

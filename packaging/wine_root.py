@@ -21,6 +21,8 @@ _FONT = "fonts-droid-fallback"
 # A name that programs stumble over. No useradd makes it; Windows would.
 USER = "Jörg Müller"
 _ID = 4242
+_ENCODING = "cp1252"
+"""Of what Windows programs print."""
 
 
 class Windows:
@@ -55,7 +57,7 @@ class Windows:
 
     def run(self, *command: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
         """Run something to its end; what it starts may outlive it."""
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        with tempfile.TemporaryFile("w+", encoding=_ENCODING, errors="replace") as said:
             process = self._popen(command, said.fileno())
             try:
                 code = process.wait(limit_s)
@@ -113,7 +115,7 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
         folder: is used if it is one, filled if it is missing, and kept.
     """
     root = folder or Path(tempfile.mkdtemp(prefix="magi-wine-"))
-    if not (root / "usr" / "bin" / "wine").exists():
+    if not (root / "usr" / "lib" / "wine").is_dir():
         say(f"a clean Debian {SUITE} with wine in {root}")
         _make(root)
     mounts = (root / "proc", root / "dev")
@@ -123,10 +125,10 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
         shutil.rmtree(root / "home", ignore_errors=True)
         (root / "home" / USER).mkdir(parents=True)
         os.chown(root / "home" / USER, _ID, _ID)
-        passwd = root / "etc" / "passwd"
-        if USER not in passwd.read_text(encoding="utf-8"):
+        passwd, line = root / "etc" / "passwd", f"{USER}:x:{_ID}:{_ID}::/home/{USER}:/bin/sh\n"
+        if line not in passwd.read_text(encoding="utf-8"):
             with passwd.open("a", encoding="utf-8") as file:
-                file.write(f"{USER}:x:{_ID}:{_ID}::/home/{USER}:/bin/sh\n")
+                file.write(line)
         yield root
     finally:
         for mount in mounts:
