@@ -128,6 +128,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Known models: {a}."),
     QT_TRANSLATE_NOOP("Engine", "{a} has not been made on this machine yet."),
     QT_TRANSLATE_NOOP("Engine", "{a} is made on this machine."),
+    QT_TRANSLATE_NOOP("Engine", "{a}, which was made on this machine, is damaged."),
     QT_TRANSLATE_NOOP("Engine", "Make it with: magi models quantize {a}"),
     QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not complete, its {b} cannot be used: {c}."),

@@ -777,6 +777,10 @@
         <translation>{a} 在本机制作。</translation>
     </message>
     <message>
+        <source>{a}, which was made on this machine, is damaged.</source>
+        <translation>在本机制作的 {a} 已损坏。</translation>
+    </message>
+    <message>
         <source>Make it with: magi models quantize {a}</source>
         <translation>制作命令：magi models quantize {a}</translation>
     </message>
