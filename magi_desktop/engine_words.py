@@ -268,6 +268,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Download the text encoder's files again."),
     QT_TRANSLATE_NOOP("Engine", "{a} GB are needed in {b}, but only {c} GB are free."),
     QT_TRANSLATE_NOOP("Engine", "The disk of {a} is full."),
+    QT_TRANSLATE_NOOP("Engine", "The disk of {a} cannot hold a file of this size."),
     QT_TRANSLATE_NOOP("Engine", "Free some space, then try again; it goes on where it was."),
     QT_TRANSLATE_NOOP("Engine", "{a} cannot be written to."),
     QT_TRANSLATE_NOOP("Engine", "Check that you may write there."),

@@ -1001,6 +1001,10 @@
         <translation>{a} 所在的磁盘已满。</translation>
     </message>
     <message>
+        <source>The disk of {a} cannot hold a file of this size.</source>
+        <translation>{a} 所在的磁盘无法存放这么大的文件。</translation>
+    </message>
+    <message>
         <source>Free some space, then try again; it goes on where it was.</source>
         <translation>请释放一些空间后重试；会从中断处继续。</translation>
     </message>
