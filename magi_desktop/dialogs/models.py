@@ -37,6 +37,7 @@ from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
+from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight
@@ -282,7 +283,7 @@ class ModelsDialog(QDialog):
     @Slot()
     def _ask_own(self) -> None:
         known = [status.entry for status in self._models.statuses]
-        kinds = [e for e in known if e.release is not None and e.like is None]
+        kinds = [e for e in known if can_be_like(e)]
         dialog = AddModelDialog(self._models.asker, kinds, self)
         dialog.added.connect(self._say_added)
         dialog.finished.connect(dialog.deleteLater)

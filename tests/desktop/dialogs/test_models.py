@@ -384,7 +384,7 @@ def test_a_model_of_ones_own_is_added_and_checked(
     assert "clips" in dialog.notice.text
     qtbot.waitUntil(lambda: installer.begun == [Verify("mine")])
     card = dialog.cards["mine"]
-    assert card.box.isVisible(), "what lies here is checked at once"
+    qtbot.waitUntil(card.box.isVisible)  # what lies here is checked at once
     installer.end(TaskDone("All files of clips are whole."))
     qtbot.waitUntil(lambda: card.main_button.text() == "Check")  # this installer checks nothing
     verify(models.models_dir, "mine")
