@@ -59,7 +59,7 @@ class Environment:
     def packages(self) -> Path:
         """Where its packages are."""
         if WINDOWS:
-            return self.folder / PACKAGES
+            return long_path(self.folder / PACKAGES)
         return next(self.folder.glob("lib/python3*")) / "site-packages"
 
     @property
@@ -232,7 +232,7 @@ class Environments:
             used = self.current
             self._remove_unused(used)
             for folder in self._forgotten():
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
 
     def remove(self) -> None:
         """Remove everything the set-up has made.
@@ -245,7 +245,7 @@ class Environments:
         with self.alone():
             if any(Environment(path).is_held() for path in self._all()):
                 raise BusyError("Magi Desktop is running.", "Close it, then try again.")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
 
     def _remove_unused(self, used: Environment | None) -> None:
         for path in self._all():
@@ -255,7 +255,7 @@ class Environments:
                 with contextlib.suppress(OSError):
                     path.rename(doomed)
         for path in self._doomed():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
     def _doomed(self) -> list[Path]:
         return list(self.folder.glob(f"*{_DOOMED}"))
@@ -287,6 +287,22 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder as far as it can be, however deep it is."""
+    shutil.rmtree(long_path(folder), ignore_errors=True)
+
+
+def long_path(path: Path) -> Path:
+    """The same path, in the form that may have more than 260 characters on Windows.
+
+    The names of some files of torch have over 170 by themselves.
+    """
+    text = os.path.abspath(path)
+    if not WINDOWS or text.startswith("\\\\"):
+        return path
+    return Path(f"\\\\?\\{text}")
 
 
 def normal_name(name: str) -> str:

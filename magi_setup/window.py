@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import single, translation
+from magi_desktop import single, translation, windows_taskbar
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.engine_words import translated_error
 from magi_desktop.paths import APP_NAME, Places
@@ -375,6 +375,7 @@ def show(
     Returns:
         What is to be started, and what with; None: nothing.
     """
+    windows_taskbar.own_button()
     app = QApplication(argv)
     app.setApplicationName(APP_NAME)
     QGuiApplication.setDesktopFileName("magi-desktop")

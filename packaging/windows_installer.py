@@ -16,9 +16,8 @@ from thin_bundle import ThinBundle
 
 from magi_desktop.panels.reference import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magi_desktop.publication import INSTALLERS
+from magi_desktop.windows_taskbar import APP_ID
 
-APP_ID = "MagiDesktop"
-"""Of registry keys, and of the program's windows on the taskbar."""
 DATA_FOLDER = "magi-desktop"
 _SPARE_MB = 50
 _SIGNING = Path(__file__).with_name("windows_signing.py")

@@ -70,7 +70,10 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
 def _making_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
     if facts is None:
         return "muted", ""
-    estimate = estimate_making(status.entry, facts)
+    try:
+        estimate = estimate_making(status.entry, facts)
+    except MagiError as error:
+        return "error", str(translated_error(error))
     size, free = size_text(estimate.disk_bytes), size_text(facts.disk_free_bytes)
     if estimate.disk_bytes > facts.disk_free_bytes:
         text = translate("Machine", "{0} on the disk, of which only {1} are free.")

@@ -192,7 +192,7 @@ class ModelCard(QFrame):
             case ModelState.READY:
                 use = self.tr("Use"), self.tr("Make videos with this model.")
                 return ("", "") if self._in_use else use
-            case ModelState.ABSENT | ModelState.DAMAGED if status.entry.folder is not None:
+            case ModelState.ABSENT | ModelState.DAMAGED if not status.missing_bytes:
                 again = self.tr("Checks the files once more, such as when they were replaced.")
                 there = status.state is ModelState.DAMAGED
                 return (self.tr("Check again"), again) if there else ("", "")
@@ -216,7 +216,7 @@ class ModelCard(QFrame):
         elif self._status.state is ModelState.READY and problem is None:
             self.use_wanted.emit(self.name)
         elif self._status.state is ModelState.UNCHECKED or (
-            self._status.state is ModelState.DAMAGED and self._status.entry.folder is not None
+            self._status.state is ModelState.DAMAGED and not self._status.missing_bytes
         ):
             tasks.do(Verify(self.name))
         elif self._status.state is ModelState.TO_MAKE:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
 
@@ -140,9 +141,7 @@ class AddedModels:
 
 def user_models_file() -> Path:
     """Where the user's own models are kept."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("Magi Desktop", appauthor=False)) / "models.json"
+    return default_models_dir().with_name("models.json")
 
 
 def check_name(name: str, taken: set[str]) -> None:

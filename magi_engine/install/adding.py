@@ -269,8 +269,13 @@ def _size_below(sizes: dict[str, int], place: str) -> int:
     return sum(n for path, n in sizes.items() if path == place or path.startswith(f"{place}/"))
 
 
+def can_be_like(entry: ModelEntry) -> bool:
+    """Whether a model of the user's can be a variant of this one: it is a released one."""
+    return entry.release is not None and entry.like is None and entry.made_from is None
+
+
 def _kinds(known: Iterable[ModelEntry]) -> list[ModelEntry]:
-    return [e for e in known if e.release is not None and e.like is None and e.made_from is None]
+    return list(filter(can_be_like, known))
 
 
 def _kind(name: str) -> ModelEntry:

@@ -94,7 +94,8 @@ def remote_files(
     tokens = entry.special_tokens_source
     if tokens is not None:
         parent = PurePosixPath(tokens.remote).parent
-        beside = list_part(replace(tokens, remote="" if parent.name == "" else str(parent)))
+        folder = replace(tokens, remote=str(parent).lstrip("."), local=tokens.local.parent)
+        beside = list_part(folder)
         return [*files, *(file for file in beside if file.path == tokens.local.as_posix())]
     if entry.files.special_tokens.is_absolute():
         return files
@@ -186,8 +187,8 @@ def _look_through(
     done, total = 0, sum(file.size_bytes for file in lying)
     for file in lying:
         stamp = Stamp.of(models_dir / file.path)
-        hashes = Hashes(file.size_bytes)
-        if (yield from hashing(models_dir, file.path, hashes, done, total)) and hashes.right(file):
+        hashes = Hashes(file)
+        if (yield from hashing(models_dir, file.path, hashes, done, total)) and hashes.right:
             manifest.note(file.path, hashes.sha256.hexdigest(), file.source, stamp)
         done += file.size_bytes
     wanting = [file for file in unknown if not manifest.holds(file.path, file.sha256)]

@@ -95,7 +95,17 @@ def list_part(source: PartSource) -> list[RemoteFile]:
         ]
     if not files:
         raise refused(404, what)
+    if any(not _is_in(file.path, source.local) for file in files):
+        raise no_hub()  # or one that would like to write elsewhere
     return files
+
+
+def _is_in(path: str, folder: Path) -> bool:
+    """Whether a path is that of a file right in ``folder``, and on every system."""
+    parent, _, name = path.rpartition("/")
+    return (
+        parent == folder.as_posix() and name not in ("", ".", "..") and not set(name) & set("\\:")
+    )
 
 
 @dataclass(frozen=True)

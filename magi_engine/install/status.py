@@ -111,7 +111,8 @@ def cached_things(
     if compiled.is_dir():
         title = "Programs for the graphics card"
         things.append(_thing(title, (compiled,), CachedKind.COMPILED))
-    parts = tuple(sorted(models_dir.rglob("*.part")))
+    # Hidden ones belong to what is being made, and are in its folder.
+    parts = tuple(p for p in sorted(models_dir.rglob("*.part")) if not p.name.startswith("."))
     if parts:
         title = "What was not downloaded to its end"
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
@@ -203,9 +204,11 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
     # What it shares with others makes it neither damaged nor partly here.
     begun = _has_transformer(entry, models_dir)
     if not entry.ships and begun and damaged:
-        size = sum(size_on_disk(models_dir / path) for path in damaged)
+        # What lies in a folder of the user's own cannot be downloaded.
+        size = sum(size_on_disk(models_dir / p) for p in damaged if not Path(p).is_absolute())
         detail = f"Damaged files: {len(damaged)}."
-        return ModelStatus(entry, ModelState.DAMAGED, here, size, size + MARGIN_BYTES, detail)
+        room = size + MARGIN_BYTES if size else 0
+        return ModelStatus(entry, ModelState.DAMAGED, here, size, room, detail)
     try:
         find_model(entry.name, models_dir)
         return ModelStatus(entry, ModelState.READY, here, 0, 0, "")

@@ -228,6 +228,11 @@ def test_an_fp8_copy_of_a_model_that_is_here(
     qtbot.waitUntil(lambda: "making it takes roughly" in copy.detail.text())
     assert copy.detail.text().startswith("5.1 GB on the disk")
     assert "4.5B-base-fp8" not in dialog.cards, "there is nothing to make it from"
+    put(models.models_dir, "4.5B-base")
+    models.refresh()
+    qtbot.waitUntil(lambda: "4.5B-base-fp8" in dialog.cards)
+    order = [dialog._list.itemAt(i).widget().name for i in range(dialog._list.count())]
+    assert order.index("4.5B-base-fp8") == order.index("4.5B-base") + 1
     dialog.cards["4.5B-distill"].make_action.trigger()
     assert [item.task for item in models.tasks.items] == [Make("4.5B-distill-fp8-made")]
     assert not copy.main_button.isVisible(), "it is under way"
@@ -379,7 +384,7 @@ def test_a_model_of_ones_own_is_added_and_checked(
     assert "clips" in dialog.notice.text
     qtbot.waitUntil(lambda: installer.begun == [Verify("mine")])
     card = dialog.cards["mine"]
-    assert card.box.isVisible(), "what lies here is checked at once"
+    qtbot.waitUntil(card.box.isVisible)  # what lies here is checked at once
     installer.end(TaskDone("All files of clips are whole."))
     qtbot.waitUntil(lambda: card.main_button.text() == "Check")  # this installer checks nothing
     verify(models.models_dir, "mine")
