@@ -160,8 +160,11 @@ def pinned_version(name: str) -> str:
 
 
 def _check(version: str, text: str) -> None:
-    from cyclonedx.schema import SchemaVersion
-    from cyclonedx.validation.json import JsonStrictValidator
+    # Both are only there where this is built.
+    from cyclonedx.schema import SchemaVersion  # pyright: ignore[reportMissingImports]
+    from cyclonedx.validation.json import (  # pyright: ignore[reportMissingImports]
+        JsonStrictValidator,
+    )
 
     if fault := JsonStrictValidator(SchemaVersion.from_version(version)).validate_str(text):
         raise ValueError(f"the bill of materials is wrong: {fault}")
