@@ -127,6 +127,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "There is no model called {a}."),
     QT_TRANSLATE_NOOP("Engine", "Known models: {a}."),
     QT_TRANSLATE_NOOP("Engine", "{a} has not been made on this machine yet."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is made on this machine."),
+    QT_TRANSLATE_NOOP("Engine", "Make it with: magi models quantize {a}"),
     QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not complete, its {b} cannot be used: {c}."),
     QT_TRANSLATE_NOOP("Engine", "Download the model, or give the folder of models that holds it."),
@@ -160,14 +162,13 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose another folder of models."),
     QT_TRANSLATE_NOOP("Engine", "Damaged files: {a}."),
     QT_TRANSLATE_NOOP("Engine", "Prompts"),
+    QT_TRANSLATE_NOOP("Engine", "Programs for the graphics card"),
+    QT_TRANSLATE_NOOP("Engine", "There is no attention called {a}."),
     QT_TRANSLATE_NOOP("Engine", "What was not downloaded to its end"),
     QT_TRANSLATE_NOOP("Engine", "The original text encoder"),
     QT_TRANSLATE_NOOP("Engine", "The small text encoder"),
-    QT_TRANSLATE_NOOP("Engine", "{a} GB are to come, {b} GB are free in {c}."),
     QT_TRANSLATE_NOOP("Engine", "Free some space, or choose another folder of models."),
-    QT_TRANSLATE_NOOP("Engine", "Remove that file."),
     QT_TRANSLATE_NOOP("Engine", "Check its permissions."),
-    QT_TRANSLATE_NOOP("Engine", "Another program is downloading into {a} already."),
     QT_TRANSLATE_NOOP("Engine", "Wait until it is done, or stop it there."),
     QT_TRANSLATE_NOOP("Engine", "Free some space; the download goes on where it stopped."),
     QT_TRANSLATE_NOOP("Engine", "{a} cannot be written."),
@@ -180,14 +181,131 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "The hub does not give {a} to everybody."),
     QT_TRANSLATE_NOOP("Engine", "Ask for access on its page, then sign in with: hf auth login"),
     QT_TRANSLATE_NOOP("Engine", "The hub does not have {a}."),
-    QT_TRANSLATE_NOOP("Engine", "Update the program."),
     QT_TRANSLATE_NOOP("Engine", "The hub refuses {a} (status {b})."),
     QT_TRANSLATE_NOOP("Engine", "Try again later."),
     QT_TRANSLATE_NOOP("Engine", "The hub of models cannot be reached."),
     QT_TRANSLATE_NOOP("Engine", "Check the network, the proxy or HF_ENDPOINT."),
     QT_TRANSLATE_NOOP("Engine", "What answers is not a hub of models."),
     QT_TRANSLATE_NOOP("Engine", "Sign in to the network if it asks for that; check HF_ENDPOINT."),
-    # What the models are for (resources/models.json).
+    QT_TRANSLATE_NOOP("Engine", "{a} GB of room are needed, {b} GB are free in {c}."),
+    QT_TRANSLATE_NOOP("Engine", "Another program is changing {a} already."),
+    QT_TRANSLATE_NOOP("Engine", "The hub has replaced {a} in the meantime."),
+    QT_TRANSLATE_NOOP("Engine", "Start the download again."),
+    QT_TRANSLATE_NOOP("Engine", "The hub does not have {a}, or it is private."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Check the repository's name; if it is private, sign in with: hf auth login"
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The hub does not accept the token that was sent for {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Sign in again with: hf auth login"),
+    QT_TRANSLATE_NOOP("Engine", "Update the program, or choose another repository."),
+    QT_TRANSLATE_NOOP("Engine", "The hub has too much to do."),
+    QT_TRANSLATE_NOOP("Engine", "Try again in some minutes."),
+    QT_TRANSLATE_NOOP("Engine", "The hub's certificate is not valid at this computer's date."),
+    QT_TRANSLATE_NOOP("Engine", "Set the computer's clock right, then try again."),
+    QT_TRANSLATE_NOOP("Engine", "The hub's certificate is not trusted here."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Have the certificate of your network's proxy installed on this computer."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The disk cannot hold a file as large as {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Choose a folder of models on another disk."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not downloaded."),
+    QT_TRANSLATE_NOOP("Engine", "Choose one of the released models."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not made here."),
+    QT_TRANSLATE_NOOP("Engine", "Download it."),
+    QT_TRANSLATE_NOOP("Engine", "Damaged files of {a}: {b}. Put the right ones in their place."),
+    QT_TRANSLATE_NOOP("Engine", "All files of {a} are whole; from now on any change is noticed."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "All files of {a} are whole; what was published could not be asked."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Files that are not as they were published: {a}."),
+    QT_TRANSLATE_NOOP("Engine", "The files of {a} have not been checked yet, or were changed."),
+    QT_TRANSLATE_NOOP("Engine", "Check them with: magi models verify {a}"),
+    # What the files of a model hold.
+    QT_TRANSLATE_NOOP("Engine", "{a} does not describe a ViT autoencoder."),
+    QT_TRANSLATE_NOOP("Engine", "Use the config.json that belongs to the autoencoder's weights."),
+    QT_TRANSLATE_NOOP("Engine", "Use the released autoencoder's config.json."),
+    QT_TRANSLATE_NOOP("Engine", "Download the autoencoder again."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The folder {a} holds no weights (looked for an index file and for {b})."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Download the model's files, or give the folder that holds them."),
+    QT_TRANSLATE_NOOP("Engine", "The file {a} is missing."),
+    QT_TRANSLATE_NOOP("Engine", "{a} holds more than one checkpoint ({b})."),
+    QT_TRANSLATE_NOOP("Engine", "Give the index to use."),
+    QT_TRANSLATE_NOOP("Engine", "The index {a} cannot be read."),
+    QT_TRANSLATE_NOOP("Engine", "The index {a} is damaged."),
+    QT_TRANSLATE_NOOP("Engine", "Download that file again."),
+    QT_TRANSLATE_NOOP("Engine", "The index {a} names the file {b}, which is not in its folder."),
+    QT_TRANSLATE_NOOP("Engine", "Use weights from the official release."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "{a}: there is no folder {b} (runtime_config.{c}; looked for {d})."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Download the model's files, or correct that field."),
+    QT_TRANSLATE_NOOP("Engine", "{a}: the field runtime_config.{b} is empty."),
+    QT_TRANSLATE_NOOP("Engine", "Write the folder of the model's files into it."),
+    QT_TRANSLATE_NOOP("Engine", "{a} was made from an older {b}."),
+    QT_TRANSLATE_NOOP("Engine", "{a} lacks the tensor {b}."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "The tensor {a} in {b} has the shape {c} where the model needs {d}."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The tensor {a} in {b} is of type {c} where the model needs {d}."),
+    QT_TRANSLATE_NOOP("Engine", "{a} holds the tensor {b}, which this model does not have."),
+    QT_TRANSLATE_NOOP("Engine", "The tensor {a} is in both {b} and {c}."),
+    QT_TRANSLATE_NOOP("Engine", "Remove the file that does not belong to the checkpoint."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is no known kind of weights."),
+    QT_TRANSLATE_NOOP("Engine", "Weights are .safetensors, .safetensors.zst or .bin files."),
+    QT_TRANSLATE_NOOP("Engine", "The tensor {a} in {b} has the unsupported type {c}."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not a table of named tensors."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "{a} holds something other than plain tensors; nothing in it was run."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The tokenizer in {a} has {b} tokens, but its encoder knows {c}."),
+    QT_TRANSLATE_NOOP("Engine", "{a} describes no T5 encoder."),
+    QT_TRANSLATE_NOOP("Engine", "{a} was made in a way this version does not know."),
+    QT_TRANSLATE_NOOP("Engine", "Convert the text encoder again."),
+    QT_TRANSLATE_NOOP("Engine", "The tensor {a} holds numbers that are not finite."),
+    QT_TRANSLATE_NOOP("Engine", "Download the text encoder's files again."),
+    QT_TRANSLATE_NOOP("Engine", "{a} GB are needed in {b}, but only {c} GB are free."),
+    QT_TRANSLATE_NOOP("Engine", "The disk of {a} is full."),
+    QT_TRANSLATE_NOOP("Engine", "Free some space, then try again; it goes on where it was."),
+    QT_TRANSLATE_NOOP("Engine", "{a} cannot be written to."),
+    QT_TRANSLATE_NOOP("Engine", "Check that you may write there."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is being made by another program."),
+    QT_TRANSLATE_NOOP("Engine", "Wait until it is done."),
+    QT_TRANSLATE_NOOP("Engine", "Use other weights, or calibrate in float32."),
+    QT_TRANSLATE_NOOP("Engine", "The layer {a} computes with numbers that are not finite."),
+    # Models of the user's own.
+    QT_TRANSLATE_NOOP("Engine", "Added: {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Models are downloaded from {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Models are downloaded from the hub itself."),
+    QT_TRANSLATE_NOOP("Engine", "Like {a}; added from {b}."),
+    QT_TRANSLATE_NOOP("Engine", "The folder {a} is not there."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is neither a folder nor a repository of the hub."),
+    QT_TRANSLATE_NOOP("Engine", "Give a folder, owner/repository, or the repository's address."),
+    QT_TRANSLATE_NOOP("Engine", "The folder {a} holds no weights."),
+    QT_TRANSLATE_NOOP("Engine", "Choose the folder that holds the weights."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is no released model."),
+    QT_TRANSLATE_NOOP("Engine", "Choose one of: {a}."),
+    QT_TRANSLATE_NOOP("Engine", "No model in the official layout was found in {a}."),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.",
+    ),
+    QT_TRANSLATE_NOOP("Engine", "The weights in {a} are not those of a {b}."),
+    QT_TRANSLATE_NOOP("Engine", "Say what kind of model it is."),
+    QT_TRANSLATE_NOOP("Engine", "The repository {a} holds no model in the official layout."),
+    QT_TRANSLATE_NOOP("Engine", "Choose one that has folders such as ckpt/magi/4.5B_distill."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is not the address of a hub."),
+    QT_TRANSLATE_NOOP("Engine", "Give one such as https://huggingface.co"),
+    QT_TRANSLATE_NOOP("Engine", "Get that file again."),
+    QT_TRANSLATE_NOOP("Engine", "A model cannot be called {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Use up to 40 letters, digits, dots, dashes and underscores."),
+    QT_TRANSLATE_NOOP("Engine", "There is a model called {a} already."),
+    QT_TRANSLATE_NOOP("Engine", "Use another name."),
+    QT_TRANSLATE_NOOP("Engine", "The list of your own models, {a}, cannot be read."),
+    QT_TRANSLATE_NOOP("Engine", "Correct or remove it."),
+    QT_TRANSLATE_NOOP("Engine", "{a} was written by a newer version of this program."),
+    # What the models are for and want (resources/models.json).
     QT_TRANSLATE_NOOP(
         "Engine", "Ships with the program and runs anywhere: coloured shapes in motion at 128x128."
     ),
@@ -215,6 +333,44 @@ SENTENCES = (
         "Engine", "The large released model, distilled: its quality in a fraction of the time."
     ),
     QT_TRANSLATE_NOOP("Engine", "The large released model, distilled and in fp8: half the memory."),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The small undistilled model in 8-bit numbers, made on this machine: "
+        "about half the memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The small distilled model in 8-bit numbers, made on this machine: "
+        "needs no second download.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The large undistilled model in 8-bit numbers, made on this machine: "
+        "about half the memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "The large distilled model in 8-bit numbers, made on this machine: "
+        "needs no second download.",
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Any computer."),
+    QT_TRANSLATE_NOOP("Engine", "Any computer; faster on graphics cards that compute in fp8."),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "A graphics card with 16 GB; 8 GB are enough if parts of it wait in memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "A graphics card with 12 GB and fp8; 8 GB are enough if parts of it wait in memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "A graphics card with 80 GB, or one with 24 GB and 64 GB of memory.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine",
+        "A graphics card with 32 GB that computes in fp8, or one with 24 GB and 32 GB of memory.",
+    ),
 )
 """Everything that is translated; braces stand for what the engine fills in."""
 

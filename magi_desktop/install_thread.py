@@ -9,7 +9,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from magi_engine.install.tasks import Task, TaskEvent
+from magi_engine.install.tasks import TaskEvent, Work
 from magi_engine.runtime.control import Command
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ _CLOSE_TIMEOUT_MS = 20_000
 class InstallerLike(Protocol):
     """What does the tasks: in a child process, or elsewhere."""
 
-    def run(self, task: Task) -> Iterator[TaskEvent]: ...
+    def run(self, task: Work) -> Iterator[TaskEvent]: ...
 
     def control(self, command: Command) -> None: ...
 
@@ -43,7 +43,7 @@ class InstallThread(QThread):
         self._installer = installer
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
-    def perform(self, task: Task) -> None:
+    def perform(self, task: Work) -> None:
         """Begin a task; commands count from this call on. The one before has to be over."""
         events = self._installer.run(task)
         self._work.put(lambda: self._iterate(events))

@@ -148,6 +148,7 @@ def _help(menus: Menus) -> None:
             *_set_up(w),
             Entry(translate("Menus", "Check for updates…"), w.dialogs.updates),
             None,
+            Entry(translate("Menus", "Where things are kept…"), w.dialogs.places),
             Entry(translate("Menus", "Copy diagnostics"), w.dialogs.copy_diagnostics),
             Entry(translate("Menus", "Open the folder of logs"), w.dialogs.open_logs),
             Entry(translate("Menus", "About Magi Desktop"), w.dialogs.about),

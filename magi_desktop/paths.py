@@ -56,6 +56,11 @@ class Places:
         return self.data / "pasted"
 
     @property
+    def environments(self) -> Path:
+        """What an installed program runs from; made by its set-up."""
+        return self.data / "environments"
+
+    @property
     def thumbnails(self) -> Path:
         """Small pictures of videos; may be deleted at any time."""
         return self.cache / "thumbnails"

@@ -7,6 +7,7 @@ limited, addresses have to be encrypted, and no name of a file is taken from it.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import re
@@ -25,8 +26,9 @@ from magi_desktop import set_up
 from magi_desktop.publication import FEED_URL, INSTALLERS, SCHEMA
 from magi_engine import __version__
 from magi_engine.errors import DiskFullError, MagiError
-from magi_engine.install.hub import Received, RemoteFile, hash_file, part_of
-from magi_engine.install.hub import fetch as fetch_file
+from magi_engine.install.fetching import Received
+from magi_engine.install.fetching import fetch as fetch_file
+from magi_engine.install.hub import RemoteFile, part_of
 
 _MAX_FEED_BYTES = 64 << 10
 _MAX_INSTALLER_BYTES = 2 << 30
@@ -73,7 +75,13 @@ class Installer:
     def remote(self) -> RemoteFile:
         """As what fetches files wants it."""
         return RemoteFile(
-            self.filename, self.url, self.size_bytes, self.sha256, None, with_token=False
+            self.filename,
+            self.url,
+            self.size_bytes,
+            self.sha256,
+            git_sha1=None,
+            source=f"version {self.version}",
+            with_token=False,
         )
 
 
@@ -226,7 +234,8 @@ def fetch(installer: Installer, folder: Path, received: Received) -> Path:
 def is_fetched(installer: Installer, folder: Path) -> bool:
     """Whether it is there, and is what was announced; reads the whole file."""
     try:
-        return hash_file(installer.place_in(folder), installer.remote) is not None
+        with installer.place_in(folder).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == installer.sha256
     except OSError:
         return False
 

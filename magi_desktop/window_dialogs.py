@@ -10,11 +10,13 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop import background, diagnostics, set_up
+from magi_desktop.belongings import belongings
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.help import HelpSheet
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop.dialogs.places import PlacesDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
@@ -167,6 +169,13 @@ class WindowDialogs(QObject):
         dialog = UpdatesDialog(self._workshop.updates, self._window)
         dialog.quit_wanted.connect(self._window.close)
         self._open(dialog)
+
+    @Slot()
+    def places(self) -> None:
+        """Say where everything is."""
+        shop = self._workshop
+        kept = belongings(shop.places, shop.models.models_dir, shop.controller.output_folder)
+        self._open(PlacesDialog(kept, self._open_folder, self._window))
 
     @Slot()
     def open_logs(self) -> None:

@@ -6,6 +6,9 @@ they can do about it. The technical cause, when there is one, is chained with ``
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class MagiError(Exception):
     """Base of every error this program raises on purpose.
@@ -66,3 +69,17 @@ class EngineDiedError(MagiError):
 
 class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""
+
+
+def write_error(error: OSError, target: Path) -> OutputError:
+    """What to say if ``target``, in a folder of models, cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            "The disk is full.", "Free some space; the download goes on where it stopped."
+        )
+    if error.errno == errno.EFBIG:
+        return OutputError(
+            f"The disk cannot hold a file as large as {target.name}.",
+            "Choose a folder of models on another disk.",
+        )
+    return OutputError(f"{target} cannot be written.", "Choose another folder of models.")

@@ -6,6 +6,7 @@ magi-desktop --wheels FOLDER     set up from a folder of packages, without a net
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
 magi-desktop --remove            remove what the set-up made; models, videos, settings stay,
                                  but for those named with --also (--everything: only videos stay)
+magi-desktop --where             list everything that is kept for this user
 magi-desktop --tidy              remove what earlier set-ups left
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 """
@@ -29,9 +30,7 @@ from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
 from magi_setup.machine import choose_flavor, probe
-from magi_setup.removal import EVERYTHING, Belongings, Remains, describe, parse_kinds, remove
-
-_FOLDER = "environments"
+from magi_setup.removal import CHOICES, EVERYTHING, Remains, describe, parse_kinds, remove
 
 
 def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...]) -> int:
@@ -43,12 +42,15 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
         launcher: the command that got here.
     """
     places = Places.of_user()
-    environments = Environments(places.data / _FOLDER)
+    environments = Environments(places.environments)
     if arguments[:1] == ["--magi"]:
         return _command_line(environments.current, list(arguments[1:]))
     wishes = _parser().parse_args(arguments)
     if wishes.remove:
         return _clean_up(partial(remove, environments, places, parse_kinds(wishes.also)))
+    if wishes.where:
+        print(Remains.of(places).listing())
+        return 0
     if wishes.describe is not None:
         describe(Remains.of(places), wishes.describe)
         return 0
@@ -176,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         "--also",
         action="append",
         default=[],
-        choices=[kind.value for kind in Belongings],
+        choices=[kind.value for kind in CHOICES],
         help="with --remove: what else goes (videos to the trash)",
     )
     parser.add_argument(
@@ -186,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         const=[kind.value for kind in EVERYTHING],
         help="models and settings as well",
     )
+    parser.add_argument("--where", action="store_true", help="list what is kept for this user")
     parser.add_argument("--describe", type=Path, help="write to a file what --also would remove")
     parser.add_argument("--tidy", action="store_true", help="remove what earlier set-ups left")
     parser.add_argument("files", nargs="*", metavar="FILE", help="pictures or videos to open")

@@ -230,7 +230,7 @@ class Builder:
             return Path(sys.executable).with_name("python.exe")
         if _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]:
             return Path(sys.executable)
-        place = self.environments.folder.parent / "python"
+        place = self.environments.python
         answer = self._uv.run("python", "find", _PYTHON_WISH)
         if answer.returncode != 0:
             options = ("--install-dir", str(place), "--no-bin")

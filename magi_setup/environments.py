@@ -154,6 +154,11 @@ class Environments:
         self.folder = folder
 
     @property
+    def python(self) -> Path:
+        """Where a Python is put if one has to be fetched; outlives every environment."""
+        return self.folder / "python"
+
+    @property
     def downloads(self) -> Path:
         """Files on their way into an environment; empty afterwards."""
         return self.folder / "downloads"

@@ -6,7 +6,6 @@ Nothing that only links to somewhere else takes its target along.
 from __future__ import annotations
 
 import contextlib
-import enum
 import json
 import os
 import sqlite3
@@ -15,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from magi_desktop.belongings import Belonging, belongings
+from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
 from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import Registry
@@ -26,18 +25,9 @@ from magi_setup.environments import Environments, remove_tree
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
-
-
-class Belongings(enum.Enum):
-    """What the user may keep or not."""
-
-    MODELS = "models"
-    VIDEOS = "videos"
-    SETTINGS = "settings"
-    """And the queue, and what the library knows of the videos."""
-
-
-EVERYTHING = (Belongings.MODELS, Belongings.SETTINGS)
+CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.SETTINGS)
+"""What the user may keep or not; with the settings go the queue and the library's list."""
+EVERYTHING = (Belonging.MODELS, Belonging.SETTINGS)
 """All but what nobody can make again."""
 
 
@@ -47,16 +37,34 @@ class Remains:
 
     places: Places
     models_dir: Path
+    videos_dir: Path
 
     @classmethod
     def of(cls, places: Places) -> Remains:
         """As the settings say; where they cannot be read, the usual places."""
-        chosen = None
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            said = json.loads(places.settings_file.read_text(encoding="utf-8"))
-            chosen = said["preferences"]["models_folder"]
-        models_dir = Path(chosen) if isinstance(chosen, str) and chosen else default_models_dir()
-        return cls(places, models_dir)
+        said = {}
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            said = json.loads(places.settings_file.read_text(encoding="utf-8"))["preferences"]
+        return cls(
+            places,
+            _chosen(said, "models_folder") or default_models_dir(),
+            _chosen(said, "output_folder") or places.videos,
+        )
+
+    @property
+    def everything(self) -> dict[Belonging, tuple[Path, ...]]:
+        """Every place, by kind."""
+        return belongings(self.places, self.models_dir, self.videos_dir)
+
+    def listing(self) -> str:
+        """For a terminal: a line for every place, with its size."""
+        every = self.everything
+        words = {kind: _words(size) if size else "-" for kind, size in sizes_of(every).items()}
+        return "\n".join(
+            f"{kind.value:<9} {'' if number else words[kind]:>10}  {path}"
+            for kind, paths in every.items()
+            for number, path in enumerate(paths)
+        )
 
     def models(self) -> list[Path]:
         """Files and folders of models, and what the program notes beside them.
@@ -75,8 +83,12 @@ class Remains:
         names |= {Path(name) for name in Manifest.load(self.models_dir).files}
         found = [self.models_dir / name for name in names]
         found += self.models_dir.rglob("*.part")
-        there = {path for path in found if os.path.lexists(path)}
+        there = {path for path in found if os.path.lexists(path) and self._is_ours(path)}
         return sorted(path for path in there if there.isdisjoint(path.parents))
+
+    def _is_ours(self, path: Path) -> bool:
+        """Not if it lies elsewhere, and is only used from there or linked to."""
+        return path.parent.resolve().is_relative_to(self.models_dir.resolve())
 
     def videos(self) -> list[Path]:
         """The videos the library knows that are still there."""
@@ -88,13 +100,13 @@ class Remains:
             return []
         return [path for (name,) in rows if (path := Path(name)).exists()]
 
-    def size_bytes(self, kind: Belongings) -> int:
+    def size_bytes(self, kind: Belonging) -> int:
         """What models or videos take up."""
-        paths = self.models() if kind is Belongings.MODELS else self.videos()
+        paths = self.models() if kind is Belonging.MODELS else self.videos()
         return sum(_size(file) for path in paths for file in _files(path))
 
 
-def remove(environments: Environments, places: Places, kinds: frozenset[Belongings]) -> None:
+def remove(environments: Environments, places: Places, kinds: frozenset[Belonging]) -> None:
     """Remove the environments, caches and logs, and of the user's belongings ``kinds``.
 
     Models are deleted, videos go to the system's trash; those that cannot be moved there stay.
@@ -103,25 +115,30 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
         BusyError: the program or the set-up runs. Everything is still there.
     """
     remains = Remains.of(places)
+    every = remains.everything
     environments.remove()
-    engine = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
-    going = [places.cache, places.logs, engine.user_cache_path, engine.user_log_path]
-    if Belongings.VIDEOS in kinds:
+    going = [*every[Belonging.CACHE], *every[Belonging.LOGS]]
+    if Belonging.VIDEOS in kinds:
         _move_videos(remains)
-    if Belongings.MODELS in kinds:
+    if Belonging.MODELS in kinds:
         for path in remains.models():
             _delete(path)
         _prune(remains.models_dir)
-    if Belongings.SETTINGS in kinds:
-        going += [places.config, places.data]
+    if Belonging.SETTINGS in kinds:
+        going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
     for folder in going:
         remove_tree(folder)
-    kept = (places.config, places.data, places.videos, engine.user_data_path)
+    kept = (places.config, places.data, places.videos, default_models_dir().parent)
     for folder in (*going, *kept):
         _remove_empty(folder)
         # A folder of logs or a cache may lie in another one of ours.
         if folder.parent.name in (places.data.name, APP_NAME):
             _remove_empty(folder.parent)
+
+
+def _chosen(said: object, name: str) -> Path | None:
+    value = said.get(name) if isinstance(said, dict) else None
+    return Path(value) if isinstance(value, str) and value else None
 
 
 def _move_videos(remains: Remains) -> None:
@@ -179,16 +196,16 @@ def describe(remains: Remains, file: Path) -> None:
     Empty values: there is none.
     """
     values = {}
-    for kind in (Belongings.MODELS, Belongings.VIDEOS):
+    for kind in (Belonging.MODELS, Belonging.VIDEOS):
         size = remains.size_bytes(kind)
         values[kind.value] = _words(size) if size else ""
     lines = ["[here]", *(f"{name}={value}" for name, value in values.items()), ""]
     file.write_text("\r\n".join(lines), encoding="utf-16", newline="")
 
 
-def parse_kinds(names: Iterable[str]) -> frozenset[Belongings]:
+def parse_kinds(names: Iterable[str]) -> frozenset[Belonging]:
     """From the command line."""
-    return frozenset(Belongings(name) for name in names)
+    return frozenset(Belonging(name) for name in names)
 
 
 def _words(size_bytes: int) -> str:

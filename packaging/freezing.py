@@ -7,7 +7,6 @@ import importlib.metadata
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -18,18 +17,23 @@ import dev
 Entry = tuple[str, str, str]
 """As PyInstaller lists a file: where it goes, where it is, what kind it is."""
 
-WINDOW, CONSOLE = "window", "console"
-"""The two programs, by the names of their scripts."""
-_PACKAGES = {WINDOW: "magi_desktop", CONSOLE: "magi_engine"}
+_PACKAGES = ("magi_desktop", "magi_engine")
 _TRAINING = "magi_engine.training"
 # Needed by no part of their packages that is used: a faster download, and building extensions.
 _OPTIONAL = ("hf_xet", "setuptools", "tkinter")
-# Imports what the first video and the first large model import.
-_AT_WORK = (
-    "import json, sys, magi_engine.runtime.engine, magi_engine.sampling.sampler, transformers\n"
-    "transformers.T5EncoderModel, transformers.T5Config\n"
-    "print(json.dumps(sorted(sys.modules)))"
-)
+# Imports what the first video and the first large model import, and notes whose source is read.
+_AT_WORK = """
+import inspect, json, sys
+find, read = inspect.findsource, set()
+def find_and_note(thing):
+    read.add(inspect.getmodule(thing).__name__)
+    return find(thing)
+inspect.findsource = find_and_note
+import magi_engine.runtime.engine, magi_engine.runtime.doctor, magi_engine.sampling.sampler
+import transformers
+transformers.T5EncoderModel, transformers.T5Config
+print(json.dumps({"loaded": sorted(sys.modules), "read": sorted(read)}))
+"""
 _QT_PLUGINS = {
     "iconengines": None,
     "imageformats": ("gif", "ico", "jpeg", "svg", "tiff", "webp"),
@@ -47,28 +51,23 @@ _QT_PLUGINS = {
 _STRAY = re.compile(r"libcudart\.so")
 
 
-def scripts(work: Path) -> list[str]:
-    """Scripts to be frozen, copied to names that differ."""
-    made = []
-    for name, package in _PACKAGES.items():
-        target = work / f"{name}.py"
-        shutil.copyfile(dev.ROOT / package / "__main__.py", target)
-        made.append(str(target))
-    return made
-
-
 def hidden_modules() -> list[str]:
     """Every module of the program, some being named only as text; what its libraries import so."""
     found = []
-    for package in _PACKAGES.values():
+    for package in _PACKAGES:
         for path in sorted((dev.ROOT / package).rglob("*.py")):
             name = ".".join(path.relative_to(dev.ROOT).with_suffix("").parts)
             if not name.startswith(_TRAINING) and path.name != "__main__.py":
                 found.append(name.removesuffix(".__init__"))
-    for name in _loaded_at_work():
+    for name in _at_work()["loaded"]:
         if name.partition(".")[0] in ("torch", "transformers"):
             found.append(name)
     return found
+
+
+def source_modes() -> dict[str, str]:
+    """Which modules have to be there as source as well, in PyInstaller's words."""
+    return dict.fromkeys(_at_work()["read"], "pyz+py")
 
 
 def shipped_files() -> list[tuple[str, str]]:
@@ -99,7 +98,7 @@ def unused_modules() -> list[str]:
     assert package.origin is not None
     models = Path(package.origin).parent / "models"
     families = {f"transformers.models.{p.name}" for p in models.iterdir() if p.is_dir()}
-    return sorted([_TRAINING, *_OPTIONAL, *foreign, *families.difference(_loaded_at_work())])
+    return sorted([_TRAINING, *_OPTIONAL, *foreign, *families.difference(_at_work()["loaded"])])
 
 
 def without_unused(entries: Iterable[Entry]) -> list[Entry]:
@@ -193,10 +192,11 @@ def _linked(entries: Iterable[Entry]) -> set[str]:
 
 
 @functools.cache
-def _loaded_at_work() -> frozenset[str]:
+def _at_work() -> dict[str, list[str]]:
+    """Names of modules: all that are loaded, and those that read their own source."""
     command = [sys.executable, "-c", _AT_WORK]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=dev.ROOT).stdout
-    return frozenset(json.loads(said))
+    return json.loads(said)
 
 
 def _required_distributions() -> set[str]:

@@ -1,6 +1,6 @@
 """Proves the frozen program: built, moved, and used by somebody who has nothing else of ours.
 
-    python3 packaging/frozen_check.py [--built FOLDER] [--pictures FOLDER]
+    .venv/bin/python packaging/frozen_check.py [--built FOLDER] [--pictures FOLDER]
 
 Builds with magi.spec (some minutes) unless given a built folder, copies it to a path with spaces
 and other letters, and runs it there with an empty home, on a screen of its own; as root, under
@@ -55,17 +55,17 @@ class Person:
             command, env=self.environment, cwd="/", capture_output=True, text=True
         )
 
+    def start(self, screen: Screen) -> subprocess.Popen[bytes]:
+        """Start the window."""
+        command = [*self._who, str(self.program / "Magi")]
+        environment = {**self.environment, "DISPLAY": screen.display}
+        return subprocess.Popen(command, env=environment, cwd="/", stderr=subprocess.PIPE)
+
     @contextmanager
     def window(self, screen: Screen) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
         """Start the window; yields its process, its identifier, and the seconds it took to come."""
-        environment = {**self.environment, "DISPLAY": screen.display}
         began = time.monotonic()
-        process = subprocess.Popen(
-            [*self._who, str(self.program / "Magi")],
-            env=environment,
-            cwd="/",
-            stderr=subprocess.PIPE,
-        )
+        process = self.start(screen)
         try:
             wait_for(lambda: screen.windows("Magi Desktop") != [], "the window")
             took_s = time.monotonic() - began
@@ -136,6 +136,10 @@ def check_video(person: Person, screen: Screen, pictures: Path | None) -> None:
     videos = person.home / "Videos" / "Magi Desktop"
     with person.window(screen) as (_, window, took_s):
         say(f"first start: the window is there after {took_s:.2f} s")
+        second = person.start(screen)
+        _, told = second.communicate(timeout=60)
+        alone = second.returncode == 0 and screen.windows("Magi Desktop") == [window]
+        require(alone and told == b"", "a second start shows the first", told.decode())
         made = make_first_video(screen, window, videos)
         time.sleep(1)
         screen.picture(pictures, "frozen")
@@ -166,8 +170,9 @@ def frames(video: Path) -> int:
 
 
 def size_bytes(folder: Path) -> int:
-    """What a folder takes on the disk, roughly."""
-    return sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    """What the files in a folder hold; one with two names counts once."""
+    found = [p.lstat() for p in folder.rglob("*") if p.is_file() and not p.is_symlink()]
+    return sum({stat.st_ino: stat.st_size for stat in found}.values())
 
 
 if __name__ == "__main__":

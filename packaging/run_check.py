@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         shutil.copyfile(wishes.run, root.folder / "tmp" / "magi.run")
         check_cut_off(root)
         check_without_python(root)
-        needs = ("python3", *dict.fromkeys(dev.QT_LIBRARIES.values()))
+        needs = ("python3", "desktop-file-utils", *dict.fromkeys(dev.QT_LIBRARIES.values()))
         got = root.run("apt-get", "install", "-y", "--no-install-recommends", *needs)
         require(got.returncode == 0, "Python and Qt's libraries", got.stderr)
         system, before = root.files(), files(root)
@@ -69,9 +69,10 @@ def check_cut_off(root: Root) -> None:
 
 
 def check_without_python(root: Root) -> None:
-    """Without a Python it says what to install."""
+    """Without a Python, and without a network to fetch one, it says what to do."""
     before = files(root)
-    said = run_installer(root)
+    command = ("sh", "/tmp/magi.run", "--quiet")
+    said = root.run(*command, user=USER, prefix=("unshare", "-n"))
     told = said.stderr.strip().splitlines()
     require(said.returncode != 0 and "python3" in said.stderr, f"no Python: {told[-1:]}")
     require(files(root) == before, "nothing of it is installed")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.runtime.threads import let_threads_sleep
+from magi_engine.runtime.environment import let_threads_sleep
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.
@@ -40,6 +40,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield cache
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests see neither the user's own models nor, unless they say so, any hub."""
+    data = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(data))
+        patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
+        yield data
 
 
 @pytest.fixture(autouse=True)

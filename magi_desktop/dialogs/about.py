@@ -101,7 +101,8 @@ class AboutDialog(QDialog):
         background.run(third_party_notice, then=self.notice.setPlainText, owner=self)
 
     def _links(self) -> str:
-        releases = {e.release for e in Registry.load().entries if e.release is not None}
+        known = Registry.load().entries
+        releases = {e.release for e in known if e.release is not None and e.like is None}
         pages = [
             page
             for release in releases

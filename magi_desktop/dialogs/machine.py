@@ -8,11 +8,13 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from magi_desktop.engine_words import translated, translated_error
+from magi_desktop.state.job_words import rough_duration
 from magi_desktop.state.model_words import size_text
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import MagiError
-from magi_engine.install.status import ModelStatus
+from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.making import estimate_making
 from magi_engine.runtime.preflight import Preflight, estimate_model
 
 translate = QCoreApplication.translate
@@ -47,15 +49,34 @@ def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, s
 
 
 def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
-    """What is still to be downloaded and whether there is room: a label's role and its text."""
+    """What is still to be downloaded or made, and if there is room: a label's role and text."""
+    if status.state is ModelState.TO_MAKE:
+        return _making_text(status, facts)
     if not status.missing_bytes:
         return "muted", ""
     wanted = size_text(status.missing_bytes)
     if facts is None:
         return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)
-    if status.missing_bytes > facts.disk_free_bytes:
-        text = translate("Machine", "{0} to download, but only {1} are free on the disk.")
-        return "warning", text.format(wanted, free)
+    if status.room_bytes > facts.disk_free_bytes:
+        text = translate(
+            "Machine", "{0} to download; that takes {1} of room, but only {2} are free on the disk."
+        )
+        return "warning", text.format(wanted, size_text(status.room_bytes), free)
     text = translate("Machine", "{0} to download; {1} are free on the disk.")
     return "muted", text.format(wanted, free)
+
+
+def _making_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
+    if facts is None:
+        return "muted", ""
+    try:
+        estimate = estimate_making(status.entry, facts)
+    except MagiError as error:
+        return "error", str(translated_error(error))
+    size, free = size_text(estimate.disk_bytes), size_text(facts.disk_free_bytes)
+    if estimate.disk_bytes > facts.disk_free_bytes:
+        text = translate("Machine", "{0} on the disk, of which only {1} are free.")
+        return "warning", text.format(size, free)
+    text = translate("Machine", "{0} on the disk; making it takes roughly {1}.")
+    return "muted", text.format(size, rough_duration(estimate.seconds))

@@ -44,6 +44,7 @@ class ModelCard(QFrame):
         self.name = entry.name
         self.state_label = QLabel(self)
         self.fit_label = flowing_label("", "caption", self)
+        self.fit_label.setToolTip(translated(entry.hardware))
         self.fit_label.hide()
         self.detail = flowing_label("", "caption", self)
         self.problem_label = flowing_label("", "error", self)
@@ -70,7 +71,10 @@ class ModelCard(QFrame):
         self.shrink_action.triggered.connect(self._shrink)
         self.remove_action = QAction(menu)
         self.remove_action.triggered.connect(self._remove)
-        for action in (self.verify_action, self.shrink_action, self.remove_action):
+        self.make_action = QAction(self.tr("Make an fp8 copy"), menu)
+        self.make_action.triggered.connect(self._make_copy)
+        actions = (self.verify_action, self.shrink_action, self.make_action, self.remove_action)
+        for action in actions:
             menu.addAction(action)
         button.setMenu(menu)
         return button
@@ -111,9 +115,12 @@ class ModelCard(QFrame):
         """
         self._status, self._in_use = status, in_use
         hint = self.tr("Remove ({})").format(size_text(removable_bytes))
+        if not removable_bytes:
+            hint = self.tr("Remove from the list")
         self.remove_action.setText(hint)
         can_go = bool(removable_bytes) and bool(status.here_bytes)
-        self.remove_action.setVisible(can_go and not in_use)
+        own = status.entry.like is not None
+        self.remove_action.setVisible((can_go or own) and not in_use)
         self._show()
 
     def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
@@ -147,6 +154,7 @@ class ModelCard(QFrame):
         here = bool(status.here_bytes) and not status.entry.ships
         self.verify_action.setVisible(here)
         self.shrink_action.setVisible(self.name in self._models.shrinkable)
+        self.make_action.setVisible(self._copy() is not None)
         some = any(action.isVisible() for action in self.more_button.menu().actions())
         self.more_button.setVisible(some and not busy)
 
@@ -156,8 +164,11 @@ class ModelCard(QFrame):
             ModelState.PARTLY: ("warning", self.tr("Partly here")),
             ModelState.ABSENT: ("muted", self.tr("Not downloaded")),
             ModelState.TO_MAKE: ("muted", self.tr("Not made yet")),
+            ModelState.UNCHECKED: ("warning", self.tr("Not checked yet")),
             ModelState.DAMAGED: ("error", self.tr("Damaged")),
         }[status.state]
+        if status.state is ModelState.ABSENT and status.entry.folder is not None:
+            role, text = "warning", self.tr("Folder not found")
         if self._in_use and status.state is ModelState.READY:
             text = self.tr("In use")
         if status.here_bytes:
@@ -171,6 +182,8 @@ class ModelCard(QFrame):
         if status.detail and status.state is not ModelState.READY:
             role = "error" if status.state is ModelState.DAMAGED else "muted"
             return role, translated(status.detail)
+        if status.state is ModelState.UNCHECKED:
+            return "muted", self.tr("Its files are here; nobody has checked them yet.")
         return download_text(status, self._facts)
 
     def _main_words(self, status: ModelStatus) -> tuple[str, str]:
@@ -179,6 +192,12 @@ class ModelCard(QFrame):
             case ModelState.READY:
                 use = self.tr("Use"), self.tr("Make videos with this model.")
                 return ("", "") if self._in_use else use
+            case ModelState.ABSENT | ModelState.DAMAGED if not status.missing_bytes:
+                again = self.tr("Checks the files once more, such as when they were replaced.")
+                there = status.state is ModelState.DAMAGED
+                return (self.tr("Check again"), again) if there else ("", "")
+            case ModelState.UNCHECKED:
+                return self.tr("Check"), self.tr("Reads its files once; then it can be used.")
             case ModelState.ABSENT:
                 return self.tr("Download"), self.tr("Gets its files; can be paused at any time.")
             case ModelState.PARTLY:
@@ -196,6 +215,10 @@ class ModelCard(QFrame):
             tasks.do(problem.task)
         elif self._status.state is ModelState.READY and problem is None:
             self.use_wanted.emit(self.name)
+        elif self._status.state is ModelState.UNCHECKED or (
+            self._status.state is ModelState.DAMAGED and not self._status.missing_bytes
+        ):
+            tasks.do(Verify(self.name))
         elif self._status.state is ModelState.TO_MAKE:
             tasks.do(Make(self.name))
         else:
@@ -208,6 +231,19 @@ class ModelCard(QFrame):
     @Slot()
     def _shrink(self) -> None:
         self._models.tasks.do(ShrinkText(self.name))
+
+    def _copy(self) -> str | None:
+        """The model that can be made of this one, but has not been."""
+        if self._status.state is not ModelState.READY:
+            return None
+        to_make = (s.entry for s in self._models.statuses if s.state is ModelState.TO_MAKE)
+        return next((entry.name for entry in to_make if entry.made_from == self.name), None)
+
+    @Slot()
+    def _make_copy(self) -> None:
+        copy = self._copy()
+        if copy is not None:
+            self._models.tasks.do(Make(copy))
 
     @Slot()
     def _remove(self) -> None:

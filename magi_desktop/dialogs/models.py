@@ -19,21 +19,26 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
+from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.import_card import ImportCard
 from magi_desktop.dialogs.machine import estimates
+from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.dialogs.preferences import check_folder
 from magi_desktop.dialogs.storage import StoragePage
+from magi_desktop.engine_words import translated
 from magi_desktop.settings import Preferences
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models, Removal
+from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
-from magi_engine.install.tasks import Download, Import, ShrinkText, Task
+from magi_engine.install.adding import can_be_like
+from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight
 
@@ -74,6 +79,7 @@ class ModelsDialog(QDialog):
         models.failed.connect(self._say_error)
         models.tasks.changed.connect(self._show_imports)
         models.tasks.done.connect(self._say_done)
+        models.tasks.failed.connect(self._show_failed)
         machine.changed.connect(self._judge)
         draft.changed.connect(self._show)
         self._show()
@@ -91,8 +97,9 @@ class ModelsDialog(QDialog):
     @Slot()
     def _reveal(self) -> None:
         """Again whenever cards have got other places, until everything is said on them."""
-        card = self.cards.get(self._wanted or "")
-        if card is not None:
+        card, inner = self.cards.get(self._wanted or ""), self._scroll.widget().layout()
+        if card is not None and inner is not None:
+            inner.activate()  # else a card that has just grown is taken for as small as it was
             self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
             if self._estimates:
                 self._wanted = None
@@ -101,7 +108,7 @@ class ModelsDialog(QDialog):
         title = text_label(self.tr("Models"), "title", self)
         self.add_button = push_button(
             self.tr("Add…"),
-            self.tr("Use model files that are on this computer already; nothing is copied."),
+            self.tr("Use model files that are on this computer already, or other models."),
             self,
         )
         self.add_button.setMenu(self._make_add_menu())
@@ -139,13 +146,21 @@ class ModelsDialog(QDialog):
 
     def _make_add_menu(self) -> QMenu:
         menu = QMenu(self)
-        menu.addAction(self.tr("A folder of the official release…"), self._ask_release)
+        menu.addAction(self.tr("The official release on this computer…"), self._ask_release)
         menu.addAction(self.tr("An official configuration file…"), self._ask_config)
+        menu.addSeparator()
+        menu.addAction(self.tr("Another model: a folder or a repository…"), self._ask_own)
         return menu
 
     def _make_foot(self) -> QHBoxLayout:
         self.path = text_label("", "caption", self)
         self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.mirror_button = push_button(
+            self.tr("Mirror…"),
+            self.tr("Download from a mirror of the hub of models."),
+            self,
+        )
+        self.mirror_button.clicked.connect(self._ask_mirror)
         self.choose_button = push_button(
             self.tr("Other folder…"),
             self.tr("Keep models in another folder, for example on a larger disk."),
@@ -159,6 +174,7 @@ class ModelsDialog(QDialog):
         foot = QHBoxLayout()
         foot.setSpacing(t.SPACE_2)
         foot.addWidget(self.path, 1)
+        foot.addWidget(self.mirror_button)
         foot.addWidget(self.choose_button)
         foot.addWidget(self.open_button)
         self._show_folder()
@@ -172,20 +188,20 @@ class ModelsDialog(QDialog):
         self.waiting.setVisible(not statuses)
         for gone in self.cards.keys() - {status.entry.name for status in statuses}:
             self.cards.pop(gone).deleteLater()  # an entry of the user's that was removed
-        for status in statuses:
+        for place, status in enumerate(statuses):
             name = status.entry.name
             if name not in self.cards:
-                self._add_card(ModelCard(self._models, status, self))
+                self._add_card(ModelCard(self._models, status, self), place)
             removable = self._models.removable_bytes.get(name, 0)
             self.cards[name].show_status(status, name == used, removable)
-        if statuses and not self._estimates:
+        if any(status.entry.name not in self._estimates for status in statuses):
             self._judge()
 
-    def _add_card(self, card: ModelCard) -> None:
+    def _add_card(self, card: ModelCard, place: int) -> None:
         self.cards[card.name] = card
         card.use_wanted.connect(self._use)
         card.download_wanted.connect(self.download_wanted)
-        self._list.addWidget(card)
+        self._list.insertWidget(place, card)
         if card.name in self._estimates and self._machine.facts is not None:
             card.show_estimate(self._estimates[card.name], self._machine.facts)
 
@@ -264,6 +280,29 @@ class ModelsDialog(QDialog):
         dialog.fileSelected.connect(self._import)
         dialog.open()
 
+    @Slot()
+    def _ask_own(self) -> None:
+        known = [status.entry for status in self._models.statuses]
+        kinds = [e for e in known if can_be_like(e)]
+        dialog = AddModelDialog(self._models.asker, kinds, self)
+        dialog.added.connect(self._say_added)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot()
+    def _ask_mirror(self) -> None:
+        dialog = MirrorDialog(self._models.asker, self)
+        dialog.changed.connect(lambda sentence: self.notice.say(translated(sentence)))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    @Slot(object)
+    def _say_added(self, done: TaskDone) -> None:
+        self.tabs.setCurrentIndex(0)
+        self.notice.say(translated(done.message))
+        if done.added:
+            self.show_model(done.added[0])
+
     def _folder_dialog(self, title: str) -> QFileDialog:
         dialog = QFileDialog(self, title, str(self._models.models_dir))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -285,6 +324,11 @@ class ModelsDialog(QDialog):
         freed = isinstance(task, Download | ShrinkText)
         storage = (self.tr("Show storage"), partial(self.tabs.setCurrentWidget, self.storage))
         self.notice.say(sentence, action=storage if freed else None)
+
+    @Slot(object)
+    def _show_failed(self, task: Task) -> None:
+        """What went wrong is said on the card; it should not have to be looked for."""
+        self.show_model(subject_of(task))
 
     @Slot(object)
     def _say_removed(self, removal: Removal) -> None:

@@ -27,6 +27,7 @@ from magi_desktop.translation import LANGUAGES
 from magi_desktop.widgets.controls import name_control, prepare_number, set_role
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import OutputError
+from magi_engine.runtime.devices import ATTENTIONS
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128
@@ -79,6 +80,7 @@ class PreferencesDialog(QDialog):
         column.addWidget(self.live_preview)
         column.addWidget(self.notify)
         column.addWidget(self.look_for_updates)
+        column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
         column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
         column.addStretch(1)
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
@@ -159,12 +161,31 @@ class PreferencesDialog(QDialog):
             self.tr("Frames beyond it are read from the file again when they are shown."),
         )
         self.memory.valueChanged.connect(self._memory_changed)
+        self._make_attention()
         self._memory_line = QWidget(self)
         line = QHBoxLayout(self._memory_line)
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self.memory)
         line.addStretch(1)
         self._memory_line.setFocusProxy(self.memory)
+
+    def _make_attention(self) -> None:
+        self.attention = QComboBox(self)
+        words = {
+            "auto": self.tr("Fastest; may round to 8 bits"),
+            "exact": self.tr("Exact"),
+        }
+        for choice in ATTENTIONS:
+            self.attention.addItem(words.get(choice, choice), choice)
+        name_control(
+            self.attention,
+            self.tr("Attention"),
+            self.tr("Which kernel of the graphics card compares the parts of a video."),
+        )
+        self.attention.activated.connect(self._attention_chosen)
+        self.attention_note = text_label(
+            self.tr("For NVIDIA graphics cards, from the next video on."), "caption", self
+        )
 
     def _check(self, name: str, text: str, hint: str) -> QCheckBox:
         box = QCheckBox(text, self)
@@ -199,6 +220,7 @@ class PreferencesDialog(QDialog):
             self.notify.setChecked(get("notify"))
             self.look_for_updates.setChecked(get("look_for_updates"))
             self.memory.setValue(get("frame_memory_mb"))
+            self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
         folder = get("output_folder")
         self.folder.setText(folder or str(self._usual_folder))
         self.usual_button.setVisible(bool(folder))
@@ -226,6 +248,10 @@ class PreferencesDialog(QDialog):
         set_role(self.language_note, "caption")
         self.language_note.setText(self.tr("Counts from the next start on."))
         self.language_note.show()
+
+    @Slot(int)
+    def _attention_chosen(self, index: int) -> None:
+        self._preferences.set("attention", self.attention.itemData(index))
 
     @Slot(int)
     def _memory_changed(self, megabytes: int) -> None:

@@ -116,6 +116,9 @@ class _ThingRow(QFrame):
             CachedKind.QUANTISED_TRANSFORMER: self.tr("Made on this computer; can be made again."),
             CachedKind.SMALL_TEXT_ENCODER: self.tr("Used in place of the large original."),
             CachedKind.EMBEDDINGS: self.tr("Prompts that need not be encoded again."),
+            CachedKind.COMPILED: self.tr(
+                "Compiled on this computer; the next video compiles what it needs again."
+            ),
             CachedKind.ORIGINAL_TEXT_ENCODER: self.tr(
                 "No longer needed: the small text encoder does its work."
             ),

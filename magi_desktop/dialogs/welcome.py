@@ -114,7 +114,7 @@ class WelcomeDialog(QDialog):
 
     @Slot()
     def _show_models(self) -> None:
-        released = [s for s in self._models.statuses if s.entry.release is not None]
+        released = [s for s in self._models.statuses if s.entry.is_downloaded]
         for status in released:
             name = status.entry.name
             if name not in self.cards:

@@ -104,7 +104,10 @@ class LibraryModel(QAbstractListModel):
 
     def _tooltip(self, item: LibraryItem) -> str:
         facts = f"{size_text(item.width, item.height)} · {length_text(item.duration_s)}"
-        lines = [item.prompts, item.path.name, " · ".join([facts, *self.remarks(item)])]
+        remarks = self.remarks(item)
+        if item.quantised_attention:
+            remarks.append(self.tr("8-bit attention"))
+        lines = [item.prompts, item.path.name, " · ".join([facts, *remarks])]
         return "\n".join(line for line in lines if line)
 
 

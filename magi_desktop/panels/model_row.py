@@ -175,6 +175,7 @@ class ModelRow(Field):
             ModelState.PARTLY: self.tr("partly here"),
             ModelState.ABSENT: self.tr("not downloaded"),
             ModelState.TO_MAKE: self.tr("not made yet"),
+            ModelState.UNCHECKED: self.tr("not checked yet"),
             ModelState.DAMAGED: self.tr("damaged"),
         }[status.state]
 
@@ -201,7 +202,7 @@ class ModelRow(Field):
             self._offer(self.tr("Show"), self.tr("Shows it among all models."))
             return
         self.say(self._reason(status), "warning")
-        if status.state in (ModelState.ABSENT, ModelState.PARTLY):
+        if _is_gettable(status):
             verb = self.tr("Download ({})").format(size_text(status.missing_bytes))
             self._offer(verb, self.tr("Gets its files; can be paused at any time."))
         else:
@@ -211,6 +212,7 @@ class ModelRow(Field):
         return {
             ModelState.PARTLY: self.tr("Some of its files are not on this computer yet."),
             ModelState.TO_MAKE: self.tr("It has not been made on this computer yet."),
+            ModelState.UNCHECKED: self.tr("Its files have not been checked yet."),
             ModelState.DAMAGED: self.tr("Some of its files are damaged."),
         }.get(status.state, self.tr("Its files are not on this computer yet."))
 
@@ -222,7 +224,7 @@ class ModelRow(Field):
     def _get_clicked(self) -> None:
         name = self.draft.settings.model
         status, tasks = self._models.status(name), self._models.tasks
-        gettable = status is not None and status.state in (ModelState.ABSENT, ModelState.PARTLY)
+        gettable = status is not None and _is_gettable(status)
         if gettable and tasks.item(name) is None and name not in tasks.problems:
             self.download_wanted.emit(name)
         else:
@@ -233,3 +235,8 @@ class ModelRow(Field):
         name = self.combo.itemData(index)
         if name != self.draft.settings.config_path:
             self.draft.set(model=name, config_path=None)
+
+
+def _is_gettable(status: ModelStatus) -> bool:
+    """Whether a download would bring what is missing."""
+    return status.state in (ModelState.ABSENT, ModelState.PARTLY) and bool(status.missing_bytes)

@@ -14,7 +14,7 @@ from magi_desktop import background
 from magi_desktop.engine_words import translated
 from magi_desktop.panels.values import settings_request
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.job_words import duration
+from magi_desktop.state.job_words import duration, rough_duration
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
@@ -31,8 +31,8 @@ _SEPARATOR = "  ·  "
 class PreflightLine(QWidget):
     """Time, memory and disk space of the draft; if there is not enough, what would fit.
 
-    Nothing is said of the time before a video was made with the model on this machine, and
-    nothing at all before the machine's numbers are known. It never stands in the way.
+    The time is called a guess before a video was made with the model on this machine, and nothing
+    is said before the machine's numbers are known. It never stands in the way.
 
     Args:
         output_folder: tells where the next video goes.
@@ -118,6 +118,7 @@ class PreflightLine(QWidget):
                 self._buttons.addWidget(self.advice_buttons[-1])
         set_role(self.label, "caption" if outcome.fits else "warning")
         self.label.setText(text)
+        self.label.setToolTip(self._explanation(outcome) if outcome.fits else "")
         self.setVisible(bool(text))
 
     def _show_nothing(self, _error: Exception) -> None:
@@ -126,26 +127,53 @@ class PreflightLine(QWidget):
         self.hide()
 
     def _figures(self, facts: MachineFacts, outcome: Preflight) -> str:
-        parts = []
-        if outcome.measured and outcome.seconds is not None:
-            parts.append(self.tr("about {}").format(duration(outcome.seconds)))
-        elif outcome.measured and outcome.chunk_s is not None:
-            parts.append(self.tr("a chunk every {}").format(duration(outcome.chunk_s)))
+        parts = [self._time(outcome)]
         if outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
             parts.append(
                 self.tr("{needed} of {all} graphics memory").format(
                     needed=size_text(outcome.vram_bytes), all=size_text(facts.vram_total_bytes)
                 )
             )
-        else:
-            parts.append(
-                self.tr("{needed} of {all} memory").format(
-                    needed=size_text(outcome.ram_bytes), all=size_text(facts.ram_total_bytes)
-                )
+        parts.append(
+            self.tr("{needed} of {all} memory").format(
+                needed=size_text(outcome.ram_bytes), all=size_text(facts.ram_total_bytes)
             )
+        )
         if outcome.disk_bytes:
             parts.append(self.tr("{} on disk").format(size_text(outcome.disk_bytes)))
-        return _SEPARATOR.join(parts)
+        # A line breaks between the figures, not within one.
+        return _SEPARATOR.join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
+
+    def _time(self, outcome: Preflight) -> str:
+        """How long it takes, and how much that is worth."""
+        exact = outcome.measured
+        in_words = duration if exact else rough_duration
+        if outcome.seconds is not None:
+            text = self.tr("about {}") if exact else self.tr("roughly {}")
+            return text.format(in_words(outcome.seconds))
+        if outcome.chunk_s is not None:
+            text = self.tr("a chunk every {}") if exact else self.tr("a chunk roughly every {}")
+            return text.format(in_words(outcome.chunk_s))
+        return ""
+
+    def _explanation(self, outcome: Preflight) -> str:
+        """What the time consists of, a line each."""
+        times = outcome.times
+        lines = [
+            text.format(duration(seconds))
+            for text, seconds in (
+                (self.tr("Reading the prompt: {}"), times.text_s),
+                (self.tr("Loading the model: {}"), times.load_s),
+                (self.tr("Getting it up to speed: {}"), times.warm_up_s),
+                (self.tr("Denoising: {}"), times.denoise_s if outcome.seconds else 0.0),
+                (self.tr("Decoding and writing: {}"), times.decode_s if outcome.seconds else 0.0),
+                (self.tr("The first second can be seen after {}."), outcome.first_chunk_s or 0.0),
+            )
+            if round(seconds)
+        ]
+        if not outcome.measured:
+            lines.append(self.tr("Guessed from the device; after the first video it is measured."))
+        return "\n".join(lines)
 
     def _button(self, advice: Advice) -> QPushButton:
         sentence = translated(advice.sentence)

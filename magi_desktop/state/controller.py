@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -125,6 +126,10 @@ class Controller(QObject):
         if self._closing:
             self._current = None
             return
+        # How to compute is a matter of this computer, not of the settings a video came from.
+        request = dataclasses.replace(
+            request, attention=self._preferences.get("attention"), quantised_attention=False
+        )
         try:
             self.job.begin(request)
         except MagiError as error:  # the model of an old queue is no longer known

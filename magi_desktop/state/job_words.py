@@ -9,6 +9,8 @@ from magi_engine.runtime.events import Stage
 
 translate = QCoreApplication.translate
 
+_EXACT_S = 100
+
 
 def job_sentence(job: JobState) -> str:
     """What the job does now, in words."""
@@ -49,8 +51,10 @@ def running_sentence(job: JobState) -> str:
 
 def current_chunk(job: JobState) -> ChunkInfo | None:
     """The first chunk that is in work, or None."""
-    busy = (ChunkPhase.DENOISING, ChunkPhase.DECODING)
-    return next((c for c in job.chunks if c.state in busy), None)
+    chunks = [c for c in job.chunks if c.state in (ChunkPhase.DENOISING, ChunkPhase.DECODING)]
+    # One may be decoded while the next ones are denoised, which is what takes long.
+    chunks.sort(key=lambda chunk: chunk.state is ChunkPhase.DECODING)
+    return chunks[0] if chunks else None
 
 
 def stage_sentence(stage: Stage | None) -> str:
@@ -63,6 +67,7 @@ def stage_sentence(stage: Stage | None) -> str:
         Stage.LOADING_VAE: translate("Progress", "Loading the autoencoder"),
         Stage.ENCODING_REFERENCE: translate("Progress", "Encoding the reference"),
         Stage.LOADING_MODEL: translate("Progress", "Loading the model"),
+        Stage.PREPARING_SIZE: translate("Progress", "Preparing for this size"),
         Stage.SAMPLING: translate("Progress", "Generating"),
     }
     return sentences[stage]
@@ -86,6 +91,8 @@ def figures(job: JobState) -> str:
         parts.append(translate("Progress", "next chunk in {}").format(duration(job.next_chunk_s)))
     if job.eta_s is not None:
         parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
+    if job.request is not None and job.request.quantised_attention:
+        parts.append(translate("Progress", "8-bit attention"))
     return "  ·  ".join(parts)
 
 
@@ -97,3 +104,10 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return translate("Progress", "{m} min {s:02d} s").format(m=whole // 60, s=whole % 60)
     return translate("Progress", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)
+
+
+def rough_duration(seconds: float) -> str:
+    """A time span that is only a guess: 8 s, 4 min, 1 h 20 min."""
+    if not _EXACT_S <= seconds < 3600:
+        return duration(seconds)
+    return translate("Progress", "{} min").format(round(seconds / 60))

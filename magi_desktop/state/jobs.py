@@ -13,6 +13,7 @@ from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import configuration
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
     ChunkState,
@@ -171,6 +172,8 @@ class JobState(QObject):
                 message = translated(english)
                 self.notices.append(message)
                 self.noticed.emit(message)
+            case AttentionQuantised() if self.request is not None:
+                self.request = replace(self.request, quantised_attention=True)
             case Paused():
                 self._set_phase(Phase.PAUSED)
             case Resumed():

@@ -42,6 +42,7 @@ def phase_text(phase: Phase) -> str:
         Phase.DOWNLOADING: translate("ModelWords", "Downloading"),
         Phase.VERIFYING: translate("ModelWords", "Checking the files"),
         Phase.CONVERTING: translate("ModelWords", "Making the text encoder small"),
+        Phase.READING: translate("ModelWords", "Reading the weights"),
         Phase.CALIBRATING: translate("ModelWords", "Calibrating"),
         Phase.QUANTISING: translate("ModelWords", "Quantising"),
     }[phase]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -13,10 +13,14 @@ from magi_desktop import background
 from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike
 from magi_desktop.settings import SettingsFile
+from magi_desktop.state.asking import Asker
+from magi_desktop.state.draft import configuration
 from magi_desktop.state.task_line import TaskLine
 from magi_desktop.trash import Trashed, move_to_trash, restore
-from magi_engine.config.registry import ModelEntry
+from magi_engine.config.added import AddedModel
+from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError
+from magi_engine.install.adding import forget_model, remember_model
 from magi_engine.install.status import (
     CachedThing,
     ModelState,
@@ -28,6 +32,7 @@ from magi_engine.install.status import (
     remove_model,
     size_on_disk,
 )
+from magi_engine.install.tasks import TaskDone, Verify
 from magi_engine.weights.layout import default_models_dir, entry_paths
 from magi_engine.weights.provenance import small_text_encoder_of
 
@@ -40,17 +45,20 @@ class Removal:
 
     Attributes:
         error: why the rest of it could not be moved; None: all of it went.
+        forgotten: what was taken out of the user's own list with it.
     """
 
     title: str
     size_bytes: int
     trashed: tuple[Trashed, ...]
     error: MagiError | None = None
+    forgotten: AddedModel | None = None
 
     @property
     def undoable(self) -> bool:
         """Whether all of it can be put back."""
-        return bool(self.trashed) and all(t.place is not None for t in self.trashed)
+        anything = bool(self.trashed) or self.forgotten is not None
+        return anything and all(t.place is not None for t in self.trashed)
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class Models(QObject):
 
     Args:
         installer: does the tasks; of the same folder of models.
+        second: another one, for what is quickly asked while a task runs.
         models_dir: where downloaded models are; None: the usual folder.
         cache_dir: what can be made again; None: the usual place.
 
@@ -87,6 +96,7 @@ class Models(QObject):
     def __init__(
         self,
         installer: InstallerLike,
+        second: InstallerLike,
         file: SettingsFile,
         models_dir: Path | None = None,
         cache_dir: Path | None = None,
@@ -96,6 +106,7 @@ class Models(QObject):
         self.models_dir = models_dir or default_models_dir()
         self._cache_dir = cache_dir
         self.tasks = TaskLine(installer, file, self)
+        self.asker = Asker(second, self)
         self.statuses: tuple[ModelStatus, ...] = ()
         """Empty until the disk was looked at for the first time."""
         self.things: tuple[CachedThing, ...] = ()
@@ -106,6 +117,7 @@ class Models(QObject):
         self._accepted: frozenset[str] = frozenset()
         self._look: background.Task[_Look] | None = None
         self.tasks.ended.connect(self.refresh)
+        self.asker.answered.connect(self._take_answer)
 
     def status(self, name: str) -> ModelStatus | None:
         """What is known of a model; None before the first look, and of an unknown one."""
@@ -159,7 +171,18 @@ class Models(QObject):
 
     def close(self) -> None:
         """Stop in order; blocks for a moment."""
+        self.asker.close()
         self.tasks.close()
+
+    @Slot(object)
+    def _take_answer(self, done: TaskDone) -> None:
+        """Models that lie here already are checked at once; then they can be used."""
+        entries = {entry.name: entry for entry in Registry.load().entries}
+        for name in done.added:
+            if name in entries and entries[name].folder is not None:
+                self.tasks.do(Verify(name))
+        configuration.cache_clear()  # a name may mean another model now
+        self.refresh()
 
     def _looked(self, look: _Look) -> None:
         self._look = None
@@ -199,7 +222,10 @@ def _is_shrinkable(entry: ModelEntry, models_dir: Path) -> bool:
 
 def _remove(status: ModelStatus, models_dir: Path) -> Removal:
     # Looked at anew: another model may have come meanwhile that needs a shared part.
-    return _trash(status.entry.title, remove_model(status.entry.name, models_dir))
+    removal = _trash(status.entry.title, remove_model(status.entry.name, models_dir))
+    if removal.error is None:
+        removal = replace(removal, forgotten=forget_model(status.entry.name))
+    return removal
 
 
 def _trash(title: str, paths: Iterable[Path]) -> Removal:
@@ -218,3 +244,5 @@ def _trash(title: str, paths: Iterable[Path]) -> Removal:
 def _restore(removal: Removal) -> None:
     for trashed in reversed(removal.trashed):
         restore(trashed)
+    if removal.forgotten is not None:
+        remember_model(removal.forgotten)

@@ -55,6 +55,14 @@ class LibraryItem:
         return GenerationRequest.from_json(self.request_text)
 
     @cached_property
+    def quantised_attention(self) -> bool:
+        """Whether its attention was computed with 8 bits, as far as that is known."""
+        try:
+            return self.request.quantised_attention
+        except MagiError:
+            return False
+
+    @cached_property
     def words(self) -> str:
         """What a search looks at."""
         return f"{self.prompts}\n{self.path.name}".casefold()

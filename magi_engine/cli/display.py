@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
     ChunkState,
@@ -86,6 +87,8 @@ def _sentence(event: Event) -> str | None:
             return f"Note: {event.message}"
         case PromptChanged():
             return f"From chunk {event.chunk} on: {event.text}"
+        case AttentionQuantised():
+            return f"Note: attention is computed with 8 bits ({event.backend})."
         case Paused():
             return "Paused."
         case Resumed():

@@ -25,14 +25,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
     )
+    parser.add_argument(
+        "--attention",
+        action="store_true",
+        help="measure every way to compute attention, and remember which one is fastest",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Examine and print; returns the exit code."""
-    from magi_engine.runtime.doctor import examine
+    from magi_engine.config.places import default_cache_dir
+    from magi_engine.runtime.doctor import examine, measure_attention
 
-    findings = examine(args.models_dir)
+    cache_dir = default_cache_dir()
+    if args.attention:
+        findings = measure_attention(cache_dir)
+    else:
+        findings = examine(args.models_dir, cache_dir)
     if args.json:
         print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
     else:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from magi_engine.config.places import default_log_dir
 from magi_engine.errors import OutputError
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -26,9 +27,7 @@ def logging_to(path: Path | None) -> Iterator[Path]:
     """
     log = logging.getLogger("magi_engine")
     if path is None:
-        import platformdirs
-
-        path = Path(platformdirs.user_log_dir("Magi Desktop", appauthor=False)) / "magi.log"
+        path = default_log_dir() / "magi.log"
         handler: logging.FileHandler = _QuietFileHandler(path, encoding="utf-8", delay=True)
         handler.setLevel(logging.ERROR)
     else:

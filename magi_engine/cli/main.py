@@ -14,9 +14,10 @@ from magi_engine import __version__
 from magi_engine.cli import demo, doctor, generate, models, quantize, recover, replay, settings
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
+from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
+from magi_engine.runtime.environment import keep_compiled, let_threads_sleep
 from magi_engine.runtime.failures import UnexpectedError, named_error
-from magi_engine.runtime.threads import let_threads_sleep
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: done; 1: it failed; 2: bad input; 130: cancelled.
     """
     let_threads_sleep()
+    keep_compiled(default_cache_dir())
     try:
         args = build_parser().parse_args(argv)
         with logging_to(args.log_file) as log_file:

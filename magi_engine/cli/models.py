@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.config.registry import Registry
 from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
+from magi_engine.install.adding import forget_model
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
     ModelState,
@@ -22,44 +24,104 @@ from magi_engine.install.status import (
     remove_model,
     size_on_disk,
 )
-from magi_engine.install.tasks import Download, Import, Make, Task, TaskEvent, TaskProgress, Verify
+from magi_engine.install.tasks import (
+    Add,
+    Download,
+    Import,
+    Make,
+    SetMirror,
+    Task,
+    TaskDone,
+    TaskEvent,
+    TaskProgress,
+    Verify,
+    Work,
+)
 from magi_engine.runtime.control import ControlBox
-from magi_engine.weights.layout import default_models_dir
+from magi_engine.weights.layout import default_models_dir, entry_paths
+
+_Parser = argparse.ArgumentParser
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("models", help="list, download, check, make and remove models")
+    parser = commands.add_parser("models", help="list, download, check, make, add, remove models")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> _Parser:
+        new = actions.add_parser(name, help=text, description=text)
+        new.add_argument("--models-dir", type=Path, metavar="DIR", default=default_models_dir())
+        new.set_defaults(run=run)
+        return new
+
+    action("list", _list, "which models are here")
     for name, run, text in (
-        ("list", _list, "which models are here"),
+        ("show", _show, "all that is known of a model"),
         ("download", _download, "get a model; goes on where it stopped"),
-        ("verify", _verify, "hash the files of a model again"),
+        ("verify", _verify, "hash the files of a model, and compare them with what was published"),
         ("quantize", _quantize, "make a model that is made on this machine; goes on, too"),
-        ("import", _import, "use an official folder, or the files of an official configuration"),
         ("remove", _remove, "delete a model; what other models need stays"),
     ):
-        action = actions.add_parser(name, help=text)
-        if name == "import":
-            action.add_argument("path", metavar="PATH", type=Path)
-        elif name != "list":
-            action.add_argument("model", metavar="NAME")
-        if name == "download":
-            action.add_argument("--yes", action="store_true", help="accept the model's licence")
-        if name == "remove":
-            action.add_argument("--yes", action="store_true", help="do not ask")
-        action.add_argument("--models-dir", type=Path, metavar="DIR", default=default_models_dir())
-        action.set_defaults(run=run)
+        named = action(name, run, text)
+        named.add_argument("model", metavar="NAME")
+        if name in ("download", "remove"):
+            what = "accept the model's licence" if name == "download" else "do not ask"
+            named.add_argument("--yes", action="store_true", help=what)
+    taken_over = action(
+        "import", _import, "use an official folder, or the files of an official configuration"
+    )
+    taken_over.add_argument("path", metavar="PATH", type=Path)
+    own = action("add", _add, "add a model of your own; nothing is copied or downloaded")
+    own.add_argument(
+        "source", metavar="SOURCE", help="a folder, OWNER/REPOSITORY[@REVISION], or its address"
+    )
+    own.add_argument("--name", help="what it is to be called; default: after the source")
+    own.add_argument("--like", metavar="MODEL", help="the released model it is a variant of")
+    mirror = action("mirror", _mirror, "download from a mirror of the hub from now on")
+    mirror.add_argument("address", metavar="ADDRESS", help='such as https://HOST; "none": the hub')
 
 
 def _list(args: argparse.Namespace) -> int:
-    for status in model_statuses(args.models_dir):
+    statuses = model_statuses(args.models_dir)
+    width = max(len(status.entry.name) for status in statuses)
+    for status in statuses:
         parts = [status.state.value]
         if status.here_bytes:
-            parts.append(f"{status.here_bytes / 1e9:.1f} GB here")
+            parts.append(f"{_size(status.here_bytes)} here")
         if status.missing_bytes:
-            parts.append(f"{status.missing_bytes / 1e9:.1f} GB to download")
-        print(f"{status.entry.name:18} {', '.join(parts)}")
+            parts.append(f"{_size(status.missing_bytes)} to download")
+        print(f"{status.entry.name:{width}} {', '.join(parts)}")
+        if status.detail:
+            print(f"{'':{width}} {status.detail}")
+    problem = Registry.load().problem
+    if problem:
+        print(f"Note: {problem} Correct or remove it.", file=sys.stderr)
+    return DONE
+
+
+def _show(args: argparse.Namespace) -> int:
+    entry = Registry.load().find(args.model)
+    status = next(s for s in model_statuses(args.models_dir) if s.entry.name == entry.name)
+    rows = [("title", entry.title), ("for", entry.purpose), ("hardware", entry.hardware)]
+    for source in entry.folder_sources:
+        release = source.release
+        rows.append(("from", f"{release.repository}@{release.revision} {source.remote}"))
+    if entry.release is not None:
+        licence = licence_of(entry.release)
+        rows.append(("licence", f"{licence.title or 'not stated'}, {licence.url}"))
+    if entry.made_from is not None:
+        rows.append(("made from", entry.made_from))
+    paths = entry_paths(entry, args.models_dir)
+    for field in dataclasses.fields(paths):
+        rows.append((field.name.replace("_", " "), str(getattr(paths, field.name))))
+    rows.append(("state", status.state.value))
+    for label, size in (("here", status.here_bytes), ("to download", status.missing_bytes)):
+        if size:
+            rows.append((label, _size(size)))
+    if status.room_bytes:
+        rows.append(("room needed", _size(status.room_bytes)))
+    for label, text in rows:
+        print(f"{label:15} {text}".rstrip())
     return DONE
 
 
@@ -67,10 +129,11 @@ def _download(args: argparse.Namespace) -> int:
     release = Registry.load().find(args.model).release
     if release is not None and not is_accepted(args.model, args.models_dir):
         licence = licence_of(release)
-        question = f"The model is under the licence {licence.title} ({licence.url}). Accept it?"
+        title = licence.title or "not stated by its authors"
+        question = f"The licence of the model: {title} ({licence.url}). Accept it?"
         if not (args.yes or _agreed(question)):
             raise InvalidRequestError(
-                f"The licence of the model ({licence.title}) has not been accepted.",
+                f"The licence of the model ({title}) has not been accepted.",
                 "Accept it with --yes.",
             )
         accept_licence(args.model, args.models_dir)
@@ -78,12 +141,17 @@ def _download(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    result = _perform(Verify(args.model), args.models_dir, f"magi models verify {args.model}")
-    status = next(s for s in model_statuses(args.models_dir) if s.entry.name == args.model)
+    return _check(args.model, args.models_dir)
+
+
+def _check(name: str, models_dir: Path) -> int:
+    result = _perform(Verify(name), models_dir, f"magi models verify {name}")
+    status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
     if status.state is ModelState.DAMAGED:
-        raise WeightsError(
-            f"{status.entry.title} is damaged.", f"Mend it with: magi models download {args.model}"
-        )
+        mend = "Put the right files in its folder, then check it again."
+        if status.missing_bytes:
+            mend = f"Mend it with: magi models download {name}"
+        raise WeightsError(f"{status.entry.title} is damaged.", mend)
     return result
 
 
@@ -97,17 +165,40 @@ def _import(args: argparse.Namespace) -> int:
     )
 
 
+def _add(args: argparse.Namespace) -> int:
+    done = _task(Add(args.source, args.name, args.like), args.models_dir)
+    for name in done.added:
+        entry = Registry.load().find(name)
+        if entry.folder is not None:
+            result = _check(name, args.models_dir)
+            if result != DONE:
+                return result
+        status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
+        if status.missing_bytes:
+            print(f"Get what is missing of it with: magi models download {name}", file=sys.stderr)
+    return DONE
+
+
+def _mirror(args: argparse.Namespace) -> int:
+    _task(SetMirror(None if args.address == "none" else args.address), args.models_dir)
+    return DONE
+
+
 def _remove(args: argparse.Namespace) -> int:
+    entry = Registry.load().find(args.model)
     paths = remove_model(args.model, args.models_dir)
-    if not paths:
+    if not paths and entry.like is None:
         raise InvalidRequestError(
             f"Nothing of {args.model} can be removed.", "See what is here with: magi models list"
         )
     size = sum(map(size_on_disk, paths))
     for path in paths:
         print(path, file=sys.stderr)
-    if not (args.yes or _agreed(f"Delete these for good ({size / 1e9:.1f} GB)?")):
-        raise InvalidRequestError("Nothing was deleted.", "Agree with --yes.")
+    question = f"Delete these for good ({_size(size)})?"
+    if not paths:
+        question = f"Take {args.model} out of the list?"
+    if not (args.yes or _agreed(question)):
+        raise InvalidRequestError("Nothing was removed.", "Agree with --yes.")
     for path in paths:
         try:
             if path.is_dir() and not path.is_symlink():
@@ -116,8 +207,17 @@ def _remove(args: argparse.Namespace) -> int:
                 path.unlink()
         except OSError as error:
             raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
-    print(f"{size / 1e9:.1f} GB are free again.", file=sys.stderr)
+    if forget_model(args.model) is not None:
+        print(f"{args.model} is no longer in the list.", file=sys.stderr)
+    if entry.folder is not None:
+        print(f"The files in {entry.folder} stay.", file=sys.stderr)
+    if paths:
+        print(f"{_size(size)} are free again.", file=sys.stderr)
     return DONE
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _agreed(question: str) -> bool:
@@ -129,13 +229,18 @@ def _agreed(question: str) -> bool:
 def _perform(task: Task, models_dir: Path, again: str) -> int:
     """Do a task in this process; Ctrl-C stops it, and the same command goes on."""
     try:
-        with _bar() as show:
-            sentence = Performer(models_dir.absolute(), show, ControlBox()).perform(task)
+        _task(task, models_dir)
     except KeyboardInterrupt:
         print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
         return CANCELLED
-    print(sentence, file=sys.stderr)
     return DONE
+
+
+def _task(task: Work, models_dir: Path) -> TaskDone:
+    with _bar() as show:
+        done = Performer(models_dir.absolute(), show, ControlBox()).perform(task)
+    print(done.message, file=sys.stderr)
+    return done
 
 
 @contextlib.contextmanager
@@ -159,7 +264,7 @@ def _bar() -> Iterator[Callable[[TaskEvent], None]]:
                 return
             amount = ""
             if event.phase.in_bytes:
-                amount = f"{event.done_bytes / 1e9:.2f} of {event.total_bytes / 1e9:.2f} GB"
+                amount = f"{_size(event.done_bytes)} of {_size(event.total_bytes)}"
                 if event.bytes_per_s is not None:
                     amount += f", {event.bytes_per_s / 1e6:.1f} MB/s"
             bar.update(

@@ -40,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--captions",
         type=Path,
         metavar="FILE",
-        help="prompts to calibrate with, one per line; default: some about moving shapes",
+        help="prompts to calibrate with, one per line; default: some that suit the model",
     )
     parser.add_argument(
         "--text-encoder",
@@ -60,7 +60,12 @@ def run(args: argparse.Namespace) -> int:
     # Not before the options are known to be good: PyTorch takes seconds to come in.
     from magi_engine.runtime.devices import choose_device, choose_dtype
     from magi_engine.runtime.models import LoadedModel
-    from magi_engine.runtime.quantizing import CAPTIONS, made_from, quantize_model, target_folder
+    from magi_engine.runtime.quantizing import (
+        calibration_captions,
+        made_from,
+        quantize_model,
+        target_folder,
+    )
     from magi_engine.weights.layout import find_model
 
     device = choose_device(args.device or "auto")
@@ -69,7 +74,12 @@ def run(args: argparse.Namespace) -> int:
     folder = target_folder(found, args.models_dir, args.output)
     model = LoadedModel(found, device, dtype)
     with _progress() as on_progress:
-        path = quantize_model(model, folder, captions or CAPTIONS, on_progress)
+        path = quantize_model(
+            model,
+            folder,
+            captions or calibration_captions(found),
+            lambda what, fraction: on_progress(what.value, fraction),
+        )
     print(f"Saved {path}", file=sys.stderr)
     made = made_from(found)
     if args.output is None and made is not None:
@@ -83,9 +93,9 @@ def _shrink_text_encoder(args: argparse.Namespace) -> int:
 
     source = find_text_encoder(args.config or args.model, args.models_dir)
     models_dir = args.models_dir or default_models_dir()
-    with _progress("Converting") as on_progress:
+    with _progress() as on_progress:
         for fraction in shrink_text_encoder(source, models_dir):
-            on_progress(fraction)
+            on_progress("converting", fraction)
     print(f"The weights in {source} are no longer needed.", file=sys.stderr)
     return DONE
 
@@ -102,13 +112,20 @@ def _read_captions(path: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _progress(title: str = "Calibrating") -> Iterator[Callable[[float], None]]:
-    """A bar on a terminal, nothing elsewhere; gives what to call with the fraction done."""
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on a terminal, nothing elsewhere; gives what to call with what is being done and how
+    much of that."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(title), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
+
+        def show(what: str, fraction: float) -> None:
+            if bar.tasks[0].description != what:  # the time left is that of a stage
+                bar.reset(task, total=1.0, description=what)
+            bar.update(task, completed=fraction)
+
+        yield show

@@ -17,7 +17,7 @@ from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
 from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.devices import DTYPES
+from magi_engine.runtime.devices import ATTENTIONS, DTYPES
 from magi_engine.runtime.plan import frames_for
 from magi_engine.runtime.request import (
     GenerationRequest,
@@ -58,6 +58,12 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine")
     group.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
     group.add_argument("--dtype", choices=DTYPES, help="number format; auto suits the device")
+    group.add_argument(
+        "--attention",
+        choices=ATTENTIONS,
+        help="auto (default): the fastest, which may round to 8 bits; exact: the fastest that does "
+        "not; or one by its name",
+    )
     group.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
     )
@@ -206,6 +212,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         "special_tokens": args.special_tokens,
         "device": args.device,
         "dtype": args.dtype,
+        "attention": args.attention,
         **_mode_and_reference(args),
         **_length(args, sampling.fps or runtime.fps),
     }

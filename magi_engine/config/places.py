@@ -19,3 +19,10 @@ def default_cache_dir() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir(_FOLDER, appauthor=False))
+
+
+def default_log_dir() -> Path:
+    """Where the command line writes what went wrong."""
+    import platformdirs
+
+    return Path(platformdirs.user_log_dir(_FOLDER, appauthor=False))

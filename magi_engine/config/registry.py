@@ -1,10 +1,14 @@
-"""The models this program knows, read from ``resources/models.json``: data, not code."""
+"""The models this program knows: data, not code.
+
+Those of ``resources/models.json`` ship with the program or are released; to them come the user's
+own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and writes.
+"""
 
 from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +68,24 @@ class Release:
     license: str
     autoencoder_bytes: int
     text_encoder_bytes: int
+    small_text_encoder_bytes: int
+    """Of the 8-bit form that is made of the text encoder on this machine."""
     special_tokens: SpecialTokensSource
+    endpoint: str | None = None
+    """Address of a mirror of the hub; None: the hub itself, or what HF_ENDPOINT says."""
+    root: Path = Path()
+    """Where its files go, relative to the folder of models."""
+
+
+@dataclass(frozen=True)
+class PartSource:
+    """Where a part of a model is downloaded from."""
+
+    release: Release
+    remote: str
+    """Its path in the repository."""
+    local: Path
+    """Relative to the folder of models."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +105,55 @@ class ModelEntry:
     guidance: Guidance
     default_steps: int
     release: Release | None
-    """Where it is downloaded from; None if it ships with the program or is made here."""
+    """Where it is downloaded from; None if it ships with the program. Of a model that is made
+    here: where all but its transformer comes from."""
     transformer_bytes: int | None
-    """Approximate download size of the transformer; None if there is nothing to download."""
+    """Approximate size of the transformer to be downloaded or made; None if it ships."""
     made_from: str | None
     """The model whose transformer is quantised, on this machine, to make this one; or None."""
+    captions: str | None = None
+    """The prompts it is calibrated with then, one a line, relative to the resources."""
+    hardware: str = ""
+    """One sentence: what it runs well on."""
+    like: ModelEntry | None = None
+    """The released model that one of the user's is a variant of; what it has not of its own
+    comes from there. None: it is no model of the user's."""
+    folder: Path | None = None
+    """Of a user's model that is used where it lies: that folder."""
 
     @property
     def ships(self) -> bool:
         """Whether nothing has to be downloaded."""
-        return self.release is None
+        return self.release is None and self.folder is None
+
+    @property
+    def folder_sources(self) -> tuple[PartSource, ...]:
+        """Where its transformer, autoencoder and text encoder are downloaded from, if at all."""
+        parts = (self.files.autoencoder, self.files.text_encoder)
+        if self.made_from is None:
+            parts = (self.files.transformer, *parts)
+        return tuple(source for part in parts for source in self._source(part))
+
+    @property
+    def special_tokens_source(self) -> PartSource | None:
+        """The same for its special tokens if they come from the hub with it."""
+        if self.like is None:
+            return None
+        sources = self._source(self.files.special_tokens)
+        return next((s for s in sources if s.release is self.release), None)
+
+    def _source(self, part: Path) -> tuple[PartSource, ...]:
+        if part.is_absolute() or self.release is None:
+            return ()
+        if part.is_relative_to(self.release.root):
+            remote = part.relative_to(self.release.root).as_posix()
+            return (PartSource(self.release, remote, part),)
+        return () if self.like is None else self.like._source(part)
+
+    @property
+    def is_downloaded(self) -> bool:
+        """Whether its transformer is published, so that it need not be made here."""
+        return self.release is not None and self.made_from is None
 
 
 @dataclass(frozen=True)
@@ -103,18 +163,40 @@ class Registry:
     default: ModelEntry
     """What is used unless another is asked for."""
     entries: tuple[ModelEntry, ...]
+    problem: str = ""
+    """One sentence if the user's own list cannot be read; it is left alone then."""
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Registry:
-        """Read ``resources/models.json``, or another file of its form.
+    def load(cls) -> Registry:
+        """What ships and is released, and the user's own models.
+
+        Raises:
+            ConfigError: the list that ships is damaged.
+        """
+        from magi_engine.config.added import AddedModels
+
+        own = AddedModels.load()
+        registry = cls.read(resource_path("models.json"), own.mirror)
+        known = {entry.name: entry for entry in registry.entries}
+        entries = tuple(own.entries(known))
+        return cls(registry.default, (*registry.entries, *entries), own.problem)
+
+    @classmethod
+    def read(cls, path: Path, mirror: str | None = None) -> Registry:
+        """Read a file such as ``resources/models.json``.
+
+        Args:
+            mirror: the address that is asked in place of the hub.
 
         Raises:
             ConfigError: the file is damaged.
         """
-        path = path or resource_path("models.json")
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            releases = {name: _release(release) for name, release in data["releases"].items()}
+            releases = {
+                name: replace(_release(release), endpoint=mirror)
+                for name, release in data["releases"].items()
+            }
             entries = tuple(_entry(entry, releases) for entry in data["models"])
             default = next(entry for entry in entries if entry.name == data["default"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
@@ -152,4 +234,6 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         release=releases[data["release"]] if "release" in data else None,
         transformer_bytes=data.get("transformer_bytes"),
         made_from=data.get("made_from"),
+        captions=data.get("captions"),
+        hardware=data.get("hardware", ""),
     )

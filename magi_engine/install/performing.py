@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, Registry
-from magi_engine.errors import InvalidRequestError
-from magi_engine.install.download import alone, check_files, download, note_files, remote_files
+from magi_engine.errors import DownloadError, InvalidRequestError
+from magi_engine.install.adding import add_models, set_mirror
+from magi_engine.install.download import alone, download, remote_files
+from magi_engine.install.hub import RemoteFile
 from magi_engine.install.importing import import_models
-from magi_engine.install.status import size_on_disk
+from magi_engine.install.status import made_bytes, size_on_disk
 from magi_engine.install.tasks import (
-    Download,
+    Add,
     FileProgress,
     Import,
     Make,
     Phase,
+    SetMirror,
     ShrinkText,
-    Task,
+    TaskDone,
     TaskEvent,
     TaskPaused,
     TaskProgress,
     TaskResumed,
     Verify,
+    Work,
 )
+from magi_engine.install.verifying import Checked, verify_files
 from magi_engine.runtime.control import ControlBox
-from magi_engine.weights.layout import entry_paths, find_model
+from magi_engine.weights.layout import entry_paths, find_model, missing_parts, needed_files
+from magi_engine.weights.manifest import FOUND, Manifest
 from magi_engine.weights.provenance import small_text_encoder_of
+
+logger = logging.getLogger(__name__)
 
 _STEPS = 1000
 _TICK_S = 0.2
@@ -50,43 +59,59 @@ class Performer:
         self._meter = _Meter()
         self._next_tick = 0.0
 
-    def perform(self, task: Task) -> str:
-        """Do it to its end; returns what is to be said then, in one sentence.
+    def perform(self, task: Work) -> TaskDone:
+        """Do it to its end; returns what is to be said then.
 
         Raises:
             MagiError: it failed.
             JobCancelled: it was cancelled.
         """
-        match task:
-            case Download():
-                entry = Registry.load().find(task.model)
-                with alone(self._models_dir):
-                    return self._download(entry)
-            case Verify():
-                return self._verify(Registry.load().find(task.model))
-            case Make():
-                return self._make(Registry.load().find(task.model))
-            case ShrinkText():
-                entry = Registry.load().find(task.model)
-                self._shrink(entry)
-                spare = self._spare_bytes(entry)
-                more = f" {spare / 1e9:.1f} GB of the original may be deleted." if spare else ""
-                return f"The text encoder of {entry.title} is small now.{more}"
-            case Import():
-                return self._import(task.path)
+        if isinstance(task, Add):
+            self._show(Phase.ASKING, 0, 0)
+            added = add_models(task.source, task.name, task.like)
+            titles = ", ".join(entry.title for entry in added)
+            return TaskDone(f"Added: {titles}.", tuple(entry.name for entry in added))
+        if isinstance(task, SetMirror):
+            self._show(Phase.ASKING, 0, 0)
+            set_mirror(task.address)
+            return TaskDone(f"Models are downloaded from {task.address or 'the hub itself'}.")
+        if isinstance(task, Make | ShrinkText):
+            return TaskDone(self._convert(task))
+        with alone(self._models_dir):
+            if isinstance(task, Import):
+                return TaskDone(self._import(task.path))
+            entry = Registry.load().find(task.model)
+            if isinstance(task, Verify):
+                return TaskDone(self._verify(entry))
+            return TaskDone(self._download(entry))
+
+    def _convert(self, task: Make | ShrinkText) -> str:
+        entry = Registry.load().find(task.model)
+        if isinstance(task, Make):
+            return self._make(entry)
+        self._shrink(entry)
+        spare = self._spare_bytes(entry)
+        more = f" {spare / 1e9:.1f} GB of the original may be deleted." if spare else ""
+        return f"The text encoder of {entry.title} is small now.{more}"
 
     def _download(self, entry: ModelEntry) -> str:
+        if entry.made_from is not None:
+            raise InvalidRequestError(
+                f"{entry.title} is made on this machine.",
+                f"Make it with: magi models quantize {entry.name}",
+            )
         self._show(Phase.ASKING, 0, 0)
-        files = remote_files(entry)
+        files = remote_files(entry, self._models_dir)
         self._poll()
-        assert entry.release is not None  # else there are no remote files
-        source = f"{entry.release.repository}@{entry.release.revision}"
-        fetching = download(files, self._models_dir, source, self._box.wait_while_paused)
-        with contextlib.closing(fetching):
-            for fetched in fetching:
-                self._show(
-                    Phase.DOWNLOADING, fetched.done_bytes, fetched.total_bytes, fetched.files
-                )
+        pickles = any(file.path.endswith(".bin") for file in files)
+        made = made_bytes(entry, self._models_dir) if pickles else 0
+        wait = self._box.wait_while_paused
+        with contextlib.closing(download(files, self._models_dir, wait, made)) as fetching:
+            for step in fetching:
+                if isinstance(step, Checked):
+                    self._show(Phase.VERIFYING, step.done_bytes, step.total_bytes)
+                else:
+                    self._show(Phase.DOWNLOADING, step.done_bytes, step.total_bytes, step.files)
                 self._poll()
         self._shrink(entry)
         find_model(entry.name, self._models_dir)
@@ -97,60 +122,94 @@ class Performer:
         return f"{entry.title} is ready.{more}"
 
     def _verify(self, entry: ModelEntry) -> str:
-        paths = entry.files
-        below = (paths.transformer, paths.autoencoder, paths.text_encoder, paths.special_tokens)
-        results = {}
-        for checked in check_files(self._models_dir, below):
-            if checked.damaged is not None:
-                results[checked.path] = checked.damaged
-            self._show(Phase.VERIFYING, checked.done_bytes, checked.total_bytes)
-            self._poll()
-        if not results:
+        checked = self._check([entry], anew=True)
+        if not checked:
             raise InvalidRequestError(
                 f"Nothing of {entry.title} was downloaded or added here.", "Download it first."
             )
-        damaged = sum(results.values())
+        damaged = sum(bool(c.damaged) for c in checked)
+        if damaged and entry.folder is not None:
+            return f"Damaged files of {entry.title}: {damaged}. Put the right ones in their place."
         if damaged:
             return f"Damaged files of {entry.title}: {damaged}. They can be downloaded again."
-        return f"All files of {entry.title} are as they were published."
+        if all(c.published for c in checked):
+            return f"All files of {entry.title} are as they were published."
+        if entry.folder is not None:
+            return f"All files of {entry.title} are whole; from now on any change is noticed."
+        return f"All files of {entry.title} are whole; what was published could not be asked."
 
     def _import(self, path: Path) -> str:
-        """Find and link; then hash, so that damage is noticed from now on."""
+        """Find and link, then check once what nobody has checked yet."""
         self._show(Phase.ASKING, 0, 0)
-        imported = import_models(path, self._models_dir)
-        for hashed in note_files(self._models_dir, imported.files, "imported"):
-            self._show(Phase.VERIFYING, hashed.done_bytes, hashed.total_bytes)
-            self._poll()
-        return imported.sentence
+        entries = import_models(path, self._models_dir)
+        damaged = [c.path for c in self._check(entries, anew=False) if c.damaged]
+        if damaged:
+            return f"Files that are not as they were published: {len(damaged)}."
+        ready = [e.title for e in entries if not missing_parts(e, self._models_dir)]
+        if ready:
+            return f"Ready to use: {', '.join(ready)}."
+        return f"Found parts of: {', '.join(entry.title for entry in entries)}."
+
+    def _check(self, entries: list[ModelEntry], *, anew: bool) -> list[Checked]:
+        """Hash the files of some models: all, or only those that are not known to be right."""
+        manifest = Manifest.load(self._models_dir)
+        paths = [
+            manifest.key(f) for entry in entries for f in needed_files(entry, self._models_dir)
+        ]
+        if not anew:
+            paths = [path for path in paths if not manifest.holds(path)]
+        published: dict[str, RemoteFile] = {}
+        ours = [path for path in paths if not Path(path).is_absolute()]  # nobody published others
+        if any(p not in manifest.files or manifest.files[p].source == FOUND for p in ours):
+            published = self._published(entries)
+        results = []
+        with contextlib.closing(verify_files(self._models_dir, paths, published)) as checking:
+            for checked in checking:
+                if checked.damaged is not None:
+                    results.append(checked)
+                self._show(Phase.VERIFYING, checked.done_bytes, checked.total_bytes)
+                self._poll()
+        return results
+
+    def _published(self, entries: list[ModelEntry]) -> dict[str, RemoteFile]:
+        """What the hub says of the files of some models, by path; nothing if it does not answer."""
+        self._show(Phase.ASKING, 0, 0)
+        published = {}
+        try:
+            for entry in entries:
+                if entry.release is not None:
+                    files = remote_files(entry, self._models_dir)
+                    published |= {file.path: file for file in files}
+        except DownloadError as error:
+            logger.info("the hub could not be asked what was published: %s", error)
+        self._poll()
+        return published
 
     def _make(self, entry: ModelEntry) -> str:
         # PyTorch comes in only where it is needed.
         from magi_engine.runtime.devices import choose_device, choose_dtype
         from magi_engine.runtime.models import LoadedModel
         from magi_engine.runtime.quantizing import (
-            CALIBRATION_SHARE,
-            CAPTIONS,
+            Making,
+            calibration_captions,
             quantize_model,
             target_folder,
         )
 
         if entry.made_from is None:
             raise InvalidRequestError(f"{entry.title} is not made here.", "Download it.")
-        self._show(Phase.CALIBRATING, 0, 0)
+        self._show(Phase.READING, 0, 0)
         found = find_model(entry.made_from, self._models_dir)
         device = choose_device("auto")
         model = LoadedModel(found, device, choose_dtype("auto", device))
         folder = target_folder(found, self._models_dir, None)
-        calibrating = self._in_steps(Phase.CALIBRATING)
-        quantising = self._in_steps(Phase.QUANTISING)
-
-        def show(fraction: float) -> None:
-            if fraction < CALIBRATION_SHARE:
-                calibrating(fraction / CALIBRATION_SHARE)
-            else:
-                quantising((fraction - CALIBRATION_SHARE) / (1 - CALIBRATION_SHARE))
-
-        quantize_model(model, folder, CAPTIONS, show)
+        shows = {
+            Making.READING: self._in_steps(Phase.READING),
+            Making.CALIBRATING: self._in_steps(Phase.CALIBRATING),
+            Making.WRITING: self._in_steps(Phase.QUANTISING),
+        }
+        captions = calibration_captions(found)
+        quantize_model(model, folder, captions, lambda what, fraction: shows[what](fraction))
         return f"{entry.title} is ready."
 
     def _shrink(self, entry: ModelEntry) -> None:

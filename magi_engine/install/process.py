@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from magi_engine.errors import EngineDiedError
-from magi_engine.install.tasks import LAST, Task, TaskCancelled, TaskEvent, TaskFailed
+from magi_engine.install.tasks import LAST, TaskCancelled, TaskEvent, TaskFailed, Work
 from magi_engine.runtime.control import Cancel, Command
 from magi_engine.runtime.launch import launch
 
@@ -46,7 +46,7 @@ class InstallProcess:
         self._models_dir, self._cache_dir, self._log_file = models_dir, cache_dir, log_file
         self._run = _Run()
 
-    def run(self, task: Task) -> Iterator[TaskEvent]:
+    def run(self, task: Work) -> Iterator[TaskEvent]:
         """Do a task while the returned generator is pulled; commands count from this call on.
 
         If its process dies, the task has failed. Closing the generator ends it.
@@ -62,7 +62,7 @@ class InstallProcess:
         """End the task under way, if there is one; what it has got is kept."""
         self._run.kill()
 
-    def _events(self, run: _Run, task: Task) -> Iterator[TaskEvent]:
+    def _events(self, run: _Run, task: Work) -> Iterator[TaskEvent]:
         if run.cancelled:
             yield TaskCancelled()
             return
@@ -109,7 +109,7 @@ class _Run:
         """Whether it was told to stop."""
         return self._cancelled_at is not None
 
-    def begin(self, process: subprocess.Popen[bytes], pipe: Connection, task: Task) -> None:
+    def begin(self, process: subprocess.Popen[bytes], pipe: Connection, task: Work) -> None:
         """Hand over the task, with all that was said before."""
         with self._lock, contextlib.suppress(OSError):
             self._process, self._pipe = process, pipe

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
-from magi_engine.errors import MagiError, OutputError
+from magi_engine.errors import MagiError, write_error
+from magi_engine.install.room import MARGIN_BYTES
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import small_text_encoder_of
 
+_HUB = "https://huggingface.co"
 _LICENCES_FILE = "licences.json"
 _PICKLES = "pytorch_model*.bin"
 
@@ -27,6 +30,8 @@ class ModelState(enum.Enum):
     PARTLY = "partly here"
     ABSENT = "not here"
     TO_MAKE = "to be made on this machine"
+    UNCHECKED = "not checked yet"
+    """All files are there, but some were put there by hand, or changed since they were checked."""
     DAMAGED = "damaged"
 
 
@@ -40,6 +45,8 @@ class ModelStatus:
     """What is here of it, shared parts and unfinished files included."""
     missing_bytes: int
     """What is still to be downloaded, about."""
+    room_bytes: int
+    """What has to be free on the disk for that, with what is made of it and a margin."""
     detail: str
     """One sentence on what is wrong; or empty."""
 
@@ -50,6 +57,7 @@ class CachedKind(enum.Enum):
     QUANTISED_TRANSFORMER = "quantised transformer"
     SMALL_TEXT_ENCODER = "small text encoder"
     EMBEDDINGS = "embeddings of prompts"
+    COMPILED = "compiled kernels"
     ORIGINAL_TEXT_ENCODER = "original text encoder"
     UNFINISHED_DOWNLOAD = "unfinished download"
 
@@ -71,14 +79,22 @@ class Licence:
     """What a model is published under."""
 
     title: str
+    """Empty: its repository says nothing."""
     url: str
+    """Of its text, or of the page that says more."""
 
 
 def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
-    """All models of the registry; reads folders, but no weights."""
+    """All models of the registry, those to be made from one that is not here left out; reads
+    folders, but no weights."""
     models_dir = models_dir or default_models_dir()
     manifest = Manifest.load(models_dir)
-    return [_status(entry, models_dir, manifest) for entry in Registry.load().entries]
+    registry = Registry.load()
+    return [
+        _status(entry, models_dir, manifest)
+        for entry in registry.entries
+        if _is_offered(entry, registry, models_dir)
+    ]
 
 
 def cached_things(
@@ -91,7 +107,12 @@ def cached_things(
     embeddings = cache_dir / "embeddings"
     if embeddings.is_dir():
         things.append(_thing("Prompts", (embeddings,), CachedKind.EMBEDDINGS))
-    parts = tuple(sorted(models_dir.rglob("*.part")))
+    compiled = compiled_dir(cache_dir)
+    if compiled.is_dir():
+        title = "Programs for the graphics card"
+        things.append(_thing(title, (compiled,), CachedKind.COMPILED))
+    # Hidden ones belong to what is being made, and are in its folder.
+    parts = tuple(p for p in sorted(models_dir.rglob("*.part")) if not p.name.startswith("."))
     if parts:
         title = "What was not downloaded to its end"
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
@@ -115,12 +136,17 @@ def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
     small = small_text_encoder_of(entry_paths(gone, models_dir).text_encoder, models_dir)
     if small is not None and entry_paths(gone, models_dir).text_encoder in mine:
         mine.add(small)
+    if gone.like is not None and gone.release is not None and gone.release.root != Path():
+        own = models_dir / gone.release.root  # nobody else's
+        mine = {path for path in mine if not path.is_relative_to(own)} | {own}
     return sorted(p for p in mine if p.exists() and p.is_relative_to(models_dir))
 
 
 def licence_of(release: Release) -> Licence:
     """What the models of a release are published under."""
     name = release.license
+    if release.root != Path():  # what somebody wrote into a repository may be no SPDX name
+        return Licence(name, f"{release.endpoint or _HUB}/{release.repository}")
     return Licence(name, f"https://spdx.org/licenses/{name}.html")
 
 
@@ -147,9 +173,9 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
         unfinished.write_text(json.dumps(accepted), encoding="utf-8")
         unfinished.replace(models_dir / _LICENCES_FILE)
     except OSError as error:
-        raise OutputError(
-            f"{models_dir} cannot be written.", "Choose another folder of models."
-        ) from error
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise write_error(error, models_dir) from error
 
 
 def size_on_disk(path: Path) -> int:
@@ -157,6 +183,13 @@ def size_on_disk(path: Path) -> int:
     if path.is_dir():
         return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
     return path.stat().st_size if path.is_file() else 0
+
+
+def _is_offered(entry: ModelEntry, registry: Registry, models_dir: Path) -> bool:
+    """Whether a model belongs into the list: one that is made here only if it is, or can be."""
+    if entry.made_from is None or _has_transformer(entry, models_dir):
+        return True
+    return _has_transformer(registry.find(entry.made_from), models_dir)
 
 
 def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelStatus:
@@ -170,19 +203,38 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
     ]
     # What it shares with others makes it neither damaged nor partly here.
     begun = _has_transformer(entry, models_dir)
-    if entry.release is not None and begun and damaged:
-        size = sum(size_on_disk(models_dir / path) for path in damaged)
+    if not entry.ships and begun and damaged:
+        # What lies in a folder of the user's own cannot be downloaded.
+        size = sum(size_on_disk(models_dir / p) for p in damaged if not Path(p).is_absolute())
         detail = f"Damaged files: {len(damaged)}."
-        return ModelStatus(entry, ModelState.DAMAGED, here, size, detail)
+        room = size + MARGIN_BYTES if size else 0
+        return ModelStatus(entry, ModelState.DAMAGED, here, size, room, detail)
     try:
         find_model(entry.name, models_dir)
-        return ModelStatus(entry, ModelState.READY, here, 0, "")
+        return ModelStatus(entry, ModelState.READY, here, 0, 0, "")
     except MagiError:
         pass
     if entry.made_from is not None:
-        return ModelStatus(entry, ModelState.TO_MAKE, 0, 0, "")
+        return ModelStatus(entry, ModelState.TO_MAKE, 0, 0, 0, "")
+    if entry.folder is not None and not begun:
+        detail = f"The folder {entry.folder} is not there."
+        return ModelStatus(entry, ModelState.ABSENT, 0, 0, 0, detail)
+    missing = _missing(entry, paths, models_dir)
+    room = missing + made_bytes(entry, models_dir) + MARGIN_BYTES if missing else 0
+    if begun and not missing_parts(entry, models_dir):
+        return ModelStatus(entry, ModelState.UNCHECKED, here, missing, room, "")
     state = ModelState.PARTLY if begun else ModelState.ABSENT
-    return ModelStatus(entry, state, here if begun else 0, _missing(entry, paths, models_dir), "")
+    return ModelStatus(entry, state, here if begun else 0, missing, room, "")
+
+
+def made_bytes(entry: ModelEntry, models_dir: Path) -> int:
+    """Room for the small text encoder, if it is still to be made of what is downloaded."""
+    folder = entry_paths(entry, models_dir).text_encoder
+    here = folder.is_dir() and any(folder.iterdir())
+    if entry.release is None or (here and not any(folder.glob(_PICKLES))):
+        return 0  # it is there in another form, of which nothing is made
+    small = small_text_encoder_of(folder, models_dir)
+    return 0 if small is not None else entry.release.small_text_encoder_bytes
 
 
 def _missing(entry: ModelEntry, paths: ModelPaths, models_dir: Path) -> int:

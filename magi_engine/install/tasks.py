@@ -44,7 +44,33 @@ class Import:
     path: Path
 
 
+@dataclass(frozen=True)
+class Add:
+    """Put the models of a folder, or of a hub repository, into the user's list; quick."""
+
+    source: str
+    """A folder, ``owner/repository``, that with ``@revision``, or its address."""
+    name: str | None = None
+    """None: after the folder or the repository."""
+    like: str | None = None
+    """The released model it is a variant of; None: what its folders are called like."""
+
+
+@dataclass(frozen=True)
+class SetMirror:
+    """Download from a mirror of the hub from now on, if it answers."""
+
+    address: str | None
+    """None: from the hub itself."""
+
+
 Task = Download | Verify | Make | ShrinkText | Import
+"""What may take long."""
+
+Question = Add | SetMirror
+"""What is answered within seconds."""
+
+Work = Task | Question
 
 
 class Phase(enum.Enum):
@@ -54,6 +80,7 @@ class Phase(enum.Enum):
     DOWNLOADING = "downloading"
     VERIFYING = "verifying"
     CONVERTING = "converting"
+    READING = "reading the weights"
     CALIBRATING = "calibrating"
     QUANTISING = "quantising"
 
@@ -104,6 +131,8 @@ class TaskDone:
 
     message: str
     """One sentence: what is here now, or what was found."""
+    added: tuple[str, ...] = ()
+    """Names of the models that were put into the user's list."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from magi_engine.install.performing import Performer
-from magi_engine.install.tasks import TaskCancelled, TaskDone, TaskEvent, TaskFailed
+from magi_engine.install.tasks import TaskCancelled, TaskEvent, TaskFailed
 from magi_engine.runtime.control import ControlBox, JobCancelled
+from magi_engine.runtime.environment import let_threads_sleep
 from magi_engine.runtime.failures import named_error, without_traceback
 from magi_engine.runtime.launch import ChildSettings, open_pipe
-from magi_engine.runtime.threads import let_threads_sleep
 from magi_engine.weights.layout import default_models_dir
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def main(settings: ChildSettings) -> None:
     models_dir = default_models_dir() if settings.models_dir is None else Path(settings.models_dir)
     logger.info("%s", task)
     try:
-        last: TaskEvent = TaskDone(Performer(models_dir, pipe.send, box).perform(task))
+        last: TaskEvent = Performer(models_dir, pipe.send, box).perform(task)
     except JobCancelled:
         last = TaskCancelled()
     except Exception as error:

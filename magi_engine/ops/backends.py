@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -58,13 +59,18 @@ class Timing:
     """What one backend did on one kind of input.
 
     Attributes:
+        kind: of input, see :class:`ChosenAttention`; ``inputs`` are those it was tried on.
         inputs: "queries x keys, heads/groups x head_dim".
+        operations: of one call, floating-point.
         seconds: of one call, or None if it refused these inputs.
         error: relative L2 distance from float32.
     """
 
     backend: str
+    exact: bool
+    kind: str
     inputs: str
+    operations: int
     seconds: float | None
     error: float | None
     chosen: bool
@@ -96,18 +102,21 @@ def has_bfloat16_products(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def attention_for(device: torch.device, choice: str = FASTEST) -> Attention:
+def attention_for(
+    device: torch.device, choice: str = FASTEST, known: Iterable[Timing] = ()
+) -> Attention:
     """The attention to use on this device.
 
     Args:
         choice: :data:`FASTEST`, :data:`EXACT` or the name of a backend; the fastest exact one
             stands in where that cannot do what is asked.
+        known: see :class:`ChosenAttention`.
     """
     if device.type == "cuda":
         backends = available_backends(device)
         if choice != FASTEST:
             backends = [b for b in backends if b.exact or b.name == choice]
-        return ChosenAttention(backends, preferred=choice)
+        return ChosenAttention(backends, preferred=choice, known=known)
     # Not timed: a seed is to give the same video whatever else the processor does just now.
     if device.type == "cpu" and has_bfloat16_products(device):
         return _on_processor
@@ -161,6 +170,11 @@ class ChosenAttention:
         backends: what to choose from; what none can do is left to PyTorch.
         clock: measures the seconds of a call.
         preferred: name of the backend that is used wherever it can be, however fast others are.
+        known: what was measured before on this device; kinds of input that all backends were
+            tried on are not tried again.
+
+    Attributes:
+        timings: all that is known of the kinds of input there have been.
     """
 
     def __init__(
@@ -168,51 +182,77 @@ class ChosenAttention:
         backends: list[Backend],
         clock: Callable[[Callable[[], Tensor]], float] | None = None,
         preferred: str | None = None,
+        known: Iterable[Timing] = (),
     ) -> None:
         self._backends = backends
+        self._known = {(timing.kind, timing.backend): timing for timing in known}
         self._preferred = preferred
         self._clock = clock or seconds_on_device
-        self._chosen: dict[tuple[object, ...], Attention] = {}
+        self._chosen: dict[tuple[object, ...], Backend | None] = {}
         self.timings: list[Timing] = []
+
+    @property
+    def quantised(self) -> str | None:
+        """Name of the quantised backend that is in use; None while all are exact."""
+        used = (b for b in self._chosen.values() if b is not None)
+        return next((b.name for b in used if not b.exact), None)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)
         if kind not in self._chosen:
-            self._chosen[kind] = self._choose(q, k, v)
-        return self._chosen[kind](q, k, v)
+            self._chosen[kind] = self._choose(", ".join(map(str, kind)), q, k, v)
+        backend = self._chosen[kind]
+        return (attention if backend is None else backend.attend)(q, k, v)
 
-    def _choose(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
-        inputs = f"{q.shape[1]} x {k.shape[1]}, {q.shape[2]}/{k.shape[2]} x {q.shape[3]}"
-        reference = _in_float32(q, k, v)
-        found: list[tuple[Backend, float | None, float | None]] = []
-        for backend in self._backends:
-            if not backend.exact and k.shape[1] < _SHORT_KEYS:
-                continue
-            try:
-                with warnings.catch_warnings():  # PyTorch explains at length why a kernel refuses
-                    warnings.simplefilter("ignore")
-                    out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
-                error = ((out - reference).norm() / reference.norm()).item()
-                seconds = self._clock(functools.partial(backend.attend, q, k, v))
-            except torch.OutOfMemoryError:
-                raise
-            except Exception as error:  # it does not take these inputs, or does not work here
-                logger.info("%s attention is not used: %s", backend.name, error)
-                found.append((backend, None, None))
-            else:
-                found.append((backend, seconds, error))
+    def _choose(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Backend | None:
+        few = k.shape[1] < _SHORT_KEYS
+        candidates = [backend for backend in self._backends if backend.exact or not few]
+        tried = [self._known.get((kind, backend.name)) for backend in candidates]
+        found = [timing for timing in tried if timing is not None]
+        if len(found) < len(candidates):
+            found = [self._tried(backend, kind, q, k, v) for backend in candidates]
         # Comparisons with NaN are false: a kernel that gives one is out.
         usable = [
-            (backend.name != self._preferred, seconds, backend)
-            for backend, seconds, error in found
-            if seconds is not None and error is not None and error < _worst_error(backend)
+            (backend.name != self._preferred, timing.seconds, backend)
+            for backend, timing in zip(candidates, found, strict=True)
+            if timing.seconds is not None
+            and timing.error is not None
+            and timing.error < _worst_error(backend)
         ]
         best = min(usable, key=lambda found: found[:2])[2] if usable else None
         self.timings += [
-            Timing(backend.name, inputs, seconds, error, backend is best)
-            for backend, seconds, error in found
+            dataclasses.replace(timing, chosen=backend is best)
+            for backend, timing in zip(candidates, found, strict=True)
         ]
-        return attention if best is None else best.attend
+        return best
+
+    def _tried(self, backend: Backend, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Timing:
+        seconds = error = None
+        try:
+            with warnings.catch_warnings():  # PyTorch explains at length why a kernel refuses
+                warnings.simplefilter("ignore")
+                out = backend.attend(q, k, v)[:1, :_CHECKED_QUERIES].float()
+            reference = _in_float32(q, k, v)
+            error = ((out - reference).norm() / reference.norm()).item()
+            seconds = self._clock(functools.partial(backend.attend, q, k, v))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as problem:  # it does not take these inputs, or does not work here
+            logger.info("%s attention is not used: %s", backend.name, problem)
+        return Timing(
+            backend.name,
+            backend.exact,
+            kind,
+            f"{q.shape[1]} x {k.shape[1]}, {_heads(q, k)}",
+            4 * len(q) * q.shape[1] * k.shape[1] * q.shape[2] * q.shape[3],
+            seconds,
+            error,
+            chosen=False,
+        )
+
+
+def _heads(q: Tensor, k: Tensor) -> str:
+    return f"{q.shape[2]}/{k.shape[2]} x {q.shape[3]}"
 
 
 def _worst_error(backend: Backend) -> float:
@@ -230,11 +270,12 @@ def _in_float32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def seconds_on_device(call: Callable[[], Tensor]) -> float:
     """The quickest of some calls, waiting for the device."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     best = float("inf")
     for _ in range(_TIMED_CALLS):
-        torch.cuda.synchronize()
+        wait()
         begin = time.perf_counter()
         call()
-        torch.cuda.synchronize()
+        wait()
         best = min(best, time.perf_counter() - begin)
     return best

@@ -32,7 +32,11 @@ _LOG2_E = math.log2(math.e)
 
 _SURVEYED = 512
 """Keys that one program of the survey looks at."""
-_QUERIES, _KEYS, _WARPS, _STAGES = 128, 64, 8, 3
+_WAYS = [
+    triton.Config({"QUERIES": queries, "KEYS": keys, "STAGES": stages}, num_warps=warps)
+    for queries, keys, warps, stages in ((128, 64, 8, 3), (64, 64, 4, 3), (128, 128, 8, 2))
+]
+"""What programs may look like; which is fastest differs between generations of cards."""
 
 
 @dataclass(frozen=True)
@@ -220,12 +224,13 @@ def _look(
     return out, total, now
 
 
+@triton.autotune(configs=_WAYS, key=["WIDTH"], cache_results=True)
 @triton.jit
 def _attend_kernel(
     q_ptr, k8_ptr, v8_ptr, out_ptr, key_scale_ptr, value_scale_ptr, value_mean_ptr,
     length, count, q_step, out_step, tiles, scale,
     REPEATS: tl.constexpr, WIDTH: tl.constexpr, TILE: tl.constexpr,
-    QUERIES: tl.constexpr, KEYS: tl.constexpr, STAGES: tl.constexpr, FAST: tl.constexpr,
+    FAST: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     # One program: some queries of a head.
     head = tl.program_id(1)
@@ -272,12 +277,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     seen = quantise(k, v)
     heads, width = q.shape[2:]
     out = torch.empty_like(q, memory_format=torch.contiguous_format)
-    _attend_kernel[(triton.cdiv(q.shape[1], _QUERIES), heads)](
+    _attend_kernel[lambda way: (triton.cdiv(q.shape[1], way["QUERIES"]), heads)](
         q, seen.keys, seen.values, out, seen.key_scale, seen.value_scale, seen.value_mean,
         q.shape[1], seen.count, q.stride(1), out.stride(1), seen.keys.shape[1],
         width**-0.5 * _LOG2_E,
         REPEATS=heads // k.shape[2], WIDTH=width, TILE=KEYS_PER_TILE,
-        QUERIES=_QUERIES, KEYS=_KEYS, STAGES=_STAGES, FAST=q.is_cuda, num_warps=_WARPS,
+        FAST=q.is_cuda,
     )  # fmt: skip
     return out
 

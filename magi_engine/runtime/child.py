@@ -16,11 +16,12 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from magi_engine.config.places import default_cache_dir
 from magi_engine.runtime.control import Cancel
+from magi_engine.runtime.environment import keep_compiled, let_threads_sleep
 from magi_engine.runtime.events import Event
 from magi_engine.runtime.failures import named_error
 from magi_engine.runtime.launch import ChildSettings, open_pipe
-from magi_engine.runtime.threads import let_threads_sleep
 from magi_engine.runtime.wire import (
     EVENTS_AHEAD,
     Answered,
@@ -61,6 +62,7 @@ def main(settings: ChildSettings) -> None:
     if sys.platform != "win32":  # there the parent asks for it
         os.nice(_NICENESS)
     let_threads_sleep()
+    keep_compiled(_path(settings.cache_dir) or default_cache_dir())
     if sys.stderr is not None:  # a program without a console may have none
         faulthandler.enable()
         logging.basicConfig(format=_LOG_FORMAT, level=logging.WARNING)
@@ -161,7 +163,7 @@ class _Servant:
     def _examine(self) -> Any:
         from magi_engine.runtime.doctor import examine
 
-        return examine(self._models_dir)
+        return examine(self._models_dir, self._cache_dir)
 
 
 def _path(text: str | None) -> Path | None:

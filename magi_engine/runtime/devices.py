@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16")
+ATTENTIONS = (
+    "auto",
+    "exact",
+    "cuDNN",
+    "FlashAttention",
+    "memory-efficient",
+    "fp8, Triton",
+    "fp8, Hopper",
+)
+"""What can be asked for: the fastest, the fastest that is not quantised, or one by its name, as
+:mod:`magi_engine.ops.backends` has them."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -83,6 +94,18 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
     on_processor = has_bfloat16_products(torch.device("cpu"))
     return getattr(torch, job_dtype(name, device.type, on_processor))
+
+
+def check_attention(name: str) -> None:
+    """Refuse an attention that there is not; it need not work on every device.
+
+    Raises:
+        InvalidRequestError: it is none of :data:`ATTENTIONS`.
+    """
+    if name not in ATTENTIONS:
+        raise InvalidRequestError(
+            f"There is no attention called {name!r}.", f"Choose one of {'; '.join(ATTENTIONS)}."
+        )
 
 
 def job_dtype(name: str, device: str, bfloat16_on_processor: bool) -> str:

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,11 +17,15 @@ import torch
 
 from magi_engine import __version__
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError
+from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
+from magi_engine.ops.backends import Timing
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.resources import resource_path
+from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import disk_free_bytes, processor_name
@@ -49,16 +53,40 @@ _WORKING_BYTES = 3 << 30
 """Roughly what a generation takes beside the weights of a large model."""
 
 
-def examine(models_dir: Path | None = None) -> list[Finding]:
+def examine(models_dir: Path | None = None, cache_dir: Path | None = None) -> list[Finding]:
     """Try out everything a generation may need; takes some seconds, changes nothing."""
     models_dir = models_dir or default_models_dir()
+    known = AttentionTable(cache_dir or default_cache_dir(), choose_device("auto")).load()
     return [
         *_versions(),
         *_devices(),
+        *_attention(known),
         *_memory(models_dir),
         *_codecs(),
         *_models(models_dir),
     ]
+
+
+def measure_attention(cache_dir: Path) -> list[Finding]:
+    """Time all that can attend on the device of a job, and keep that for the next jobs."""
+    device = choose_device("auto")
+    timings = measured(device)
+    AttentionTable(cache_dir, device).note(timings)
+    return list(_attention(timings))
+
+
+def _attention(timings: Iterable[Timing]) -> Iterator[Finding]:
+    for timing in timings:
+        name = f"{timing.backend}, {timing.inputs}"
+        if timing.seconds is None:
+            yield Finding("Attention", name, False, "not for these inputs")
+            continue
+        error = "wrong" if timing.error is None else f"error {timing.error:.4f}"
+        rate = timing.operations / timing.seconds / 1e12
+        exact = "exact" if timing.exact else "quantised"
+        chosen = ", chosen" if timing.chosen else ""
+        detail = f"{timing.seconds * 1e3:.2f} ms, {rate:.2f} TFLOP/s, {error}, {exact}{chosen}"
+        yield Finding("Attention", name, True, detail)
 
 
 def _versions() -> Iterator[Finding]:
@@ -164,19 +192,22 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    frames = np.zeros((4, 64, 64, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         for suffix in _FORMATS:
             target = Path(folder) / (f"test.{suffix}" if suffix else "frames")
-
-            def write(target: Path = target) -> None:
-                with open_writer(target, 64, 64, 24) as writer:
-                    writer.write(frames)
-
-            yield Finding("Output", suffix or "PNG frames", *_try(write))
+            by: list[str] = []
+            works, why = _try(lambda target=target, by=by: by.append(_write_one(target)))
+            yield Finding("Output", suffix or "PNG frames", works, why or by[0])
     for codec in _GPU_ENCODERS:
         works, _ = _try(lambda codec=codec: _encode_one(codec))
         yield Finding("Output", codec, works, "" if works else "no GPU encoder here")
+
+
+def _write_one(target: Path) -> str:
+    """Write a short video; returns which encoder did it, if there was a choice."""
+    with open_writer(target, 256, 256, 24) as writer:
+        writer.write(np.zeros((4, 256, 256, 3), np.uint8))
+        return f"by {writer.encoder}" if isinstance(writer, GrowingWriter) else ""
 
 
 def _encode_one(codec: str) -> None:

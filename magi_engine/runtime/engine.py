@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,8 @@ class Engine:
         """What this machine has to offer a job, in numbers; not while one runs."""
         with self._running:
             vram, ram = self._shelf.held_bytes()
-            return look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
+            facts = look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
+            return dataclasses.replace(facts, held=self._shelf.held_model())
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, preview: bool

@@ -30,6 +30,7 @@ class Stage(Enum):
     LOADING_VAE = "loading_vae"
     ENCODING_REFERENCE = "encoding_reference"
     LOADING_MODEL = "loading_model"
+    PREPARING_SIZE = "preparing_size"
     SAMPLING = "sampling"
 
     @property
@@ -45,6 +46,7 @@ _STAGE_SENTENCES = {
     Stage.LOADING_VAE: "Loading the autoencoder",
     Stage.ENCODING_REFERENCE: "Encoding the reference",
     Stage.LOADING_MODEL: "Loading the model",
+    Stage.PREPARING_SIZE: "Preparing for this size",
     Stage.SAMPLING: "Generating",
 }
 
@@ -127,6 +129,17 @@ class PromptChanged(Event):
 
     def _fields(self) -> dict[str, Any]:
         return {"chunk": self.chunk, "text": self.text}
+
+
+@dataclass(frozen=True)
+class AttentionQuantised(Event):
+    """Attention rounds to 8 bits in this video, since that is fastest or was asked for."""
+
+    backend: str
+    kind: ClassVar[str] = "attention_quantised"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"backend": self.backend}
 
 
 @dataclass(frozen=True)

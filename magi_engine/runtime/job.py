@@ -19,6 +19,7 @@ from magi_engine.runtime.control import ControlBox, JobCancelled
 from magi_engine.runtime.decoding import ChunkDecoder, DecodedChunk
 from magi_engine.runtime.devices import choose_device, choose_dtype
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
     DecodingStarted,
@@ -38,7 +39,7 @@ from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
-from magi_engine.runtime.pace import PaceMeter
+from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.plan import LengthPlan, plan_length
 from magi_engine.runtime.preview import Previewer
@@ -114,12 +115,14 @@ class Job:
         preview: bool = False,
     ) -> None:
         self._shelf = shelf
-        self._request = request
+        # What an earlier video was made with says nothing of this one.
+        self._request = request = dataclasses.replace(request, quantised_attention=False)
         self._box = box
         self._cache_dir = cache_dir
         self._with_previews = preview
         self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
+        self._preparation = Preparation()
         self._output = VideoOutput(request)
 
     def events(self) -> Iterator[Event]:
@@ -180,14 +183,14 @@ class Job:
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         model = self._shelf.model(found, device, dtype)
+        model.choose_attention(request.attention)
         memory = self._plan_memory(model, config, plan)
-        loads_model, begun_s = not model.dit_loaded, self._stopwatch.seconds
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
         # 4. The video.
+        yield from self._warm_up(model, config, plan, memory)
         yield StageStarted(Stage.SAMPLING)
-        load_s = self._stopwatch.seconds - begun_s if loads_model else 0.0
         pace = PaceMeter(
             config,
             model.vae.config,
@@ -197,7 +200,8 @@ class Job:
         try:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
-            self._note_speed(name, model, pace, load_s)
+            self._note_speed(name, model, pace)
+            model.keep_timings()
 
     def _plan_memory(
         self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
@@ -222,9 +226,9 @@ class Job:
         model.arrange(memory.placement)
         return memory
 
-    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter, load_s: float) -> None:
+    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
-        speed = pace.speed(load_s)
+        speed = pace.speed(self._preparation)
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
@@ -249,9 +253,12 @@ class Job:
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)
-                model.text.load()
+                with self._preparation.loading_text:
+                    model.text.load()
                 yield from self._checkpoint()
             yield StageStarted(Stage.ENCODING_PROMPT)
+            with self._preparation.encoding:
+                model.text.encode(text)  # which is known from now on
         encoded = model.text.encode(text)
         yield from self._checkpoint()
         if encoded.was_cut:
@@ -281,7 +288,8 @@ class Job:
         """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
         if not model.vae_loaded:
             yield StageStarted(Stage.LOADING_VAE)
-            model.load_vae()
+            with self._preparation.loading:
+                model.load_vae()
             yield from self._checkpoint()
         prefix = None
         if reference is not None:
@@ -290,9 +298,32 @@ class Job:
             yield from self._checkpoint()
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
-            model.load_dit()
+            with self._preparation.loading:
+                model.load_dit()
             yield from self._checkpoint()
         return prefix
+
+    def _warm_up(
+        self, model: LoadedModel, config: MagiConfig, plan: LengthPlan, memory: PlannedMemory
+    ) -> Events:
+        """Have everything compiled that is computed for the first time, if anything is."""
+        from magi_engine.runtime.warming import warm_up
+        from magi_engine.sampling.sampler import SamplerSettings
+
+        settings = SamplerSettings.from_config(config)
+        height = self._request.height // model.pixels_per_latent
+        width = self._request.width // model.pixels_per_latent
+        size = height, width, settings, memory.placement, self._request.attention
+        if not model.compiles or size in model.warm:
+            return
+        yield StageStarted(Stage.PREPARING_SIZE)
+        steps = warm_up(model, settings, height, width, plan.num_chunks, memory)
+        left = True
+        while left:
+            with self._preparation.warming:
+                left = next(steps, False)
+            yield from self._checkpoint()
+        model.warm.add(size)
 
     def _sample(
         self,
@@ -389,6 +420,7 @@ class Job:
         took_s = step.done.seconds_since(step.begun)
         making.pace.step_done(took_s)
         yield making.meter.step_done(window, took_s, event.latents)
+        yield from self._note_attention(making.model)
         if step.latents is not None and self._previewer is not None:
             frames = self._previewer.picture(step.latents)
             if plan.num_frames is not None:
@@ -473,6 +505,14 @@ class Job:
             track.change(chunk + plan.first_chunk, caption)
             self._note_prompt(PromptChange(chunk, change.text))
             yield PromptChanged(chunk, change.text)
+
+    def _note_attention(self, model: LoadedModel) -> Events:
+        """Say, once and in the file too, when attention is not exact."""
+        backend = model.quantised_attention
+        if backend is not None and not self._request.quantised_attention:
+            self._request = dataclasses.replace(self._request, quantised_attention=True)
+            self._output.describe(self._request)
+            yield AttentionQuantised(backend)
 
     def _note_prompt(self, change: PromptChange) -> None:
         """Keep the request, which ends up in the file, as the video was really made."""

@@ -8,6 +8,24 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class HeldModel:
+    """What is in memory already, so that the next job with the same model need not load it."""
+
+    weights: Path
+    """Folder of the transformer's weights."""
+    device: str
+    """``cuda``, ``mps`` or ``cpu``."""
+    dtype: str
+    text_encoder: bool
+    networks: bool
+    """Transformer and autoencoder."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,8 @@ class MachineFacts:
     """Whether the device multiplies 8-bit numbers faster than others."""
     bfloat16_on_processor: bool = False
     """Whether the processor multiplies bfloat16 numbers faster than float32 ones."""
+    held: HeldModel | None = None
+    """What the engine keeps of its last job."""
 
 
 def look_around(
@@ -59,7 +79,7 @@ def look_around(
     name = processor
     if device.type == "cuda":
         device = torch.device("cuda", torch.cuda.current_device())
-        name = torch.cuda.get_device_name(device)
+        name = device_name(device)
         vram_free, vram_total = torch.cuda.mem_get_info(device)
         vram_free = min(vram_total, vram_free + held_vram_bytes)
     return MachineFacts(
@@ -81,6 +101,15 @@ def disk_free_bytes(folder: Path) -> int:
     """Room on the disk that ``folder`` is on or, not being there yet, would be on."""
     place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     return shutil.disk_usage(place).free
+
+
+def device_name(device: torch.device) -> str:
+    """What the maker of a device calls it."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor_name()
 
 
 def processor_name() -> str:

@@ -22,15 +22,24 @@ from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.attention import Attention
-from magi_engine.ops.backends import EXACT, attention_for, kernels_for
+from magi_engine.ops.backends import (
+    EXACT,
+    FASTEST,
+    ChosenAttention,
+    Timing,
+    attention_for,
+    kernels_for,
+)
 from magi_engine.ops.kernels import Kernels
-from magi_engine.runtime.machine import processor_name
+from magi_engine.runtime.attention import AttentionTable
+from magi_engine.runtime.machine import HeldModel, device_name
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.preview import Previewer
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
+from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
 from magi_engine.weights.embeddings import EmbeddingCache
 from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.text_encoder import load_text_encoder
@@ -161,9 +170,13 @@ class LoadedModel:
             device,
             model_config.caption_channels,
             model_config.caption_max_length,
-            None if cache_dir is None else cache_dir / "embeddings",
+            None if cache_dir is None else cache_dir / EMBEDDINGS,
         )
         self.placement = Placement(0, 0)
+        self._cache_dir = cache_dir
+        self._attention_choice = FASTEST
+        self.warm: set[object] = set()
+        """Whatever the caller has computed once, so that nothing is compiled for it any more."""
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
         self._special_tokens: SpecialTokens | None = None
@@ -237,15 +250,46 @@ class LoadedModel:
         require_room(vae, "The autoencoder", self.device)
         load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
         vae.eval().requires_grad_(False)
-        vae.speed_up(self._kernels, attention_for(self.device, EXACT))
+        vae.speed_up(self._kernels, self._exact_attention)
         vae.encoder.to(self._encoder_home)
         self._vae = vae
         self.arrange(self.placement)
 
+    def choose_attention(self, choice: str) -> None:
+        """What the transformer attends with from now on, see :func:`attention_for`."""
+        if choice != self._attention_choice:
+            self._attention_choice = choice
+            self.__dict__.pop("attention", None)
+            if self._dit is not None:
+                self._dit.speed_up(self._kernels, self.attention)
+
     @functools.cached_property
     def attention(self) -> Attention:
         """The attention of the transformer; on a GPU it knows what it has tried."""
-        return attention_for(self.device)
+        return attention_for(self.device, self._attention_choice, self._known_timings())
+
+    @functools.cached_property
+    def _exact_attention(self) -> Attention:
+        """That of the autoencoder."""
+        return attention_for(self.device, EXACT, self._known_timings())
+
+    @property
+    def quantised_attention(self) -> str | None:
+        """Name of the quantised attention that the transformer uses, as far as it has run."""
+        attend = self.attention
+        return attend.quantised if isinstance(attend, ChosenAttention) else None
+
+    def keep_timings(self) -> None:
+        """Let the next start know how fast each attention is."""
+        used = (self.attention, self._exact_attention)
+        timings = [t for a in used if isinstance(a, ChosenAttention) for t in a.timings]
+        if self._cache_dir is not None and timings:
+            AttentionTable(self._cache_dir, self.device).note(timings)
+
+    def _known_timings(self) -> list[Timing]:
+        if self._cache_dir is None:
+            return []
+        return AttentionTable(self._cache_dir, self.device).load()
 
     @functools.cached_property
     def _kernels(self) -> Kernels:
@@ -306,6 +350,7 @@ class LoadedModel:
         """Free everything."""
         self.text.release()
         self._dit = self._vae = self._special_tokens = None
+        self.warm.clear()
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -313,9 +358,7 @@ class LoadedModel:
     @property
     def device_name(self) -> str:
         """What the device's maker calls it."""
-        if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        return processor_name()
+        return device_name(self.device)
 
     def held_bytes(self) -> int:
         """Memory that :meth:`unload` gives back, on the model's device."""
@@ -325,6 +368,11 @@ class LoadedModel:
     def waiting_bytes(self) -> int:
         """Memory of the machine that :meth:`unload` gives back, if it is not the model's device."""
         return 0 if self._dit is None else self._dit.waiting_bytes
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the device compiles or tries kernels at the first use of a shape."""
+        return self.device.type == "cuda"
 
     @property
     def pixels_per_latent(self) -> int:
@@ -423,6 +471,19 @@ class ModelShelf:
         if self._model.device.type == "cuda":
             return torch.cuda.memory_reserved(self._model.device), self._model.waiting_bytes()
         return 0, self._model.held_bytes()
+
+    def held_model(self) -> HeldModel | None:
+        """What of the last job's model is still loaded."""
+        model = self._model
+        if model is None:
+            return None
+        return HeldModel(
+            weights=model.found.files.transformer,
+            device=model.device.type,
+            dtype=str(model.dtype).removeprefix("torch."),
+            text_encoder=model.text.loaded,
+            networks=model.dit_loaded and model.vae_loaded,
+        )
 
     def clear(self) -> None:
         """Free what is loaded."""

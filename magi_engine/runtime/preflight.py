@@ -13,7 +13,7 @@ from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.sizes import SIZE_MULTIPLE
-from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import MagiError
 from magi_engine.media.clips import ClipPartKind
 from magi_engine.resources import resource_path
@@ -21,21 +21,23 @@ from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.devices import job_dtype
 from magi_engine.runtime.machine import MachineFacts, disk_free_bytes
 from magi_engine.runtime.placement import Placement, Sizes, place
-from magi_engine.runtime.plan import LengthPlan, plan_length
+from magi_engine.runtime.plan import plan_length
 from magi_engine.runtime.request import GenerationRequest, Mode
-from magi_engine.runtime.speeds import Speed, Speeds, attention_weight, guessed
+from magi_engine.runtime.speeds import Speeds, attention_weight, guessed
+from magi_engine.runtime.timing import Course, Times, held_for, times_of, unknown_prompts
 from magi_engine.runtime.validation import validate
-from magi_engine.runtime.workload import DitCosts, Schedule, chunk_tokens, decode_flops
-from magi_engine.weights.layout import entry_paths
+from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.weights.files import weight_files
+from magi_engine.weights.layout import FoundModel, entry_paths, find_model
 
 _USUAL_S = 4
 _ENDLESS_S = 60
 """A video without an end is counted as one minute on the disk."""
-_STEADY_CHUNKS = 12
-"""By then the window is full and the history as deep as it gets."""
 _RELEASED_CLIP_FRAMES = 32
 _SMALLEST_SIDE = 128
 _ITEM_BYTES = {"float32": 4, "bfloat16": 2}
+_SMALLER_TEXT_ENCODER = 4
+"""How many times smaller it is in 8 bits than as it is released."""
 
 # Rough, of detailed pictures: at the qualities of WriteOptions' defaults.
 _BITS_PER_PIXEL = {".mp4": 0.4, ".webm": 0.3, ".gif": 8.0, ".webp": 1.0}
@@ -87,7 +89,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Preflight:
-    """The estimate. Sizes are in bytes, times in seconds, models not in memory yet."""
+    """The estimate. Sizes are in bytes, times in seconds."""
 
     placement: Placement
     vram_bytes: int | None
@@ -102,6 +104,8 @@ class Preflight:
     """Until the first chunk can be seen."""
     chunk_s: float | None
     """From one chunk to the next, once the window is full."""
+    times: Times
+    """Of which parts the seconds consist."""
     measured: bool
     """Whether the times rest on earlier generations on this machine; else they are a guess by
     the kind of device."""
@@ -130,12 +134,14 @@ def estimate(
     Raises:
         MagiError: the request cannot work at all; the same that the job would say.
     """
-    speeds = Speeds.load(cache_dir or default_cache_dir())
-    outcome = _measure(request, facts, models_dir, speeds)
+    cache_dir = cache_dir or default_cache_dir()
+    speeds = Speeds.load(cache_dir)
+    outcome = _measure(request, facts, models_dir, cache_dir, speeds)
     if outcome.shortage is None:
         return outcome
     return dataclasses.replace(
-        outcome, advice=tuple(_advice(request, outcome.shortage, facts, models_dir, speeds))
+        outcome,
+        advice=tuple(_advice(request, outcome.shortage, facts, models_dir, cache_dir, speeds)),
     )
 
 
@@ -161,7 +167,11 @@ def _usual_request(entry: ModelEntry) -> GenerationRequest:
 
 
 def _measure(
-    request: GenerationRequest, facts: MachineFacts, models_dir: Path | None, speeds: Speeds
+    request: GenerationRequest,
+    facts: MachineFacts,
+    models_dir: Path | None,
+    cache_dir: Path,
+    speeds: Speeds,
 ) -> Preflight:
     name, own = model_config(request.model, request.config_path)
     config = validate(request, own)
@@ -169,7 +179,8 @@ def _measure(
     device = facts.device if request.device in ("auto", "cuda") else request.device
     on_card = device.startswith("cuda")
     dtype = job_dtype(request.dtype, device, facts.bfloat16_on_processor)
-    vae = _vae_config(name, own, models_dir)
+    found = _found(request, name, models_dir)
+    vae = _vae_config(found, name, own, models_dir)
     prefix = _prefix_latents(request, runtime)
     plan = plan_length(request.mode, request.num_frames, prefix, runtime)
     schedule = Schedule(config, plan.num_chunks, plan.first_chunk)
@@ -179,13 +190,19 @@ def _measure(
     placement = place(sizes, free, facts.ram_free_bytes)
 
     quantised = config.engine_config.fp8_quant
-    fp8 = quantised and facts.fp8_in_hardware
+    speed = guessed(
+        device,
+        facts.device_name,
+        facts.cores,
+        dtype,
+        fp8=quantised and facts.fp8_in_hardware,
+        weight_bytes=sizes.dit.total + sizes.vae_weights,
+        text_bytes=_text_encoder_bytes(name, found),
+    )
     key = name, facts.device_name if on_card else facts.processor, dtype
     known = speeds.measured(*key, tokens)
-    speed = known or guessed(
-        device, facts.device_name, facts.cores, fp8, sizes.dit.total + sizes.vae_weights
-    )
-    times = _Times.of(
+    speed = speed if known is None else known.or_else(speed)
+    course = Course.of(
         schedule,
         config,
         vae,
@@ -195,6 +212,9 @@ def _measure(
         plan,
         placement.decodes_beside,
     )
+    held = held_for(found, facts, device, dtype)
+    unknown = unknown_prompts(request, found, config, cache_dir)
+    times = times_of(speed, held, unknown, course)
     disk = _video_file_bytes(request, runtime.fps)
     shortage, problem = _shortage(request, placement, disk, facts, on_card)
     return Preflight(
@@ -202,9 +222,10 @@ def _measure(
         vram_bytes=placement.device_bytes if on_card else None,
         ram_bytes=placement.host_bytes,
         disk_bytes=disk,
-        seconds=times.all_s,
-        first_chunk_s=times.first_s,
-        chunk_s=times.chunk_s,
+        seconds=None if plan.num_chunks is None else times.all_s,
+        first_chunk_s=times.before_s + course.first_s,
+        chunk_s=course.pace_s,
+        times=times,
         measured=known is not None,
         shortage=shortage,
         problem=problem,
@@ -225,11 +246,15 @@ def _prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
     return max(1, int(frames) // runtime.temporal_downsample_factor)
 
 
-def _vae_config(name: str, own: MagiConfig, models_dir: Path | None) -> VaeConfig:
+def _vae_config(
+    found: FoundModel | None, name: str, own: MagiConfig, models_dir: Path | None
+) -> VaeConfig:
     """The model's autoencoder; the released one where its files are not there to say."""
     folder = Path(own.runtime_config.vae_pretrained)
     entries = {entry.name: entry for entry in Registry.load().entries}
-    if name in entries:
+    if found is not None:
+        folder = found.files.autoencoder
+    elif name in entries:
         folder = entry_paths(entries[name], models_dir).autoencoder
     path = folder / "config.json"
     return VaeConfig.from_json(path) if path.is_file() else VaeConfig()
@@ -263,49 +288,22 @@ def _too_little(needed: int, what: str, free: int) -> str:
     return f"This needs {needed / 1e9:.1f} GB of {what}; {free / 1e9:.1f} GB are free."
 
 
-@dataclass(frozen=True)
-class _Times:
-    """Seconds; see :class:`Preflight`."""
+def _found(request: GenerationRequest, name: str, models_dir: Path | None) -> FoundModel | None:
+    """The model, if its files are there."""
+    try:
+        return find_model(request.config_path or name, models_dir)
+    except MagiError:
+        return None
 
-    all_s: float | None
-    first_s: float
-    chunk_s: float
 
-    @classmethod
-    def of(
-        cls,
-        schedule: Schedule,
-        config: MagiConfig,
-        vae: VaeConfig,
-        speed: Speed,
-        weight: float,
-        tokens: int,
-        plan: LengthPlan,
-        decodes_beside: bool,
-    ) -> _Times:
-        runtime = config.runtime_config
-        costs = DitCosts.of(config.model_config, tokens)
-        tile = Tile.released(runtime.fps)
-        decode_s = (
-            decode_flops(vae, tile, runtime.chunk_width, runtime.video_size_h, runtime.video_size_w)
-            / speed.vae_flops_per_s
-        )
-        now = speed.load_s
-        ends: list[float] = []
-        wanted = _STEADY_CHUNKS if plan.num_chunks is None else None
-        for step in schedule.steps():
-            flops = sum(costs.of_forward(forward, weight) for forward in step.forwards)
-            now += flops / speed.dit_flops_per_s
-            if step.finishes:
-                ends.append(now + decode_s)
-                # Beside the next steps it takes no time of its own; the first one always does.
-                if len(ends) == 1 or not decodes_beside:
-                    now = ends[-1]
-                if len(ends) == wanted:
-                    break
-        paces = [after - before for before, after in itertools.pairwise(ends)]
-        pace = max(paces) if paces else ends[0] - speed.load_s
-        return cls(None if plan.num_chunks is None else ends[-1], ends[0], pace)
+def _text_encoder_bytes(name: str, found: FoundModel | None) -> int:
+    """Size of the text encoder's files, here or as it will be once it is small."""
+    if found is not None:
+        files = weight_files(found.files.text_encoder)
+        return sum(path.stat().st_size for path in files)
+    entries = {entry.name: entry for entry in Registry.load().entries}
+    release = entries[name].release if name in entries else None
+    return 0 if release is None else release.text_encoder_bytes // _SMALLER_TEXT_ENCODER
 
 
 def _advice(
@@ -313,13 +311,14 @@ def _advice(
     shortage: Shortage,
     facts: MachineFacts,
     models_dir: Path | None,
+    cache_dir: Path,
     speeds: Speeds,
 ) -> Iterator[Advice]:
     """Changes with which it fits, each of them tried."""
 
     def fits(advice: Advice) -> bool:
         try:
-            return _measure(advice.applied(request), facts, models_dir, speeds).fits
+            return _measure(advice.applied(request), facts, models_dir, cache_dir, speeds).fits
         except MagiError:
             return False
 

@@ -8,13 +8,9 @@ autoencoder, so that it gets better from video to video.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
-import json
 import logging
-import os
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from magi_engine.runtime.kept import keep, read_kept
 from magi_engine.weights.files import weight_files
 
 if TYPE_CHECKING:
@@ -120,26 +117,17 @@ class PreviewMap:
             name: {"gram": part.gram.tolist(), "moment": part.moment.tolist()}
             for name, part in parts.items()
         }
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(data), encoding="utf-8")
-            os.replace(fresh, path)
-        except OSError as error:
-            logger.info("the map for previews is not kept: %s", error)
-        finally:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
+        keep(path, data)
 
     @classmethod
     def load(cls, path: Path, channels: int) -> PreviewMap | None:
         """What ``save`` wrote; None if it is missing, damaged or for other than C ``channels``."""
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(_equations(data["plain"], channels), _equations(data["seen"], channels))
-        except FileNotFoundError:
+        data = read_kept(path)
+        if data is None:
             return None
-        except (OSError, ValueError, KeyError, TypeError, np.linalg.LinAlgError) as error:
+        try:
+            return cls(_equations(data["plain"], channels), _equations(data["seen"], channels))
+        except (ValueError, KeyError, TypeError, np.linalg.LinAlgError) as error:
             logger.info("the map for previews in %s cannot be used: %s", path, error)
             return None
 

@@ -3,52 +3,62 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+import torch
 from torch import Tensor
 
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import InvalidRequestError
-from magi_engine.runtime.models import LoadedModel
+from magi_engine.resources import resource_path
+from magi_engine.runtime.footprint import DitWeights
+from magi_engine.runtime.making import CALIBRATION_CHUNKS, calibration_config, measured_steps
+from magi_engine.runtime.memory import free_bytes
+from magi_engine.runtime.models import LoadedModel, PlannedMemory
+from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
+from magi_engine.runtime.workload import Schedule, chunk_tokens
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
+from magi_engine.weights.files import weight_files
+from magi_engine.weights.growing import named_write_errors, require_disk
 from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
-from magi_engine.weights.provenance import FILE_NAME, Provenance
+from magi_engine.weights.provenance import (
+    FILE_NAME,
+    RECIPE,
+    Provenance,
+    content_hash,
+    note_source,
+)
 from magi_engine.weights.quantize import (
     InputRecorder,
     Inputs,
     fp8_linears,
+    inputs_bytes,
     quantise_file,
     read_inputs,
     save_inputs,
 )
 
-CAPTIONS = (
-    "A large red circle moves to the right on a white background.",
-    "A small blue star spins in place on a black background.",
-    "A green square bounces off the walls on a beige background.",
-    "A yellow triangle goes up while a purple heart moves down on a grey background.",
-    "An orange circle grows on a dark blue background.",
-    "A white square circles around the middle; a red triangle stands still.",
-)
-"""Prompts to calibrate with when none are given: the pocket model's world."""
 
-CALIBRATION_CHUNKS = 2
-"""Per caption: one without and one with history before it."""
+class Making(enum.Enum):
+    """What quantising a model is at."""
 
-_BASE_STEPS = range(12, 32)
-_BASE_STEPS_OF = 64
+    READING = "reading the weights"
+    CALIBRATING = "calibrating"
+    WRITING = "quantising and writing"
 
-OnProgress = Callable[[float], None]
-"""Told how much is done, 0 to 1."""
 
-CALIBRATION_SHARE = 0.8
-"""Of what is told as progress; the rest is writing."""
+OnProgress = Callable[[Making, float], None]
+"""Told what is being done and how much of that, 0 to 1."""
+
 _INPUTS_FILE = ".calibration.safetensors"
+_RELEASED_CAPTIONS = "calibration/released.txt"
 
 
 def target_folder(found: FoundModel, models_dir: Path | None, output: Path | None) -> Path:
@@ -88,16 +98,24 @@ def made_from(found: FoundModel) -> ModelEntry | None:
     return next((entry for entry in entries if entry.made_from == found.name), None)
 
 
+def calibration_captions(found: FoundModel) -> tuple[str, ...]:
+    """The prompts a model is calibrated with unless others are given."""
+    made = made_from(found)
+    name = _RELEASED_CAPTIONS if made is None else made.captions or _RELEASED_CAPTIONS
+    return tuple(resource_path(name).read_text(encoding="utf-8").splitlines())
+
+
 def quantize_model(
     model: LoadedModel,
     folder: Path,
     captions: Sequence[str],
-    on_progress: OnProgress = lambda _fraction: None,
+    on_progress: OnProgress = lambda _what, _fraction: None,
 ) -> Path:
     """Calibrate ``model`` on ``captions`` and write its fp8 form into ``folder``.
 
     ``on_progress`` may wait or raise: what was measured and written is kept, and the next call
-    goes on from there. The model is unloaded once it has been measured.
+    goes on from there; measured is kept after each caption. The model is unloaded once it has
+    been measured. If the same weights have been quantised into ``folder`` before, that is all.
 
     The weights that are quantised are those of the file, not the copy in memory, which may have
     another number format.
@@ -110,63 +128,129 @@ def quantize_model(
         DiskFullError, OutputError: it cannot be written.
     """
     source = model.found.files.transformer
-    config = model.found.config.model_config
-    origin = Provenance.of_source(source)
-    kept = folder / _INPUTS_FILE
-    key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
-    inputs = read_inputs(kept, key)
-    if inputs is None:
-        inputs = calibrate(model, captions, lambda f: on_progress(f * CALIBRATION_SHARE))
-        save_inputs(kept, inputs, key)
-    model.unload()
-    for fraction in quantise_file(source, config, inputs, folder, origin):
-        on_progress(CALIBRATION_SHARE + (1 - CALIBRATION_SHARE) * fraction)
-    kept.unlink(missing_ok=True)
+    origin = _provenance(source, on_progress)
+    if Provenance.read(folder) != origin:
+        _make(model, folder, captions, origin, on_progress)
+    with named_write_errors(folder):
+        note_source(folder, source)
     return folder / FILE_NAME
 
 
+def _provenance(source: Path, on_progress: OnProgress) -> Provenance:
+    total = sum(path.stat().st_size for path in weight_files(source))
+    done = 0
+    hashing = content_hash(source)
+    while True:
+        try:
+            done += next(hashing)
+        except StopIteration as end:
+            return Provenance(RECIPE, end.value)
+        on_progress(Making.READING, done / total)
+
+
+def _make(
+    model: LoadedModel,
+    folder: Path,
+    captions: Sequence[str],
+    origin: Provenance,
+    on_progress: OnProgress,
+) -> None:
+    config = model.found.config.model_config
+    kept = folder / _INPUTS_FILE
+    with named_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    made = DitWeights.of(config, True, torch.bfloat16.itemsize).total
+    require_disk(folder, made + 2 * inputs_bytes(config))  # a new one beside the one before
+    key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
+    before = read_inputs(kept, key)
+    done = before.captions
+    if done < len(captions):
+        for inputs in calibrate(model, captions, on_progress, done, before.inputs):
+            done += 1
+            save_inputs(kept, inputs, done, key)
+    model.unload()
+    # From the file, tensor by tensor: all of them would be gigabytes.
+    inputs = read_inputs(kept, key).inputs
+    device = model.device if model.device.type == "cuda" else torch.device("cpu")
+    source = model.found.files.transformer
+    for fraction in quantise_file(source, config, inputs, folder, origin, device):
+        on_progress(Making.WRITING, fraction)
+    del inputs  # a mapped file cannot be deleted everywhere
+    with named_write_errors(folder):
+        kept.unlink(missing_ok=True)
+
+
 def calibrate(
-    model: LoadedModel, captions: Sequence[str], on_progress: OnProgress = lambda _fraction: None
-) -> dict[str, Inputs]:
+    model: LoadedModel,
+    captions: Sequence[str],
+    on_progress: OnProgress = lambda _what, _fraction: None,
+    done: int = 0,
+    inputs: Mapping[str, Inputs] | None = None,
+) -> Iterator[Mapping[str, Inputs]]:
     """Measure the inputs of every linear layer to be quantised, while it generates.
 
     A base model is measured in the middle of its schedule, steps 12-32 of 64; a distilled one in
     all of its few steps.
+
+    Args:
+        done, inputs: how many of the captions were measured before, and what.
+
+    Yields:
+        After each caption, what was measured of all so far.
     """
-    config = model.found.config
+    config = calibration_config(model.found.config)
     settings = SamplerSettings.from_config(config)
-    # One chunk at a time, so that a step of the schedule is a step of the loop.
-    settings = dataclasses.replace(settings, window_size=1)
-    measured = measured_steps(settings)
+    measured = measured_steps(config)
     # All prompts first: a large text encoder leaves before the transformer comes.
-    embeddings = [model.text.encode(caption).embedding for caption in captions]
+    embeddings = [model.text.encode(caption).embedding for caption in captions[done:]]
     model.text.release_if_large()
-    steps_each = CALIBRATION_CHUNKS * settings.num_steps
-    with InputRecorder(model.dit, fp8_linears(config.model_config)) as recorder:
-        for index, embedding in enumerate(embeddings):
-            steps = _steps(model, settings, embedding, seed=index)
+    memory = _plan_memory(model)
+    # After the last measured step of its last chunk nothing is left to be heard of a caption.
+    steps_each = (CALIBRATION_CHUNKS - 1) * settings.num_steps + measured.stop
+    linears = fp8_linears(config.model_config)
+    with InputRecorder(model.dit, linears, inputs) as recorder:
+        for index, embedding in enumerate(embeddings, done):
+            steps = _steps(model, settings, embedding, memory, seed=index)
             for step in range(steps_each):
                 recorder.recording = step % settings.num_steps in measured
                 next(steps)
-                on_progress((index * steps_each + step + 1) / (len(embeddings) * steps_each))
-    return recorder.inputs
+                fraction = (index * steps_each + step + 1) / (len(captions) * steps_each)
+                on_progress(Making.CALIBRATING, fraction)
+            yield recorder.inputs
 
 
-def measured_steps(settings: SamplerSettings) -> range:
-    """The steps of a chunk in which inputs are measured, see :func:`calibrate`."""
-    steps = settings.num_steps
-    if settings.distill:
-        return range(steps)
-    first, end = (step * steps // _BASE_STEPS_OF for step in (_BASE_STEPS.start, _BASE_STEPS.stop))
-    return range(first, end)
+def _plan_memory(model: LoadedModel) -> PlannedMemory:
+    """Arrange the model so that generating fits beside what is measured."""
+    config = calibration_config(model.found.config)
+    vae = VaeConfig.from_json(model.found.files.autoencoder / "config.json")
+    on_card = model.device.type == "cuda"
+    sizes = Sizes.of(
+        config,
+        vae,
+        Schedule(config, CALIBRATION_CHUNKS),
+        chunk_tokens(config, vae),
+        model.dtype.itemsize,
+        on_card,
+    )
+    ways = list(placements(sizes))
+    if on_card:
+        free = free_bytes(model.device) - inputs_bytes(config.model_config)
+        ways = ways[ways.index(place(sizes, free, psutil.virtual_memory().available)) :]
+    memory = PlannedMemory(model, ways)
+    model.arrange(memory.placement)
+    return memory
 
 
 def _steps(
-    model: LoadedModel, settings: SamplerSettings, caption: Tensor, seed: int
+    model: LoadedModel,
+    settings: SamplerSettings,
+    caption: Tensor,
+    memory: PlannedMemory,
+    seed: int,
 ) -> Iterator[StepDone]:
     runtime = model.found.config.runtime_config
     pixels = VaeConfig.from_json(model.found.files.autoencoder / "config.json").patch_size
-    events = Sampler(model.dit, settings).sample(
+    events = Sampler(model.dit, settings, memory=memory).sample(
         height=runtime.video_size_h // pixels,
         width=runtime.video_size_w // pixels,
         captions=model.caption_track(caption, DEFAULT_SPECIAL_TOKENS),

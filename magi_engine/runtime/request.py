@@ -97,6 +97,10 @@ class GenerationRequest:
     writing: WriteOptions = field(default_factory=WriteOptions)
     device: str = "auto"
     dtype: str = "auto"
+    attention: str = "auto"
+    """One of ``devices.ATTENTIONS``; an exact one stands in for what the device does not have."""
+    quantised_attention: bool = False
+    """No wish but a fact, noted by the engine: the attention of this video rounded to 8 bits."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a newer program, kept so that nothing gets lost on a round trip."""
 
@@ -292,6 +296,8 @@ _READERS: dict[str, Any] = {
     "writing": _WRITING,
     "device": _text,
     "dtype": _text,
+    "attention": _text,
+    "quantised_attention": _flag,
 }
 _FIELDS = tuple(_READERS)
 _REQUIRED = ("mode", "model", "width", "height", "num_frames")

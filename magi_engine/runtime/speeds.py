@@ -6,14 +6,13 @@ job tells of others with another length, window or size. Needs no PyTorch.
 
 from __future__ import annotations
 
-import contextlib
-import json
+import functools
 import logging
 import math
-import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from magi_engine.runtime.kept import keep, read_kept
 
 logger = logging.getLogger(__name__)
 
@@ -35,19 +34,57 @@ _CARDS = (
 )
 _OTHER_CARD = (40e12, 40e12)
 _MPS = 3e12
-_CORE = 40e9
-"""Of one core of a processor, float32."""
-_START_S = 2.0
-_LOAD_BYTES_PER_S = 1e9
+_CORES = {"float32": 40e9, "bfloat16": 60e9}
+"""Of one core of a processor; bfloat16 is only used where it has units for it."""
+_LOAD_BYTES_PER_S = 2e9
+_TEXT_IMPORT_S = 1.5
+_ENCODE_S = 0.5
+_CUDA_WARM_UP_S = 14.0
+"""As measured on an H100: kernels are compiled and attentions tried."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Operations per second of the transformer and the autoencoder; seconds of loading both."""
+    """How fast a model computes here, and what comes before that.
+
+    Attributes:
+        dit_flops_per_s, vae_flops_per_s: of the transformer and the autoencoder, once they run.
+        load_s: loading both.
+        text_load_s: loading the text encoder.
+        encode_s: encoding one prompt.
+        warm_up_s: what the first steps after loading take longer than later ones.
+
+    What is None is not known.
+    """
 
     dit_flops_per_s: float
     vae_flops_per_s: float
-    load_s: float
+    load_s: float | None = None
+    text_load_s: float | None = None
+    encode_s: float | None = None
+    warm_up_s: float | None = None
+
+    def or_else(self, other: Speed) -> Speed:
+        """This one, with what it does not know from ``other``."""
+        return Speed(
+            **{
+                name: getattr(other, name) if value is None else value
+                for name, value in asdict(self).items()
+            }
+        )
+
+    def mixed_with(self, newer: Speed) -> Speed:
+        """What is known after ``newer`` was measured, too."""
+        old, new = asdict(self), asdict(newer)
+        return Speed(
+            **{
+                name: (1 - _NEW_SHARE) * old[name] + _NEW_SHARE * new[name]
+                for name in old
+                if old[name] is not None and new[name] is not None
+            }
+            | {name: old[name] for name in old if new[name] is None}
+            | {name: new[name] for name in old if old[name] is None}
+        )
 
 
 def attention_weight(device: str, fp8: bool) -> float:
@@ -69,72 +106,76 @@ class Speeds:
     @classmethod
     def load(cls, cache_dir: Path) -> Speeds:
         """What was kept; nothing if the file is missing or damaged."""
+        data = read_kept(cache_dir / _FILE) or {}
         try:
-            data = json.loads((cache_dir / _FILE).read_text(encoding="utf-8"))
             return cls(
                 {
                     key: {str(int(n)): _checked(Speed(**speed)) for n, speed in sizes.items()}
                     for key, sizes in data.items()
                 }
             )
-        except FileNotFoundError:
-            return cls({})
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             logger.info("the measured speeds cannot be used: %s", error)
             return cls({})
 
     def measured(self, model: str, device_name: str, dtype: str, tokens: int) -> Speed | None:
-        """Of earlier jobs, at the most similar number of tokens in a chunk; None: no such job."""
+        """Of earlier jobs, at the most similar number of tokens in a chunk; None: no such job.
+
+        What was not measured there is taken from the next one.
+        """
         sizes = self._known.get(_key(model, device_name, dtype))
         if not sizes:
             return None
-        return sizes[min(sizes, key=lambda n: abs(math.log(int(n) / tokens)))]
+        near = sorted(sizes, key=lambda n: abs(math.log(int(n) / tokens)))
+        return functools.reduce(Speed.or_else, (sizes[n] for n in near))
 
     def note(self, model: str, device_name: str, dtype: str, tokens: int, speed: Speed) -> None:
         """Take in what a job has measured."""
         sizes = self._known.setdefault(_key(model, device_name, dtype), {})
         before = sizes.get(str(tokens))
-        if before is not None:
-            old, new = asdict(before), asdict(speed)
-            mixed = {n: (1 - _NEW_SHARE) * old[n] + _NEW_SHARE * new[n] for n in old}
-            if speed.load_s == 0:  # everything was in memory already
-                mixed["load_s"] = before.load_s
-            speed = Speed(**mixed)
-        sizes[str(tokens)] = speed
+        sizes[str(tokens)] = speed if before is None else before.mixed_with(speed)
 
     def save(self, cache_dir: Path) -> None:
         """Write so that there is never half a file; without a word if that fails."""
-        path = cache_dir / _FILE
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         data = {
             key: {tokens: asdict(speed) for tokens, speed in sizes.items()}
             for key, sizes in self._known.items()
         }
-        try:
-            cache_dir.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            os.replace(fresh, path)
-        except OSError as error:
-            logger.info("the measured speeds are not kept: %s", error)
-        finally:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
+        keep(cache_dir / _FILE, data)
 
 
-def guessed(device: str, device_name: str, cores: int, fp8: bool, weight_bytes: int) -> Speed:
+def guessed(
+    device: str,
+    device_name: str,
+    cores: int,
+    dtype: str,
+    *,
+    fp8: bool,
+    weight_bytes: int,
+    text_bytes: int,
+) -> Speed:
     """By the kind of device, for a first estimate.
 
     Args:
-        fp8: whether it multiplies 8-bit numbers for this model.
-        weight_bytes: what has to be loaded.
+        dtype: the number format of the job.
+        fp8: whether the device multiplies 8-bit numbers for this model.
+        weight_bytes, text_bytes: what has to be loaded of the model, and of its text encoder.
     """
-    load_s = _START_S + weight_bytes / _LOAD_BYTES_PER_S
+    warm_up_s = 0.0
     if device.startswith("cuda"):
         rates = next((card[1:] for card in _CARDS if card[0] in device_name), _OTHER_CARD)
         rate, plain = rates[int(fp8)] * _EFFICIENCY, rates[0] * _EFFICIENCY
-        return Speed(rate, plain, load_s)
-    rate = _MPS if device.startswith("mps") else _CORE * cores
-    return Speed(rate, rate, load_s)
+        warm_up_s = _CUDA_WARM_UP_S
+    else:
+        rate = plain = _MPS if device.startswith("mps") else _CORES[dtype] * cores
+    return Speed(
+        rate,
+        plain,
+        load_s=weight_bytes / _LOAD_BYTES_PER_S,
+        text_load_s=_TEXT_IMPORT_S + text_bytes / _LOAD_BYTES_PER_S,
+        encode_s=_ENCODE_S,
+        warm_up_s=warm_up_s,
+    )
 
 
 _FILE = "speeds.json"
@@ -145,7 +186,8 @@ def _key(model: str, device_name: str, dtype: str) -> str:
 
 
 def _checked(speed: Speed) -> Speed:
-    if not all(math.isfinite(v) and v >= 0 for v in asdict(speed).values()):
+    known = [value for value in asdict(speed).values() if value is not None]
+    if not all(math.isfinite(value) and value >= 0 for value in known):
         raise ValueError("a speed is no number")
     if min(speed.dit_flops_per_s, speed.vae_flops_per_s) <= 0:
         raise ValueError("a speed is zero")

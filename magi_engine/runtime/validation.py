@@ -13,6 +13,7 @@ from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.model.special_tokens import SpecialToken
+from magi_engine.runtime.devices import check_attention
 from magi_engine.runtime.plan import plan_length
 from magi_engine.runtime.request import GenerationRequest, Mode
 
@@ -78,6 +79,7 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
         raise InvalidRequestError(
             f"The seed {request.seed} is out of range.", "Choose a seed from 0 to 2^63 - 1."
         )
+    check_attention(request.attention)
     _check_reference(request)
     _check_overrides(request)
     merged = configured(config, request)

@@ -99,9 +99,8 @@ def convert_text_encoder(
                     tensor = wanted[target_name]
                     infos[target_name] = TensorInfo(tuple(tensor.shape), tensor.dtype)
     noted = Provenance(TEXT_RECIPE, source_sha256)
-    metadata = {"recipe": noted.recipe, "source_sha256": noted.source_sha256}
     total = sum(_count(infos[name]) for name in sources)
-    with GrowingFile(target / FILE_NAME, infos, metadata) as file:
+    with GrowingFile(target / FILE_NAME, infos, noted.metadata) as file:
         missing = file.missing
         done = sum(_count(infos[name]) for name in sources if name not in missing)
         scale: Tensor | None = None

@@ -14,11 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from magi_engine.errors import MagiError
-from magi_engine.model.caption_cleaning import clean_caption
 from magi_engine.model.text import EncodedPrompt
-from magi_engine.weights.files import weight_files
-from magi_engine.weights.provenance import Provenance
+from magi_engine.weights.embedding_names import embedding_name
 
 logger = logging.getLogger(__name__)
 
@@ -91,20 +88,8 @@ class EmbeddingCache:
                 part.unlink(missing_ok=True)
 
     def _path(self, prompt: str) -> Path | None:
-        try:
-            key = "\0".join((clean_caption(prompt), self._identity(), str(self._max_length)))
-        except (OSError, MagiError):  # no encoder: its loading will say so
-            return None
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
-
-    def _identity(self) -> str:
-        """The encoder's content, as far as it can be told without reading gigabytes."""
-        vocabulary = hashlib.sha256((self._encoder / "spiece.model").read_bytes()).hexdigest()
-        made = Provenance.read(self._encoder)
-        if made is not None:
-            return f"{vocabulary} {made.recipe} {made.source_sha256}"
-        files = [(path, path.stat()) for path in weight_files(self._encoder)]
-        return f"{vocabulary} {[(p.name, s.st_size, s.st_mtime_ns) for p, s in files]}"
+        name = embedding_name(self._encoder, prompt, self._max_length)
+        return None if name is None else self._folder / name
 
     def _prune(self) -> None:
         files = [(path.stat(), path) for path in self._folder.iterdir()]

@@ -33,7 +33,14 @@ def weight_files(path: str | Path) -> list[Path]:
     return [_present(path)]
 
 
-def _files_of_folder(folder: Path) -> list[Path]:
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The same of a folder, and the index that names them. Errors as of :func:`weight_files`."""
+    index = _index_of(folder)
+    return ([] if index is None else [index]) + _files_of_folder(folder)
+
+
+def _index_of(folder: Path) -> Path | None:
+    """The index in a folder. Raises WeightsError if there is more than one."""
     for pattern in _INDEX_PATTERNS:
         indices = sorted(folder.glob(pattern))
         if len(indices) > 1:
@@ -42,7 +49,14 @@ def _files_of_folder(folder: Path) -> list[Path]:
                 f"{folder} holds more than one checkpoint ({names}).", "Give the index to use."
             )
         if indices:
-            return _files_of_index(indices[0])
+            return indices[0]
+    return None
+
+
+def _files_of_folder(folder: Path) -> list[Path]:
+    index = _index_of(folder)
+    if index is not None:
+        return _files_of_index(index)
     for name in _SINGLE_NAMES:
         for candidate in (folder / name, folder / f"{name}.zst"):
             if candidate.is_file():
@@ -76,6 +90,14 @@ def _present(path: Path) -> Path:
     """``path``, or ``path.zst`` if only that exists."""
     compressed = path.with_name(f"{path.name}.zst")
     for candidate in (path, compressed):
-        if candidate.is_file():
-            return candidate
+        try:
+            if candidate.is_file():
+                return candidate
+        except PermissionError as error:
+            raise unreadable(candidate) from error
     raise ModelNotFoundError(f"The file {path} is missing.", _GET_HINT)
+
+
+def unreadable(path: Path) -> WeightsError:
+    """What to say of a file that may not be read."""
+    return WeightsError(f"{path} cannot be read.", "Check its permissions.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 from magi_engine.config.official import EngineConfig, MagiConfig
 from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
-from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
 from magi_engine.resources import resource_path
-from magi_engine.weights.files import weight_files
-from magi_engine.weights.provenance import Provenance, small_text_encoder_of
+from magi_engine.weights.files import checkpoint_files, weight_files
+from magi_engine.weights.manifest import Manifest
+from magi_engine.weights.provenance import FILE_NAME, is_current, small_text_encoder_of
 
+_VAE_FILES = ("config.json",)
+_TEXT_FILES = ("config.json", "spiece.model")
 _T5_FOLDER = "t5-v1_1-xxl"
 # Where the release keeps its special tokens, seen from the root of its source, and where we do.
 _SPECIAL_TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
@@ -46,7 +50,8 @@ def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> Fo
             Also for a model to be made on this machine that has not been made, or from other
             weights or in another way than it would be now; says how to make it.
         ConfigError: the configuration file is damaged.
-        WeightsError: an index of weights is damaged.
+        WeightsError: an index of weights is damaged; or a known model has files that were never
+            verified, or have been changed since.
     """
     models_dir = models_dir or default_models_dir()
     if Path(name_or_config).suffix == ".json":
@@ -57,6 +62,7 @@ def find_model(name_or_config: str | Path, models_dir: Path | None = None) -> Fo
         _require_made(entry, models_dir)
     files = _with_small_text_encoder(files, models_dir)
     _require_parts(files, entry.title)
+    _require_verified(entry, models_dir)
     config = MagiConfig.from_json(resource_path(entry.config))
     return FoundModel(entry.name, entry.title, config, files, entry)
 
@@ -89,6 +95,38 @@ def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[st
     return tuple(dict.fromkeys(part for part, _ in missing))
 
 
+def needed_files(entry: ModelEntry, models_dir: Path | None = None) -> list[Path]:
+    """The files a known model is read from, as far as they are there and are not our own work.
+
+    Those that ship with the program, and those that were quantised on this machine, are known by
+    other marks than a hash.
+
+    Raises:
+        WeightsError: an index of weights is damaged.
+    """
+    models_dir = models_dir or default_models_dir()
+    files = entry_paths(entry, models_dir)
+    folders: list[tuple[Path, tuple[str, ...]]] = [(files.autoencoder, _VAE_FILES)]
+    if entry.made_from is None:
+        folders.append((files.transformer, ()))
+    if small_text_encoder_of(files.text_encoder, models_dir) is None:
+        folders.append((files.text_encoder, _TEXT_FILES))
+    needed = [files.special_tokens]
+    for folder, names in folders:
+        needed += [folder / name for name in names]
+        with contextlib.suppress(ModelNotFoundError):
+            needed += checkpoint_files(folder)
+    shipped = resource_path("models.json").parent
+    return [path for path in needed if path.is_file() and not path.is_relative_to(shipped)]
+
+
+def unverified_files(entry: ModelEntry, models_dir: Path | None = None) -> list[Path]:
+    """Those of :func:`needed_files` that were never found to be right, or were changed since."""
+    models_dir = models_dir or default_models_dir()
+    manifest = Manifest.load(models_dir)
+    return [p for p in needed_files(entry, models_dir) if not manifest.holds(manifest.key(p))]
+
+
 def weights_folder_name(config: EngineConfig) -> str:
     """What the release calls the folder of a DiT's weights."""
     fp8 = ".fp8" if config.fp8_quant else ""
@@ -115,11 +153,18 @@ def _require_made(entry: ModelEntry, models_dir: Path) -> None:
     hint = f"Make it with: {how_to_make(entry, models_dir)}"
     source = Registry.load().find(entry.made_from)
     weights = entry_paths(entry, models_dir).transformer
-    if not weights.is_dir():
+    if not (weights / FILE_NAME).is_file():
         raise ModelNotFoundError(f"{entry.title} has not been made on this machine yet.", hint)
-    origin = Provenance.of_source(entry_paths(source, models_dir).transformer)
-    if Provenance.read(weights) != origin:
+    if not is_current(weights, entry_paths(source, models_dir).transformer):
         raise ModelNotFoundError(f"{entry.title} was made from an older {source.title}.", hint)
+
+
+def _require_verified(entry: ModelEntry, models_dir: Path) -> None:
+    if unverified_files(entry, models_dir):
+        raise WeightsError(
+            f"The files of {entry.title} have not been checked yet, or were changed.",
+            f"Check them with: magi models verify {entry.name}",
+        )
 
 
 def _by_config(path: Path, models_dir: Path) -> FoundModel:
@@ -192,8 +237,8 @@ def _missing(files: ModelPaths) -> Iterator[tuple[str, str]]:
     """Which part is not there or not complete, and why."""
     folders = (
         ("transformer", files.transformer, ()),
-        ("autoencoder", files.autoencoder, ("config.json",)),
-        ("text encoder", files.text_encoder, ("config.json", "spiece.model")),
+        ("autoencoder", files.autoencoder, _VAE_FILES),
+        ("text encoder", files.text_encoder, _TEXT_FILES),
     )
     for part, folder, names in folders:
         if not folder.is_dir():

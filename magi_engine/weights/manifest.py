@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from magi_engine.errors import write_error
+
 _NAME = "verified.json"
-_DAMAGED = ""
-"""In place of the hash of a file that was found to be another one."""
+
+
+FOUND = "found here"
+"""The source of a file of which nothing was published, or nobody could be asked."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """By what a file counts as untouched. Times are compared for equality only: clocks may lie."""
+
+    size_bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp | None:
+        """Of a file as it is now; None if there is none, or it cannot be looked at."""
+        try:
+            stat = path.stat()
+        except OSError:
+            return None
+        return cls(stat.st_size, stat.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -20,11 +42,23 @@ class Verified:
     mtime_ns: int
     sha256: str
     source: str
+    """Where it came from; :data:`FOUND` if nobody could be asked what it ought to be."""
+    damaged: bool = False
+    """Whether it was found to be another file than that of the hash."""
+
+    @property
+    def stamp(self) -> Stamp:
+        """What it looked like."""
+        return Stamp(self.size_bytes, self.mtime_ns)
 
 
 @dataclass
 class Manifest:
-    """The verified files of a folder of models, by their path below it."""
+    """The verified files of a folder of models.
+
+    Files have the names that ``key`` gives them: their path below the folder of models, or the
+    whole path of one that is used where it lies.
+    """
 
     models_dir: Path
     files: dict[str, Verified] = field(default_factory=dict)
@@ -38,42 +72,68 @@ class Manifest:
         except (OSError, ValueError, TypeError, AttributeError):
             return cls(models_dir)
 
+    def key(self, path: Path) -> str:
+        """What a file is called here."""
+        if path.is_relative_to(self.models_dir):
+            path = path.relative_to(self.models_dir)
+        return path.as_posix()
+
     def holds(self, path: str, sha256: str | None = None) -> bool:
         """Whether the file is there as it was verified (and, if given, is that content)."""
         known = self.files.get(path)
-        try:
-            stat = (self.models_dir / path).stat()
-        except OSError:
-            return False
         return (
             known is not None
-            and (stat.st_size, stat.st_mtime_ns) == (known.size_bytes, known.mtime_ns)
-            and known.sha256 != _DAMAGED
+            and not known.damaged
             and sha256 in (None, known.sha256)
+            and Stamp.of(self.models_dir / path) == known.stamp
         )
 
-    def note(self, path: str, sha256: str, source: str) -> None:
-        """A file is right: keep that, atomically."""
-        stat = (self.models_dir / path).stat()
-        self.files[path] = Verified(stat.st_size, stat.st_mtime_ns, sha256, source)
-        self._save()
+    def find(self, sha256: str) -> str | None:
+        """A file that is there with this content."""
+        same = [path for path, known in self.files.items() if known.sha256 == sha256]
+        return next(filter(self.holds, same), None)
 
-    def note_damage(self, path: str) -> None:
-        """A file is not right any more: keep that until another one takes its place."""
-        known = self.files[path]
-        self.files[path] = replace(known, sha256=_DAMAGED)
+    def note(self, path: str, sha256: str, source: str, stamp: Stamp | None = None) -> None:
+        """A file is right: keep that, atomically.
+
+        Args:
+            stamp: what it looked like before it was hashed; None: nobody can have touched it.
+
+        Raises:
+            DiskFullError, OutputError: it cannot be kept.
+        """
+        stamp = stamp or Stamp.of(self.models_dir / path)
+        if stamp is not None:
+            self.files[path] = Verified(stamp.size_bytes, stamp.mtime_ns, sha256, source)
+            self._save()
+
+    def note_damage(self, path: str, sha256: str, source: str, stamp: Stamp | None) -> None:
+        """A file is not right: keep that until another one takes its place.
+
+        Args:
+            sha256: what it ought to be; empty: not known.
+            stamp: as of :meth:`note`, and so are the errors.
+        """
+        stamp = stamp or Stamp(0, 0)
+        self.files[path] = Verified(stamp.size_bytes, stamp.mtime_ns, sha256, source, damaged=True)
         self._save()
 
     def damaged(self) -> list[str]:
-        """The files that are there, but not right."""
+        """The files that are there, but not right, and have not been touched since."""
         return [
             path
             for path, known in self.files.items()
-            if known.sha256 == _DAMAGED and (self.models_dir / path).exists()
+            if known.damaged and Stamp.of(self.models_dir / path) == known.stamp
         ]
 
     def _save(self) -> None:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)
-        temporary = self.models_dir / f"{_NAME}.{os.getpid()}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(self.models_dir / _NAME)
+        unfinished = self.models_dir / f"{_NAME}.{os.getpid()}.tmp"
+        try:
+            self.models_dir.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(self.models_dir / _NAME)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise write_error(error, self.models_dir) from error

@@ -11,10 +11,14 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from magi_engine.errors import MagiError
-from magi_engine.weights.files import weight_files
+from magi_engine.weights.files import unreadable, weight_files
 
-RECIPE = "e4m3, SmoothQuant 0.45, compensated, 2"
+RECIPE = "e4m3, SmoothQuant 0.45, compensated, 3"
 """Goes into the file; to be changed whenever the same weights would come out differently."""
+
+WIDEST_COMPENSATED = 4096
+"""Part of it: inputs of a layer whose rounding is compensated. For wider ones the sums of products
+of all layers would not fit beside the model."""
 
 TEXT_RECIPE = "t5 int8, groups of 128, 1"
 """The same for text encoders."""
@@ -23,6 +27,7 @@ FILE_NAME = "model.safetensors"
 
 _SOURCE_FILE = "source.json"
 _HASHED_AT_ONCE = 1 << 20
+_QUICKLY_HASHED = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Provenance:
             except StopIteration as end:
                 return cls(RECIPE, end.value)
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The same for the header of the file."""
+        return {"recipe": self.recipe, "source_sha256": self.source_sha256}
+
     @classmethod
     def read(cls, folder: Path) -> Provenance | None:
         """What the weights in ``folder`` note; None if they are not ours or cannot be read."""
@@ -65,10 +75,13 @@ def content_hash(source: Path) -> Generator[int, None, str]:
     """
     digest = hashlib.sha256()
     for path in weight_files(source):
-        with path.open("rb") as file:
-            while block := file.read(_HASHED_AT_ONCE):
-                digest.update(block)
-                yield len(block)
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_HASHED_AT_ONCE):
+                    digest.update(block)
+                    yield len(block)
+        except OSError as error:
+            raise unreadable(path) from error
     return digest.hexdigest()
 
 
@@ -85,8 +98,31 @@ def find_small_text_encoder(models_dir: Path, source_sha256: str) -> Path | None
     return folder if made else None
 
 
+def is_current(folder: Path, source: Path) -> bool:
+    """Whether the transformer that was made in ``folder`` is what ``source`` would become now.
+
+    A source that has been deleted cannot have changed. Quick: files count as the same by name,
+    size and time of change; only small ones are hashed.
+    """
+    made = Provenance.read(folder)
+    if made is None or made.recipe != RECIPE:
+        return False
+    try:
+        files = weight_files(source)
+        stamps = _stamps(source)
+    except (OSError, MagiError):
+        return True
+    try:
+        if json.loads((folder / _SOURCE_FILE).read_text(encoding="utf-8"))["files"] == stamps:
+            return True
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    small = sum(path.stat().st_size for path in files) <= _QUICKLY_HASHED
+    return small and made == Provenance.of_source(source)
+
+
 def note_source(folder: Path, source: Path) -> None:
-    """Note beside a small text encoder which files it stands for, so that nobody need hash them."""
+    """Note beside weights made here which files they stand for, so that nobody need hash them."""
     noted = {"folder": str(source.resolve()), "files": _stamps(source)}
     (folder / _SOURCE_FILE).write_text(json.dumps(noted), encoding="utf-8")
 

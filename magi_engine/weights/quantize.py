@@ -15,14 +15,12 @@ How the weights are rounded goes beyond the paper where the layer is not too wid
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
@@ -30,8 +28,8 @@ from magi_engine.errors import WeightsError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.fp8 import E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
 from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
-from magi_engine.weights.growing import GrowingFile, named_write_errors, unfinished
-from magi_engine.weights.provenance import FILE_NAME, Provenance
+from magi_engine.weights.growing import GrowingFile
+from magi_engine.weights.provenance import FILE_NAME, WIDEST_COMPENSATED, Provenance
 from magi_engine.weights.rounding import compensated_e4m3, nearest_e4m3
 from magi_engine.weights.shards import TensorInfo
 
@@ -43,10 +41,6 @@ _SCALES = ("weight_scale", "input_scale", "smooth_scale")
 _QUIETEST = 1e-3
 """A channel counts as at least this loud, relative to the loudest: calibration is a sample, and
 what stayed silent in it (or what no weight reads) must not be divided by zero later."""
-
-_WIDEST_COMPENSATED = 4096
-"""Inputs of a layer whose rounding is compensated: for wider ones the sums of products of all
-layers would not fit beside the model."""
 
 _NOTHING = 1e-20
 """Whole layers below this count as zero: scales made from them would leave float32's range."""
@@ -76,6 +70,14 @@ class Inputs:
     products: Tensor | None
 
 
+def inputs_bytes(config: ModelConfig) -> int:
+    """Size of what is measured of all its layers."""
+    with torch.device("meta"):
+        weights = VideoDiT(config).state_dict()
+    widths = {input_name(name): weights[f"{name}.weight"].shape[1] for name in fp8_linears(config)}
+    return 4 * sum(n + (n * n if n <= WIDEST_COMPENSATED else 0) for n in widths.values())
+
+
 class InputRecorder:
     """Measures the inputs of some linear layers.
 
@@ -84,14 +86,17 @@ class InputRecorder:
     Args:
         model: the unquantised transformer.
         names: of the linear layers.
+        inputs: what was measured before, to be added to.
 
     Attributes:
         inputs: by :func:`input_name`, on the model's device; those of a layer that has not run
             while recording are absent.
     """
 
-    def __init__(self, model: nn.Module, names: Iterable[str]) -> None:
-        self.inputs: dict[str, Inputs] = {}
+    def __init__(
+        self, model: nn.Module, names: Iterable[str], inputs: Mapping[str, Inputs] | None = None
+    ) -> None:
+        self.inputs: dict[str, Inputs] = dict(inputs or {})
         self.recording = False
         # Layers of one input are measured at one of them.
         self._layers = {input_name(name): _layer(model, name) for name in names}
@@ -113,12 +118,12 @@ class InputRecorder:
                 return
             rows = inputs[0].detach().flatten(0, -2).float()
             peaks = rows.abs().amax(dim=0)
-            products = rows.mT @ rows if rows.shape[1] <= _WIDEST_COMPENSATED else None
+            products = rows.mT @ rows if rows.shape[1] <= WIDEST_COMPENSATED else None
             before = self.inputs.get(name)
             if before is not None:
-                peaks = torch.maximum(peaks, before.peaks)
+                peaks = torch.maximum(peaks, before.peaks.to(peaks.device))
                 if products is not None and before.products is not None:
-                    products += before.products
+                    products += before.products.to(products.device)
             self.inputs[name] = Inputs(peaks, products)
 
         return measure
@@ -167,7 +172,7 @@ def _parts(name: str, kind: type[nn.Module], weight: Tensor, inputs: Inputs) -> 
 
 def quantise_plain(weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
     """The tensors of an :class:`Fp8TensorLinear` from ``weight`` (out, in)."""
-    input_scale, weight_scale = _scale(inputs.peaks.cpu()), _scale(weight)
+    input_scale, weight_scale = _scale(inputs.peaks.to(weight.device)), _scale(weight)
     return {
         "weight": _rounded(weight / weight_scale, inputs.products),
         "weight_scale": weight_scale,
@@ -177,7 +182,7 @@ def quantise_plain(weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
 
 def quantise_smoothed(weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
     """The tensors of an :class:`Fp8SmoothLinear` from ``weight`` (out, in)."""
-    weight, peaks = weight.double(), inputs.peaks.cpu().double()
+    weight, peaks = weight.double(), inputs.peaks.to(weight.device).double()
     channels, columns = _audible(peaks), _audible(weight.abs().amax(dim=0))
     factors = channels**SMOOTHING / columns ** (1 - SMOOTHING)  # s, (in,)
     input_scale = _scale(peaks / factors)
@@ -185,7 +190,7 @@ def quantise_smoothed(weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
     weight_scale = _scale(smoothed)
     products = inputs.products
     if products is not None:
-        products = (products.cpu() / factors / factors[:, None]).float()
+        products = (products.to(weight.device) / factors / factors[:, None]).float()
     return {
         "weight": _rounded(smoothed / weight_scale, products),
         "weight_scale": weight_scale,
@@ -211,7 +216,7 @@ def _rounded(weight: Tensor, products: Tensor | None) -> Tensor:
     """(out, in) in units of its scale -> (1, out, in) e4m3."""
     if products is None:
         return nearest_e4m3(weight)[None].contiguous()
-    return compensated_e4m3(weight, products.cpu())[None]
+    return compensated_e4m3(weight, products.to(weight.device))[None]
 
 
 # ---- the file
@@ -223,6 +228,7 @@ def quantise_file(
     inputs: Mapping[str, Inputs],
     folder: Path,
     provenance: Provenance,
+    device: torch.device | str = "cpu",
 ) -> Generator[float, None, None]:
     """Write the fp8 form of the checkpoint ``source`` into ``folder``, tensor by tensor.
 
@@ -231,6 +237,7 @@ def quantise_file(
 
     Args:
         inputs: as for :func:`quantise`.
+        device: where it is computed.
 
     Yields:
         The fraction done.
@@ -259,8 +266,7 @@ def quantise_file(
                 tuple(meta.shape), meta.dtype if layer in linears else info.dtype
             )
             origin[name] = stored
-    metadata = {"recipe": provenance.recipe, "source_sha256": provenance.source_sha256}
-    with GrowingFile(folder / FILE_NAME, infos, metadata) as file:
+    with GrowingFile(folder / FILE_NAME, infos, provenance.metadata) as file:
         made: dict[str, Tensor] = {}
         for name in file.missing:
             if name not in made:
@@ -270,35 +276,52 @@ def quantise_file(
                 made = dict(read)
                 layer = stored.removesuffix(".weight")
                 if layer in linears:
-                    made = _parts(layer, linears[layer], made[stored], inputs[input_name(layer)])
-            file.write(name, [made[name]])
+                    weight, measured = made[stored].to(device), inputs[input_name(layer)]
+                    made = _parts(layer, linears[layer], weight, measured)
+            file.write(name, [made[name].cpu()])
             yield 1 - len(file.missing) / len(infos)
         file.finish()
 
 
-def save_inputs(path: Path, inputs: Mapping[str, Inputs], key: str) -> None:
+@dataclass(frozen=True)
+class KeptInputs:
+    """What calibration had measured when it was interrupted, or when it was done.
+
+    Attributes:
+        inputs: by :func:`input_name`, mapped from the file.
+        captions: how many captions they come from.
+    """
+
+    inputs: dict[str, Inputs]
+    captions: int
+
+
+def save_inputs(path: Path, inputs: Mapping[str, Inputs], captions: int, key: str) -> None:
     """Keep what calibration has measured; errors as of :func:`quantise_file`."""
     tensors = {
-        f"{name}.{part}": tensor.cpu()
+        f"{name}.{part}": tensor
         for name, measured in inputs.items()
         for part, tensor in vars(measured).items()
         if tensor is not None
     }
-    part = unfinished(path)
-    with named_write_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"key": key})
-        os.replace(part, path)
+    infos = {name: TensorInfo(tuple(t.shape), t.dtype) for name, t in tensors.items()}
+    with GrowingFile(path, infos, {"key": key, "captions": str(captions)}) as file:
+        for name in file.missing:
+            file.write(name, [tensors[name].cpu()])
+        file.finish()
 
 
-def read_inputs(path: Path, key: str) -> dict[str, Inputs] | None:
-    """What was kept under this key; None if nothing was, or it cannot be read."""
+def read_inputs(path: Path, key: str) -> KeptInputs:
+    """What was kept under this key; of no caption if nothing was, or it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("key") != key:
-                return None
-            found = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError):
-        return None
+            noted = file.metadata() or {}
+            if noted.get("key") != key:
+                return KeptInputs({}, 0)
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            captions = int(noted["captions"])
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return KeptInputs({}, 0)
     names = [name.removesuffix(".peaks") for name in found if name.endswith(".peaks")]
-    return {n: Inputs(found[f"{n}.peaks"], found.get(f"{n}.products")) for n in names}
+    inputs = {n: Inputs(found[f"{n}.peaks"], found.get(f"{n}.products")) for n in names}
+    return KeptInputs(inputs, captions)

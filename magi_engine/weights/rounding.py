@@ -57,5 +57,6 @@ def compensated_e4m3(weight: Tensor, products: Tensor) -> Tensor:
             left[:, i:end] -= lost[:, i - first, None] * passed_on[i, i:end]
         left[:, end:] -= lost @ passed_on[first:end, end:]
     result = torch.empty_like(rounded)
-    result[:, order] = rounded
+    # As bytes: not every device puts e4m3 numbers in another order.
+    result.view(torch.uint8)[:, order] = rounded.view(torch.uint8)
     return result

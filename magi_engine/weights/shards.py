@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import pickle
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -123,6 +124,9 @@ class SafetensorsShard:
             with self.path.open("rb") as file:
                 header = _read_header(file, self.path)
                 offset = file.tell()
+                # Before room is made for what the header only claims.
+                if offset + sum(size for _, _, size in header) != file.seek(0, os.SEEK_END):
+                    raise _damaged(self.path)
             tensors: dict[str, torch.Tensor] = {}
             stretches: list[Stretch] = []
             for name, info, size_bytes in header:
@@ -163,10 +167,12 @@ class ZstdShard:
     ) -> Iterator[tuple[str, torch.Tensor]]:
         with self._open() as stream:
             for name, info, size_bytes in _read_header(stream, self.path):
-                data = torch.empty(size_bytes, dtype=torch.uint8)
+                data = _room(size_bytes, self.path)
                 _read_exactly(stream, data.numpy().data, self.path)
                 if name in names:
                     yield name, data.view(info.dtype).reshape(info.shape).to(device)
+            if stream.read(1):
+                raise _damaged(self.path)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -270,6 +276,14 @@ def _read_header(stream: BinaryIO, path: Path) -> list[tuple[str, TensorInfo, in
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path) from error
     return tensors
+
+
+def _room(size_bytes: int, path: Path) -> torch.Tensor:
+    """Memory for a tensor, unless the header claims more than there can be."""
+    try:
+        return torch.empty(size_bytes, dtype=torch.uint8)
+    except (RuntimeError, TypeError, MemoryError) as error:
+        raise _damaged(path) from error
 
 
 def _read_exactly(stream: BinaryIO, target: memoryview, path: Path) -> None:

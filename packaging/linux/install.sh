@@ -5,6 +5,7 @@ set -eu
 here=$(dirname "$(readlink -f "$0")")
 data=${XDG_DATA_HOME:-$HOME/.local/share}
 target=$HOME/.local/opt/magi-desktop
+own_python=$target-python
 commands=$HOME/.local/bin
 
 fail() {
@@ -15,8 +16,24 @@ fail() {
 if [ "$(uname -m)" != x86_64 ]; then
     fail "Magi Desktop is made for 64-bit PCs (x86_64); this is a $(uname -m)."
 fi
-if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    fail "Magi Desktop needs Python 3.11 or later: install the package python3 and try again."
+python=
+for name in python3 python3.13 python3.12 python3.11 "$own_python"/cpython-*/bin/python3.12; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$name
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    echo "Fetching a Python for this program alone..."
+    rm -rf "$own_python"
+    if ! UV_PYTHON_INSTALL_DIR=$own_python UV_CACHE_DIR=$own_python/cache UV_NO_CONFIG=1 \
+        "$here/magi-desktop/uv" -q python install 3.12 --no-bin; then
+        rm -rf "$own_python"
+        (cd "$HOME" && rmdir -p --ignore-fail-on-non-empty .local/opt)
+        fail "Magi Desktop needs Python 3.11 or later, and it could not be fetched: \
+connect to the network, or install your system's python3, and try again."
+    fi
+    python=$(find "$own_python" -path '*/bin/python3.12' | head -n 1)
 fi
 mkdir -p "$HOME/.local/opt" "$commands" "$data"
 rm -rf "$target.new"
@@ -34,19 +51,21 @@ cp -R "$target/share/." "$data/"
 for name in magi-desktop magi; do
     extra=
     if [ "$name" = magi ]; then extra=' --magi'; fi
-    printf '#!/bin/sh\nexec python3 -I "%s/app"%s "$@"\n' "$target" "$extra" >"$commands/$name"
+    printf '#!/bin/sh\nexec "%s" -I "%s/app"%s "$@"\n' "$python" "$target" "$extra" \
+        >"$commands/$name"
     chmod 755 "$commands/$name"
 done
 # A menu does not search ~/.local/bin on every system.
 quoted=$(printf '%s' "$commands" | sed 's/[&|\\]/\\&/g')
 sed -i "s|^Exec=magi-desktop|Exec=\"$quoted/magi-desktop\"|" \
     "$data/applications/magi-desktop.desktop"
-for tool in update-desktop-database gtk-update-icon-cache; do
-    folder=$data/applications
-    if [ "$tool" = gtk-update-icon-cache ]; then folder=$data/icons/hicolor; fi
-    if command -v "$tool" >/dev/null; then "$tool" -q "$folder" || true; fi
-done
-missing=$(python3 -I "$target/missing_libraries.py")
+if command -v update-desktop-database >/dev/null; then
+    update-desktop-database -q "$data/applications" || true
+fi
+if command -v gtk-update-icon-cache >/dev/null; then
+    gtk-update-icon-cache -q "$data/icons/hicolor" || true
+fi
+missing=$("$python" -I "$target/missing_libraries.py")
 if [ -n "$missing" ]; then
     echo "The window also needs these libraries of your system, which are missing: $missing"
 fi

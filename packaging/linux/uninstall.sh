@@ -16,19 +16,26 @@ elif [ -t 0 ]; then
 fi
 
 # shellcheck disable=SC2086
-python3 -I "$target/app" --remove $everything
-remove() {
-    rm -f "$1"
-    rmdir -p --ignore-fail-on-non-empty "$(dirname "$1")" 2>/dev/null || true
+"$commands/magi-desktop" --remove $everything
+# A file, and the folders above it that are empty then.
+remove() (
+    cd "$1"
+    rm -f "$2"
+    rmdir -p --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null || true
+)
+(cd "$target/share" && find * -type f) | while read -r file; do remove "$data" "$file"; done
+# Lists of what is in a folder, which the system may have made: true again, or gone with the rest.
+renew() {
+    if [ "$(ls -A "$data/$2" 2>/dev/null)" = "$3" ]; then
+        remove "$data" "$2/$3"
+    elif [ -d "$data/$2" ] && command -v "$1" >/dev/null; then
+        "$1" -q "$data/$2" || true
+    fi
 }
-(cd "$target/share" && find . -type f) | while read -r file; do remove "$data/$file"; done
-for tool in update-desktop-database gtk-update-icon-cache; do
-    folder=$data/applications
-    if [ "$tool" = gtk-update-icon-cache ]; then folder=$data/icons/hicolor; fi
-    if [ -d "$folder" ] && command -v "$tool" >/dev/null; then "$tool" -q "$folder" || true; fi
-done
-rm -rf "$target"
-rmdir --ignore-fail-on-non-empty "$HOME/.local/opt"
-remove "$commands/magi-desktop"
-remove "$commands/magi"
+renew update-desktop-database applications mimeinfo.cache
+renew gtk-update-icon-cache icons/hicolor icon-theme.cache
+rm -rf "$target" "$target-python"
+(cd "$HOME" && rmdir -p --ignore-fail-on-non-empty .local/opt)
+remove "$HOME" .local/bin/magi-desktop
+remove "$HOME" .local/bin/magi
 echo "Magi Desktop is removed. Your videos are where they were."

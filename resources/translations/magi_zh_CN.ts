@@ -57,6 +57,85 @@
     </message>
 </context>
 <context>
+    <name>AddModelDialog</name>
+    <message>
+        <source>Folder, or owner/repository</source>
+        <translation>文件夹，或 所有者/仓库</translation>
+    </message>
+    <message>
+        <source>Folder or repository</source>
+        <translation>文件夹或仓库</translation>
+    </message>
+    <message>
+        <source>A folder on this computer, or a repository of the hub: its name or address.</source>
+        <translation>本机上的文件夹，或模型站点上的仓库（名称或网址）。</translation>
+    </message>
+    <message>
+        <source>Folder…</source>
+        <translation>文件夹…</translation>
+    </message>
+    <message>
+        <source>Choose a folder on this computer.</source>
+        <translation>选择本机上的文件夹。</translation>
+    </message>
+    <message>
+        <source>Find out</source>
+        <translation>自动判断</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation>种类</translation>
+    </message>
+    <message>
+        <source>Needed only where folders are not called as in the release.</source>
+        <translation>仅当文件夹名称与发布时不同才需要。</translation>
+    </message>
+    <message>
+        <source>After the folder or repository</source>
+        <translation>按文件夹或仓库命名</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>What the model is called in the list.</source>
+        <translation>模型在列表中的名称。</translation>
+    </message>
+    <message>
+        <source>&amp;From</source>
+        <translation>来源(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Kind</source>
+        <translation>种类(&amp;K)</translation>
+    </message>
+    <message>
+        <source>&amp;Name</source>
+        <translation>名称(&amp;N)</translation>
+    </message>
+    <message>
+        <source>Add a model</source>
+        <translation>添加模型</translation>
+    </message>
+    <message>
+        <source>A variant of a released model, in a folder of this computer or on the hub. It stays where it is: nothing is copied or downloaded yet.</source>
+        <translation>已发布模型的变体，位于本机文件夹或模型站点。它留在原处：现在不会复制或下载任何内容。</translation>
+    </message>
+    <message>
+        <source>Add</source>
+        <translation>添加</translation>
+    </message>
+    <message>
+        <source>Looks at it, and puts it into the list.</source>
+        <translation>查看后放入列表。</translation>
+    </message>
+    <message>
+        <source>The folder of a model</source>
+        <translation>模型所在的文件夹</translation>
+    </message>
+</context>
+<context>
     <name>AdvancedSection</name>
     <message>
         <source>&amp;Advanced</source>
@@ -694,6 +773,14 @@
         <translation>{a} 尚未在此电脑上制作。</translation>
     </message>
     <message>
+        <source>{a} is made on this machine.</source>
+        <translation>{a} 在本机制作。</translation>
+    </message>
+    <message>
+        <source>Make it with: magi models quantize {a}</source>
+        <translation>制作命令：magi models quantize {a}</translation>
+    </message>
+    <message>
         <source>{a} is damaged, incomplete or cannot be read.</source>
         <translation>{a} 已损坏、不完整或无法读取。</translation>
     </message>
@@ -758,6 +845,226 @@
         <translation>损坏的文件：{a} 个。</translation>
     </message>
     <message>
+        <source>{a} does not describe a ViT autoencoder.</source>
+        <translation>{a} 描述的不是 ViT 自编码器。</translation>
+    </message>
+    <message>
+        <source>Use the config.json that belongs to the autoencoder&apos;s weights.</source>
+        <translation>请使用与自编码器权重配套的 config.json。</translation>
+    </message>
+    <message>
+        <source>Use the released autoencoder&apos;s config.json.</source>
+        <translation>请使用已发布的自编码器的 config.json。</translation>
+    </message>
+    <message>
+        <source>Download the autoencoder again.</source>
+        <translation>请重新下载自编码器。</translation>
+    </message>
+    <message>
+        <source>The folder {a} holds no weights (looked for an index file and for {b}).</source>
+        <translation>文件夹 {a} 中没有权重（查找了索引文件和 {b}）。</translation>
+    </message>
+    <message>
+        <source>Download the model&apos;s files, or give the folder that holds them.</source>
+        <translation>请下载模型文件，或指定包含它们的文件夹。</translation>
+    </message>
+    <message>
+        <source>The file {a} is missing.</source>
+        <translation>缺少文件 {a}。</translation>
+    </message>
+    <message>
+        <source>{a} holds more than one checkpoint ({b}).</source>
+        <translation>{a} 中有多个检查点（{b}）。</translation>
+    </message>
+    <message>
+        <source>Give the index to use.</source>
+        <translation>请指定要使用的索引。</translation>
+    </message>
+    <message>
+        <source>The index {a} cannot be read.</source>
+        <translation>无法读取索引 {a}。</translation>
+    </message>
+    <message>
+        <source>The index {a} is damaged.</source>
+        <translation>索引 {a} 已损坏。</translation>
+    </message>
+    <message>
+        <source>Download that file again.</source>
+        <translation>请重新下载该文件。</translation>
+    </message>
+    <message>
+        <source>The index {a} names the file {b}, which is not in its folder.</source>
+        <translation>索引 {a} 指向的文件 {b} 不在其文件夹中。</translation>
+    </message>
+    <message>
+        <source>Use weights from the official release.</source>
+        <translation>请使用官方发布的权重。</translation>
+    </message>
+    <message>
+        <source>{a}: there is no folder {b} (runtime_config.{c}; looked for {d}).</source>
+        <translation>{a}：没有文件夹 {b}（runtime_config.{c}；查找了 {d}）。</translation>
+    </message>
+    <message>
+        <source>Download the model&apos;s files, or correct that field.</source>
+        <translation>请下载模型文件，或更正该字段。</translation>
+    </message>
+    <message>
+        <source>{a}: the field runtime_config.{b} is empty.</source>
+        <translation>{a}：字段 runtime_config.{b} 为空。</translation>
+    </message>
+    <message>
+        <source>Write the folder of the model&apos;s files into it.</source>
+        <translation>请填入模型文件所在的文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} was made from an older {b}.</source>
+        <translation>{a} 由旧的 {b} 制作。</translation>
+    </message>
+    <message>
+        <source>{a} lacks the tensor {b}.</source>
+        <translation>{a} 缺少张量 {b}。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} in {b} has the shape {c} where the model needs {d}.</source>
+        <translation>{b} 中张量 {a} 的形状为 {c}，而模型需要 {d}。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} in {b} is of type {c} where the model needs {d}.</source>
+        <translation>{b} 中张量 {a} 的类型为 {c}，而模型需要 {d}。</translation>
+    </message>
+    <message>
+        <source>{a} holds the tensor {b}, which this model does not have.</source>
+        <translation>{a} 含有张量 {b}，而此模型没有它。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} is in both {b} and {c}.</source>
+        <translation>张量 {a} 同时在 {b} 和 {c} 中。</translation>
+    </message>
+    <message>
+        <source>Remove the file that does not belong to the checkpoint.</source>
+        <translation>请移除不属于该检查点的文件。</translation>
+    </message>
+    <message>
+        <source>{a} is no known kind of weights.</source>
+        <translation>{a} 不是已知的权重格式。</translation>
+    </message>
+    <message>
+        <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
+        <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} in {b} has the unsupported type {c}.</source>
+        <translation>{b} 中的张量 {a} 类型不受支持：{c}。</translation>
+    </message>
+    <message>
+        <source>{a} is not a table of named tensors.</source>
+        <translation>{a} 不是命名张量表。</translation>
+    </message>
+    <message>
+        <source>{a} holds something other than plain tensors; nothing in it was run.</source>
+        <translation>{a} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
+    </message>
+    <message>
+        <source>The tokenizer in {a} has {b} tokens, but its encoder knows {c}.</source>
+        <translation>{a} 中的分词器有 {b} 个词元，但其编码器只认识 {c} 个。</translation>
+    </message>
+    <message>
+        <source>{a} describes no T5 encoder.</source>
+        <translation>{a} 描述的不是 T5 编码器。</translation>
+    </message>
+    <message>
+        <source>{a} was made in a way this version does not know.</source>
+        <translation>{a} 的制作方式是此版本不认识的。</translation>
+    </message>
+    <message>
+        <source>Convert the text encoder again.</source>
+        <translation>请重新转换文本编码器。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} holds numbers that are not finite.</source>
+        <translation>张量 {a} 含有非有限数值。</translation>
+    </message>
+    <message>
+        <source>Download the text encoder&apos;s files again.</source>
+        <translation>请重新下载文本编码器的文件。</translation>
+    </message>
+    <message>
+        <source>{a} GB are needed in {b}, but only {c} GB are free.</source>
+        <translation>{b} 中需要 {a} GB，但只有 {c} GB 可用。</translation>
+    </message>
+    <message>
+        <source>The disk of {a} is full.</source>
+        <translation>{a} 所在的磁盘已满。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again; it goes on where it was.</source>
+        <translation>请释放一些空间后重试；会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>{a} cannot be written to.</source>
+        <translation>无法写入 {a}。</translation>
+    </message>
+    <message>
+        <source>Check that you may write there.</source>
+        <translation>请检查您是否有写入权限。</translation>
+    </message>
+    <message>
+        <source>{a} is being made by another program.</source>
+        <translation>另一个程序正在制作 {a}。</translation>
+    </message>
+    <message>
+        <source>Wait until it is done.</source>
+        <translation>请等待它完成。</translation>
+    </message>
+    <message>
+        <source>Use other weights, or calibrate in float32.</source>
+        <translation>请使用其他权重，或用 float32 校准。</translation>
+    </message>
+    <message>
+        <source>The layer {a} computes with numbers that are not finite.</source>
+        <translation>层 {a} 的计算出现非有限数值。</translation>
+    </message>
+    <message>
+        <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>小型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>Any computer.</source>
+        <translation>任何电脑。</translation>
+    </message>
+    <message>
+        <source>Any computer; faster on graphics cards that compute in fp8.</source>
+        <translation>任何电脑；在支持 fp8 计算的显卡上更快。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 16 GB; 8 GB are enough if parts of it wait in memory.</source>
+        <translation>16 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 12 GB and fp8; 8 GB are enough if parts of it wait in memory.</source>
+        <translation>支持 fp8 计算、12 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 80 GB, or one with 24 GB and 64 GB of memory.</source>
+        <translation>80 GB 显存的显卡，或 24 GB 显存加 64 GB 内存。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 32 GB that computes in fp8, or one with 24 GB and 32 GB of memory.</source>
+        <translation>支持 fp8 的 32 GB 显卡，或 24 GB 显卡加 32 GB 内存。</translation>
+    </message>
+    <message>
         <source>All files of {a} are as they were published.</source>
         <translation>{a} 的所有文件都与发布时一致。</translation>
     </message>
@@ -802,6 +1109,14 @@
         <translation>提示词</translation>
     </message>
     <message>
+        <source>Programs for the graphics card</source>
+        <translation>显卡程序</translation>
+    </message>
+    <message>
+        <source>There is no attention called {a}.</source>
+        <translation>没有名为 {a} 的注意力。</translation>
+    </message>
+    <message>
         <source>What was not downloaded to its end</source>
         <translation>未下载完的文件</translation>
     </message>
@@ -814,24 +1129,12 @@
         <translation>小文本编码器</translation>
     </message>
     <message>
-        <source>{a} GB are to come, {b} GB are free in {c}.</source>
-        <translation>还需要 {a} GB，{c} 只剩 {b} GB。</translation>
-    </message>
-    <message>
         <source>Free some space, or choose another folder of models.</source>
         <translation>请腾出空间，或选择其他模型文件夹。</translation>
     </message>
     <message>
-        <source>Remove that file.</source>
-        <translation>请删除该文件。</translation>
-    </message>
-    <message>
         <source>Check its permissions.</source>
         <translation>请检查其权限。</translation>
-    </message>
-    <message>
-        <source>Another program is downloading into {a} already.</source>
-        <translation>另一个程序正在向 {a} 下载。</translation>
     </message>
     <message>
         <source>Wait until it is done, or stop it there.</source>
@@ -874,10 +1177,6 @@
         <translation>该站点没有 {a}。</translation>
     </message>
     <message>
-        <source>Update the program.</source>
-        <translation>请更新程序。</translation>
-    </message>
-    <message>
         <source>The hub refuses {a} (status {b}).</source>
         <translation>该站点拒绝提供 {a}（状态 {b}）。</translation>
     </message>
@@ -900,6 +1199,222 @@
     <message>
         <source>Sign in to the network if it asks for that; check HF_ENDPOINT.</source>
         <translation>如果网络要求登录，请先登录；并检查 HF_ENDPOINT。</translation>
+    </message>
+    <message>
+        <source>{a} GB of room are needed, {b} GB are free in {c}.</source>
+        <translation>需要 {a} GB 空间，{c} 中只有 {b} GB 可用。</translation>
+    </message>
+    <message>
+        <source>Another program is changing {a} already.</source>
+        <translation>另一个程序正在更改 {a}。</translation>
+    </message>
+    <message>
+        <source>The hub has replaced {a} in the meantime.</source>
+        <translation>模型站点在此期间替换了 {a}。</translation>
+    </message>
+    <message>
+        <source>Start the download again.</source>
+        <translation>请重新开始下载。</translation>
+    </message>
+    <message>
+        <source>The hub does not have {a}, or it is private.</source>
+        <translation>模型站点上没有 {a}，或者它是私有的。</translation>
+    </message>
+    <message>
+        <source>Check the repository&apos;s name; if it is private, sign in with: hf auth login</source>
+        <translation>请检查仓库名称；如果是私有仓库，请用此命令登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>The hub does not accept the token that was sent for {a}.</source>
+        <translation>模型站点不接受为 {a} 发送的访问令牌。</translation>
+    </message>
+    <message>
+        <source>Sign in again with: hf auth login</source>
+        <translation>请用此命令重新登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>Update the program, or choose another repository.</source>
+        <translation>请更新程序，或选择其他仓库。</translation>
+    </message>
+    <message>
+        <source>The hub has too much to do.</source>
+        <translation>模型站点太忙。</translation>
+    </message>
+    <message>
+        <source>Try again in some minutes.</source>
+        <translation>请过几分钟再试。</translation>
+    </message>
+    <message>
+        <source>The hub&apos;s certificate is not valid at this computer&apos;s date.</source>
+        <translation>按本机日期，模型站点的证书无效。</translation>
+    </message>
+    <message>
+        <source>Set the computer&apos;s clock right, then try again.</source>
+        <translation>请校准电脑时钟，然后重试。</translation>
+    </message>
+    <message>
+        <source>The hub&apos;s certificate is not trusted here.</source>
+        <translation>本机不信任模型站点的证书。</translation>
+    </message>
+    <message>
+        <source>Have the certificate of your network&apos;s proxy installed on this computer.</source>
+        <translation>请在本机安装您网络代理的证书。</translation>
+    </message>
+    <message>
+        <source>The disk cannot hold a file as large as {a}.</source>
+        <translation>磁盘无法容纳像 {a} 这么大的文件。</translation>
+    </message>
+    <message>
+        <source>Choose a folder of models on another disk.</source>
+        <translation>请选择另一个磁盘上的模型文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} is not downloaded.</source>
+        <translation>{a} 不是下载得到的。</translation>
+    </message>
+    <message>
+        <source>Choose one of the released models.</source>
+        <translation>请选择一个已发布的模型。</translation>
+    </message>
+    <message>
+        <source>{a} is not made here.</source>
+        <translation>{a} 不是在本机制作的。</translation>
+    </message>
+    <message>
+        <source>Download it.</source>
+        <translation>请下载它。</translation>
+    </message>
+    <message>
+        <source>Damaged files of {a}: {b}. Put the right ones in their place.</source>
+        <translation>{a} 的损坏文件：{b} 个。请换上正确的文件。</translation>
+    </message>
+    <message>
+        <source>All files of {a} are whole; from now on any change is noticed.</source>
+        <translation>{a} 的所有文件都完整；从现在起任何改动都会被发现。</translation>
+    </message>
+    <message>
+        <source>All files of {a} are whole; what was published could not be asked.</source>
+        <translation>{a} 的所有文件都完整；未能查询发布的内容。</translation>
+    </message>
+    <message>
+        <source>Files that are not as they were published: {a}.</source>
+        <translation>与发布内容不一致的文件：{a} 个。</translation>
+    </message>
+    <message>
+        <source>The files of {a} have not been checked yet, or were changed.</source>
+        <translation>{a} 的文件尚未检查，或已被改动。</translation>
+    </message>
+    <message>
+        <source>Check them with: magi models verify {a}</source>
+        <translation>请用此命令检查：magi models verify {a}</translation>
+    </message>
+    <message>
+        <source>Added: {a}.</source>
+        <translation>已添加：{a}。</translation>
+    </message>
+    <message>
+        <source>Models are downloaded from {a}.</source>
+        <translation>模型将从 {a} 下载。</translation>
+    </message>
+    <message>
+        <source>Models are downloaded from the hub itself.</source>
+        <translation>模型将直接从模型站点下载。</translation>
+    </message>
+    <message>
+        <source>Like {a}; added from {b}.</source>
+        <translation>与 {a} 同类；添加自 {b}。</translation>
+    </message>
+    <message>
+        <source>The folder {a} is not there.</source>
+        <translation>文件夹 {a} 不存在。</translation>
+    </message>
+    <message>
+        <source>{a} is neither a folder nor a repository of the hub.</source>
+        <translation>{a} 既不是文件夹，也不是模型站点的仓库。</translation>
+    </message>
+    <message>
+        <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
+        <translation>请给出文件夹、所有者/仓库，或仓库网址。</translation>
+    </message>
+    <message>
+        <source>The folder {a} holds no weights.</source>
+        <translation>文件夹 {a} 中没有权重。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds the weights.</source>
+        <translation>请选择包含权重的文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} is no released model.</source>
+        <translation>{a} 不是已发布的模型。</translation>
+    </message>
+    <message>
+        <source>Choose one of: {a}.</source>
+        <translation>请从中选择：{a}。</translation>
+    </message>
+    <message>
+        <source>No model in the official layout was found in {a}.</source>
+        <translation>在 {a} 中没有找到官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.</source>
+        <translation>请选择包含“ckpt”或“downloads”的文件夹，或说明模型的种类。</translation>
+    </message>
+    <message>
+        <source>The weights in {a} are not those of a {b}.</source>
+        <translation>{a} 中的权重不是 {b} 的权重。</translation>
+    </message>
+    <message>
+        <source>Say what kind of model it is.</source>
+        <translation>请说明模型的种类。</translation>
+    </message>
+    <message>
+        <source>The repository {a} holds no model in the official layout.</source>
+        <translation>仓库 {a} 中没有官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>Choose one that has folders such as ckpt/magi/4.5B_distill.</source>
+        <translation>请选择含有 ckpt/magi/4.5B_distill 等文件夹的仓库。</translation>
+    </message>
+    <message>
+        <source>{a} is not the address of a hub.</source>
+        <translation>{a} 不是模型站点的网址。</translation>
+    </message>
+    <message>
+        <source>Give one such as https://huggingface.co</source>
+        <translation>请给出类似 https://huggingface.co 的网址</translation>
+    </message>
+    <message>
+        <source>Get that file again.</source>
+        <translation>请重新获取该文件。</translation>
+    </message>
+    <message>
+        <source>A model cannot be called {a}.</source>
+        <translation>模型不能叫 {a}。</translation>
+    </message>
+    <message>
+        <source>Use up to 40 letters, digits, dots, dashes and underscores.</source>
+        <translation>请使用最多 40 个字母、数字、点、短横线和下划线。</translation>
+    </message>
+    <message>
+        <source>There is a model called {a} already.</source>
+        <translation>已有名为 {a} 的模型。</translation>
+    </message>
+    <message>
+        <source>Use another name.</source>
+        <translation>请换一个名称。</translation>
+    </message>
+    <message>
+        <source>The list of your own models, {a}, cannot be read.</source>
+        <translation>无法读取您自己的模型列表 {a}。</translation>
+    </message>
+    <message>
+        <source>Correct or remove it.</source>
+        <translation>请更正或删除它。</translation>
+    </message>
+    <message>
+        <source>{a} was written by a newer version of this program.</source>
+        <translation>{a} 由本程序的更新版本写成。</translation>
     </message>
     <message>
         <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
@@ -1371,6 +1886,10 @@
         <source>Partial</source>
         <translation>不完整</translation>
     </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
+    </message>
 </context>
 <context>
     <name>LibraryPanel</name>
@@ -1566,12 +2085,20 @@
         <translation>需下载 {}。</translation>
     </message>
     <message>
-        <source>{0} to download, but only {1} are free on the disk.</source>
-        <translation>需下载 {0}，但磁盘只剩 {1}。</translation>
+        <source>{0} to download; that takes {1} of room, but only {2} are free on the disk.</source>
+        <translation>需下载 {0}，共需 {1} 空间，但磁盘上只有 {2} 可用。</translation>
     </message>
     <message>
         <source>{0} to download; {1} are free on the disk.</source>
         <translation>需下载 {0}；磁盘剩余 {1}。</translation>
+    </message>
+    <message>
+        <source>{0} on the disk, of which only {1} are free.</source>
+        <translation>占用磁盘 {0}，但只剩 {1} 可用。</translation>
+    </message>
+    <message>
+        <source>{0} on the disk; making it takes roughly {1}.</source>
+        <translation>占用磁盘 {0}；制作大约需要 {1}。</translation>
     </message>
 </context>
 <context>
@@ -1780,6 +2307,10 @@
         <translation>检查更新…</translation>
     </message>
     <message>
+        <source>Where things are kept…</source>
+        <translation>文件存放位置…</translation>
+    </message>
+    <message>
         <source>Copy diagnostics</source>
         <translation>复制诊断信息</translation>
     </message>
@@ -1790,6 +2321,41 @@
     <message>
         <source>About Magi Desktop</source>
         <translation>关于 Magi Desktop</translation>
+    </message>
+</context>
+<context>
+    <name>MirrorDialog</name>
+    <message>
+        <source>Address of the mirror</source>
+        <translation>镜像网址</translation>
+    </message>
+    <message>
+        <source>Leave it empty to download from the hub itself.</source>
+        <translation>留空则直接从模型站点下载。</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>网址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>HF_ENDPOINT is set and counts before this: {}</source>
+        <translation>已设置 HF_ENDPOINT，它优先生效：{}</translation>
+    </message>
+    <message>
+        <source>Download from</source>
+        <translation>下载来源</translation>
+    </message>
+    <message>
+        <source>A mirror of the hub of models can be nearer or easier to reach. Your access token is never sent to it. Leave the field empty for the hub itself.</source>
+        <translation>模型站点的镜像可能更近、更容易访问。您的访问令牌绝不会发给它。留空则使用模型站点本身。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>Asks that address, and uses it if it answers.</source>
+        <translation>询问该网址，有应答则使用。</translation>
     </message>
 </context>
 <context>
@@ -1842,8 +2408,16 @@
         <translation>压缩文本编码器</translation>
     </message>
     <message>
+        <source>Make an fp8 copy</source>
+        <translation>制作 fp8 副本</translation>
+    </message>
+    <message>
         <source>Remove ({})</source>
         <translation>移除（{}）</translation>
+    </message>
+    <message>
+        <source>Remove from the list</source>
+        <translation>从列表中移除</translation>
     </message>
     <message>
         <source>Try again</source>
@@ -1858,8 +2432,20 @@
         <translation>未下载</translation>
     </message>
     <message>
+        <source>Not checked yet</source>
+        <translation>尚未检查</translation>
+    </message>
+    <message>
         <source>Damaged</source>
         <translation>已损坏</translation>
+    </message>
+    <message>
+        <source>Folder not found</source>
+        <translation>找不到文件夹</translation>
+    </message>
+    <message>
+        <source>Its files are here; nobody has checked them yet.</source>
+        <translation>文件已在本机，尚未检查。</translation>
     </message>
     <message>
         <source>Use</source>
@@ -1868,6 +2454,22 @@
     <message>
         <source>Make videos with this model.</source>
         <translation>用这个模型生成视频。</translation>
+    </message>
+    <message>
+        <source>Checks the files once more, such as when they were replaced.</source>
+        <translation>再检查一次文件，例如替换之后。</translation>
+    </message>
+    <message>
+        <source>Check again</source>
+        <translation>再次检查</translation>
+    </message>
+    <message>
+        <source>Check</source>
+        <translation>检查</translation>
+    </message>
+    <message>
+        <source>Reads its files once; then it can be used.</source>
+        <translation>读取一次全部文件，然后即可使用。</translation>
     </message>
     <message>
         <source>Download</source>
@@ -1933,6 +2535,10 @@
         <translation>不完整</translation>
     </message>
     <message>
+        <source>not checked yet</source>
+        <translation>尚未检查</translation>
+    </message>
+    <message>
         <source>damaged</source>
         <translation>已损坏</translation>
     </message>
@@ -1963,6 +2569,10 @@
     <message>
         <source>It has not been made on this computer yet.</source>
         <translation>它还没有在这台电脑上制作。</translation>
+    </message>
+    <message>
+        <source>Its files have not been checked yet.</source>
+        <translation>它的文件尚未检查。</translation>
     </message>
     <message>
         <source>Some of its files are damaged.</source>
@@ -1998,6 +2608,10 @@
     <message>
         <source>Making the text encoder small</source>
         <translation>正在压缩文本编码器</translation>
+    </message>
+    <message>
+        <source>Reading the weights</source>
+        <translation>正在读取权重</translation>
     </message>
     <message>
         <source>Calibrating</source>
@@ -2047,10 +2661,6 @@
         <translation>添加…</translation>
     </message>
     <message>
-        <source>Use model files that are on this computer already; nothing is copied.</source>
-        <translation>使用这台电脑上已有的模型文件；不会复制。</translation>
-    </message>
-    <message>
         <source>Looking at what is there…</source>
         <translation>正在查看已有内容…</translation>
     </message>
@@ -2059,12 +2669,28 @@
         <translation>存储</translation>
     </message>
     <message>
-        <source>A folder of the official release…</source>
-        <translation>官方发布的文件夹…</translation>
+        <source>Use model files that are on this computer already, or other models.</source>
+        <translation>使用本机已有的模型文件，或其他模型。</translation>
+    </message>
+    <message>
+        <source>The official release on this computer…</source>
+        <translation>本机上的官方发布版…</translation>
     </message>
     <message>
         <source>An official configuration file…</source>
         <translation>官方配置文件…</translation>
+    </message>
+    <message>
+        <source>Another model: a folder or a repository…</source>
+        <translation>其他模型：文件夹或仓库…</translation>
+    </message>
+    <message>
+        <source>Mirror…</source>
+        <translation>镜像…</translation>
+    </message>
+    <message>
+        <source>Download from a mirror of the hub of models.</source>
+        <translation>从模型站点的镜像下载。</translation>
     </message>
     <message>
         <source>Other folder…</source>
@@ -2197,6 +2823,73 @@
     <message>
         <source>The only value that works with this model.</source>
         <translation>此模型只能使用这个值。</translation>
+    </message>
+</context>
+<context>
+    <name>PlacesDialog</name>
+    <message>
+        <source>Where things are kept</source>
+        <translation>文件存放位置</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Close this sheet.</source>
+        <translation>关闭此窗口。</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>打开</translation>
+    </message>
+    <message>
+        <source>Shows it in the file manager.</source>
+        <translation>在文件管理器中显示。</translation>
+    </message>
+    <message>
+        <source>Open: {}</source>
+        <translation>打开：{}</translation>
+    </message>
+    <message>
+        <source>nothing yet</source>
+        <translation>暂无</translation>
+    </message>
+    <message>
+        <source>Stays when Magi Desktop is removed, unless you say otherwise.</source>
+        <translation>卸载 Magi Desktop 时保留，除非您另行选择。</translation>
+    </message>
+    <message>
+        <source>Goes when Magi Desktop is removed.</source>
+        <translation>卸载 Magi Desktop 时一并删除。</translation>
+    </message>
+    <message>
+        <source>Videos</source>
+        <translation>视频</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Queue, library and pasted pictures</source>
+        <translation>队列、媒体库和粘贴的图片</translation>
+    </message>
+    <message>
+        <source>What the set-up has installed</source>
+        <translation>安装程序所安装的内容</translation>
+    </message>
+    <message>
+        <source>What can be made again</source>
+        <translation>可重新生成的内容</translation>
+    </message>
+    <message>
+        <source>Logs</source>
+        <translation>日志</translation>
     </message>
 </context>
 <context>
@@ -2400,6 +3093,10 @@
         <translation>视频文件夹(&amp;F)</translation>
     </message>
     <message>
+        <source>A&amp;ttention</source>
+        <translation>注意力(&amp;T)</translation>
+    </message>
+    <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
     </message>
@@ -2504,6 +3201,26 @@
         <translation>超出缓存的帧在显示时会重新从文件读取。</translation>
     </message>
     <message>
+        <source>Fastest; may round to 8 bits</source>
+        <translation>最快；可能舍入到 8 位</translation>
+    </message>
+    <message>
+        <source>Exact</source>
+        <translation>精确</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>Which kernel of the graphics card compares the parts of a video.</source>
+        <translation>由显卡的哪个内核来比较视频的各个部分。</translation>
+    </message>
+    <message>
+        <source>For NVIDIA graphics cards, from the next video on.</source>
+        <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
+    </message>
+    <message>
         <source>Counts from the next start on.</source>
         <translation>下次启动后生效。</translation>
     </message>
@@ -2529,6 +3246,42 @@
     <message>
         <source>{} on disk</source>
         <translation>磁盘 {}</translation>
+    </message>
+    <message>
+        <source>roughly {}</source>
+        <translation>大约 {}</translation>
+    </message>
+    <message>
+        <source>a chunk roughly every {}</source>
+        <translation>大约每 {} 一个片段</translation>
+    </message>
+    <message>
+        <source>Reading the prompt: {}</source>
+        <translation>读取提示词：{}</translation>
+    </message>
+    <message>
+        <source>Loading the model: {}</source>
+        <translation>加载模型：{}</translation>
+    </message>
+    <message>
+        <source>Getting it up to speed: {}</source>
+        <translation>预热：{}</translation>
+    </message>
+    <message>
+        <source>Denoising: {}</source>
+        <translation>去噪：{}</translation>
+    </message>
+    <message>
+        <source>Decoding and writing: {}</source>
+        <translation>解码并写入：{}</translation>
+    </message>
+    <message>
+        <source>The first second can be seen after {}.</source>
+        <translation>{} 后可看到第一秒。</translation>
+    </message>
+    <message>
+        <source>Guessed from the device; after the first video it is measured.</source>
+        <translation>根据设备估算；生成第一个视频后即为实测值。</translation>
     </message>
     <message>
         <source>Changes this setting, so that the video fits.</source>
@@ -2744,6 +3497,10 @@
         <translation>正在加载模型</translation>
     </message>
     <message>
+        <source>Preparing for this size</source>
+        <translation>正在为此尺寸做准备</translation>
+    </message>
+    <message>
         <source>Generating</source>
         <translation>正在生成</translation>
     </message>
@@ -2768,6 +3525,10 @@
         <translation>剩余 {}</translation>
     </message>
     <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
+    </message>
+    <message>
         <source>{} s</source>
         <translation>{} 秒</translation>
     </message>
@@ -2778,6 +3539,10 @@
     <message>
         <source>{h} h {m:02d} min</source>
         <translation>{h} 小时 {m:02d} 分</translation>
+    </message>
+    <message>
+        <source>{} min</source>
+        <translation>{} 分钟</translation>
     </message>
 </context>
 <context>
@@ -2907,6 +3672,21 @@
     <message>
         <source>Fine</source>
         <translation>精细</translation>
+    </message>
+</context>
+<context>
+    <name>QuestionDialog</name>
+    <message>
+        <source>Looking at what is there…</source>
+        <translation>正在查看…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
     </message>
 </context>
 <context>
@@ -3988,6 +4768,10 @@
     <message>
         <source>Prompts that need not be encoded again.</source>
         <translation>不必再次编码的提示词。</translation>
+    </message>
+    <message>
+        <source>Compiled on this computer; the next video compiles what it needs again.</source>
+        <translation>在本机上编译；下一个视频会重新编译所需的部分。</translation>
     </message>
     <message>
         <source>No longer needed: the small text encoder does its work.</source>

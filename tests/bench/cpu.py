@@ -129,7 +129,7 @@ def _generate(
     window: int, threads: int, config: str | None, output: str, started: float
 ) -> dict[str, Any]:
     """Generate as the program does, in this fresh process."""
-    from magi_engine.runtime.threads import let_threads_sleep
+    from magi_engine.runtime.environment import let_threads_sleep
 
     let_threads_sleep()
     import torch

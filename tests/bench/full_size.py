@@ -1,312 +1,415 @@
 """A dry run at full size: random weights in the official layout, from files to one chunk in an MP4.
 
-``python -m tests.bench.full_size`` needs a graphics card of 40 GB, 45 GB of disk and 40 GB of
-memory; ``--small`` runs the same on the CPU with a tiny model. Seconds and the peaks of memory of
-each stage are printed and, with ``--results``, written as JSON.
+``python -m tests.bench.full_size FOLDER`` needs a graphics card of 40 GB, 48 GB of disk (30 with
+half of the text encoder, which it takes by itself where there is less) and 30 GB of memory;
+``--small`` runs the same on the CPU with a tiny model. FOLDER gets ``full_size.json`` and
+``full_size.md``, written anew after every part: seconds and peaks of memory of each stage, what
+was predicted, and whether the limits hold. A part that fails is named there; the others go on.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import gc
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import psutil
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from transformers import T5Config, T5EncoderModel
 
-from magi_engine.config.official import MagiConfig
-from magi_engine.config.vae import VaeConfig
-from magi_engine.model.dit import VideoDiT
-from magi_engine.model.vae import ViTVAE
-from magi_engine.resources import resource_path
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import ChunkReady, Failed, Finished, StageStarted
-from magi_engine.runtime.preflight import estimate
+from magi_engine.runtime.events import (
+    ChunkReady,
+    DecodingStarted,
+    Failed,
+    StageStarted,
+)
+from magi_engine.runtime.events import (
+    Stage as JobStage,
+)
+from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.preflight import Preflight, estimate
+from magi_engine.runtime.quantizing import Making, quantize_model
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
-from magi_engine.weights.convert_text import convert_text_encoder
+from magi_engine.weights.layout import find_model
+from magi_engine.weights.provenance import small_text_encoder_of
 from magi_engine.weights.shards import SafetensorsShard
 from magi_engine.weights.text_encoder import load_text_encoder
+from tests.bench.full_size_files import T5_LAYERS, Release, write_bf16, write_release
+from tests.bench.measuring import Peaks, Row, Stage
 
 PROMPT = "A lighthouse on a cliff at dusk, waves breaking on the rocks below, slow camera."
-_T5_XXL: dict[str, Any] = {
-    "d_model": 4096,
-    "d_ff": 10240,
-    "d_kv": 64,
-    "num_heads": 64,
-    "num_layers": 24,
-    "vocab_size": 32128,
-}
-_T5_SMALL: dict[str, Any] = {
-    "d_model": 64,
-    "d_ff": 128,
-    "d_kv": 16,
-    "num_heads": 4,
-    "num_layers": 2,
-    "vocab_size": 320,
-}
+OTHER_PROMPT = "A red kite over a beach in the morning, children running after it."
+_WHOLE_DISK = 48e9
+_HALF_DISK = 30e9
+_CALIBRATION_STEPS = 8
+_LOAD_LIMIT_S, _ENCODE_LIMIT_S, _CONVERT_LIMIT_GB = 6.0, 3.0, 3.0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--results", type=Path)
-    args = parser.parse_args()
-    device = torch.device("cpu" if args.small else "cuda")
-    folder = Path(tempfile.mkdtemp(prefix="full-size-"))
-    rows: list[dict[str, Any]] = []
-    try:
-        _run(folder, device, args.small, rows)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        print(_table(rows))
-        if args.results is not None:
-            args.results.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+@dataclass(frozen=True)
+class Limit:
+    """Something the project asks for, and what came out."""
+
+    what: str
+    at_most: float
+    measured: float
+
+    @property
+    def met(self) -> bool:
+        """Whether it is kept."""
+        return self.measured <= self.at_most
 
 
-def _run(folder: Path, device: torch.device, small: bool, rows: list[dict[str, Any]]) -> None:
-    with _Stage("write the checkpoints", device, rows):
-        config_path = _write(folder, device, small)
-    transformer = next((folder / "ckpt").glob("dit/inference_weight*/model.safetensors"))
-    with _Stage("read the transformer's file, nothing else", device, rows):
-        shard = SafetensorsShard(transformer)
-        tensors = dict(shard.tensors(shard.infos(), device))
-        _finish(device)
-    del tensors
-    with _Stage("load the text encoder, as it is", device, rows):
-        encoder = load_text_encoder(folder / "ckpt/t5", device)
-        _finish(device)
-    for name in ("encode the first prompt", "encode another prompt"):
-        with _Stage(name, device, rows):
-            encoder.encode(f"{name}: {PROMPT}")
-    encoder.close()
-    del encoder
-    small_encoder = folder / "small-t5"
-    with _Stage("convert the text encoder to 8 bits", device, rows):
-        for _fraction in convert_text_encoder(folder / "ckpt/t5", small_encoder, "0" * 64):
-            pass
-    for streamed in (False, True):
-        how = "8 bits, streamed" if streamed else "8 bits"
-        with _Stage(f"load the text encoder, {how}", device, rows):
-            encoder = load_text_encoder(small_encoder, device, streamed=streamed)
-            _finish(device)
-        for name in ("encode the first prompt", "encode another prompt"):
-            with _Stage(f"{name}, {how}", device, rows):
-                encoder.encode(f"{name}: {PROMPT}")
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted of a part of a generation, and what it took."""
+
+    generation: str
+    of: str
+    predicted: float
+    measured: float
+
+
+@dataclass
+class Report:
+    """Everything that has been measured so far."""
+
+    machine: str
+    notes: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write both files."""
+        data = asdict(self)
+        for entry, limit in zip(data["limits"], self.limits, strict=True):
+            entry["met"] = limit.met
+        (folder / "full_size.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        (folder / "full_size.md").write_text(_markdown(self), encoding="utf-8")
+
+
+class DryRun:
+    """The parts of the run, in order.
+
+    Args:
+        work: a folder for everything large.
+        output: where the report goes.
+    """
+
+    def __init__(self, work: Path, output: Path, device: torch.device, small: bool) -> None:
+        self._work, self._output, self._device, self._small = work, output, device, small
+        self._models, self._cache = work / "models", work / "cache"
+        name = "CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)
+        self.report = Report(f"{name}, PyTorch {torch.__version__}")
+        if small:
+            self.report.notes.append("a tiny model: the numbers say nothing")
+        self._release: Release | None = None
+
+    def run(self, quantise: bool) -> None:
+        """Everything; a part that fails does not keep the next ones from being tried."""
+        parts: list[Callable[[], None]] = [self._write, self._load_transformer, self._text_as_it_is]
+        parts += [self._convert, self._text_small, self._generate]
+        if quantise:
+            parts.append(self._quantise)
+        for part in parts:
+            try:
+                part()
+            except Exception:
+                self.report.failures.append(f"{part.__name__}: {traceback.format_exc()}")
+                print(self.report.failures[-1], flush=True)
+            self._clear()
+            self.report.save(self._output)
+
+    @property
+    def release(self) -> Release:
+        """The files, once they are written."""
+        if self._release is None:
+            raise RuntimeError("the checkpoints could not be written")
+        return self._release
+
+    def _write(self) -> None:
+        free = shutil.disk_usage(self._work).free
+        layers = T5_LAYERS if free >= _WHOLE_DISK else T5_LAYERS // 2
+        if not self._small:
+            if free < _HALF_DISK:
+                raise RuntimeError(f"{free / 1e9:.0f} GB of disk are too few")
+            size = 19 if layers == T5_LAYERS else 10
+            note = (
+                f"Text encoder of {layers} layers, {size} GB in float32; {free / 1e9:.0f} GB free"
+            )
+            self.report.notes.append(note)
+        with self._stage("write the checkpoints"):
+            self._release = write_release(
+                self._work / "release", self._device, small=self._small, t5_layers=layers
+            )
+
+    def _load_transformer(self) -> None:
+        path = self.release.transformer / "model.safetensors"
+        with self._stage("read the transformer's file, nothing else"):
+            shard = SafetensorsShard(path)
+            tensors = dict(shard.tensors(shard.infos(), self._device))
+        del tensors
+        self._clear()
+        model = self._model(self.release.config)
+        with self._stage("transformer ready, from the page cache") as stage:
+            model.load_dit()
+        self._limit("transformer ready, s", _LOAD_LIMIT_S, stage.row.seconds)
+        with self._stage("autoencoder ready"):
+            model.load_vae()
+        model.unload()
+
+    def _text_as_it_is(self) -> None:
+        with self._stage("load the text encoder, float32 pickles"):
+            encoder = load_text_encoder(self.release.text_encoder, self._device)
+        for name, prompt in (("first", PROMPT), ("second", OTHER_PROMPT)):
+            with self._stage(f"encode the {name} prompt, float32"):
+                encoder.encode(prompt)
         encoder.close()
-        del encoder
 
-    engine = Engine(cache_dir=folder / "cache")
-    side = 64 if small else 720
-    request = GenerationRequest(
-        mode=Mode.T2V,
-        model="full-size",
-        config_path=str(config_path),
-        width=side,
-        height=side,
-        num_frames=24,
-        prompts=(PromptChange(0, PROMPT),),
-        sampling=SamplingOverrides(num_steps=16, window_size=1),
-        device=device.type,
-    )
-    predicted = estimate(request, engine.machine(), cache_dir=folder / "cache")
-    rows.append(
-        {
-            "stage": "predicted for one chunk",
-            "seconds": predicted.seconds,
-            "rss_gb": predicted.ram_bytes / 1e9,
-            "vram_gb": (predicted.vram_bytes or 0) / 1e9,
-        }
-    )
-    for count in (1, 2):
-        output = str(folder / f"out-{count}.mp4")
-        _generate(engine, request, output, f"generation {count}", device, rows)
-    predicted = estimate(request, engine.machine(), cache_dir=folder / "cache")
-    rows.append({"stage": "predicted after them", "seconds": predicted.seconds})
-
-
-def _generate(
-    engine: Engine,
-    request: GenerationRequest,
-    output: str,
-    title: str,
-    device: torch.device,
-    rows: list[dict[str, Any]],
-) -> None:
-    import dataclasses
-
-    stage: _Stage | None = None
-    for event in engine.generate(dataclasses.replace(request, output=output)):
-        if isinstance(event, StageStarted | ChunkReady) and stage is not None:
-            _finish(device)
-            stage.__exit__(None, None, None)
-            stage = None
-        if isinstance(event, StageStarted):
-            stage = _Stage(f"{title}: {event.stage.value}", device, rows)
-            stage.__enter__()
-        elif isinstance(event, ChunkReady):
-            print("mean colour", event.frames.mean(), "spread", event.frames.std())
-        elif isinstance(event, Failed):
-            raise event.error
-        elif isinstance(event, Finished):
-            rows.append({"stage": f"{title}: all", "seconds": event.elapsed_s})
-            print(event.path, Path(output).stat().st_size, "bytes")
-
-
-class _Stage:
-    """Times a part of the run and watches its memory."""
-
-    def __init__(self, name: str, device: torch.device, rows: list[dict[str, Any]]) -> None:
-        self._name, self._device, self._rows = name, device, rows
-        self._over = threading.Event()
-        self._rss = 0
-        self._watcher = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        self._watcher.start()
-        self._begun = time.perf_counter()
-
-    def __exit__(self, *_error: object) -> None:
-        seconds = time.perf_counter() - self._begun
-        self._over.set()
-        self._watcher.join()
-        row: dict[str, Any] = {
-            "stage": self._name,
-            "seconds": round(seconds, 3),
-            "rss_gb": round(self._rss / 1e9, 2),
-        }
-        if self._device.type == "cuda":
-            row["vram_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-        self._rows.append(row)
-        print(row, flush=True)
-
-    def _watch(self) -> None:
-        process = psutil.Process()
-        while True:
-            memory = process.memory_info()
-            # Mapped files are the page cache's, not ours.
-            self._rss = max(self._rss, memory.rss - getattr(memory, "shared", 0))
-            if self._over.wait(0.02):
-                return
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-# ---- the files
-
-
-def _write(folder: Path, device: torch.device, small: bool) -> Path:
-    """The whole model below ``folder``; its configuration file."""
-    source = "4.5B_distill_quant_config.json"
-    data = json.loads(resource_path("configs", source).read_text(encoding="utf-8"))
-    t5 = _T5_SMALL if small else _T5_XXL
-    vae = VaeConfig(embed_dim=256, depth=1, num_heads=4) if small else VaeConfig()
-    if small:
-        data["model_config"].update(
-            num_layers=3,
-            hidden_size=256,
-            ffn_hidden_size=512,
-            num_attention_heads=8,
-            num_query_groups=4,
-            kv_channels=32,
+    def _convert(self) -> None:
+        """In a process of its own, so that its memory is its own."""
+        code = (
+            "import sys; from pathlib import Path\n"
+            "from magi_engine.weights.convert_text import shrink_text_encoder\n"
+            "for _ in shrink_text_encoder(Path(sys.argv[1]), Path(sys.argv[2])): pass\n"
         )
-    data["model_config"]["caption_channels"] = t5["d_model"]
-    places = {"load": "ckpt/dit", "t5_pretrained": "ckpt/t5", "vae_pretrained": "ckpt/vae"}
-    data["runtime_config"].update({k: str(folder / v) for k, v in places.items()})
-    path = folder / "config.json"
-    path.write_text(json.dumps(data), encoding="utf-8")
-    config = MagiConfig.from_json(path)
+        source = self.release.text_encoder
+        command = [sys.executable, "-c", code, str(source), str(self._models)]
+        begun = time.perf_counter()
+        process = subprocess.Popen(command)
+        with Peaks(process.pid) as peaks:
+            failed = process.wait()
+        if failed:
+            raise RuntimeError(f"the conversion ended with {failed}")
+        seconds = time.perf_counter() - begun
+        row = Row("hash and convert the text encoder", seconds, peaks.own / 1e9, peaks.rss / 1e9)
+        self._add(row)
+        self._limit("memory of the conversion, GB", _CONVERT_LIMIT_GB, peaks.own / 1e9)
+        self._limit("the same with mapped files, GB", _CONVERT_LIMIT_GB, peaks.rss / 1e9)
 
-    weights = folder / "ckpt/dit/inference_weight.fp8.distill"
-    weights.mkdir(parents=True)
-    with torch.device("meta"):
-        dit = VideoDiT(config.model_config, fp8=True)
-    save_file(dict(_random(dit, device)), weights / "model.safetensors")
-    _write_vae(folder / "ckpt/vae", vae, device)
-    _write_t5(folder / "ckpt/t5", t5, device)
-    _write_special_tokens(folder / "special_tokens.npz", t5["d_model"])
-    return path
+    def _text_small(self) -> None:
+        small = small_text_encoder_of(self.release.text_encoder, self._models)
+        if small is None:
+            raise RuntimeError("there is no small text encoder")
+        for streamed in (False, True):
+            how = "8 bits, streamed" if streamed else "8 bits"
+            with self._stage(f"load the text encoder, {how}"):
+                encoder = load_text_encoder(small, self._device, streamed=streamed)
+            with self._stage(f"encode the first prompt, {how}"):
+                encoder.encode(PROMPT)
+            with self._stage(f"encode the second prompt, {how}") as stage:
+                encoder.encode(OTHER_PROMPT)
+            self._limit(f"a prompt after the first, {how}, s", _ENCODE_LIMIT_S, stage.row.seconds)
+            encoder.close()
+            del encoder
+            self._clear()
+
+    def _generate(self) -> None:
+        engine = Engine(self._models, self._cache)
+        for title, prompt in (
+            ("generation 1, nothing known", PROMPT),
+            ("generation 2, the same again", PROMPT),
+            ("generation 3, another prompt", OTHER_PROMPT),
+        ):
+            self._one_video(engine, title, prompt)
+        engine.unload()
+        self._one_video(engine, "generation 4, everything unloaded before", PROMPT)
+        engine.unload()
+
+    def _one_video(self, engine: Engine, title: str, prompt: str) -> None:
+        side = 64 if self._small else 720
+        output = self._output / f"{title.split(',')[0].replace(' ', '_')}.mp4"
+        request = GenerationRequest(
+            mode=Mode.T2V,
+            model=self.release.config.stem,
+            config_path=str(self.release.config),
+            width=side,
+            height=side,
+            num_frames=24,
+            prompts=(PromptChange(0, prompt),),
+            sampling=SamplingOverrides(num_steps=16, window_size=1),
+            device=self._device.type,
+            output=str(output),
+        )
+        predicted = estimate(request, engine.machine(), self._models, self._cache)
+        rows = self._stages(engine, request)
+        self._compare(title, predicted, rows)
+        for row in rows:
+            self._add(dataclasses.replace(row, stage=f"{title}: {row.stage}"))
+
+    def _stages(self, engine: Engine, request: GenerationRequest) -> list[Row]:
+        """A row for each stage of a generation, the last one for all of it."""
+        rows: list[Row] = []
+        stage: Stage | None = None
+        begun = time.perf_counter()
+        for event in engine.generate(request):
+            name = ""
+            if isinstance(event, StageStarted):
+                name = event.stage.value
+            elif isinstance(event, DecodingStarted):
+                name = _DECODING
+            if stage is not None and (name or isinstance(event, ChunkReady | Failed)):
+                stage.__exit__(None, None, None)
+                rows.append(stage.row)
+                stage = None
+            if name:
+                stage = Stage(name, self._device)
+                stage.__enter__()
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, ChunkReady):
+                frames = event.frames
+                print(f"mean colour {frames.mean():.0f}, spread {frames.std():.0f}", flush=True)
+        seconds = time.perf_counter() - begun
+        return [
+            *rows,
+            Row("all", seconds, *(_most(rows, n) for n in ("own_gb", "rss_gb", "vram_gb"))),
+        ]
+
+    def _compare(self, title: str, predicted: Preflight, rows: list[Row]) -> None:
+        seconds = {row.stage: row.seconds for row in rows}
+        whole, times = rows[-1], predicted.times
+
+        def took(*stages: JobStage) -> float:
+            return sum(seconds.get(stage.value, 0.0) for stage in stages)
+
+        for of, guess, measured in (
+            (
+                "text, s",
+                times.text_s,
+                took(JobStage.LOADING_TEXT_ENCODER, JobStage.ENCODING_PROMPT),
+            ),
+            ("loading, s", times.load_s, took(JobStage.LOADING_VAE, JobStage.LOADING_MODEL)),
+            (
+                "warming up, denoising and decoding, s",
+                times.warm_up_s + times.denoise_s + times.decode_s,
+                took(JobStage.SAMPLING) + seconds.get(_DECODING, 0.0),
+            ),
+            ("all, s", predicted.seconds, whole.seconds),
+            ("graphics memory, GB", _gb(predicted.vram_bytes), whole.vram_gb),
+            ("memory, GB", _gb(predicted.ram_bytes), whole.own_gb),
+        ):
+            if guess is not None and measured is not None:
+                self.report.predictions.append(Prediction(title, of, guess, measured))
+
+    def _quantise(self) -> None:
+        """A bf16 model of full size made into fp8 here, calibrated on one prompt of few steps."""
+        for pickle in self.release.text_encoder.glob("*.bin"):  # what the program offers to do
+            pickle.unlink()
+        steps = 4 if self._small else _CALIBRATION_STEPS
+        with self._stage("write a bf16 transformer"):
+            config = write_bf16(self.release, self._device, small=self._small, num_steps=steps)
+        self._clear()
+        model = self._model(config)
+        folder = self._work / "made"
+        stages: dict[Making, Stage] = {}
+
+        def listen(what: Making, _fraction: float) -> None:
+            if what in stages:
+                return
+            self._end_of(stages)
+            stages[what] = Stage(f"quantise: {what.value}", self._device)
+            stages[what].__enter__()
+
+        path = quantize_model(model, folder, [PROMPT], listen)
+        self._end_of(stages)
+        print(f"{path.stat().st_size / 1e9:.2f} GB of fp8", flush=True)
+
+    def _end_of(self, stages: dict[Making, Stage]) -> None:
+        if stages:
+            last = list(stages.values())[-1]
+            last.__exit__(None, None, None)
+            self._add(last.row)
+
+    def _model(self, config: Path) -> LoadedModel:
+        dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
+        return LoadedModel(find_model(config, self._models), self._device, dtype, self._cache)
+
+    @contextlib.contextmanager
+    def _stage(self, name: str) -> Iterator[Stage]:
+        stage = Stage(name, self._device)
+        with stage:
+            yield stage
+        self._add(stage.row)
+
+    def _add(self, row: Row) -> None:
+        self.report.rows.append(row)
+        print(_cells(row), flush=True)
+
+    def _limit(self, what: str, at_most: float, measured: float) -> None:
+        self.report.limits.append(Limit(what, at_most, measured))
+
+    def _clear(self) -> None:
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
-def _random(module: nn.Module, device: torch.device) -> Iterator[tuple[str, Tensor]]:
-    """Weights with which activations neither vanish nor overflow, on the CPU."""
-    torch.manual_seed(0)
-    for name, meta in module.state_dict().items():
-        fan_in = meta.shape[-1] if meta.dim() > 1 else 1
-        if name.endswith("weight_scale"):
-            value = torch.full(meta.shape, 0.02)
-        elif name.endswith("scale"):
-            value = torch.ones(meta.shape)
-        elif name.endswith("rope.bands"):
-            value = 10000 ** (-torch.arange(len(meta)) / len(meta))
-        elif meta.dim() < 2:
-            plain_norm = name.endswith(("layer_norm.weight", "norm.weight", "norm2.weight"))
-            value = torch.full(meta.shape, float(plain_norm and "post_norm" not in name))
-        else:
-            value = torch.randn(meta.shape, device=device)
-            value *= 1.0 if meta.dtype is torch.float8_e4m3fn else fan_in**-0.5
-        yield name, value.to(meta.dtype).cpu().contiguous()
+_DECODING = "decoding and writing"
 
 
-def _write_vae(folder: Path, config: VaeConfig, device: torch.device) -> None:
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(config.to_dict()), encoding="utf-8")
-    with torch.device("meta"):
-        vae = ViTVAE(config)
-    save_file(dict(_random(vae, device)), folder / "diffusion_pytorch_model.safetensors")
+def _most(rows: list[Row], name: str) -> float | None:
+    known = [value for row in rows if (value := getattr(row, name)) is not None]
+    return max(known, default=None)
 
 
-def _write_t5(folder: Path, shape: dict[str, Any], device: torch.device) -> None:
-    """Two float32 pickles and an index, as the release has them."""
-    folder.mkdir(parents=True)
-    config = T5Config(**shape, feed_forward_proj="gated-gelu")
-    (folder / "config.json").write_text(config.to_json_string(use_diff=False), encoding="utf-8")
-    shutil.copy(resource_path("pocket", "t5", "spiece.model"), folder)
-    with torch.device("meta"):
-        model = T5EncoderModel(config)
-    tensors = dict(_random(model, device))
-    names = list(tensors)
-    weight_map: dict[str, str] = {}
-    for number, part in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), 1):
-        file = f"pytorch_model-0000{number}-of-00002.bin"
-        torch.save({name: tensors.pop(name) for name in part}, folder / file)
-        weight_map.update(dict.fromkeys(part, file))
-    index = {"metadata": {}, "weight_map": weight_map}
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index), encoding="utf-8")
+def _gb(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / 1e9
 
 
-def _write_special_tokens(path: Path, width: int) -> None:
-    generator = np.random.default_rng(0)
-    with np.load(resource_path("pocket", "special_tokens.npz")) as like:
-        arrays = {
-            name: generator.standard_normal((*like[name].shape[:-1], width)) for name in like.files
-        }
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+def _cells(row: Row) -> str:
+    values = (row.seconds, row.own_gb, row.rss_gb, row.vram_gb)
+    return " | ".join([row.stage, *("" if v is None else f"{v:.2f}" for v in values)])
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    lines = ["| stage | seconds | host memory, GB | graphics memory, GB |", "|---|---|---|---|"]
-    for row in rows:
-        cells = [row["stage"]]
-        for name in ("seconds", "rss_gb", "vram_gb"):
-            cells.append(f"{row[name]:.2f}" if row.get(name) is not None else "")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _markdown(report: Report) -> str:
+    lines = [f"{'; '.join((report.machine, *report.notes))}.", ""]
+    lines += ["| stage | seconds | memory, GB | with mapped files, GB | graphics memory, GB |"]
+    lines += ["|---|---|---|---|---|"]
+    lines += [f"| {_cells(row)} |" for row in report.rows]
+    lines += ["", "| limit | at most | measured | |", "|---|---|---|---|"]
+    for limit in report.limits:
+        verdict = "met" if limit.met else "**missed**"
+        lines.append(f"| {limit.what} | {limit.at_most:.1f} | {limit.measured:.2f} | {verdict} |")
+    lines += ["", "| generation | of | predicted | measured |", "|---|---|---|---|"]
+    lines += [
+        f"| {p.generation} | {p.of} | {p.predicted:.2f} | {p.measured:.2f} |"
+        for p in report.predictions
+    ]
+    lines += ["", *(f"FAILED: {failure}" for failure in report.failures)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> int:
+    """Run; 1 if a part failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="where the report goes")
+    parser.add_argument("--work", type=Path, help="where the large files go; default: a new one")
+    parser.add_argument("--small", action="store_true", help="a tiny model on the CPU")
+    parser.add_argument("--quantise", action="store_true", help="quantise a bf16 model, too")
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="full-size-", dir=args.work))
+    device = torch.device("cpu" if args.small else "cuda")
+    run = DryRun(work, args.output, device, args.small)
+    try:
+        run.run(args.quantise)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        print(_markdown(run.report))
+    return 1 if run.report.failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

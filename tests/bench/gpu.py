@@ -116,6 +116,7 @@ SCENARIOS = (
     Scenario("384 w4, quantised", 384, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
     Scenario("384 w1, quantised", 384, 8, 1, 16, vae=True, attention=FASTEST),
     Scenario("384 w4, long", 384, 8, 4, _LONG, attention=FASTEST),
+    Scenario("384 w1, long", 384, 8, 1, 32, attention=FASTEST),
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator
 
-from magi_engine.install.tasks import Task, TaskCancelled, TaskEvent, TaskPaused, TaskResumed
+from magi_engine.install.tasks import TaskCancelled, TaskEvent, TaskPaused, TaskResumed, Work
 from magi_engine.runtime.control import Cancel, Command, Pause, Resume
 
 
@@ -13,10 +13,10 @@ class Installer:
     """Obeys at once; a task goes on only when the test says so."""
 
     def __init__(self) -> None:
-        self.begun: list[Task] = []
+        self.begun: list[Work] = []
         self.events: queue.SimpleQueue[TaskEvent] = queue.SimpleQueue()
 
-    def run(self, task: Task) -> Iterator[TaskEvent]:
+    def run(self, task: Work) -> Iterator[TaskEvent]:
         self.begun.append(task)
         self.events = queue.SimpleQueue()
         return iter(self.events.get, None)

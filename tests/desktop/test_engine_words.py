@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +14,18 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import Draft
+from magi_engine import errors
+from magi_engine.config import added
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
+from magi_engine.install import tasks
 from magi_engine.media import open_writer, probe
 from magi_engine.resources import resource_path
 from magi_engine.runtime.failures import named_error
 from magi_engine.runtime.plan import frames_for
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.validation import validate, warnings_for
+from magi_engine.weights import manifest
 
 
 @pytest.fixture
@@ -93,6 +99,47 @@ def test_an_unknown_sentence_stays_as_it_is(chinese: None) -> None:
     assert translated("") == ""
 
 
-def test_what_every_model_is_for_is_said_in_chinese(chinese: None) -> None:
+def test_what_every_model_is_for_and_wants_is_said_in_chinese(chinese: None) -> None:
     for entry in Registry.load().entries:
         assert translated(entry.purpose) != entry.purpose, entry.name
+        assert translated(entry.hardware) != entry.hardware, entry.name
+
+
+def _sentences(path: Path) -> Iterator[str]:
+    """What the errors and the last events of a module say, with a word for what is filled in."""
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    assigned = [node for node in module.body if isinstance(node, ast.Assign)]
+    constants = {ast.unparse(node.targets[0]): node.value for node in assigned}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Return) and node.value is not None:
+            text = _text(node.value) or ""
+            yield from [text] if text.endswith(".") else []
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id == "TaskDone" or node.func.id in _ERRORS:
+            said = (constants.get(ast.unparse(argument), argument) for argument in node.args)
+            yield from filter(None, map(_text, said))
+
+
+def _text(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        filled = (part.value if isinstance(part, ast.Constant) else "X" for part in node.values)
+        return "".join(map(str, filled))
+    return None
+
+
+_ERRORS = {name for name in vars(errors) if name.endswith("Error")}
+_OF_MODELS = [
+    *sorted(Path(inspect.getfile(tasks)).parent.glob("*.py")),
+    Path(inspect.getfile(added)),
+    Path(inspect.getfile(errors)),
+    *sorted(Path(inspect.getfile(manifest)).parent.glob("*.py")),
+]
+
+
+@pytest.mark.parametrize("path", _OF_MODELS, ids=lambda path: path.stem)
+def test_all_that_is_said_of_models_is_said_in_chinese(path: Path, chinese: None) -> None:
+    for sentence in _sentences(path):
+        assert re.search("[\u4e00-\u9fff]", translated(sentence)), sentence

@@ -25,6 +25,7 @@ _MODULES = (
     "runtime.choice",
     "runtime.control",
     "runtime.devices",
+    "runtime.environment",
     "runtime.events",
     "runtime.finding",
     "runtime.host",
@@ -34,7 +35,6 @@ _MODULES = (
     "runtime.preflight",
     "runtime.request",
     "runtime.saved",
-    "runtime.threads",
     "runtime.validation",
     "weights.layout",
 )

@@ -1,7 +1,7 @@
 """What the frozen program is made of, as computed; packaging/frozen_check.py proves the result."""
 
 import importlib.util
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import freezing
 import pytest
@@ -43,11 +43,3 @@ def test_only_what_the_project_does_not_need_is_left_out() -> None:
 )
 def test_of_qt_only_what_is_used_is_taken(file: str, wanted: bool) -> None:
     assert freezing.is_wanted(PurePath(file)) is wanted
-
-
-def test_both_programs_have_a_script_of_their_own(tmp_path: Path) -> None:
-    first, second = (Path(path) for path in freezing.scripts(tmp_path))
-    assert first.stem == freezing.WINDOW
-    assert second.stem == freezing.CONSOLE
-    assert "begin_process" in first.read_text()
-    assert "begin_process" in second.read_text()

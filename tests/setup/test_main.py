@@ -34,10 +34,14 @@ class User:
         return subprocess.run(
             [sys.executable, "-c", _COMMAND, str(release.bundle.folder), *arguments],
             cwd=_ROOT,
-            env={**clean_environment(), "MAGI_DESKTOP_HOME": str(self.home)},
+            env=self._surroundings(),
             capture_output=True,
             text=True,
         )
+
+    def _surroundings(self) -> dict[str, str]:
+        places = {f"XDG_{n}_HOME": str(self.home / n) for n in ("CACHE", "STATE", "DATA", "CONFIG")}
+        return {**clean_environment(), **places, "MAGI_DESKTOP_HOME": str(self.home)}
 
     def sets_up(self, release: Release, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same without a window and without a network."""
@@ -62,8 +66,11 @@ def test_unattended_it_sets_up_updates_and_survives_a_broken_update(
     log = (user.home / "logs" / "setup.log").read_text(encoding="utf-8")
     assert "ImportError: a library is missing" in log
 
-    assert user.types(first, "--remove").returncode == 0
-    assert not user.environments.folder.exists()
+    places = user.types(first, "--where").stdout.splitlines()
+    line = next(place for place in places if place.startswith("program"))
+    assert line.endswith(f" MB  {user.environments.folder}")
+    assert user.types(first, "--remove", "--also", "settings").returncode == 0
+    assert list(user.home.iterdir()) == []
     assert user.types(first, "--remove").returncode == 0, "there is nothing to remove"
 
 

@@ -1,6 +1,7 @@
 """Removing takes what the set-up made, more only if told, and never a video."""
 
 import contextlib
+import dataclasses
 import json
 import sqlite3
 import sys
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from magi_desktop.belongings import Belonging, sizes
 from magi_desktop.paths import Places
+from magi_engine.weights.manifest import Manifest, Verified
 from magi_setup.environments import Environments
-from magi_setup.removal import EVERYTHING, Belongings, Remains, describe, remove
+from magi_setup.removal import EVERYTHING, Remains, describe, remove
 
 MADE = (
     "data/magi-desktop/environments/1.0-cpu-1/bin/python",
@@ -83,10 +86,29 @@ def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
         path.write_text("12345")
     settings(home, models)
     remains = Remains.of(Places.of_user())
-    assert remains.size_bytes(Belongings.MODELS) == 15
+    assert remains.size_bytes(Belonging.MODELS) == 15
     places = Places.of_user()
-    remove(Environments(places.data / "environments"), places, frozenset({Belongings.MODELS}))
+    remove(Environments(places.data / "environments"), places, frozenset({Belonging.MODELS}))
     assert {p for p in models.rglob("*") if p.is_file()} == {strange}
+
+
+def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None:
+    models, elsewhere = home / "AI", home / "own" / "model.safetensors"
+    for path in (models / "verified.json", elsewhere):
+        path.parent.mkdir()
+        path.write_text("1")
+    (models / "linked").symlink_to(elsewhere.parent)
+    manifest = Manifest(models)
+    stamp = Verified(1, 1, "0" * 64, "")
+    for name in (elsewhere.as_posix(), "linked/model.safetensors", "../own/model.safetensors"):
+        manifest.files[name] = stamp
+    notes = {name: dataclasses.asdict(verified) for name, verified in manifest.files.items()}
+    (models / "verified.json").write_text(json.dumps(notes))
+    settings(home, models)
+    assert len(Manifest.load(models).files) == 3
+    clear(everything=True)
+    assert elsewhere.read_text() == "1"
+    assert not (models / "verified.json").exists()
 
 
 def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
@@ -111,7 +133,7 @@ def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
     stranger = home / "videos/Magi Desktop/holiday.mp4"
     stranger.write_text("1")
     places = Places.of_user()
-    remove(Environments(places.data / "environments"), places, frozenset({Belongings.VIDEOS}))
+    remove(Environments(places.data / "environments"), places, frozenset({Belonging.VIDEOS}))
     assert stranger.exists()
     assert not (home / VIDEO).exists()
     assert [p.name for p in (home / "data/Trash/files").iterdir()] == ["a.mp4"]
@@ -121,3 +143,19 @@ def test_the_uninstaller_is_told_sizes(home: Path, tmp_path: Path) -> None:
     describe(Remains.of(Places.of_user()), tmp_path / "here.ini")
     said = (tmp_path / "here.ini").read_text(encoding="utf-16")
     assert said.splitlines() == ["[here]", "models=0.1 MB", "videos="]
+
+
+def test_the_listing_names_every_place_with_its_size(home: Path) -> None:
+    (home / VIDEO).write_bytes(bytes(3_000_000))
+    lines = Remains.of(Places.of_user()).listing().splitlines()
+    assert f"videos        3.0 MB  {home}/videos/Magi Desktop" in lines
+    for kind in Belonging:
+        assert any(line.startswith(kind.value) for line in lines), kind
+
+
+def test_a_folder_in_another_counts_once(home: Path) -> None:
+    places = Places.of_user()
+    (places.environments / "big").write_bytes(bytes(1000))
+    found = sizes(Remains.of(places).everything)
+    assert found[Belonging.PROGRAM] == 1001
+    assert found[Belonging.LIBRARY] == 1, "the environments lie in its folder"

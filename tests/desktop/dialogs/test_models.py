@@ -6,31 +6,42 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.dialogs.add_model import AddModelDialog
+from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop.dialogs.storage import _ThingRow
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_engine.config.registry import Registry
-from magi_engine.errors import DownloadError, ModelNotFoundError
-from magi_engine.install.status import CachedKind, ModelState, model_statuses
+from magi_engine.errors import DownloadError, ModelNotFoundError, WeightsError
+from magi_engine.install.adding import add_models
+from magi_engine.install.status import CachedKind, CachedThing, ModelState, model_statuses
 from magi_engine.install.tasks import (
+    Add,
     Download,
     FileProgress,
     Import,
     Make,
     Phase,
+    SetMirror,
     TaskDone,
     TaskFailed,
     TaskProgress,
     Verify,
 )
-from magi_engine.weights.layout import entry_paths
+from magi_engine.weights.layout import entry_paths, needed_files
 from magi_engine.weights.manifest import Manifest
 from tests.desktop.accessibility import faults
 from tests.desktop.dialogs.test_welcome import FACTS, machine
 from tests.desktop.installer import Installer
+from tests.engine.install.test_adding import dit_file, official
 
 
 def put(models_dir: Path, name: str, *, transformer_only: bool = False) -> None:
@@ -41,14 +52,17 @@ def put(models_dir: Path, name: str, *, transformer_only: bool = False) -> None:
         folders += [paths.autoencoder, paths.text_encoder]
         paths.special_tokens.parent.mkdir(parents=True, exist_ok=True)
         paths.special_tokens.write_bytes(b"t" * 10)
-    files = [folder / n for folder in folders for n in _NAMES]
-    for file in files:
+    for file in (folder / n for folder in folders for n in _NAMES):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"w" * 1000)
+    verify(models_dir, name)
+
+
+def verify(models_dir: Path, name: str) -> None:
+    """Note the files of a model as ones that were found to be right."""
     manifest = Manifest.load(models_dir)
-    for file in (*files, paths.special_tokens):
-        if file.exists():
-            manifest.note(file.relative_to(models_dir).as_posix(), "0" * 64, "test")
+    for file in needed_files(Registry.load().find(name), models_dir):
+        manifest.note(manifest.key(file), "0" * 64, "test")
 
 
 _NAMES = ("model.safetensors", "config.json", "spiece.model")
@@ -76,6 +90,7 @@ def test_what_is_here_what_is_not_and_what_is_to_be_made(models_dir: Path) -> No
         "4.5B-base": ModelState.ABSENT,
         "4.5B-distill": ModelState.READY,
         "4.5B-distill-fp8": ModelState.ABSENT,
+        "4.5B-distill-fp8-made": ModelState.TO_MAKE,
         "24B-base": ModelState.ABSENT,
         "24B-distill": ModelState.ABSENT,
         "24B-distill-fp8": ModelState.ABSENT,
@@ -202,6 +217,27 @@ def test_checking_making_and_cancelling(qtbot: QtBot, models: Models, installer:
     assert installer.begun == [Verify("4.5B-distill")] * 2, "what failed is tried again"
 
 
+def test_an_fp8_copy_of_a_model_that_is_here(
+    qtbot: QtBot, models: Models, installer: Installer
+) -> None:
+    put(models.models_dir, "4.5B-distill")
+    dialog = shown(qtbot, models)
+    dialog._machine.facts = FACTS
+    dialog._machine.changed.emit()
+    copy = dialog.cards["4.5B-distill-fp8-made"]
+    qtbot.waitUntil(lambda: "making it takes roughly" in copy.detail.text())
+    assert copy.detail.text().startswith("5.1 GB on the disk")
+    assert "4.5B-base-fp8" not in dialog.cards, "there is nothing to make it from"
+    put(models.models_dir, "4.5B-base")
+    models.refresh()
+    qtbot.waitUntil(lambda: "4.5B-base-fp8" in dialog.cards)
+    order = [dialog._list.itemAt(i).widget().name for i in range(dialog._list.count())]
+    assert order.index("4.5B-base-fp8") == order.index("4.5B-base") + 1
+    dialog.cards["4.5B-distill"].make_action.trigger()
+    assert [item.task for item in models.tasks.items] == [Make("4.5B-distill-fp8-made")]
+    assert not copy.main_button.isVisible(), "it is under way"
+
+
 def test_an_official_folder_is_looked_through(
     qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
 ) -> None:
@@ -235,6 +271,15 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
     assert not made.exists()
     dialog.notice._button.click()
     qtbot.waitUntil(made.exists)
+
+
+@pytest.mark.parametrize("kind", list(CachedKind))
+def test_every_kind_of_thing_is_explained(qtbot: QtBot, kind: CachedKind) -> None:
+    thing = CachedThing("Something", (Path("somewhere"),), 1000, kind, can_be_remade=True)
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    row = _ThingRow(thing, parent)
+    assert row._meaning()
 
 
 def test_an_unfinished_download_goes_only_while_none_is_under_way(
@@ -303,3 +348,106 @@ def test_every_control_is_named_explained_and_reachable(qtbot: QtBot, models: Mo
     dialog = shown(qtbot, models)
     models.tasks.do(Download("24B-base"))
     assert faults(dialog) == []
+
+
+def ask_own(dialog: ModelsDialog) -> AddModelDialog:
+    dialog._ask_own()
+    (sheet,) = dialog.findChildren(AddModelDialog)
+    return sheet
+
+
+def test_a_model_of_ones_own_is_added_and_checked(
+    qtbot: QtBot, models: Models, installer: Installer, second: Installer, tmp_path: Path
+) -> None:
+    folder = official(tmp_path / "clips", dit_file())
+    dialog = shown(qtbot, models)
+    sheet = ask_own(dialog)
+    assert faults(sheet) == []
+    assert not sheet.accept_button.isEnabled()
+    sheet.source.setText(f" {folder} ")
+    sheet.kind.setCurrentIndex(sheet.kind.findData("4.5B-distill"))
+    sheet.name.setText("mine")
+    qtbot.keyClick(sheet.source, Qt.Key.Key_Return)
+    assert second.begun == [Add(str(folder), "mine", "4.5B-distill")]
+    assert sheet.busy.isVisible()
+    assert not sheet.source.isEnabled()
+    second.end(TaskFailed(WeightsError("These are not the weights.", "Say what they are.")))
+    qtbot.waitUntil(sheet.problem.isVisible)
+    assert sheet.problem.text() == "These are not the weights. Say what they are."
+    assert sheet.source.text() == f" {folder} ", "what was typed stays"
+    sheet.accept_button.click()
+    assert not sheet.problem.isVisible()
+    add_models(str(folder), "mine", None)
+    second.end(TaskDone("Added: clips.", ("mine",)))
+    qtbot.waitUntil(lambda: "mine" in dialog.cards)
+    qtbot.waitUntil(lambda: dialog.findChildren(AddModelDialog) == [])
+    assert "clips" in dialog.notice.text
+    qtbot.waitUntil(lambda: installer.begun == [Verify("mine")])
+    card = dialog.cards["mine"]
+    qtbot.waitUntil(card.box.isVisible)  # what lies here is checked at once
+    installer.end(TaskDone("All files of clips are whole."))
+    qtbot.waitUntil(lambda: card.main_button.text() == "Check")  # this installer checks nothing
+    verify(models.models_dir, "mine")
+    models.refresh()
+    qtbot.waitUntil(lambda: card.main_button.text() == "Use")
+    assert card.remove_action.text() == "Remove from the list"
+    card.remove_action.trigger()
+    qtbot.waitUntil(lambda: "mine" not in dialog.cards)
+    assert (folder / "ckpt").exists()
+    dialog.notice._button.click()
+    qtbot.waitUntil(lambda: "mine" in dialog.cards)
+    shutil.move(folder, tmp_path / "elsewhere")
+    models.refresh()
+    qtbot.waitUntil(lambda: dialog.cards["mine"].state_label.text() == "Folder not found")
+    assert not dialog.cards["mine"].main_button.isVisible()
+
+
+def test_adding_can_be_given_up(qtbot: QtBot, models: Models, second: Installer) -> None:
+    dialog = shown(qtbot, models)
+    sheet = ask_own(dialog)
+    sheet.source.setText("some.one/tuned")
+    sheet.accept_button.click()
+    sheet.cancel_button.click()
+    qtbot.waitUntil(lambda: not models.asker.busy)
+    qtbot.waitUntil(lambda: dialog.findChildren(AddModelDialog) == [])
+    assert second.begun == [Add("some.one/tuned", None, None)]
+
+
+def test_a_folder_is_dropped_on_the_sheet(qtbot: QtBot, models: Models, tmp_path: Path) -> None:
+    dialog = shown(qtbot, models)
+    sheet = ask_own(dialog)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path))])
+    where, copy, left = QPoint(20, 20), Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    none = Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(sheet, QDragEnterEvent(where, copy, data, left, none))
+    QApplication.sendEvent(sheet, QDropEvent(QPointF(where), copy, data, left, none))
+    assert sheet.source.text() == str(tmp_path)
+
+
+def test_a_mirror_is_used_once_it_has_answered(
+    qtbot: QtBot, models: Models, second: Installer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialog = shown(qtbot, models)
+    dialog._ask_mirror()
+    (sheet,) = dialog.findChildren(MirrorDialog)
+    assert faults(sheet) == []
+    sheet.address.setText("https://mirror.example")
+    sheet.accept_button.click()
+    assert second.begun == [SetMirror("https://mirror.example")]
+    second.end(TaskDone("Models are downloaded from https://mirror.example."))
+    qtbot.waitUntil(lambda: dialog.findChildren(MirrorDialog) == [])
+    assert "mirror.example" in dialog.notice.text
+
+
+def test_what_was_put_there_by_hand_is_checked_first(
+    qtbot: QtBot, models: Models, installer: Installer
+) -> None:
+    put(models.models_dir, "4.5B-distill")
+    (models.models_dir / "verified.json").unlink()
+    dialog = shown(qtbot, models)
+    card = dialog.cards["4.5B-distill"]
+    assert card.state_label.text().startswith("Not checked yet")
+    assert card.main_button.text() == "Check"
+    card.main_button.click()
+    assert installer.begun == [Verify("4.5B-distill")]

@@ -50,10 +50,12 @@ def test_changes_count_at_once_and_are_kept(
     dialog.notify.click()
     dialog.memory.setValue(2048)
     dialog.language.activated.emit(dialog.language.findData("zh_CN"))
+    dialog.attention.activated.emit(dialog.attention.findData("exact"))
     assert dialog.language_note.isVisible()
     file.flush()
     again = Preferences(SettingsFile(file.path)).values
     assert (again.appearance, again.language) == ("dark", "zh_CN")
+    assert again.attention == "exact"
     assert (again.live_preview, again.notify, again.frame_memory_mb) == (False, False, 2048)
 
 
@@ -62,6 +64,8 @@ def test_it_follows_changes_made_elsewhere(
 ) -> None:
     preferences.set("appearance", "light")
     preferences.set("live_preview", False)
+    preferences.set("attention", "cuDNN")
+    assert dialog.attention.currentText() == "cuDNN"
     assert dialog.appearance.value == "light"
     assert not dialog.live_preview.isChecked()
 

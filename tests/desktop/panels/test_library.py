@@ -86,6 +86,18 @@ def test_what_is_selected_stays_selected(
     assert [i.id for i in panel.selected()] == [made[1].id]
 
 
+def test_a_video_of_quantised_attention_says_so_where_one_looks(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
+) -> None:
+    path = tmp_path / "four.mp4"
+    library.add(path, make_video(path, "prompt four", quantised_attention=True))
+    qtbot.waitUntil(lambda: len(panel.model.items) == 4)
+    for row, item in enumerate(panel.model.items):
+        tip = panel.model.index(row).data(Qt.ItemDataRole.ToolTipRole)
+        assert ("8-bit attention" in tip) == (item.path == path)
+        assert panel.model.remarks(item) == [], "it is no fault"
+
+
 def test_thumbnails_of_visible_cards_are_made(
     panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
 ) -> None:

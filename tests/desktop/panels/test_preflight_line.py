@@ -49,6 +49,10 @@ class Bench:
         self.engine.looked.emit(facts)
         return self.wait()
 
+    def text(self) -> str:
+        """What the line says."""
+        return self.line.label.text().replace("\N{NO-BREAK SPACE}", " ")
+
     def wait(self) -> Preflight:
         """Until there is an estimate again."""
         self.qtbot.waitUntil(lambda: self.line.outcome is not None)
@@ -79,23 +83,45 @@ def test_memory_and_disk_follow_the_settings(bench: Bench) -> None:
     bench.draft.set(model="4.5B-distill-fp8", width=320, height=320, seconds=2.0)
     before = bench.show(CARD)
     assert not bench.line.isHidden()
-    assert "of 24 GB graphics memory" in bench.line.label.text()
-    assert "on disk" in bench.line.label.text()
+    assert "of 24 GB graphics memory" in bench.text()
+    assert "of 64 GB memory" in bench.text()
+    assert "on disk" in bench.text()
     bench.line.outcome = None
     bench.draft.set(seconds=8.0)
     assert bench.wait().disk_bytes > before.disk_bytes
 
 
-def test_no_time_is_invented(bench: Bench) -> None:
+def test_a_guessed_time_is_called_one(bench: Bench) -> None:
     bench.draft.set(model="4.5B-distill-fp8", width=320, height=320)
-    assert not bench.show(CARD).measured
-    assert "about" not in bench.line.label.text()
+    found = bench.show(CARD)
+    assert not found.measured
+    assert bench.text().startswith("roughly ")
+    assert "Guessed" in bench.line.label.toolTip()
+    measured = dataclasses.replace(found, measured=True, seconds=75.0)
+    bench.line._show(CARD, measured)
+    assert bench.text().startswith("about 1 min 15 s")
+    assert "Guessed" not in bench.line.label.toolTip()
+    endless = dataclasses.replace(measured, seconds=None, chunk_s=3.0)
+    bench.line._show(CARD, endless)
+    assert bench.text().startswith("a chunk every 3 s")
+
+
+def test_what_the_time_consists_of(bench: Bench) -> None:
+    bench.draft.set(model="4.5B-distill-fp8", width=320, height=320)
+    bench.draft.set_prompt("a lighthouse at dusk")
+    found = bench.show(CARD)
+    lines = bench.line.label.toolTip().splitlines()
+    assert lines[0].startswith("Reading the prompt: ")
+    assert any(line.startswith("Getting it up to speed: 14 s") for line in lines)
+    times = dataclasses.replace(found.times, text_s=0.0, load_s=0.0, warm_up_s=0.0)
+    bench.line._show(CARD, dataclasses.replace(found, times=times))
+    assert bench.line.label.toolTip().startswith("Denoising: ")
 
 
 def test_without_a_card_it_is_the_machines_memory(bench: Bench) -> None:
     facts = dataclasses.replace(CARD, device="cpu", vram_total_bytes=None, vram_free_bytes=None)
     bench.show(facts)
-    assert "of 64 GB memory" in bench.line.label.text()
+    assert "of 64 GB memory" in bench.text()
 
 
 def test_what_does_not_fit_comes_with_a_change_that_does(bench: Bench) -> None:

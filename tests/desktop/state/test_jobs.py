@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from magi_desktop.state.job_words import duration, figures, job_sentence
 from magi_desktop.state.jobs import ChunkPhase, JobState, Phase
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
+    AttentionQuantised,
     Cancelled,
     ChunkReady,
     ChunkState,
@@ -87,6 +89,34 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     assert job.chunks[0].state is ChunkPhase.READY
     assert job.frames_done == 24
     assert set(changed) == {0}
+
+
+def test_a_chunk_is_decoded_while_the_next_one_is_denoised(job: JobState) -> None:
+    job.take(StageStarted(Stage.SAMPLING))
+    job.take(ready(0, 0, 24))
+    job.take(DecodingStarted(1))
+    step = progress(2, 3)
+    job.take(replace(step, active=(ChunkStatus(1, ChunkState.DECODING, 16), *step.active)))
+    assert [c.state for c in job.chunks] == [
+        ChunkPhase.READY,
+        ChunkPhase.DECODING,
+        ChunkPhase.DENOISING,
+    ]
+    assert job_sentence(job) == "Denoising chunk 3, step 3 of 16"
+    job.take(ready(1, 24, 24))
+    assert job.chunks[1].state is ChunkPhase.READY
+
+
+def test_quantised_attention_is_said_and_goes_into_the_library(job: JobState) -> None:
+    job.take(StageStarted(Stage.PREPARING_SIZE))
+    assert job_sentence(job) == "Preparing for this size"
+    job.take(StageStarted(Stage.SAMPLING))
+    job.take(progress(0, 1))
+    assert "8-bit" not in figures(job)
+    job.take(AttentionQuantised("fp8, Triton"))
+    assert figures(job).endswith("8-bit attention")
+    assert job.request is not None
+    assert job.request.quantised_attention
 
 
 def test_a_shorter_first_chunk_moves_the_ones_after_it(job: JobState) -> None:

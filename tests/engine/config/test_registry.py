@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from magi_engine.config.registry import Guidance, ModelEntry, ModelPaths, Regist
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
 from magi_engine.training import pocket
+from magi_engine.weights.layout import weights_folder_name
 
 _RELEASED = [
     "4.5B-base",
@@ -23,6 +25,14 @@ _RELEASED = [
 ]
 
 
+_MADE = {
+    "4.5B-base-fp8": "4.5B-base",
+    "4.5B-distill-fp8-made": "4.5B-distill",
+    "24B-base-fp8": "24B-base",
+    "24B-distill-fp8-made": "24B-distill",
+}
+
+
 def _config(entry: ModelEntry) -> MagiConfig:
     return MagiConfig.from_json(resource_path(entry.config))
 
@@ -31,7 +41,13 @@ def test_the_pocket_model_is_the_default_and_all_released_ones_are_known() -> No
     registry = Registry.load()
     assert registry.default.name == "pocket"
     names = [entry.name for entry in registry.entries]
-    assert names == ["pocket", "pocket-base", "pocket-fp8", *_RELEASED]
+    assert [name for name in names if name not in _MADE] == [
+        "pocket",
+        "pocket-base",
+        "pocket-fp8",
+        *_RELEASED,
+    ]
+    assert [name for name in names if registry.find(name).is_downloaded] == _RELEASED
 
 
 @pytest.mark.parametrize("name", _RELEASED)
@@ -58,6 +74,40 @@ def test_released_models_name_their_pinned_source(name: str) -> None:
     assert len(entry.release.special_tokens.sha256) == 64
     assert entry.transformer_bytes is not None
     assert entry.transformer_bytes > 1e9
+    assert entry.release.text_encoder_bytes > entry.release.small_text_encoder_bytes > 1e9
+    assert entry.release.autoencoder_bytes > 1e9
+    assert entry.release.license == "Apache-2.0"
+    sources = [(source.remote, source.local.as_posix()) for source in entry.folder_sources]
+    folders = (entry.files.transformer, entry.files.autoencoder, entry.files.text_encoder)
+    assert sources == [(folder.as_posix(), folder.as_posix()) for folder in folders]
+
+
+def test_every_model_says_what_it_is_good_for_and_what_it_wants() -> None:
+    for entry in Registry.load().entries:
+        assert entry.purpose.endswith("."), entry.name
+        assert entry.hardware.endswith("."), entry.name
+
+
+@pytest.mark.parametrize("name", [*_MADE, "pocket-fp8"])
+def test_what_is_made_here_is_its_source_in_fp8(name: str) -> None:
+    registry = Registry.load()
+    entry = registry.find(name)
+    source = registry.find(entry.made_from or "")
+    assert source.name == _MADE.get(name, "pocket")
+    assert (entry.release, entry.guidance) == (source.release, source.guidance)
+    assert not entry.is_downloaded
+    config, original = _config(entry), _config(source)
+    engine = dataclasses.replace(original.engine_config, fp8_quant=True)
+    runtime = dataclasses.replace(original.runtime_config, load=config.runtime_config.load)
+    assert config == dataclasses.replace(original, engine_config=engine, runtime_config=runtime)
+    files = dataclasses.replace(source.files, transformer=entry.files.transformer)
+    assert entry.files == files
+    assert entry.files.transformer.name == weights_folder_name(engine)
+    places = [e.files.transformer for e in registry.entries]
+    assert places.count(entry.files.transformer) == 1
+    captions = resource_path(entry.captions or "").read_text(encoding="utf-8").splitlines()
+    assert len(captions) >= 4
+    assert all(captions)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +175,4 @@ def test_a_damaged_list_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "models.json"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"models\.json"):
-        Registry.load(path)
+        Registry.read(path)

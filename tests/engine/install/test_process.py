@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import socket
@@ -13,7 +14,6 @@ import pytest
 
 from magi_engine.config.registry import Registry
 from magi_engine.errors import OutputError
-from magi_engine.install.download import check_files
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.status import (
     ModelState,
@@ -37,6 +37,7 @@ from magi_engine.install.tasks import (
     TaskResumed,
     Verify,
 )
+from magi_engine.install.verifying import verify_files
 from magi_engine.resources import resource_path
 from magi_engine.runtime.control import Cancel, Pause, Resume
 from magi_engine.weights.layout import entry_paths
@@ -54,7 +55,15 @@ def release_files(size_bytes: int = 6_000_000) -> dict[str, bytes]:
     files = {f"ckpt/t5/t5-v1_1-xxl/{p.name}": p.read_bytes() for p in text.iterdir()}
     vae = resource_path("pocket", "vae")
     files |= {f"ckpt/vae/{p.name}": p.read_bytes() for p in vae.iterdir()}
-    return {**files, _WEIGHTS: random.Random(1).randbytes(size_bytes)}
+    return {**files, _WEIGHTS: safetensors_file(size_bytes)}
+
+
+def safetensors_file(size_bytes: int, seed: int = 1) -> bytes:
+    """One tensor of random bytes, a little smaller than the whole file."""
+    count = size_bytes - 128
+    tensor = {"dtype": "U8", "shape": [count], "data_offsets": [0, count]}
+    header = json.dumps({"x": tensor}).encode().ljust(120)
+    return len(header).to_bytes(8, "little") + header + random.Random(seed).randbytes(count)
 
 
 def put_special_tokens(models_dir: Path) -> None:
@@ -150,8 +159,10 @@ def test_damage_is_found_and_mended(
     data = bytearray((models_dir / _WEIGHTS).read_bytes())
     data[12345] ^= 1
     (models_dir / _WEIGHTS).write_bytes(data)
+    assert state(models_dir) is ModelState.UNCHECKED, "it was changed since it was verified"
     # Not by a task: what stands for the special tokens here is not what was published.
-    checked = [*check_files(models_dir, (Path("ckpt"),))]
+    paths = [path for path in Manifest.load(models_dir).files if path.startswith("ckpt")]
+    checked = [*verify_files(models_dir, paths, {})]
     assert [c.path for c in checked if c.damaged] == [_WEIGHTS]
     assert state(models_dir) is ModelState.DAMAGED
     server.served.clear()
@@ -164,7 +175,7 @@ def test_an_official_folder_is_used_in_place(
     process: InstallProcess, models_dir: Path, tmp_path: Path
 ) -> None:
     official = tmp_path / "MAGI-1"
-    (models_dir / "special_tokens.npz").unlink()
+    shutil.rmtree(models_dir)
     tokens = resource_path("pocket", "special_tokens.npz").read_bytes()
     for path, data in {**release_files(1000), "special_tokens.npz": tokens}.items():
         (official / path).parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +191,7 @@ def test_an_official_folder_is_used_in_place(
     assert state(models_dir) is ModelState.READY
     assert entry_paths(_ENTRY, models_dir).transformer.is_symlink()
     assert state(models_dir, "4.5B-base") is ModelState.ABSENT
-    assert "as they were published" in str(do(process, Verify(_NAME)))
+    assert "could not be asked" in str(do(process, Verify(_NAME)))
     for path in remove_model(_NAME, models_dir):
         assert path.is_relative_to(models_dir)
 
@@ -188,7 +199,9 @@ def test_an_official_folder_is_used_in_place(
 def test_a_damaged_shared_part_does_not_make_a_model_damaged_that_is_not_here(
     models_dir: Path,
 ) -> None:
-    Manifest.load(models_dir).note_damage("special_tokens.npz")
+    manifest = Manifest.load(models_dir)
+    stamp = manifest.files["special_tokens.npz"].stamp
+    manifest.note_damage("special_tokens.npz", "0" * 64, "test", stamp)
     assert state(models_dir) is ModelState.ABSENT
 
 
@@ -234,7 +247,7 @@ def test_two_downloads_at_once_do_not_meet(
     second = InstallProcess(models_dir, models_dir.parent / "cache", models_dir.parent / "log")
     failed = do(second, Download(_NAME))
     assert isinstance(failed, TaskFailed)
-    assert "Another program is downloading" in failed.error.message
+    assert "Another program is changing" in failed.error.message
     process.close()  # killed: what it held must not bar the next one
     assert isinstance(first, Generator)
     first.close()

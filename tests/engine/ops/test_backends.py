@@ -98,6 +98,30 @@ def test_too_little_memory_is_no_refusal() -> None:
         ChosenAttention([Backend("full", full)])(*inputs(keys=30))
 
 
+def test_what_is_known_is_not_tried_again() -> None:
+    first = chosen(one=Noted(1.0), other=Noted(2.0))
+    first(*inputs(keys=30))
+    one, other = Noted(5.0), Noted(0.1)
+    backends = [Backend("one", one), Backend("other", other)]
+    again = ChosenAttention(backends, known=first.timings)
+    again(*inputs(keys=30))
+    assert (one.calls, other.calls) == (1, 0), "used, not measured"
+    assert again.timings == first.timings
+    # With a backend that nothing is known of, all are tried.
+    third = chosen(one=Noted(5.0), other=Noted(0.1), new=Noted(3.0))
+    third._known = {(t.kind, t.backend): t for t in first.timings}
+    third(*inputs(keys=30))
+    assert [t.backend for t in third.timings if t.chosen] == ["other"]
+
+
+def test_what_is_quantised_is_said() -> None:
+    pick = chosen(quantised=("rounded",), exact=Noted(2.0), rounded=Noted(1.0, error=0.05))
+    pick(*inputs(keys=30))
+    assert pick.quantised is None
+    pick(*inputs(keys=1100))
+    assert pick.quantised == "rounded"
+
+
 def test_few_and_many_keys_are_chosen_for_apart() -> None:
     pick = chosen(one=Noted(1.0), other=Noted(2.0))
     pick(*inputs(keys=30))

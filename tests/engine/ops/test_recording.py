@@ -44,18 +44,6 @@ def test_results_outlive_the_next_run() -> None:
 
 
 @torch.inference_mode()
-def test_what_cannot_be_recorded_is_computed() -> None:
-    recorder = Recorder(active=True)
-    x = torch.ones(4, device="cuda")
-
-    def looks(x: Tensor) -> Tensor:
-        return x * x.sum().item()
-
-    assert [recorder.run("looks", looks, [x])[0].item() for _ in range(2)] == [4.0, 4.0]
-    assert not recorder.active
-
-
-@torch.inference_mode()
 def test_memory_comes_back() -> None:
     recorder = Recorder(active=True)
     x = torch.ones(1 << 24, device="cuda")
@@ -65,3 +53,15 @@ def test_memory_comes_back() -> None:
     assert not recorder.forget()
     torch.cuda.empty_cache()
     assert torch.cuda.memory_reserved() - torch.cuda.memory_allocated() < 4 << 20
+
+
+@torch.inference_mode()
+def test_what_cannot_be_recorded_is_computed() -> None:
+    recorder = Recorder(active=True)
+    x = torch.ones(4, device="cuda")
+
+    def looks(x: Tensor) -> Tensor:
+        return x * x.sum().item()
+
+    assert [recorder.run("looks", looks, [x])[0].item() for _ in range(2)] == [4.0, 4.0]
+    assert not recorder.active

@@ -271,23 +271,6 @@ def test_what_is_beside_comes_after_what_it_needs() -> None:
 
 @needs_cuda
 @pytest.mark.parametrize("device", ["cuda"], indirect=True)
-def test_decoding_is_hidden(engine: Engine, request_for, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a benchmark: prints what was seen; later chunks are decoded while steps go on."""
-    seconds = {}
-    for beside in (True, False, True, False):
-        placed(monkeypatch, beside)
-        begun = time.perf_counter()
-        events = list(engine.generate(request_for(2)))
-        seconds[beside] = time.perf_counter() - begun
-        if beside:
-            assert hidden(of_kind(events, Progress)), (
-                "no step was reported while a chunk was being decoded"
-            )
-    print(f"beside {seconds[True]:.3f} s, in turn {seconds[False]:.3f} s")
-
-
-@needs_cuda
-@pytest.mark.parametrize("device", ["cuda"], indirect=True)
 def test_cancel_acts_within_about_a_step(engine: Engine, request_for) -> None:
     list(engine.generate(request_for(1)))  # warm
     told = 0.0

@@ -37,6 +37,7 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError
+from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.request import Mode, PromptChange
 from magi_engine.runtime.saved import read_request
 from tests.engine.runtime.outcomes import (
@@ -131,8 +132,13 @@ def test_cancel_before_the_first_event_loads_nothing(make_request: MakeRequest) 
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_cancel_is_obeyed_at_every_stage(
-    make_request: MakeRequest, clip: Path, tmp_path: Path, stage: Stage
+    make_request: MakeRequest,
+    clip: Path,
+    tmp_path: Path,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(LoadedModel, "compiles", True)  # so that there is every stage
     engine = Engine()
     request = make_request(mode=Mode.V2V, reference=str(clip))
     events: list[Event] = []

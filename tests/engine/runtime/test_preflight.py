@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry
+from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import InvalidRequestError, ModelNotFoundError
+from magi_engine.resources import resource_path
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import ChunkReady, StageStarted
+from magi_engine.runtime.events import ChunkReady
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.preflight import (
     AdviceKind,
     Preflight,
@@ -22,6 +26,7 @@ from magi_engine.runtime.preflight import (
 )
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.speeds import Speed, Speeds
+from magi_engine.runtime.workload import Schedule
 from magi_engine.weights.layout import find_model
 
 GB = 1_000_000_000
@@ -172,14 +177,13 @@ def test_what_cannot_work_is_refused_as_the_job_would(tmp_path: Path) -> None:
         estimated(tmp_path, model="none")
 
 
-def test_the_second_generation_is_predicted(tmp_path: Path) -> None:
-    """After one video of another length and window, the next one is known within 30 %."""
+@pytest.fixture
+def pocket_request() -> GenerationRequest:
     try:
         find_model("pocket")
     except ModelNotFoundError:
         pytest.skip("the pocket model is not here")
-    engine = Engine(cache_dir=tmp_path)
-    first = GenerationRequest(
+    return GenerationRequest(
         mode=Mode.T2V,
         model="pocket",
         width=128,
@@ -190,29 +194,84 @@ def test_the_second_generation_is_predicted(tmp_path: Path) -> None:
         device="cpu",
         dtype="float32",
     )
-    for _ in engine.generate(first):
-        pass
-    second = dataclasses.replace(first, num_frames=72, sampling=with_window(2, 8))
+
+
+def timed(engine: Engine, asked: GenerationRequest) -> tuple[float, float]:
+    """Seconds until the first chunk, and until the last."""
+    begun = time.monotonic()
+    marks = [time.monotonic() for e in engine.generate(asked) if isinstance(e, ChunkReady)]
+    return marks[0] - begun, marks[-1] - begun
+
+
+def test_the_next_generation_is_predicted(tmp_path: Path, pocket_request) -> None:
+    """After one video of another length and window, the next one is known within 30 %."""
+    engine = Engine(cache_dir=tmp_path)
+    cold = estimate(pocket_request, engine.machine(), cache_dir=tmp_path)
+    assert not cold.measured
+    assert cold.times.load_s > 0
+    timed(engine, pocket_request)
+    second = dataclasses.replace(pocket_request, num_frames=72, sampling=with_window(2, 8))
     found = estimate(second, engine.machine(), cache_dir=tmp_path)
     assert found.measured
-    marks: dict[object, float] = {}
-    for event in engine.generate(second):
-        if isinstance(event, StageStarted):
-            marks[event.stage.value] = time.monotonic()
-        elif isinstance(event, ChunkReady):
-            marks.setdefault("first", time.monotonic())
-            marks["last"] = time.monotonic()
-    tokens = 384
-    facts = engine.machine()
-    speed = Speeds.load(tmp_path).measured("pocket", facts.processor, "float32", tokens)
-    assert speed is not None
-    assert found.seconds is not None
-    assert found.first_chunk_s is not None
-    taken = marks["last"] - marks["sampling"]
+    assert found.times.before_s == 0, "the model is in memory, the prompt is known"
+    assert found.seconds
+    first_s, all_s = timed(engine, second)
+    assert found.seconds == pytest.approx(all_s, rel=0.3)
+    assert found.first_chunk_s == pytest.approx(first_s, rel=0.35)
 
-    assert found.seconds - speed.load_s == pytest.approx(taken, rel=0.3)
-    first_taken = marks["first"] - marks["sampling"]
-    assert found.first_chunk_s - speed.load_s == pytest.approx(first_taken, rel=0.35)
+
+def test_only_what_is_not_there_takes_time(tmp_path: Path, pocket_request) -> None:
+    engine = Engine(cache_dir=tmp_path)
+    timed(engine, dataclasses.replace(pocket_request, num_frames=24))
+    here = engine.machine()
+    warm = estimate(pocket_request, here, cache_dir=tmp_path).times
+    # Another prompt is encoded by the encoder that is still there.
+    other = dataclasses.replace(pocket_request, prompts=(PromptChange(0, "a blue star"),))
+    speed = Speeds.load(tmp_path).measured("pocket", here.processor, "float32", 384)
+    assert speed is not None
+    assert estimate(other, here, cache_dir=tmp_path).times.text_s == speed.encode_s
+    engine.unload()
+    gone = engine.machine()
+    cold = estimate(other, gone, cache_dir=tmp_path).times
+    assert speed.text_load_s
+    assert speed.encode_s
+    assert cold.text_s == speed.text_load_s + speed.encode_s
+    assert (cold.load_s, cold.warm_up_s) == (speed.load_s, speed.warm_up_s)
+    assert (cold.denoise_s, cold.decode_s) == (warm.denoise_s, warm.decode_s)
+    assert estimate(pocket_request, gone, cache_dir=tmp_path).times.text_s == 0
+    # What is in memory of one model or number format does not help another.
+    bfloat16 = dataclasses.replace(pocket_request, dtype="bfloat16")
+    assert estimate(bfloat16, here, cache_dir=tmp_path).times.load_s > 0
+    base = dataclasses.replace(pocket_request, model="4.5B-distill-fp8")
+    assert estimate(base, here, cache_dir=tmp_path).times.load_s > 0
+
+
+def meter() -> PaceMeter:
+    config = MagiConfig.from_json(resource_path(Registry.load().find("pocket").config))
+    return PaceMeter(config, VaeConfig(), Schedule(config, 2), 1.0)
+
+
+def test_the_warm_up_is_told_apart_from_the_pace() -> None:
+    pace, before = meter(), Preparation()
+    with before.loading:
+        pass
+    for seconds in (9.0, 1.0, 1.0, 3.5, 1.0, 1.0, 1.0):  # of steps that compute the same
+        pace.step_done(seconds)
+    pace.chunk_done(6, 2.5)
+    pace.chunk_done(6, 0.5)
+    speed = pace.speed(before)
+    assert speed is not None
+    assert speed.warm_up_s == pytest.approx(8.0 + 2.5 + 2.0)
+    steady = meter()
+    for _ in range(2):
+        steady.step_done(1.0)
+    steady.chunk_done(6, 0.5)
+    same = steady.speed(Preparation())
+    assert same is not None
+    assert same.warm_up_s is None, "nothing was loaded"
+    assert same.dit_flops_per_s == pytest.approx(speed.dit_flops_per_s)
+    assert same.vae_flops_per_s == pytest.approx(speed.vae_flops_per_s)
+    assert meter().speed(before) is None
 
 
 def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:
@@ -220,11 +279,13 @@ def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:
     (tmp_path / "speeds.json").write_text('{"m | d | float32": {"10": {"dit_flops_per_s": 0}}}')
     assert Speeds.load(tmp_path).measured("m", "d", "float32", 10) is None
     speeds = Speeds.load(tmp_path)
-    speeds.note("m", "d", "float32", 10, Speed(100.0, 10.0, 4.0))
-    speeds.note("m", "d", "float32", 10, Speed(200.0, 20.0, 0.0))
-    speeds.note("m", "d", "float32", 1000, Speed(900.0, 90.0, 9.0))
+    speeds.note("m", "d", "float32", 10, Speed(100.0, 10.0, load_s=4.0))
+    speeds.note("m", "d", "float32", 10, Speed(200.0, 20.0, warm_up_s=3.0))
+    speeds.note("m", "d", "float32", 1000, Speed(900.0, 90.0, encode_s=9.0))
     speeds.save(tmp_path)
     again = Speeds.load(tmp_path)
-    assert again.measured("m", "d", "float32", 12) == Speed(150.0, 15.0, 4.0)
-    assert again.measured("m", "d", "float32", 500) == Speed(900.0, 90.0, 9.0)
+    near = Speed(150.0, 15.0, load_s=4.0, warm_up_s=3.0, encode_s=9.0)
+    assert again.measured("m", "d", "float32", 12) == near
+    far = Speed(900.0, 90.0, load_s=4.0, warm_up_s=3.0, encode_s=9.0)
+    assert again.measured("m", "d", "float32", 500) == far
     assert again.measured("m", "other", "float32", 500) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from torch import Tensor
 from magi_engine.cli.main import main
 from magi_engine.config.official import EngineConfig, MagiConfig
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError
+from magi_engine.errors import DiskFullError, InvalidRequestError
 from magi_engine.media.frames import decode_frames
 from magi_engine.runtime import quantizing
+from magi_engine.runtime.making import measured_steps
 from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.quantizing import (
+    Making,
     calibrate,
-    measured_steps,
+    calibration_captions,
     quantize_model,
     target_folder,
 )
@@ -29,7 +32,7 @@ from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
 from magi_engine.weights.layout import entry_paths, find_model
-from magi_engine.weights.quantize import InputRecorder, fp8_linears, input_name
+from magi_engine.weights.quantize import InputRecorder, Inputs, fp8_linears, input_name
 
 LAYERS = 4
 CAPTIONS = ("a red circle moves left", "two green stars spin")
@@ -106,15 +109,59 @@ def test_the_command_makes_weights_that_generate_nearly_the_same(
 def test_a_stopped_quantisation_does_not_calibrate_again(
     config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop_when_calibrated(fraction: float) -> None:
-        if fraction > 0.85:
+    def stop_when_calibrated(what: Making, fraction: float) -> None:
+        if what is Making.WRITING and fraction > 0.25:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         quantize_model(load(config_path), tmp_path, CAPTIONS, stop_when_calibrated)
     monkeypatch.delattr(quantizing, "calibrate")
     path = quantize_model(load(config_path), tmp_path, CAPTIONS)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, "source.json"}
+
+
+def test_a_stopped_calibration_goes_on_with_the_next_caption(
+    config_path: Path, tmp_path: Path
+) -> None:
+    whole = quantize_model(load(config_path), tmp_path / "whole", CAPTIONS).read_bytes()
+
+    def stop_in_the_second(what: Making, fraction: float) -> None:
+        if what is Making.CALIBRATING and fraction > 0.6:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        quantize_model(load(config_path), tmp_path / "cut", CAPTIONS, stop_in_the_second)
+    told: list[float] = []
+
+    def listen(what: Making, fraction: float) -> None:
+        if what is Making.CALIBRATING:
+            told.append(fraction)
+
+    path = quantize_model(load(config_path), tmp_path / "cut", CAPTIONS, listen)
+    assert told[0] > 0.5, "the first caption was not measured again"
+    assert path.read_bytes() == whole
+
+
+def test_what_is_there_already_is_not_made_again(
+    config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = quantize_model(load(config_path), tmp_path, CAPTIONS)
+    before = path.stat().st_mtime_ns
+    (tmp_path / "source.json").unlink()
+    monkeypatch.delattr(quantizing, "_make")
+    assert quantize_model(load(config_path), tmp_path, ("another caption",)) == path
+    assert path.stat().st_mtime_ns == before
+    assert (tmp_path / "source.json").is_file()
+
+
+def test_a_full_disk_is_known_before_anything_is_measured(
+    config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("magi_engine.weights.growing.shutil.disk_usage", lambda _path: usage)
+    monkeypatch.delattr(quantizing, "calibrate")
+    with pytest.raises(DiskFullError, match="GB are needed"):
+        quantize_model(load(config_path), tmp_path, CAPTIONS)
 
 
 def test_the_command_makes_the_text_encoder_small(
@@ -130,17 +177,26 @@ def test_the_command_makes_the_text_encoder_small(
     assert model.text.encode("a red circle").embedding.isfinite().all()
 
 
+def measured(
+    model: LoadedModel, captions: tuple[str, ...], told: list[float] | None = None
+) -> Mapping[str, Inputs]:
+    """All that calibration hears of some captions."""
+    heard = [] if told is None else told
+    *_, inputs = calibrate(model, captions, lambda _what, fraction: heard.append(fraction))
+    return inputs
+
+
 def test_calibration_hears_all_steps_of_a_distilled_model(config_path: Path) -> None:
     model = load(config_path)
     told: list[float] = []
-    inputs = calibrate(model, CAPTIONS, told.append)
+    inputs = measured(model, CAPTIONS, told)
     linears = fp8_linears(model.found.config.model_config)
     assert inputs.keys() == {input_name(name) for name in linears}
-    peaks = {name: measured.peaks for name, measured in inputs.items()}
+    peaks = {name: heard.peaks for name, heard in inputs.items()}
     assert all(peak.isfinite().all() and (peak > 0).any() for peak in peaks.values())
     steps = 2 * len(CAPTIONS) * 4  # two chunks of four steps each
     assert told == pytest.approx([(i + 1) / steps for i in range(steps)])
-    fewer = calibrate(model, CAPTIONS[:1])
+    fewer = measured(model, CAPTIONS[:1])
     assert all((fewer[name].peaks <= peak).all() for name, peak in peaks.items())
     assert any((fewer[name].peaks < peak).any() for name, peak in peaks.items())
 
@@ -152,9 +208,13 @@ def test_calibration_hears_all_steps_of_a_distilled_model(config_path: Path) -> 
 def test_base_models_are_measured_in_the_middle_of_their_schedule(
     config_path: Path, distill: bool, num_steps: int, expected: range
 ) -> None:
-    settings = SamplerSettings.from_config(MagiConfig.from_json(config_path))
-    settings = dataclasses.replace(settings, distill=distill, num_steps=num_steps)
-    assert measured_steps(settings) == expected
+    config = MagiConfig.from_json(config_path)
+    config = dataclasses.replace(
+        config,
+        runtime_config=dataclasses.replace(config.runtime_config, num_steps=num_steps),
+        engine_config=dataclasses.replace(config.engine_config, distill=distill),
+    )
+    assert measured_steps(config) == expected
 
 
 def test_only_the_measured_steps_of_a_base_model_count(config_path: Path) -> None:
@@ -166,11 +226,11 @@ def test_only_the_measured_steps_of_a_base_model_count(config_path: Path) -> Non
         config=dataclasses.replace(config, runtime_config=runtime, engine_config=EngineConfig()),
     )
     model = LoadedModel(base, torch.device("cpu"), torch.float32)
-    inputs = calibrate(model, CAPTIONS[:1])
+    inputs = measured(model, CAPTIONS[:1])
     with InputRecorder(model.dit, fp8_linears(config.model_config)) as everything:
         everything.recording = True
-        again = calibrate(model, CAPTIONS[:1])
-    peaks = {name: measured.peaks for name, measured in inputs.items()}
+        again = measured(model, CAPTIONS[:1])
+    peaks = {name: heard.peaks for name, heard in inputs.items()}
     loudest = {name: measured.peaks for name, measured in everything.inputs.items()}
     assert all(torch.equal(again[name].peaks, peak) for name, peak in peaks.items())
     assert all((peak <= loudest[name]).all() for name, peak in peaks.items())
@@ -183,7 +243,9 @@ def test_the_pocket_model_in_fp8_makes_nearly_the_same_latents(
     made, source = Registry.load().find("pocket-fp8"), find_model("pocket")
     cpu = torch.device("cpu")
     folder = entry_paths(made, tmp_path).transformer
-    quantize_model(LoadedModel(source, cpu, torch.float32), folder, quantizing.CAPTIONS[:3])
+    quantize_model(
+        LoadedModel(source, cpu, torch.float32), folder, calibration_captions(source)[:3]
+    )
     models = [
         LoadedModel(f, cpu, torch.bfloat16) for f in (source, find_model(made.name, tmp_path))
     ]

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import nn
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
+from magi_engine.weights.shards import SafetensorsShard
 
 
 class _Small(nn.Module):
@@ -323,24 +325,122 @@ def test_an_unknown_ending_is_an_error(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "weights.gguf")
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"[]",
-        b"{}x",
-        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}',
-        b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}',
-        b'{"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}',
-        b'{"a": {"dtype": "F32", "shape": "x", "data_offsets": [0, 4]}}',
-        b'{"a": {"dtype": "Q4", "shape": [1], "data_offsets": [0, 4]}}',
-        b'{"a": 3}',
-    ],
-)
-def test_a_damaged_header_in_a_compressed_file_is_an_error(tmp_path: Path, header: bytes) -> None:
-    path = tmp_path / "model.safetensors.zst"
-    _compress(path, len(header).to_bytes(8, "little") + header + bytes(64))
-    with pytest.raises(WeightsError, match=r"model\.safetensors\.zst"):
+def _header(**entries: object) -> bytes:
+    return json.dumps(entries).encode()
+
+
+def _entry(dtype: str, shape: object, first: object, end: object) -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [first, end]}
+
+
+_LYING_HEADERS = {
+    "no table": b"[]",
+    "more than a table": b"{}x",
+    "no tensors but data": b"{}",
+    "not UTF-8": b'{"\xff\xfe": 1}',
+    "no entry": _header(a=3),
+    "no shape": b'{"a": {"dtype": "F32", "data_offsets": [0, 64]}}',
+    "more elements than bytes": _header(a=_entry("F32", [32], 0, 64)),
+    "fewer elements than bytes": _header(a=_entry("F32", [2], 0, 64)),
+    "bytes left over": _header(a=_entry("F32", [8], 0, 32)),
+    "a gap before": _header(a=_entry("F32", [8], 32, 64)),
+    "a gap between": _header(a=_entry("F32", [4], 0, 16), b=_entry("F32", [8], 32, 64)),
+    "overlapping": _header(a=_entry("F32", [12], 0, 48), b=_entry("F32", [8], 32, 64)),
+    "the same bytes twice": _header(a=_entry("F32", [16], 0, 64), b=_entry("F32", [16], 0, 64)),
+    "beyond the file": _header(a=_entry("F32", [1 << 20], 0, 1 << 22)),
+    "far beyond any file": _header(a=_entry("F32", [1 << 61], 0, 1 << 63)),
+    "overflowing": _header(a=_entry("F32", [1 << 40, 1 << 40], 0, 64)),
+    "before the file": _header(a=_entry("F32", [16], -64, 0)),
+    "backwards": _header(a=_entry("F32", [16], 64, 0)),
+    "negative shape": _header(a=_entry("F32", [-4, -4], 0, 64)),
+    "a word for a shape": _header(a=_entry("F32", "x", 0, 64)),
+    "words for offsets": _header(a=_entry("F32", [16], "x", "y")),
+    "an unknown type": _header(a=_entry("Q4", [16], 0, 64)),
+}
+
+
+@pytest.mark.parametrize("header", _LYING_HEADERS.values(), ids=_LYING_HEADERS.keys())
+@pytest.mark.parametrize("ending", ["", ".zst"])
+def test_a_lying_header_is_an_error(tmp_path: Path, header: bytes, ending: str) -> None:
+    path = tmp_path / f"model.safetensors{ending}"
+    data = len(header).to_bytes(8, "little") + header + bytes(64)
+    if ending:
+        _compress(path, data)
+    else:
+        path.write_bytes(data)
+    with pytest.raises(WeightsError, match=re.escape(path.name)) as raised:
         read_state_dict(path)
+    assert raised.value.hint
+    if not ending:  # the way to a graphics card has a reader of its own
+        with pytest.raises(WeightsError, match=re.escape(path.name)):
+            dict(SafetensorsShard(path)._staged({"a", "b"}, torch.device("cpu")))
+
+
+@pytest.mark.parametrize("claimed", [1 << 40, (1 << 63) + 5, (1 << 64) - 1])
+@pytest.mark.parametrize("ending", ["", ".zst"])
+def test_a_huge_header_is_refused_without_room_for_it(
+    tmp_path: Path, claimed: int, ending: str
+) -> None:
+    path = tmp_path / f"model.safetensors{ending}"
+    data = claimed.to_bytes(8, "little") + b"{}" * 100
+    if ending:
+        _compress(path, data)
+    else:
+        path.write_bytes(data)
+    with pytest.raises(WeightsError, match="damaged"):
+        read_state_dict(path)
+    if not ending:
+        with pytest.raises(WeightsError, match="damaged"):
+            dict(SafetensorsShard(path)._staged({"a"}, torch.device("cpu")))
+
+
+def test_tensors_of_another_type_than_the_header_of_the_model_says(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """Numbers are read as what the header calls them, so a swapped type must not fit."""
+    path = tmp_path / "model.safetensors"
+    data = save(state)
+    assert data.count(b'"F8_E4M3"') == 1
+    path.write_bytes(data.replace(b'"F8_E4M3"', b'"I8"     '))
+    with pytest.raises(WeightsError, match=r"quantised .*int8"):
+        load_weights(_on_meta(), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["file", "shard", "index", "folder"])
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
+def test_links_that_lead_in_a_circle_are_an_error(
+    tmp_path: Path, state: dict[str, torch.Tensor], kind: str
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    names = {
+        "file": "model.safetensors",
+        "shard": "model-00002-of-00002.safetensors",
+        "index": "model.safetensors.index.json",
+        "folder": "",
+    }
+    if kind in ("shard", "index"):
+        _write_shards(folder, state)
+    loop = folder / names[kind]
+    if kind == "folder":
+        folder.rmdir()
+    loop.unlink(missing_ok=True)
+    loop.symlink_to(tmp_path / "there")
+    (tmp_path / "there").symlink_to(loop)
+    with pytest.raises((ModelNotFoundError, WeightsError)) as raised:
+        load_weights(_on_meta(), folder)
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize("write", [_write_single, _write_bin_shards, _write_zst_single])
+def test_the_weights_of_another_architecture_are_one_sentence(
+    tmp_path: Path, write: Callable[[Path, dict[str, torch.Tensor]], None]
+) -> None:
+    others = {f"blocks.{i}.weight": torch.zeros(3, 3) for i in range(6)}
+    write(tmp_path, others)
+    with pytest.raises(WeightsError, match="lacks the tensor") as raised:
+        load_weights(_on_meta(), tmp_path)
+    assert "belong to this model" in raised.value.hint
 
 
 class _Exploit:

@@ -11,15 +11,17 @@ import torch
 from safetensors.torch import save_file
 
 from magi_engine.config.registry import Registry
-from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import (
     default_models_dir,
     entry_paths,
     find_model,
     missing_parts,
+    unverified_files,
     weights_folder_name,
 )
+from magi_engine.weights.manifest import Manifest
 
 
 def _weights(folder: Path, name: str = "model.safetensors") -> None:
@@ -46,7 +48,16 @@ def models_dir(tmp_path: Path) -> Path:
     _autoencoder(root / "ckpt/vae")
     _text_encoder(root / "ckpt/t5/t5-v1_1-xxl")
     np.savez(root / "special_tokens.npz", a=np.zeros(1))
+    _verify(root)
     return root
+
+
+def _verify(models_dir: Path) -> None:
+    """Note every file as one that was found to be right."""
+    manifest = Manifest.load(models_dir)
+    for file in models_dir.rglob("*"):
+        if file.is_file():
+            manifest.note(manifest.key(file), "0" * 64, "test")
 
 
 def _official(path: Path, **runtime: str) -> Path:
@@ -87,6 +98,31 @@ def test_what_is_missing_is_named_and_where(models_dir: Path, victim: str, part:
         find_model("4.5B-distill", models_dir)
     assert str((models_dir / victim).parent) in raised.value.message
     assert missing_parts(Registry.load().find("4.5B-distill"), models_dir) == (part,)
+
+
+@pytest.mark.parametrize(
+    "victim", ["ckpt/vae/config.json", "ckpt/t5/t5-v1_1-xxl/spiece.model", "special_tokens.npz"]
+)
+def test_a_file_nobody_has_verified_is_not_used(models_dir: Path, victim: str) -> None:
+    entry = Registry.load().find("4.5B-distill")
+    assert unverified_files(entry, models_dir) == []
+    (models_dir / victim).write_bytes(b"{ }")
+    assert unverified_files(entry, models_dir) == [models_dir / victim]
+    with pytest.raises(WeightsError, match="have not been checked") as raised:
+        find_model(entry.name, models_dir)
+    assert "magi models verify 4.5B-distill" in raised.value.hint
+    _verify(models_dir)
+    assert find_model(entry.name, models_dir).entry == entry
+
+
+def test_an_index_is_verified_too_and_other_files_are_not(models_dir: Path) -> None:
+    folder = models_dir / "ckpt/magi/4.5B_distill/inference_weight.distill"
+    (folder / "README.md").write_text("read me")
+    entry = Registry.load().find("4.5B-distill")
+    assert unverified_files(entry, models_dir) == []
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model.safetensors"}}))
+    assert unverified_files(entry, models_dir) == [index]
 
 
 def test_a_missing_shard_is_named(models_dir: Path) -> None:

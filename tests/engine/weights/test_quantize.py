@@ -26,8 +26,10 @@ from magi_engine.weights.provenance import RECIPE, Provenance
 from magi_engine.weights.quantize import (
     InputRecorder,
     Inputs,
+    KeptInputs,
     fp8_linears,
     input_name,
+    inputs_bytes,
     quantise,
     quantise_file,
     quantise_plain,
@@ -192,7 +194,7 @@ def test_inputs_are_measured_while_recording() -> None:
 
 
 def test_only_peaks_are_measured_of_very_wide_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantize, "_WIDEST_COMPENSATED", 3)
+    monkeypatch.setattr(quantize, "WIDEST_COMPENSATED", 3)
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
     with torch.no_grad(), InputRecorder(model, ["0", "1"]) as recorder:
         recorder.recording = True
@@ -346,18 +348,39 @@ def test_weights_of_another_shape_are_refused_before_anything_is_written(
 
 def test_kept_measurements_are_found_by_their_key(tmp_path: Path) -> None:
     path = tmp_path / "new" / "inputs.safetensors"
-    assert read_inputs(path, "a") is None
+    nothing = KeptInputs({}, 0)
+    assert read_inputs(path, "a") == nothing
     wide, narrow = Inputs(torch.arange(3.0), None), Inputs(torch.arange(2.0), torch.eye(2))
-    save_inputs(path, {"layer.wide": wide, "layer.narrow": narrow}, "a")
+    save_inputs(path, {"layer.wide": wide, "layer.narrow": narrow}, 4, "a")
     kept = read_inputs(path, "a")
-    assert kept is not None
-    assert kept.keys() == {"layer.wide", "layer.narrow"}
-    assert kept["layer.wide"].peaks.tolist() == [0, 1, 2]
-    assert kept["layer.wide"].products is None
-    assert torch.equal(kept["layer.narrow"].products, torch.eye(2))  # type: ignore[arg-type]
-    assert read_inputs(path, "b") is None
+    assert kept.captions == 4
+    assert kept.inputs.keys() == {"layer.wide", "layer.narrow"}
+    assert kept.inputs["layer.wide"].peaks.tolist() == [0, 1, 2]
+    assert kept.inputs["layer.wide"].products is None
+    assert torch.equal(kept.inputs["layer.narrow"].products, torch.eye(2))  # type: ignore[arg-type]
+    assert read_inputs(path, "b") == nothing
     path.write_bytes(path.read_bytes()[:-5])
-    assert read_inputs(path, "a") is None
+    assert read_inputs(path, "a") == nothing
+
+
+def test_measuring_goes_on_from_what_is_known() -> None:
+    model = nn.Sequential(nn.Linear(4, 3, bias=False))
+    first, second = torch.randn(5, 4), torch.randn(6, 4)
+    with torch.no_grad(), InputRecorder(model, ["0"]) as recorder:
+        recorder.recording = True
+        model(first)
+    with torch.no_grad(), InputRecorder(model, ["0"], recorder.inputs) as further:
+        further.recording = True
+        model(second)
+    both = torch.cat([first, second])
+    torch.testing.assert_close(further.inputs["0"].peaks, both.abs().amax(0))
+    torch.testing.assert_close(further.inputs["0"].products, both.mT @ both)
+
+
+def test_the_size_of_what_is_measured_is_known_before(make_dit) -> None:
+    model = make_dit(num_layers=3)
+    tensors = [t for i in inputs_of(model).values() for t in (i.peaks, i.products) if t is not None]
+    assert inputs_bytes(model.config) == sum(t.nbytes for t in tensors)
 
 
 def test_fused_layers_are_measured_under_the_same_names(make_dit) -> None:

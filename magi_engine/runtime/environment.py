@@ -1,8 +1,9 @@
-"""How PyTorch's worker threads wait for each other."""
+"""What PyTorch and its companions read from the environment before they are imported."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 def let_threads_sleep() -> None:
@@ -15,3 +16,18 @@ def let_threads_sleep() -> None:
     library is loaded. What the user has set there stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def keep_compiled(cache_dir: Path) -> None:
+    """Have what is compiled for a graphics card kept in :func:`compiled_dir`; as above.
+
+    Else it is kept in folders for temporary files, and is compiled again after a restart.
+    """
+    folder = compiled_dir(cache_dir)
+    os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "inductor"))
+
+
+def compiled_dir(cache_dir: Path) -> Path:
+    """Where kernels for the graphics card are kept."""
+    return cache_dir / "compiled"

@@ -1,0 +1,77 @@
+"""Everything the program writes for one user: the one list of it.
+
+The window shows it, and uninstalling goes by it: a place that is missing here would be left behind.
+Nothing is written anywhere else but exports where the user says, trash where the system has it, and
+a socket and a lock in the folder of temporary files while the program runs. Nothing starts with the
+computer by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+
+from magi_desktop.paths import Places
+from magi_engine.config.places import default_cache_dir, default_log_dir
+
+
+class Belonging(Enum):
+    """Kinds of things, by what they mean to the user."""
+
+    VIDEOS = "videos"
+    MODELS = "models"
+    SETTINGS = "settings"
+    LIBRARY = "library"
+    """Queue, what is known of videos, pasted pictures."""
+    PROGRAM = "program"
+    """What an installed program runs from, and was fetched for it."""
+    CACHE = "cache"
+    LOGS = "logs"
+
+
+def belongings(places: Places, models: Path, videos: Path) -> dict[Belonging, tuple[Path, ...]]:
+    """Where everything is, whether it is there yet or not; folders may lie in each other.
+
+    Args:
+        models: the folder of models, as the user may have chosen it.
+        videos: the folder of videos, likewise.
+    """
+    return {
+        Belonging.VIDEOS: (videos,),
+        Belonging.MODELS: (models,),
+        Belonging.SETTINGS: (places.config,),
+        Belonging.LIBRARY: (places.data,),
+        Belonging.PROGRAM: (places.environments,),
+        Belonging.CACHE: _once(places.cache, default_cache_dir()),
+        Belonging.LOGS: _once(places.logs, default_log_dir()),
+    }
+
+
+def sizes(kept: dict[Belonging, tuple[Path, ...]]) -> dict[Belonging, int]:
+    """Bytes of every kind; a folder in another one counts for its own kind only. Reads the disk."""
+    every = {path for paths in kept.values() for path in paths}
+    found, counted = dict.fromkeys(kept, 0), set()
+    for kind, paths in kept.items():
+        for path in paths:
+            if path not in counted:
+                counted.add(path)
+                found[kind] += _size(path, every - {path})
+    return found
+
+
+def _once(*paths: Path) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(paths))
+
+
+def _size(folder: Path, without: set[Path]) -> int:
+    total = 0
+    for place, folders, names in os.walk(folder):  # which does not follow links
+        here = Path(place)
+        folders[:] = [name for name in folders if here / name not in without]
+        for name in names:
+            try:
+                total += (here / name).lstat().st_size
+            except OSError:  # gone meanwhile
+                continue
+    return total

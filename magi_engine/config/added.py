@@ -1,0 +1,177 @@
+"""The user's own models, and the mirror they are downloaded from: a file in the user's data."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from magi_engine.config.places import default_models_dir
+from magi_engine.config.registry import ModelEntry
+from magi_engine.errors import ConfigError, InvalidRequestError, write_error
+
+_VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_ROOT = Path("added")
+_PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
+
+
+@dataclass(frozen=True)
+class AddedModel:
+    """A model of the user's, as it is kept."""
+
+    name: str
+    like: str
+    """Name of the released model that it is a variant of."""
+    title: str
+    parts: dict[str, str]
+    """By name of the field of ``ModelPaths``: where a part is that it has of its own, in the
+    folder or in the repository. The others are those of the model it is like."""
+    folder: str | None = None
+    """Where it lies, to be used there."""
+    repository: str | None = None
+    """Or the hub repository it is downloaded from."""
+    revision: str = ""
+    endpoint: str | None = None
+    license: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """By part, of what is to be downloaded, in bytes."""
+
+    def entry(self, like: ModelEntry, mirror: str | None) -> ModelEntry:
+        """The same as one of all models."""
+        assert like.release is not None
+        root = _ROOT / self.name if self.folder is None else Path(self.folder)
+        own = {part: root / path for part, path in self.parts.items()}
+        files = replace(like.files, **own)
+        release = like.release if len(own) < len(_PARTS) else None
+        if self.repository is not None:
+            release = replace(
+                like.release,
+                repository=self.repository,
+                revision=self.revision,
+                license=self.license,
+                endpoint=self.endpoint or mirror,
+                root=root,
+                autoencoder_bytes=self.sizes.get("autoencoder", like.release.autoencoder_bytes),
+                text_encoder_bytes=self.sizes.get("text_encoder", like.release.text_encoder_bytes),
+            )
+        return replace(
+            like,
+            name=self.name,
+            title=self.title,
+            purpose=f"Like {like.title}; added from {self.repository or self.folder}.",
+            files=files,
+            release=release,
+            transformer_bytes=self.sizes.get("transformer"),
+            like=like,
+            folder=None if self.folder is None else Path(self.folder),
+        )
+
+
+@dataclass(frozen=True)
+class AddedModels:
+    """All of them."""
+
+    models: tuple[AddedModel, ...] = ()
+    mirror: str | None = None
+    """Address of a mirror of the hub; HF_ENDPOINT in the environment counts before it."""
+    problem: str = ""
+    """One sentence if the file cannot be read."""
+
+    @classmethod
+    def load(cls) -> AddedModels:
+        """Read the file; what is wrong with it is said in ``problem``, and nothing raised."""
+        path = user_models_file()
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["version"] > _VERSION:
+                return cls(problem=f"{path} was written by a newer version of this program.")
+            models = tuple(_model(entry) for entry in data["models"])
+            return cls(models, _mirror(data.get("mirror")))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls(problem=f"The list of your own models, {path}, cannot be read.")
+
+    def entries(self, known: Mapping[str, ModelEntry]) -> Iterator[ModelEntry]:
+        """As models among the ``known`` ones; one that is like none of them is left out."""
+        for model in self.models:
+            like = known.get(model.like)
+            if like is not None and like.release is not None and model.name not in known:
+                yield model.entry(like, self.mirror)
+
+    def with_model(self, model: AddedModel) -> AddedModels:
+        """The same and one more."""
+        return replace(self, models=(*self.models, model))
+
+    def without(self, name: str) -> AddedModels:
+        """The same but one."""
+        return replace(self, models=tuple(m for m in self.models if m.name != name))
+
+    def save(self) -> None:
+        """Keep them, atomically.
+
+        Raises:
+            ConfigError: the file that is there cannot be read, so it is not replaced.
+            DiskFullError, OutputError: it cannot be written.
+        """
+        path = user_models_file()
+        if AddedModels.load().problem:
+            raise ConfigError(
+                f"The list of your own models, {path}, cannot be read.", "Correct or remove it."
+            )
+        data: dict[str, Any] = {"version": _VERSION, "models": [asdict(m) for m in self.models]}
+        if self.mirror is not None:
+            data["mirror"] = self.mirror
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            unfinished.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise write_error(error, path) from error
+
+
+def user_models_file() -> Path:
+    """Where the user's own models are kept."""
+    return default_models_dir().with_name("models.json")
+
+
+def check_name(name: str, taken: set[str]) -> None:
+    """Raises InvalidRequestError: a model cannot be called that."""
+    if not _NAME.fullmatch(name):
+        raise InvalidRequestError(
+            f"A model cannot be called {name!r}.",
+            "Use up to 40 letters, digits, dots, dashes and underscores.",
+        )
+    if name.casefold() in {other.casefold() for other in taken}:
+        raise InvalidRequestError(f"There is a model called {name} already.", "Use another name.")
+
+
+def _model(data: dict[str, Any]) -> AddedModel:
+    model = AddedModel(**data)
+    texts = (model.name, model.like, model.title, *model.parts.values())
+    if not all(isinstance(text, str) for text in texts) or not set(model.parts) <= set(_PARTS):
+        raise ValueError(model.name)
+    if (model.folder is None) == (model.repository is None):
+        raise ValueError(model.name)
+    leads_out = model.folder is None and any(map(_leads_out, model.parts.values()))
+    if not _NAME.fullmatch(model.name) or leads_out:
+        raise ValueError(model.name)
+    return model
+
+
+def _leads_out(path: str) -> bool:
+    """Whether a path leads out of the repository it belongs to."""
+    return Path(path).is_absolute() or ".." in Path(path).parts
+
+
+def _mirror(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,21 @@
+"""What is listed as taking up room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from magi_engine.install.status import CachedKind, cached_things
+from magi_engine.runtime.environment import compiled_dir
+
+
+def test_compiled_kernels_are_listed_and_can_be_made_again(tmp_path: Path) -> None:
+    models, cache = tmp_path / "models", tmp_path / "cache"
+    assert cached_things(models, cache) == []
+    kernel = compiled_dir(cache) / "triton" / "abc" / "kernel.cubin"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_bytes(b"k" * 500)
+    (thing,) = cached_things(models, cache)
+    assert thing.kind is CachedKind.COMPILED
+    assert thing.paths == (compiled_dir(cache),)
+    assert thing.size_bytes == 500
+    assert thing.can_be_remade

@@ -1,0 +1,125 @@
+"""Preparing for a size: seen as a stage, once, and without a trace in the video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from magi_engine.runtime.engine import Engine
+from magi_engine.runtime.environment import compiled_dir, keep_compiled
+from magi_engine.runtime.events import Event, Progress, Stage, StageStarted
+from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.warming import first_layers
+from magi_engine.sampling.sampler import Sampler
+from tests.engine.conftest import MakeDit
+from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, run, stages_of
+
+
+@pytest.fixture
+def compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if kernels were compiled here."""
+    monkeypatch.setattr(LoadedModel, "compiles", True)
+
+
+def test_the_video_is_the_same(
+    engine: Engine, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = make_request(output=None)
+    cold = run(engine, request)
+    assert Stage.PREPARING_SIZE not in stages_of(cold), "a processor has nothing to prepare"
+    monkeypatch.setattr(LoadedModel, "compiles", True)
+    warmed = run(engine, request)
+    assert stages_of(warmed)[-2:] == [Stage.PREPARING_SIZE, Stage.SAMPLING]
+    np.testing.assert_array_equal(frames_of(warmed), frames_of(cold))
+    first_step = next(i for i, e in enumerate(warmed) if isinstance(e, Progress))
+    assert warmed.index(StageStarted(Stage.PREPARING_SIZE)) < first_step
+
+
+def test_a_size_is_prepared_once(make_request: MakeRequest, compiles: None) -> None:
+    engine = Engine()
+    for changes, expected in (
+        ({}, True),
+        ({"seed": 9}, False),
+        ({"width": 64}, True),
+        ({"attention": "exact"}, True),
+        ({}, False),
+    ):
+        events = run(engine, make_request(output=None, **changes))
+        finished(events)
+        assert (Stage.PREPARING_SIZE in stages_of(events)) is expected, changes
+    engine.unload()
+    assert Stage.PREPARING_SIZE in stages_of(run(engine, make_request(output=None)))
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_every_width_of_a_forward_is_seen(
+    make_request: MakeRequest, compiles: None, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from magi_engine.runtime.request import SamplingOverrides
+
+    widths: dict[int, set[tuple[int, int]]] = {}
+    really = Sampler.sample
+
+    def noted(self: Sampler, **arguments: object) -> object:
+        layers = self.model.config.num_layers
+        forward = type(self.model).forward
+
+        def counted(model: object, latents: Tensor, *rest: object, **more: object) -> Tensor:
+            widths.setdefault(layers, set()).add((len(latents), latents.shape[2]))
+            return forward(model, latents, *rest, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(type(self.model), "forward", counted)
+        return really(self, **arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Sampler, "sample", noted)
+    monkeypatch.setattr("magi_engine.runtime.warming._LAYERS", 1)
+    sampling = SamplingOverrides(num_steps=4, window_size=window)
+    events = run(Engine(), make_request(output=None, num_frames=240, sampling=sampling))
+    finished(events)
+    assert max(widths[1]) == max(widths[2]), "the widest forward is among them"
+
+
+def test_the_first_layers_share_everything(make_dit: MakeDit) -> None:
+    dit = make_dit(num_layers=4)
+    short = first_layers(dit, 2)
+    assert len(short.layers) == short.config.num_layers == 2
+    assert len(dit.layers) == dit.config.num_layers == 4
+    assert short.layers[1].mlp is dit.layers[1].mlp
+    assert short.x_embedder is dit.x_embedder
+    assert {id(p) for p in short.parameters()} < {id(p) for p in dit.parameters()}
+
+
+def test_compiled_kernels_are_kept_where_they_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TRITON_CACHE_DIR", "mine")
+    keep_compiled(tmp_path)
+    import os
+
+    assert os.environ["TRITON_CACHE_DIR"] == "mine"
+    assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).is_relative_to(compiled_dir(tmp_path))
+
+
+def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: None) -> None:
+    from magi_engine.runtime.control import Cancel
+    from magi_engine.runtime.events import Cancelled
+
+    engine = Engine()
+    events: list[Event] = []
+    for event in engine.generate(make_request()):
+        if event == StageStarted(Stage.PREPARING_SIZE):
+            engine.control(Cancel())
+        events.append(event)
+    assert isinstance(events[-1], Cancelled)
+    assert not any(isinstance(e, Progress) for e in events)
+    model = engine._shelf._model
+    assert model is not None
+    assert model.warm == set(), "half of it does not count"
+    assert torch.is_inference_mode_enabled() is False
