@@ -146,7 +146,6 @@ class Check:
         (folder / "app").mkdir(parents=True)
         for name in ("Magi.exe", "manifest.json", "app/gone-since.py"):
             (folder / name).write_text(json.dumps({"version": OLDER}), encoding="utf-8")
-        (folder / "bin").mkdir()
         # Something real to sign.
         launchers = self.work / "launchers"
         launchers.mkdir()
@@ -210,7 +209,7 @@ class Check:
         windows_stand_ins.leave_out_what_wine_lacks(self.program, self.wheels)
         system = windows.disk / "windows" / "system32"
         windows_stand_ins.icu(self.program / "app/PySide6/Qt6Core.dll", system / "icuuc.dll")
-        said = windows.run("wine", windows.path(self.program / "bin" / "magi.exe"), "doctor")
+        said = windows.run("wine", windows.path(self.program / "magi.com"), "doctor")
         require(said.returncode == 1 and "not set up" in said.stdout, "magi before the set-up")
         magi = ("wine", windows.path(self.program / "Magi.exe"), "--wheels", r"C:\wheels ü")
         began = time.monotonic()
