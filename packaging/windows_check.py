@@ -132,7 +132,7 @@ class Check:
             bad = self.windows.disk / "bad.exe"
             bad.write_bytes(content)
             process = self.windows.start("wine", r"C:\bad.exe")
-            wait_for(self._complains, f"{what}: a message")
+            wait_for(self._complains, f"{what}: a message", 200)
             self.screen.picture(self.pictures, f"damaged-{len(content) // _MB}")
             process.kill()
             self.windows.shut_down()
@@ -214,7 +214,7 @@ class Check:
         magi = ("wine", windows.path(self.program / "Magi.exe"), "--wheels", r"C:\wheels ü")
         began = time.monotonic()
         windows.start(*magi)
-        wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window")
+        wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window", 200)
         say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
         first = self.screen.windows(NAME)
         time.sleep(15)
