@@ -188,7 +188,6 @@ class Check:
         ):
             link = (place / f"{NAME}.lnk").read_bytes()
             require("Magi.exe".encode("utf-16-le") in link, f"a shortcut in {place.name}")
-            require(APP_ID.encode("utf-16-le") in link, "with the identity")
         command = f'"{self.windows.path(self.program)}\\Magi.exe" "%1"'
         opens = self.windows.registry(r"HKCU\Software\Classes\MagiDesktop.Media\shell\open\command")
         require(command in opens, "what Open with runs", opens)
