@@ -6,7 +6,7 @@ torch-FLAVOR.txt          torch's, where its index could be asked
 uv / uv.exe               resolves and installs them
 wheels/                   the project's own wheel, with the pocket model
 app/                      the set-up: its modules, its resources, a small part of Qt
-python/, *.exe            Windows only: an interpreter, and what starts it (windows_bundle.py)
+python/, Magi.exe, magi.com  Windows only: an interpreter, what starts it (windows_bundle.py)
 sbom.cdx.json, third-party-licenses.txt
 """
 
