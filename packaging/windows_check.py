@@ -246,8 +246,9 @@ class Check:
         self._uninstall()
         self._is_gone()
         self._belongings_are_there()
-        left = {p.name for p in self.data.iterdir()}
-        require(left <= {"settings.json", "magi.sqlite3", "pasted"}, f"of its data only {left}")
+        kept = ("settings.json", "magi.sqlite3", "pasted")
+        odd = sorted(p.name for p in self.data.iterdir() if not p.name.startswith(kept))
+        require(odd == [], f"of its own data nothing but settings and library: {odd}")
 
     def removed_with_belongings(self) -> None:
         """Installed again, and removed with models and settings: only the video is left."""
