@@ -128,6 +128,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Known models: {a}."),
     QT_TRANSLATE_NOOP("Engine", "{a} has not been made on this machine yet."),
     QT_TRANSLATE_NOOP("Engine", "{a} is made on this machine."),
+    QT_TRANSLATE_NOOP("Engine", "{a}, which was made on this machine, is damaged."),
     QT_TRANSLATE_NOOP("Engine", "Make it with: magi models quantize {a}"),
     QT_TRANSLATE_NOOP("Engine", "{a} is damaged, incomplete or cannot be read."),
     QT_TRANSLATE_NOOP("Engine", "{a} is not complete, its {b} cannot be used: {c}."),
@@ -267,6 +268,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Download the text encoder's files again."),
     QT_TRANSLATE_NOOP("Engine", "{a} GB are needed in {b}, but only {c} GB are free."),
     QT_TRANSLATE_NOOP("Engine", "The disk of {a} is full."),
+    QT_TRANSLATE_NOOP("Engine", "The disk of {a} cannot hold a file of this size."),
     QT_TRANSLATE_NOOP("Engine", "Free some space, then try again; it goes on where it was."),
     QT_TRANSLATE_NOOP("Engine", "{a} cannot be written to."),
     QT_TRANSLATE_NOOP("Engine", "Check that you may write there."),
@@ -274,6 +276,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Wait until it is done."),
     QT_TRANSLATE_NOOP("Engine", "Use other weights, or calibrate in float32."),
     QT_TRANSLATE_NOOP("Engine", "The layer {a} computes with numbers that are not finite."),
+    QT_TRANSLATE_NOOP("Engine", "Connect the disk that it is on, then try again."),
     # Models of the user's own.
     QT_TRANSLATE_NOOP("Engine", "Added: {a}."),
     QT_TRANSLATE_NOOP("Engine", "Models are downloaded from {a}."),

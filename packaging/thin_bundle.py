@@ -61,7 +61,7 @@ from magi_setup.__main__ import main
 
 _HERE = Path(__file__).resolve().parent
 _WINDOWS = _HERE.parent / "Magi.exe"
-_AGAIN = (str(_WINDOWS),) if _WINDOWS.exists() else (sys.executable, "-I", str(_HERE))
+_AGAIN = (str(_WINDOWS),) if _WINDOWS.exists() else (sys.executable, "-IB", str(_HERE))
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], _HERE.parent, _AGAIN))
