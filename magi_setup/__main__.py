@@ -111,7 +111,7 @@ def _command_line(environment: Environment | None, arguments: list[str]) -> int:
         how = "." if sys.platform == "win32" else ", or: magi-desktop --unattended"
         print(f"The program is not set up yet. Start Magi Desktop once{how}", file=sys.stderr)
         return 1
-    command = [str(environment.python), "-P", "-m", "magi_engine", *arguments]
+    command = [str(environment.python), "-X", "utf8", "-P", "-m", "magi_engine", *arguments]
     held = set_up.hold(environment.folder)
     if held is not None:
         os.set_inheritable(held, True)  # so that it lasts as long as the command

@@ -115,7 +115,7 @@ class Environment:
     def command(self, files: list[str]) -> list[str]:
         """What starts the program."""
         python = self.folder / "pythonw.exe" if WINDOWS else self.python
-        return [str(python), "-P", "-m", "magi_desktop", *files]
+        return [str(python), "-X", "utf8", "-P", "-m", "magi_desktop", *files]
 
     def start_failure(self, modules: tuple[str, ...]) -> str:
         """What an attempt to import the program's parts says; empty: it starts."""

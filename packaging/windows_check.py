@@ -246,8 +246,9 @@ class Check:
         self._uninstall()
         self._is_gone()
         self._belongings_are_there()
-        left = {p.name for p in self.data.iterdir()}
-        require(left <= {"settings.json", "magi.sqlite3", "pasted"}, f"of its data only {left}")
+        kept = ("settings.json", "magi.sqlite3", "pasted")
+        odd = sorted(p.name for p in self.data.iterdir() if not p.name.startswith(kept))
+        require(odd == [], f"of its own data nothing but settings and library: {odd}")
 
     def removed_with_belongings(self) -> None:
         """Installed again, and removed with models and settings: only the video is left."""
@@ -318,10 +319,11 @@ class Check:
         require(left == [], f"nothing is left in the registry: {left}")
 
     def _registry(self) -> set[str]:
-        """Every line of the user's software that could be ours."""
-        text = self.windows.registry(r"HKCU\Software")
+        """Every line of the user's software that could be ours, and is not wine's own note."""
+        text = self.windows.registry(r"HKCU\Software").lower()
         words = ("magi", "openwithprogids")
-        return {line for line in text.splitlines() if any(w in line.lower() for w in words)}
+        lines = [line for line in text.splitlines() if any(word in line for word in words)]
+        return {line for line in lines if "wine" not in line}
 
     def _certificate(self) -> dict[str, str]:
         """One made for this alone; empty where the tools are missing."""
