@@ -533,6 +533,10 @@
         <translation>无法下载 Python 3.12。</translation>
     </message>
     <message>
+        <source>The set-up failed.</source>
+        <translation>安装失败。</translation>
+    </message>
+    <message>
         <source>The set-up runs already.</source>
         <translation>安装程序已在运行。</translation>
     </message>
@@ -789,6 +793,10 @@
         <translation>{a} 在本机制作。</translation>
     </message>
     <message>
+        <source>{a}, which was made on this machine, is damaged.</source>
+        <translation>在本机制作的 {a} 已损坏。</translation>
+    </message>
+    <message>
         <source>Make it with: magi models quantize {a}</source>
         <translation>制作命令：magi models quantize {a}</translation>
     </message>
@@ -1007,6 +1015,10 @@
     <message>
         <source>The disk of {a} is full.</source>
         <translation>{a} 所在的磁盘已满。</translation>
+    </message>
+    <message>
+        <source>The disk of {a} cannot hold a file of this size.</source>
+        <translation>{a} 所在的磁盘无法存放这么大的文件。</translation>
     </message>
     <message>
         <source>Free some space, then try again; it goes on where it was.</source>

@@ -231,8 +231,8 @@ def test_an_fp8_copy_of_a_model_that_is_here(
     put(models.models_dir, "4.5B-base")
     models.refresh()
     qtbot.waitUntil(lambda: "4.5B-base-fp8" in dialog.cards)
-    order = [dialog._list.itemAt(i).widget().name for i in range(dialog._list.count())]
-    assert order.index("4.5B-base-fp8") == order.index("4.5B-base") + 1
+    places = {name: dialog._list.indexOf(card) for name, card in dialog.cards.items()}
+    assert places["4.5B-base-fp8"] == places["4.5B-base"] + 1
     dialog.cards["4.5B-distill"].make_action.trigger()
     assert [item.task for item in models.tasks.items] == [Make("4.5B-distill-fp8-made")]
     assert not copy.main_button.isVisible(), "it is under way"
