@@ -47,8 +47,8 @@ def test_its_memory_is_free_when_sampling_starts(
         nonlocal loads
         loads += 1
         encoder = real(*args, **kwargs)
-        embedding = encoder._model.get_submodule("shared").weight
-        weights.append(weakref.ref(embedding))
+        assert encoder._model is not None
+        weights.append(weakref.ref(encoder._model.get_submodule("shared").weight))
         return encoder
 
     monkeypatch.setattr(models, "load_text_encoder", load)
