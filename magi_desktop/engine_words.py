@@ -48,6 +48,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose a folder with all of them."),
     QT_TRANSLATE_NOOP("Engine", "The connection was lost."),
     QT_TRANSLATE_NOOP("Engine", "Python 3.12 could not be fetched."),
+    QT_TRANSLATE_NOOP("Engine", "The set-up failed."),
     QT_TRANSLATE_NOOP("Engine", "The set-up runs already."),
     QT_TRANSLATE_NOOP("Engine", "Wait until it has finished."),
     QT_TRANSLATE_NOOP("Engine", "Magi Desktop is running."),
@@ -276,6 +277,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Wait until it is done."),
     QT_TRANSLATE_NOOP("Engine", "Use other weights, or calibrate in float32."),
     QT_TRANSLATE_NOOP("Engine", "The layer {a} computes with numbers that are not finite."),
+    QT_TRANSLATE_NOOP("Engine", "Connect the disk that it is on, then try again."),
     # Models of the user's own.
     QT_TRANSLATE_NOOP("Engine", "Added: {a}."),
     QT_TRANSLATE_NOOP("Engine", "Models are downloaded from {a}."),
