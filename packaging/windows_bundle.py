@@ -39,10 +39,10 @@ _NOT_NEEDED = (
     *("Lib/pydoc_data", "Lib/EXTERNALLY-MANAGED", "DLLs/tcl*", "DLLs/tk*", "DLLs/_tkinter.pyd"),
     *("DLLs/_test*", "DLLs/_ctypes_test.pyd", "Lib/**/__pycache__", "**/*.pdb"),
 )
-# The second one is for the console, and so in a folder of its own: the names differ in case only.
+# The second one is for the console: there "magi" finds .com before .exe.
 _LAUNCHERS = {
     "Magi.exe": ("-Wl,--subsystem,windows",),
-    "bin/magi.exe": ("-Wl,--subsystem,console", "-DCONSOLE"),
+    "magi.com": ("-Wl,--subsystem,console", "-DCONSOLE"),
 }
 
 
@@ -131,13 +131,12 @@ def copy_python(source: Path, target: Path) -> None:
 
 
 def build_launchers(folder: Path, work: Path) -> None:
-    """Compile Magi.exe and bin/magi.exe, with the program's icon, name and version."""
+    """Compile Magi.exe and magi.com, with the program's icon, name and version."""
     icons.write_ico(work / "magi.ico")
     shutil.copyfile(FILES / "launcher.manifest", work / "launcher.manifest")
     resources = Template((FILES / "launcher.rc.in").read_text(encoding="utf-8"))
     for name, options in _LAUNCHERS.items():
         target = folder / name
-        target.parent.mkdir(exist_ok=True)
         script, compiled = work / "launcher.rc", work / "launcher.res"
         script.write_text(resources.substitute(facts(), file=target.name), encoding="utf-8")
         run(*_ZIG, "rc", "/fo", str(compiled), "--", str(script))

@@ -132,7 +132,7 @@ class Check:
             bad = self.windows.disk / "bad.exe"
             bad.write_bytes(content)
             process = self.windows.start("wine", r"C:\bad.exe")
-            wait_for(self._complains, f"{what}: a message")
+            wait_for(self._complains, f"{what}: a message", 200)
             self.screen.picture(self.pictures, f"damaged-{len(content) // _MB}")
             process.kill()
             self.windows.shut_down()
@@ -146,7 +146,6 @@ class Check:
         (folder / "app").mkdir(parents=True)
         for name in ("Magi.exe", "manifest.json", "app/gone-since.py"):
             (folder / name).write_text(json.dumps({"version": OLDER}), encoding="utf-8")
-        (folder / "bin").mkdir()
         # Something real to sign.
         launchers = self.work / "launchers"
         launchers.mkdir()
@@ -189,7 +188,6 @@ class Check:
         ):
             link = (place / f"{NAME}.lnk").read_bytes()
             require("Magi.exe".encode("utf-16-le") in link, f"a shortcut in {place.name}")
-            require(APP_ID.encode("utf-16-le") in link, "with the identity")
         command = f'"{self.windows.path(self.program)}\\Magi.exe" "%1"'
         opens = self.windows.registry(r"HKCU\Software\Classes\MagiDesktop.Media\shell\open\command")
         require(command in opens, "what Open with runs", opens)
@@ -210,12 +208,12 @@ class Check:
         windows_stand_ins.leave_out_what_wine_lacks(self.program, self.wheels)
         system = windows.disk / "windows" / "system32"
         windows_stand_ins.icu(self.program / "app/PySide6/Qt6Core.dll", system / "icuuc.dll")
-        said = windows.run("wine", windows.path(self.program / "bin" / "magi.exe"), "doctor")
+        said = windows.run("wine", windows.path(self.program / "magi.com"), "doctor")
         require(said.returncode == 1 and "not set up" in said.stdout, "magi before the set-up")
         magi = ("wine", windows.path(self.program / "Magi.exe"), "--wheels", r"C:\wheels ü")
         began = time.monotonic()
         windows.start(*magi)
-        wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window")
+        wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window", 200)
         say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
         first = self.screen.windows(NAME)
         time.sleep(15)
@@ -248,8 +246,9 @@ class Check:
         self._uninstall()
         self._is_gone()
         self._belongings_are_there()
-        left = {p.name for p in self.data.iterdir()}
-        require(left <= {"settings.json", "magi.sqlite3", "pasted"}, f"of its data only {left}")
+        kept = ("settings.json", "magi.sqlite3", "pasted")
+        odd = sorted(p.name for p in self.data.iterdir() if not p.name.startswith(kept))
+        require(odd == [], f"of its own data nothing but settings and library: {odd}")
 
     def removed_with_belongings(self) -> None:
         """Installed again, and removed with models and settings: only the video is left."""
@@ -320,10 +319,11 @@ class Check:
         require(left == [], f"nothing is left in the registry: {left}")
 
     def _registry(self) -> set[str]:
-        """Every line of the user's software that could be ours."""
-        text = self.windows.registry(r"HKCU\Software")
+        """Every line of the user's software that could be ours, and is not wine's own note."""
+        text = self.windows.registry(r"HKCU\Software").lower()
         words = ("magi", "openwithprogids")
-        return {line for line in text.splitlines() if any(w in line.lower() for w in words)}
+        lines = [line for line in text.splitlines() if any(word in line for word in words)]
+        return {line for line in lines if "wine" not in line}
 
     def _certificate(self) -> dict[str, str]:
         """One made for this alone; empty where the tools are missing."""

@@ -39,7 +39,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
     icons.write_ico(folder / "magi.ico")
     signed = windows_signing.is_wanted(os.environ)
     if signed:
-        for path in (bundle.folder / "Magi.exe", bundle.folder / "bin" / "magi.exe"):
+        for path in (bundle.folder / "Magi.exe", bundle.folder / "magi.com"):
             windows_signing.sign(path, os.environ)
     else:
         print(windows_signing.NOTICE)

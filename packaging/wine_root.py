@@ -21,8 +21,8 @@ _FONT = "fonts-droid-fallback"
 # A name that programs stumble over. No useradd makes it; Windows would.
 USER = "Jörg Müller"
 _ID = 4242
-_ENCODING = "cp1252"
-"""Of what Windows programs print."""
+_ENCODING = "cp437"
+"""Of what Windows programs print in an English Windows."""
 
 
 class Windows:

@@ -97,9 +97,9 @@ class ModelsDialog(QDialog):
     @Slot()
     def _reveal(self) -> None:
         """Again whenever cards have got other places, until everything is said on them."""
-        card, inner = self.cards.get(self._wanted or ""), self._scroll.widget().layout()
-        if card is not None and inner is not None:
-            inner.activate()  # else a card that has just grown is taken for as small as it was
+        card = self.cards.get(self._wanted or "")
+        if card is not None:
+            self._inside.activate()  # else a card that has just grown counts as small as it was
             self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
             if self._estimates:
                 self._wanted = None
@@ -118,7 +118,7 @@ class ModelsDialog(QDialog):
         self.waiting = text_label(self.tr("Looking at what is there…"), "muted", self)
         inner = QWidget(self)
         self._import_list, self._list = QVBoxLayout(), QVBoxLayout()
-        inside = QVBoxLayout(inner)
+        inside = self._inside = QVBoxLayout(inner)
         inside.setContentsMargins(0, t.SPACE_3, t.SPACE_2, 0)
         inside.setSpacing(t.SPACE_3)
         inside.addWidget(self.waiting)

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from magi_engine.errors import DownloadError, write_error
+from magi_engine.errors import DownloadError, WeightsError, write_error
 from magi_engine.install.hub import (
     TIMEOUT_S,
     RemoteFile,
@@ -56,6 +56,10 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
     target, part = models_dir / file.path, part_of(file, models_dir)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        if file.copied_from is not None:
+            sha256 = _copy(file.copied_from, part, received)
+            part.replace(target)
+            return sha256
         for _ in range(2):
             # What an earlier attempt left may be damaged; then it is fetched whole, once.
             fresh = not part.exists()
@@ -73,6 +77,35 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
         f"The file {file.path} came with other content than was announced.",
         "Try again later, or without a mirror.",
     )
+
+
+def _copy(source: Path, part: Path, received: Received) -> str:
+    """Complete a copy; what is there of it is compared first. Returns its SHA-256."""
+    with _opened(source) as original, part.open("a+b", buffering=0) as out:
+        hashes = Hashes()
+        out.seek(0)
+        while block := out.read(_READ_BYTES):
+            if original.read(len(block)) != block:
+                out.truncate(hashes.count)
+                original.seek(hashes.count)
+                break
+            hashes.update(block)
+            received(0)
+        while block := original.read(_READ_BYTES):
+            _write_all(out, block)
+            hashes.update(block)
+            received(len(block))
+        os.fsync(out.fileno())
+    return hashes.sha256.hexdigest()
+
+
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise WeightsError(
+            f"{source} cannot be read.", "Connect the disk that it is on, then try again."
+        ) from error
 
 
 class Hashes:

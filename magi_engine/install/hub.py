@@ -36,11 +36,13 @@ class RemoteFile:
     source: str
     """For people: repository and revision."""
     with_token: bool = True
+    copied_from: Path | None = None
+    """A file on this machine that it is copied from, and that no hub knows."""
 
     @property
     def key(self) -> str:
         """Names the content."""
-        return self.sha256 or self.git_sha1 or ""
+        return self.sha256 or self.git_sha1 or f"copy-{self.size_bytes:x}"
 
 
 def require_hub(endpoint: str | None = None) -> None:

@@ -115,12 +115,24 @@
         <translation>名称(&amp;N)</translation>
     </message>
     <message>
+        <source>&amp;Copy a folder into the folder of models</source>
+        <translation>将文件夹复制到模型文件夹(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Copy a folder into the folder of models</source>
+        <translation>将文件夹复制到模型文件夹</translation>
+    </message>
+    <message>
+        <source>Else it is used where it is, and has to stay there.</source>
+        <translation>否则在原处使用，必须保留在那里。</translation>
+    </message>
+    <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
     <message>
-        <source>A variant of a released model, in a folder of this computer or on the hub. It stays where it is: nothing is copied or downloaded yet.</source>
-        <translation>已发布模型的变体，位于本机文件夹或模型站点。它留在原处：现在不会复制或下载任何内容。</translation>
+        <source>A variant of a released model, in a folder of this computer or on the hub. Nothing is downloaded before you say so.</source>
+        <translation>已发布模型的变体，位于本机文件夹或模型站点。未经您同意不会下载任何内容。</translation>
     </message>
     <message>
         <source>Add</source>
@@ -521,6 +533,10 @@
         <translation>无法下载 Python 3.12。</translation>
     </message>
     <message>
+        <source>The set-up failed.</source>
+        <translation>安装失败。</translation>
+    </message>
+    <message>
         <source>The set-up runs already.</source>
         <translation>安装程序已在运行。</translation>
     </message>
@@ -777,6 +793,10 @@
         <translation>{a} 在本机制作。</translation>
     </message>
     <message>
+        <source>{a}, which was made on this machine, is damaged.</source>
+        <translation>在本机制作的 {a} 已损坏。</translation>
+    </message>
+    <message>
         <source>Make it with: magi models quantize {a}</source>
         <translation>制作命令：magi models quantize {a}</translation>
     </message>
@@ -997,6 +1017,10 @@
         <translation>{a} 所在的磁盘已满。</translation>
     </message>
     <message>
+        <source>The disk of {a} cannot hold a file of this size.</source>
+        <translation>{a} 所在的磁盘无法存放这么大的文件。</translation>
+    </message>
+    <message>
         <source>Free some space, then try again; it goes on where it was.</source>
         <translation>请释放一些空间后重试；会从中断处继续。</translation>
     </message>
@@ -1023,6 +1047,10 @@
     <message>
         <source>The layer {a} computes with numbers that are not finite.</source>
         <translation>层 {a} 的计算出现非有限数值。</translation>
+    </message>
+    <message>
+        <source>Connect the disk that it is on, then try again.</source>
+        <translation>请连接它所在的磁盘，然后重试。</translation>
     </message>
     <message>
         <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
@@ -2081,6 +2109,10 @@
         <translation>在处理器上运行：内存 {0} / {1}。</translation>
     </message>
     <message>
+        <source>{} to copy.</source>
+        <translation>需复制 {}。</translation>
+    </message>
+    <message>
         <source>{} to download.</source>
         <translation>需下载 {}。</translation>
     </message>
@@ -2444,6 +2476,10 @@
         <translation>找不到文件夹</translation>
     </message>
     <message>
+        <source>Not copied yet</source>
+        <translation>尚未复制</translation>
+    </message>
+    <message>
         <source>Its files are here; nobody has checked them yet.</source>
         <translation>文件已在本机，尚未检查。</translation>
     </message>
@@ -2470,6 +2506,14 @@
     <message>
         <source>Reads its files once; then it can be used.</source>
         <translation>读取一次全部文件，然后即可使用。</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Copies its files; can be paused at any time.</source>
+        <translation>复制其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Download</source>
@@ -2600,6 +2644,10 @@
     <message>
         <source>Downloading</source>
         <translation>正在下载</translation>
+    </message>
+    <message>
+        <source>Copying</source>
+        <translation>正在复制</translation>
     </message>
     <message>
         <source>Checking the files</source>
