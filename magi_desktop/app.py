@@ -13,7 +13,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
 
-from magi_desktop import logs, set_up, shell, single, translation
+from magi_desktop import logs, set_up, shell, single, translation, windows_taskbar
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme.style import Appearance, theme
@@ -32,6 +32,7 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the program's name, then files to open.
     """
+    windows_taskbar.own_button()
     app = QApplication(argv)
     app.setApplicationName(APP_NAME)
     app.setApplicationVersion(__version__)

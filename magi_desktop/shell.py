@@ -23,7 +23,8 @@ _MANAGERS = "org.freedesktop.FileManager1"
 async def show_in_folder(path: Path) -> None:
     """Open the file manager with ``path`` selected, or at least its folder."""
     if sys.platform == "win32":
-        command = ["explorer", f"/select,{path}"]
+        # In one argument a name with spaces would be quoted as a whole, which explorer misreads.
+        command = ["explorer", "/select,", str(path)]
     elif sys.platform == "darwin":
         command = ["open", "-R", str(path)]
     else:

@@ -63,7 +63,9 @@ def restore(trashed: Trashed) -> None:
             translate("Trash", "{name} could not be put back.").format(name=original.name),
             translate("Trash", "Look for it in the trash."),
         ) from error
-    # The trash's own note about it, as freedesktop.org lays it down.
+    # The trash's own note about it, as freedesktop.org lays it down, or as Windows does.
     note = place.parent.parent / "info" / f"{place.name}.trashinfo"
+    if sys.platform == "win32":
+        note = place.with_name(place.name.replace("$R", "$I", 1))
     with contextlib.suppress(OSError):
         note.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""``ITaskbarList3`` through ctypes: the progress bar on a Windows taskbar button."""
+"""The program's button on a Windows taskbar, through ctypes: whose it is, and its progress bar."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ import sys
 import uuid
 from functools import lru_cache
 
+APP_ID = "MagiDesktop"
+"""Also of the shortcuts that the installer makes, and of its registry keys."""
+
 _CLSID = uuid.UUID("56fdf344-fd6d-11d0-958a-006097c9a090").bytes_le
 _IID = uuid.UUID("ea1afb91-9e28-4b86-90e9-9e9f8a5eefaf").bytes_le
 _IN_PROCESS = 1
 _NO_PROGRESS = 0
 # Places in the interface's table of functions.
 _INIT, _SET_VALUE, _SET_STATE = 3, 9, 10
+
+
+def own_button() -> None:
+    """Have the windows of this process share one button of their own, and a pinned shortcut be it.
+
+    Otherwise they would count as Python's. To be called before the first window.
+    """
+    if sys.platform == "win32":
+        ctypes.windll.shell32.SetCurrentProcessExplicitAppUserModelID(APP_ID)
 
 
 def set_progress(window: int, percent: int | None) -> None:

@@ -24,7 +24,9 @@ from magi_setup.environments import (
     Environment,
     EnvironmentRecord,
     Environments,
+    long_path,
     normal_name,
+    remove_tree,
 )
 from magi_setup.errors import BuildError, DamagedPackageError, NetworkError, disk_full
 from magi_setup.machine import Choice
@@ -165,7 +167,7 @@ class Builder:
         yield SetupProgress(Step.TESTING)
         if failure := environment.start_failure(self.bundle.start_test):
             logger.error("the new environment does not start: %s", failure)
-            shutil.rmtree(environment.folder, ignore_errors=True)
+            remove_tree(environment.folder)
             raise BuildError(
                 "What was installed does not start; what was there before is still in use.",
                 "Choose another GPU support, or report it with the log.",
@@ -176,8 +178,8 @@ class Builder:
             )
         )
         self.environments.switch(environment)
-        shutil.rmtree(self.environments.downloads, ignore_errors=True)
-        shutil.rmtree(self.environments.cache, ignore_errors=True)
+        remove_tree(self.environments.downloads)
+        remove_tree(self.environments.cache)
 
     def verify(self) -> Iterator[SetupProgress | frozenset[str]]:
         """Hash everything installed again; yields the damaged packages last."""
@@ -283,7 +285,7 @@ def _unpacked_bytes(wheel: Path) -> int:
 
 def _folder_bytes(folder: Path) -> int:
     total = 0
-    for place, _, names in os.walk(folder):  # which passes over what is gone meanwhile
+    for place, _, names in os.walk(long_path(folder)):  # which passes over what is gone meanwhile
         for name in names:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(place, name)).st_size

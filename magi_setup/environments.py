@@ -59,8 +59,20 @@ class Environment:
     def packages(self) -> Path:
         """Where its packages are."""
         if WINDOWS:
-            return self.folder / PACKAGES
-        return next(self.folder.glob("lib/python3*")) / "site-packages"
+            return long_path(self.folder / PACKAGES)
+        found = next(self.folder.glob("lib/python3*"), self.folder / "lib" / "python3")
+        return found / "site-packages"
+
+    @property
+    def has_its_python(self) -> bool:
+        """Whether its interpreter is there and is still the one its packages are for.
+
+        It is the system's, which may become another one when the system is upgraded.
+        """
+        if not self.python.exists():
+            return False
+        named = re.match(r"python(3\.\d+)", self.python.resolve().name)
+        return WINDOWS or named is None or self.packages.parent.name in (named[0], "python3")
 
     @property
     def record(self) -> EnvironmentRecord | None:
@@ -103,7 +115,7 @@ class Environment:
     def command(self, files: list[str]) -> list[str]:
         """What starts the program."""
         python = self.folder / "pythonw.exe" if WINDOWS else self.python
-        return [str(python), "-P", "-m", "magi_desktop", *files]
+        return [str(python), "-X", "utf8", "-P", "-m", "magi_desktop", *files]
 
     def start_failure(self, modules: tuple[str, ...]) -> str:
         """What an attempt to import the program's parts says; empty: it starts."""
@@ -171,14 +183,22 @@ class Environments:
     @property
     def current(self) -> Environment | None:
         """The one in use, if it is finished and its Python is still there."""
-        try:
-            name = json.loads(self._pointer.read_text(encoding="utf-8"))["environment"]
-        except (OSError, ValueError, KeyError):
-            return None
-        environment = Environment(self.folder / name)
-        if environment.record is None or not environment.python.exists():
+        environment = self._named() or self._newest()
+        if environment is None or environment.record is None or not environment.has_its_python:
             return None
         return environment
+
+    def _named(self) -> Environment | None:
+        try:
+            name = json.loads(self._pointer.read_text(encoding="utf-8"))["environment"]
+            return Environment(self.folder / name)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _newest(self) -> Environment | None:
+        """Where the pointer was lost: the one that was finished last, since that was tested."""
+        finished = [p for p in self._all() if Environment(p).record is not None]
+        return max(map(Environment, finished), key=lambda e: _number(e.folder), default=None)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -202,7 +222,7 @@ class Environments:
         self.folder.mkdir(parents=True, exist_ok=True)
         used = self.current
         self._remove_unused(used)
-        numbers = [int(p.name.rsplit("-", 1)[1]) for p in self._all()]
+        numbers = [_number(path) for path in self._all()]
         environment = Environment(self.folder / f"{version}-{flavor}-{max(numbers, default=0) + 1}")
         assert used is None or used.folder != environment.folder
         return environment
@@ -232,7 +252,7 @@ class Environments:
             used = self.current
             self._remove_unused(used)
             for folder in self._forgotten():
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
 
     def remove(self) -> None:
         """Remove everything the set-up has made.
@@ -245,7 +265,7 @@ class Environments:
         with self.alone():
             if any(Environment(path).is_held() for path in self._all()):
                 raise BusyError("Magi Desktop is running.", "Close it, then try again.")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
 
     def _remove_unused(self, used: Environment | None) -> None:
         for path in self._all():
@@ -255,7 +275,7 @@ class Environments:
                 with contextlib.suppress(OSError):
                     path.rename(doomed)
         for path in self._doomed():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
     def _doomed(self) -> list[Path]:
         return list(self.folder.glob(f"*{_DOOMED}"))
@@ -278,6 +298,10 @@ class Environments:
         return [p for p in self.folder.iterdir() if re.fullmatch(r".+-[a-z0-9]+-\d+", p.name)]
 
 
+def _number(folder: Path) -> int:
+    return int(folder.name.rsplit("-", 1)[1])
+
+
 def _lock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
@@ -287,6 +311,22 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder as far as it can be, however deep it is."""
+    shutil.rmtree(long_path(folder), ignore_errors=True)
+
+
+def long_path(path: Path) -> Path:
+    """The same path, in the form that may have more than 260 characters on Windows.
+
+    The names of some files of torch have over 170 by themselves.
+    """
+    text = os.path.abspath(path)
+    if not WINDOWS or text.startswith("\\\\"):
+        return path
+    return Path(f"\\\\?\\{text}")
 
 
 def normal_name(name: str) -> str:

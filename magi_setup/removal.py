@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,7 +21,7 @@ from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.weights.manifest import Manifest
-from magi_setup.environments import Environments
+from magi_setup.environments import Environments, remove_tree
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
@@ -84,8 +83,12 @@ class Remains:
         names |= {Path(name) for name in Manifest.load(self.models_dir).files}
         found = [self.models_dir / name for name in names]
         found += self.models_dir.rglob("*.part")
-        there = {path for path in found if os.path.lexists(path)}
+        there = {path for path in found if os.path.lexists(path) and self._is_ours(path)}
         return sorted(path for path in there if there.isdisjoint(path.parents))
+
+    def _is_ours(self, path: Path) -> bool:
+        """Not if it lies elsewhere, and is only used from there or linked to."""
+        return path.parent.resolve().is_relative_to(self.models_dir.resolve())
 
     def videos(self) -> list[Path]:
         """The videos the library knows that are still there."""
@@ -124,7 +127,7 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
     if Belonging.SETTINGS in kinds:
         going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
     for folder in going:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     kept = (places.config, places.data, places.videos, default_models_dir().parent)
     for folder in (*going, *kept):
         _remove_empty(folder)
@@ -168,7 +171,7 @@ def _delete(path: Path) -> None:
         if path.is_symlink() or path.is_file() or _is_junction(path):
             path.unlink()
         else:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
 
 
 def _is_junction(path: Path) -> bool:

@@ -73,6 +73,7 @@ def _write_control(root: Path, version: str) -> None:
     control = Template((_FILES / "control").read_text(encoding="utf-8"))
     told = control.substitute(version=version, size=installed, depends=", ".join(needs))
     _place_text(told, root / "DEBIAN" / "control")
+    _place(_FILES / "postrm", root / "DEBIAN" / "postrm", mode=0o755)
     _place_text(_md5_sums(root), root / "DEBIAN" / "md5sums")
 
 

@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def describe(
     listed = folder / "requirements.txt"
     bill = json.loads(
         _output(
-            *(sys.executable, "-m", "cyclonedx_py", "requirements", str(listed)),
+            # It warns of dependencies that are not known yet: they are added below.
+            *(sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", str(listed)),
             *("--output-reproducible", "--of", "JSON"),
             *("--pyproject", str(dev.ROOT / "pyproject.toml")),
         )
@@ -85,6 +86,17 @@ def complete(bill: dict[str, Any], inside: set[str], with_python: bool) -> None:
     if with_python:
         components.append(_library("CPython", {"license": {"name": "Python-2.0"}}))
         _say(components[-1], INSIDE)
+    bill["dependencies"] = list(_dependencies(bill))
+
+
+def _dependencies(bill: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Who needs whom, as far as it matters here: the program everything, PyAV its libraries."""
+    refs = {component["name"]: component["bom-ref"] for component in bill["components"]}
+    within = [refs[name] for name in _IN_PYAV]
+    direct = [ref for ref in refs.values() if ref not in within]
+    yield {"ref": bill["metadata"]["component"]["bom-ref"], "dependsOn": direct}
+    for name, ref in refs.items():
+        yield {"ref": ref, "dependsOn": within} if name == "av" else {"ref": ref}
 
 
 def licenses(names: Iterable[str], more: Iterable[str] = ()) -> str:
@@ -148,8 +160,11 @@ def pinned_version(name: str) -> str:
 
 
 def _check(version: str, text: str) -> None:
-    from cyclonedx.schema import SchemaVersion
-    from cyclonedx.validation.json import JsonStrictValidator
+    # Both are only there where this is built.
+    from cyclonedx.schema import SchemaVersion  # pyright: ignore[reportMissingImports]
+    from cyclonedx.validation.json import (  # pyright: ignore[reportMissingImports]
+        JsonStrictValidator,
+    )
 
     if fault := JsonStrictValidator(SchemaVersion.from_version(version)).validate_str(text):
         raise ValueError(f"the bill of materials is wrong: {fault}")

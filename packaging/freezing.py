@@ -179,7 +179,9 @@ def is_wanted(target: PurePath) -> bool:
 
 def _linked(entries: Iterable[Entry]) -> set[str]:
     """Names of the libraries that some files are linked to, and these again."""
-    from PyInstaller.depend.bindepend import get_imports
+    from PyInstaller.depend.bindepend import (  # pyright: ignore[reportMissingImports]
+        get_imports,
+    )
 
     found: set[str] = set()
     waiting = [source for _, source, kind in entries if kind in ("BINARY", "EXTENSION")]

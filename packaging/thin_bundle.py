@@ -6,7 +6,7 @@ torch-FLAVOR.txt          torch's, where its index could be asked
 uv / uv.exe               resolves and installs them
 wheels/                   the project's own wheel, with the pocket model
 app/                      the set-up: its modules, its resources, a small part of Qt
-python/, *.exe            Windows only: an interpreter, and what starts it (windows_bundle.py)
+python/, Magi.exe, magi.com  Windows only: an interpreter, what starts it (windows_bundle.py)
 sbom.cdx.json, third-party-licenses.txt
 """
 
@@ -60,9 +60,11 @@ from pathlib import Path
 from magi_setup.__main__ import main
 
 _HERE = Path(__file__).resolve().parent
+_WINDOWS = _HERE.parent / "Magi.exe"
+_AGAIN = (str(_WINDOWS),) if _WINDOWS.exists() else (sys.executable, "-IB", str(_HERE))
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], _HERE.parent, (sys.executable, "-I", str(_HERE))))
+    sys.exit(main(sys.argv[1:], _HERE.parent, _AGAIN))
 '''
 
 

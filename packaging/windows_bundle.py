@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
@@ -38,11 +39,14 @@ _NOT_NEEDED = (
     *("Lib/pydoc_data", "Lib/EXTERNALLY-MANAGED", "DLLs/tcl*", "DLLs/tk*", "DLLs/_tkinter.pyd"),
     *("DLLs/_test*", "DLLs/_ctypes_test.pyd", "Lib/**/__pycache__", "**/*.pdb"),
 )
-# The second one is for the console, and so in a folder of its own: the names differ in case only.
+# The second one is for the console: there "magi" finds .com before .exe.
 _LAUNCHERS = {
     "Magi.exe": ("-Wl,--subsystem,windows",),
-    "bin/magi.exe": ("-Wl,--subsystem,console", "-DCONSOLE"),
+    "magi.com": ("-Wl,--subsystem,console", "-DCONSOLE"),
 }
+
+
+_ZIG = (sys.executable, "-m", "ziglang")
 
 
 def add(folder: Path, python: Path | None) -> None:
@@ -57,7 +61,7 @@ def add(folder: Path, python: Path | None) -> None:
         _unpack_wheels(wheels)
         copy(next(wheels.glob("uv-*.data/scripts/uv.exe")), folder / "uv.exe")
         _copy_qt(wheels, folder / "app")
-        _copy_python(python or _fetched_python(work), folder / "python")
+        copy_python(python or _fetched_python(work), folder / "python")
         build_launchers(folder, work)
 
 
@@ -114,7 +118,8 @@ def _fetched_python(work: Path) -> Path:
     return next(path.parent for path in place.glob("*/python.exe"))
 
 
-def _copy_python(source: Path, target: Path) -> None:
+def copy_python(source: Path, target: Path) -> None:
+    """Copy an interpreter without what nobody needs, so that it keeps to itself."""
     shutil.copytree(source, target)
     for pattern in _NOT_NEEDED:
         for path in list(target.glob(pattern)):
@@ -126,27 +131,28 @@ def _copy_python(source: Path, target: Path) -> None:
 
 
 def build_launchers(folder: Path, work: Path) -> None:
-    """Compile Magi.exe and bin/magi.exe, with the program's icon, name and version."""
-    import ziglang  # pyright: ignore[reportMissingImports]  # only there where this is built
-
-    zig = Path(ziglang.__file__).parent
+    """Compile Magi.exe and magi.com, with the program's icon, name and version."""
     icons.write_ico(work / "magi.ico")
     shutil.copyfile(FILES / "launcher.manifest", work / "launcher.manifest")
     resources = Template((FILES / "launcher.rc.in").read_text(encoding="utf-8"))
     for name, options in _LAUNCHERS.items():
         target = folder / name
-        target.parent.mkdir(exist_ok=True)
         script, compiled = work / "launcher.rc", work / "launcher.res"
         script.write_text(resources.substitute(facts(), file=target.name), encoding="utf-8")
-        run(sys.executable, "-m", "ziglang", "rc", "/fo", str(compiled), "--", str(script))
-        run(
-            *(sys.executable, "-m", "ziglang", "cc", "-target", "x86_64-windows-gnu", "-Os", "-s"),
-            *("-ffreestanding", "-nostdlib", "-mno-stack-arg-probe", "-Wl,--entry=start"),
-            *("-isystem", str(zig / "lib" / "libc" / "include" / "any-windows-any"), *options),
-            *(str(FILES / "launcher.c"), str(compiled), "-lkernel32", "-luser32"),
-            *("-o", str(target)),
-        )
-        target.with_suffix(".pdb").unlink(missing_ok=True)
+        run(*_ZIG, "rc", "/fo", str(compiled), "--", str(script))
+        compile_c(FILES / "launcher.c", target, (*options, str(compiled)))
+
+
+def compile_c(source: Path, target: Path, options: Sequence[str]) -> None:
+    """Compile a C file for Windows, without the C library; it begins at its ``start``."""
+    import ziglang  # pyright: ignore[reportMissingImports]  # only there where this is built
+
+    headers = Path(ziglang.__file__).parent / "lib" / "libc" / "include" / "any-windows-any"
+    run(
+        *(*_ZIG, "cc", "-target", "x86_64-windows-gnu", "-Os", "-s", "-ffreestanding"),
+        *("-nostdlib", "-mno-stack-arg-probe", "-Wl,--entry=start", "-isystem", str(headers)),
+        *(str(source), *options, "-lkernel32", "-luser32", "-o", str(target)),
+    )
 
 
 def facts() -> dict[str, str]:

@@ -16,9 +16,8 @@ from thin_bundle import ThinBundle
 
 from magi_desktop.panels.reference import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magi_desktop.publication import INSTALLERS
+from magi_desktop.windows_taskbar import APP_ID
 
-APP_ID = "MagiDesktop"
-"""Of registry keys, and of the program's windows on the taskbar."""
 DATA_FOLDER = "magi-desktop"
 _SPARE_MB = 50
 _SIGNING = Path(__file__).with_name("windows_signing.py")
@@ -40,7 +39,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
     icons.write_ico(folder / "magi.ico")
     signed = windows_signing.is_wanted(os.environ)
     if signed:
-        for path in (bundle.folder / "Magi.exe", bundle.folder / "bin" / "magi.exe"):
+        for path in (bundle.folder / "Magi.exe", bundle.folder / "magi.com"):
             windows_signing.sign(path, os.environ)
     else:
         print(windows_signing.NOTICE)

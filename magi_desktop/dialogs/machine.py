@@ -54,15 +54,18 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
         return _making_text(status, facts)
     if not status.missing_bytes:
         return "muted", ""
-    wanted = size_text(status.missing_bytes)
+    wanted, room = size_text(status.missing_bytes), size_text(status.room_bytes)
+    enough = facts is None or status.room_bytes <= facts.disk_free_bytes
+    if status.entry.is_copied and enough:
+        return "muted", translate("Machine", "{} to copy.").format(wanted)
     if facts is None:
         return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)
-    if status.room_bytes > facts.disk_free_bytes:
+    if not enough:
         text = translate(
             "Machine", "{0} to download; that takes {1} of room, but only {2} are free on the disk."
         )
-        return "warning", text.format(wanted, size_text(status.room_bytes), free)
+        return "warning", text.format(wanted, room, free)
     text = translate("Machine", "{0} to download; {1} are free on the disk.")
     return "muted", text.format(wanted, free)
 
@@ -70,7 +73,10 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
 def _making_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
     if facts is None:
         return "muted", ""
-    estimate = estimate_making(status.entry, facts)
+    try:
+        estimate = estimate_making(status.entry, facts)
+    except MagiError as error:
+        return "error", str(translated_error(error))
     size, free = size_text(estimate.disk_bytes), size_text(facts.disk_free_bytes)
     if estimate.disk_bytes > facts.disk_free_bytes:
         text = translate("Machine", "{0} on the disk, of which only {1} are free.")

@@ -169,6 +169,8 @@ class ModelCard(QFrame):
         }[status.state]
         if status.state is ModelState.ABSENT and status.entry.folder is not None:
             role, text = "warning", self.tr("Folder not found")
+        elif status.state is ModelState.ABSENT and status.entry.is_copied:
+            text = self.tr("Not copied yet")
         if self._in_use and status.state is ModelState.READY:
             text = self.tr("In use")
         if status.here_bytes:
@@ -192,12 +194,14 @@ class ModelCard(QFrame):
             case ModelState.READY:
                 use = self.tr("Use"), self.tr("Make videos with this model.")
                 return ("", "") if self._in_use else use
-            case ModelState.ABSENT | ModelState.DAMAGED if status.entry.folder is not None:
+            case ModelState.ABSENT | ModelState.DAMAGED if not status.missing_bytes:
                 again = self.tr("Checks the files once more, such as when they were replaced.")
                 there = status.state is ModelState.DAMAGED
                 return (self.tr("Check again"), again) if there else ("", "")
             case ModelState.UNCHECKED:
                 return self.tr("Check"), self.tr("Reads its files once; then it can be used.")
+            case ModelState.ABSENT | ModelState.PARTLY if status.entry.is_copied:
+                return self.tr("Copy"), self.tr("Copies its files; can be paused at any time.")
             case ModelState.ABSENT:
                 return self.tr("Download"), self.tr("Gets its files; can be paused at any time.")
             case ModelState.PARTLY:
@@ -216,7 +220,7 @@ class ModelCard(QFrame):
         elif self._status.state is ModelState.READY and problem is None:
             self.use_wanted.emit(self.name)
         elif self._status.state is ModelState.UNCHECKED or (
-            self._status.state is ModelState.DAMAGED and self._status.entry.folder is not None
+            self._status.state is ModelState.DAMAGED and not self._status.missing_bytes
         ):
             tasks.do(Verify(self.name))
         elif self._status.state is ModelState.TO_MAKE:

@@ -33,9 +33,11 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models, Removal
+from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
+from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.preflight import Preflight
@@ -77,6 +79,7 @@ class ModelsDialog(QDialog):
         models.failed.connect(self._say_error)
         models.tasks.changed.connect(self._show_imports)
         models.tasks.done.connect(self._say_done)
+        models.tasks.failed.connect(self._show_failed)
         machine.changed.connect(self._judge)
         draft.changed.connect(self._show)
         self._show()
@@ -96,6 +99,7 @@ class ModelsDialog(QDialog):
         """Again whenever cards have got other places, until everything is said on them."""
         card = self.cards.get(self._wanted or "")
         if card is not None:
+            self._inside.activate()  # else a card that has just grown counts as small as it was
             self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
             if self._estimates:
                 self._wanted = None
@@ -114,7 +118,7 @@ class ModelsDialog(QDialog):
         self.waiting = text_label(self.tr("Looking at what is there…"), "muted", self)
         inner = QWidget(self)
         self._import_list, self._list = QVBoxLayout(), QVBoxLayout()
-        inside = QVBoxLayout(inner)
+        inside = self._inside = QVBoxLayout(inner)
         inside.setContentsMargins(0, t.SPACE_3, t.SPACE_2, 0)
         inside.setSpacing(t.SPACE_3)
         inside.addWidget(self.waiting)
@@ -184,20 +188,20 @@ class ModelsDialog(QDialog):
         self.waiting.setVisible(not statuses)
         for gone in self.cards.keys() - {status.entry.name for status in statuses}:
             self.cards.pop(gone).deleteLater()  # an entry of the user's that was removed
-        for status in statuses:
+        for place, status in enumerate(statuses):
             name = status.entry.name
             if name not in self.cards:
-                self._add_card(ModelCard(self._models, status, self))
+                self._add_card(ModelCard(self._models, status, self), place)
             removable = self._models.removable_bytes.get(name, 0)
             self.cards[name].show_status(status, name == used, removable)
         if any(status.entry.name not in self._estimates for status in statuses):
             self._judge()
 
-    def _add_card(self, card: ModelCard) -> None:
+    def _add_card(self, card: ModelCard, place: int) -> None:
         self.cards[card.name] = card
         card.use_wanted.connect(self._use)
         card.download_wanted.connect(self.download_wanted)
-        self._list.addWidget(card)
+        self._list.insertWidget(place, card)
         if card.name in self._estimates and self._machine.facts is not None:
             card.show_estimate(self._estimates[card.name], self._machine.facts)
 
@@ -279,7 +283,7 @@ class ModelsDialog(QDialog):
     @Slot()
     def _ask_own(self) -> None:
         known = [status.entry for status in self._models.statuses]
-        kinds = [e for e in known if e.release is not None and e.like is None]
+        kinds = [e for e in known if can_be_like(e)]
         dialog = AddModelDialog(self._models.asker, kinds, self)
         dialog.added.connect(self._say_added)
         dialog.finished.connect(dialog.deleteLater)
@@ -320,6 +324,11 @@ class ModelsDialog(QDialog):
         freed = isinstance(task, Download | ShrinkText)
         storage = (self.tr("Show storage"), partial(self.tabs.setCurrentWidget, self.storage))
         self.notice.say(sentence, action=storage if freed else None)
+
+    @Slot(object)
+    def _show_failed(self, task: Task) -> None:
+        """What went wrong is said on the card; it should not have to be looked for."""
+        self.show_model(subject_of(task))
 
     @Slot(object)
     def _say_removed(self, removal: Removal) -> None:

@@ -76,6 +76,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "source", metavar="SOURCE", help="a folder, OWNER/REPOSITORY[@REVISION], or its address"
     )
     own.add_argument("--name", help="what it is to be called; default: after the source")
+    own.add_argument("--copy", action="store_true", help="copy a folder into that of models")
     own.add_argument("--like", metavar="MODEL", help="the released model it is a variant of")
     mirror = action("mirror", _mirror, "download from a mirror of the hub from now on")
     mirror.add_argument("address", metavar="ADDRESS", help='such as https://HOST; "none": the hub')
@@ -141,12 +142,16 @@ def _download(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    result = _perform(Verify(args.model), args.models_dir, f"magi models verify {args.model}")
-    status = next(s for s in model_statuses(args.models_dir) if s.entry.name == args.model)
+    return _check(args.model, args.models_dir)
+
+
+def _check(name: str, models_dir: Path) -> int:
+    result = _perform(Verify(name), models_dir, f"magi models verify {name}")
+    status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
     if status.state is ModelState.DAMAGED:
         mend = "Put the right files in its folder, then check it again."
-        if status.entry.folder is None:
-            mend = f"Mend it with: magi models download {args.model}"
+        if status.missing_bytes:
+            mend = f"Mend it with: magi models download {name}"
         raise WeightsError(f"{status.entry.title} is damaged.", mend)
     return result
 
@@ -162,12 +167,16 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    done = _task(Add(args.source, args.name, args.like), args.models_dir)
+    done = _task(Add(args.source, args.name, args.like, args.copy), args.models_dir)
     for name in done.added:
         entry = Registry.load().find(name)
-        if entry.folder is not None:
-            again = f"magi models verify {name}"
-            result = _perform(Verify(name), args.models_dir, again)
+        if entry.folder is not None or entry.is_copied:
+            again = f"magi models download {name}"
+            result = (
+                _perform(Download(name), args.models_dir, again)
+                if entry.is_copied
+                else _check(name, args.models_dir)
+            )
             if result != DONE:
                 return result
         status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
@@ -191,8 +200,11 @@ def _remove(args: argparse.Namespace) -> int:
     size = sum(map(size_on_disk, paths))
     for path in paths:
         print(path, file=sys.stderr)
-    if not (args.yes or _agreed(f"Delete these for good ({_size(size)})?")):
-        raise InvalidRequestError("Nothing was deleted.", "Agree with --yes.")
+    question = f"Delete these for good ({_size(size)})?"
+    if not paths:
+        question = f"Take {args.model} out of the list?"
+    if not (args.yes or _agreed(question)):
+        raise InvalidRequestError("Nothing was removed.", "Agree with --yes.")
     for path in paths:
         try:
             if path.is_dir() and not path.is_symlink():

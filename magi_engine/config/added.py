@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
 
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_ROOT = Path("added")
 _PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
 
 
@@ -32,7 +32,8 @@ class AddedModel:
     """By name of the field of ``ModelPaths``: where a part is that it has of its own, in the
     folder or in the repository. The others are those of the model it is like."""
     folder: str | None = None
-    """Where it lies, to be used there."""
+    """Where it lies, to be used there, or to be copied from there."""
+    copied: bool = False
     repository: str | None = None
     """Or the hub repository it is downloaded from."""
     revision: str = ""
@@ -44,8 +45,14 @@ class AddedModel:
     def entry(self, like: ModelEntry, mirror: str | None) -> ModelEntry:
         """The same as one of all models."""
         assert like.release is not None
-        root = _ROOT / self.name if self.folder is None else Path(self.folder)
-        own = {part: root / path for part, path in self.parts.items()}
+        root, copies = own_root(self.name), ()
+        if self.folder is None:
+            own = {part: root / path for part, path in self.parts.items()}
+        else:
+            own = {part: Path(self.folder) / path for part, path in self.parts.items()}
+            if self.copied:
+                places = {part: root / getattr(like.files, part) for part in own}
+                copies, own = tuple((own[part], places[part]) for part in own), places
         files = replace(like.files, **own)
         release = like.release if len(own) < len(_PARTS) else None
         if self.repository is not None:
@@ -68,7 +75,8 @@ class AddedModel:
             release=release,
             transformer_bytes=self.sizes.get("transformer"),
             like=like,
-            folder=None if self.folder is None else Path(self.folder),
+            folder=None if self.folder is None or self.copied else Path(self.folder),
+            copies=copies,
         )
 
 
@@ -138,11 +146,14 @@ class AddedModels:
             raise write_error(error, path) from error
 
 
+def own_root(name: str) -> Path:
+    """Where the files of a user's model go that are fetched for it alone; below the models."""
+    return Path("added") / name
+
+
 def user_models_file() -> Path:
     """Where the user's own models are kept."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("Magi Desktop", appauthor=False)) / "models.json"
+    return default_models_dir().with_name("models.json")
 
 
 def check_name(name: str, taken: set[str]) -> None:

@@ -41,16 +41,19 @@ class HubAddress:
     """Of a mirror; None: the hub itself."""
 
 
-def add_models(source: str, name: str | None, like: str | None) -> list[ModelEntry]:
+def add_models(
+    source: str, name: str | None, like: str | None, *, copied: bool = False
+) -> list[ModelEntry]:
     """Put the models of a folder, or of a hub repository, into the user's list.
 
-    Nothing is copied or downloaded. Every kind of released model that is there becomes a model.
+    Nothing is copied or downloaded yet. Every kind of released model that is there becomes a model.
 
     Args:
         source: a folder, ``owner/repository``, that with ``@revision``, or its address.
         name: what the model is to be called; with several kinds, its beginning. None: after the
             folder or the repository.
         like: the released model it is a variant of; None: what its folders are called like.
+        copied: whether a folder is to be copied, rather than used where it lies.
 
     Raises:
         InvalidRequestError: the source or the name cannot be used.
@@ -63,7 +66,8 @@ def add_models(source: str, name: str | None, like: str | None) -> list[ModelEnt
     kinds = [_kind(like)] if like is not None else _kinds(known)
     folder = _as_folder(source)
     if folder is not None:
-        models = _of_folder(folder, kinds, given=like is not None)
+        found = _of_folder(folder, kinds, given=like is not None)
+        models = [replace(model, copied=copied) for model in found]
         stem = name or _slug(folder.name)
     else:
         address = hub_address(source)
@@ -269,8 +273,13 @@ def _size_below(sizes: dict[str, int], place: str) -> int:
     return sum(n for path, n in sizes.items() if path == place or path.startswith(f"{place}/"))
 
 
+def can_be_like(entry: ModelEntry) -> bool:
+    """Whether a model of the user's can be a variant of this one: it is a released one."""
+    return entry.release is not None and entry.like is None and entry.made_from is None
+
+
 def _kinds(known: Iterable[ModelEntry]) -> list[ModelEntry]:
-    return [e for e in known if e.release is not None and e.like is None and e.made_from is None]
+    return list(filter(can_be_like, known))
 
 
 def _kind(name: str) -> ModelEntry:

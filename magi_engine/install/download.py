@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 import filelock
 
 from magi_engine.config.registry import ModelEntry, Release
-from magi_engine.errors import InvalidRequestError, write_error
+from magi_engine.errors import InvalidRequestError, WeightsError, write_error
 from magi_engine.install.fetching import Hashes, fetch
 from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, require_hub
 from magi_engine.install.links import own_folder, share
 from magi_engine.install.room import require_room
 from magi_engine.install.tasks import FileProgress
 from magi_engine.install.verifying import Checked, hashing
-from magi_engine.weights.manifest import Manifest, Stamp
+from magi_engine.weights.manifest import FOUND, Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 
 _AT_ONCE = 4
@@ -79,6 +79,9 @@ def remote_files(
         DownloadError: the hub does not answer.
     """
     release = entry.release
+    copied = [file for source, local in entry.copies for file in _to_copy(source, local)]
+    if copied and release is None:
+        return copied
     if release is None:
         raise InvalidRequestError(
             f"{entry.title} is not downloaded.", "Choose one of the released models."
@@ -90,15 +93,31 @@ def remote_files(
         for source in entry.folder_sources
         if small is None or source.local != entry.files.text_encoder
     ]
-    files = [file for source in wanted for file in list_part(source)]
+    files = [*copied, *(file for source in wanted for file in list_part(source))]
     tokens = entry.special_tokens_source
     if tokens is not None:
         parent = PurePosixPath(tokens.remote).parent
-        beside = list_part(replace(tokens, remote="" if parent.name == "" else str(parent)))
+        folder = replace(tokens, remote=str(parent).lstrip("."), local=tokens.local.parent)
+        beside = list_part(folder)
         return [*files, *(file for file in beside if file.path == tokens.local.as_posix())]
-    if entry.files.special_tokens.is_absolute():
+    own = any(local == entry.files.special_tokens for _, local in entry.copies)
+    if own or entry.files.special_tokens.is_absolute():
         return files
     return [*files, _published_tokens(release, entry.files.special_tokens, source_host)]
+
+
+def _to_copy(source: Path, local: Path) -> Iterator[RemoteFile]:
+    """The files of a part that is copied from a folder on this machine."""
+    try:
+        files = sorted(f for f in source.iterdir() if f.is_file()) if source.is_dir() else [source]
+        for file in files:
+            path = local / file.name if source.is_dir() else local
+            size_bytes = file.stat().st_size
+            yield RemoteFile(path.as_posix(), "", size_bytes, None, None, FOUND, copied_from=file)
+    except OSError as error:
+        raise WeightsError(
+            f"{source} cannot be read.", "Connect the disk that it is on, then try again."
+        ) from error
 
 
 def _published_tokens(release: Release, path: Path, host: str) -> RemoteFile:
@@ -181,13 +200,15 @@ def _look_through(
     lying = [
         file
         for file in unknown
-        if _size(models_dir / file.path) == file.size_bytes and file.path not in damaged
+        if _size(models_dir / file.path) == file.size_bytes
+        and file.path not in damaged
+        and file.copied_from is None
     ]
     done, total = 0, sum(file.size_bytes for file in lying)
     for file in lying:
         stamp = Stamp.of(models_dir / file.path)
-        hashes = Hashes(file.size_bytes)
-        if (yield from hashing(models_dir, file.path, hashes, done, total)) and hashes.right(file):
+        hashes = Hashes(file)
+        if (yield from hashing(models_dir, file.path, hashes, done, total)) and hashes.right:
             manifest.note(file.path, hashes.sha256.hexdigest(), file.source, stamp)
         done += file.size_bytes
     wanting = [file for file in unknown if not manifest.holds(file.path, file.sha256)]

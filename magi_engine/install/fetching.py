@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from magi_engine.errors import DownloadError, write_error
+from magi_engine.errors import DownloadError, WeightsError, write_error
 from magi_engine.install.hub import (
     TIMEOUT_S,
     RemoteFile,
@@ -56,11 +56,15 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
     target, part = models_dir / file.path, part_of(file, models_dir)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        if file.copied_from is not None:
+            sha256 = _copy(file.copied_from, part, received)
+            part.replace(target)
+            return sha256
         for _ in range(2):
             # What an earlier attempt left may be damaged; then it is fetched whole, once.
             fresh = not part.exists()
             hashes = _Attempt(file, received).fill(part)
-            if hashes.right(file):
+            if hashes.right:
                 part.replace(target)
                 _remove_leftovers(target)
                 return hashes.sha256.hexdigest()
@@ -75,27 +79,67 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
     )
 
 
-class Hashes:
-    """Of a stream: the sums that the hub may know a file by."""
+def _copy(source: Path, part: Path, received: Received) -> str:
+    """Complete a copy; what is there of it is compared first. Returns its SHA-256."""
+    with _opened(source) as original, part.open("a+b", buffering=0) as out:
+        hashes = Hashes()
+        out.seek(0)
+        while block := out.read(_READ_BYTES):
+            if original.read(len(block)) != block:
+                out.truncate(hashes.count)
+                original.seek(hashes.count)
+                break
+            hashes.update(block)
+            received(0)
+        while block := original.read(_READ_BYTES):
+            _write_all(out, block)
+            hashes.update(block)
+            received(len(block))
+        os.fsync(out.fileno())
+    return hashes.sha256.hexdigest()
 
-    def __init__(self, size_bytes: int) -> None:
+
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise WeightsError(
+            f"{source} cannot be read.", "Connect the disk that it is on, then try again."
+        ) from error
+
+
+class Hashes:
+    """Of a stream: its SHA-256, and what else the hub may know it by.
+
+    Args:
+        expected: what the stream ought to be; None: nobody said.
+    """
+
+    def __init__(self, expected: RemoteFile | None = None) -> None:
+        self._expected = expected
         self.sha256 = hashlib.sha256()
-        self._git = hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
+        self._git = None
+        if expected is not None and expected.sha256 is None:  # as git names its contents
+            header = b"blob %d\0" % expected.size_bytes
+            self._git = hashlib.sha1(header, usedforsecurity=False)
         self.count = 0
 
     def update(self, block: bytes) -> None:
         """Take the next bytes."""
         self.sha256.update(block)
-        self._git.update(block)
+        if self._git is not None:
+            self._git.update(block)
         self.count += len(block)
 
-    def right(self, file: RemoteFile) -> bool:
-        """Whether that was ``file``, to its end."""
-        if self.count != file.size_bytes:
+    @property
+    def right(self) -> bool:
+        """Whether that was what was expected, to its end."""
+        expected = self._expected
+        if expected is None or self.count != expected.size_bytes:
             return False
-        if file.sha256 is not None:
-            return self.sha256.hexdigest() == file.sha256
-        return self._git.hexdigest() == file.git_sha1
+        if self._git is not None:
+            return self._git.hexdigest() == expected.git_sha1
+        return self.sha256.hexdigest() == expected.sha256
 
 
 class _Attempt:
@@ -103,7 +147,7 @@ class _Attempt:
 
     def __init__(self, file: RemoteFile, received: Received) -> None:
         self._file, self._received = file, received
-        self._hashes = Hashes(file.size_bytes)
+        self._hashes = Hashes(file)
         self._etag: str | None = None
 
     def fill(self, part: Path) -> Hashes:

@@ -36,11 +36,13 @@ class RemoteFile:
     source: str
     """For people: repository and revision."""
     with_token: bool = True
+    copied_from: Path | None = None
+    """A file on this machine that it is copied from, and that no hub knows."""
 
     @property
     def key(self) -> str:
         """Names the content."""
-        return self.sha256 or self.git_sha1 or ""
+        return self.sha256 or self.git_sha1 or f"copy-{self.size_bytes:x}"
 
 
 def require_hub(endpoint: str | None = None) -> None:
@@ -95,7 +97,17 @@ def list_part(source: PartSource) -> list[RemoteFile]:
         ]
     if not files:
         raise refused(404, what)
+    if any(not _is_in(file.path, source.local) for file in files):
+        raise no_hub()  # or one that would like to write elsewhere
     return files
+
+
+def _is_in(path: str, folder: Path) -> bool:
+    """Whether a path is that of a file right in ``folder``, and on every system."""
+    parent, _, name = path.rpartition("/")
+    return (
+        parent == folder.as_posix() and name not in ("", ".", "..") and not set(name) & set("\\:")
+    )
 
 
 @dataclass(frozen=True)

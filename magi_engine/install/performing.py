@@ -68,7 +68,7 @@ class Performer:
         """
         if isinstance(task, Add):
             self._show(Phase.ASKING, 0, 0)
-            added = add_models(task.source, task.name, task.like)
+            added = add_models(task.source, task.name, task.like, copied=task.copied)
             titles = ", ".join(entry.title for entry in added)
             return TaskDone(f"Added: {titles}.", tuple(entry.name for entry in added))
         if isinstance(task, SetMirror):
@@ -111,7 +111,8 @@ class Performer:
                 if isinstance(step, Checked):
                     self._show(Phase.VERIFYING, step.done_bytes, step.total_bytes)
                 else:
-                    self._show(Phase.DOWNLOADING, step.done_bytes, step.total_bytes, step.files)
+                    phase = Phase.COPYING if entry.is_copied else Phase.DOWNLOADING
+                    self._show(phase, step.done_bytes, step.total_bytes, step.files)
                 self._poll()
         self._shrink(entry)
         find_model(entry.name, self._models_dir)
@@ -134,7 +135,7 @@ class Performer:
             return f"Damaged files of {entry.title}: {damaged}. They can be downloaded again."
         if all(c.published for c in checked):
             return f"All files of {entry.title} are as they were published."
-        if entry.folder is not None:
+        if entry.like is not None:
             return f"All files of {entry.title} are whole; from now on any change is noticed."
         return f"All files of {entry.title} are whole; what was published could not be asked."
 
@@ -179,7 +180,7 @@ class Performer:
             for entry in entries:
                 if entry.release is not None:
                     files = remote_files(entry, self._models_dir)
-                    published |= {file.path: file for file in files}
+                    published |= {f.path: f for f in files if f.copied_from is None}
         except DownloadError as error:
             logger.info("the hub could not be asked what was published: %s", error)
         self._poll()

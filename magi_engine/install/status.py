@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from magi_engine.config.added import own_root
 from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
@@ -111,7 +112,8 @@ def cached_things(
     if compiled.is_dir():
         title = "Programs for the graphics card"
         things.append(_thing(title, (compiled,), CachedKind.COMPILED))
-    parts = tuple(sorted(models_dir.rglob("*.part")))
+    # Hidden ones belong to what is being made, and are in its folder.
+    parts = tuple(p for p in sorted(models_dir.rglob("*.part")) if not p.name.startswith("."))
     if parts:
         title = "What was not downloaded to its end"
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
@@ -135,8 +137,8 @@ def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
     small = small_text_encoder_of(entry_paths(gone, models_dir).text_encoder, models_dir)
     if small is not None and entry_paths(gone, models_dir).text_encoder in mine:
         mine.add(small)
-    if gone.like is not None and gone.release is not None and gone.release.root != Path():
-        own = models_dir / gone.release.root  # nobody else's
+    if gone.like is not None:
+        own = models_dir / own_root(gone.name)  # nobody else's
         mine = {path for path in mine if not path.is_relative_to(own)} | {own}
     return sorted(p for p in mine if p.exists() and p.is_relative_to(models_dir))
 
@@ -203,9 +205,11 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
     # What it shares with others makes it neither damaged nor partly here.
     begun = _has_transformer(entry, models_dir)
     if not entry.ships and begun and damaged:
-        size = sum(size_on_disk(models_dir / path) for path in damaged)
+        # What lies in a folder of the user's own cannot be downloaded.
+        size = sum(size_on_disk(models_dir / p) for p in damaged if not Path(p).is_absolute())
         detail = f"Damaged files: {len(damaged)}."
-        return ModelStatus(entry, ModelState.DAMAGED, here, size, size + MARGIN_BYTES, detail)
+        room = size + MARGIN_BYTES if size else 0
+        return ModelStatus(entry, ModelState.DAMAGED, here, size, room, detail)
     try:
         find_model(entry.name, models_dir)
         return ModelStatus(entry, ModelState.READY, here, 0, 0, "")
@@ -228,23 +232,24 @@ def made_bytes(entry: ModelEntry, models_dir: Path) -> int:
     """Room for the small text encoder, if it is still to be made of what is downloaded."""
     folder = entry_paths(entry, models_dir).text_encoder
     here = folder.is_dir() and any(folder.iterdir())
-    if entry.release is None or (here and not any(folder.glob(_PICKLES))):
+    release = entry.release or (entry.like and entry.like.release)
+    if not release or entry.folder or (here and not any(folder.glob(_PICKLES))):
         return 0  # it is there in another form, of which nothing is made
     small = small_text_encoder_of(folder, models_dir)
-    return 0 if small is not None else entry.release.small_text_encoder_bytes
+    return 0 if small is not None else release.small_text_encoder_bytes
 
 
 def _missing(entry: ModelEntry, paths: ModelPaths, models_dir: Path) -> int:
-    if entry.release is None:
-        return 0
+    release = entry.release
     sizes = {
         "transformer": (paths.transformer, entry.transformer_bytes or 0),
-        "autoencoder": (paths.autoencoder, entry.release.autoencoder_bytes),
-        "text encoder": (paths.text_encoder, entry.release.text_encoder_bytes),
-        "special tokens": (paths.special_tokens, entry.release.special_tokens.bytes),
+        "autoencoder": (paths.autoencoder, release.autoencoder_bytes if release else 0),
+        "text encoder": (paths.text_encoder, release.text_encoder_bytes if release else 0),
+        "special tokens": (paths.special_tokens, release.special_tokens.bytes if release else 0),
     }
+    copied = {models_dir / local: size_on_disk(source) for source, local in entry.copies}
     parts = [sizes[part] for part in missing_parts(entry, models_dir)]
-    return sum(max(0, size - size_on_disk(path)) for path, size in parts)
+    return sum(max(0, copied.get(path, size) - size_on_disk(path)) for path, size in parts)
 
 
 def _has_transformer(entry: ModelEntry, models_dir: Path) -> bool:

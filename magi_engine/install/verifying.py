@@ -50,15 +50,15 @@ def verify_files(
     done, total = 0, sum(sizes.values())
     for path in paths:
         stamp = Stamp.of(models_dir / path)
-        hashes = Hashes(sizes[path])
+        known, remote = manifest.files.get(path), published.get(path)
+        hashes = Hashes(remote)
         whole = yield from hashing(models_dir, path, hashes, done, total)
         whole = whole and stamp is not None and Stamp.of(models_dir / path) == stamp
         done += sizes[path]
-        known, remote = manifest.files.get(path), published.get(path)
         expected, source = _expected(known, remote)
         found = hashes.sha256.hexdigest()
         if remote is not None:
-            right = hashes.right(remote)
+            right = hashes.right
         elif expected:
             right = found == expected
         else:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from magi_engine.runtime.lanes import Lanes, Moment
+from magi_engine.runtime.lanes import Moment
 from magi_engine.runtime.models import LoadedModel, PlannedMemory
 
 
@@ -57,8 +57,8 @@ class ChunkDecoder:
     is not enough for that: its kernels do not interrupt those that run already.
     """
 
-    def __init__(self, model: LoadedModel, memory: PlannedMemory, lanes: Lanes) -> None:
-        self._model, self._memory, self._lanes = model, memory, lanes
+    def __init__(self, model: LoadedModel, memory: PlannedMemory) -> None:
+        self._model, self._memory, self._lanes = model, memory, model.lanes
         self._pending: deque[DecodedChunk] = deque()
         self._began_one = False
 

@@ -35,7 +35,7 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
-from magi_engine.runtime.lanes import Lanes, Moment
+from magi_engine.runtime.lanes import Moment
 from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
@@ -92,7 +92,6 @@ class _Making:
     meter: ProgressMeter
     memory: PlannedMemory
     track: CaptionTrack
-    lanes: Lanes
     decoder: ChunkDecoder
     steps: deque[_Step] = field(default_factory=deque)
     frames_begun: int = 0
@@ -317,7 +316,7 @@ class Job:
         if not model.compiles or size in model.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        steps = warm_up(model, settings, height, width, plan.num_chunks, memory)
+        steps = warm_up(model, settings, height, width, plan.num_chunks)
         left = True
         while left:
             with self._preparation.warming:
@@ -341,7 +340,6 @@ class Job:
         settings = SamplerSettings.from_config(config)
         if self._with_previews:
             self._previewer = model.previewer(self._cache_dir)
-        lanes = Lanes(model.device)
         making = _Making(
             model,
             plan,
@@ -356,8 +354,7 @@ class Job:
             ),
             memory,
             track,
-            lanes,
-            ChunkDecoder(model, memory, lanes),
+            ChunkDecoder(model, memory),
         )
         steps = Sampler(model.dit, settings, memory=memory).sample(
             height=self._request.height // model.pixels_per_latent,
@@ -388,11 +385,11 @@ class Job:
         from magi_engine.sampling.sampler import ChunkDone, StepDone
 
         while True:
-            begun = making.lanes.now()
+            begun = making.model.lanes.now()
             event = next(sampling, None)
             if isinstance(event, StepDone):
                 making.steps.append(self._queued(making, event, begun))
-            ahead = making.lanes.steps_ahead if isinstance(event, StepDone) else 0
+            ahead = making.model.lanes.steps_ahead if isinstance(event, StepDone) else 0
             while len(making.steps) > ahead:
                 yield from self._step_done(making, making.steps.popleft())
                 yield from self._between_steps(making)
@@ -407,8 +404,8 @@ class Job:
         latents = None
         if self._previewer is not None and self._previewer.due():
             oldest = self._of_result(making, done.chunks[0].index, done.clean())
-            latents = making.lanes.to_host(oldest)
-        return _Step(done, latents, begun, making.lanes.now())
+            latents = making.model.lanes.to_host(oldest)
+        return _Step(done, latents, begun, making.model.lanes.now())
 
     def _step_done(self, making: _Making, step: _Step) -> Events:
         """Wait for a step and report it, and chunks that are decoded meanwhile."""

@@ -7,11 +7,14 @@ and a call returns when its work is done; the same code runs there.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 _URGENT = -1
 """Priority of a stream whose kernels go before those of others."""
@@ -87,5 +90,9 @@ class Lanes:
         """A copy in the host's memory; its values are there at a moment made after this call."""
         if self._urgent is None or tensor.device.type == "cpu":
             return tensor.cpu()
-        host = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True)
+        try:
+            host = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True)
+        except RuntimeError as error:  # some systems give little memory that stays in its place
+            logger.info("a copy to the host is waited for: %s", error)
+            return tensor.cpu()
         return host.copy_(tensor, non_blocking=True)

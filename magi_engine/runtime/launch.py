@@ -116,9 +116,10 @@ def _let_others_find_their_libraries(environment: MutableMapping[str, str]) -> N
 def _command(settings: str) -> list[str]:
     if getattr(sys, "frozen", False):
         return [sys.executable, _FLAG, settings]
-    # The modules are found where they are found here, and nothing in the current folder is.
+    # The modules are found where they are found here, and nothing in the current folder is. What
+    # is printed into the log is UTF-8, as the rest of it, also on Windows.
     code = f"import sys; sys.path[:] = {sys.path!r}; {_CODE}"
-    return [sys.executable, "-P", "-c", code, settings]
+    return [sys.executable, "-X", "utf8", "-P", "-c", code, settings]
 
 
 def _popen(command: list[str], handle: int, errors: IO[bytes] | None) -> subprocess.Popen[bytes]:

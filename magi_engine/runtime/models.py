@@ -32,6 +32,7 @@ from magi_engine.ops.backends import (
 )
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.attention import AttentionTable
+from magi_engine.runtime.lanes import Lanes
 from magi_engine.runtime.machine import HeldModel, device_name
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.placement import Placement
@@ -290,6 +291,11 @@ class LoadedModel:
         if self._cache_dir is None:
             return []
         return AttentionTable(self._cache_dir, self.device).load()
+
+    @functools.cached_property
+    def lanes(self) -> Lanes:
+        """The queues of the device: for good, since libraries keep memory for each that is used."""
+        return Lanes(self.device)
 
     @functools.cached_property
     def _kernels(self) -> Kernels:

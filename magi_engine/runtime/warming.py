@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 from collections.abc import Iterator
 
 import torch
 
 from magi_engine.model.dit import VideoDiT
-from magi_engine.runtime.lanes import Lanes
-from magi_engine.runtime.models import LoadedModel, PlannedMemory
+from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.placement import Placement
+from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+
+logger = logging.getLogger(__name__)
 
 _CAPTION_TOKENS = 64
 _LAYERS = 2
@@ -25,12 +29,12 @@ def warm_up(
     height: int,
     width: int,
     num_chunks: int | None,
-    memory: PlannedMemory,
 ) -> Iterator[bool]:
     """Go through all forwards until the window is full with the first layers, and decode a chunk.
 
     That is every kind of shape there will be, at the cost of about one step. Nothing that a video
-    depends on changes. Yields True after each step, so that the caller may stop.
+    depends on changes. Yields True after each step, so that the caller may stop. If memory runs out
+    this ends early: the video itself finds out what to do about that.
 
     Args:
         height, width: of the latents.
@@ -38,6 +42,7 @@ def warm_up(
     """
     chunks = settings.window_size + 1 if num_chunks is None else num_chunks
     caption = torch.zeros(_CAPTION_TOKENS, model.dit.config.caption_channels)
+    memory = _AsPlaced(model.placement)
     steps = Sampler(first_layers(model.dit, _LAYERS), settings, memory=memory).sample(
         height=height,
         width=width,
@@ -45,15 +50,30 @@ def warm_up(
         noise=SeededNoise(0),
         num_chunks=min(chunks, settings.window_size + 1),
     )
-    latents = None
-    for event in steps:
-        yield True
-        if latents is not None:
-            break  # the step after a chunk reads it once more
-        if isinstance(event, ChunkDone):
-            latents = event.latents
-            memory.run(lambda latents=latents: model.decode(latents))
-    Lanes(model.device).now().wait()
+    finished = False
+    try:
+        for event in steps:
+            yield True
+            if finished:
+                break  # the step after a chunk reads it once more
+            if isinstance(event, ChunkDone):
+                model.decode(event.latents)
+                finished = True
+        model.lanes.now().wait()
+    except (torch.OutOfMemoryError, MemoryError):
+        logger.info("too little memory to prepare for this size")
+
+
+class _AsPlaced(Memory):
+    """Memory as a placement says, and no other way."""
+
+    def __init__(self, placement: Placement) -> None:
+        super().__init__()
+        self._placement = placement
+
+    @property
+    def cache_on_host(self) -> bool:
+        return self._placement.cache_on_host
 
 
 def first_layers(dit: VideoDiT, count: int) -> VideoDiT:

@@ -187,6 +187,11 @@ def named_write_errors(folder: Path) -> Iterator[None]:
                 f"The disk of {folder} is full.",
                 "Free some space, then try again; it goes on where it was.",
             ) from error
+        if error.errno == errno.EFBIG:
+            raise OutputError(
+                f"The disk of {folder} cannot hold a file of this size.",
+                "Choose a folder of models on another disk.",
+            ) from error
         raise OutputError(
             f"{folder} cannot be written to.", "Check that you may write there."
         ) from error

@@ -14,7 +14,7 @@ from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import checkpoint_files, weight_files
 from magi_engine.weights.manifest import Manifest
-from magi_engine.weights.provenance import FILE_NAME, is_current, small_text_encoder_of
+from magi_engine.weights.provenance import FILE_NAME, Provenance, is_current, small_text_encoder_of
 
 _VAE_FILES = ("config.json",)
 _TEXT_FILES = ("config.json", "spiece.model")
@@ -155,6 +155,10 @@ def _require_made(entry: ModelEntry, models_dir: Path) -> None:
     weights = entry_paths(entry, models_dir).transformer
     if not (weights / FILE_NAME).is_file():
         raise ModelNotFoundError(f"{entry.title} has not been made on this machine yet.", hint)
+    if Provenance.read(weights) is None:
+        raise ModelNotFoundError(
+            f"{entry.title}, which was made on this machine, is damaged.", hint
+        )
     if not is_current(weights, entry_paths(source, models_dir).transformer):
         raise ModelNotFoundError(f"{entry.title} was made from an older {source.title}.", hint)
 

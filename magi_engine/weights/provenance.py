@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from magi_engine.errors import MagiError
 from magi_engine.weights.files import unreadable, weight_files
 
-RECIPE = "e4m3, SmoothQuant 0.45, compensated, 2"
+RECIPE = "e4m3, SmoothQuant 0.45, compensated, 3"
 """Goes into the file; to be changed whenever the same weights would come out differently."""
 
 WIDEST_COMPENSATED = 4096

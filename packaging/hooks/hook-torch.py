@@ -6,7 +6,11 @@ and packaging/freezing.py adds what is imported by name.
 
 from pathlib import Path
 
-from PyInstaller.utils.hooks import PY_DYLIB_PATTERNS, collect_dynamic_libs, get_package_paths
+from PyInstaller.utils.hooks import (  # pyright: ignore[reportMissingModuleSource]
+    PY_DYLIB_PATTERNS,
+    collect_dynamic_libs,
+    get_package_paths,
+)
 
 _PACKAGE = Path(get_package_paths("torch")[1])
 

@@ -277,14 +277,14 @@ FunctionEnd
       ${IPersistFile::Load} $1 '("${place}", ${STGM_READWRITE})'
       ${IUnknown::QueryInterface} $0 '("${IID_IPropertyStore}",.r2)'
       ${If} $2 P<> 0
-        System::Call 'oleaut32::SysAllocString(w "${APP_ID}") p .r5'
+        System::Call '*(&w64 "${APP_ID}") p .r5'
         System::Call '*${SYSSTRUCT_PROPERTYKEY}(${PKEY_AppUserModel_ID})p.r3'
-        System::Call '*${SYSSTRUCT_PROPVARIANT}(${VT_BSTR},,p r5)p.r4'
+        System::Call '*${SYSSTRUCT_PROPVARIANT}(${VT_LPWSTR},,p r5)p.r4'
         ${IPropertyStore::SetValue} $2 '($3,$4)'
         ${IPropertyStore::Commit} $2 ""
-        System::Call 'oleaut32::SysFreeString(p r5)'
         System::Free $3
         System::Free $4
+        System::Free $5
         ${IUnknown::Release} $2 ""
         ${IPersistFile::Save} $1 '("${place}",1)'
       ${EndIf}

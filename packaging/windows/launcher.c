@@ -1,7 +1,7 @@
 /* Starts the program with the Python that was installed beside it.
 
    Magi.exe (window):      python\pythonw.exe -I app ARGUMENTS, and ends.
-   magi.exe (-DCONSOLE):   ..\python\python.exe -I ..\app --magi ARGUMENTS, waits for its end.
+   magi.com (-DCONSOLE):   python\python.exe -I app --magi ARGUMENTS, and waits for its end.
 
    Built without the C library: nothing but kernel32 and user32, so that it starts at once. */
 
@@ -11,11 +11,9 @@
 #define LONGEST 32768
 
 #ifdef CONSOLE
-#define LEVELS 2
 #define PYTHON L"\\python\\python.exe"
 #define BEFORE L" --magi"
 #else
-#define LEVELS 1
 #define PYTHON L"\\python\\pythonw.exe"
 #define BEFORE L""
 #endif
@@ -55,10 +53,8 @@ static UINT run(void) {
     PROCESS_INFORMATION process;
     DWORD length = GetModuleFileNameW(NULL, folder, LONGEST), code = 0;
     if (length == 0 || length >= LONGEST) return fail();
-    for (int level = 0; level < LEVELS; level++) {
-        while (length > 0 && folder[length - 1] != L'\\') length--;
-        if (length > 0) folder[--length] = 0;
-    }
+    while (length > 0 && folder[length - 1] != L'\\') length--;
+    if (length > 0) folder[--length] = 0;
     lstrcpyW(python, folder);
     if (length + lstrlenW(PYTHON) >= LONGEST) return fail();
     lstrcatW(python, PYTHON);

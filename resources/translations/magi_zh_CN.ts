@@ -115,12 +115,24 @@
         <translation>名称(&amp;N)</translation>
     </message>
     <message>
+        <source>&amp;Copy a folder into the folder of models</source>
+        <translation>将文件夹复制到模型文件夹(&amp;C)</translation>
+    </message>
+    <message>
+        <source>Copy a folder into the folder of models</source>
+        <translation>将文件夹复制到模型文件夹</translation>
+    </message>
+    <message>
+        <source>Else it is used where it is, and has to stay there.</source>
+        <translation>否则在原处使用，必须保留在那里。</translation>
+    </message>
+    <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
     <message>
-        <source>A variant of a released model, in a folder of this computer or on the hub. It stays where it is: nothing is copied or downloaded yet.</source>
-        <translation>已发布模型的变体，位于本机文件夹或模型站点。它留在原处：现在不会复制或下载任何内容。</translation>
+        <source>A variant of a released model, in a folder of this computer or on the hub. Nothing is downloaded before you say so.</source>
+        <translation>已发布模型的变体，位于本机文件夹或模型站点。未经您同意不会下载任何内容。</translation>
     </message>
     <message>
         <source>Add</source>
@@ -521,6 +533,10 @@
         <translation>无法下载 Python 3.12。</translation>
     </message>
     <message>
+        <source>The set-up failed.</source>
+        <translation>安装失败。</translation>
+    </message>
+    <message>
         <source>The set-up runs already.</source>
         <translation>安装程序已在运行。</translation>
     </message>
@@ -777,6 +793,10 @@
         <translation>{a} 在本机制作。</translation>
     </message>
     <message>
+        <source>{a}, which was made on this machine, is damaged.</source>
+        <translation>在本机制作的 {a} 已损坏。</translation>
+    </message>
+    <message>
         <source>Make it with: magi models quantize {a}</source>
         <translation>制作命令：magi models quantize {a}</translation>
     </message>
@@ -843,6 +863,194 @@
     <message>
         <source>Damaged files: {a}.</source>
         <translation>损坏的文件：{a} 个。</translation>
+    </message>
+    <message>
+        <source>{a} does not describe a ViT autoencoder.</source>
+        <translation>{a} 描述的不是 ViT 自编码器。</translation>
+    </message>
+    <message>
+        <source>Use the config.json that belongs to the autoencoder&apos;s weights.</source>
+        <translation>请使用与自编码器权重配套的 config.json。</translation>
+    </message>
+    <message>
+        <source>Use the released autoencoder&apos;s config.json.</source>
+        <translation>请使用已发布的自编码器的 config.json。</translation>
+    </message>
+    <message>
+        <source>Download the autoencoder again.</source>
+        <translation>请重新下载自编码器。</translation>
+    </message>
+    <message>
+        <source>The folder {a} holds no weights (looked for an index file and for {b}).</source>
+        <translation>文件夹 {a} 中没有权重（查找了索引文件和 {b}）。</translation>
+    </message>
+    <message>
+        <source>Download the model&apos;s files, or give the folder that holds them.</source>
+        <translation>请下载模型文件，或指定包含它们的文件夹。</translation>
+    </message>
+    <message>
+        <source>The file {a} is missing.</source>
+        <translation>缺少文件 {a}。</translation>
+    </message>
+    <message>
+        <source>{a} holds more than one checkpoint ({b}).</source>
+        <translation>{a} 中有多个检查点（{b}）。</translation>
+    </message>
+    <message>
+        <source>Give the index to use.</source>
+        <translation>请指定要使用的索引。</translation>
+    </message>
+    <message>
+        <source>The index {a} cannot be read.</source>
+        <translation>无法读取索引 {a}。</translation>
+    </message>
+    <message>
+        <source>The index {a} is damaged.</source>
+        <translation>索引 {a} 已损坏。</translation>
+    </message>
+    <message>
+        <source>Download that file again.</source>
+        <translation>请重新下载该文件。</translation>
+    </message>
+    <message>
+        <source>The index {a} names the file {b}, which is not in its folder.</source>
+        <translation>索引 {a} 指向的文件 {b} 不在其文件夹中。</translation>
+    </message>
+    <message>
+        <source>Use weights from the official release.</source>
+        <translation>请使用官方发布的权重。</translation>
+    </message>
+    <message>
+        <source>{a}: there is no folder {b} (runtime_config.{c}; looked for {d}).</source>
+        <translation>{a}：没有文件夹 {b}（runtime_config.{c}；查找了 {d}）。</translation>
+    </message>
+    <message>
+        <source>Download the model&apos;s files, or correct that field.</source>
+        <translation>请下载模型文件，或更正该字段。</translation>
+    </message>
+    <message>
+        <source>{a}: the field runtime_config.{b} is empty.</source>
+        <translation>{a}：字段 runtime_config.{b} 为空。</translation>
+    </message>
+    <message>
+        <source>Write the folder of the model&apos;s files into it.</source>
+        <translation>请填入模型文件所在的文件夹。</translation>
+    </message>
+    <message>
+        <source>{a} was made from an older {b}.</source>
+        <translation>{a} 由旧的 {b} 制作。</translation>
+    </message>
+    <message>
+        <source>{a} lacks the tensor {b}.</source>
+        <translation>{a} 缺少张量 {b}。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} in {b} has the shape {c} where the model needs {d}.</source>
+        <translation>{b} 中张量 {a} 的形状为 {c}，而模型需要 {d}。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} in {b} is of type {c} where the model needs {d}.</source>
+        <translation>{b} 中张量 {a} 的类型为 {c}，而模型需要 {d}。</translation>
+    </message>
+    <message>
+        <source>{a} holds the tensor {b}, which this model does not have.</source>
+        <translation>{a} 含有张量 {b}，而此模型没有它。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} is in both {b} and {c}.</source>
+        <translation>张量 {a} 同时在 {b} 和 {c} 中。</translation>
+    </message>
+    <message>
+        <source>Remove the file that does not belong to the checkpoint.</source>
+        <translation>请移除不属于该检查点的文件。</translation>
+    </message>
+    <message>
+        <source>{a} is no known kind of weights.</source>
+        <translation>{a} 不是已知的权重格式。</translation>
+    </message>
+    <message>
+        <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
+        <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} in {b} has the unsupported type {c}.</source>
+        <translation>{b} 中的张量 {a} 类型不受支持：{c}。</translation>
+    </message>
+    <message>
+        <source>{a} is not a table of named tensors.</source>
+        <translation>{a} 不是命名张量表。</translation>
+    </message>
+    <message>
+        <source>{a} holds something other than plain tensors; nothing in it was run.</source>
+        <translation>{a} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
+    </message>
+    <message>
+        <source>The tokenizer in {a} has {b} tokens, but its encoder knows {c}.</source>
+        <translation>{a} 中的分词器有 {b} 个词元，但其编码器只认识 {c} 个。</translation>
+    </message>
+    <message>
+        <source>{a} describes no T5 encoder.</source>
+        <translation>{a} 描述的不是 T5 编码器。</translation>
+    </message>
+    <message>
+        <source>{a} was made in a way this version does not know.</source>
+        <translation>{a} 的制作方式是此版本不认识的。</translation>
+    </message>
+    <message>
+        <source>Convert the text encoder again.</source>
+        <translation>请重新转换文本编码器。</translation>
+    </message>
+    <message>
+        <source>The tensor {a} holds numbers that are not finite.</source>
+        <translation>张量 {a} 含有非有限数值。</translation>
+    </message>
+    <message>
+        <source>Download the text encoder&apos;s files again.</source>
+        <translation>请重新下载文本编码器的文件。</translation>
+    </message>
+    <message>
+        <source>{a} GB are needed in {b}, but only {c} GB are free.</source>
+        <translation>{b} 中需要 {a} GB，但只有 {c} GB 可用。</translation>
+    </message>
+    <message>
+        <source>The disk of {a} is full.</source>
+        <translation>{a} 所在的磁盘已满。</translation>
+    </message>
+    <message>
+        <source>The disk of {a} cannot hold a file of this size.</source>
+        <translation>{a} 所在的磁盘无法存放这么大的文件。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again; it goes on where it was.</source>
+        <translation>请释放一些空间后重试；会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>{a} cannot be written to.</source>
+        <translation>无法写入 {a}。</translation>
+    </message>
+    <message>
+        <source>Check that you may write there.</source>
+        <translation>请检查您是否有写入权限。</translation>
+    </message>
+    <message>
+        <source>{a} is being made by another program.</source>
+        <translation>另一个程序正在制作 {a}。</translation>
+    </message>
+    <message>
+        <source>Wait until it is done.</source>
+        <translation>请等待它完成。</translation>
+    </message>
+    <message>
+        <source>Use other weights, or calibrate in float32.</source>
+        <translation>请使用其他权重，或用 float32 校准。</translation>
+    </message>
+    <message>
+        <source>The layer {a} computes with numbers that are not finite.</source>
+        <translation>层 {a} 的计算出现非有限数值。</translation>
+    </message>
+    <message>
+        <source>Connect the disk that it is on, then try again.</source>
+        <translation>请连接它所在的磁盘，然后重试。</translation>
     </message>
     <message>
         <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
@@ -1901,6 +2109,10 @@
         <translation>在处理器上运行：内存 {0} / {1}。</translation>
     </message>
     <message>
+        <source>{} to copy.</source>
+        <translation>需复制 {}。</translation>
+    </message>
+    <message>
         <source>{} to download.</source>
         <translation>需下载 {}。</translation>
     </message>
@@ -2264,6 +2476,10 @@
         <translation>找不到文件夹</translation>
     </message>
     <message>
+        <source>Not copied yet</source>
+        <translation>尚未复制</translation>
+    </message>
+    <message>
         <source>Its files are here; nobody has checked them yet.</source>
         <translation>文件已在本机，尚未检查。</translation>
     </message>
@@ -2290,6 +2506,14 @@
     <message>
         <source>Reads its files once; then it can be used.</source>
         <translation>读取一次全部文件，然后即可使用。</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Copies its files; can be paused at any time.</source>
+        <translation>复制其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Download</source>
@@ -2420,6 +2644,10 @@
     <message>
         <source>Downloading</source>
         <translation>正在下载</translation>
+    </message>
+    <message>
+        <source>Copying</source>
+        <translation>正在复制</translation>
     </message>
     <message>
         <source>Checking the files</source>

@@ -230,6 +230,7 @@ class DryRun:
     def _one_video(self, engine: Engine, title: str, prompt: str) -> None:
         side = 64 if self._small else 720
         output = self._output / f"{title.split(',')[0].replace(' ', '_')}.mp4"
+        output.unlink(missing_ok=True)  # of an earlier run
         request = GenerationRequest(
             mode=Mode.T2V,
             model=self.release.config.stem,
@@ -294,7 +295,7 @@ class DryRun:
             (
                 "warming up, denoising and decoding, s",
                 times.warm_up_s + times.denoise_s + times.decode_s,
-                took(JobStage.SAMPLING) + seconds.get(_DECODING, 0.0),
+                took(JobStage.PREPARING_SIZE, JobStage.SAMPLING) + seconds.get(_DECODING, 0.0),
             ),
             ("all, s", predicted.seconds, whole.seconds),
             ("graphics memory, GB", _gb(predicted.vram_bytes), whole.vram_gb),

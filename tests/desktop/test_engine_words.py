@@ -25,6 +25,7 @@ from magi_engine.runtime.failures import named_error
 from magi_engine.runtime.plan import frames_for
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.validation import validate, warnings_for
+from magi_engine.weights import manifest
 
 
 @pytest.fixture
@@ -106,14 +107,18 @@ def test_what_every_model_is_for_and_wants_is_said_in_chinese(chinese: None) -> 
 
 def _sentences(path: Path) -> Iterator[str]:
     """What the errors and the last events of a module say, with a word for what is filled in."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    assigned = [node for node in module.body if isinstance(node, ast.Assign)]
+    constants = {ast.unparse(node.targets[0]): node.value for node in assigned}
+    for node in ast.walk(module):
         if isinstance(node, ast.Return) and node.value is not None:
             text = _text(node.value) or ""
             yield from [text] if text.endswith(".") else []
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id.endswith("Error") or node.func.id == "TaskDone":
-            yield from filter(None, map(_text, node.args))
+        if node.func.id == "TaskDone" or node.func.id in _ERRORS:
+            said = (constants.get(ast.unparse(argument), argument) for argument in node.args)
+            yield from filter(None, map(_text, said))
 
 
 def _text(node: ast.expr) -> str | None:
@@ -125,10 +130,12 @@ def _text(node: ast.expr) -> str | None:
     return None
 
 
+_ERRORS = {name for name in vars(errors) if name.endswith("Error")}
 _OF_MODELS = [
     *sorted(Path(inspect.getfile(tasks)).parent.glob("*.py")),
     Path(inspect.getfile(added)),
     Path(inspect.getfile(errors)),
+    *sorted(Path(inspect.getfile(manifest)).parent.glob("*.py")),
 ]
 
 

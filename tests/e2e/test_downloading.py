@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.models import ModelsDialog
@@ -19,6 +20,7 @@ from magi_engine.weights.layout import default_models_dir
 from tests.desktop.accessibility import faults
 from tests.e2e.conftest import App
 from tests.engine.install.hub_server import HubServer
+from tests.engine.install.test_adding import dit_file, official
 from tests.engine.install.test_process import put_special_tokens, release_files
 
 _NAME = "4.5B-distill"
@@ -125,6 +127,31 @@ def test_a_server_that_fails_is_said_and_tried_again(app: App, server: HubServer
     app.qtbot.waitUntil(lambda: state(app) is ModelState.PARTLY)
     assert card.main_button.text() == "Download the rest"
     modal(app, ModelsDialog).close()
+
+
+def test_a_model_of_ones_own_is_added(app: App, tmp_path: Path) -> None:
+    folder = official(tmp_path / "My clips", dit_file())
+    open_card(app)
+    dialog = modal(app, ModelsDialog)
+    assert isinstance(dialog, ModelsDialog)
+    dialog._ask_own()
+    sheet = modal(app, AddModelDialog)
+    assert isinstance(sheet, AddModelDialog)
+    app.qtbot.keyClicks(sheet.source, str(tmp_path / "nowhere"))
+    app.qtbot.keyClick(sheet.source, Qt.Key.Key_Return)
+    app.qtbot.waitUntil(sheet.problem.isVisible, timeout=20_000)
+    assert "There is no folder" in sheet.problem.text()
+    sheet.source.selectAll()
+    app.qtbot.keyClicks(sheet.source, str(folder))
+    app.qtbot.keyClick(sheet.source, Qt.Key.Key_Return)
+    app.qtbot.waitUntil(lambda: "My-clips" in dialog.cards, timeout=20_000)
+    card = dialog.cards["My-clips"]
+    app.qtbot.waitUntil(lambda: card.main_button.text() == "Use", timeout=20_000)
+    click(app, card.main_button)
+    assert app.workshop.draft.settings.model == "My-clips"
+    assert not app.window.generation.model.get_button.isVisibleTo(app.window)
+    app.workshop.draft.set(model="pocket")
+    dialog.close()
 
 
 def test_closing_the_window_stops_nothing_for_good(

@@ -27,7 +27,7 @@ def bill() -> dict[str, Any]:
     }
     other = {"bom-ref": "2", "name": "av", "type": "library"}
     gone = {"bom-ref": "3", "name": "pywin32-of-another-system", "type": "library"}
-    bill = {"metadata": {"component": {}}, "components": [component, other, gone]}
+    bill = {"metadata": {"component": {"bom-ref": "root"}}, "components": [component, other, gone]}
     description.complete(bill, {"uv", "pyside6-essentials"}, with_python=True)
     return bill
 
@@ -52,6 +52,13 @@ def test_hashes_stay_and_no_server_is_named(bill: dict[str, Any]) -> None:
     assert found(bill, "PySide6-Essentials")["externalReferences"] == [
         {"type": "distribution", "url": "pkg:pypi/pyside6-essentials@6.11.3", "hashes": []}
     ]
+
+
+def test_everything_is_needed_by_something(bill: dict[str, Any]) -> None:
+    needs = {d["ref"]: set(d.get("dependsOn", ())) for d in bill["dependencies"]}
+    assert needs["2"] == {"FFmpeg", "x264", "x265"}, "PyAV brings them"
+    assert set().union(*needs.values()) | {"root"} == set(needs)
+    assert set(needs) == {"root", *(c["bom-ref"] for c in bill["components"])}
 
 
 def test_every_component_has_a_name_of_its_own(bill: dict[str, Any]) -> None:

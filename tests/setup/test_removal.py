@@ -1,6 +1,7 @@
 """Removing takes what the set-up made, more only if told, and never a video."""
 
 import contextlib
+import dataclasses
 import json
 import sqlite3
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from magi_desktop.belongings import Belonging, sizes
 from magi_desktop.paths import Places
+from magi_engine.weights.manifest import Manifest, Verified
 from magi_setup.environments import Environments
 from magi_setup.removal import EVERYTHING, Remains, describe, remove
 
@@ -88,6 +90,25 @@ def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
     places = Places.of_user()
     remove(Environments(places.data / "environments"), places, frozenset({Belonging.MODELS}))
     assert {p for p in models.rglob("*") if p.is_file()} == {strange}
+
+
+def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None:
+    models, elsewhere = home / "AI", home / "own" / "model.safetensors"
+    for path in (models / "verified.json", elsewhere):
+        path.parent.mkdir()
+        path.write_text("1")
+    (models / "linked").symlink_to(elsewhere.parent)
+    manifest = Manifest(models)
+    stamp = Verified(1, 1, "0" * 64, "")
+    for name in (elsewhere.as_posix(), "linked/model.safetensors", "../own/model.safetensors"):
+        manifest.files[name] = stamp
+    notes = {name: dataclasses.asdict(verified) for name, verified in manifest.files.items()}
+    (models / "verified.json").write_text(json.dumps(notes))
+    settings(home, models)
+    assert len(Manifest.load(models).files) == 3
+    clear(everything=True)
+    assert elsewhere.read_text() == "1"
+    assert not (models / "verified.json").exists()
 
 
 def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:

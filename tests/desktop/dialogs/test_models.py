@@ -228,6 +228,11 @@ def test_an_fp8_copy_of_a_model_that_is_here(
     qtbot.waitUntil(lambda: "making it takes roughly" in copy.detail.text())
     assert copy.detail.text().startswith("5.1 GB on the disk")
     assert "4.5B-base-fp8" not in dialog.cards, "there is nothing to make it from"
+    put(models.models_dir, "4.5B-base")
+    models.refresh()
+    qtbot.waitUntil(lambda: "4.5B-base-fp8" in dialog.cards)
+    places = {name: dialog._list.indexOf(card) for name, card in dialog.cards.items()}
+    assert places["4.5B-base-fp8"] == places["4.5B-base"] + 1
     dialog.cards["4.5B-distill"].make_action.trigger()
     assert [item.task for item in models.tasks.items] == [Make("4.5B-distill-fp8-made")]
     assert not copy.main_button.isVisible(), "it is under way"
@@ -379,7 +384,7 @@ def test_a_model_of_ones_own_is_added_and_checked(
     assert "clips" in dialog.notice.text
     qtbot.waitUntil(lambda: installer.begun == [Verify("mine")])
     card = dialog.cards["mine"]
-    assert card.box.isVisible(), "what lies here is checked at once"
+    qtbot.waitUntil(card.box.isVisible)  # what lies here is checked at once
     installer.end(TaskDone("All files of clips are whole."))
     qtbot.waitUntil(lambda: card.main_button.text() == "Check")  # this installer checks nothing
     verify(models.models_dir, "mine")
@@ -395,6 +400,29 @@ def test_a_model_of_ones_own_is_added_and_checked(
     models.refresh()
     qtbot.waitUntil(lambda: dialog.cards["mine"].state_label.text() == "Folder not found")
     assert not dialog.cards["mine"].main_button.isVisible()
+
+
+def test_a_folder_can_be_copied(
+    qtbot: QtBot, models: Models, installer: Installer, second: Installer, tmp_path: Path
+) -> None:
+    folder = official(tmp_path / "clips", dit_file())
+    dialog = shown(qtbot, models)
+    sheet = ask_own(dialog)
+    sheet.source.setText(str(folder))
+    sheet.copied.setChecked(True)
+    sheet.accept_button.click()
+    assert second.begun == [Add(str(folder), None, None, copied=True)]
+    add_models(str(folder), None, None, copied=True)
+    second.end(TaskDone("Added: clips.", ("clips",)))
+    qtbot.waitUntil(lambda: installer.begun == [Download("clips")])
+    qtbot.waitUntil(lambda: "clips" in dialog.cards)
+    installer.events.put(TaskProgress(Phase.COPYING, 10**9, 2 * 10**9))
+    card = dialog.cards["clips"]
+    qtbot.waitUntil(lambda: card.box.headline.text() == "Copying")
+    card.box.cancel_button.click()
+    qtbot.waitUntil(lambda: card.main_button.text() == "Copy")
+    assert card.state_label.text() == "Not copied yet"
+    assert "to copy" in card.detail.text()
 
 
 def test_adding_can_be_given_up(qtbot: QtBot, models: Models, second: Installer) -> None:

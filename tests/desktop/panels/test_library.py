@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,8 +90,7 @@ def test_a_video_of_quantised_attention_says_so_where_one_looks(
     panel: LibraryPanel, library: Library, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
 ) -> None:
     path = tmp_path / "four.mp4"
-    request = dataclasses.replace(make_video(path, "prompt four"), quantised_attention=True)
-    library.add(path, request)
+    library.add(path, make_video(path, "prompt four", quantised_attention=True))
     qtbot.waitUntil(lambda: len(panel.model.items) == 4)
     for row, item in enumerate(panel.model.items):
         tip = panel.model.index(row).data(Qt.ItemDataRole.ToolTipRole)

@@ -74,6 +74,18 @@ def test_released_models_name_their_pinned_source(name: str) -> None:
     assert len(entry.release.special_tokens.sha256) == 64
     assert entry.transformer_bytes is not None
     assert entry.transformer_bytes > 1e9
+    assert entry.release.text_encoder_bytes > entry.release.small_text_encoder_bytes > 1e9
+    assert entry.release.autoencoder_bytes > 1e9
+    assert entry.release.license == "Apache-2.0"
+    sources = [(source.remote, source.local.as_posix()) for source in entry.folder_sources]
+    folders = (entry.files.transformer, entry.files.autoencoder, entry.files.text_encoder)
+    assert sources == [(folder.as_posix(), folder.as_posix()) for folder in folders]
+
+
+def test_every_model_says_what_it_is_good_for_and_what_it_wants() -> None:
+    for entry in Registry.load().entries:
+        assert entry.purpose.endswith("."), entry.name
+        assert entry.hardware.endswith("."), entry.name
 
 
 @pytest.mark.parametrize("name", [*_MADE, "pocket-fp8"])

@@ -40,6 +40,7 @@ class HubServer(ThreadingHTTPServer):
         html: whether everything is answered with a page, as the network of a hotel does.
         denied: status and the hub's own word for it, for everything that is asked.
         licence: of every repository.
+        more: entries that come at the end of every list.
     """
 
     daemon_threads = True
@@ -63,6 +64,7 @@ class HubServer(ThreadingHTTPServer):
         self.ranges, self.html = True, False
         self.denied: tuple[int, str] | None = None
         self.licence = "apache-2.0"
+        self.more: list[dict[str, object]] = []
         self.redirects: dict[str, str] = {}
         self._scheme = "http"
         if certificate is not None:
@@ -117,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
                     entry["lfs"] = {"oid": oid, "size": len(data), "pointerSize": 130}
                 entries.append(entry)
         if entries:
-            self._answer_json(entries)
+            self._answer_json([*entries, *self.server.more])
         else:
             self._answer(404, b"{}", extra={"X-Error-Code": "EntryNotFound"})
 

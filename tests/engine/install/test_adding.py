@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.cli.exit_codes import BAD_INPUT, DONE
+from magi_engine.cli.exit_codes import BAD_INPUT, DONE, FAILURE
 from magi_engine.cli.main import main
 from magi_engine.config.added import AddedModels, user_models_file
 from magi_engine.config.registry import Registry
 from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError
 from magi_engine.install.adding import HubAddress, add_models, forget_model, hub_address
+from magi_engine.install.download import remote_files
 from magi_engine.install.status import ModelState, model_statuses
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import find_model
@@ -214,6 +215,53 @@ def test_a_repository_is_pinned_downloaded_and_shares_what_is_the_same(
     assert main(["models", "remove", "tuned", "--yes", *where]) == DONE
     assert not (models_dir / "added/tuned").exists()
     assert state("twin", models_dir) is ModelState.READY
+
+
+def test_a_folder_is_copied_if_that_is_wanted(tmp_path: Path) -> None:
+    folder, models_dir = official(tmp_path / "mine", dit_file()), tmp_path / "models"
+    where = ("--models-dir", str(models_dir))
+    assert main(["models", "add", str(folder), "--copy", *where]) == DONE
+    copy = models_dir / "added/mine"
+    found = find_model("mine", models_dir)
+    assert found.files.transformer == copy / _FOLDER
+    assert found.files.special_tokens == copy / "special_tokens.npz"
+    shutil.rmtree(folder)
+    assert state("mine", models_dir) is ModelState.READY, "the original is no longer needed"
+    assert main(["models", "verify", "mine", *where]) == DONE
+    weights = copy / _FOLDER / "model.safetensors"
+    weights.write_bytes(dit_file(fill=1))
+    assert main(["models", "verify", "mine", *where]) == FAILURE
+    assert main(["models", "download", "mine", *where]) != DONE, "there is nothing to copy from"
+    assert main(["models", "remove", "mine", "--yes", *where]) == DONE
+    assert not copy.exists()
+
+
+def test_a_copy_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, models_dir = official(tmp_path / "mine", dit_file()), tmp_path / "models"
+    data = (folder / "ckpt/vae/diffusion_pytorch_model.safetensors").read_bytes()
+    (entry,) = add_models(str(folder), None, None, copied=True)
+    status = next(s for s in model_statuses(models_dir) if s.entry.name == entry.name)
+    assert status.state is ModelState.ABSENT
+    assert status.missing_bytes == sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    vae = models_dir / "added/mine/ckpt/vae"
+    vae.mkdir(parents=True)
+    name = "diffusion_pytorch_model.safetensors"
+    part = vae / f"{name}.copy-{len(data):x}.part"
+    part.write_bytes(data[:3_000_000] + b"other content")
+    where = ("--models-dir", str(models_dir))
+    assert main(["models", "download", "mine", *where]) == DONE
+    assert (vae / name).read_bytes() == data
+    assert list(models_dir.rglob("*.part")) == []
+    assert state("mine", models_dir) is ModelState.READY
+
+
+def test_a_copy_whose_original_is_gone_is_said(tmp_path: Path) -> None:
+    folder = official(tmp_path / "mine", dit_file())
+    (entry,) = add_models(str(folder), None, None, copied=True)
+    shutil.rmtree(folder)
+    with pytest.raises(MagiError, match="cannot be read") as raised:
+        remote_files(entry, tmp_path / "models")
+    is_said(raised.value)
 
 
 def test_a_repository_without_a_model_is_said(server: HubServer) -> None:

@@ -174,6 +174,16 @@ def test_a_page_in_the_middle_of_a_download_is_not_taken_for_a_file(
     get(models_dir)
 
 
+@pytest.mark.parametrize("name", ["..", "a\\b", "c:x", "../../../../outside.txt"])
+def test_a_list_that_leads_out_of_its_folder_is_not_followed(
+    server: HubServer, models_dir: Path, name: str
+) -> None:
+    server.more = [{"type": "file", "path": f"ckpt/vae/{name}", "size": 1, "oid": "0" * 40}]
+    with pytest.raises(DownloadError, match="not a hub of models"):
+        get(models_dir)
+    assert not server.served
+
+
 def test_lists_are_asked_for_again_while_the_hub_is_busy(
     server: HubServer, models_dir: Path
 ) -> None:

@@ -93,6 +93,22 @@ def test_the_same_video_comes_out(
         assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
 
 
+def test_too_little_memory_to_prepare_is_left_to_the_video(
+    failing: set[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="magi_engine")
+    monkeypatch.setattr(LoadedModel, "compiles", True)
+    failing |= {3}
+    frames, last, told = generate(tmp_path)
+    assert isinstance(last, Finished), last
+    assert told == 0
+    assert len(frames) == 3
+    assert "too little memory to prepare for this size" in [r.getMessage() for r in caplog.records]
+
+
 def test_the_end_of_the_ladder_is_an_error_in_words(failing: set[int], tmp_path: Path) -> None:
     failing |= set(range(30, 1000))
     _, last, _ = generate(tmp_path)

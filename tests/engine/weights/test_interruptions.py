@@ -7,6 +7,7 @@ for every attempt, so that an attempt takes milliseconds.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from magi_engine.errors import DiskFullError
+from magi_engine.errors import DiskFullError, OutputError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.training.tokenizer import make_tiny_t5, save_t5, tiny_t5_config, train_tokenizer
 from magi_engine.weights import convert_text, growing, provenance
@@ -267,6 +268,18 @@ def test_a_disk_that_is_full_for_real_keeps_what_was_written(
     disk = small_disk("100m")
     make(disk / "made")
     assert contents(disk / "made") == whole
+
+
+def test_a_disk_for_small_files_only_is_one_sentence(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(_descriptor: int) -> None:
+        raise OSError(errno.EFBIG, "File too large")  # as FAT says of 4 GB
+
+    monkeypatch.setattr(growing.os, "fsync", too_large)
+    with pytest.raises(OutputError, match="cannot hold a file of this size") as raised:
+        sources.text_encoder(tmp_path)
+    assert "another disk" in raised.value.hint
 
 
 @pytest.mark.parametrize("work", ["text_encoder", "transformer"])

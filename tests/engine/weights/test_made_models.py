@@ -22,7 +22,7 @@ from magi_engine.install.status import (
 )
 from magi_engine.resources import resource_path
 from magi_engine.training import pocket
-from magi_engine.weights import layout, provenance
+from magi_engine.weights import growing, layout, provenance
 from magi_engine.weights.layout import (
     entry_paths,
     find_model,
@@ -153,6 +153,15 @@ def test_it_is_offered_where_its_source_is(models: Path, tmp_path: Path) -> None
     made = [t for t in cached_things(models) if t.kind is CachedKind.QUANTISED_TRANSFORMER]
     assert [thing.title for thing in made] == [Registry.load().find(LARGE).title]
     assert made[0].size_bytes > 0
+
+
+def test_what_is_half_made_is_listed_once(models: Path) -> None:
+    folder = entry_paths(Registry.load().find(LARGE), models).transformer
+    folder.mkdir(parents=True)
+    growing.unfinished(folder / "model.safetensors").write_bytes(bytes(1000))
+    (made,) = cached_things(models)
+    assert (made.kind, made.size_bytes) == (CachedKind.QUANTISED_TRANSFORMER, 1000)
+    assert states(models)[LARGE] is ModelState.TO_MAKE
 
 
 def test_it_outlives_its_source(models: Path) -> None:

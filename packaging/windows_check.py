@@ -1,0 +1,361 @@
+"""Proves setup.exe in wine: installed, updated, set up, used up to the window, removed.
+
+    sudo .venv/bin/python packaging/windows_check.py [SETUP] [--root FOLDER] [--wheels FOLDER]
+                                                     [--pictures FOLDER]
+
+SETUP is built first where none is given. --root and --wheels keep what takes long to make, a Debian
+with wine and the packages of a first start, for the next time. Needs root, debootstrap, NSIS, Xvfb,
+xdotool and ImageMagick; with openssl and osslsigncode, the signing is tried as well. To be run when
+packaging/windows*, magi_setup/ or the pins change. What it cannot show is in packaging/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import dev
+
+sys.path.insert(0, str(dev.ROOT))
+
+import thin_bundle
+import windows_bundle
+import windows_installer
+import windows_stand_ins
+from clean_root import require, say
+from screen import Screen, open_screen, wait_for
+from thin_bundle import ThinBundle
+from wine_root import Windows, wine_root
+
+from magi_desktop.windows_taskbar import APP_ID
+from magi_engine import __version__
+from magi_setup.bundle import Bundle
+
+NAME = "Magi Desktop"
+OLDER = "0.0.1"
+UNINSTALL = rf"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\{APP_ID}"
+SETTINGS = {"version": 1, "preferences": {"appearance": "dark", "welcomed": True}, "odd": {"a": 1}}
+_MB = 1 << 20
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run every check; returns 0 if all hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("setup", type=Path, nargs="?")
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--wheels", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    wishes = parser.parse_args(argv)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        wine_root(wishes.root) as root,
+        open_screen() as screen,
+    ):
+        work = Path(name)
+        check = Check(Windows(root, screen.display), screen, work, wishes.pictures)
+        try:
+            check.prepare(wishes.setup, wishes.wheels)
+            check.unsupported()
+            check.cut_off()
+            check.older()
+            check.update()
+            check.first_start()
+            check.removed_in_use()
+            check.removed_but_for_belongings()
+            check.removed_with_belongings()
+            check.another_folder()
+        finally:
+            check.windows.shut_down()
+    say("all checks hold")
+    return 0
+
+
+class Check:
+    """One installation's life, step by step."""
+
+    def __init__(self, windows: Windows, screen: Screen, work: Path, pictures: Path | None) -> None:
+        self.windows, self.screen, self.work, self.pictures = windows, screen, work, pictures
+        self.program = windows.local / "Programs" / NAME / "program"
+        self.data = windows.local / "magi-desktop"
+        self.models = windows.local / NAME / "models"
+        self.video = windows.home / "Videos" / NAME / "ein Kreis ü.mp4"
+        self.setup = work / "setup.exe"
+        self.wheels = work / "wheels"
+
+    def prepare(self, setup: Path | None, wheels: Path | None) -> None:
+        """Build the installer unless there is one, and fetch what stands in for the network."""
+        self.bundle = self.work / "bundle"
+        if setup is None:
+            python = windows_stand_ins.python(self.work)
+            bundle = thin_bundle.collect(
+                self.work, False, lambda folder: windows_bundle.add(folder, python)
+            )
+            setup = windows_installer.build(bundle, self.work, self.work)
+        shutil.copyfile(setup, self.setup)
+        say(f"setup.exe has {self.setup.stat().st_size / 1e6:.1f} MB")
+        require(self.setup.stat().st_size <= 80e6, "setup.exe has at most 80 MB")
+        self.windows.boot()
+        if wheels is not None and any(wheels.glob("*.whl")):
+            self.wheels = wheels
+
+    def unsupported(self) -> None:
+        """An old or a 32-bit Windows: refused, nothing installed."""
+        version = ("wine", "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/f")
+        self.windows.run(*version, "/d", "win81")
+        self._refused("Windows 8.1", 3)
+        self.windows.run(*version, "/d", "win10")
+        self.windows.shut_down()
+        self.windows.prefix = "wine32"
+        self.windows.boot()
+        self._refused("a Windows of 32 bit", 3)
+        self.windows.shut_down()
+        self.windows.prefix = "wine"
+
+    def cut_off(self) -> None:
+        """A download that ended early, and one with a wrong byte."""
+        good = self.setup.read_bytes()
+        middle = len(good) // 2
+        for what, content in (
+            ("cut off", good[:middle]),
+            ("one wrong byte", good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :]),
+        ):
+            bad = self.windows.disk / "bad.exe"
+            bad.write_bytes(content)
+            process = self.windows.start("wine", r"C:\bad.exe")
+            wait_for(self._complains, f"{what}: a message", 200)
+            self.screen.picture(self.pictures, f"damaged-{len(content) // _MB}")
+            process.kill()
+            self.windows.shut_down()
+            require(not self.program.exists(), f"{what}: not installed")
+            bad.unlink()
+
+    def older(self) -> None:
+        """An earlier version, small but made by the same script; signed, where that can be done."""
+        self.before = self._registry()
+        folder = self.work / "older"
+        (folder / "app").mkdir(parents=True)
+        for name in ("Magi.exe", "manifest.json", "app/gone-since.py"):
+            (folder / name).write_text(json.dumps({"version": OLDER}), encoding="utf-8")
+        # Something real to sign.
+        launchers = self.work / "launchers"
+        launchers.mkdir()
+        windows_bundle.build_launchers(folder, launchers)
+        secrets = self._certificate()
+        os.environ.update(secrets)
+        older = windows_installer.build(ThinBundle(folder, OLDER), launchers, launchers)
+        for name in secrets:
+            del os.environ[name]
+        require(self._install(older, "/DESKTOP") == 0, f"version {OLDER} installs without a window")
+        if secrets:
+            for path in (older, self.program / "uninstall.exe", self.program / "Magi.exe"):
+                self._signed(path)
+        require(f"DisplayVersion    REG_SZ    {OLDER}" in self.windows.registry(UNINSTALL), OLDER)
+        for path, text in (
+            (self.data / "settings.json", json.dumps(SETTINGS)),
+            (self.models / "ckpt" / "vae" / "a.safetensors", "1"),
+            (self.video, "1"),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        self._own(self.windows.home)
+
+    def update(self) -> None:
+        """The new version over it: all of its files and no other, entries, settings."""
+        began = time.monotonic()
+        require(self._install(self.setup) == 0, "the new version installs over the older one")
+        say(f"without a window that takes {time.monotonic() - began:.0f} s")
+        self._has_all_files()
+        said = self.windows.registry(UNINSTALL)
+        for value in (
+            f"DisplayVersion    REG_SZ    {__version__}",
+            f'"{self.windows.path(self.program)}\\uninstall.exe" /S',
+            f'"{self.windows.path(self.program)}\\Magi.exe" --setup',
+        ):
+            require(value in said, f"in the list of programs: {value}", said)
+        for place in (
+            self.windows.home / "AppData/Roaming/Microsoft/Windows/Start Menu/Programs",
+            self.windows.home / "Desktop",
+        ):
+            link = (place / f"{NAME}.lnk").read_bytes()
+            require("Magi.exe".encode("utf-16-le") in link, f"a shortcut in {place.name}")
+        command = f'"{self.windows.path(self.program)}\\Magi.exe" "%1"'
+        opens = self.windows.registry(r"HKCU\Software\Classes\MagiDesktop.Media\shell\open\command")
+        require(command in opens, "what Open with runs", opens)
+        for suffix in (".png", ".mp4"):
+            offered = self.windows.registry(rf"HKCU\Software\Classes\{suffix}\OpenWithProgids")
+            require("MagiDesktop.Media" in offered, f"{suffix} is offered", offered)
+        settings = json.loads((self.data / "settings.json").read_text(encoding="utf-8"))
+        require(settings == SETTINGS, "the settings are as they were")
+        self._belongings_are_there()
+
+    def first_start(self) -> None:
+        """From the double click to the program's window."""
+        windows = self.windows
+        if not any(self.wheels.glob("*.whl")):
+            say("the packages of a first start are fetched")
+            windows_stand_ins.wheels(Bundle.read(self.program), self.wheels)
+        shutil.copytree(self.wheels, windows.disk / "wheels ü")
+        windows_stand_ins.leave_out_what_wine_lacks(self.program, self.wheels)
+        system = windows.disk / "windows" / "system32"
+        windows_stand_ins.icu(self.program / "app/PySide6/Qt6Core.dll", system / "icuuc.dll")
+        said = windows.run("wine", windows.path(self.program / "magi.com"), "doctor")
+        require(said.returncode == 1 and "not set up" in said.stdout, "magi before the set-up")
+        magi = ("wine", windows.path(self.program / "Magi.exe"), "--wheels", r"C:\wheels ü")
+        began = time.monotonic()
+        windows.start(*magi)
+        wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window", 200)
+        say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
+        first = self.screen.windows(NAME)
+        time.sleep(15)
+        self.screen.picture(self.pictures, "windows-setup")
+        windows.run(*magi)
+        require(self.screen.windows(NAME) == first, "a second start shows the first")
+        place = self.data / "environments"
+        self.screen.press_until(first[-1], "Return", lambda: any(place.glob("downloads/*")))
+        began = time.monotonic()
+        time.sleep(5)
+        self.screen.picture(self.pictures, "windows-setting-up")
+        wait_for(lambda: (place / "current.json").exists(), "the environment", 500)
+        say(f"the environment is built after {time.monotonic() - began:.0f} s")
+        wait_for(lambda: self.screen.windows(NAME) not in ([], first), "the program's window", 120)
+        time.sleep(15)
+        self.screen.picture(self.pictures, "windows-program")
+        log = (self.data / "Logs" / "magi-desktop.log").read_text(encoding="utf-8")
+        require(__version__ in log, "the program has begun its log", log)
+        require("unhandled" not in log, "nothing went wrong unforeseen", log)
+
+    def removed_in_use(self) -> None:
+        """While the program runs nothing is removed."""
+        self._uninstall()
+        require((self.program / "Magi.exe").exists(), "in use: the program is still there")
+        require((self.data / "environments/current.json").exists(), "and so is its environment")
+        self.windows.shut_down()
+
+    def removed_but_for_belongings(self) -> None:
+        """Everything goes but what is the user's."""
+        self._uninstall()
+        self._is_gone()
+        self._belongings_are_there()
+        kept = ("settings.json", "magi.sqlite3", "pasted")
+        odd = sorted(p.name for p in self.data.iterdir() if not p.name.startswith(kept))
+        require(odd == [], f"of its own data nothing but settings and library: {odd}")
+
+    def removed_with_belongings(self) -> None:
+        """Installed again, and removed with models and settings: only the video is left."""
+        require(self._install(self.setup) == 0, "it installs again")
+        self._uninstall("/MODELS=remove", "/SETTINGS=remove")
+        self._is_gone()
+        require(not self.data.exists() and not self.models.parent.exists(), "nothing is left")
+        require(self.video.exists(), "but the video")
+
+    def another_folder(self) -> None:
+        """Into a folder with other things in it: they stay, whatever happens."""
+        place = self.windows.disk / "Größe"
+        place.mkdir()
+        (place / "meins.txt").write_text("1", encoding="utf-8")
+        self._own(place)
+        require(self._install(self.setup, rf"/D=C:\{place.name}") == 0, "into another folder")
+        self.program = place / NAME / "program"
+        self._has_all_files()
+        (place / NAME / "notiz.txt").write_text("1", encoding="utf-8")
+        self._uninstall()
+        self._is_gone()
+        left = sorted(p.name for p in place.rglob("*"))
+        require(left == [NAME, "meins.txt", "notiz.txt"], f"what is not ours stays: {left}")
+
+    def _complains(self) -> bool:
+        return any(self.screen.windows(title) for title in ("Installer", "NSIS", NAME))
+
+    def _refused(self, what: str, code: int) -> None:
+        got = self._install(self.setup)
+        require(got == code and not self.program.exists(), f"{what} is refused ({got})")
+
+    def _install(self, setup: Path, *options: str) -> int:
+        here = self.windows.disk / "setup ü.exe"
+        shutil.copyfile(setup, here)
+        return self.windows.run("wine", self.windows.path(here), "/S", *options).returncode
+
+    def _uninstall(self, *options: str) -> None:
+        self.windows.run("wine", self.windows.path(self.program / "uninstall.exe"), "/S", *options)
+        # It works from a copy of itself.
+        running = ["pgrep", "-f", r"Un.{0,2}\.exe"]
+        wait_for(
+            lambda: subprocess.run(running, stdout=subprocess.DEVNULL).returncode != 0,
+            "the uninstaller to end",
+            120,
+        )
+
+    def _has_all_files(self) -> None:
+        there = {str(p.relative_to(self.program)) for p in self.program.rglob("*")}
+        require("app/gone-since.py" not in there, "no file of the older version is left")
+        if self.bundle.exists():
+            wanted = {str(p.relative_to(self.bundle)) for p in self.bundle.rglob("*")}
+            odd = there ^ (wanted | {"uninstall.exe"})
+            require(odd == set(), f"exactly the new version's files: {sorted(odd)[:5]}")
+        around = {p.name for p in self.program.parent.iterdir()}
+        require(around == {"program"}, f"and nothing beside them: {around}")
+
+    def _belongings_are_there(self) -> None:
+        for path in (self.data / "settings.json", self.video):
+            require(path.exists(), f"{path.name} is still there")
+        require((self.models / "ckpt/vae/a.safetensors").exists(), "and so is a model")
+
+    def _is_gone(self) -> None:
+        require(not self.program.exists(), "the program is gone")
+        require(not (self.data / "environments").exists(), "and what the set-up made")
+        links = list(self.windows.home.rglob(f"{NAME}.lnk"))
+        require(links == [], f"no shortcut is left: {links}")
+        left = sorted(self._registry() - self.before)
+        require(left == [], f"nothing is left in the registry: {left}")
+
+    def _registry(self) -> set[str]:
+        """Every line of the user's software that could be ours, and is not wine's own note."""
+        text = self.windows.registry(r"HKCU\Software").lower()
+        words = ("magi", "openwithprogids")
+        lines = [line for line in text.splitlines() if any(word in line for word in words)]
+        return {line for line in lines if "wine" not in line}
+
+    def _certificate(self) -> dict[str, str]:
+        """One made for this alone; empty where the tools are missing."""
+        if not (shutil.which("openssl") and shutil.which("osslsigncode")):
+            say("signing is not tried: openssl or osslsigncode is missing")
+            return {}
+        key, self.certificate = self.work / "key.pem", self.work / "certificate.pem"
+        packed = self.work / "certificate.pfx"
+        for command in (
+            [
+                *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Check"),
+                *("-addext", "extendedKeyUsage=codeSigning", "-days", "2"),
+                *("-keyout", str(key), "-out", str(self.certificate)),
+            ],
+            [
+                *("pkcs12", "-export", "-inkey", str(key), "-in", str(self.certificate)),
+                *("-out", str(packed), "-passout", "pass:geheim ü"),
+            ],
+        ):
+            subprocess.run(["openssl", *command], check=True, stderr=subprocess.DEVNULL)
+        return {"MAGI_SIGN_CERTIFICATE": str(packed), "MAGI_SIGN_PASSWORD": "geheim ü"}
+
+    def _signed(self, path: Path) -> None:
+        command = ["osslsigncode", "verify", "-CAfile", str(self.certificate), "-in", str(path)]
+        said = subprocess.run(command, capture_output=True, text=True)
+        require(said.returncode == 0, f"{path.name} is signed", said.stdout + said.stderr)
+
+    def _own(self, folder: Path) -> None:
+        owner = self.windows.home.stat()
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
