@@ -48,6 +48,7 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose a folder with all of them."),
     QT_TRANSLATE_NOOP("Engine", "The connection was lost."),
     QT_TRANSLATE_NOOP("Engine", "Python 3.12 could not be fetched."),
+    QT_TRANSLATE_NOOP("Engine", "The set-up failed."),
     QT_TRANSLATE_NOOP("Engine", "The set-up runs already."),
     QT_TRANSLATE_NOOP("Engine", "Wait until it has finished."),
     QT_TRANSLATE_NOOP("Engine", "Magi Desktop is running."),

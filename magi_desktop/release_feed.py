@@ -34,8 +34,8 @@ _MAX_FEED_BYTES = 64 << 10
 _MAX_INSTALLER_BYTES = 2 << 30
 _MAX_NOTES = 4000
 _MAX_VERSION = 30
-_TIMEOUT_S = 15.0
-_PATIENCE_S = 60.0
+_TIMEOUT_S = 6.0
+_PATIENCE_S = 20.0
 """For the whole list, from a server that sends it drop by drop."""
 _SPARE_BYTES = 50 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")

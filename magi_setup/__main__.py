@@ -29,8 +29,11 @@ from magi_engine.errors import MagiError
 from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
+from magi_setup.errors import unexpected
 from magi_setup.machine import choose_flavor, probe
 from magi_setup.removal import CHOICES, EVERYTHING, Remains, describe, parse_kinds, remove
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...]) -> int:
@@ -149,6 +152,10 @@ def _unattended(builder: Builder, flavor: str | None) -> int:
                 print(step.value, flush=True)
     except MagiError as error:
         print(error, file=sys.stderr)
+        return 1
+    except Exception:  # a traceback is for the log
+        logger.exception("the set-up failed")
+        print(unexpected(), file=sys.stderr)
         return 1
     return 0
 

@@ -60,7 +60,19 @@ class Environment:
         """Where its packages are."""
         if WINDOWS:
             return long_path(self.folder / PACKAGES)
-        return next(self.folder.glob("lib/python3*")) / "site-packages"
+        found = next(self.folder.glob("lib/python3*"), self.folder / "lib" / "python3")
+        return found / "site-packages"
+
+    @property
+    def has_its_python(self) -> bool:
+        """Whether its interpreter is there and is still the one its packages are for.
+
+        It is the system's, which may become another one when the system is upgraded.
+        """
+        if not self.python.exists():
+            return False
+        named = re.match(r"python(3\.\d+)", self.python.resolve().name)
+        return WINDOWS or named is None or self.packages.parent.name in (named[0], "python3")
 
     @property
     def record(self) -> EnvironmentRecord | None:
@@ -171,14 +183,22 @@ class Environments:
     @property
     def current(self) -> Environment | None:
         """The one in use, if it is finished and its Python is still there."""
-        try:
-            name = json.loads(self._pointer.read_text(encoding="utf-8"))["environment"]
-        except (OSError, ValueError, KeyError):
-            return None
-        environment = Environment(self.folder / name)
-        if environment.record is None or not environment.python.exists():
+        environment = self._named() or self._newest()
+        if environment is None or environment.record is None or not environment.has_its_python:
             return None
         return environment
+
+    def _named(self) -> Environment | None:
+        try:
+            name = json.loads(self._pointer.read_text(encoding="utf-8"))["environment"]
+            return Environment(self.folder / name)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _newest(self) -> Environment | None:
+        """Where the pointer was lost: the one that was finished last, since that was tested."""
+        finished = [p for p in self._all() if Environment(p).record is not None]
+        return max(map(Environment, finished), key=lambda e: _number(e.folder), default=None)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -202,7 +222,7 @@ class Environments:
         self.folder.mkdir(parents=True, exist_ok=True)
         used = self.current
         self._remove_unused(used)
-        numbers = [int(p.name.rsplit("-", 1)[1]) for p in self._all()]
+        numbers = [_number(path) for path in self._all()]
         environment = Environment(self.folder / f"{version}-{flavor}-{max(numbers, default=0) + 1}")
         assert used is None or used.folder != environment.folder
         return environment
@@ -276,6 +296,10 @@ class Environments:
         if not self.folder.is_dir():
             return []
         return [p for p in self.folder.iterdir() if re.fullmatch(r".+-[a-z0-9]+-\d+", p.name)]
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name.rsplit("-", 1)[1])
 
 
 def _lock(descriptor: int) -> None:

@@ -30,3 +30,10 @@ def disk_full() -> DiskFullError:
     return DiskFullError(
         "The disk is full.", "Free some space, then try again: what was fetched is kept."
     )
+
+
+def unexpected() -> BuildError:
+    """What to say where something went wrong that nobody thought of; the log has the rest."""
+    return BuildError(
+        "The set-up failed.", "Try again; if it happens again, report it with the log."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
@@ -30,8 +31,10 @@ from magi_engine.errors import MagiError
 from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
-from magi_setup.errors import SetupCancelled
+from magi_setup.errors import SetupCancelled, unexpected
 from magi_setup.machine import CPU, Choice, Reason, choose_flavor, cuda_of, probe
+
+logger = logging.getLogger(__name__)
 
 _SIZE = QSize(560, 380)
 _BAR_STEPS = 1000
@@ -51,8 +54,8 @@ class Looking(QThread):
         """Look the packages up."""
         try:
             self.planned.emit(self._builder.plan(self._flavor))
-        except (MagiError, SetupCancelled, OSError) as error:
-            self.failed.emit(error)
+        except Exception as error:
+            self.failed.emit(_told(error))
 
 
 class Building(QThread):
@@ -82,8 +85,8 @@ class Building(QThread):
             for progress in self._builder.build(plan):
                 self.progressed.emit(progress)
             self.finished_well.emit()
-        except (MagiError, SetupCancelled, OSError) as error:
-            self.failed.emit(error)
+        except Exception as error:
+            self.failed.emit(_told(error))
 
 
 class SetupWindow(QWidget):
@@ -393,6 +396,14 @@ def show(
     app.exec()
     current = builder.environments.current
     return (current, window.files) if window.start_wanted and current is not None else None
+
+
+def _told(error: Exception) -> Exception:
+    """As it is shown: what nobody expected goes to the log, and a sentence comes instead."""
+    if isinstance(error, MagiError | SetupCancelled | OSError):
+        return error
+    logger.error("the set-up failed", exc_info=error)
+    return unexpected()
 
 
 def _size(size_bytes: int) -> str:

@@ -67,7 +67,7 @@ class Person:
         began = time.monotonic()
         process = self.start(screen)
         try:
-            wait_for(lambda: screen.windows("Magi Desktop") != [], "the window")
+            wait_for(lambda: screen.windows("Magi Desktop") != [], "the window", 120)
             took_s = time.monotonic() - began
             yield process, screen.windows("Magi Desktop")[0], took_s
             screen.press(screen.windows("Magi Desktop")[0], "ctrl+q")

@@ -24,6 +24,7 @@ from screen import make_first_video, open_screen, wait_for
 USER = "joerg"
 NAME = "Magi Desktop"
 SETTINGS = ".config/magi-desktop"
+_INSTALL = ("sh", "/tmp/magi.run", "--quiet")
 INSTALLED = ".local/opt/magi-desktop"
 
 
@@ -40,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
     with clean_root(wishes.wheels, wishes.keep) as root:
         shutil.copyfile(wishes.run, root.folder / "tmp" / "magi.run")
         check_cut_off(root)
-        check_without_python(root)
+        check_without(root, "xz")
+        root.run("apt-get", "install", "-y", "xz-utils")
+        check_without(root, "python3")
         needs = ("python3", "desktop-file-utils", *dict.fromkeys(dev.QT_LIBRARIES.values()))
         got = root.run("apt-get", "install", "-y", "--no-install-recommends", *needs)
         require(got.returncode == 0, "Python and Qt's libraries", got.stderr)
@@ -60,7 +63,7 @@ def check_cut_off(root: Root) -> None:
     middle = len(content) // 2
     wrong = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
     before = files(root)
-    for what, damaged in (("cut of", content[: len(content) * 2 // 3]), ("damaged", wrong)):
+    for what, damaged in (("cut off", content[: len(content) * 2 // 3]), ("damaged", wrong)):
         (root.folder / "tmp" / "damaged.run").write_bytes(damaged)
         said = root.run("sh", "/tmp/damaged.run", user=USER)
         clear = "download it again" in said.stderr
@@ -68,13 +71,12 @@ def check_cut_off(root: Root) -> None:
         require(files(root) == before, "nothing of it is installed")
 
 
-def check_without_python(root: Root) -> None:
-    """Without a Python, and without a network to fetch one, it says what to do."""
+def check_without(root: Root, what: str) -> None:
+    """Where something is missing, and no network to fetch it, it says so."""
     before = files(root)
-    command = ("sh", "/tmp/magi.run", "--quiet")
-    said = root.run(*command, user=USER, prefix=("unshare", "-n"))
+    said = root.run(*_INSTALL, user=USER, prefix=("unshare", "-n"))
     told = said.stderr.strip().splitlines()
-    require(said.returncode != 0 and "python3" in said.stderr, f"no Python: {told[-1:]}")
+    require(said.returncode != 0 and what in said.stderr, f"without {what}: {told[:1]}")
     require(files(root) == before, "nothing of it is installed")
 
 
@@ -160,7 +162,7 @@ def check_removal(root: Root, before: set[str]) -> None:
 
 def run_installer(root: Root) -> subprocess.CompletedProcess[str]:
     """As its user starts it; what the archive says of itself is left out of stderr."""
-    return root.run("sh", "/tmp/magi.run", "--quiet", user=USER)
+    return root.run(*_INSTALL, user=USER)
 
 
 def files(root: Root) -> set[str]:

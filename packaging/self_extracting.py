@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,9 +12,17 @@ from thin_bundle import ThinBundle
 
 _FILES = Path(__file__).parent / "linux"
 _HEADER = Path("/usr/share/makeself/makeself-header.sh")
-_OF_DAMAGE = re.compile(
-    r'echo "( Unexpected archive size\.|Error in SHA256 checksums: [^"]*)"(?= >&2)'
+_DAMAGED = "This file is damaged or not complete: download it again."
+_NOT_UNPACKED = (
+    "It could not be unpacked: is the command xz installed (package xz or xz-utils), "
+    "and is there space in /tmp?"
 )
+_SENTENCES = {
+    'echo " Unexpected archive size."': f'echo " {_DAMAGED}"',
+    'echo "Error in SHA256 checksums: \\$shasum is different from \\$sha"': f'echo " {_DAMAGED}"',
+    'echo " ... Decompression failed."': f'echo " {_NOT_UNPACKED}"',
+}
+"""What makeself says of damage, and what is to be said instead."""
 _MISSING_LIBRARIES = '''"""Prints which libraries that the window needs are not on this system."""
 
 import ctypes
@@ -62,11 +69,12 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
 
 
 def _header(work: Path) -> Path:
-    """makeself's own beginning of the file, with a sentence for damaged downloads."""
-    told = 'echo " This file is damaged or not complete: download it again."'
-    text, count = _OF_DAMAGE.subn(told, _HEADER.read_text(encoding="utf-8"))
-    if count != 2:
-        raise ValueError(f"{_HEADER} is not as expected: change what is replaced in it")
+    """makeself's own beginning of the file, with sentences that say what to do."""
+    text = _HEADER.read_text(encoding="utf-8")
+    for said, better in _SENTENCES.items():
+        if said not in text:
+            raise ValueError(f"{_HEADER} is not as expected: it lacks {said}")
+        text = text.replace(said, better)
     target = work / "header.sh"
     target.write_text(text, encoding="utf-8")
     return target

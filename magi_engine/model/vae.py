@@ -14,7 +14,7 @@ from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
 
 _EPS = 1e-5
-TILES_AT_ONCE = 8
+TILES_AT_ONCE = 4
 """Enough to fill a large GPU; each takes about 60 MB while it is decoded."""
 
 _UNPATCH_CHANNELS = 4

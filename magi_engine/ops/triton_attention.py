@@ -30,7 +30,7 @@ _WEIGHT_BITS = tl.constexpr(WEIGHT_BITS)
 _FAR_BELOW = tl.constexpr(-1e30)
 _LOG2_E = math.log2(math.e)
 
-_SURVEYED = 512
+_SURVEYED = 128
 """Keys that one program of the survey looks at."""
 _WAYS = [
     triton.Config({"QUERIES": queries, "KEYS": keys, "STAGES": stages}, num_warps=warps)
@@ -177,11 +177,11 @@ def quantise(k: Tensor, v: Tensor, for_hopper: bool = False) -> QuantisedKeys:
     k8, v8 = torch.empty((2, groups, tiles, KEYS_PER_TILE, width), device=k.device, dtype=E4M3)
     _survey_kernel[(blocks, groups)](
         k, v, survey, count, k.stride(1), v.stride(1), blocks,
-        WIDTH=width, KEYS=_SURVEYED, ROWS=64, num_warps=8,
+        WIDTH=width, KEYS=_SURVEYED, ROWS=64, num_warps=4,
     )  # fmt: skip
     _scales_kernel[(groups,)](
         survey, key_mean, key_scale, value_mean, value_scale, count, blocks,
-        WIDTH=width, ROWS=32, num_warps=8,
+        WIDTH=width, ROWS=64, num_warps=8,
     )  # fmt: skip
     _quantise_kernel[(tiles, groups)](
         k, v, k8, v8, key_mean, key_scale, value_mean, value_scale,

@@ -27,7 +27,8 @@ _CUDA_LIBRARY_BYTES = 150_000_000
 _LANE_BYTES = 32 << 20
 """What the library of matrix products takes for a second queue of work."""
 
-_TILES_AT_ONCE = 8
+_E4M3_BYTES = 1
+_TILES_AT_ONCE = 4
 """What the autoencoder takes together."""
 PART_TOKENS = 8192
 """What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
@@ -117,6 +118,10 @@ class Sizes:
     def work_bytes(self) -> int:
         """Keys and values of one layer."""
         return work_bytes(self.config.model_config, self.work, self.tokens, self.itemsize)
+
+    def rounded_bytes(self) -> int:
+        """The same as quantised attention rounds them."""
+        return work_bytes(self.config.model_config, self.work, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -222,6 +227,7 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
         device += max(denoising, decoding)
     if not sizes.on_card:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
+    device += sizes.rounded_bytes()  # which a card may find fastest
     host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(streamed)
     host += kept if step.cache_on_host else 0
     return dataclasses.replace(step, device_bytes=device + _CUDA_LIBRARY_BYTES, host_bytes=host)

@@ -62,8 +62,8 @@ sed -i "s|^Exec=magi-desktop|Exec=\"$quoted/magi-desktop\"|" \
 if command -v update-desktop-database >/dev/null; then
     update-desktop-database -q "$data/applications" || true
 fi
-if command -v gtk-update-icon-cache >/dev/null; then
-    gtk-update-icon-cache -q "$data/icons/hicolor" || true
+if [ -e "$data/icons/hicolor/icon-theme.cache" ]; then
+    gtk-update-icon-cache -qtf "$data/icons/hicolor" || true
 fi
 missing=$("$python" -I "$target/missing_libraries.py")
 if [ -n "$missing" ]; then

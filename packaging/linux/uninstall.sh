@@ -24,16 +24,15 @@ remove() (
     rmdir -p --ignore-fail-on-non-empty "$(dirname "$2")" 2>/dev/null || true
 )
 (cd "$target/share" && find * -type f) | while read -r file; do remove "$data" "$file"; done
-# Lists of what is in a folder, which the system may have made: true again, or gone with the rest.
-renew() {
-    if [ "$(ls -A "$data/$2" 2>/dev/null)" = "$3" ]; then
-        remove "$data" "$2/$3"
-    elif [ -d "$data/$2" ] && command -v "$1" >/dev/null; then
-        "$1" -q "$data/$2" || true
-    fi
-}
-renew update-desktop-database applications mimeinfo.cache
-renew gtk-update-icon-cache icons/hicolor icon-theme.cache
+# The system's lists of what is in these folders: true again, or gone with the last entry.
+if [ "$(ls -A "$data/applications" 2>/dev/null)" = mimeinfo.cache ]; then
+    remove "$data" applications/mimeinfo.cache
+elif command -v update-desktop-database >/dev/null; then
+    update-desktop-database -q "$data/applications" 2>/dev/null || true
+fi
+if [ -e "$data/icons/hicolor/icon-theme.cache" ]; then
+    gtk-update-icon-cache -qtf "$data/icons/hicolor" || true
+fi
 rm -rf "$target" "$target-python"
 (cd "$HOME" && rmdir -p --ignore-fail-on-non-empty .local/opt)
 remove "$HOME" .local/bin/magi-desktop

@@ -533,6 +533,10 @@
         <translation>无法下载 Python 3.12。</translation>
     </message>
     <message>
+        <source>The set-up failed.</source>
+        <translation>安装失败。</translation>
+    </message>
+    <message>
         <source>The set-up runs already.</source>
         <translation>安装程序已在运行。</translation>
     </message>

@@ -50,6 +50,7 @@ from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
+from magi_engine.runtime.environment import let_memory_be_whole
 from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.workload import Schedule, chunk_tokens
@@ -137,6 +138,7 @@ class Outcome:
     ratio_to_floor: float
     chunk_s: list[float]
     peak_vram_gib: float
+    reserved_vram_gib: float
     predicted_vram_gib: float
     held_gib: list[tuple[float, float]]
     host_gib: float
@@ -150,6 +152,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", help="only these, by name")
     parser.add_argument("--out", type=Path, default=_RESULTS)
     args = parser.parse_args()
+    let_memory_be_whole()
     bench = Bench(torch.device(args.device))
     result: dict[str, Any] = {}
     if args.out.is_file():
@@ -519,6 +522,7 @@ class Bench:
         steady = statistics.median(full) if full else sum(times) / len(times)
         floor = self._floor(traces, 6 * side * side // 4, self.attention_rates[scenario.attention])
         peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
+        reserved = torch.cuda.max_memory_reserved() if self.on_gpu else 0
         return Outcome(
             scenario.name,
             first_chunk_s=times[0],
@@ -529,6 +533,7 @@ class Bench:
             ratio_to_floor=total / floor if floor else 0.0,
             chunk_s=[round(t, 4) for t in times],
             peak_vram_gib=peak / 2**30,
+            reserved_vram_gib=reserved / 2**30,
             predicted_vram_gib=way.device_bytes / 2**30,
             held_gib=held,
             way=scenario.way.value,

@@ -143,6 +143,16 @@ def test_an_endless_list_is_not_read_to_its_end(page: ReleasePage) -> None:
     assert page.served["latest.json"] < 16 << 20
 
 
+def test_a_list_that_comes_drop_by_drop_is_given_up(
+    page: ReleasePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release_feed, "_PATIENCE_S", 0.2)
+    page.piece, page.pause_s = 1, 0.01
+    with pytest.raises(UpdateError):
+        latest_release(page.feed_url)
+    assert page.served["latest.json"] < len(page.files["latest.json"])
+
+
 def test_no_name_of_a_file_comes_from_the_list(page: ReleasePage, tmp_path: Path) -> None:
     feed = make_feed(page.url)
     feed["installers"]["../evil"] = first_installer(feed)

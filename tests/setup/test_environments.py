@@ -4,6 +4,8 @@ import base64
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from magi_setup.environments import WINDOWS, Environment, EnvironmentRecord, Environments
 
 _PACKAGES = "Lib/site-packages" if WINDOWS else "lib/python3.11/site-packages"
@@ -54,10 +56,32 @@ def test_the_one_in_use_stays_until_another_is_finished(tmp_path: Path) -> None:
     assert not first.folder.exists()
 
 
-def test_a_pointer_full_of_rubbish_is_no_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pointer", ['{"envi', "", "[]", '{"environment": 3}'])
+def test_where_the_pointer_is_lost_the_newest_finished_one_is_used(
+    tmp_path: Path, pointer: str
+) -> None:
     environments = Environments(tmp_path)
-    make_current(environments, {"some/a.py": b"1"})
-    (tmp_path / "current.json").write_text('{"envi')
+    first = make_current(environments, {"some/a.py": b"1"})
+    make(environments, {"some/a.py": b"2"})
+    (tmp_path / "current.json").write_text(pointer)
+    assert environments.current == first
+    environments.tidy()
+    assert environments.current == first, "and it is not cleared away"
+
+
+def test_a_system_with_another_python_needs_another_environment(tmp_path: Path) -> None:
+    environments = Environments(tmp_path / "environments")
+    used = make_current(environments, {"some/a.py": b"1"})
+    for version in ("3.11", "3.13"):
+        (tmp_path / f"python{version}").touch()
+    used.python.unlink()
+    used.python.symlink_to(tmp_path / "python3")
+    (tmp_path / "python3").symlink_to("python3.11")
+    assert environments.current == used
+    (tmp_path / "python3").unlink()
+    (tmp_path / "python3").symlink_to("python3.13")  # as an upgrade of the system does
+    assert environments.current is None
+    (tmp_path / "python3").unlink()
     assert environments.current is None
 
 

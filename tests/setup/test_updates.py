@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,15 @@ def test_damage_is_found_and_only_that_is_fetched_again(
     assert install(first, environments) == ["helper"]
     assert (environments.current.packages / "helper.py").read_text() == "VALUE = '1.0'\n"
     assert folders(environments) == ["1.0-cpu-2"]
+
+
+def test_an_environment_that_somebody_emptied_is_built_again(
+    first: Release, environments: Environments
+) -> None:
+    assert environments.current is not None
+    shutil.rmtree(environments.current.folder / "lib")
+    assert install(first, environments) == ["helper", "steady"]
+    assert started(environments) == "1.0"
 
 
 def test_another_gpu_support_is_another_environment_of_the_same_version(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
@@ -96,3 +97,16 @@ def test_left_with_escape_nothing_starts(
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     qtbot.waitUntil(window.isHidden)
     assert not window.start_wanted
+
+
+def test_what_nobody_thought_of_is_a_sentence_and_the_window_goes_on(
+    qtbot: QtBot, first: Release, environments: Environments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("magi_setup.packages.resolve", fail)
+    window = open_window(qtbot, first, environments)
+    assert window.state.text().startswith("The set-up failed. Try again;")
+    assert window.go.text() == "Try again"
+    assert window.start_button.isEnabled()

@@ -34,6 +34,18 @@ def test_the_first_way_is_what_the_models_do_by_themselves() -> None:
     assert first.decodes_beside
 
 
+def test_forwards_of_small_pictures_are_recorded_where_there_is_room() -> None:
+    small = dataclasses.replace(sizes(window=1), tokens=3456)
+    recorded, other = itertools.islice(placements(small), 2)
+    assert recorded.records
+    assert other == dataclasses.replace(
+        recorded, records=False, device_bytes=recorded.device_bytes - small.denoising_bytes(8192)
+    )
+    assert place(small, recorded.device_bytes - 1, 10**12) == other
+    assert not any(way.records for way in placements(sizes(window=1)))
+    assert not any(way.records for way in placements(small) if way.streams)
+
+
 def test_what_runs_beside_each_other_is_counted_together() -> None:
     wanted = sizes()
     ways = list(placements(wanted))
