@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
         self.library.open_requested.connect(self._play)
+        shop.library.leaving.connect(self.player.let_go)
         self.library.settings_requested.connect(self._use_settings_of)
         self.library.continue_requested.connect(self._continue)
         self.reference.continue_requested.connect(self.arrivals.continue_video)

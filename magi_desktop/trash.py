@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QFile, QStandardPaths
 
 from magi_engine.errors import OutputError
+
+_TRIES = 8
+_PAUSE_S = 0.25
 
 translate = QCoreApplication.translate
 
@@ -35,7 +39,13 @@ def move_to_trash(path: Path) -> Trashed:
         with contextlib.suppress(OSError):
             Path(QStandardPaths.writableLocation(data)).mkdir(parents=True, exist_ok=True)
     file = QFile(str(path))
-    if not file.moveToTrash():
+    moved = file.moveToTrash()
+    for _ in range(_TRIES if sys.platform == "win32" else 0):
+        if moved:
+            break
+        time.sleep(_PAUSE_S)  # a player that has just let go of it may still be reading
+        moved = file.moveToTrash()
+    if not moved:
         raise OutputError(
             translate("Trash", "{name} could not be moved to the trash, so it was kept.").format(
                 name=path.name

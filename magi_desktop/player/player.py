@@ -239,6 +239,13 @@ class Player(QWidget):
         self.strip.hide()
         self._update_range()
 
+    @Slot(list)
+    def let_go(self, paths: list[Path]) -> None:
+        """Show nothing if one of these files is shown: it is about to go, and Windows moves no
+        file that is open."""
+        if self._file is not None and self._file.path in paths:
+            self.clear()
+
     # A video that exists
 
     def open_file(self, path: Path) -> None:

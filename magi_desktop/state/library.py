@@ -44,11 +44,13 @@ class Library(QObject):
 
     Signals:
         changed: items came, went or changed.
+        leaving: paths of videos that are about to be moved to the trash.
         deleted: how many items went, and whether ``undo_delete`` can bring them back.
         failed: a MagiError the user should see: something was not deleted, restored, found.
     """
 
     changed = Signal()
+    leaving = Signal(list)
     deleted = Signal(int, bool)
     failed = Signal(object)
 
@@ -144,6 +146,7 @@ class Library(QObject):
         ids = set(item_ids)
         items = [i for i in self._items if i.id in ids]
         if items:
+            self.leaving.emit([i.path for i in items])
             then = self._take_deleted
             background.run(_trash, items, then=then, owner=self, pool=self._pool)
 

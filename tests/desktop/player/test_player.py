@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +175,28 @@ def test_a_file_deleted_while_it_plays_says_so(
     player.seek(400)
     qtbot.waitUntil(lambda: player.canvas.message is not None)
     assert "video.mp4" in player.canvas.accessibleDescription()
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process has a file open; only Linux tells without trying."""
+    links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+    return any(link.is_symlink() and os.readlink(link) == str(path) for link in links)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+def test_a_file_that_is_about_to_go_is_closed_and_no_other(
+    player: Player, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = write_greys(tmp_path / "video.mp4", 480)
+    with qtbot.waitSignal(player.first_frame_shown):
+        player.open_file(path)
+    player.pause()
+    player.let_go([tmp_path / "another.mp4"])
+    assert player.canvas.image is not None
+    assert is_open(path)
+    player.let_go([path])
+    assert player.canvas.image is None
+    qtbot.waitUntil(lambda: not is_open(path))
 
 
 def test_opening_another_file_at_once_shows_only_that_one(

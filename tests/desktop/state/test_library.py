@@ -195,8 +195,12 @@ def test_deleting_goes_to_the_trash_and_comes_back(
     library = make_library()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     item_id = add(library, qtbot, videos / name)
-    with qtbot.waitSignal(library.deleted) as deleted:
+    with (
+        qtbot.waitSignal(library.leaving) as leaving,
+        qtbot.waitSignal(library.deleted) as deleted,
+    ):
         library.delete([item_id])
+    assert leaving.args == [[videos / name]]
     assert deleted.args == [1, True]
     assert not (videos / name).exists()
     assert (tmp_path / "data" / "Trash" / "files" / name).exists()
