@@ -143,22 +143,22 @@ def check_window(root: Root, pictures: Path | None) -> None:
 
 def check_removal(root: Root, before: set[str]) -> None:
     """Only what the user keeps is left; asked to, only the videos."""
-    home = USERS[USER]
-    uninstaller = root.folder / "tmp" / "uninstall.sh"
-    shutil.copyfile(root.home(USER) / INSTALLED / "uninstall.sh", uninstaller)
-    said = root.run("sh", f"{home}/{INSTALLED}/uninstall.sh", user=USER)
+    uninstaller = f"{USERS[USER]}/{INSTALLED}/uninstall.sh"
+    folders = {".cache", ".config", ".local", ".local/share", ".local/state"}
+    said = root.run("sh", uninstaller, user=USER)
     require(said.returncode == 0 and said.stderr == "", "uninstalls", said.stderr)
-    left = {p for p in files(root) - before if not p.startswith((SETTINGS, "Videos", ".config"))}
-    kept = {".local", ".local/share", ".local/share/magi-desktop"}
-    kept |= {f".local/share/magi-desktop/magi.sqlite3{x}" for x in ("", "-wal", "-shm")}
-    require(left <= kept, f"settings, list and videos are left, and: {sorted(left - kept)}")
+    kept = (SETTINGS, "Videos", ".local/share/magi-desktop")
+    left = {p for p in files(root) - before - folders if not p.startswith(kept)}
+    require(left == set(), f"settings, list and videos are left, and nothing else: {left}")
+    environments = root.home(USER) / ".local/share/magi-desktop/environments"
+    require(not environments.exists(), "what was fetched is gone")
     require(any(root.videos(USER).glob("*.mp4")), "the video stays")
     require(run_installer(root).returncode == 0, "installs once more")
-    said = root.run("sh", f"{home}/{INSTALLED}/uninstall.sh", "--everything", user=USER)
+    said = root.run("sh", uninstaller, "--everything", user=USER)
     require(said.returncode == 0 and said.stderr == "", "uninstalls everything", said.stderr)
-    left = {p for p in files(root) - before if not p.startswith("Videos")}
-    kept = {".config", ".local", ".local/share", ".cache", ".local/state"}
-    require(left <= kept, f"only videos are left, and: {sorted(left - kept)}")
+    left = {p for p in files(root) - before - folders if not p.startswith("Videos")}
+    require(left == set(), f"only videos are left: {left}")
+    require(any(root.videos(USER).glob("*.mp4")), "the video stays")
 
 
 def run_installer(root: Root) -> subprocess.CompletedProcess[str]:
@@ -167,9 +167,10 @@ def run_installer(root: Root) -> subprocess.CompletedProcess[str]:
 
 
 def files(root: Root) -> set[str]:
-    """Every path in the user's home."""
+    """Every path in the user's home but what the system keeps there about fonts."""
     home, found = root.home(USER), set()
     for place, folders, names in os.walk(home):
+        folders[:] = [name for name in folders if name != "fontconfig"]
         found |= {str(Path(place, n).relative_to(home)) for n in (*folders, *names)}
     return found
 
