@@ -20,6 +20,7 @@ from magi_desktop.windows_taskbar import APP_ID
 
 DATA_FOLDER = "magi-desktop"
 _SPARE_MB = 50
+_NSIS_ON_WINDOWS = r"C:\Program Files (x86)\NSIS"
 _SIGNING = Path(__file__).with_name("windows_signing.py")
 
 
@@ -29,7 +30,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
     Raises:
         FileNotFoundError: NSIS is not installed.
     """
-    compiler = shutil.which("makensis")
+    compiler = shutil.which("makensis", path=f"{os.environ['PATH']}{os.pathsep}{_NSIS_ON_WINDOWS}")
     if compiler is None:
         raise FileNotFoundError("makensis is not there: install NSIS (Debian's package nsis)")
     folder = work / "nsis"

@@ -16,7 +16,11 @@ from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_
 from magi_engine.cli.log_file import logging_to
 from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
-from magi_engine.runtime.environment import keep_compiled, let_threads_sleep
+from magi_engine.runtime.environment import (
+    keep_compiled,
+    let_memory_be_whole,
+    let_threads_sleep,
+)
 from magi_engine.runtime.failures import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
@@ -68,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: done; 1: it failed; 2: bad input; 130: cancelled.
     """
     let_threads_sleep()
+    let_memory_be_whole()
     keep_compiled(default_cache_dir())
     try:
         args = build_parser().parse_args(argv)

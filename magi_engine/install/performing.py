@@ -44,6 +44,8 @@ _STEPS = 1000
 _TICK_S = 0.2
 _SPEED_WINDOW_S = 8.0
 _SPEED_AFTER_S = 1.0
+_STILL_AFTER_S = 3.0
+"""So long without a byte is no beginning any more: the speed is nought."""
 
 
 class Performer:
@@ -277,9 +279,9 @@ class _Meter:
         while now - self._seen[0][0] > _SPEED_WINDOW_S:
             self._seen.popleft()
         first, begun = self._seen[0]
-        if now - first < _SPEED_AFTER_S or done <= begun:
+        if now - first < (_SPEED_AFTER_S if done > begun else _STILL_AFTER_S):
             return None
-        return (done - begun) / (now - first)
+        return max(0, done - begun) / (now - first)
 
 
 def _pickles(folder: Path) -> list[Path]:

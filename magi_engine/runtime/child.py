@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from magi_engine.config.places import default_cache_dir
 from magi_engine.runtime.control import Cancel
-from magi_engine.runtime.environment import keep_compiled, let_threads_sleep
+from magi_engine.runtime.environment import (
+    keep_compiled,
+    let_memory_be_whole,
+    let_threads_sleep,
+)
 from magi_engine.runtime.events import Event
 from magi_engine.runtime.failures import named_error
 from magi_engine.runtime.launch import ChildSettings, open_pipe
@@ -62,6 +66,7 @@ def main(settings: ChildSettings) -> None:
     if sys.platform != "win32":  # there the parent asks for it
         os.nice(_NICENESS)
     let_threads_sleep()
+    let_memory_be_whole()
     keep_compiled(_path(settings.cache_dir) or default_cache_dir())
     if sys.stderr is not None:  # a program without a console may have none
         faulthandler.enable()

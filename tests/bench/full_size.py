@@ -24,7 +24,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
@@ -253,9 +255,12 @@ class DryRun:
         """A row for each stage of a generation, the last one for all of it."""
         rows: list[Row] = []
         stage: Stage | None = None
+        first: tuple[float, NDArray[np.uint8]] | None = None
         begun = time.perf_counter()
         for event in engine.generate(request):
             name = ""
+            if isinstance(event, ChunkReady):
+                first = time.perf_counter() - begun, event.frames
             if isinstance(event, StageStarted):
                 name = event.stage.value
             elif isinstance(event, DecodingStarted):
@@ -269,12 +274,13 @@ class DryRun:
                 stage.__enter__()
             if isinstance(event, Failed):
                 raise event.error
-            if isinstance(event, ChunkReady):
-                frames = event.frames
-                print(f"mean colour {frames.mean():.0f}, spread {frames.std():.0f}", flush=True)
         seconds = time.perf_counter() - begun
+        assert first is not None
+        first_s, frames = first
+        print(f"mean colour {frames.mean():.0f}, spread {frames.std():.0f}", flush=True)
         return [
             *rows,
+            Row("until the frames are there", first_s),
             Row("all", seconds, *(_most(rows, n) for n in ("own_gb", "rss_gb", "vram_gb"))),
         ]
 

@@ -50,6 +50,7 @@ from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
+from magi_engine.runtime.environment import let_memory_be_whole
 from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.workload import Schedule, chunk_tokens
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", help="only these, by name")
     parser.add_argument("--out", type=Path, default=_RESULTS)
     args = parser.parse_args()
+    let_memory_be_whole()
     bench = Bench(torch.device(args.device))
     result: dict[str, Any] = {}
     if args.out.is_file():

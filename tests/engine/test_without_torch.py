@@ -30,6 +30,7 @@ _MODULES = (
     "runtime.finding",
     "runtime.host",
     "runtime.machine",
+    "runtime.making",
     "runtime.placement",
     "runtime.plan",
     "runtime.preflight",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from magi_setup.environments import Environment, EnvironmentRecord, Environments
+from magi_setup.environments import WINDOWS, Environment, EnvironmentRecord, Environments
 
+_PACKAGES = "Lib/site-packages" if WINDOWS else "lib/python3.11/site-packages"
 RECORD = EnvironmentRecord("1.0", "cpu", "0" * 64, ("magi-desktop",))
 
 
@@ -15,7 +16,7 @@ def make(environments: Environments, files: dict[str, bytes]) -> Environment:
     environment = environments.new("1.0", "cpu")
     environment.python.parent.mkdir(parents=True)
     environment.python.write_bytes(b"")
-    packages = environment.folder / "lib" / "python3.11" / "site-packages"
+    packages = environment.folder / _PACKAGES
     info = packages / "Some_Package-1.5.dist-info"
     info.mkdir(parents=True)
     lines = ["../../bin/some,,", "some/__pycache__/a.pyc,,"]
@@ -100,7 +101,7 @@ def test_what_is_adopted_survives_the_one_it_came_from(tmp_path: Path) -> None:
     used.finish(RECORD)
     environments.switch(used)
     other = environments.new("2.0", "cpu")
-    (other.folder / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (other.folder / _PACKAGES).mkdir(parents=True)
     (other.packages / "Some_Package-1.5.dist-info").mkdir()
     (other.packages / "Some_Package-1.5.dist-info" / "RECORD").write_bytes(
         (used.packages / "Some_Package-1.5.dist-info" / "RECORD").read_bytes()

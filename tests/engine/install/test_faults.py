@@ -15,7 +15,7 @@ import pytest
 from magi_engine.config.added import AddedModels
 from magi_engine.config.registry import Registry
 from magi_engine.errors import DiskFullError, DownloadError, MagiError, OutputError
-from magi_engine.install import fetching, room
+from magi_engine.install import fetching, performing, room
 from magi_engine.install.adding import set_mirror
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import ModelState, accept_licence, model_statuses
@@ -394,3 +394,12 @@ def test_a_mirror_that_is_none_is_not_kept(server: HubServer, address: str) -> N
     assert AddedModels.load().mirror == server.url
     set_mirror(None)
     assert AddedModels.load().mirror is None
+
+
+def test_a_network_that_says_nothing_shows_as_no_speed() -> None:
+    meter = performing._Meter()
+    seen = [meter.take(Phase.DOWNLOADING, done, now) for now, done in enumerate((0, 10, 20, 20))]
+    assert seen == [None, 10.0, 10.0, 20 / 3]
+    later = [meter.take(Phase.DOWNLOADING, 20, now) for now in (6.0, 9.0, 12.0)]
+    assert later[-1] == 0.0
+    assert meter.take(Phase.VERIFYING, 0, 12.5) is None, "another phase begins anew"

@@ -10,7 +10,7 @@ import pytest
 
 from magi_engine.runtime import models
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import Failed, Finished, Stage, StageStarted
+from magi_engine.runtime.events import Event, Failed, Finished, Stage, StageStarted
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.weights.text_placement import TextPlacement
 
@@ -47,7 +47,8 @@ def test_its_memory_is_free_when_sampling_starts(
         nonlocal loads
         loads += 1
         encoder = real(*args, **kwargs)
-        weights.append(weakref.ref(encoder._model.shared.weight))
+        assert encoder._model is not None
+        weights.append(weakref.ref(encoder._model.get_submodule("shared").weight))
         return encoder
 
     monkeypatch.setattr(models, "load_text_encoder", load)
@@ -55,14 +56,16 @@ def test_its_memory_is_free_when_sampling_starts(
     seen: list[bool] = []
     for number, prompt in enumerate(("a red circle", "a blue square", "a red circle")):
         asked = request(tiny_model_config, tmp_path / f"{number}.mp4", prompt)
+        events = list[Event]()
         for event in engine.generate(asked):
+            events.append(event)
             assert not isinstance(event, Failed), event
             if isinstance(event, StageStarted) and event.stage is Stage.SAMPLING:
                 seen.append(any(ref() is not None for ref in weights))
                 if large:
                     names = [thread.name for thread in threading.enumerate()]
                     assert not any(name.startswith("text-encoder") for name in names)
-        assert isinstance(event, Finished)
+        assert isinstance(events[-1], Finished)
     assert seen == [not large] * 3
     # A prompt that was encoded before needs no encoder.
     assert loads == (2 if large else 1)
