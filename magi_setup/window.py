@@ -140,10 +140,10 @@ class SetupWindow(QWidget):
     @Slot()
     def stop(self) -> None:
         """Cancel what runs; with nothing running, close."""
-        if self._thread is not None and self._thread.isRunning():
-            self.builder.cancelled.set()
-        else:
+        if self.go.isEnabled():  # the thread may take a moment more to end
             self.close()
+        else:
+            self.builder.cancelled.set()
 
     @Slot()
     def choose_folder(self) -> None:

@@ -216,7 +216,7 @@ def check_window(root: Root, pictures: Path | None) -> None:
             began = time.monotonic()
             time.sleep(3)
             screen.picture(pictures, "setup-running")
-            wait_for(lambda: screen.windows(NAME) not in ([], first), "the program's window", 300)
+            wait_for(lambda: screen.windows("Welcome") != [], "the program's window", 300)
             say(f"the program's window is there {time.monotonic() - began:.0f} s after Install")
             video = make_first_video(screen, screen.windows(NAME)[0], root.videos("joerg"))
             say(f"a first video is there {time.monotonic() - began:.0f} s after Install")

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -67,8 +68,12 @@ class Person:
         began = time.monotonic()
         process = self.start(screen)
         try:
-            wait_for(lambda: screen.windows("Magi Desktop") != [], "the window", 120)
+            shown = partial(screen.windows, "Magi Desktop")
+            wait_for(lambda: shown() != [] or process.poll() is not None, "the window", 120)
             took_s = time.monotonic() - began
+            if process.poll() is not None:
+                _, told = process.communicate()
+                require(False, "the window comes", told.decode(errors="replace"))
             yield process, screen.windows("Magi Desktop")[0], took_s
             screen.press(screen.windows("Magi Desktop")[0], "ctrl+q")
             _, told = process.communicate(timeout=60)

@@ -73,6 +73,7 @@ def open_screen() -> Iterator[Screen]:
     """A new screen, for as long as it is used."""
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24"]
+    command.append("-noreset")  # or it starts anew, deaf for a moment, whenever nobody is there
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     try:
