@@ -147,7 +147,7 @@ def compile_c(source: Path, target: Path, options: Sequence[str]) -> None:
     """Compile a C file for Windows, without the C library; it begins at its ``start``."""
     import ziglang  # pyright: ignore[reportMissingImports]  # only there where this is built
 
-    headers = Path(ziglang.__file__).parent / "lib" / "libc" / "include" / "any-windows-any"
+    headers = Path(ziglang.__path__[0]) / "lib" / "libc" / "include" / "any-windows-any"
     run(
         *(*_ZIG, "cc", "-target", "x86_64-windows-gnu", "-Os", "-s", "-ffreestanding"),
         *("-nostdlib", "-mno-stack-arg-probe", "-Wl,--entry=start", "-isystem", str(headers)),
