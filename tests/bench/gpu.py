@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import enum
 import functools
 import itertools
 import json
@@ -24,7 +23,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, R
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
-from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.backends import (
     EXACT,
     FASTEST,
@@ -57,93 +55,23 @@ from magi_engine.runtime.workload import Schedule, chunk_tokens
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler
+from tests.bench.gpu_scenarios import (
+    FULL,
+    SCENARIOS,
+    TINY,
+    Outcome,
+    Scenario,
+    Way,
+    random_dit,
+    random_vae,
+    settings_of,
+)
 
 _RESULTS = Path(__file__).parent / "results" / "gpu.json"
 _REPOSITORY = Path(__file__).parent.parent.parent
 _CAPTION_TOKENS = 120
-_SHORTENED = 12
-"""Chunks of the scenarios that are about a steady state."""
-
 _SMALL_CARD_BYTES = 24 * 2**30
-
-FULL = ModelConfig(34, 3072, 12288, 24, 8, 128)
-TINY = ModelConfig(3, 256, 512, 8, 8, 32, caption_channels=64)
-
-
-class Way(enum.Enum):
-    """Which of the memory plan's ways a scenario runs in."""
-
-    RESIDENT = "everything on the card"
-    HISTORY_ON_HOST = "clean chunks' keys and values in the host's memory"
-    STREAMED = "these and all layers' weights in the host's memory"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One video. ``chunks`` of 24 frames each, of which the first ``made`` are waited for;
-    ``vae``: each is decoded."""
-
-    name: str
-    pixels: int
-    steps: int
-    window: int
-    chunks: int
-    vae: bool = False
-    made: int | None = None
-    way: Way = Way.RESIDENT
-    attention: str = EXACT
-
-
-_LONG = 62
-"""Chunks of the scenario that compares late ones with early ones."""
-
-SCENARIOS = (
-    Scenario("720 w1", 720, 16, 1, 4, vae=True, made=2),
-    Scenario("720 w1, history on host", 720, 16, 1, 4, vae=True, made=2, way=Way.HISTORY_ON_HOST),
-    Scenario("720 w1, streamed", 720, 16, 1, 4, vae=True, made=2, way=Way.STREAMED),
-    Scenario("720 w4", 720, 16, 4, 4),
-    Scenario("720 w4, vae", 720, 8, 4, 4, vae=True, made=1),
-    Scenario("480 w4", 480, 8, 4, _SHORTENED, vae=True),
-    Scenario("384 w4", 384, 8, 4, _SHORTENED, vae=True),
-    Scenario("384 w1", 384, 8, 1, 16, vae=True),
-    Scenario("720 w4, quantised", 720, 16, 4, 4, attention=FASTEST),
-    Scenario("720 w1, quantised", 720, 16, 1, 4, vae=True, made=2, attention=FASTEST),
-    Scenario(
-        "720 w1, streamed, quantised", 720, 16, 1, 4,
-        vae=True, made=2, way=Way.STREAMED, attention=FASTEST,
-    ),
-    Scenario("480 w4, quantised", 480, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
-    Scenario("384 w4, quantised", 384, 8, 4, _SHORTENED, vae=True, attention=FASTEST),
-    Scenario("384 w1, quantised", 384, 8, 1, 16, vae=True, attention=FASTEST),
-    Scenario("384 w4, long", 384, 8, 4, _LONG, attention=FASTEST),
-    Scenario("384 w1, long", 384, 8, 1, 32, attention=FASTEST),
-)  # fmt: skip
-
-
-@dataclass
-class Outcome:
-    """What a scenario took. Seconds; the floor is the DiT's, at the rates of this run. A chunk is
-    done when its frames are on the host, where there are any.
-
-    ``held_gib``: after each chunk, what PyTorch holds of the GPU's memory, and the process of
-    the host's."""
-
-    name: str
-    first_chunk_s: float
-    total_s: float
-    steady_chunk_s: float
-    frames_per_s: float
-    floor_s: float
-    ratio_to_floor: float
-    chunk_s: list[float]
-    peak_vram_gib: float
-    reserved_vram_gib: float
-    predicted_vram_gib: float
-    held_gib: list[tuple[float, float]]
-    host_gib: float
-    way: str
-    vae_s: list[float] = field(default_factory=list)
 
 
 def main() -> None:
@@ -599,65 +527,6 @@ def layer_weights(config: ModelConfig) -> int:
     size, kv = config.hidden_size, config.num_query_groups * config.kv_channels
     inner = config.ffn_hidden_size * (3 if config.gated_linear_unit else 2)
     return size * (2 * size + 2 * kv) + 2 * size * size + size * inner
-
-
-def settings_of(scenario: Scenario) -> SamplerSettings:
-    """Of the released distilled configuration."""
-    return SamplerSettings(
-        num_steps=scenario.steps,
-        window_size=scenario.window,
-        cfg_number=1,
-        cfg_t_range=(0.0,),
-        prev_chunk_scales=(1.0,),
-        text_scales=(1.0,),
-        noise2clean_kvrange=(5, 4, 3, 2),
-        clean_chunk_kvrange=1,
-        clean_t=0.9999,
-        chunk_width=6,
-        shortcut_mode="8,16,16",
-        distill=True,
-        distill_nearly_clean_chunk_threshold=0.3,
-    )
-
-
-def random_dit(config: ModelConfig, device: torch.device) -> VideoDiT:
-    """A transformer whose activations stay of order one, fp8 where the release has it."""
-    if device.type == "cpu":
-        config = dataclasses.replace(config, params_dtype="torch.float32")
-    with torch.device("meta"):
-        dit = VideoDiT(config, fp8=True)
-    dit = dit.to_empty(device=device)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in dit.state_dict().items():
-            kind = name.rsplit(".", 1)[-1]
-            if tensor.dtype is E4M3:
-                rows = torch.randn(tensor.shape, device=device, dtype=torch.bfloat16)
-                tensor.copy_((rows * 64).to(E4M3))
-            elif kind == "weight_scale":
-                size = dit.get_buffer(name.removesuffix("_scale")).shape[-1]
-                tensor.fill_(size**-0.5 / 64)
-            elif kind in ("input_scale", "smooth_scale"):
-                tensor.fill_(0.02)
-            elif tensor.dim() > 1:
-                tensor.normal_(std=tensor[0].numel() ** -0.5)
-            elif name == "rope.bands":
-                count = len(tensor)
-                tensor.copy_(10000 ** (-torch.arange(count, device=device) / count))
-            elif "norm" in name and kind == "weight" and "layernorm" not in name:
-                tensor.fill_(0.0 if "post_norm" in name else 1.0)
-            else:
-                tensor.zero_()
-    return dit.eval().requires_grad_(False)
-
-
-def random_vae(config: VaeConfig, device: torch.device) -> ViTVAE:
-    """An autoencoder as PyTorch initialises it."""
-    torch.manual_seed(0)
-    with device:
-        vae = ViTVAE(config)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    return vae.to(dtype).eval().requires_grad_(False)
 
 
 def _tensors(result: Any) -> tuple[Tensor, ...]:
