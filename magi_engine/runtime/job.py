@@ -50,6 +50,7 @@ from magi_engine.runtime.speeds import Speeds, attention_weight
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
 from magi_engine.runtime.workload import Schedule, chunk_tokens
 from magi_engine.weights.layout import find_model
+from magi_engine.weights.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,6 +185,8 @@ class Job:
         model = self._shelf.model(found, device, dtype)
         model.choose_attention(request.attention)
         memory = self._plan_memory(model, config, plan)
+        if not model.dit_loaded:
+            read_ahead([found.files.transformer, found.files.autoencoder])
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference)
