@@ -70,7 +70,7 @@ class StopOnSignal:
     """The first Ctrl-C (or SIGTERM) asks for a clean stop; the second ends the program at once.
 
     The second works through the system and not through Python, so that it also interrupts a
-    long computation; the part file holds every finished chunk even then.
+    long computation; the part file holds every finished chunk even then, but perhaps the last.
     """
 
     def __init__(self, display: Display) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
 
-_WAITING = 2
-"""Chunks that may wait for the encoder; whoever brings more waits as well."""
-
 
 class BackgroundWriter:
     """Hands frames to a writer in their order. What goes wrong there is raised by the next call.
+
+    Never more than one call is under way: should the program be killed, only the frames that came
+    last can be missing from the file.
 
     Args:
         writer: used by nobody else from now on.
@@ -24,7 +24,7 @@ class BackgroundWriter:
     def __init__(self, writer: FrameWriter) -> None:
         self._writer = writer
         self._error: Exception | None = None
-        self._queue: queue.Queue[Iterable[UInt8Array] | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Iterable[UInt8Array] | None] = queue.Queue(1)
         # A daemon: a job that nobody ended must not keep the program alive. Its file can be saved.
         self._thread = threading.Thread(target=self._run, name="video-writer", daemon=True)
         self._thread.start()
@@ -37,12 +37,15 @@ class BackgroundWriter:
     def write(self, batches: Iterable[UInt8Array]) -> None:
         """Have arrays of frames (T, H, W, 3) written; they are not to be changed any more.
 
+        Waits until what an earlier call brought is written.
+
         Args:
             batches: gone through in the thread.
 
         Raises:
             Exception: what an earlier call brought could not be made or written.
         """
+        self._queue.join()
         self.check()
         self._queue.put(batches)
 
@@ -83,3 +86,4 @@ class BackgroundWriter:
                         self._writer.write(frames)
                 except Exception as error:
                     self._error = error
+            self._queue.task_done()

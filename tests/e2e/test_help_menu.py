@@ -44,6 +44,7 @@ def test_updates_are_looked_for_at_once_and_the_sheet_is_filled(
 
 
 def test_places_are_those_in_use(app: App) -> None:
+    app.qtbot.waitUntil(app.places.settings_file.exists)
     dialog = choose(app, "Where things are kept…")
     assert isinstance(dialog, PlacesDialog)
     app.qtbot.waitUntil(lambda: dialog.sizes[Belonging.MODELS].text() != "…")

@@ -190,7 +190,11 @@ def test_ctrl_c_lets_the_child_finish() -> None:
     parent = f"import dev, sys; sys.exit(dev.run_child([sys.executable, '-c', {child!r}]))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
     process = subprocess.Popen(
-        [sys.executable, "-c", parent], env=environment, start_new_session=True
+        [sys.executable, "-c", parent],
+        env=environment,
+        start_new_session=True,
+        # What a shell starts in the background ignores the signal, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     stop = threading.Timer(1.0, os.killpg, (process.pid, signal.SIGINT))
     stop.start()

@@ -202,7 +202,7 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     events: list[Event] = []
     for event in own.generate(make_request(num_frames=None)):
         events.append(event)
-        if isinstance(event, ChunkReady) and event.index == 3:
+        if isinstance(event, ChunkReady) and event.index == 2:
             (pid,) = children() - before
             os.kill(pid, signal.SIGKILL)
     failed = checked(events)[-1]
@@ -210,8 +210,8 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     assert isinstance(failed.error, EngineDiedError)
     assert "memory" in failed.error.message
     assert failed.path == tmp_path / "out.mp4"
-    # Three chunks may still have been on their way into the file, not more.
-    assert frame_count(failed.path) == failed.frames >= 24
+    # One chunk may still have been on its way into the file, not more.
+    assert frame_count(failed.path) == failed.frames >= 48
     assert find_partials(tmp_path) == []
     finished(list(own.generate(make_request(output=None, num_frames=1))))
 

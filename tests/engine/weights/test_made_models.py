@@ -159,7 +159,7 @@ def test_what_is_half_made_is_listed_once(models: Path) -> None:
     folder = entry_paths(Registry.load().find(LARGE), models).transformer
     folder.mkdir(parents=True)
     growing.unfinished(folder / "model.safetensors").write_bytes(bytes(1000))
-    (made,) = cached_things(models)
+    (made,) = cached_things(models, models / "no cache")
     assert (made.kind, made.size_bytes) == (CachedKind.QUANTISED_TRANSFORMER, 1000)
     assert states(models)[LARGE] is ModelState.TO_MAKE
 
