@@ -14,6 +14,7 @@ from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
 
 _EPS = 1e-5
+_FRAMES_AT_ONCE = 6
 TILES_AT_ONCE = 4
 """Enough to fill a large GPU; each takes about 60 MB while it is decoded."""
 
@@ -335,3 +336,14 @@ class _Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
+
+
+def pixels_of(video: Tensor) -> Tensor:
+    """Video (3, T, H, W) from -1 to 1 as frames (T, H, W, 3), uint8, on the same device."""
+    pixels = torch.empty((*video.shape[1:], 3), dtype=torch.uint8, device=video.device)
+    # A few frames at a time: in float32, all of them take more than anything before.
+    pairs = zip(pixels.split(_FRAMES_AT_ONCE), video.split(_FRAMES_AT_ONCE, 1), strict=True)
+    for target, source in pairs:
+        shades = source.float().add(1).mul_(127.5).round_().clamp_(0, 255)
+        target.copy_(shades.permute(1, 2, 3, 0))
+    return pixels

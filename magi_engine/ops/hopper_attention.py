@@ -27,11 +27,6 @@ _SHARED_BYTES = 4 * 128 * 128 + 1024 + 256
 """Two stages of keys and of values, room to align them, and the barriers."""
 
 
-def has_hopper(device: torch.device) -> bool:
-    """Whether ``device`` is of the one generation this kernel is for."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) == (9, 0)
-
-
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """As :func:`magi_engine.ops.quantised_attention.quantised_attention`; bfloat16, 128 features.
 

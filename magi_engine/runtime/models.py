@@ -20,7 +20,7 @@ from magi_engine.model.caption_cleaning import clean_caption
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.text import EncodedPrompt, TextEncoder
-from magi_engine.model.vae import ViTVAE
+from magi_engine.model.vae import ViTVAE, pixels_of
 from magi_engine.ops.attention import Attention
 from magi_engine.ops.backends import (
     EXACT,
@@ -53,7 +53,6 @@ from magi_engine.weights.text_placement import (
 logger = logging.getLogger(__name__)
 
 _REMEMBERED_PROMPTS = 64
-_FRAMES_AT_ONCE = 6
 
 
 class PromptEncoder:
@@ -334,13 +333,7 @@ class LoadedModel:
         """
         unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
         video = self.vae.decode(unscaled, self._tile)[0]  # (3, T, H, W)
-        pixels = torch.empty((*video.shape[1:], 3), dtype=torch.uint8, device=video.device)
-        # A few frames at a time: in float32, all of them take more than anything before.
-        pairs = zip(pixels.split(_FRAMES_AT_ONCE), video.split(_FRAMES_AT_ONCE, 1), strict=True)
-        for target, source in pairs:
-            shades = source.float().add(1).mul_(127.5).round_().clamp_(0, 255)
-            target.copy_(shades.permute(1, 2, 3, 0))
-        return pixels
+        return pixels_of(video)
 
     def previewer(self, cache_dir: Path) -> Previewer:
         """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""

@@ -35,6 +35,7 @@ from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, R
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.model.vae import pixels_of
 from magi_engine.ops.backends import (
     EXACT,
     FASTEST,
@@ -292,11 +293,7 @@ class Bench:
     def pixels(self, latents: Tensor) -> Tensor:
         """Latents as frames of 8 bits, on the device."""
         video = self.vae.decode((latents / 0.18215).to(self.vae_dtype), Tile.released(24))[0]
-        pixels = torch.empty((*video.shape[1:], 3), dtype=torch.uint8, device=self.device)
-        for target, source in zip(pixels.split(6), video.split(6, dim=1), strict=True):
-            shades = source.float().add(1).mul_(127.5).round_().clamp_(0, 255)
-            target.copy_(shades.permute(1, 2, 3, 0))
-        return pixels
+        return pixels_of(video)
 
     @property
     def vae_dtype(self) -> torch.dtype:
