@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from magi_engine.training.team import ALONE, Team
+
 _Module = TypeVar("_Module", bound=nn.Module)
 _Result = TypeVar("_Result")
 
@@ -31,6 +33,11 @@ class Pace:
         minutes: budget of the whole process, counted from its start: rendering the clips and
             compiling come out of it, so that a lease of so many minutes is never overrun.
         save: called every minute and at the end, so that a killed run loses little.
+        team: whose leading process's clock counts, and which alone saves.
+
+    Attributes:
+        step: steps done.
+        progress: share of the budget that is spent, 0..1.
     """
 
     def __init__(
@@ -40,21 +47,16 @@ class Pace:
         save: Callable[[], None],
         warmup_steps: int = 200,
         cooldown: float = 0.3,
+        team: Team = ALONE,
     ) -> None:
         self.max_steps, self.warmup_steps, self.cooldown = max_steps, warmup_steps, cooldown
         self.start = time.monotonic()
         self.seconds = minutes * 60 - (time.time() - psutil.Process().create_time())
-        self.step = 0
-        self._save = save
+        self.step, self.progress = 0, 0.0
+        self._save, self._team = save, team
         self._next_save = self.start + _SECONDS_BETWEEN_CHECKPOINTS
         if self.seconds <= 0:
             raise SystemExit(f"Preparing alone took more than {minutes} minutes.")
-
-    @property
-    def progress(self) -> float:
-        """Share of the budget that is spent, 0..1."""
-        by_time = (time.monotonic() - self.start) / self.seconds
-        return min(1.0, max(by_time, self.step / self.max_steps))
 
     @property
     def rate(self) -> float:
@@ -66,10 +68,14 @@ class Pace:
         while self.progress < 1:
             yield self.step
             self.step += 1
-            if time.monotonic() > self._next_save:
+            by_time = (time.monotonic() - self.start) / self.seconds
+            spent = min(1.0, max(by_time, self.step / self.max_steps))
+            self.progress = self._team.agree(spent)
+            if self._team.leads and time.monotonic() > self._next_save:
                 self._save()
                 self._next_save = time.monotonic() + _SECONDS_BETWEEN_CHECKPOINTS
-        self._save()
+        if self._team.leads:
+            self._save()
 
 
 class Average(Generic[_Module]):
@@ -113,7 +119,8 @@ class Replayed(Generic[_Result]):
             Replayed._pool = Replayed._pool or torch.cuda.graph_pool_handle()
             torch.cuda.synchronize()
             self._graph = torch.cuda.CUDAGraph()
-            self._graph.capture_begin(pool=Replayed._pool)
+            # Other threads, such as those of a team, may go on using the GPU meanwhile.
+            self._graph.capture_begin(Replayed._pool, capture_error_mode="thread_local")
             self._result = self._function()
             self._graph.capture_end()
             return result
@@ -126,10 +133,17 @@ class Optimiser:
 
     Muon gives all directions of a matrix the same share of each update, instead of most of it to
     the few that are learned already. Both kinds of update have about the same size, so one rate
-    serves both. Gradients are clipped; matrices decay, vectors do not.
+    serves both. Gradients are averaged over the team and clipped; matrices decay, vectors do not.
     """
 
-    def __init__(self, modules: Iterable[nn.Module], rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        modules: Iterable[nn.Module],
+        rate: float,
+        weight_decay: float,
+        team: Team = ALONE,
+    ) -> None:
+        self._team = team
         named = [(n, p) for m in modules for n, p in m.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in named]
         for parameter in self.parameters:
@@ -162,6 +176,7 @@ class Optimiser:
     def update(self, factor: float) -> None:
         """Apply the gradients, with the learning rate times ``factor``."""
         self._rate_now.fill_(self.rate * factor)
+        self._team.average([p.grad for p in self.parameters if p.grad is not None])
         self._apply()
 
     def step(self, loss: Tensor, factor: float) -> None:

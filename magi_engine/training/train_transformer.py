@@ -6,6 +6,11 @@ The recipe is the paper's (2.2, 2.3): flow matching with per-chunk noise levels,
 attention, slightly noisy clean chunks, captions dropped now and then, image and video prefixes in
 the mix; and, more and more, shortcut distillation with the guidance distilled in.
 
+On several GPUs, each with clips of its own and so many times the batch:
+
+``python -m torch.distributed.run --standalone --nproc-per-node 4
+-m magi_engine.training.train_transformer ...``
+
 One network becomes both variants: with a step code it is the distilled one, without one the base.
 Sharing the weights halves what has to be shipped.
 """
@@ -38,10 +43,15 @@ from magi_engine.training.loop import (
     save_checkpoint,
 )
 from magi_engine.training.sequences import draw_batch
+from magi_engine.training.team import join_team
 from magi_engine.training.tokenizer import make_t5_for
 
 _BEGINNINGS_PER_CLIP = 9
 """In a batch: a long clip, with its history, is a sequence of 9 chunks."""
+
+
+_SEEDS_APART = 1000
+"""Between processes of a team."""
 
 
 def initialise(model: VideoDiT) -> None:
@@ -92,14 +102,14 @@ def set_up_device(seed: int) -> torch.device:
     return torch.device("cuda")
 
 
-def load_clips(args: argparse.Namespace, device: torch.device) -> dict[int, Clips]:
+def load_clips(args: argparse.Namespace, device: torch.device, seed: int) -> dict[int, Clips]:
     """Training clips by their number of chunks, encoded by the trained autoencoder."""
     vae = ViTVAE(pocket.VAE).to(device)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
     clips = {}
     for chunks, count in ((1, args.beginnings), (CHUNKS, args.clips)):
-        path = args.out / f"script-{chunks}-{count}-{args.seed}.pt"
-        script = cached_script(path, args.t5, count, args.seed + chunks, chunks)
+        path = args.out / f"script-{chunks}-{count}-{seed}.pt"
+        script = cached_script(path, args.t5, count, seed + chunks, chunks)
         clips[chunks] = make_clips(vae, script, device, chunks)
     return clips
 
@@ -124,9 +134,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     args = parser.parse_args(argv)
-    device = set_up_device(args.seed)
+    team = join_team()
+    seed = args.seed + _SEEDS_APART * team.rank
+    device = set_up_device(seed)
 
-    clips = load_clips(args, device)
+    clips = load_clips(args, device, seed)
     t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
     nn.Module.to(t5, device)
     student = VideoDiT(pocket.MODEL)
@@ -135,6 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     checkpoint = args.out / "transformer.safetensors"
     if args.resume:
         load_checkpoint(checkpoint, dit=student, t5=t5)
+    team.share([*student.parameters(), *t5.parameters()])
     average, t5_average = Average(student, decay=0.999), Average(t5, decay=0.999)
     if device.type == "cuda":
         for model in (student, average.module):
@@ -144,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
         save_checkpoint(checkpoint, dit=average.module, t5=t5_average.module)
 
     teacher = Teacher(student, average.module, _tokens_on(device, args.t5.parent))
-    optimiser = Optimiser([student, t5], args.rate, weight_decay=0.02)
+    optimiser = Optimiser([student, t5], args.rate, weight_decay=0.02, team=team)
     recorded: dict[Lesson, Replayed[Tensor]] = {}
 
     def learn(lesson: Lesson) -> Tensor:
@@ -160,17 +173,20 @@ def main(argv: list[str] | None = None) -> int:
         return recorded.setdefault(lesson, Replayed(step, device))().clone()
 
     log = Log(args.out / "transformer.jsonl", every=250)
-    dice = random.Random(args.seed)
-    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.5)
+    dice = random.Random(args.seed)  # the same lessons everywhere
+    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.5, team=team)
     for step in pace:
         lesson = draw_lesson(pace.progress, dice)
         loss = learn(lesson)
         optimiser.update(pace.rate)
         average.update(step)
         t5_average.update(step)
+        if not team.leads:
+            continue
         length = "short" if lesson.layout == BEGINNING else "long"
         log.add(pace, **{f"{lesson.kind.value}_{length}": loss})
     log.close()
+    team.leave()
     return 0
 
 
