@@ -126,8 +126,7 @@ class Builder:
             NetworkError, BuildError, DamagedPackageError, DiskFullError, SetupCancelled
         """
         folder = self.environments.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        _check_writable(folder)
+        _make_writable(folder)
         python = self._python()
         files = packages.resolve(self.bundle, self._uv, python, flavor, self.wheels, folder)
         here = self._usable_packages() - damaged
@@ -222,7 +221,7 @@ class Builder:
                 unpacked = _folder_bytes(self.environments.cache)
                 yield SetupProgress(Step.INSTALLING, min(unpacked, total), total)
             elif done.returncode != 0:
-                raise self._failure(done.stderr, "The packages could not be installed.")
+                raise self._failure("The packages could not be installed.")
 
     def _python(self) -> Path:
         """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
@@ -248,12 +247,11 @@ class Builder:
             return
         made = self._uv.run("venv", "--python", str(python), str(environment.folder))
         if made.returncode != 0:
-            raise self._failure(made.stderr, "The environment could not be made.")
+            raise self._failure("The environment could not be made.")
 
-    def _failure(self, said: str, sentence: str) -> MagiError:
-        """What to raise after uv failed: it may have freed what it had written by now."""
-        free = shutil.disk_usage(self.environments.folder).free
-        if os.strerror(errno.ENOSPC) in said or free < _SPARE_BYTES // 4:
+    def _failure(self, sentence: str) -> MagiError:
+        """What to raise after uv failed, perhaps for want of space without saying so."""
+        if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
             return disk_full()
         return BuildError(sentence, "Try again; if it happens again, report it with the log.")
 
@@ -292,13 +290,18 @@ def _folder_bytes(folder: Path) -> int:
     return total
 
 
-def _check_writable(folder: Path) -> None:
+def _make_writable(folder: Path) -> None:
     probe = folder / "probe"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"1")
         probe.unlink()
     except OSError as error:
-        raise disk_full() from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full() from error
+        raise BuildError(
+            f"{folder} cannot be written to.", "Allow yourself to write there, then try again."
+        ) from error
 
 
 def _gb(size_bytes: int) -> str:

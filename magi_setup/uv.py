@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,11 +12,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from magi_setup.errors import SetupCancelled
+from magi_setup.errors import SetupCancelled, disk_full
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
+_NO_SPACE = re.compile(r"os error (28|112|122)\b")
+"""As uv tells of a full disk on Linux, on Windows, and of a used up quota on Linux."""
 _HIDDEN = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
 
 
@@ -30,6 +33,7 @@ class Uv:
 
         Raises:
             SetupCancelled: it was stopped.
+            DiskFullError: there was no space for what it wrote.
         """
         for done in self.watch(*arguments):
             if done is not None:
@@ -37,7 +41,7 @@ class Uv:
         raise AssertionError("watch ends with a result")
 
     def watch(self, *arguments: str) -> Iterator[subprocess.CompletedProcess[str] | None]:
-        """Run it, yielding None several times a second, and its result last."""
+        """Run it, yielding None several times a second, and its result last; raises as :meth:`run`."""
         command = [str(self.program), *arguments, "--no-progress"]
         environment = {**os.environ, "UV_CACHE_DIR": str(self.cache), "UV_NO_CONFIG": "1"}
         with (
@@ -67,4 +71,6 @@ class Uv:
             )
         if result.returncode != 0:
             logger.error("%s: %s", " ".join(arguments[:3]), result.stderr.strip())
+            if _NO_SPACE.search(result.stderr):
+                raise disk_full()
         yield result

@@ -140,6 +140,15 @@ def test_too_little_space_is_said_in_numbers_before_anything_happens(
     assert folders(environments) == ["1.0-cpu-1", "cache"]
 
 
+def test_a_folder_that_cannot_be_written_is_named(home: Path, first: Release) -> None:
+    in_the_way = home / "file"
+    in_the_way.write_text("of the user", encoding="utf-8")
+    builder = first.builder(Environments(in_the_way / "environments"))
+    with pytest.raises(BuildError, match="environments cannot be written to"):
+        builder.plan("cpu")
+    assert in_the_way.read_text(encoding="utf-8") == "of the user"
+
+
 def test_two_users_have_nothing_in_common_but_the_installed_files(
     tmp_path: Path, first: Release, environments: Environments
 ) -> None:
