@@ -41,7 +41,7 @@ class Uv:
         raise AssertionError("watch ends with a result")
 
     def watch(self, *arguments: str) -> Iterator[subprocess.CompletedProcess[str] | None]:
-        """Run it, yielding None several times a second, and its result last; raises as :meth:`run`."""
+        """Run it, yielding None several times a second, its result last; raises as ``run``."""
         command = [str(self.program), *arguments, "--no-progress"]
         environment = {**os.environ, "UV_CACHE_DIR": str(self.cache), "UV_NO_CONFIG": "1"}
         with (
