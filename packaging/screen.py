@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,11 @@ class Screen:
     def windows(self, name: str) -> list[str]:
         """Identifiers of the visible windows whose title contains ``name``."""
         return sorted(self._xdotool("search", "--onlyvisible", "--name", name).split())
+
+    def width(self, window: str) -> int:
+        """Of a window, in pixels; 0 if it is gone."""
+        told = self._xdotool("getwindowgeometry", "--shell", window)
+        return next((int(n) for n in re.findall(r"(?m)^WIDTH=(\d+)$", told)), 0)
 
     def press(self, window: str, *keys: str) -> None:
         """Press keys in a window."""

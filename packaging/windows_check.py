@@ -215,7 +215,7 @@ class Check:
         windows.start(*magi)
         wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window", 200)
         say(f"the set-up's window is there after {time.monotonic() - began:.1f} s")
-        first = self.screen.windows(NAME)
+        first, narrow = self.screen.windows(NAME), self._widest()
         time.sleep(15)
         self.screen.picture(self.pictures, "windows-setup")
         windows.run(*magi)
@@ -227,12 +227,16 @@ class Check:
         self.screen.picture(self.pictures, "windows-setting-up")
         wait_for(lambda: (place / "current.json").exists(), "the environment", 500)
         say(f"the environment is built after {time.monotonic() - began:.0f} s")
-        wait_for(lambda: self.screen.windows(NAME) not in ([], first), "the program's window", 120)
+        # Told apart by their size: an identifier is given to the next window once it is free.
+        wait_for(lambda: self._widest() > narrow, "the program's window", 120)
         time.sleep(15)
         self.screen.picture(self.pictures, "windows-program")
         log = (self.data / "Logs" / "magi-desktop.log").read_text(encoding="utf-8")
         require(__version__ in log, "the program has begun its log", log)
         require("unhandled" not in log, "nothing went wrong unforeseen", log)
+
+    def _widest(self) -> int:
+        return max(map(self.screen.width, self.screen.windows(NAME)), default=0)
 
     def removed_in_use(self) -> None:
         """While the program runs nothing is removed."""
