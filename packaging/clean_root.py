@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,17 @@ class Root:
             capture_output=True,
             text=True,
             timeout=limit_s,
+        )
+
+    def answer(self, said: str, *command: str, user: str) -> subprocess.CompletedProcess[str]:
+        """Run something in it at a terminal, where a person types ``said`` and Enter."""
+        at_terminal = ("script", "--quiet", "--return", "--command", shlex.join(command))
+        return subprocess.run(
+            self._inside(user, (), (*at_terminal, "/dev/null")),
+            input=f"{said}\n",
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
 
     def start(self, *command: str, user: str) -> subprocess.Popen[bytes]:

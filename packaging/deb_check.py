@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clean_root import Root, clean_root, is_one_sentence, require, say
-from screen import make_first_video, open_screen, wait_for
+from screen import Screen, make_first_video, open_screen, wait_for
 
 NAME = "Magi Desktop"
 ENVIRONMENTS = ".local/share/magi-desktop/environments"
@@ -224,6 +224,7 @@ def check_window(root: Root, pictures: Path | None) -> None:
             time.sleep(1)
             screen.picture(pictures, "program")
             require(frames(root, "joerg", video) >= 24, "the video can be played")
+            check_second_user(root, screen)
             screen.press(screen.windows(NAME)[0], "ctrl+q")
             _, told = process.communicate(timeout=60)
             require(process.returncode == 0, f"it ends well: {process.returncode}")
@@ -232,6 +233,26 @@ def check_window(root: Root, pictures: Path | None) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+def check_second_user(root: Root, screen: Screen) -> None:
+    """While one user's window is open, another sets the program up and opens a window too."""
+    windows = screen.windows(NAME)
+    require(set_up(root, "second").returncode == 0, "a second user sets it up meanwhile")
+    process = root.start("magi-desktop", user="second")
+    try:
+        wait_for(lambda: screen.windows("Welcome") != [], "the second user's window")
+        screen.press(screen.windows("Welcome")[0], "Return")
+        wait_for(lambda: screen.windows("Welcome") == [], "the welcome to close")
+        own = sorted(set(screen.windows(NAME)) - set(windows))
+        require(own != [] and set(windows) < set(screen.windows(NAME)), "beside the first user's")
+        screen.press(own[0], "ctrl+q")
+        require(process.wait(timeout=60) == 0, "it ends well, too")
+    finally:
+        process.kill()
+        process.wait()
+    removed = root.run("magi-desktop", "--remove", user="second")
+    require(removed.returncode == 0, "the second user removes it again", removed.stderr)
 
 
 def check_upgrade(root: Root, deb: Path) -> None:

@@ -145,8 +145,9 @@ def check_removal(root: Root, before: set[str]) -> None:
     """Only what the user keeps is left; asked to, only the videos."""
     uninstaller = f"{USERS[USER]}/{INSTALLED}/uninstall.sh"
     folders = {".cache", ".config", ".local", ".local/share", ".local/state"}
-    said = root.run("sh", uninstaller, user=USER)
-    require(said.returncode == 0 and said.stderr == "", "uninstalls", said.stderr)
+    said = root.answer("", "sh", uninstaller, user=USER)
+    asked = said.returncode == 0 and "[y/N]" in said.stdout
+    require(asked, "asks, and uninstalls", said.stdout)
     kept = (SETTINGS, "Videos", ".local/share/magi-desktop")
     left = {p for p in files(root) - before - folders if not p.startswith(kept)}
     require(left == set(), f"settings, list and videos are left, and nothing else: {left}")
@@ -154,11 +155,17 @@ def check_removal(root: Root, before: set[str]) -> None:
     require(not environments.exists(), "what was fetched is gone")
     require(any(root.videos(USER).glob("*.mp4")), "the video stays")
     require(run_installer(root).returncode == 0, "installs once more")
-    said = root.run("sh", uninstaller, "--everything", user=USER)
-    require(said.returncode == 0 and said.stderr == "", "uninstalls everything", said.stderr)
+    said = root.answer("y", "sh", uninstaller, user=USER)
+    require(said.returncode == 0, "uninstalls everything, told to", said.stdout)
     left = {p for p in files(root) - before - folders if not p.startswith("Videos")}
     require(left == set(), f"only videos are left: {left}")
     require(any(root.videos(USER).glob("*.mp4")), "the video stays")
+    require(run_installer(root).returncode == 0, "installs a third time")
+    said = root.run("sh", uninstaller, "--everything", user=USER)
+    require(said.returncode == 0 and said.stderr == "", "uninstalls without asking", said.stderr)
+    require(
+        {p for p in files(root) - before - folders if not p.startswith("Videos")} == set(), "all"
+    )
 
 
 def run_installer(root: Root) -> subprocess.CompletedProcess[str]:

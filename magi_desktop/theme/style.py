@@ -110,6 +110,7 @@ def style_sheet(k: Tokens) -> str:
     return f"""
 * {{ font-size: {t.FONT_BODY}px; }}
 QMainWindow, QDialog {{ background: {k.window}; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QToolTip {{ background: {k.surface_raised}; color: {k.text}; border: 1px solid {k.border_strong};
     padding: {t.SPACE_1}px {t.SPACE_2}px; }}
 

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_table(findings: list[Finding]) -> None:
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -61,6 +62,6 @@ def _print_table(findings: list[Finding]) -> None:
         for finding in findings:
             if finding.topic == topic:
                 mark = Text(_MARKS[finding.works], style="green" if finding.works else "yellow")
-                table.add_row(f"  {finding.name}", mark, Text(finding.detail))
+                table.add_row(finding.name, mark, Text(finding.detail))
         console.print(Text(topic, style="bold"))
-        console.print(table)
+        console.print(Padding(table, (0, 0, 0, 2)))

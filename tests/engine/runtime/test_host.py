@@ -54,11 +54,12 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are ano
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
     """One process for most tests: starting one takes seconds."""
+    others = psutil.Process().children()  # what earlier tests keep running
     process = EngineProcess(cache_dir=tmp_path_factory.mktemp("cache"))
     process.start()
     yield process
     process.close()
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(others)
 
 
 @pytest.fixture
