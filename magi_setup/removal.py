@@ -6,8 +6,10 @@ Nothing that only links to somewhere else takes its target along.
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,6 +19,7 @@ from pathlib import Path
 from magi_desktop.belongings import Belonging, belongings
 from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
+from magi_engine.config.added import own_root
 from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
@@ -25,6 +28,8 @@ from magi_setup.environments import Environments, remove_tree
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
+_UNFINISHED = re.compile(r".+\.([0-9a-f]{16}|copy-[0-9a-f]{1,11})\.part")
+"""What the engine's ``part_of`` calls a file that is on its way."""
 CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.SETTINGS)
 """What the user may keep or not; with the settings go the queue and the library's list."""
 EVERYTHING = (Belonging.MODELS, Belonging.SETTINGS)
@@ -80,11 +85,19 @@ class Remains:
             names.add(parts.transformer)
             if not entry.ships:
                 names |= {parts.autoencoder, parts.text_encoder, parts.special_tokens}
+        unfinished = self._unfinished(names)
         names |= {Path(name) for name in Manifest.load(self.models_dir).files}
-        found = [self.models_dir / name for name in names]
-        found += self.models_dir.rglob("*.part")
+        found = [*unfinished, *(self.models_dir / name for name in names)]
         there = {path for path in found if os.path.lexists(path) and self._is_ours(path)}
         return sorted(path for path in there if there.isdisjoint(path.parents))
+
+    def _unfinished(self, names: set[Path]) -> Iterator[Path]:
+        """What was not downloaded to its end: of the parts of models at ``names``, and beside."""
+        tops = {Path(name.parts[0]) for name in names if not name.is_absolute()}
+        for top in tops | {own_root("")}:
+            found = [*self.models_dir.glob(f"{glob.escape(str(top))}.*.part")]
+            found += (self.models_dir / top).rglob("*.part")
+            yield from (path for path in found if _UNFINISHED.fullmatch(path.name))
 
     def _is_ours(self, path: Path) -> bool:
         """Not if it lies elsewhere, and is only used from there or linked to."""
@@ -123,7 +136,7 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
     if Belonging.MODELS in kinds:
         for path in remains.models():
             _delete(path)
-        _prune(remains.models_dir)
+            _prune_above(path, remains.models_dir)
     if Belonging.SETTINGS in kinds:
         going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
     for folder in going:
@@ -179,10 +192,12 @@ def _is_junction(path: Path) -> bool:
     return getattr(os.path, "isjunction", lambda _: False)(path)
 
 
-def _prune(folder: Path) -> None:
-    """Remove the empty folders in it, and itself where nothing is left."""
-    for place, _, _ in os.walk(folder, topdown=False):
-        _remove_empty(Path(place))
+def _prune_above(path: Path, top: Path) -> None:
+    """Remove the folders that it was the last thing in; ``top``, which is the user's, stays."""
+    for folder in path.parents:
+        if folder == top or not folder.is_relative_to(top):
+            return
+        _remove_empty(folder)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from magi_desktop.belongings import Belonging, sizes
 from magi_desktop.paths import Places
+from magi_engine.install.hub import RemoteFile, part_of
 from magi_engine.weights.manifest import Manifest, Verified
 from magi_setup.environments import Environments
 from magi_setup.removal import EVERYTHING, Remains, describe, remove
@@ -81,15 +82,43 @@ def settings(home: Path, models: Path) -> None:
 def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
     models, strange = home / "AI", home / "AI/ckpt/somebody/else.safetensors"
     ours = models / "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
-    for path in (strange, ours, models / "licences.json", models / "ckpt/vae/a.safetensors.part"):
+    unfinished = [
+        part_of(RemoteFile(name, "", 5, sha256, None, "", copied_from=copied), models)
+        for name, sha256, copied in (
+            ("ckpt/magi/24B_gone/model.safetensors", "0123456789abcdef" * 4, None),
+            ("special_tokens.npz", "f" * 64, None),
+            ("added/mine/model.safetensors", None, home),
+        )
+    ]
+    others = [
+        models / name
+        for name in (
+            "film.mkv.part",
+            "ckpt/somebody/film.mkv.part",
+            f"elsewhere/{unfinished[0].name}",
+        )
+    ]
+    for path in (strange, ours, models / "licences.json", *unfinished, *others):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("12345")
+    (models / "somebody's empty folder").mkdir()
     settings(home, models)
     remains = Remains.of(Places.of_user())
-    assert remains.size_bytes(Belonging.MODELS) == 15
+    assert remains.size_bytes(Belonging.MODELS) == 25
     places = Places.of_user()
     remove(Environments(places.data / "environments"), places, frozenset({Belonging.MODELS}))
-    assert {p for p in models.rglob("*") if p.is_file()} == {strange}
+    assert {p for p in models.rglob("*") if p.is_file()} == {strange, *others}
+    assert (models / "somebody's empty folder").exists()
+    assert not (models / "ckpt/magi").exists()
+    assert not (models / "added").exists()
+
+
+def test_a_chosen_folder_stays_even_if_nothing_is_left_in_it(home: Path) -> None:
+    (home / "AI").mkdir()
+    (home / "AI/verified.json").write_text("{}")
+    settings(home, home / "AI")
+    clear(everything=True)
+    assert list((home / "AI").iterdir()) == []
 
 
 def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None:
