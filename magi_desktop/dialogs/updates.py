@@ -161,7 +161,7 @@ class UpdatesDialog(QDialog):
             phase is UpdatePhase.AVAILABLE and updates.installer is not None
         )
         self.install_button.setVisible(fetched)
-        self.install_button.setEnabled(not installing)
+        self.install_button.setEnabled(not (installing or updates.preparing))
         self.quit_button.setVisible(self._installed)
         if phase is not self._shown_phase or self._installed:
             self._shown_phase = phase
@@ -238,6 +238,8 @@ class UpdatesDialog(QDialog):
     @Slot(object)
     def _install(self, path: Path) -> None:
         """Do with the installer what its kind wants."""
+        if self._process is not None:
+            return
         self._install_problem = ""
         if self._updates.kind == "linux-deb":
             # The system's own installer asks for the password.

@@ -73,6 +73,8 @@ class Updates(QObject):
         """Why the latest attempt at something failed."""
         self.received_bytes = 0
         """Of the installer."""
+        self.preparing = False
+        """Whether the installer is being hashed before it is handed out."""
         self._file, self._preferences, self._url = file, preferences, url
         self._cancelled = threading.Event()
         self._pool = QThreadPool(self)  # a server that dawdles holds up nothing else
@@ -134,15 +136,19 @@ class Updates(QObject):
     def prepare(self) -> None:
         """Hash the installer again, which lay on the disk for a while, and hand it out."""
         installer = self.installer
-        if installer is None or self.phase is not UpdatePhase.FETCHED:
+        if installer is None or self.phase is not UpdatePhase.FETCHED or self.preparing:
             return
 
         def hashed(right: bool) -> None:
+            self.preparing = False
             if right:
+                self.changed.emit()
                 self.prepared.emit(installer.place_in(self.folder))
             else:
                 self._set(UpdatePhase.AVAILABLE, release_feed.changed_on_disk())
 
+        self.preparing = True
+        self.changed.emit()
         background.run(
             release_feed.is_fetched,
             installer,

@@ -92,6 +92,26 @@ def test_from_the_menu_to_the_new_version(qtbot: QtBot, make: MakeUpdates, tmp_p
     assert dialog.isHidden()
 
 
+def test_two_clicks_run_the_installer_once(qtbot: QtBot, make: MakeUpdates, tmp_path: Path) -> None:
+    mark = tmp_path / "began"
+    with ReleasePage(f"echo once >> '{mark}'\nsleep 0.3\n".encode()) as page:
+        updates = make(page)
+        dialog = open_dialog(qtbot, updates, UpdatePhase.AVAILABLE)
+        dialog.fetch_button.click()
+        qtbot.waitUntil(lambda: updates.phase is UpdatePhase.FETCHED)
+        page.shutdown()
+    prepared = []
+    updates.prepared.connect(prepared.append)
+    dialog.install_button.click()
+    assert not dialog.install_button.isEnabled()
+    updates.prepare()
+    qtbot.waitUntil(mark.exists)
+    updates.prepare()  # as of another sheet
+    qtbot.waitUntil(lambda: len(prepared) == 2)
+    qtbot.waitUntil(dialog.quit_button.isVisible)
+    assert mark.read_text() == "once\n"
+
+
 def test_an_installer_that_fails_says_why(qtbot: QtBot, make: MakeUpdates) -> None:
     with ReleasePage(b"echo There is too little space. >&2\nexit 1\n") as page:
         updates = make(page)
