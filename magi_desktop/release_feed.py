@@ -208,20 +208,22 @@ def fetch(installer: Installer, folder: Path, received: Received) -> Path:
         DiskFullError: there is no space for it.
     """
     target = installer.place_in(folder)
+    if is_fetched(installer, folder):
+        return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # it is not what was announced
+        to_come = installer.size_bytes - fetched_bytes(installer, folder)
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise _no_installer() from error
-    if free < installer.size_bytes + _SPARE_BYTES:
+    if free < to_come + _SPARE_BYTES:
         raise DiskFullError(
             translate("Updates", "{} MB are to come, {} MB are free in {}.").format(
-                installer.size_bytes // 10**6, free // 10**6, folder
+                to_come // 10**6, free // 10**6, folder
             ),
             translate("Updates", "Free some space, then try again."),
         )
-    if is_fetched(installer, folder):
-        return target
     try:
         fetch_file(installer.remote, target.parent, received)
     except DiskFullError:

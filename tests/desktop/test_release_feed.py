@@ -247,6 +247,25 @@ def test_too_little_space_is_said_in_numbers(
         fetch(installer, tmp_path, ignore)
 
 
+def test_what_is_here_needs_no_space_again(
+    installer: Installer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_count: int) -> None:
+        if fetched_bytes(installer, tmp_path) > 1 << 20:
+            raise FetchCancelled
+
+    with pytest.raises(FetchCancelled):
+        fetch(installer, tmp_path, stop)
+    rest = len(INSTALLER) - fetched_bytes(installer, tmp_path)
+    usage = shutil.disk_usage(tmp_path)
+    just_enough = usage._replace(free=rest + release_feed._SPARE_BYTES)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: just_enough)
+    fetch(installer, tmp_path, ignore)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=0))
+    assert is_fetched(installer, tmp_path)
+    fetch(installer, tmp_path, ignore)
+
+
 def test_a_folder_that_cannot_be_made_is_a_sentence(installer: Installer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UpdateError, match="could not be fetched"):
