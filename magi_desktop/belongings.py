@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from magi_desktop.paths import Places
+from magi_engine.config.added import user_models_file
 from magi_engine.config.places import default_cache_dir, default_log_dir
 
 
@@ -31,7 +32,7 @@ class Belonging(Enum):
 
 
 def belongings(places: Places, models: Path, videos: Path) -> dict[Belonging, tuple[Path, ...]]:
-    """Where everything is, whether it is there yet or not; folders may lie in each other.
+    """Folders and files, whether they are there yet or not; folders may lie in each other.
 
     Args:
         models: the folder of models, as the user may have chosen it.
@@ -40,7 +41,7 @@ def belongings(places: Places, models: Path, videos: Path) -> dict[Belonging, tu
     return {
         Belonging.VIDEOS: (videos,),
         Belonging.MODELS: (models,),
-        Belonging.SETTINGS: (places.config,),
+        Belonging.SETTINGS: (places.config, user_models_file()),
         Belonging.LIBRARY: (places.data,),
         Belonging.PROGRAM: (places.environments,),
         Belonging.CACHE: _once(places.cache, default_cache_dir()),
@@ -64,14 +65,19 @@ def _once(*paths: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(paths))
 
 
-def _size(folder: Path, without: set[Path]) -> int:
+def _size(path: Path, without: set[Path]) -> int:
+    if path.is_file():
+        return _size_of_file(path)
     total = 0
-    for place, folders, names in os.walk(folder):  # which does not follow links
+    for place, folders, names in os.walk(path):  # which does not follow links
         here = Path(place)
         folders[:] = [name for name in folders if here / name not in without]
-        for name in names:
-            try:
-                total += (here / name).lstat().st_size
-            except OSError:  # gone meanwhile
-                continue
+        total += sum(_size_of_file(here / name) for name in names if here / name not in without)
     return total
+
+
+def _size_of_file(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # gone meanwhile
+        return 0

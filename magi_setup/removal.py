@@ -139,8 +139,11 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
             _prune_above(path, remains.models_dir)
     if Belonging.SETTINGS in kinds:
         going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
-    for folder in going:
-        remove_tree(folder)
+    for path in going:
+        if path.is_file():
+            _delete(path)
+        else:
+            remove_tree(path)
     kept = (places.config, places.data, places.videos, default_models_dir().parent)
     for folder in (*going, *kept):
         _remove_empty(folder)

@@ -11,6 +11,7 @@ import pytest
 
 from magi_desktop.belongings import belongings
 from magi_desktop.paths import Places
+from magi_engine.config.added import AddedModels
 from magi_engine.config.places import default_models_dir
 from magi_engine.runtime.request import Mode
 from tests.e2e.conftest import App
@@ -37,6 +38,7 @@ def test_all_that_a_first_session_writes_is_listed(empty_home: Path, app: App) -
     app.wait_idle()
     assert app.videos() != []
     app.workshop.file.flush()
+    AddedModels(mirror="https://hub.example").save()
     # The command line has no home but the system's own.
     command = [sys.executable, "-P", "-m", "magi_engine", "generate", "--prompt", "x"]
     failed = subprocess.run([*command, "--model", "4.5B_base"], capture_output=True, text=True)

@@ -27,6 +27,7 @@ KEPT = (
     "config/magi-desktop/settings.json",
     "data/magi-desktop/magi.sqlite3",
     "data/Magi Desktop/models/ckpt/a.safetensors",
+    "data/Magi Desktop/models.json",
 )
 VIDEO = "videos/Magi Desktop/a.mp4"
 
@@ -180,6 +181,14 @@ def test_the_listing_names_every_place_with_its_size(home: Path) -> None:
     assert f"videos        3.0 MB  {home}/videos/Magi Desktop" in lines
     for kind in Belonging:
         assert any(line.startswith(kind.value) for line in lines), kind
+
+
+def test_the_list_of_own_models_belongs_to_the_settings(home: Path) -> None:
+    places = Places.of_user()
+    found = sizes(Remains.of(places).everything)
+    assert found[Belonging.SETTINGS] == 2
+    remove(Environments(places.environments), places, frozenset({Belonging.SETTINGS}))
+    assert files(home) == {"data/Magi Desktop/models/ckpt/a.safetensors", VIDEO}
 
 
 def test_a_folder_in_another_counts_once(home: Path) -> None:
