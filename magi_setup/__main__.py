@@ -29,7 +29,7 @@ from magi_engine.errors import MagiError
 from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import Bundle
 from magi_setup.environments import Environment, Environments
-from magi_setup.errors import unexpected
+from magi_setup.errors import BusyError, unexpected
 from magi_setup.machine import choose_flavor, probe
 from magi_setup.removal import CHOICES, EVERYTHING, Remains, describe, parse_kinds, remove
 
@@ -100,6 +100,9 @@ def _start_apart(command: Sequence[str]) -> None:
 def _clean_up(how: Callable[[], None]) -> int:
     try:
         how()
+    except BusyError as error:
+        print(error, file=sys.stderr)
+        return BusyError.EXIT_CODE
     except MagiError as error:
         print(error, file=sys.stderr)
         return 1

@@ -18,7 +18,10 @@ class BuildError(MagiError):
 
 
 class BusyError(MagiError):
-    """The set-up runs already, for the same user."""
+    """The program or the set-up runs already, for the same user."""
+
+    EXIT_CODE = 3
+    """How a command ends with it; the uninstaller for Windows looks for that."""
 
 
 class SetupCancelled(Exception):

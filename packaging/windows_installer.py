@@ -17,6 +17,7 @@ from thin_bundle import ThinBundle
 from magi_desktop.panels.reference import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magi_desktop.publication import INSTALLERS
 from magi_desktop.windows_taskbar import APP_ID
+from magi_setup.errors import BusyError
 
 DATA_FOLDER = "magi-desktop"
 _SPARE_MB = 50
@@ -72,6 +73,7 @@ def facts_of(bundle: ThinBundle) -> dict[str, str]:
         "LICENSE": said["license"],
         "APP_ID": APP_ID,
         "DATA_FOLDER": DATA_FOLDER,
+        "BUSY": str(BusyError.EXIT_CODE),
         "SIZE_MB": str((size >> 20) + _SPARE_MB),
     }
 

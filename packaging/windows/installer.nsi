@@ -2,7 +2,7 @@
 ; which writes facts.nsh: names, version, files, and what the program opens.
 ;
 ;   /S           no window; what is there is updated, else installed
-;   /D=FOLDER    where to (last, without quotes)
+;   /D=FOLDER    where to (last, without quotes); what is there is updated where it is
 ;   /DESKTOP     with a shortcut on the desktop
 ; The uninstaller keeps models, videos and settings unless told otherwise:
 ;   /S /MODELS=remove /VIDEOS=remove /SETTINGS=remove
@@ -57,6 +57,7 @@ VIAddVersionKey LegalCopyright "${LICENSE}"
 
 Var WithDesktop
 Var FolderField
+Var BrowseButton
 Var DesktopBox
 Var Look
 Var ModelsBox
@@ -106,11 +107,13 @@ Function .onInit
     SetErrorLevel 4
     Quit
   ${EndIf}
-  ; Where it was, unless /D= says otherwise.
+  ; Where it is: a second one would never be removed. Where it was, unless /D= says otherwise.
   ReadRegStr $0 HKCU "${UNINSTALL_KEY}" "InstallLocation"
   ${If} $0 != ""
-  ${AndIf} $INSTDIR == "$LOCALAPPDATA\Programs\${NAME}"
-    StrCpy $INSTDIR $0
+    ${If} ${FileExists} "$0\program\manifest.json"
+    ${OrIf} $INSTDIR == "$LOCALAPPDATA\Programs\${NAME}"
+      StrCpy $INSTDIR $0
+    ${EndIf}
   ${EndIf}
   StrCpy $WithDesktop 0
   ${GetParameters} $0
@@ -139,15 +142,17 @@ Function choose
   ${NSD_CreateDirRequest} 0 30u 230u 13u "$INSTDIR"
   Pop $FolderField
   ${NSD_CreateBrowseButton} 236u 29u 64u 15u "$(Browse)"
-  Pop $0
-  ${NSD_OnClick} $0 browse
+  Pop $BrowseButton
+  ${NSD_OnClick} $BrowseButton browse
   ${NSD_CreateCheckbox} 0 54u 100% 12u "$(DesktopShortcut)"
   Pop $DesktopBox
   ${If} $WithDesktop = 1
     ${NSD_Check} $DesktopBox
   ${EndIf}
   ${If} ${FileExists} "$INSTDIR\program\manifest.json"
-    ${NSD_CreateLabel} 0 78u 100% 24u "$(PageUpdate)"
+    EnableWindow $FolderField 0
+    EnableWindow $BrowseButton 0
+    ${NSD_CreateLabel} 0 78u 100% 36u "$(PageUpdate)"
     Pop $0
   ${EndIf}
   nsDialogs::Show
@@ -433,12 +438,15 @@ Section Uninstall
   again:
   ClearErrors
   ExecWait '"$INSTDIR\python\pythonw.exe" -I "$INSTDIR\app" --remove$Also' $0
-  ${If} ${Errors} ; a damaged installation: what the set-up made goes all the same
-    RMDir /r "$LOCALAPPDATA\${DATA_FOLDER}\environments"
-  ${ElseIf} $0 <> 0
+  ${If} ${Errors}
+    StrCpy $0 1
+  ${EndIf}
+  ${If} $0 = ${BUSY}
     MessageBox MB_RETRYCANCEL|MB_ICONEXCLAMATION "$(InUse)" /SD IDCANCEL IDRETRY again
     SetErrorLevel 4
     Quit
+  ${ElseIf} $0 <> 0 ; a damaged installation: what the set-up made goes all the same
+    RMDir /r "$LOCALAPPDATA\${DATA_FOLDER}\environments"
   ${EndIf}
   Delete "$SMPROGRAMS\${NAME}.lnk"
   Delete "$DESKTOP\${NAME}.lnk"

@@ -22,8 +22,8 @@ ${Say} PageText \
   "The program is installed into this folder. When it starts for the first time it fetches what fits your graphics card." \
   "程序将安装到以下文件夹。首次启动时，它会下载适合您显卡的组件。"
 ${Say} PageUpdate \
-  "The version that is installed is replaced. Settings, videos and models stay as they are." \
-  "已安装的版本将被替换。设置、视频和模型保持不变。"
+  "The version that is installed is replaced where it is; to have it in another folder, remove it first. Settings, videos and models stay as they are." \
+  "已安装的版本将在原位置被替换；如需安装到其他文件夹，请先将其卸载。设置、视频和模型保持不变。"
 ${Say} Browse \
   "Browse…" \
   "浏览…"

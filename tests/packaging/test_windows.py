@@ -11,6 +11,7 @@ from thin_bundle import ThinBundle
 
 from magi_desktop.panels.reference import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magi_engine import __version__
+from magi_setup.errors import BusyError
 from magi_setup.windows_python import make_private
 
 CERTIFICATE = {"MAGI_SIGN_CERTIFICATE": "a.pfx", "MAGI_SIGN_PASSWORD": "secret"}
@@ -21,6 +22,7 @@ def test_the_script_knows_what_the_program_opens(tmp_path: Path) -> None:
     facts = windows_installer.facts_of(ThinBundle(tmp_path, "1.2.3"))
     assert facts["NUMBERS"] == "1.2.3.0"
     assert facts["SIZE_MB"] == "53"
+    assert facts["BUSY"] == str(BusyError.EXIT_CODE)
     script = windows_installer.as_script(facts)
     assert "!define VERSION '1.2.3'" in script
     listed = re.findall(r"\$\{do\} (\w+)", script)

@@ -69,6 +69,10 @@ def test_unattended_it_sets_up_updates_and_survives_a_broken_update(
     places = user.types(first, "--where").stdout.splitlines()
     line = next(place for place in places if place.startswith("program"))
     assert line.endswith(f" MB  {user.environments.folder}")
+    with user.environments.alone():
+        busy = user.types(first, "--remove", "--also", "settings")
+    assert (busy.returncode, busy.stderr.count("\n")) == (3, 1), busy.stderr
+    assert started(user.environments) == "1.0"
     assert user.types(first, "--remove", "--also", "settings").returncode == 0
     assert list(user.home.iterdir()) == []
     assert user.types(first, "--remove").returncode == 0, "there is nothing to remove"
