@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     module = "magi_engine"
     if not arguments:
         if has_display(sys.platform, os.environ):
-            require_system_packages(missing_packages(QT_LIBRARIES, library_loads), needed=True)
+            require_system_packages(missing_packages(QT_LIBRARIES, library_loads))
             module = "magi_desktop"
         else:
             say("There is no display for the window: making the demo video instead.")
@@ -88,7 +88,7 @@ def test(arguments: Sequence[str]) -> int:
     set_up("test")
     missing = missing_packages(QT_LIBRARIES, library_loads)
     missing += missing_packages(TEST_PROGRAMS, lambda name: shutil.which(name) is not None)
-    require_system_packages(missing, needed=True)
+    require_system_packages(missing)
 
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     if arguments:
@@ -227,7 +227,7 @@ def create_environment() -> None:
     python = find_python()
     if not succeeds([*python, "-c", "import ensurepip, venv"]):
         major, minor = version_of(python) or PYTHONS[0]
-        require_system_packages([f"python{major}.{minor}-venv"], needed=True)
+        require_system_packages([f"python{major}.{minor}-venv"])
     say(f"Creating {VENV}")
     if not run_step([*python, "-m", "venv", "--clear", str(VENV)]):
         raise SetupError(
@@ -255,7 +255,7 @@ def find_python() -> list[str]:
         for major, minor in PYTHONS:
             name = f"python{major}.{minor}"
             if succeeds(["apt-cache", "show", name]):
-                require_system_packages([name, f"{name}-venv"], needed=True)
+                require_system_packages([name, f"{name}-venv"])
                 return [name]
     raise SetupError(
         "Magi Desktop needs Python 3.11, 3.12 or 3.13; this is "
@@ -339,11 +339,11 @@ def library_loads(name: str) -> bool:
     return True
 
 
-def require_system_packages(packages: Sequence[str], *, needed: bool) -> None:
+def require_system_packages(packages: Sequence[str]) -> None:
     """Installs Debian packages where that is allowed, and otherwise says what to type.
 
     Raises:
-        SetupError: they are needed, and are still missing.
+        SetupError: they are still missing.
     """
     if not packages:
         return
@@ -355,10 +355,7 @@ def require_system_packages(packages: Sequence[str], *, needed: bool) -> None:
         run_step([*apt, "update"])
         if run_step([*apt, "install", "-y", "--no-install-recommends", *packages]):
             return
-    message = system_packages_message(packages, has_apt=shutil.which("apt-get") is not None)
-    if needed:
-        raise SetupError(message)
-    say(message)
+    raise SetupError(system_packages_message(packages, has_apt=shutil.which("apt-get") is not None))
 
 
 def apt_prefix() -> list[str] | None:

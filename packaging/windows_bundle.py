@@ -23,7 +23,6 @@ from magi_engine import __version__
 from magi_setup.windows_python import make_private
 
 PUBLISHER = "Magi Desktop developers"
-DESCRIPTION = "Turn a sentence, a picture or a clip into video"
 PYTHON_VERSION = "3.13"
 WHEELS = ("uv", "PySide6-Essentials", "shiboken6")
 FILES = Path(__file__).parent / "windows"

@@ -180,11 +180,6 @@ class Player(QWidget):
         if not self.playing and self.canvas.image is None:
             self._show(self._clock.seek(first_frame))
 
-    def set_total(self, num_frames: int | None) -> None:
-        """The expected length changed; None if nobody knows."""
-        self._expected, self._open_ended = num_frames or 0, num_frames is None
-        self._update_range()
-
     def set_source(self, file: VideoFile | None, num_frames: int) -> None:
         """Where frames that are not in memory can be read, and how many it holds so far."""
         self._file = file

@@ -145,10 +145,6 @@ class Draft(QObject):
         """The model's own configuration."""
         return configuration(self._settings.model, self._settings.config_path)[1]
 
-    def prompt_of(self, mode: Mode) -> str:
-        """The prompt another mode keeps."""
-        return self._prompts[mode]
-
     def set_mode(self, mode: Mode) -> None:
         """Switch; what the other modes hold stays."""
         if mode is not self._mode:

@@ -62,12 +62,8 @@ class TextEncoder:
         embedding = self._model(inputs_embeds=words).last_hidden_state[0]  # (L, C)
         return EncodedPrompt(embedding.float().cpu(), tokens.count, tokens.was_cut)
 
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of the whole prompt, also beyond the maximum; needs no model, so it is quick."""
-        return self._tokenizer.encode(prompt).count
-
     def close(self) -> None:
-        """Free the model's memory; counting tokens still works."""
+        """Free the model's memory."""
         self._model = None
         self._on_close()
         if self._device.type == "cuda":

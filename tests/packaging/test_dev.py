@@ -102,24 +102,16 @@ def test_without_rights_the_exact_command_is_given(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(dev, "apt_prefix", lambda: None)
     monkeypatch.setattr(dev.shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(dev.SetupError) as caught:
-        dev.require_system_packages(["libegl1", "libgl1"], needed=True)
+        dev.require_system_packages(["libegl1", "libgl1"])
     last_line = str(caught.value).splitlines()[-1].strip()
     assert last_line == "sudo apt-get install --no-install-recommends libegl1 libgl1"
-
-
-def test_packages_that_are_only_nice_to_have_stop_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(dev, "apt_prefix", lambda: None)
-    dev.require_system_packages(["libegl1"], needed=False)
-    assert "libegl1" in capsys.readouterr().out
 
 
 def test_apt_is_run_with_sudo_where_it_asks_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[Sequence[str]] = []
     monkeypatch.setattr(dev, "apt_prefix", lambda: ["sudo", "-n"])
     monkeypatch.setattr(dev, "run_step", lambda command: commands.append(command) or True)
-    dev.require_system_packages(["xvfb"], needed=True)
+    dev.require_system_packages(["xvfb"])
     assert [command[:2] for command in commands] == [["sudo", "-n"]] * 2
     assert commands[0][-1] == "update"
     assert commands[1][-4:] == ["install", "-y", "--no-install-recommends", "xvfb"]
@@ -156,14 +148,10 @@ def test_an_interpreter_that_the_system_offers_is_installed(
 ) -> None:
     installed: list[str] = []
 
-    def install(packages: Sequence[str], *, needed: bool) -> None:
-        assert needed
-        installed.extend(packages)
-
     monkeypatch.setattr(sys, "version_info", (3, 10, 12))
     monkeypatch.setattr(dev.shutil, "which", lambda name: name if name == "apt-cache" else None)
     monkeypatch.setattr(dev, "succeeds", lambda command: command[-1] == "python3.11")
-    monkeypatch.setattr(dev, "require_system_packages", install)
+    monkeypatch.setattr(dev, "require_system_packages", installed.extend)
     assert dev.find_python() == ["python3.11"]
     assert installed == ["python3.11", "python3.11-venv"]
 
