@@ -172,7 +172,8 @@ class Check:
     def update(self) -> None:
         """The new version over it: all of its files and no other, entries, settings."""
         began = time.monotonic()
-        require(self._install(self.setup) == 0, "the new version installs over the older one")
+        elsewhere = self._install(self.setup, r"/D=C:\elsewhere")
+        require(elsewhere == 0, "the new version installs over the older one, where that is")
         say(f"without a window that takes {time.monotonic() - began:.0f} s")
         self._has_all_files()
         said = self.windows.registry(UNINSTALL)
@@ -263,7 +264,7 @@ class Check:
         require(self.video.exists(), "but the video")
 
     def another_folder(self) -> None:
-        """Into a folder with other things in it: they stay, whatever happens."""
+        """Into a folder with other things in it: they stay, though the program is damaged."""
         place = self.windows.disk / "Größe"
         place.mkdir()
         (place / "meins.txt").write_text("1", encoding="utf-8")
@@ -272,6 +273,7 @@ class Check:
         self.program = place / NAME / "program"
         self._has_all_files()
         (place / NAME / "notiz.txt").write_text("1", encoding="utf-8")
+        shutil.rmtree(self.program / "app")
         self._uninstall()
         self._is_gone()
         left = sorted(p.name for p in place.rglob("*"))
