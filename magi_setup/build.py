@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -28,7 +29,13 @@ from magi_setup.environments import (
     normal_name,
     remove_tree,
 )
-from magi_setup.errors import BuildError, DamagedPackageError, NetworkError, disk_full
+from magi_setup.errors import (
+    BuildError,
+    DamagedPackageError,
+    NetworkError,
+    SetupCancelled,
+    disk_full,
+)
 from magi_setup.machine import Choice
 from magi_setup.packages import WheelFile
 from magi_setup.uv import Uv
@@ -129,7 +136,7 @@ class Builder:
         _make_writable(folder)
         python = self._python()
         files = packages.resolve(self.bundle, self._uv, python, flavor, self.wheels, folder)
-        here = self._usable_packages() - damaged
+        here = self._usable_packages(python) - damaged
         new = tuple(f for f in files if _pin(f) not in here)
         download = packages.bytes_missing(list(new), self.environments.downloads)
         disk = int(sum(f.size_bytes for f in new) * _UNPACKED_TO_PACKED) + download
@@ -181,12 +188,18 @@ class Builder:
         remove_tree(self.environments.cache)
 
     def verify(self) -> Iterator[SetupProgress | frozenset[str]]:
-        """Hash everything installed again; yields the damaged packages last."""
+        """Hash everything installed again; yields the damaged packages last.
+
+        Raises:
+            SetupCancelled
+        """
         current = self.environments.current
         damaged = set()
         if current is not None:
             total = len(current.installed())
             for number, (pin, is_damaged) in enumerate(current.damaged()):
+                if self.cancelled.is_set():
+                    raise SetupCancelled
                 yield SetupProgress(Step.CHECKING, number, total)
                 if is_damaged:
                     damaged.add(pin)
@@ -255,11 +268,12 @@ class Builder:
             return disk_full()
         return BuildError(sentence, "Try again; if it happens again, report it with the log.")
 
-    def _usable_packages(self) -> set[str]:
+    def _usable_packages(self, python: Path) -> set[str]:
+        """Those in use that fit an environment made from ``python``."""
         current = self.environments.current
         if current is None:
             return set()
-        major, minor = sys.version_info[:2]
+        major, minor = _version_of(python)
         if WINDOWS:
             fits = (current.folder / f"python{major}{minor}.dll").exists()
         else:
@@ -267,6 +281,15 @@ class Builder:
         if not fits:
             return set()
         return set(current.installed())
+
+
+def _version_of(python: Path) -> tuple[int, int]:
+    if WINDOWS or python == Path(sys.executable):  # without a console, but of one installation
+        return sys.version_info[:2]
+    code = "import sys; print(*sys.version_info[:2])"
+    told = subprocess.run([str(python), "-I", "-c", code], capture_output=True, text=True)
+    major, minor = told.stdout.split()
+    return int(major), int(minor)
 
 
 def _pin(file: WheelFile) -> str:

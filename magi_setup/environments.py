@@ -109,6 +109,8 @@ class Environment:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(source.packages / name, target)
+            except FileExistsError:  # some of NVIDIA's packages share a file
+                continue
             except OSError:  # a file system without links
                 shutil.copy2(source.packages / name, target)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 _NVML = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
 _DRM = Path("/sys/class/drm")
@@ -160,24 +161,34 @@ def _probe_driver() -> Driver | None:
         nvml = ctypes.CDLL(_NVML)
     except OSError:
         return None
-    if nvml.nvmlInit_v2() != 0:
+    if not _asked(nvml, "nvmlInit_v2"):
         return None
+    cuda, count = ctypes.c_int(), ctypes.c_uint()
+    version = ctypes.create_string_buffer(96)
     try:
-        cuda, count = ctypes.c_int(), ctypes.c_uint()
-        version = ctypes.create_string_buffer(96)
-        nvml.nvmlSystemGetDriverVersion(version, len(version))
-        nvml.nvmlSystemGetCudaDriverVersion_v2(ctypes.byref(cuda))
-        nvml.nvmlDeviceGetCount_v2(ctypes.byref(count))
-        gpus = tuple(_gpu(nvml, index) for index in range(count.value))
+        _asked(nvml, "nvmlSystemGetDriverVersion", version, len(version))
+        _asked(nvml, "nvmlSystemGetCudaDriverVersion_v2", ctypes.byref(cuda))
+        _asked(nvml, "nvmlDeviceGetCount_v2", ctypes.byref(count))
+        gpus = [gpu for index in range(count.value) if (gpu := _gpu(nvml, index)) is not None]
     finally:
-        nvml.nvmlShutdown()
-    return Driver(version.value.decode(), (cuda.value // 1000, cuda.value % 1000 // 10), gpus)
+        _asked(nvml, "nvmlShutdown")
+    newest = (cuda.value // 1000, cuda.value % 1000 // 10)
+    return Driver(version.value.decode(errors="replace"), newest, tuple(gpus))
 
 
-def _gpu(nvml: ctypes.CDLL, index: int) -> Gpu:
+def _gpu(nvml: ctypes.CDLL, index: int) -> Gpu | None:
+    """None: one that does not answer, such as one that has fallen off the bus."""
     device, name = ctypes.c_void_p(), ctypes.create_string_buffer(96)
     major, minor = ctypes.c_int(), ctypes.c_int()
-    nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(device))
-    nvml.nvmlDeviceGetName(device, name, len(name))
-    nvml.nvmlDeviceGetCudaComputeCapability(device, ctypes.byref(major), ctypes.byref(minor))
+    if not _asked(nvml, "nvmlDeviceGetHandleByIndex_v2", index, ctypes.byref(device)):
+        return None
+    _asked(nvml, "nvmlDeviceGetName", device, name, len(name))
+    numbers = (ctypes.byref(major), ctypes.byref(minor))
+    _asked(nvml, "nvmlDeviceGetCudaComputeCapability", device, *numbers)
     return Gpu(name.value.decode(errors="replace"), (major.value, minor.value))
+
+
+def _asked(nvml: ctypes.CDLL, question: str, *arguments: Any) -> bool:
+    """Whether it answered; drivers for very old GPUs do not know every question."""
+    function = getattr(nvml, question, None)
+    return function is not None and function(*arguments) == 0

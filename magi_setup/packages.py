@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import errno
 import hashlib
+import http.client
 import logging
 import re
 import ssl
@@ -34,6 +35,13 @@ from magi_setup.uv import POLL_S, Uv
 
 logger = logging.getLogger(__name__)
 
+_LOST = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ssl.SSLError,
+    ConnectionError,
+    TimeoutError,
+)
 _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30
 _TRIES = 4
@@ -181,7 +189,7 @@ def _ask_size(url: str) -> int:
         request = urllib.request.Request(url, method="HEAD")
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
             return int(answer.headers["Content-Length"])
-    except (OSError, TypeError) as error:
+    except (OSError, http.client.HTTPException, TypeError) as error:
         raise NetworkError("The packages could not be looked up.", TRY_AGAIN) from error
 
 
@@ -203,13 +211,13 @@ def _fetch_file(file: WheelFile, target: Path, stop: threading.Event) -> None:
     for attempt in range(_TRIES):
         try:
             _download(file, part, stop)
-        except (urllib.error.URLError, ssl.SSLError, ConnectionError, TimeoutError) as error:
+        except _LOST as error:
             logger.warning("%s: %s", file.filename, error)
             if attempt == _TRIES - 1 or stop.wait(2**attempt):
                 raise NetworkError("The connection was lost.", TRY_AGAIN) from error
             continue
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise disk_full() from error
         if sha256_of(part) == file.sha256:

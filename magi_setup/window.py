@@ -181,6 +181,7 @@ class SetupWindow(QWidget):
         """Stop what runs, then go."""
         self.builder.cancelled.set()
         if self._thread is not None:
+            self.builder.cancelled.set()
             self._thread.wait()
         super().closeEvent(event)
 
@@ -292,10 +293,9 @@ class SetupWindow(QWidget):
 
     @Slot(object)
     def _planned(self, plan: Plan) -> None:
+        if self.sender() is not self._thread:
+            return  # one that another has taken the place of
         self._rest()
-        if plan.flavor != self.flavor.currentData():
-            self.look()
-            return
         self.plan = plan
         text = self.tr("{download} to fetch, {disk} GB of space needed; {free} GB are free.")
         for name, value in (
@@ -341,6 +341,8 @@ class SetupWindow(QWidget):
 
     @Slot(object)
     def _failed(self, error: Exception) -> None:
+        if self.sender() is not self._thread:
+            return
         self._rest()
         if isinstance(error, SetupCancelled):
             self._say(self.tr("Stopped. What was fetched is kept."), "muted")

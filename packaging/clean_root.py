@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
+import pty
 import shutil
 import subprocess
 import tempfile
@@ -37,14 +37,19 @@ class Root:
 
     def answer(self, said: str, *command: str, user: str) -> subprocess.CompletedProcess[str]:
         """Run something in it at a terminal, where a person types ``said`` and Enter."""
-        at_terminal = ("script", "--quiet", "--return", "--command", shlex.join(command))
-        return subprocess.run(
-            self._inside(user, (), (*at_terminal, "/dev/null")),
-            input=f"{said}\n",
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        person, terminal = pty.openpty()
+        try:
+            os.write(person, f"{said}\n".encode())
+            return subprocess.run(
+                self._inside(user, (), command),
+                stdin=terminal,
+                capture_output=True,
+                text=True,
+                timeout=600,
+            )
+        finally:
+            os.close(person)
+            os.close(terminal)
 
     def start(self, *command: str, user: str) -> subprocess.Popen[bytes]:
         """Start something in it; what it says on stderr can be read."""

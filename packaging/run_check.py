@@ -146,8 +146,8 @@ def check_removal(root: Root, before: set[str]) -> None:
     uninstaller = f"{USERS[USER]}/{INSTALLED}/uninstall.sh"
     folders = {".cache", ".config", ".local", ".local/share", ".local/state"}
     said = root.answer("", "sh", uninstaller, user=USER)
-    asked = said.returncode == 0 and "[y/N]" in said.stdout
-    require(asked, "asks, and uninstalls", said.stdout)
+    asked = said.returncode == 0 and "[y/N]" in said.stdout and said.stderr == ""
+    require(asked, "asks, and uninstalls", said.stdout + said.stderr)
     kept = (SETTINGS, "Videos", ".local/share/magi-desktop")
     left = {p for p in files(root) - before - folders if not p.startswith(kept)}
     require(left == set(), f"settings, list and videos are left, and nothing else: {left}")
@@ -156,7 +156,8 @@ def check_removal(root: Root, before: set[str]) -> None:
     require(any(root.videos(USER).glob("*.mp4")), "the video stays")
     require(run_installer(root).returncode == 0, "installs once more")
     said = root.answer("y", "sh", uninstaller, user=USER)
-    require(said.returncode == 0, "uninstalls everything, told to", said.stdout)
+    well = said.returncode == 0 and said.stderr == ""
+    require(well, "uninstalls everything, told to", said.stdout + said.stderr)
     left = {p for p in files(root) - before - folders if not p.startswith("Videos")}
     require(left == set(), f"only videos are left: {left}")
     require(any(root.videos(USER).glob("*.mp4")), "the video stays")

@@ -113,7 +113,9 @@ def cached_script(path: Path, t5_dir: Path, count: int, seed: int, chunks: int =
         script = write_script(t5_dir, count, seed, chunks)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"scenes": fields, "tokens": script.tokens}, path)
+        unfinished = path.with_suffix(".part")
+        torch.save({"scenes": fields, "tokens": script.tokens}, unfinished)
+        unfinished.replace(path)
     saved = torch.load(path, weights_only=True)
     return Script(SceneBatch(**saved["scenes"]), saved["tokens"])
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import random
 import sys
 from pathlib import Path
@@ -106,9 +107,10 @@ def load_clips(args: argparse.Namespace, device: torch.device, seed: int) -> dic
     """Training clips by their number of chunks, encoded by the trained autoencoder."""
     vae = ViTVAE(pocket.VAE).to(device)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
+    vocabulary = hashlib.sha256((args.t5 / "spiece.model").read_bytes()).hexdigest()[:8]
     clips = {}
     for chunks, count in ((1, args.beginnings), (CHUNKS, args.clips)):
-        path = args.out / f"script-{chunks}-{count}-{seed}.pt"
+        path = args.out / f"script-{chunks}-{count}-{seed}-{vocabulary}.pt"
         script = cached_script(path, args.t5, count, seed + chunks, chunks)
         clips[chunks] = make_clips(vae, script, device, chunks)
     return clips

@@ -17,11 +17,15 @@ if [ "$(uname -m)" != x86_64 ]; then
     fail "Magi Desktop is made for 64-bit PCs (x86_64); this is a $(uname -m)."
 fi
 python=
-for name in python3 python3.13 python3.12 python3.11 "$own_python"/cpython-*/bin/python3.12; do
-    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        python=$name
+# By its full path, as menus search other folders; and never that of a virtual environment.
+for name in /usr/bin/python3 python3 python3.13 python3.12 python3.11 \
+    "$own_python"/cpython-*/bin/python3.12; do
+    if python=$("$name" -I -c 'import sys
+print(sys._base_executable)
+sys.exit(sys.version_info < (3, 11))' 2>/dev/null); then
         break
     fi
+    python=
 done
 if [ -z "$python" ]; then
     echo "Fetching a Python for this program alone..."

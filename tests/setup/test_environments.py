@@ -111,6 +111,20 @@ def test_what_is_adopted_survives_the_one_it_came_from(tmp_path: Path) -> None:
     assert dict(other.damaged()) == {"some-package==1.5": False}
 
 
+def test_packages_that_share_a_file_are_both_adopted(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    old = make_current(environments, {"nvidia/__init__.py": b"", "nvidia/a.py": b"1"})
+    first = next(old.packages.glob("*.dist-info"))
+    second = old.packages / "other-1.0.dist-info"
+    second.mkdir()
+    (second / "RECORD").write_text((first / "RECORD").read_text())
+    new = environments.new("2.0", "cpu")
+    (new.folder / _PACKAGES).mkdir(parents=True)
+    for info in (first, second):
+        new.adopt(info, old)
+    assert (new.packages / "nvidia/a.py").read_bytes() == b"1"
+
+
 def test_removed_nothing_is_left(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "environments")
     make(environments, {"some/a.py": b"1"})

@@ -1,6 +1,8 @@
 """Which build of torch a computer gets, and why."""
 
+import ctypes
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,38 @@ def test_cards_are_found_where_the_kernel_lists_them(tmp_path: Path) -> None:
         (tmp_path / card / "device" / "vendor").write_text(f"{vendor}\n")
     assert set(machine._linux_vendors(tmp_path)) == {Vendor.NVIDIA.value, Vendor.AMD.value}
     assert set(machine._linux_vendors(tmp_path / "nowhere")) == set()
+
+
+class OldDriver:
+    """Answers as a driver for GPUs of long ago: some questions it has never heard of."""
+
+    def nvmlInit_v2(self) -> int:
+        return 0
+
+    def nvmlShutdown(self) -> int:
+        return 0
+
+    def nvmlDeviceGetCount_v2(self, count: Any) -> int:
+        count._obj.value = 2
+        return 0
+
+    def nvmlDeviceGetHandleByIndex_v2(self, index: int, device: Any) -> int:
+        del device
+        return 15 if index == 1 else 0  # the second has fallen off the bus
+
+    def nvmlDeviceGetName(self, device: Any, name: Any, length: int) -> int:
+        del device, length
+        name.value = b"GeForce GTX 480"
+        return 0
+
+
+def test_a_driver_that_does_not_know_every_question_is_too_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: OldDriver())
+    driver = machine.probe().driver
+    assert driver == Driver("", (0, 0), (Gpu("GeForce GTX 480", (0, 0)),))
+    assert choose_flavor(Machine(driver), OFFERED).flavor == "cpu"
 
 
 def test_looking_at_this_computer_never_fails() -> None:

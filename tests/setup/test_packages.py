@@ -21,6 +21,7 @@ class Shop(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.cuts = 0
+        self.riddles = 0
         self.content = CONTENT
         self.sent_bytes = 0
 
@@ -29,6 +30,10 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         shop = self.server
         assert isinstance(shop, Shop)
+        if shop.riddles > 0:
+            shop.riddles -= 1
+            self.wfile.write(b"what a proxy may say\r\n")
+            return
         wanted = self.headers.get("Range", "bytes=0-")
         start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         body = shop.content[start:]
@@ -66,6 +71,12 @@ def test_a_cut_connection_goes_on_where_it_stopped(shop: Shop, tmp_path: Path) -
     assert last == len(CONTENT)
     assert (tmp_path / "some-1.0-py3-none-any.whl").read_bytes() == CONTENT
     assert shop.sent_bytes == len(CONTENT)
+
+
+def test_an_answer_that_is_no_http_is_asked_for_again(shop: Shop, tmp_path: Path) -> None:
+    shop.riddles = 1
+    list(fetch([wheel(shop)], tmp_path, threading.Event()))
+    assert (tmp_path / "some-1.0-py3-none-any.whl").read_bytes() == CONTENT
 
 
 def test_what_an_earlier_start_left_is_not_fetched_again(shop: Shop, tmp_path: Path) -> None:

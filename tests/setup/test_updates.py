@@ -14,7 +14,7 @@ import pytest
 from magi_desktop import set_up
 from magi_engine.errors import DiskFullError
 from magi_setup.environments import Environments
-from magi_setup.errors import BuildError, BusyError, DamagedPackageError
+from magi_setup.errors import BuildError, BusyError, DamagedPackageError, SetupCancelled
 from tests.setup.releases import (
     BROKEN,
     Release,
@@ -101,6 +101,28 @@ def test_damage_is_found_and_only_that_is_fetched_again(
     assert install(first, environments) == ["helper"]
     assert (environments.current.packages / "helper.py").read_text() == "VALUE = '1.0'\n"
     assert folders(environments) == ["1.0-cpu-2"]
+
+
+def test_checking_ends_when_it_is_stopped(first: Release, environments: Environments) -> None:
+    builder = first.builder(environments)
+    checking = builder.verify()
+    next(checking)
+    builder.cancelled.set()
+    with pytest.raises(SetupCancelled):
+        list(checking)
+
+
+def test_what_was_made_with_another_python_is_not_taken_over(
+    first: Release, environments: Environments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = first.builder(environments)
+    assert builder.plan("cpu").kept
+    # As on a system whose own Python is too new, for which uv brings one of another version.
+    elsewhere = environments.folder / "python"
+    elsewhere.write_text("#!/bin/sh\necho 3 99\n")
+    elsewhere.chmod(0o755)
+    assert builder._usable_packages(elsewhere) == set()
+    assert builder._usable_packages(Path(sys.executable)) != set()
 
 
 def test_an_environment_that_somebody_emptied_is_built_again(

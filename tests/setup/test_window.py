@@ -90,6 +90,20 @@ def test_the_gpu_support_in_use_is_preset_and_another_is_a_change(
     assert current.record.flavor == "cu130"
 
 
+def test_another_choice_while_it_looks_takes_the_place_of_the_first(
+    qtbot: QtBot, first: Release, environments: Environments
+) -> None:
+    window = open_window(qtbot, first, environments)
+    for flavor in ("cu126", "cu130"):
+        window.flavor.setCurrentIndex(window.flavor.findData(flavor))
+    qtbot.waitUntil(window.go.isEnabled, timeout=_LIMIT_MS)
+    assert window.plan is not None
+    assert window.plan.flavor == "cu130"
+    assert window.go.text() == "Change"
+    qtbot.wait(300)
+    assert window.plan.flavor == "cu130", "the first answer does not come late"
+
+
 def test_left_with_escape_nothing_starts(
     qtbot: QtBot, first: Release, environments: Environments
 ) -> None:
