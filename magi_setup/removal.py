@@ -9,7 +9,6 @@ import contextlib
 import glob
 import json
 import os
-import re
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,7 @@ from magi_desktop.belongings import Belonging, belongings
 from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
 from magi_engine.config.added import own_root
-from magi_engine.config.places import default_models_dir
+from magi_engine.config.places import UNFINISHED_NAME, default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.weights.manifest import Manifest
@@ -28,8 +27,6 @@ from magi_setup.environments import Environments, remove_tree
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
-_UNFINISHED = re.compile(r".+\.([0-9a-f]{16}|copy-[0-9a-f]{1,11})\.part")
-"""What the engine's ``part_of`` calls a file that is on its way."""
 CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.SETTINGS)
 """What the user may keep or not; with the settings go the queue and the library's list."""
 EVERYTHING = (Belonging.MODELS, Belonging.SETTINGS)
@@ -97,7 +94,7 @@ class Remains:
         for top in tops | {own_root("")}:
             found = [*self.models_dir.glob(f"{glob.escape(str(top))}.*.part")]
             found += (self.models_dir / top).rglob("*.part")
-            yield from (path for path in found if _UNFINISHED.fullmatch(path.name))
+            yield from (path for path in found if UNFINISHED_NAME.fullmatch(path.name))
 
     def _is_ours(self, path: Path) -> bool:
         """Not if it lies elsewhere, and is only used from there or linked to."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 _FOLDER = "Magi Desktop"
+UNFINISHED_NAME = re.compile(r".+\.([0-9a-f]{16}|copy-[0-9a-f]{1,11})\.part")
+"""What a file is called that is being downloaded or copied into a folder of models."""
 
 
 def default_models_dir() -> Path:

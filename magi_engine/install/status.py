@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.config.added import own_root
-from magi_engine.config.places import default_cache_dir
+from magi_engine.config.places import UNFINISHED_NAME, default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
 from magi_engine.install.room import MARGIN_BYTES
@@ -113,7 +113,9 @@ def cached_things(
         title = "Programs for the graphics card"
         things.append(_thing(title, (compiled,), CachedKind.COMPILED))
     # Hidden ones belong to what is being made, and are in its folder.
-    parts = tuple(p for p in sorted(models_dir.rglob("*.part")) if not p.name.startswith("."))
+    # Others are of other programs, where the user chose a folder with more in it.
+    found = (p for p in sorted(models_dir.rglob("*.part")) if UNFINISHED_NAME.fullmatch(p.name))
+    parts = tuple(p for p in found if not p.name.startswith("."))
     if parts:
         title = "What was not downloaded to its end"
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))

@@ -285,7 +285,7 @@ def test_every_kind_of_thing_is_explained(qtbot: QtBot, kind: CachedKind) -> Non
 def test_an_unfinished_download_goes_only_while_none_is_under_way(
     qtbot: QtBot, models: Models
 ) -> None:
-    part = models.models_dir / "ckpt" / "vae" / "model.safetensors.0123.part"
+    part = models.models_dir / "ckpt" / "vae" / "model.safetensors.0123456789abcdef.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"w" * 3000)
     dialog = shown(qtbot, models)
