@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from magi_desktop.dialogs.parts import push_button
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control
 
 
 class DirectDialog(QDialog):
@@ -49,7 +50,11 @@ class DirectDialog(QDialog):
         hint.setProperty("role", "muted")
         hint.setWordWrap(True)
         self.text = QPlainTextEdit(prompt, self)
-        self.text.setAccessibleName(self.tr("Prompt from this chunk on"))
+        name_control(
+            self.text,
+            self.tr("Prompt from this chunk on"),
+            self.tr("What the model is to show from then on."),
+        )
         self.text.selectAll()
         self.text.setTabChangesFocus(True)
         cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)

@@ -71,7 +71,7 @@ class ElidedLabel(QLabel):
     """
 
     def __init__(
-        self, parent: QWidget, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
+        self, parent: QWidget | None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
     ) -> None:
         super().__init__(parent)
         self._full = ""

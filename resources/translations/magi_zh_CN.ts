@@ -371,6 +371,10 @@
         <translation>从此片段开始的提示词</translation>
     </message>
     <message>
+        <source>What the model is to show from then on.</source>
+        <translation>从此处起要呈现的内容。</translation>
+    </message>
+    <message>
         <source>Cancel</source>
         <translation>取消</translation>
     </message>
