@@ -322,10 +322,10 @@ SENTENCES = (
     ),
     QT_TRANSLATE_NOOP(
         "Engine",
-        "The small released model, undistilled: best with 64 steps and three forwards each.",
+        "The small released model, undistilled: best with 64 steps and three passes each.",
     ),
     QT_TRANSLATE_NOOP(
-        "Engine", "The small released model, distilled: few steps and one forward each."
+        "Engine", "The small released model, distilled: few steps and one pass each."
     ),
     QT_TRANSLATE_NOOP(
         "Engine", "The small released model, distilled and in fp8: needs the least memory."

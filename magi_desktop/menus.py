@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ class Menus:
             action = entry if isinstance(entry, QAction) else self._action(entry)
             menu.addAction(action)
             actions.append(action)
-        self.groups[title.replace("&", "")] = actions
+        self.groups[re.sub(r"\(&\w\)|&", "", title)] = actions
         return actions
 
     def _action(self, entry: Entry) -> QAction:

@@ -10,6 +10,13 @@ import errno
 from pathlib import Path
 
 
+def join_sentences(first: str, second: str) -> str:
+    """Two sentences as one text; no space follows a full stop that is wide itself. Either may be
+    empty."""
+    gap = "" if not first or not second or first.endswith(("。", "！", "？")) else " "
+    return f"{first}{gap}{second}"
+
+
 class MagiError(Exception):
     """Base of every error this program raises on purpose.
 
@@ -24,7 +31,7 @@ class MagiError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        return join_sentences(self.message, self.hint)
 
 
 class InvalidRequestError(MagiError):

@@ -112,7 +112,7 @@ def make_first_video(screen: Screen, window: str, videos: Path) -> Path:
         videos: the folder of videos.
     """
     wait_for(lambda: screen.windows("Welcome") != [], "the welcome")
-    screen.press(screen.windows("Welcome")[0], "Return")  # start with the small model
+    screen.press(screen.windows("Welcome")[0], "Return")  # start with the pocket model
     wait_for(lambda: screen.windows("Welcome") == [], "the welcome to close")
     screen.press(window, "ctrl+e")
     screen.type(window, "a red circle moves right")

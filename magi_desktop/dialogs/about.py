@@ -95,7 +95,7 @@ class AboutDialog(QDialog):
             )
         )
         column.addWidget(links)
-        column.addWidget(text_label(self.tr("It stands on"), "heading", self))
+        column.addWidget(text_label(self.tr("Built with"), "heading", self))
         column.addWidget(self.notice, 1)
         column.addLayout(self._buttons())
         background.run(third_party_notice, then=self.notice.setPlainText, owner=self)

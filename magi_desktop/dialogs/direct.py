@@ -6,14 +6,16 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QDialog,
-    QDialogButtonBox,
+    QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QVBoxLayout,
     QWidget,
 )
 
+from magi_desktop.dialogs.parts import push_button
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control
 
 
 class DirectDialog(QDialog):
@@ -48,20 +50,33 @@ class DirectDialog(QDialog):
         hint.setProperty("role", "muted")
         hint.setWordWrap(True)
         self.text = QPlainTextEdit(prompt, self)
-        self.text.setAccessibleName(self.tr("Prompt from this chunk on"))
+        name_control(
+            self.text,
+            self.tr("Prompt from this chunk on"),
+            self.tr("What the model is to show from then on."),
+        )
         self.text.selectAll()
         self.text.setTabChangesFocus(True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, self)
-        accept = buttons.addButton(self.tr("Direct"), QDialogButtonBox.ButtonRole.AcceptRole)
-        accept.setProperty("kind", "primary")
-        buttons.accepted.connect(self._accept)
-        buttons.rejected.connect(self.reject)
+        cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
+        cancel.clicked.connect(self.reject)
+        accept = push_button(
+            self.tr("Direct"), self.tr("Use this prompt (Ctrl+Enter)."), self, "primary"
+        )
+        accept.clicked.connect(self._accept)
+        accept.setDefault(True)
+        cancel.setAutoDefault(True)  # Enter on it presses it, not the default
+        buttons = QHBoxLayout()
+        buttons.setSpacing(t.SPACE_2)
+        buttons.addStretch(1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(accept)
         QShortcut(QKeySequence("Ctrl+Return"), self, self._accept)
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
         column.setSpacing(t.SPACE_3)
-        for widget in (title, hint, self.text, buttons):
+        for widget in (title, hint, self.text):
             column.addWidget(widget)
+        column.addLayout(buttons)
         self.text.setFocus()
 
     @Slot()

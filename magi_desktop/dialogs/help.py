@@ -94,12 +94,13 @@ class _Group(QWidget):
         column.setVerticalSpacing(t.SPACE_2)
         column.setColumnStretch(0, 1)
         column.addWidget(text_label(name, "heading", self), 0, 0, 1, 2)
+        corner = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
         for action in actions:
             if action.shortcuts() and not action.isSeparator():
                 line = _Line(action, self)
                 row = column.rowCount()
                 column.addWidget(line.name, row, 0, Qt.AlignmentFlag.AlignTop)
-                column.addWidget(line.keys, row, 1, Qt.AlignmentFlag.AlignRight)
+                column.addWidget(line.keys, row, 1, corner)
                 self.lines.append(line)
 
     def filter(self, text: str) -> bool:

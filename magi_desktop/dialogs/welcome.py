@@ -73,7 +73,7 @@ class WelcomeDialog(QDialog):
         starter = QFrame(self)
         starter.setProperty("role", "card")
         self.start_button = push_button(
-            self.tr("Start with the small model"),
+            self.tr("Start with the pocket model"),
             self.tr("Use the model that is already here; nothing has to be downloaded."),
             self,
             kind="primary",
@@ -192,7 +192,7 @@ class _ThisComputer(QFrame):
         self.status.hide()
         gpu = facts.device_name
         if facts.device == "cpu":
-            gpu = self.tr("none that can be used; the processor does the work")
+            gpu = self.tr("None that can be used; the processor does the work")
         elif facts.vram_total_bytes is not None:
             gpu = self.tr("{0}, {1}").format(gpu, size_text(facts.vram_total_bytes))
         processor = self.tr("{0}, {1} cores").format(facts.processor, facts.cores)
@@ -221,5 +221,5 @@ class _ThisComputer(QFrame):
         self.busy.hide()
         set_role(self.status, "warning")
         self.status.setText(
-            self.tr("This computer could not be examined. The small model runs all the same.")
+            self.tr("This computer could not be examined. The pocket model runs all the same.")
         )

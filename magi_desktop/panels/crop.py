@@ -196,7 +196,7 @@ class CropView(QWidget):
                 painter.drawLine(QPointF(line.left(), y), QPointF(line.right(), y))
         painter.setPen(QPen(QColor(0, 0, 0, 150), 3))
         painter.drawRect(line)
-        painter.setPen(QPen(QColor("white"), 1.5))
+        painter.setPen(QPen(QColor("white"), 1))
         painter.drawRect(line)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         fill = theme().tokens.accent if self.hasFocus() else "#ffffff"

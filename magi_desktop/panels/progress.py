@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -17,6 +15,7 @@ from magi_desktop.state.job_words import figures, job_sentence
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
+from magi_desktop.widgets.controls import ElidedLabel
 
 _BAR_STEPS = 1000
 
@@ -30,11 +29,9 @@ class ProgressPanel(QWidget):
     def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._job = job
-        self._headline = QLabel(self)
-        self._headline.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._figures = QLabel(self)
+        self._headline = ElidedLabel(self, Qt.TextElideMode.ElideRight)
+        self._figures = ElidedLabel(self, Qt.TextElideMode.ElideRight)
         self._figures.setProperty("role", "caption")
-        self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
         self._bar.setAccessibleName(self.tr("Progress of the video"))
@@ -62,10 +59,10 @@ class ProgressPanel(QWidget):
     @Slot()
     def _show(self) -> None:
         job = self._job
-        headline = job_sentence(job)
-        self._headline.setText(headline)
-        self._headline.setToolTip(headline)
-        self._figures.setText(figures(job))
+        # Why a video failed stands in the player, with what to do about it.
+        headline = "" if job.phase is Phase.FAILED else job_sentence(job)
+        self._headline.set_text(headline)
+        self._figures.set_text(figures(job))
         busy = job.phase.active
         unknown = busy and job.fraction is None
         self._bar.setRange(0, 0 if unknown else _BAR_STEPS)

@@ -145,7 +145,7 @@ class PromptPanel(QWidget):
         with QSignalBlocker(self.field):
             self.field.show_text_of(mode, self._draft.prompt)
         placeholders = {
-            Mode.T2V: self.tr("What is to be seen, and how does it move?"),
+            Mode.T2V: self.tr("What can be seen, and how does it move?"),
             Mode.I2V: self.tr("What is in the picture, and how does it begin to move?"),
             Mode.V2V: self.tr("What is in the video, and how does it go on?"),
         }

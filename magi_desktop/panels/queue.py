@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QListView,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -27,6 +26,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
+from magi_desktop.widgets.controls import ElidedLabel
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.notice_bar import NoticeBar
 
@@ -48,9 +48,8 @@ class QueuePanel(QWidget):
         self.model = QueueModel(queue, self)
         self.list = self._make_list(job)
         self._make_actions()
-        self._count = QLabel(self)
+        self._count = ElidedLabel(self, Qt.TextElideMode.ElideRight)
         self._count.setProperty("role", "muted")
-        self._count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.hold = QPushButton(self)
         self.hold.clicked.connect(lambda: queue.set_paused(not queue.paused))
         self._why = QLabel(self)
@@ -214,8 +213,8 @@ class QueuePanel(QWidget):
         waiting = sum(item.state is QueueState.WAITING for item in items)
         self._stack.setCurrentIndex(1 if items else 0)
         self._buttons.setVisible(bool(items))
-        text = self.tr("%n video(s) waiting", "", waiting) if items else ""
-        self._count.setText(text)
+        text = self.tr("%n video(s) waiting", "", waiting) if waiting else ""
+        self._count.set_text(text)
         self._show_hold(bool(items))
         self._enable()
 

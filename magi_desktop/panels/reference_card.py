@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from PySide6.QtCore import QLocale, Qt, Signal, Slot
-from PySide6.QtGui import QFontMetrics, QImage, QResizeEvent
+from PySide6.QtCore import QCoreApplication, QLocale, Qt, Signal, Slot
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -24,10 +24,12 @@ from magi_desktop.panels.values import aspect_size
 from magi_desktop.references import LoadedReference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import icon_button, wrapped_label
+from magi_desktop.widgets.controls import ElidedLabel, icon_button, wrapped_label
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
 from magi_engine.runtime.request import Mode
+
+translate = QCoreApplication.translate
 
 _SI = QLocale.DataSizeFormat.DataSizeSIFormat
 
@@ -50,7 +52,7 @@ class ReferenceCard(QFrame):
         self.setProperty("role", "card")
         self.view = CropView(self)
         self.view.crop_changed.connect(self._crop_chosen)
-        self.name = _ElidedLabel(self)
+        self.name = ElidedLabel(self)
         self.facts = QLabel(self)
         self.facts.setProperty("role", "caption")
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -245,27 +247,6 @@ class ReferenceCard(QFrame):
             self.view.set_picture(picture, info.width - 0.5, info.height - 0.5)
 
 
-class _ElidedLabel(QLabel):
-    """One line that ends in dots where it is too long; in its middle, so that the suffix shows."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._full = ""
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def set_text(self, text: str) -> None:
-        self._full = text
-        self._elide()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._elide()
-
-    def _elide(self) -> None:
-        metrics = QFontMetrics(self.font())
-        self.setText(metrics.elidedText(self._full, Qt.TextElideMode.ElideMiddle, self.width()))
-
-
 def facts(info: MediaInfo, loaded: LoadedReference | None) -> str:
     """Size, length, rate and weight of a file, in one line."""
     parts = [f"{info.width} × {info.height}"]
@@ -273,9 +254,11 @@ def facts(info: MediaInfo, loaded: LoadedReference | None) -> str:
     if duration is not None:
         whole = round(duration)
         clock = f"{whole // 60}:{whole % 60:02d}"
-        parts.append(clock if duration >= 60 else f"{duration:.1f} s")
+        parts.append(
+            clock if duration >= 60 else translate("ReferenceCard", "{:.1f} s").format(duration)
+        )
     if info.fps is not None:
-        parts.append(f"{info.fps:.4g} fps")
+        parts.append(translate("ReferenceCard", "{:.4g} fps").format(info.fps))
     if loaded is not None:
         parts.append(QLocale().formattedDataSize(loaded.file_bytes, 1, _SI))
     return " · ".join(parts)

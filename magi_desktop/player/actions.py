@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 
+from magi_desktop.state.job_words import percent_text
+
 
 class PlayerActions(QObject):
     """All commands as QActions, by name in `by_name` and in the order of a menu.
@@ -115,12 +117,18 @@ class PlayerActions(QObject):
             (
                 "zoom_100",
                 1.0,
-                "100 %",
+                percent_text(100),
                 self.tr("Show every pixel as one pixel of the screen."),
                 "1",
             ),
-            ("zoom_200", 2.0, "200 %", self.tr("Show every pixel twice as large."), "2"),
-            ("zoom_400", 4.0, "400 %", self.tr("Show every pixel four times as large."), "4"),
+            ("zoom_200", 2.0, percent_text(200), self.tr("Show every pixel twice as large."), "2"),
+            (
+                "zoom_400",
+                4.0,
+                percent_text(400),
+                self.tr("Show every pixel four times as large."),
+                "4",
+            ),
         ):
             action = self._add_switch(name, text, tip, key)
             action.setData(zoom)

@@ -22,6 +22,7 @@ from magi_desktop.player.view import View
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
+from magi_engine.errors import join_sentences
 from magi_engine.media import UInt8Array
 
 _WHEEL_STEP = 1.25
@@ -141,7 +142,7 @@ class Canvas(QWidget):
         """A sentence in place of the picture, or below it when there is one."""
         if message != self._message:
             self._message = message
-            text = "" if message is None else f"{message.title} {message.detail}".strip()
+            text = "" if message is None else join_sentences(message.title, message.detail)
             self.setAccessibleDescription(text)
             self.update()
 

@@ -8,6 +8,7 @@ from enum import Enum
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
 
+from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
@@ -112,7 +113,7 @@ def _paint_state(
     painter.drawText(corner, Qt.AlignmentFlag.AlignCenter, label)
     if cell.state is CellState.DENOISING:
         painter.setPen(QColor(k.text))
-        text = f"{round(cell.fraction * 100)} %"
+        text = percent_text(cell.fraction * 100)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
         _paint_line(painter, box, cell.fraction)
     elif cell.state is CellState.DECODING:

@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, QThreadPool, Signal
 
 from magi_desktop import background
 from magi_desktop.player.video_file import BlockReader, VideoFile
-from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 
 MEMORY_BYTES = 1 << 30
@@ -185,5 +184,4 @@ class FrameBuffer(QObject):
             return
         self._reader = None
         self.shortened.emit()
-        message = f"{error.message} {error.hint}" if isinstance(error, MagiError) else str(error)
-        self.failed.emit(message)
+        self.failed.emit(str(error))

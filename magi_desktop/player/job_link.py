@@ -132,6 +132,7 @@ class JobLink(QObject):
     def _show_end(self) -> None:
         job, player = self._job, self._player
         player.strip.drop_from(len(job.chunks))
+        player.strip.setVisible(bool(job.chunks))
         player.set_source(self._file(), job.frames_done)
         player.finish()
         if job.error is not None:

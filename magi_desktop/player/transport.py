@@ -10,6 +10,7 @@ from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.clock import SPEEDS
 from magi_desktop.player.scrub_bar import ScrubBar
 from magi_desktop.player.times import time_text
+from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
@@ -174,7 +175,7 @@ class Transport(QFrame):
 
     def set_zoom(self, zoom: float | None) -> None:
         """Show the zoom; None is fitted."""
-        self.zoom_button.setText(self.tr("Fit") if zoom is None else f"{round(zoom * 100)} %")
+        self.zoom_button.setText(self.tr("Fit") if zoom is None else percent_text(zoom * 100))
         for action in self._actions.zooms.actions():
             action.setChecked(action.data() == zoom)
 

@@ -85,12 +85,12 @@ def figures(job: JobState) -> str:
             ready=ready, all=len(job.chunks)
         )
     ]
+    if job.eta_s is not None:
+        parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
     if job.frames_per_second > 0:
         parts.append(translate("Progress", "{:.1f} frames/s").format(job.frames_per_second))
     if job.phase is Phase.RUNNING and job.next_chunk_s is not None:
         parts.append(translate("Progress", "next chunk in {}").format(duration(job.next_chunk_s)))
-    if job.eta_s is not None:
-        parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
     if job.request is not None and job.request.quantised_attention:
         parts.append(translate("Progress", "8-bit attention"))
     return "  ·  ".join(parts)
@@ -104,6 +104,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return translate("Progress", "{m} min {s:02d} s").format(m=whole // 60, s=whole % 60)
     return translate("Progress", "{h} h {m:02d} min").format(h=whole // 3600, m=whole % 3600 // 60)
+
+
+def percent_text(percent: float) -> str:
+    """A share of a hundred: 40 %."""
+    return translate("Progress", "{percent} %").format(percent=round(percent))
 
 
 def rough_duration(seconds: float) -> str:

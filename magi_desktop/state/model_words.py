@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QLocale
 
-from magi_desktop.state.job_words import duration
+from magi_desktop.state.job_words import duration, percent_text
 from magi_desktop.state.models import Models
 from magi_desktop.state.task_line import QueuedTask, TaskState
 from magi_engine.install.tasks import (
@@ -102,7 +102,8 @@ def files_text(item: QueuedTask) -> str:
     if item.progress is None or item.state is not TaskState.RUNNING:
         return ""
     return _SEPARATOR.join(
-        f"{file.name.rpartition('/')[2]} {100 * file.done_bytes // max(file.total_bytes, 1)} %"
+        f"{file.name.rpartition('/')[2]} "
+        + percent_text(100 * file.done_bytes // max(file.total_bytes, 1))
         for file in item.progress.files
     )
 
@@ -112,7 +113,7 @@ def short_figures(item: QueuedTask) -> str:
     parts = []
     done = fraction(item.progress)
     if done is not None:
-        parts.append(f"{int(done * 100)} %")
+        parts.append(percent_text(int(done * 100)))
     if item.state is TaskState.RUNNING and item.progress is not None:
         parts += _time_left(item.progress)
     return _SEPARATOR.join(parts)
@@ -128,7 +129,7 @@ def subject_title(models: Models, task: Task) -> str:
 
 def _amount(progress: TaskProgress) -> str:
     if not progress.phase.in_bytes:
-        return f"{int(100 * progress.done_bytes / progress.total_bytes)} %"
+        return percent_text(100 * progress.done_bytes // progress.total_bytes)
     return translate("ModelWords", "{done} of {total}").format(
         done=size_text(progress.done_bytes), total=size_text(progress.total_bytes)
     )

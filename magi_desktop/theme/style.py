@@ -164,6 +164,7 @@ QToolButton::menu-indicator {{ image: none; width: 0; }}
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QDateEdit {{
     background: {k.surface}; color: {k.text}; border: 1px solid {k.border_strong};
     border-radius: {t.RADIUS_M}px; padding: 0 {t.SPACE_2}px;
+    placeholder-text-color: {k.text_muted};
     selection-background-color: {k.accent}; selection-color: {k.text_on_accent}; }}
 QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ min-height: {t.CONTROL_HEIGHT - 2}px; }}
 QPlainTextEdit, QTextEdit {{ padding: {t.SPACE_2}px; }}
@@ -184,6 +185,8 @@ QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icons}/arrow-up-{sh
     width: 10px; height: 10px; }}
 QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url("{icons}/arrow-down-{shade}.svg");
     width: 10px; height: 10px; }}
+QSpinBox::up-arrow:disabled, QDoubleSpinBox::up-arrow:disabled, QSpinBox::down-arrow:disabled,
+QDoubleSpinBox::down-arrow:disabled, QComboBox::down-arrow:disabled {{ image: none; }}
 
 QCheckBox, QRadioButton {{ spacing: {t.SPACE_2}px; min-height: 22px; }}
 QCheckBox::indicator, QRadioButton::indicator {{ width: 16px; height: 16px;
@@ -205,7 +208,7 @@ QSlider::sub-page:horizontal:disabled {{ background: {k.border_strong}; }}
 QSlider::handle:horizontal:disabled {{ background: {k.window};
     border-color: {k.border_strong}; }}
 
-QProgressBar {{ background: {k.surface_sunken}; border: none; border-radius: 3px;
+QProgressBar {{ background: {k.border}; border: none; border-radius: 3px;
     min-height: 6px; max-height: 6px; text-align: center; color: transparent; }}
 QProgressBar::chunk {{ background: {k.accent}; border-radius: 3px; }}
 

@@ -102,6 +102,6 @@ DARK = Tokens(
     warning="#e9b454",
     error="#ff8a80",
     error_soft="#3d2020",
-    overlay="#0b0c10",
+    overlay="#2d323d",
     canvas="#0c0d11",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QLabel,
@@ -60,6 +61,38 @@ def prepare_number(box: QSpinBox | QDoubleSpinBox, width: int | None = None) -> 
     box.lineEdit().setTextMargins(t.SPACE_1 + 2, 0, 0, 0)  # style sheets cannot say this
     if width is not None:
         box.setFixedWidth(width)
+
+
+class ElidedLabel(QLabel):
+    """One line that ends in dots where it is too long, and then says all of it as a tooltip.
+
+    Args:
+        mode: where the dots are; in the middle of a file's name, so that its suffix shows.
+    """
+
+    def __init__(
+        self, parent: QWidget | None, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle
+    ) -> None:
+        super().__init__(parent)
+        self._full = ""
+        self._mode = mode
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def set_text(self, text: str) -> None:
+        """Show this, as far as it has room."""
+        self._full = text
+        self.setAccessibleName(text)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        self.ensurePolished()  # else the first text is measured in another size of type
+        shown = self.fontMetrics().elidedText(self._full, self._mode, self.width())
+        self.setText(shown)
+        self.setToolTip(self._full if shown != self._full else "")
 
 
 class WheelGuard(QObject):

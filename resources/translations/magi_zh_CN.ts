@@ -36,7 +36,7 @@
         <translation>在您自己的电脑上用 MAGI-1 生成视频。基于 Apache License 2.0 的自由软件。</translation>
     </message>
     <message>
-        <source>It stands on</source>
+        <source>Built with</source>
         <translation>基于以下项目</translation>
     </message>
     <message>
@@ -371,8 +371,24 @@
         <translation>从此片段开始的提示词</translation>
     </message>
     <message>
+        <source>What the model is to show from then on.</source>
+        <translation>从此处起要呈现的内容。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
+    </message>
+    <message>
         <source>Direct</source>
         <translation>应用</translation>
+    </message>
+    <message>
+        <source>Use this prompt (Ctrl+Enter).</source>
+        <translation>使用此提示词 (Ctrl+Enter)。</translation>
     </message>
 </context>
 <context>
@@ -766,7 +782,7 @@
     </message>
     <message>
         <source>Set a KV range, for example 5,4,3,2, or a length.</source>
-        <translation>请设置 KV 范围（例如 5，4，3，2）或长度。</translation>
+        <translation>请设置 KV 范围（例如 5,4,3,2）或长度。</translation>
     </message>
     <message>
         <source>{a} carries no settings of this program.</source>
@@ -1454,14 +1470,14 @@
     </message>
     <message>
         <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>
-        <translation>8 位数字的口袋模型，在此电脑上制作：用于试用 fp8。</translation>
+        <translation>口袋模型的 8 位版本，在此电脑上制作：用于试用 fp8。</translation>
     </message>
     <message>
-        <source>The small released model, undistilled: best with 64 steps and three forwards each.</source>
+        <source>The small released model, undistilled: best with 64 steps and three passes each.</source>
         <translation>较小的发布模型，未蒸馏：64 步、每步三次计算时效果最好。</translation>
     </message>
     <message>
-        <source>The small released model, distilled: few steps and one forward each.</source>
+        <source>The small released model, distilled: few steps and one pass each.</source>
         <translation>较小的发布模型，已蒸馏：步数少，每步一次计算。</translation>
     </message>
     <message>
@@ -1670,7 +1686,7 @@
     </message>
     <message>
         <source>Replace the queued video you are editing (Ctrl+Enter).</source>
-        <translation>替换正在编辑的排队视频（Ctrl+Enter）。</translation>
+        <translation>替换正在编辑的排队视频 (Ctrl+Enter)。</translation>
     </message>
     <message>
         <source>Add to queue</source>
@@ -2044,7 +2060,7 @@
     </message>
     <message>
         <source>Its authors ({0}) publish it under the licence {1}. Downloading it means that you accept that licence. You are asked only once.</source>
-        <translation>作者（{0}）以 {1} 许可证发布此模型。下载即表示你接受该许可证。只会询问一次。</translation>
+        <translation>作者（{0}）以 {1} 许可证发布此模型。下载即表示您接受该许可证。只会询问一次。</translation>
     </message>
     <message>
         <source>Opens the text of the licence in the browser.</source>
@@ -2632,7 +2648,7 @@
     </message>
     <message>
         <source>not made yet</source>
-        <translation>尚未生成</translation>
+        <translation>尚未制作</translation>
     </message>
 </context>
 <context>
@@ -2925,7 +2941,7 @@
     </message>
     <message>
         <source>Queue, library and pasted pictures</source>
-        <translation>队列、媒体库和粘贴的图片</translation>
+        <translation>队列、作品库和粘贴的图片</translation>
     </message>
     <message>
         <source>What the set-up has installed</source>
@@ -3589,6 +3605,10 @@
         <translation>{h} 小时 {m:02d} 分</translation>
     </message>
     <message>
+        <source>{percent} %</source>
+        <translation>{percent}%</translation>
+    </message>
+    <message>
         <source>{} min</source>
         <translation>{} 分钟</translation>
     </message>
@@ -3655,7 +3675,7 @@
         <translation>请用英文描述视频。</translation>
     </message>
     <message>
-        <source>What is to be seen, and how does it move?</source>
+        <source>What can be seen, and how does it move?</source>
         <translation>画面中有什么？如何运动？</translation>
     </message>
     <message>
@@ -3948,6 +3968,14 @@
         <source>Fit into the video</source>
         <translation>画面适配方式</translation>
     </message>
+    <message>
+        <source>{:.1f} s</source>
+        <translation>{:.1f} 秒</translation>
+    </message>
+    <message>
+        <source>{:.4g} fps</source>
+        <translation>{:.4g} 帧/秒</translation>
+    </message>
 </context>
 <context>
     <name>ReferencePanel</name>
@@ -4160,7 +4188,7 @@
     </message>
     <message>
         <source>GPU support and repair</source>
-        <translation>显卡支持与修复</translation>
+        <translation>GPU 支持与修复</translation>
     </message>
     <message>
         <source>Start version {}</source>
@@ -4714,8 +4742,8 @@
         <translation>描述一个场景，点击“生成”，看视频逐渐呈现。</translation>
     </message>
     <message>
-        <source>Start with the small model</source>
-        <translation>从小模型开始</translation>
+        <source>Start with the pocket model</source>
+        <translation>从口袋模型开始</translation>
     </message>
     <message>
         <source>Use the model that is already here; nothing has to be downloaded.</source>
@@ -4841,12 +4869,12 @@
         <translation>正在查看硬件…</translation>
     </message>
     <message>
-        <source>none that can be used; the processor does the work</source>
+        <source>None that can be used; the processor does the work</source>
         <translation>没有可用的显卡，由处理器运算</translation>
     </message>
     <message>
         <source>{0}, {1}</source>
-        <translation>{0},{1}</translation>
+        <translation>{0}，{1}</translation>
     </message>
     <message>
         <source>{0}, {1} cores</source>
@@ -4873,8 +4901,8 @@
         <translation>剩余 {}</translation>
     </message>
     <message>
-        <source>This computer could not be examined. The small model runs all the same.</source>
-        <translation>无法检测这台电脑。小模型照样可以运行。</translation>
+        <source>This computer could not be examined. The pocket model runs all the same.</source>
+        <translation>无法检测这台电脑。口袋模型照样可以运行。</translation>
     </message>
 </context>
 </TS>

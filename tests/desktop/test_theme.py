@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.theme.icons import bind_icon, icon
@@ -17,6 +17,12 @@ from magi_engine.resources import resource_path
 
 _TEXT, _GRAPHIC = 4.5, 3.0
 """What WCAG 2.2 AA asks of small text, and of what has to be seen to use a control."""
+
+_THINNEST = 0.75
+"""The least opacity anything over a picture is drawn with."""
+
+_SEEN = 1.3
+"""A ground that has to stand off another one."""
 
 
 def contrast(first: str, second: str) -> float:
@@ -42,6 +48,33 @@ def test_every_pair_of_text_and_ground_can_be_read(k: Tokens) -> None:
     for ground in (k.window, k.surface):
         assert contrast(k.border_strong, ground) >= _GRAPHIC, ground
         assert contrast(k.accent, ground) >= _GRAPHIC, ground
+
+
+@pytest.mark.parametrize("k", [LIGHT, DARK], ids=["light", "dark"])
+def test_what_is_over_a_picture_can_be_read_and_stands_off_the_canvas(k: Tokens) -> None:
+    for picture in ("#000000", "#ffffff"):
+        assert contrast(DARK.text, _mixed(k.overlay, picture, _THINNEST)) >= _TEXT, picture
+    assert contrast(_mixed(k.overlay, k.canvas, _THINNEST), k.canvas) >= _SEEN
+
+
+def _mixed(over: str, ground: str, opacity: float) -> str:
+    parts = [
+        round(int(over[i : i + 2], 16) * opacity + int(ground[i : i + 2], 16) * (1 - opacity))
+        for i in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+def test_a_placeholder_can_be_read(qtbot: QtBot) -> None:
+    for appearance in (Appearance.LIGHT, Appearance.DARK):
+        theme().apply(appearance)
+        for field in (QLineEdit(), QPlainTextEdit()):
+            qtbot.addWidget(field)
+            field.ensurePolished()
+            hint = field.palette().placeholderText().color()
+            assert hint.alpha() == 255
+            assert contrast(hint.name(), theme().tokens.surface) >= _TEXT
+    theme().apply(Appearance.SYSTEM)
 
 
 def test_the_style_sheet_names_only_pictures_that_exist(qtbot: QtBot) -> None:

@@ -163,6 +163,18 @@ def test_a_job_that_fails_says_why_over_what_exists(player: Player, engine: Engi
     engine.job.take(Failed(error, engine.close(), CHUNK))
     assert player.canvas.accessibleDescription() == "The disk is full. Free some space."
     assert player.canvas.image is not None
+    assert player.strip.isVisible()
+
+
+def test_no_strip_is_left_of_a_job_that_fails_before_its_first_frames(
+    player: Player, engine: Engine
+) -> None:
+    engine.begin()
+    assert player.strip.isVisible()
+    engine.job.take(Failed(OutputError("The disk is full."), engine.close(), 0))
+    assert not player.strip.isVisible()
+    engine.begin()
+    assert player.strip.isVisible()
 
 
 def test_a_file_can_be_watched_meanwhile(

@@ -78,7 +78,7 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     job.take(StageStarted(Stage.SAMPLING))
     job.take(progress(0, 9))
     assert job_sentence(job) == "Denoising chunk 1, step 9 of 16"
-    assert figures(job) == "0 of 3 chunks  ·  6.0 frames/s  ·  next chunk in 2 s  ·  8 s left"
+    assert figures(job) == "0 of 3 chunks  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
     job.take(DecodingStarted(0))
     assert job.chunks[0].state is ChunkPhase.DECODING
     assert job_sentence(job) == "Decoding chunk 1"

@@ -1,0 +1,72 @@
+"""Lines that are too long for their place, and what is said where."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMainWindow, QPushButton
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.dialogs.direct import DirectDialog
+from magi_desktop.menus import Menus
+from magi_desktop.panels.progress import ProgressPanel
+from magi_desktop.state.jobs import JobState
+from magi_desktop.widgets.controls import ElidedLabel
+from magi_engine.errors import MagiError
+from magi_engine.runtime.events import Failed
+from tests.desktop.accessibility import faults
+from tests.desktop.state.helpers import request
+
+
+def test_a_line_that_is_too_long_ends_in_dots_and_is_whole_as_a_tooltip(qtbot: QtBot) -> None:
+    label = ElidedLabel(None, Qt.TextElideMode.ElideRight)
+    qtbot.addWidget(label)
+    label.set_text("3 of 10 chunks, 2 min left, 6.0 frames/s")
+    label.resize(80, 20)
+    label.show()
+    assert label.text().startswith("3 of")
+    assert label.text().endswith("…")
+    assert label.toolTip() == "3 of 10 chunks, 2 min left, 6.0 frames/s"
+    label.resize(600, 20)
+    assert label.text() == "3 of 10 chunks, 2 min left, 6.0 frames/s"
+    assert label.toolTip() == ""
+
+
+def test_a_failure_is_left_to_the_player(qtbot: QtBot) -> None:
+    job = JobState()
+    panel = ProgressPanel(job)
+    qtbot.addWidget(panel)
+    job.begin(request())
+    assert not panel.isHidden()
+    job.take(Failed(MagiError("The disk is full.", "Free some space."), None, 0))
+    assert panel.isHidden()
+
+
+def test_the_message_of_an_error_and_its_hint_are_one_text() -> None:
+    assert str(MagiError("The disk is full.", "Free some space.")) == (
+        "The disk is full. Free some space."
+    )
+    assert str(MagiError("磁盘已满。", "请释放空间。")) == "磁盘已满。请释放空间。"
+    assert str(MagiError("The disk is full.")) == "The disk is full."
+
+
+def test_headings_of_menus_are_without_their_mnemonics(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    menus = Menus(window)  # type: ignore[arg-type]  # of the window it takes the menu bar alone
+    menus.add("&File", [])
+    menus.add("播放器(&P)", [])
+    assert list(menus.groups) == ["File", "播放器"]
+
+
+def test_another_prompt_is_asked_for_with_the_primary_button_last(qtbot: QtBot) -> None:
+    dialog = DirectDialog(2, "a red circle", 1.0)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    cancel, accept = sorted(dialog.findChildren(QPushButton), key=lambda button: button.x())
+    assert (cancel.text(), accept.text()) == ("Cancel", "Direct")
+    assert accept.property("kind") == "primary"
+    assert accept.isDefault()
+    assert faults(dialog) == []
+    with qtbot.waitSignal(dialog.chosen) as chosen:
+        accept.click()
+    assert chosen.args == [2, "a red circle"]
