@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system's errors say where a disk, or a user's share of it, is full."""
+
 
 def join_sentences(first: str, second: str) -> str:
     """Two sentences as one text; no space follows a full stop that is wide itself. Either may be
@@ -80,7 +83,7 @@ class OutOfMemoryError(DeviceError):
 
 def write_error(error: OSError, target: Path) -> OutputError:
     """What to say if ``target``, in a folder of models, cannot be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in DISK_FULL:
         return DiskFullError(
             "The disk is full.", "Free some space; the download goes on where it stopped."
         )

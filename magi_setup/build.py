@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from magi_engine.errors import DiskFullError, MagiError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
 from magi_setup import packages
 from magi_setup.bundle import Bundle
 from magi_setup.environments import (
@@ -320,7 +319,7 @@ def _make_writable(folder: Path) -> None:
         probe.write_bytes(b"1")
         probe.unlink()
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise disk_full() from error
         raise BuildError(
             f"{folder} cannot be written to.", "Allow yourself to write there, then try again."

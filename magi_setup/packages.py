@@ -7,7 +7,6 @@ download goes on where it stopped, and compares each with the hashes of the rele
 from __future__ import annotations
 
 import concurrent.futures
-import errno
 import hashlib
 import http.client
 import logging
@@ -22,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from magi_engine.errors import DISK_FULL
 from magi_setup.bundle import Bundle
 from magi_setup.environments import normal_name
 from magi_setup.errors import (
@@ -217,7 +217,7 @@ def _fetch_file(file: WheelFile, target: Path, stop: threading.Event) -> None:
                 raise NetworkError("The connection was lost.", TRY_AGAIN) from error
             continue
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in DISK_FULL:
                 raise
             raise disk_full() from error
         if sha256_of(part) == file.sha256:

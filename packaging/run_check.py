@@ -164,9 +164,8 @@ def check_removal(root: Root, before: set[str]) -> None:
     require(run_installer(root).returncode == 0, "installs a third time")
     said = root.run("sh", uninstaller, "--everything", user=USER)
     require(said.returncode == 0 and said.stderr == "", "uninstalls without asking", said.stderr)
-    require(
-        {p for p in files(root) - before - folders if not p.startswith("Videos")} == set(), "all"
-    )
+    left = {p for p in files(root) - before - folders if not p.startswith("Videos")}
+    require(left == set(), f"and again only videos are left: {left}")
 
 
 def run_installer(root: Root) -> subprocess.CompletedProcess[str]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from magi_engine.errors import DiskFullError, InvalidRequestError, OutputError
+from magi_engine.errors import DISK_FULL, DiskFullError, InvalidRequestError, OutputError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+_NO_SPACE = DISK_FULL | {errno.EFBIG}
 
 
 def output_suffix(path: Path) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-
-from magi_engine.errors import DiskFullError, MagiError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
 from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
 
 
@@ -21,7 +19,7 @@ def named_error(error: Exception) -> MagiError:
             "There is not enough memory for this video.",
             "Choose a smaller size, a smaller window or a smaller model.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return DiskFullError(
             "The disk is full.", "Free some space; what was finished so far has been kept."
         )

@@ -17,7 +17,7 @@ import filelock
 import torch
 from torch import Tensor
 
-from magi_engine.errors import DiskFullError, MagiError, OutputError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutputError
 from magi_engine.weights.shards import DTYPES, TensorInfo
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
@@ -182,7 +182,7 @@ def named_write_errors(folder: Path) -> Iterator[None]:
     except MagiError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise DiskFullError(
                 f"The disk of {folder} is full.",
                 "Free some space, then try again; it goes on where it was.",

@@ -201,15 +201,21 @@ def test_an_installer_comes_and_is_the_one_announced(installer: Installer, tmp_p
     assert is_fetched(installer, tmp_path / "ü v")
 
 
-def test_stopped_it_goes_on_where_it_was(
-    page: ReleasePage, installer: Installer, tmp_path: Path
-) -> None:
+def fetch_a_part(installer: Installer, folder: Path) -> None:
+    """Some of it, until somebody stops it."""
+
     def stop(_count: int) -> None:
-        if fetched_bytes(installer, tmp_path) > 1 << 20:
+        if fetched_bytes(installer, folder) > 1 << 20:
             raise FetchCancelled
 
     with pytest.raises(FetchCancelled):
-        fetch(installer, tmp_path, stop)
+        fetch(installer, folder, stop)
+
+
+def test_stopped_it_goes_on_where_it_was(
+    page: ReleasePage, installer: Installer, tmp_path: Path
+) -> None:
+    fetch_a_part(installer, tmp_path)
     before = fetched_bytes(installer, tmp_path)
     assert 1 << 20 < before < len(INSTALLER)
     came: list[int] = []
@@ -250,12 +256,7 @@ def test_too_little_space_is_said_in_numbers(
 def test_what_is_here_needs_no_space_again(
     installer: Installer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(_count: int) -> None:
-        if fetched_bytes(installer, tmp_path) > 1 << 20:
-            raise FetchCancelled
-
-    with pytest.raises(FetchCancelled):
-        fetch(installer, tmp_path, stop)
+    fetch_a_part(installer, tmp_path)
     rest = len(INSTALLER) - fetched_bytes(installer, tmp_path)
     usage = shutil.disk_usage(tmp_path)
     just_enough = usage._replace(free=rest + release_feed._SPARE_BYTES)

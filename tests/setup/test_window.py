@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from magi_setup.build import Builder
 from magi_setup.environments import Environments
 from magi_setup.window import SetupWindow
 from tests.setup.releases import BROKEN, Release, make_release, started
@@ -91,8 +92,13 @@ def test_the_gpu_support_in_use_is_preset_and_another_is_a_change(
 
 
 def test_another_choice_while_it_looks_takes_the_place_of_the_first(
-    qtbot: QtBot, first: Release, environments: Environments
+    qtbot: QtBot, first: Release, environments: Environments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looked: list[str] = []
+    plan = Builder.plan
+    monkeypatch.setattr(
+        Builder, "plan", lambda builder, flavor: looked.append(flavor) or plan(builder, flavor)
+    )
     window = open_window(qtbot, first, environments)
     for flavor in ("cu126", "cu130"):
         window.flavor.setCurrentIndex(window.flavor.findData(flavor))
@@ -102,6 +108,7 @@ def test_another_choice_while_it_looks_takes_the_place_of_the_first(
     assert window.go.text() == "Change"
     qtbot.wait(300)
     assert window.plan.flavor == "cu130", "the first answer does not come late"
+    assert looked == ["cpu", "cu126", "cu130"], "nor is it looked up again"
 
 
 def test_left_with_escape_nothing_starts(

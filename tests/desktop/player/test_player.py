@@ -164,13 +164,19 @@ def test_opening_what_is_no_video_says_so(player: Player, qtbot: QtBot, tmp_path
     assert player.canvas.image is None
 
 
-def test_a_file_deleted_while_it_plays_says_so(
-    player: Player, qtbot: QtBot, tmp_path: Path
-) -> None:
-    path = write_greys(tmp_path / "video.mp4", 480)
+def open_paused(player: Player, qtbot: QtBot, folder: Path) -> Path:
+    """A video too long to be read as a whole, of which the first frame is shown."""
+    path = write_greys(folder / "video.mp4", 480)
     with qtbot.waitSignal(player.first_frame_shown):
         player.open_file(path)
     player.pause()
+    return path
+
+
+def test_a_file_deleted_while_it_plays_says_so(
+    player: Player, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = open_paused(player, qtbot, tmp_path)
     path.unlink()
     player.seek(400)
     qtbot.waitUntil(lambda: player.canvas.message is not None)
@@ -187,10 +193,7 @@ def is_open(path: Path) -> bool:
 def test_a_file_that_is_about_to_go_is_closed_and_no_other(
     player: Player, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    path = write_greys(tmp_path / "video.mp4", 480)
-    with qtbot.waitSignal(player.first_frame_shown):
-        player.open_file(path)
-    player.pause()
+    path = open_paused(player, qtbot, tmp_path)
     player.let_go([tmp_path / "another.mp4"])
     assert player.canvas.image is not None
     assert is_open(path)
