@@ -192,6 +192,7 @@ class Job:
         prefix = yield from self._load(model, reference)
         # 4. The video.
         yield from self._warm_up(model, config, plan, memory)
+        yield from self._apply_prompt_changes(model, captions, plan)
         yield StageStarted(Stage.SAMPLING)
         pace = PaceMeter(
             config,

@@ -79,6 +79,22 @@ def test_a_prompt_changed_in_time_is_followed(engine: Engine, make_request: Make
     assert read_request(end.path).prompts == planned.prompts
 
 
+def test_a_prompt_changed_before_the_first_step_is_that_of_the_first_chunk(
+    engine: Engine, make_request: MakeRequest
+) -> None:
+    expected = frames_of(
+        run(engine, make_request(output=None, prompts=(PromptChange(0, "a blue square"),)))
+    )
+    events: list[Event] = []
+    for event in engine.generate(make_request(output=None)):
+        if isinstance(event, StageStarted) and event.stage is not Stage.SAMPLING:
+            engine.control(ChangePrompt(0, "a blue square"))
+        events.append(event)
+    assert {c.chunk for c in of_kind(events, PromptChanged)} == {0}
+    assert of_kind(events, Notice) == []
+    np.testing.assert_array_equal(frames_of(events), expected)
+
+
 def test_a_prompt_changed_too_late_applies_to_the_next_chunk(
     engine: Engine, make_request: MakeRequest
 ) -> None:
