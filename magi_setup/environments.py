@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from magi_desktop.set_up import IN_USE_NAME, RECORD_NAME
+from magi_engine.atomic import write_text
 from magi_setup.errors import BusyError
 from magi_setup.windows_python import PACKAGES
 
@@ -88,7 +89,7 @@ class Environment:
     def finish(self, record: EnvironmentRecord) -> None:
         """Say that it is complete."""
         text = json.dumps(asdict(record), indent=2)
-        (self.folder / RECORD_NAME).write_text(text, encoding="utf-8")
+        write_text(self.folder / RECORD_NAME, text)
 
     def installed(self) -> dict[str, Path]:
         """The ``dist-info`` folder of every ``name==version``, names as in requirements."""
@@ -240,9 +241,7 @@ class Environments:
 
     def switch(self, environment: Environment) -> None:
         """Use this one from now on; others go, where nothing runs from them."""
-        part = self._pointer.with_suffix(".part")
-        part.write_text(json.dumps({"environment": environment.folder.name}), encoding="utf-8")
-        os.replace(part, self._pointer)
+        write_text(self._pointer, json.dumps({"environment": environment.folder.name}))
         self._remove_unused(environment)
 
     def needs_tidying(self) -> bool:
