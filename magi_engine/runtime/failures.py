@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
 from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
 
@@ -40,6 +42,7 @@ def without_traceback(error: MagiError) -> MagiError:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+    torch = sys.modules.get("torch")  # where it is not loaded, it raised nothing
+    return isinstance(error, MemoryError) or (
+        torch is not None and isinstance(error, torch.OutOfMemoryError)
+    )

@@ -54,7 +54,7 @@ def panel(
     qtbot: QtBot, draft: Draft, installer: Installer, tmp_path: Path
 ) -> Iterator[GenerationPanel]:
     file = SettingsFile(tmp_path / "settings.json")
-    models = Models(installer, Installer(), file, tmp_path / "models", tmp_path / "cache")
+    models = Models(installer, file, tmp_path / "models", tmp_path / "cache")
     panel = GenerationPanel(draft, KeptPresets(), models)
     qtbot.addWidget(panel)
     panel.resize(320, 900)
