@@ -174,7 +174,7 @@ class _Run:
         )
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
-        self.null_keys = CaptionKeys(model, model.null_caption())
+        self.null_keys = CaptionKeys(model, captions.null_caption(model.null_caption()))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
