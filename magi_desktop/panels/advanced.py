@@ -25,10 +25,12 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import SPIN_WIDTH, NumberBox, name_control, prepare_number
-from magi_engine.config.official import SHORTCUT_MODES
+from magi_engine.config.official import LAST_KV_RANGE, SHORTCUT_MODES
 from magi_engine.model.special_tokens import SpecialToken
 
 _MOST_CHUNKS_BACK = 32
+_AS_BEFORE = 0
+"""What the box of chunks holds for LAST_KV_RANGE."""
 
 
 class ScaleRow(Field):
@@ -150,7 +152,8 @@ class CleanLookBackRow(Field):
     def __init__(self, draft: Draft, parent: QWidget) -> None:
         super().__init__(draft, ("clean_chunk_kvrange",), parent=parent)
         self.box = QSpinBox(self)
-        self.box.setRange(1, _MOST_CHUNKS_BACK)
+        self.box.setRange(_AS_BEFORE, _MOST_CHUNKS_BACK)
+        self.box.setSpecialValueText(self.tr("as before"))
         prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
         self.box.valueChanged.connect(self._typed)
@@ -159,16 +162,20 @@ class CleanLookBackRow(Field):
             self.tr("Look back when finished"),
             None,
             self.box,
-            self.tr("Chunks a finished chunk sees, itself included, when it is remembered."),
+            self.tr(
+                "Chunks a finished chunk sees, itself included, when it is remembered; “as "
+                "before”: as many as in its last steps."
+            ),
         )
 
     def refresh(self) -> None:
         with QSignalBlocker(self.box):
-            self.box.setValue(effective(self.draft, "clean_chunk_kvrange"))
+            chunks = effective(self.draft, "clean_chunk_kvrange")
+            self.box.setValue(_AS_BEFORE if chunks == LAST_KV_RANGE else chunks)
 
     @Slot(int)
     def _typed(self, chunks: int) -> None:
-        choose(self.draft, clean_chunk_kvrange=chunks)
+        choose(self.draft, clean_chunk_kvrange=LAST_KV_RANGE if chunks == _AS_BEFORE else chunks)
 
 
 class TokensRow(Field):

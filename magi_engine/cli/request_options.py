@@ -173,7 +173,10 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="chunks a chunk sees in each part of its steps, itself included, e.g. 5,4,3,2",
     )
     group.add_argument(
-        "--clean-kv-range", type=int, metavar="N", help="chunks that a finished chunk sees"
+        "--clean-kv-range",
+        type=int,
+        metavar="N",
+        help="chunks that a finished chunk sees; -1: as many as in its last steps",
     )
     group.add_argument(
         "--special-tokens",

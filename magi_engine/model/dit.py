@@ -256,7 +256,8 @@ class TimestepEmbedder(nn.Module):
         """Embed timesteps or step codes; both are scaled by 1000."""
         half = _TIMESTEP_FEATURES // 2
         exponents = torch.arange(half, device=scalar.device, dtype=torch.float32) / half
-        angles = scalar.float()[..., None] * 1000 * torch.exp(-math.log(10000) * exponents)
+        # In this order, as the release rounds.
+        angles = scalar.float()[..., None] * torch.exp(-math.log(10000) * exponents) * 1000
         features = torch.cat([angles.cos(), angles.sin()], dim=-1)
         # The release rounds the sinusoid to the model's dtype before the float32 linear.
         return self.mlp(features.to(self.model_dtype).float())

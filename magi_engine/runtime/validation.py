@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
+from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.model.special_tokens import SpecialToken
@@ -130,8 +130,9 @@ def _check_overrides(request: GenerationRequest) -> None:
             f"{chosen.num_steps} steps are not possible.", "Choose a positive number of steps."
         )
     ranges = [*(chosen.noise2clean_kvrange or ())]
-    if chosen.clean_chunk_kvrange is not None:
-        ranges.append(chosen.clean_chunk_kvrange)
+    clean = chosen.clean_chunk_kvrange
+    if clean is not None and clean != LAST_KV_RANGE:
+        ranges.append(clean)
     if any(value < 1 for value in ranges):
         raise InvalidRequestError(
             "A KV range counts chunks and must be at least 1.", "Correct the KV range."

@@ -223,25 +223,23 @@ class _Run:
                 yield self.memory.run(self._finished, stage.first)
 
     def _read_prefix(self) -> None:
-        # Clean chunks see little more than themselves, so they can go one by one, and those
-        # that nobody will look at need not go at all.
+        # Clean chunks see nothing that comes after them, so they can go one by one.
         width = self.settings.chunk_width
-        needed = self.rule.oldest_needed(next(self._stages()))
-        looks_back = self.settings.clean_chunk_kvrange > 1
-        for chunk in range(0 if looks_back else needed, self.offset):
+        interval = self.intervals[0]
+        for chunk in self.rule.prefix_read(next(self._stages())):
             assert self.prefix is not None
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
-            ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]
+            ranges = [(self.rule.first_seen_in_prefix(chunk), chunk + 1)]
             time = torch.tensor([[self.settings.clean_t]])
             kind = Pass.HISTORY if self.settings.cfg_number == 3 else Pass.TEXT
-            self._trace(kind, time, chunk, ranges, fills_prefix=True)
+            self._trace(kind, time, chunk, ranges, fills_prefix=True, interval=interval)
             self._compute(
                 clean,
                 time,
                 [None],
                 [chunk],
                 self._window_attention(chunk, ranges, True),
-                self._condition(time, self.settings.cfg_number == 3, 1.0),
+                self._condition(time, self.settings.cfg_number == 3, interval),
             )
 
     def _enter(self, stage: Stage) -> None:

@@ -110,6 +110,10 @@ def test_ranges_are_read_and_nonsense_is_refused(
     assert isinstance(clean, CleanLookBackRow)
     clean.box.setValue(3)
     assert draft.settings.clean_chunk_kvrange == 3
+    clean.box.setValue(0)
+    assert draft.settings.clean_chunk_kvrange == -1
+    assert clean.box.text() == "as before"
+    validate(draft.request(), draft.config)
 
 
 def test_tokens_off_and_on_again_are_no_change(section: AdvancedSection, draft: Draft) -> None:

@@ -24,7 +24,13 @@ from magi_engine.sampling.cache import RollingCache
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings, StepDone
+from magi_engine.sampling.sampler import (
+    ChunkDone,
+    ForwardTrace,
+    Sampler,
+    SamplerSettings,
+    StepDone,
+)
 from magi_engine.sampling.schedule import timestep_schedule
 from tests.engine.ops.cpu_graph import capture
 from tests.engine.sampling.conftest import random
@@ -310,8 +316,18 @@ def test_what_is_given_is_not_written_to(toy, frames: int) -> None:
     assert torch.equal(noise, kept)
 
 
-@pytest.mark.parametrize("clean", [1, 2, 3])
-@pytest.mark.parametrize("ranges", [(2, 2, 2, 2), (5, 4, 3, 2), (1, 1, 1, 1), (2, 5, 2, 5)])
+@pytest.mark.parametrize(("mode", "first"), [("8,16,16", 2.0), ("16,16,8", 1.0)])
+def test_a_prefix_is_read_with_the_first_interval_of_the_schedule(
+    toy, mode: str, first: float
+) -> None:
+    traces: list[ForwardTrace] = []
+    settings = toy.settings(num_steps=12, shortcut_mode=mode)
+    toy.chunks(settings, 4, prefix_frames=4, on_forward=traces.append)
+    assert {trace.interval for trace in traces if trace.fills_prefix} == {first}
+
+
+@pytest.mark.parametrize("clean", [-1, 1, 2, 3])
+@pytest.mark.parametrize("ranges", [(), (2, 2, 2, 2), (5, 4, 3, 2), (1, 1, 1, 1), (2, 5, 2, 5)])
 @pytest.mark.parametrize("frames", [0, 9, 16])
 def test_any_history_range_works_with_any_prefix(
     toy, frames: int, ranges: tuple[int, ...], clean: int
