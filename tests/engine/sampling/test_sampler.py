@@ -500,7 +500,7 @@ class Failing(Shrinking):
         super().__init__(*[on_host] * 1000)
         self.operations = FailsAt(operations)
 
-    def run(self, call: Any, *arguments: Any) -> Any:
+    def run(self, call: Any, *arguments: Any) -> Any:  # type: ignore[override]
         def failing() -> Any:
             with self.operations:
                 return call(*arguments)
