@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from magi_engine.runtime.environment import let_threads_sleep
 
@@ -18,7 +19,28 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 let_threads_sleep()
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-_THREAD_GRACE_S = 2.0
+_THREAD_GRACE_S = 60.0
+_PATIENCE_MS = 120_000
+
+
+class PatientBot(QtBot):
+    """Waits for a condition for as long as a busy machine may take: what never comes is a failure,
+    what comes late is none."""
+
+    def waitUntil(self, callback, *, timeout: int = 0) -> None:
+        super().waitUntil(callback, timeout=max(timeout, _PATIENCE_MS))
+
+    def waitSignal(self, signal, *, timeout: int = 0, **named):
+        return super().waitSignal(signal, timeout=max(timeout, _PATIENCE_MS), **named)
+
+    def waitSignals(self, signals, *, timeout: int = 0, **named):
+        return super().waitSignals(signals, timeout=max(timeout, _PATIENCE_MS), **named)
+
+
+@pytest.fixture
+def qtbot(qapp: object, request: pytest.FixtureRequest) -> PatientBot:
+    """pytest-qt's, with patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture(autouse=True)
