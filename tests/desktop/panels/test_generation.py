@@ -96,7 +96,7 @@ def test_a_model_that_is_not_here_is_marked_and_offered(
         row.get_button.click()
     assert wanted.args == ["4.5B-distill"]
     row._models.tasks.do(Download("4.5B-distill"))
-    installer.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
+    installer.task.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
     qtbot.waitUntil(lambda: row.note.text() == "Downloading  ·  25 %  ·  1 min 15 s left")
     with qtbot.waitSignal(panel.models_wanted) as shown:
         row.get_button.click()
