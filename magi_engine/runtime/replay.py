@@ -32,6 +32,7 @@ def replay_case(
     device: torch.device,
     dtype: torch.dtype | None = None,
     attention: Attention | None = None,
+    negative_tokens: bool = False,
     on_forward: Callable[[ForwardTrace], None] | None = None,
     trace: list[dict[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
@@ -45,6 +46,7 @@ def replay_case(
         special_tokens: the ``.npz`` of special tokens.
         dtype: of the blocks; None = the case's own ``params_dtype``.
         attention: None = the fastest exact one of the device.
+        negative_tokens: whether the case was made with ``NEG_PROMPT=1``.
         on_forward: called before each forward of the transformer.
         trace: gets what each forward was about, in the terms of the case's own trace.
 
@@ -83,6 +85,7 @@ def replay_case(
         SpecialTokens.load(special_tokens),
         names,
         max_length=config.model_config.caption_max_length,
+        negative=negative_tokens,
     )
     width = settings.chunk_width
     chunk_tokens = width * noise[0, 0, 0].numel() // config.model_config.patch_size**2

@@ -86,6 +86,11 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     _check_guidance(merged.runtime_config, merged.engine_config)
     check_steps(merged.runtime_config)
     _check_special_tokens(request.special_tokens)
+    if request.negative_tokens and merged.engine_config.distill:
+        raise InvalidRequestError(
+            "Negative tokens do nothing in a distilled model, which always has the prompt.",
+            "Leave them out, or choose a base model.",
+        )
     check_prompts(request, merged.runtime_config, prefix_latents=None)
     if request.num_frames is None and not merged.runtime_config.noise2clean_kvrange:
         raise InvalidRequestError(

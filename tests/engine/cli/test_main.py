@@ -121,6 +121,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
             *("--image", "image.png", "--fit", "pad", "--crop", "1,2,30,20", "--size", "32x48"),
             *("--steps", "8", "--window", "1", "--kv-range", "2,1", "--text-scales", "3"),
             *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "30"),
+            *("--clean-kv-range", "-1"),
             *("--prompt", "x", "--prompt-at", "1", "y", "--seconds", "1.2", "-o", "a.webm"),
         )
         == 0
@@ -130,6 +131,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
     assert request.prompts == (PromptChange(0, "x"), PromptChange(1, "y"))
     assert (request.sampling.num_steps, request.sampling.window_size) == (8, 1)
     assert request.sampling.noise2clean_kvrange == (2, 1)
+    assert request.sampling.clean_chunk_kvrange == -1
     assert request.sampling.text_scales == (3.0,)
     assert request.special_tokens == ("HQ_TOKEN", "STATIC_FIRST_FRAMES_TOKEN")
     assert request.fit.value == "pad"
