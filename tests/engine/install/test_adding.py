@@ -302,7 +302,7 @@ def test_a_damaged_list_of_ones_own_is_said_and_left_alone(
     assert "models.json" in said.err
     with pytest.raises(ConfigError):
         add_models(str(official(tmp_path / "x", dit_file())), None, None)
-    assert user_models_file().read_text() == text
+    assert user_models_file().read_text(encoding="utf-8") == text
 
 
 def test_what_is_known_of_a_model_is_shown(

@@ -93,7 +93,7 @@ def replay(request: pytest.FixtureRequest, goldens: Path) -> Replay:
     path = goldens / f"{name}.json"
     if name in ONLY_SHARED and not path.exists():
         pytest.skip(f"{name} lies only beside the checkout, with all the reference numbers")
-    case = json.loads(path.read_text())
+    case = json.loads(path.read_text(encoding="utf-8"))
     traces: list[ForwardTrace] = []
     with recorded_calls() as calls:
         outputs = replay_case(
@@ -335,7 +335,7 @@ def test_bfloat16_stays_near_the_fp32_numbers(goldens: Path, relative_error) -> 
 
 def test_the_copied_goldens_are_complete_and_small() -> None:
     for name in COPIED:
-        case = json.loads((COPIES / f"{name}.json").read_text())
+        case = json.loads((COPIES / f"{name}.json").read_text(encoding="utf-8"))
         folder = (COPIES / name).parent
         assert (folder / f"weights_{case['weights']}.safetensors").is_file()
         assert (folder / "special_tokens.npz").is_file()
@@ -382,7 +382,7 @@ def test_quantised_attention_costs_less_than_twice_what_bf16_does(
     name: str, goldens: Path, relative_error: RelativeError
 ) -> None:
     tensors = load_file(goldens / f"{name}.safetensors")
-    case = json.loads((goldens / f"{name}.json").read_text())
+    case = json.loads((goldens / f"{name}.json").read_text(encoding="utf-8"))
     chunk_tokens = 6 * tensors["noise"][0, 0, 0].numel() // 4
 
     def self_attention_only(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

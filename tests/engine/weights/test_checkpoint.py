@@ -200,7 +200,7 @@ def test_files_are_mapped_not_copied(tmp_path: Path, name: str) -> None:
     with torch.device("meta"):
         module = nn.Linear(6, 4, bias=False)
     load_weights(module, tmp_path)
-    assert str(path) in Path("/proc/self/maps").read_text()
+    assert str(path) in Path("/proc/self/maps").read_text(encoding="utf-8")
     assert module.weight.sum() == 24
 
 
