@@ -21,6 +21,8 @@ _Section = TypeVar("_Section")
 
 _DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
 SHORTCUT_MODES = ("8,16,16", "16,16,8")
+LAST_KV_RANGE = -1
+"""As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.ops.attention import Attention
 from magi_engine.ops.backends import EXACT, attention_for, kernels_for
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward, SamplerSettings
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 
 
@@ -31,7 +33,7 @@ def replay_case(
     device: torch.device,
     dtype: torch.dtype | None = None,
     attention: Attention | None = None,
-    on_forward: Callable[[ForwardTrace], None] | None = None,
+    on_forward: Callable[[Forward], None] | None = None,
 ) -> dict[str, Tensor]:
     """Sample from a case's own noise, caption and prefix.
 
