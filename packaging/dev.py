@@ -188,8 +188,31 @@ def set_up(purpose: str) -> None:
     say("Installing the program and what it needs")
     extras = "[dev]" if purpose == "test" else ""
     pip_install("--no-build-isolation", "--editable", f"{ROOT}{extras}")
+    if os.name == "nt":
+        show_runtime_to_torch(VENV)
     STAMP.write_text(wanted, encoding="utf-8")
     say("Set-up finished")
+
+
+def show_runtime_to_torch(environment: Path) -> None:
+    """Copies Microsoft's C++ runtime to where torch looks for libraries.
+
+    The package msvc-runtime puts it beside the interpreter, as it should be; but that of a virtual
+    environment only starts another one, beside which a clean Windows has none.
+
+    Raises:
+        SetupError: the package did not bring it.
+    """
+    found = sorted(environment.glob("msvcp140*.dll"))
+    if not found:
+        raise SetupError(
+            f"Microsoft's C++ runtime, which torch needs, is not in {environment}.\n"
+            "Remove that folder, then type the same command again."
+        )
+    target = environment / "Library" / "bin"
+    target.mkdir(parents=True, exist_ok=True)
+    for path in found:
+        shutil.copyfile(path, target / path.name)
 
 
 def stamp_text(purpose: str, root: Path, files: Sequence[Path]) -> str:

@@ -27,8 +27,8 @@ class Memory:
         return False
 
     @property
-    def records(self) -> bool:
-        """Whether there is room to record forwards, and whether that pays."""
+    def cuda_graphs(self) -> bool:
+        """Whether forwards run as CUDA graphs."""
         return False
 
     def step_down(self) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
-from magi_engine.ops.recording import Recorder
+from magi_engine.ops.cuda_graphs import GraphRunner
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.guidance import combine
@@ -120,7 +120,7 @@ class _Run:
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
-        self.recorder = Recorder(self.device.type == "cuda" and self.memory.records)
+        self.recorder = GraphRunner(self.device.type == "cuda" and self.memory.cuda_graphs)
         self.memory.spare = self.recorder.forget
 
     def _make_cache(self) -> RollingCache:

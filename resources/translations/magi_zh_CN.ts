@@ -509,14 +509,6 @@
         <translation>无法创建运行环境。</translation>
     </message>
     <message>
-        <source>Choose another GPU support, or report it with the log.</source>
-        <translation>请选择其他 GPU 支持，或连同日志一起报告。</translation>
-    </message>
-    <message>
-        <source>What was installed does not start; what was there before is still in use.</source>
-        <translation>新安装的内容无法启动；仍在使用之前的内容。</translation>
-    </message>
-    <message>
         <source>The package {a} arrived damaged.</source>
         <translation>软件包 {a} 在传输中损坏。</translation>
     </message>
@@ -1111,6 +1103,78 @@
     <message>
         <source>All files of {a} are as they were published.</source>
         <translation>{a} 的所有文件都与发布时一致。</translation>
+    </message>
+    <message>
+        <source>What was installed does not start.</source>
+        <translation>新安装的内容无法启动。</translation>
+    </message>
+    <message>
+        <source>Choose “Without a GPU”, or report it with the log.</source>
+        <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
+    </message>
+    <message>
+        <source>A library that Windows should have is missing or too old.</source>
+        <translation>缺少一个 Windows 应有的库，或其版本过旧。</translation>
+    </message>
+    <message>
+        <source>Install Microsoft&apos;s Visual C++ runtime for x64, then try again.</source>
+        <translation>请安装 Microsoft 的 x64 版 Visual C++ 运行库，然后重试。</translation>
+    </message>
+    <message>
+        <source>The system lacks the library {a}.</source>
+        <translation>系统缺少库 {a}。</translation>
+    </message>
+    <message>
+        <source>Install the package that contains it, then try again.</source>
+        <translation>请安装包含它的软件包，然后重试。</translation>
+    </message>
+    <message>
+        <source>The system is too old: it lacks {a}.</source>
+        <translation>系统版本过旧：缺少 {a}。</translation>
+    </message>
+    <message>
+        <source>Use a newer version of it.</source>
+        <translation>请使用更新版本的系统。</translation>
+    </message>
+    <message>
+        <source>There is too little memory to start.</source>
+        <translation>内存不足，无法启动。</translation>
+    </message>
+    <message>
+        <source>Close other programs, then try again; on Windows, let it choose its paging file&apos;s size.</source>
+        <translation>请关闭其他程序，然后重试；在 Windows 上，请让系统自行决定页面文件的大小。</translation>
+    </message>
+    <message>
+        <source>Windows does not let what was installed start.</source>
+        <translation>Windows 不允许启动已安装的内容。</translation>
+    </message>
+    <message>
+        <source>Allow it in your virus scanner or under App &amp; browser control, then try again.</source>
+        <translation>请在杀毒软件或“应用和浏览器控制”中允许它，然后重试。</translation>
+    </message>
+    <message>
+        <source>What was installed lies on a disk from which no program may be run.</source>
+        <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
+    </message>
+    <message>
+        <source>Have it mounted without the option noexec, then try again.</source>
+        <translation>请在挂载该磁盘时去掉 noexec 选项，然后重试。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor is too old for the program.</source>
+        <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
+    </message>
+    <message>
+        <source>Use a computer with a newer one.</source>
+        <translation>请使用处理器较新的电脑。</translation>
+    </message>
+    <message>
+        <source>What was installed takes more than five minutes to start.</source>
+        <translation>已安装的内容超过五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>Try again: it is quicker once a virus scanner has seen every file.</source>
+        <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
     </message>
     <message>
         <source>Nothing of {a} was downloaded or added here.</source>
@@ -4273,6 +4337,10 @@
     <message>
         <source>Stopped. What was fetched is kept.</source>
         <translation>已停止。已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>What was there before is still in use.</source>
+        <translation>仍在使用之前的内容。</translation>
     </message>
     <message>
         <source>Try again</source>

@@ -56,7 +56,7 @@ def test_an_update_that_fails_is_told_and_the_version_before_starts(
     assert window.go.text() == "Update"
     window.go.click()
     qtbot.waitUntil(lambda: "does not start" in window.state.text(), timeout=_LIMIT_MS)
-    assert "what was there before is still in use" in window.state.text()
+    assert "What was there before is still in use." in window.state.text()
     assert window.start_button.text() == "Start version 1.0"
     window.start_button.click()
     assert window.isHidden()
@@ -131,3 +131,19 @@ def test_what_nobody_thought_of_is_a_sentence_and_the_window_goes_on(
     assert window.state.text().startswith("The set-up failed. Try again;")
     assert window.go.text() == "Try again"
     assert window.start_button.isEnabled()
+
+
+def test_a_first_start_that_fails_does_not_speak_of_a_version_before(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    broken = make_release(tmp_path / "v1", "1.0", helper="1.0", content=BROKEN)
+    window = open_window(qtbot, broken, Environments(tmp_path / "environments"))
+    window.go.click()
+    qtbot.waitUntil(lambda: "does not start" in window.state.text(), timeout=_LIMIT_MS)
+    assert window.state.text() == (
+        "What was installed does not start. Try again; if it happens again, report it with the log."
+    )
+    window.flavor.setCurrentIndex(window.flavor.findData("cu130"))
+    qtbot.waitUntil(lambda: window.plan is not None, timeout=_LIMIT_MS)
+    window.go.click()
+    qtbot.waitUntil(lambda: "Without a GPU" in window.state.text(), timeout=_LIMIT_MS)

@@ -143,7 +143,7 @@ def test_cancel_before_the_first_event_loads_nothing(make_request: MakeRequest) 
     events = engine.generate(make_request())
     engine.control(Cancel())
     assert list(events) == [Cancelled(path=None, frames=0)]
-    assert engine._shelf._model is None
+    assert engine._models._model is None
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -273,7 +273,7 @@ class _Interrupted:
     """A model whose decoder fails with ``error`` at the second chunk."""
 
     def __init__(self, engine: Engine, error: Exception) -> None:
-        model = engine._shelf._model
+        model = engine._models._model
         assert model is not None
         self.model, self.error, self.calls = model, error, 0
         self.original = model.decode

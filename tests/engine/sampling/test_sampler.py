@@ -360,7 +360,7 @@ class Records(Memory):
     """Forwards are recorded from the second time on."""
 
     @property
-    def records(self) -> bool:
+    def cuda_graphs(self) -> bool:
         return True
 
 

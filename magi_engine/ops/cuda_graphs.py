@@ -34,7 +34,7 @@ class _Recording:
         return self.output.clone()  # the next run writes into it
 
 
-class Recorder:
+class GraphRunner:
     """Runs computations: at first as they are, from the second time on as recordings.
 
     Args:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from magi_engine.ops.recording import Recorder
+from magi_engine.ops.cuda_graphs import GraphRunner
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -24,7 +24,7 @@ class Doubling:
 
 @torch.inference_mode()
 def test_from_the_second_time_on_the_recording_runs() -> None:
-    recorder, double = Recorder(active=True), Doubling()
+    recorder, double = GraphRunner(active=True), Doubling()
     for i in range(5):
         x = torch.full((4,), float(i), device="cuda")
         result = recorder.run("double", double, [x])
@@ -35,7 +35,7 @@ def test_from_the_second_time_on_the_recording_runs() -> None:
 
 @torch.inference_mode()
 def test_results_outlive_the_next_run() -> None:
-    recorder, double = Recorder(active=True), Doubling()
+    recorder, double = GraphRunner(active=True), Doubling()
     results = [
         recorder.run("double", double, [torch.full((4,), float(i), device="cuda")])
         for i in range(4)
@@ -45,7 +45,7 @@ def test_results_outlive_the_next_run() -> None:
 
 @torch.inference_mode()
 def test_memory_comes_back() -> None:
-    recorder = Recorder(active=True)
+    recorder = GraphRunner(active=True)
     x = torch.ones(1 << 24, device="cuda")
     for _ in range(2):
         recorder.run("large", lambda x: (x + 1) * 2, [x])
@@ -57,7 +57,7 @@ def test_memory_comes_back() -> None:
 
 @torch.inference_mode()
 def test_what_cannot_be_recorded_is_computed() -> None:
-    recorder = Recorder(active=True)
+    recorder = GraphRunner(active=True)
     x = torch.ones(4, device="cuda")
 
     def looks(x: Tensor) -> Tensor:
