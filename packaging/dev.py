@@ -44,6 +44,8 @@ QT_LIBRARIES = {
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
+# Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
+PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
 # Programs with which the tests make a screen and use its mouse and keys -> package.
 TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth", "xdotool": "xdotool"}
 
@@ -98,9 +100,9 @@ def test(arguments: Sequence[str]) -> int:
         "lint": python_module("ruff", "check", "."),
         "types": python_module("pyright"),
         "layers": [str(VENV_PYTHON.with_name(f"lint-imports{VENV_PYTHON.suffix}"))],
-        "tests": python_module("pytest", "--ignore=tests/e2e", "--cov", "--cov-report="),
+        "tests": python_module("pytest", "--ignore=tests/e2e", *PARALLEL, "--cov", "--cov-report="),
         "window": python_module(
-            "pytest", "tests/e2e", "--cov", "--cov-append", "--cov-report=term"
+            "pytest", "tests/e2e", *PARALLEL, "--cov", "--cov-append", "--cov-report=term"
         ),
     }
     failed = []

@@ -191,12 +191,21 @@ class VideoDiT(nn.Module):
         )
         return velocity[:, : self.config.latent_channels] / self.config.x_rescale_factor
 
-    def rotary(self, positions: Sequence[int], shape: torch.Size) -> tuple[Tensor, Tensor]:
-        """Angles of the tokens of R chunks at these positions, in latents (N, 16, T, h, w)."""
+    def rotary(
+        self, positions: Sequence[int], shape: torch.Size, bands: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the tokens of R chunks, see :func:`rotary_angles`.
+
+        Args:
+            positions: of the chunks in the video.
+            shape: of their latents, (N, 16, T, h, w).
+            bands: a copy of ``rope.bands`` on the CPU, if there is one.
+        """
         chunk_width = shape[2] // len(positions)
         patch = self.config.patch_size
         height, width = shape[3] // patch, shape[4] // patch
-        return rotary_angles(self.rope.bands, positions, chunk_width, height, width)
+        bands = self.rope.bands if bands is None else bands
+        return rotary_angles(bands, positions, chunk_width, height, width, self.device)
 
     def _patches(self, latents: Tensor) -> Tensor:
         patch = self.config.patch_size
@@ -247,7 +256,8 @@ class TimestepEmbedder(nn.Module):
         """Embed timesteps or step codes; both are scaled by 1000."""
         half = _TIMESTEP_FEATURES // 2
         exponents = torch.arange(half, device=scalar.device, dtype=torch.float32) / half
-        angles = scalar.float()[..., None] * 1000 * torch.exp(-math.log(10000) * exponents)
+        # In this order, as the release rounds.
+        angles = scalar.float()[..., None] * torch.exp(-math.log(10000) * exponents) * 1000
         features = torch.cat([angles.cos(), angles.sin()], dim=-1)
         # The release rounds the sinusoid to the model's dtype before the float32 linear.
         return self.mlp(features.to(self.model_dtype).float())

@@ -277,7 +277,9 @@ class Job:
         for change in self._request.prompts:
             caption = yield from self._encode(model, change.text)
             if track is None:
-                track = model.caption_track(caption, self._request.special_tokens)
+                track = model.caption_track(
+                    caption, self._request.special_tokens, self._request.negative_tokens
+                )
             else:
                 track.change(change.chunk + plan.first_chunk, caption)
         model.text.release_if_large()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
+from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.model.special_tokens import SpecialToken
@@ -84,6 +84,11 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     runtime = merged.runtime_config
     check_steps(runtime.num_steps, runtime.window_size, len(runtime.noise2clean_kvrange))
     _check_special_tokens(request.special_tokens)
+    if request.negative_tokens and merged.engine_config.distill:
+        raise InvalidRequestError(
+            "Negative tokens do nothing in a distilled model, which always has the prompt.",
+            "Leave them out, or choose a base model.",
+        )
     check_prompts(request, merged.runtime_config, prefix_latents=None)
     if request.num_frames is None and not merged.runtime_config.noise2clean_kvrange:
         raise InvalidRequestError(
@@ -125,8 +130,9 @@ def _check_overrides(request: GenerationRequest) -> None:
             f"{chosen.num_steps} steps are not possible.", "Choose a positive number of steps."
         )
     ranges = [*(chosen.noise2clean_kvrange or ())]
-    if chosen.clean_chunk_kvrange is not None:
-        ranges.append(chosen.clean_chunk_kvrange)
+    clean = chosen.clean_chunk_kvrange
+    if clean is not None and clean != LAST_KV_RANGE:
+        ranges.append(clean)
     if any(value < 1 for value in ranges):
         raise InvalidRequestError(
             "A KV range counts chunks and must be at least 1.", "Correct the KV range."

@@ -10,7 +10,7 @@ from torch import Tensor
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
-from magi_engine.ops.cuda_graphs import GraphRunner
+from magi_engine.ops.cuda_graphs import GraphRunner, capture_on
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.guidance import combine
@@ -74,7 +74,8 @@ class Sampler:
                 image, which is part of the result.
         """
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
-        events = _Run(self, height, width, captions, noise, num_chunks, prefix).events()
+        run = self.memory.run
+        events = run(_Run, self, height, width, captions, noise, num_chunks, prefix).events()
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
@@ -116,12 +117,13 @@ class _Run:
         self.times = schedule_times(settings.num_steps, settings.shortcut_mode)
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
-        self.null_keys = CaptionKeys(model, model.null_caption())
+        self.null_keys = CaptionKeys(model, captions.null_caption(model.null_caption()))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
-        self.recorder = GraphRunner(self.device.type == "cuda" and self.memory.cuda_graphs)
-        self.memory.spare = self.recorder.forget
+        self.graphs = GraphRunner(capture_on(self.device) if self.memory.cuda_graphs else None)
+        self.memory.spare = self.graphs.forget
+        self.bands = model.rope.bands.detach().cpu()
 
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
@@ -142,20 +144,14 @@ class _Run:
                 self.on_forward(forward)
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.
             self._enter(forward)
-            self._paste_prefix()
             # 2. One step of every chunk in the window.
-            velocity = self._velocity(forward)
-            for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
-                self.latents[chunk] = self.latents[chunk] + v[None] * duration
-            # 3. A clean chunk has left its keys and values, which is all that is needed of it.
-            if forward.clean is not None:
-                del self.latents[forward.clean]
+            velocity = self.memory.run(self._step, forward)
             if forward.fills_prefix:
                 continue
-            yield self._progress(forward, velocity[:1])
-            # 4. The oldest chunk leaves, if its steps are all done.
+            yield self._progress(forward, velocity)
+            # 3. The oldest chunk leaves, if its steps are all done.
             if forward.finishes:
-                yield self._finished(forward.chunks[0])
+                yield self.memory.run(self._finished, forward.chunks[0])
 
     def _enter(self, forward: Forward) -> None:
         if forward.fills_prefix:
@@ -166,11 +162,32 @@ class _Run:
         for chunk in forward.chunks:
             if chunk not in self.latents:
                 noise = self.noise.next_chunk(self.shape)
-                if self.device.type == "cuda":
-                    noise = noise.pin_memory()  # so that the host need not wait for the copy
-                self.latents[chunk] = noise.to(self.device, non_blocking=True)
                 left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
-                self.chunk_captions[chunk] = self._keys_of(self.captions.start(chunk, left))
+                caption = self.captions.start(chunk, left)
+                self.memory.run(self._begin, chunk, noise, caption)
+
+    def _begin(self, chunk: int, noise: Tensor, caption: Tensor | None) -> None:
+        self.chunk_captions[chunk] = self._keys_of(caption)
+        if self.device.type == "cuda":
+            noise = noise.pin_memory()  # so that the host need not wait for the copy
+        self.latents[chunk] = noise.to(self.device, non_blocking=True)
+
+    def _step(self, forward: Forward) -> Tensor:
+        """Execute a forward; the oldest denoised chunk's velocity, (1, 16, chunk_width, h, w).
+
+        If memory runs out in it, nothing but keys and values of clean chunks has changed, and those
+        come out the same again.
+        """
+        self._paste_prefix()
+        velocity = self._velocity(forward)
+        moved = {}
+        for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
+            moved[chunk] = self.latents[chunk] + v[None] * duration
+        self.latents |= moved
+        # A clean chunk has left its keys and values, which is all that is needed of it.
+        if forward.clean is not None:
+            del self.latents[forward.clean]
+        return velocity[:1]
 
     def _paste_prefix(self) -> None:
         if self.prefix is None:
@@ -237,13 +254,18 @@ class _Run:
             timesteps,
             captions,
             positions,
-            lambda: WindowAttention(
-                self.cache, forward.first, ranges, self.model.attention, bool(skipped)
-            ),
+            self._window_attention(forward.first, ranges, bool(skipped)),
             self._condition(timesteps, kind is not Pass.TEXT, forward.interval),
         )
         by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
         return by_chunk[skipped:]
+
+    def _window_attention(
+        self, first: int, ranges: list[tuple[int, int]], keeps_first: bool
+    ) -> WindowAttention:
+        if self.memory.cache_on_host:
+            self.cache.move_to_host()
+        return WindowAttention(self.cache, first, ranges, self.model.attention, keeps_first)
 
     def _compute(
         self,
@@ -251,43 +273,31 @@ class _Run:
         times: Tensor,
         captions: list[CaptionKeys | None],
         positions: list[int],
-        attend: Callable[[], WindowAttention] | None,
+        attention: WindowAttention | None,
         condition: Tensor,
     ) -> Tensor:
-        """A forward of the transformer; once more with less memory if there is too little.
-
-        Nothing but keys and values of clean chunks has changed by then, and those come out the
-        same again.
+        """A forward of the transformer.
 
         Args:
-            attend: makes the self-attention of one forward; None: each video attends to itself.
+            attention: None: each video attends to itself.
         """
         keys = [self.null_keys if c is None else c for c in captions]
-        rotary = self.model.rotary(positions, latents.shape)
+        attend = attend_alone if attention is None else attention
 
-        def attempt() -> Tensor:
-            if self.memory.cache_on_host:
-                self.cache.move_to_host()
-            look = attend_alone if attend is None else attend()
+        def forward(x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+            return self.model(
+                x,
+                times,
+                KnownCaptions(keys, self.model.attention),
+                chunk_positions=positions,
+                attend=attend,
+                condition=condition,
+                rotary=(cos, sin),
+            )
 
-            def forward(x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-                return self.model(
-                    x,
-                    times,
-                    KnownCaptions(keys, self.model.attention),
-                    chunk_positions=positions,
-                    attend=look,
-                    condition=condition,
-                    rotary=(cos, sin),
-                )
-
-            inputs = (latents, condition, *rotary)
-            if not self.recorder.active:
-                return forward(*inputs)
-            pattern = look.pattern if isinstance(look, WindowAttention) else None
-            return self.recorder.run((latents.shape, tuple(keys), pattern), forward, inputs)
-
-        return self.memory.run(attempt)
+        rotary = self.model.rotary(positions, latents.shape, self.bands)
+        pattern = None if attention is None else attention.pattern
+        return self.graphs.run(pattern, keys, forward, (latents, condition, *rotary))
 
     def _keys_of(self, caption: Tensor | None) -> CaptionKeys | None:
         """A caption's keys; those of the chunk before, if it had the same one."""

@@ -235,12 +235,16 @@
 <context>
     <name>CleanLookBackRow</name>
     <message>
+        <source>as before</source>
+        <translation>与之前相同</translation>
+    </message>
+    <message>
         <source>Look back when finished</source>
         <translation>完成后的回看</translation>
     </message>
     <message>
-        <source>Chunks a finished chunk sees, itself included, when it is remembered.</source>
-        <translation>已完成的片段存入记忆时能看到的片段数，含自身。</translation>
+        <source>Chunks a finished chunk sees, itself included, when it is remembered; “as before”: as many as in its last steps.</source>
+        <translation>已完成的片段存入记忆时能看到的片段数，含自身；“与之前相同”：与其最后几步一样多。</translation>
     </message>
 </context>
 <context>
@@ -2871,6 +2875,29 @@
     <message>
         <source>Undo</source>
         <translation>撤销</translation>
+    </message>
+</context>
+<context>
+    <name>NegativeTokensRow</name>
+    <message>
+        <source>No captions, logos, cuts or borders</source>
+        <translation>不要字幕、标志、转场或边框</translation>
+    </message>
+    <message>
+        <source>Negative tokens</source>
+        <translation>负向词元</translation>
+    </message>
+    <message>
+        <source>Shows a base model what to stay away from: writing in the picture, logos, transitions and borders. It is guided from there towards the prompt.</source>
+        <translation>告诉基础模型应避开什么：画面中的文字、标志、转场和边框。引导会使其远离这些，趋向提示词。</translation>
+    </message>
+    <message>
+        <source>Only for base models: a distilled one always has the prompt.</source>
+        <translation>仅适用于基础模型：蒸馏模型始终带有提示词。</translation>
+    </message>
+    <message>
+        <source>The model is guided away from them, at no cost in time.</source>
+        <translation>引导模型避开这些内容，不会增加耗时。</translation>
     </message>
 </context>
 <context>

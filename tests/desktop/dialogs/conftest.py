@@ -12,12 +12,13 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.models import Models
 from tests.desktop.installer import Installer
+from tests.places import move_places
 
 
 @pytest.fixture
 def models_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Does not exist yet."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # where the trash is
+    move_places(monkeypatch, tmp_path)  # where the trash is
     return tmp_path / "models"
 
 

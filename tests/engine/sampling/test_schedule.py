@@ -202,13 +202,14 @@ def test_history_begins_with_the_video() -> None:
 
 
 def test_an_empty_range_sees_everything() -> None:
-    schedule = settings(noise2clean_kvrange=())
+    # The range of clean chunks rules the prefix alone.
+    schedule = settings(noise2clean_kvrange=(), clean_chunk_kvrange=2)
     assert {first for f in forwards(schedule, 12) for first, _ in f.ranges} == {0}
 
 
 @pytest.mark.parametrize(
     ("ranges", "clean", "read"),
-    [((5, 4, 3, 2), -1, 2), ((5, 4, 3, 2), 1, 1), ((), -1, 8), ((), 3, 3)],
+    [((5, 4, 3, 2), -1, 2), ((2, 5), -1, 5), ((5, 4, 3, 2), 1, 1), ((), -1, 8), ((), 3, 3)],
 )
 def test_what_a_chunk_of_a_prefix_sees(ranges: tuple[int, ...], clean: int, read: int) -> None:
     schedule = settings(noise2clean_kvrange=ranges, clean_chunk_kvrange=clean)
@@ -258,7 +259,7 @@ def test_scales_are_looked_up_by_time(time: float, entry: int) -> None:
 
 
 @pytest.mark.parametrize("prefix", [0, 30])
-@pytest.mark.parametrize("clean", [1, 2, 4])
+@pytest.mark.parametrize("clean", [-1, 1, 2, 4])
 @pytest.mark.parametrize("ranges", [(5, 4, 3, 2), (1, 1, 1, 1), (2, 3), (7,), ()])
 @pytest.mark.parametrize("window", range(1, 9))
 def test_the_cache_holds_what_later_forwards_look_at(
