@@ -30,7 +30,7 @@ class KeepsEverything:
     def __init__(
         self, config: ModelConfig, kept: int, work: int, chunk_tokens: int, *where: object
     ) -> None:
-        self.chunk_tokens = chunk_tokens
+        self.kept, self.chunk_tokens = kept, chunk_tokens
         self.heads = config.num_query_groups, config.kv_channels
         self.stored: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
