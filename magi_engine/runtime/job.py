@@ -47,7 +47,7 @@ from magi_engine.runtime.references import Reference, read_reference
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.speeds import Speeds, attention_weight
 from magi_engine.runtime.streams import DeviceEvent
-from magi_engine.runtime.validation import check_prompts, validate, warnings_for
+from magi_engine.runtime.validation import check_prompts, prompt_warning, validate, warnings_for
 from magi_engine.sampling.schedule import SamplerSettings, forwards
 from magi_engine.weights.layout import find_model
 from magi_engine.weights.read_ahead import read_ahead
@@ -251,7 +251,9 @@ class Job:
         yield Resumed()
 
     def _encode(self, model: LoadedModel, text: str) -> Generator[Event, None, Tensor]:
-        """Embedding (L, C) of a prompt, on the CPU; says when the prompt was too long."""
+        """Embedding (L, C) of a prompt, on the CPU; says what of it is not read."""
+        if sentence := prompt_warning(text):
+            yield Notice(sentence)
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)

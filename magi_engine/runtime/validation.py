@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.model.caption_cleaning import clean_caption, not_read
 from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.devices import check_attention
 from magi_engine.runtime.plan import plan_length
@@ -18,6 +19,7 @@ from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.sampling.schedule import check_steps, check_window
 
 MAX_FPS = 60
+_LOST_CHARACTERS = 80
 
 
 def configured(config: MagiConfig, request: GenerationRequest) -> MagiConfig:
@@ -217,3 +219,14 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
             f"This model usually wants {usual} steps; {runtime.num_steps} may look unfinished."
         )
     return notes
+
+
+def prompt_warning(prompt: str) -> str | None:
+    """A sentence about what of a prompt the model does not get to read; None: it reads all."""
+    lost = not_read(prompt)
+    if not lost:
+        return None
+    shown = lost[:_LOST_CHARACTERS] + ("…" if len(lost) > _LOST_CHARACTERS else "")
+    if clean_caption(prompt):
+        return f"Not read by the model, or only in part: “{shown}”."
+    return f"Nothing of this prompt is read by the model: “{shown}”."

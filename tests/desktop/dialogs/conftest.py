@@ -29,18 +29,10 @@ def installer() -> Installer:
 
 
 @pytest.fixture
-def second() -> Installer:
-    """What answers quick questions of ``models``."""
-    return Installer()
-
-
-@pytest.fixture
-def models(
-    qtbot: QtBot, models_dir: Path, installer: Installer, second: Installer
-) -> Iterator[Models]:
+def models(qtbot: QtBot, models_dir: Path, installer: Installer) -> Iterator[Models]:
     """The models of that folder."""
     file = SettingsFile(models_dir.parent / "settings.json")
-    models = Models(installer, second, file, models_dir, models_dir.parent / "cache")
+    models = Models(installer, file, models_dir, models_dir.parent / "cache")
     yield models
     models.close()
     QThreadPool.globalInstance().waitForDone()
