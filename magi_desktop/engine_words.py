@@ -129,6 +129,8 @@ SENTENCES = (
         "Engine", "Close other programs, or choose a smaller model or another device."
     ),
     QT_TRANSLATE_NOOP("Engine", "The prompt has {a} tokens; only the first {b} of them count."),
+    QT_TRANSLATE_NOOP("Engine", "Not read by the model, or only in part: “{a}”."),
+    QT_TRANSLATE_NOOP("Engine", "Nothing of this prompt is read by the model: “{a}”."),
     QT_TRANSLATE_NOOP(
         "Engine", "Chunk {a} has already started; the new prompt applies from chunk {b} on."
     ),

@@ -745,6 +745,14 @@
         <translation>提示词有 {a} 个词元，只有前 {b} 个有效。</translation>
     </message>
     <message>
+        <source>Not read by the model, or only in part: “{a}”.</source>
+        <translation>模型不会读取、或只读取一部分：“{a}”。</translation>
+    </message>
+    <message>
+        <source>Nothing of this prompt is read by the model: “{a}”.</source>
+        <translation>模型不会读取此提示词的任何内容：“{a}”。</translation>
+    </message>
+    <message>
         <source>Chunk {a} has already started; the new prompt applies from chunk {b} on.</source>
         <translation>片段 {a} 已开始；新提示词从片段 {b} 起生效。</translation>
     </message>
@@ -3802,8 +3810,16 @@
         <translation>过长，从此处起不再读取：“{}”</translation>
     </message>
     <message>
+        <source>The model reads nothing of: “{}”. Say it in English.</source>
+        <translation>模型完全不读取：“{}”。请用英文描述。</translation>
+    </message>
+    <message>
         <source>The model reads English only; other languages mislead it.</source>
         <translation>模型只懂英文，其他语言会误导它。</translation>
+    </message>
+    <message>
+        <source>The model does not read, or only in part: “{}”</source>
+        <translation>模型不会读取、或只读取一部分：“{}”</translation>
     </message>
 </context>
 <context>

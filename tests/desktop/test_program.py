@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import subprocess
@@ -12,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import qInstallMessageHandler
+from PySide6.QtCore import QProcess, QUrl, qInstallMessageHandler
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -206,7 +206,12 @@ def test_a_desktop_that_offers_nothing_is_no_error(
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     window = QWidget()
     qtbot.addWidget(window)
-    asyncio.run(shell.notify("title", "text", window))
+    opened: list[QUrl] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    shell.notify("title", "text", window)
+    shell.show_in_folder(tmp_path / "a video.mp4", window)
+    qtbot.waitUntil(lambda: opened == [QUrl.fromLocalFile(str(tmp_path))])
+    qtbot.waitUntil(lambda: window.findChildren(QProcess) == [])
     progress = shell.TaskbarProgress(window)
     for fraction in (0.0, 0.5, 1.0, None):
         progress.show(fraction)

@@ -484,7 +484,7 @@ def test_replay_reproduces_a_recorded_case(
         same |= {"fwd_extra_1st_chunk", "distill_nearly_clean_chunk", "distill_interval"}
         assert {name: forward[name] for name in same} == {name: expected[name] for name in same}
         assert forward["t"] == pytest.approx(expected["t"], abs=1e-6)
-        assert forward["pass"] == "TEXT"
+        assert forward["passes"] == ["TEXT"]
     assert main(["replay", str(tmp_path / "absent.json"), *options]) == 2
 
 

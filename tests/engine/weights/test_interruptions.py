@@ -51,6 +51,7 @@ HELPER = """
         sources.transformer(Path(folder) / "dit")
 
     def attempt(work, target, kill_after_s=None, user=None):
+        sys.stdout.flush()  # what waits in it would be printed by the child, too
         pid = os.fork()
         if pid == 0:
             try:
