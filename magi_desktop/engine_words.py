@@ -106,6 +106,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose a folder you may write to."),
     QT_TRANSLATE_NOOP("Engine", "There is no folder {a}."),
     QT_TRANSLATE_NOOP("Engine", "Create it or choose another."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is in use."),
+    QT_TRANSLATE_NOOP("Engine", "Close what uses it, then try again."),
     QT_TRANSLATE_NOOP("Engine", "No space is left to write {a}."),
     QT_TRANSLATE_NOOP("Engine", "Free some space or use another disk."),
     QT_TRANSLATE_NOOP("Engine", "The disk is full."),

@@ -669,6 +669,14 @@
         <translation>请创建它或另选一个。</translation>
     </message>
     <message>
+        <source>{a} is in use.</source>
+        <translation>{a} 正在使用中。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
+    </message>
+    <message>
         <source>No space is left to write {a}.</source>
         <translation>空间不足，无法写入 {a}。</translation>
     </message>
@@ -4639,6 +4647,10 @@
     <message>
         <source>{name} could not be moved to the trash, so it was kept.</source>
         <translation>无法将 {name} 移到回收站，因此已保留。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
     </message>
     <message>
         <source>Delete it in your file manager.</source>

@@ -122,7 +122,7 @@ class Sources:
     def _config(root: Path):
         from magi_engine.config.official import ModelConfig
 
-        return ModelConfig(**json.loads((root / "dit" / "config.json").read_text()))
+        return ModelConfig(**json.loads((root / "dit" / "config.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
