@@ -43,9 +43,6 @@ GB = 1_000_000_000
 # Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
 
-# Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
-PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs one of the commands above and returns the exit code of what was run."""
