@@ -121,10 +121,7 @@ class Checkout:
         folder = root.folder / self.place.lstrip("/")
         subprocess.run(["git", "clone", "-q", f"file://{ROOT}", str(folder)], check=True)
         if user is not None:
-            owner = folder.parent.stat()
-            subprocess.run(
-                ["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", str(folder)], check=True
-            )
+            subprocess.run(["chown", "-R", owner_of(folder.parent), str(folder)], check=True)
         self.folder = folder
 
     def type(self, *words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -198,10 +195,8 @@ def check_no_network(checkout: Checkout) -> None:
 def check_small_disk(root: Root) -> None:
     """A disk that is too small is found out before anything is fetched, with numbers."""
     home = root.home("second")
-    owner = f"uid={home.stat().st_uid},gid={home.stat().st_gid}"
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size=2g,{owner}", "none", str(home)], check=True
-    )
+    owner, _, group = owner_of(home).partition(":")
+    mount_memory(home, f"size=2g,uid={owner},gid={group}")
     said = Checkout(root, "second").type("run")
     told = re.search(r"needs (\S+) GB more, and (\S+) GB are free", said.stdout)
     require(said.returncode == 1 and told is not None, "a small disk", said.stdout)
@@ -222,9 +217,7 @@ def check_missing_package(index: Index, checkout: Checkout) -> None:
 def check_set_up(root: Root, index: Index, checkout: Checkout) -> None:
     """With a full /tmp, a connection that is cut, and a kill: nothing is fetched again."""
     temporary = root.folder / "tmp"
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "none", temporary], check=True
-    )
+    mount_memory(temporary, "size=1m,mode=1777")
     index.sent.clear()
     index.cut = LARGE
     began = time.monotonic()
@@ -248,6 +241,16 @@ def check_set_up(root: Root, index: Index, checkout: Checkout) -> None:
     require(any(checkout.folder.glob("*.mp4")), "a video is there")
     again = checkout.type("run", "doctor")
     require(again.returncode == 0 and "==>" not in again.stdout, "a second start does nothing")
+
+
+def owner_of(folder: Path) -> str:
+    """As chown takes it."""
+    return f"{folder.stat().st_uid}:{folder.stat().st_gid}"
+
+
+def mount_memory(place: Path, options: str) -> None:
+    """A disk of a size of its own."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(place)], check=True)
 
 
 def list_children(pid: int) -> list[str]:
