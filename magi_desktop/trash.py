@@ -8,14 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QFile, QStandardPaths
+from PySide6.QtCore import QFile, QStandardPaths
 
 from magi_engine.errors import OutputError
 
 _TRIES = 8
 _PAUSE_S = 0.25
-
-translate = QCoreApplication.translate
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,9 @@ def move_to_trash(path: Path) -> Trashed:
         moved = file.moveToTrash()
     if not moved:
         raise OutputError(
-            translate("Trash", "{name} could not be moved to the trash, so it was kept.").format(
-                name=path.name
-            ),
-            translate("Trash", "Delete it in your file manager."),
+            "{name} could not be moved to the trash, so it was kept.",
+            "Delete it in your file manager.",
+            name=path.name,
         )
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)
@@ -70,8 +67,7 @@ def restore(trashed: Trashed) -> None:
         place.rename(original)
     except OSError as error:
         raise OutputError(
-            translate("Trash", "{name} could not be put back.").format(name=original.name),
-            translate("Trash", "Look for it in the trash."),
+            "{name} could not be put back.", "Look for it in the trash.", name=original.name
         ) from error
     # The trash's own note about it, as freedesktop.org lays it down, or as Windows does.
     note = place.parent.parent / "info" / f"{place.name}.trashinfo"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import DISK_FULL
+from magi_engine.messages import Message
 from magi_setup.bundle import Bundle
 from magi_setup.environments import normal_name
 from magi_setup.errors import (
@@ -46,7 +47,7 @@ _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30
 _TRIES = 4
 _AT_ONCE = 4
-TRY_AGAIN = "Connect to the network, then try again: what was fetched is kept."
+TRY_AGAIN = Message("Connect to the network, then try again: what was fetched is kept.")
 _TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-|pytorch-triton")
 
 
@@ -103,7 +104,9 @@ def resolve(
         if folder is not None:
             refuse_damaged(bundle, flavor, folder)
             raise BuildError(
-                f"Not all packages are in {folder}.", "Choose a folder with all of them."
+                "Not all packages are in {folder}.",
+                "Choose a folder with all of them.",
+                folder=folder,
             )
         raise NetworkError("The packages could not be looked up.", TRY_AGAIN)
     files = [_wheel_file(package) for package in tomllib.loads(answer.stdout)["packages"]]
@@ -228,7 +231,7 @@ def _fetch_file(file: WheelFile, target: Path, stop: threading.Event) -> None:
             break
         damaged = True
     raise DamagedPackageError(
-        f"The package {file.name} arrived damaged.", "Try again, or from another network."
+        "The package {name} arrived damaged.", "Try again, or from another network.", name=file.name
     )
 
 
@@ -251,8 +254,9 @@ def _download(file: WheelFile, part: Path, stop: threading.Event) -> None:
 
 def _not_ours(name: str) -> DamagedPackageError:
     return DamagedPackageError(
-        f"The package {name} is not the one this version was made with.",
+        "The package {name} is not the one this version was made with.",
         "Get its file again, or a newer version of the program.",
+        name=name,
     )
 
 

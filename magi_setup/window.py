@@ -21,11 +21,11 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import single, translation, windows_taskbar
 from magi_desktop.dialogs.parts import push_button, text_label
-from magi_desktop.engine_words import translated_error
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role
 from magi_engine.errors import MagiError
 from magi_engine.resources import resource_path
@@ -347,8 +347,7 @@ class SetupWindow(QWidget):
         if isinstance(error, SetupCancelled):
             self._say(self.tr("Stopped. What was fetched is kept."), "muted")
         else:
-            shown = translated_error(error) if isinstance(error, MagiError) else error
-            self._say(str(shown), "error")
+            self._say(translated(error), "error")
         self.go.setText(self.tr("Try again"))
         self.plan = None
 

@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.engine_words import translated
 from magi_desktop.panels.field import Field
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.model_words import headline, short_figures, size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.install.status import ModelState, ModelStatus

@@ -10,7 +10,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
-from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.asking import Asker
@@ -238,7 +237,7 @@ def _trash(title: str, paths: Iterable[Path]) -> Removal:
         try:
             trashed.append(move_to_trash(path))
         except MagiError as error:
-            return Removal(title, size, tuple(trashed), translated_error(error))
+            return Removal(title, size, tuple(trashed), error)
         size += path_bytes
     return Removal(title, size, tuple(trashed))
 

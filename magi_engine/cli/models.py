@@ -37,6 +37,7 @@ from magi_engine.install.tasks import (
     Verify,
     Work,
 )
+from magi_engine.messages import Message
 from magi_engine.runtime.control import ControlBox
 from magi_engine.weights.layout import default_models_dir, entry_paths
 
@@ -134,8 +135,9 @@ def _download(args: argparse.Namespace) -> int:
         question = f"The licence of the model: {title} ({licence.url}). Accept it?"
         if not (args.yes or _agreed(question)):
             raise InvalidRequestError(
-                f"The licence of the model ({title}) has not been accepted.",
+                "The licence of the model ({title}) has not been accepted.",
                 "Accept it with --yes.",
+                title=title,
             )
         accept_licence(args.model, args.models_dir)
     return _perform(Download(args.model), args.models_dir, f"magi models download {args.model}")
@@ -149,10 +151,10 @@ def _check(name: str, models_dir: Path) -> int:
     result = _perform(Verify(name), models_dir, f"magi models verify {name}")
     status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
     if status.state is ModelState.DAMAGED:
-        mend = "Put the right files in its folder, then check it again."
+        mend = Message("Put the right files in its folder, then check it again.")
         if status.missing_bytes:
-            mend = f"Mend it with: magi models download {name}"
-        raise WeightsError(f"{status.entry.title} is damaged.", mend)
+            mend = Message("Mend it with: magi models download {name}", name=name)
+        raise WeightsError("{title} is damaged.", mend, title=status.entry.title)
     return result
 
 
@@ -195,7 +197,9 @@ def _remove(args: argparse.Namespace) -> int:
     paths = remove_model(args.model, args.models_dir)
     if not paths and entry.like is None:
         raise InvalidRequestError(
-            f"Nothing of {args.model} can be removed.", "See what is here with: magi models list"
+            "Nothing of {model} can be removed.",
+            "See what is here with: magi models list",
+            model=args.model,
         )
     size = sum(map(size_on_disk, paths))
     for path in paths:
@@ -212,7 +216,9 @@ def _remove(args: argparse.Namespace) -> int:
             else:
                 path.unlink()
         except OSError as error:
-            raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
+            raise OutputError(
+                "{path} cannot be deleted.", "Check its permissions.", path=path
+            ) from error
     if forget_model(args.model) is not None:
         print(f"{args.model} is no longer in the list.", file=sys.stderr)
     if entry.folder is not None:

@@ -42,9 +42,11 @@ def run(args: argparse.Namespace) -> int:
     """Replay and write; returns the exit code."""
     for path in (args.case, args.weights, args.tensors, args.special_tokens):
         if not path.is_file():
-            raise InvalidRequestError(f"There is no file {path}.", "Check the name.")
+            raise InvalidRequestError("There is no file {path}.", "Check the name.", path=path)
     if not args.out.parent.is_dir():
-        raise InvalidRequestError(f"There is no folder {args.out.parent}.", "Create it first.")
+        raise InvalidRequestError(
+            "There is no folder {folder}.", "Create it first.", folder=args.out.parent
+        )
     device = choose_device(args.device)
     dtype = None if args.dtype is None else choose_dtype(args.dtype, device)
 
@@ -70,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
 def _relative_l2(chunk: Tensor, expected: Tensor) -> float:
     if chunk.shape != expected.shape:
         raise InvalidRequestError(
-            f"A chunk is {tuple(chunk.shape)} large, but recorded as {tuple(expected.shape)}.",
+            "A chunk is {shape} large, but recorded as {recorded}.",
             "Use the tensors that belong to the case.",
+            shape=tuple(chunk.shape),
+            recorded=tuple(expected.shape),
         )
     return ((chunk - expected).norm() / expected.norm()).item()

@@ -42,8 +42,9 @@ def alone(models_dir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise InvalidRequestError(
-            f"Another program is changing {models_dir} already.",
+            "Another program is changing {folder} already.",
             "Wait until it is done, or stop it there.",
+            folder=models_dir,
         ) from error
     except OSError as error:
         raise write_error(error, models_dir) from error
@@ -84,7 +85,7 @@ def remote_files(
         return copied
     if release is None:
         raise InvalidRequestError(
-            f"{entry.title} is not downloaded.", "Choose one of the released models."
+            "{title} is not downloaded.", "Choose one of the released models.", title=entry.title
         )
     require_hub(mirror_of(release.endpoint))
     small = small_text_encoder_of(models_dir / entry.files.text_encoder, models_dir)
@@ -116,7 +117,9 @@ def _to_copy(source: Path, local: Path) -> Iterator[RemoteFile]:
             yield RemoteFile(path.as_posix(), "", size_bytes, None, None, FOUND, copied_from=file)
     except OSError as error:
         raise WeightsError(
-            f"{source} cannot be read.", "Connect the disk that it is on, then try again."
+            "{path} cannot be read.",
+            "Connect the disk that it is on, then try again.",
+            path=source,
         ) from error
 
 

@@ -74,8 +74,9 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
     except OSError as error:
         raise write_error(error, target) from error
     raise DownloadError(
-        f"The file {file.path} came with other content than was announced.",
+        "The file {path} came with other content than was announced.",
         "Try again later, or without a mirror.",
+        path=file.path,
     )
 
 
@@ -104,7 +105,9 @@ def _opened(source: Path) -> BinaryIO:
         return source.open("rb")
     except OSError as error:
         raise WeightsError(
-            f"{source} cannot be read.", "Connect the disk that it is on, then try again."
+            "{path} cannot be read.",
+            "Connect the disk that it is on, then try again.",
+            path=source,
         ) from error
 
 
@@ -165,9 +168,10 @@ class _Attempt:
                 failures = 0 if self._hashes.count > before else failures + 1
                 if failures >= _ATTEMPTS * (2 if self._hashes.count > found else 1):
                     raise DownloadError(
-                        f"{self._file.path} cannot be fetched: the network or the server fails.",
+                        "{path} cannot be fetched: the network or the server fails.",
                         "Check the network, then start the download again: "
                         "it goes on where it was.",
+                        path=self._file.path,
                     )
                 if self._hashes.count < size_bytes:
                     self._wait(min(_MAX_WAIT_S, max(wait_s, _BACKOFF_S * 2**failures)))
@@ -229,7 +233,9 @@ class _Attempt:
         same = self._same_content(got) and total in (None, file.size_bytes)
         if got.status_code == 416 or not same:
             raise DownloadError(
-                f"The hub has replaced {file.path} in the meantime.", "Start the download again."
+                "The hub has replaced {path} in the meantime.",
+                "Start the download again.",
+                path=file.path,
             )
         if begins not in (0, have):
             raise no_hub()

@@ -11,8 +11,9 @@ import av.video.stream
 from av.stream import Disposition
 
 from magi_engine.errors import MediaReadError
+from magi_engine.messages import Message
 
-_ANOTHER = "Choose another file."
+_ANOTHER = Message("Choose another file.")
 
 
 def check_file(path: Path) -> None:
@@ -23,15 +24,19 @@ def check_file(path: Path) -> None:
     """
     try:
         if path.is_dir():
-            raise MediaReadError(f"{path.name} is a folder, not a file.", "Choose a file in it.")
+            raise MediaReadError(
+                "{name} is a folder, not a file.", "Choose a file in it.", name=path.name
+            )
         if not path.exists():
-            raise MediaReadError(f"There is no file {path}.", "Check the name and the folder.")
+            raise MediaReadError(
+                "There is no file {path}.", "Check the name and the folder.", path=path
+            )
         with path.open("rb") as file:
             if not file.read(1):
-                raise MediaReadError(f"{path.name} is empty.", _ANOTHER)
+                raise MediaReadError("{name} is empty.", _ANOTHER, name=path.name)
     except OSError as error:
         raise MediaReadError(
-            f"{path.name} cannot be read.", "Check that you have permission to open it."
+            "{name} cannot be read.", "Check that you have permission to open it.", name=path.name
         ) from error
 
 
@@ -47,8 +52,9 @@ def open_container(path: Path) -> av.container.InputContainer:
         return av.open(f"file:{path}", "r", metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaReadError(
-            f"{path.name} is not an image or a video that can be read.",
+            "{name} is not an image or a video that can be read.",
             "It may be damaged or in an unknown format: choose another file.",
+            name=path.name,
         ) from error
 
 
@@ -61,7 +67,7 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             return stream
-    raise MediaReadError(f"{path.name} holds no video track.", _ANOTHER)
+    raise MediaReadError("{name} holds no video track.", _ANOTHER, name=path.name)
 
 
 def comment_of(container: av.container.InputContainer) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
-from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError
 
 
 class UnexpectedError(MagiError):
@@ -15,7 +14,7 @@ def named_error(error: Exception) -> MagiError:
     if isinstance(error, MagiError):
         return error
     if _is_out_of_memory(error):
-        return DeviceMemoryError(
+        return OutOfMemoryError(
             "There is not enough memory for this video.",
             "Choose a smaller size, a smaller window or a smaller model.",
         )
@@ -24,8 +23,9 @@ def named_error(error: Exception) -> MagiError:
             "The disk is full.", "Free some space; what was finished so far has been kept."
         )
     return UnexpectedError(
-        f"Something unexpected went wrong ({type(error).__name__}).",
+        "Something unexpected went wrong ({kind}).",
         "Please report it with the details from the log.",
+        kind=type(error).__name__,
     )
 
 

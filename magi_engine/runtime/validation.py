@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.messages import Message, either
 from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.devices import check_attention
 from magi_engine.runtime.plan import plan_length
@@ -55,7 +56,9 @@ def configured(config: MagiConfig, request: GenerationRequest) -> MagiConfig:
             engine_config=dataclasses.replace(config.engine_config, **shortcut),
         )
     except ConfigError as error:
-        raise InvalidRequestError(f"These settings do not work: {error.message}") from error
+        raise InvalidRequestError(
+            "These settings do not work: {problem}", problem=error.message
+        ) from error
 
 
 def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
@@ -73,11 +76,15 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     check_size(request.width, request.height)
     if request.num_frames is not None and request.num_frames <= 0:
         raise InvalidRequestError(
-            f"A video cannot have {request.num_frames} frames.", "Ask for more than 0 seconds."
+            "A video cannot have {frames} frames.",
+            "Ask for more than 0 seconds.",
+            frames=request.num_frames,
         )
     if not 0 <= request.seed < 2**63:
         raise InvalidRequestError(
-            f"The seed {request.seed} is out of range.", "Choose a seed from 0 to 2^63 - 1."
+            "The seed {seed} is out of range.",
+            "Choose a seed from 0 to 2^63 - 1.",
+            seed=request.seed,
         )
     check_attention(request.attention)
     _check_reference(request)
@@ -102,9 +109,12 @@ def _check_reference(request: GenerationRequest) -> None:
             "Leave the reference out, or choose the mode i2v or v2v.",
         )
     if request.mode is not Mode.T2V and request.reference is None:
-        kind = "an image" if request.mode is Mode.I2V else "a video"
+        kind = Message("an image") if request.mode is Mode.I2V else Message("a video")
         raise InvalidRequestError(
-            f"The mode {request.mode.value} needs {kind} to start from.", f"Choose {kind}."
+            "The mode {mode} needs {kind} to start from.",
+            "Choose {kind}.",
+            mode=request.mode.value,
+            kind=kind,
         )
     if request.prepend_source and request.mode is not Mode.V2V:
         raise InvalidRequestError(
@@ -117,17 +127,23 @@ def _check_overrides(request: GenerationRequest) -> None:
     chosen = request.sampling
     if chosen.window_size is not None and not 1 <= chosen.window_size <= MAX_WINDOW:
         raise InvalidRequestError(
-            f"A window of {chosen.window_size} chunks is not possible.",
-            f"Choose a window from 1 to {MAX_WINDOW}.",
+            "A window of {window} chunks is not possible.",
+            "Choose a window from 1 to {most}.",
+            window=chosen.window_size,
+            most=MAX_WINDOW,
         )
     if chosen.fps is not None and not 1 <= chosen.fps <= MAX_FPS:
         raise InvalidRequestError(
-            f"{chosen.fps} frames per second are not possible.",
-            f"Choose from 1 to {MAX_FPS}; the released models are made for 24.",
+            "{fps} frames per second are not possible.",
+            "Choose from 1 to {most}; the released models are made for 24.",
+            fps=chosen.fps,
+            most=MAX_FPS,
         )
     if chosen.num_steps is not None and chosen.num_steps < 1:
         raise InvalidRequestError(
-            f"{chosen.num_steps} steps are not possible.", "Choose a positive number of steps."
+            "{steps} steps are not possible.",
+            "Choose a positive number of steps.",
+            steps=chosen.num_steps,
         )
     ranges = [*(chosen.noise2clean_kvrange or ())]
     if chosen.clean_chunk_kvrange is not None:
@@ -138,8 +154,9 @@ def _check_overrides(request: GenerationRequest) -> None:
         )
     if chosen.clean_t is not None and not 0 < chosen.clean_t <= 1:
         raise InvalidRequestError(
-            f"The time of clean chunks, {chosen.clean_t:g}, is out of range.",
+            "The time of clean chunks, {clean_t:g}, is out of range.",
             "Choose a value above 0 and up to 1; the released models use 0.9999.",
+            clean_t=chosen.clean_t,
         )
     times = chosen.cfg_t_range
     if times is not None and (times[:1] != (0.0,) or sorted(set(times)) != list(times)):
@@ -151,10 +168,13 @@ def _check_overrides(request: GenerationRequest) -> None:
 def _check_guidance(runtime: RuntimeConfig, engine: EngineConfig) -> None:
     wanted = 1 if engine.distill else 3
     if runtime.cfg_number != wanted:
-        kind = "distilled" if engine.distill else "base"
+        kind = Message("distilled") if engine.distill else Message("base")
         raise InvalidRequestError(
-            f"A {kind} model does not work with cfg_number {runtime.cfg_number}.",
-            f"Set cfg_number to {wanted}.",
+            "A {kind} model does not work with cfg_number {cfg_number}.",
+            "Set cfg_number to {wanted}.",
+            kind=kind,
+            cfg_number=runtime.cfg_number,
+            wanted=wanted,
         )
 
 
@@ -162,10 +182,11 @@ def _check_special_tokens(names: tuple[str, ...]) -> None:
     known = [token.value for token in SpecialToken]
     for name in names:
         if name not in known:
-            listed = ", ".join(token.removesuffix("_TOKEN") for token in known)
             raise InvalidRequestError(
-                f"There is no special token {name.removesuffix('_TOKEN')}.",
-                f"Choose among {listed}.",
+                "There is no special token {name}.",
+                "Choose among {listed}.",
+                name=name.removesuffix("_TOKEN"),
+                listed=[token.removesuffix("_TOKEN") for token in known],
             )
 
 
@@ -180,16 +201,20 @@ def check_steps(runtime: RuntimeConfig) -> None:
         return
     if steps == _SHORTCUT_STEPS and steps % window == 0:
         raise InvalidRequestError(
-            f"12 steps do not work with a window of {window}: each stage needs whole groups of "
-            f"{_SHORTCUT_INTERVALS} steps.",
+            "12 steps do not work with a window of {window}: each stage needs whole groups of "
+            "{group} steps.",
             "Choose a window of 1, 2 or 4.",
+            window=window,
+            group=_SHORTCUT_INTERVALS,
         )
     below = next((n for n in range(steps - 1, 0, -1) if _steps_fit(n, runtime)), None)
     above = next(n for n in itertools.count(steps + 1) if _steps_fit(n, runtime))
-    choices = " or ".join(str(n) for n in (below, above) if n is not None)
     raise InvalidRequestError(
-        f"{steps} steps do not divide into the {_stages_text(runtime)}.",
-        f"Choose {choices} steps.",
+        "{steps} steps do not divide into the {stages}.",
+        "Choose {choices} steps.",
+        steps=steps,
+        stages=_stages_text(runtime),
+        choices=either(*(n for n in (below, above) if n is not None)),
     )
 
 
@@ -200,10 +225,12 @@ def _steps_fit(steps: int, runtime: RuntimeConfig) -> bool:
     return steps != _SHORTCUT_STEPS or stage % _SHORTCUT_INTERVALS == 0
 
 
-def _stages_text(runtime: RuntimeConfig) -> str:
+def _stages_text(runtime: RuntimeConfig) -> Message:
     ranges = len(runtime.noise2clean_kvrange)
-    text = f"{runtime.window_size} stages of the window"
-    return f"{text} and the {ranges} of the KV range" if ranges > 1 else text
+    stages = Message("{count} stages of the window", count=runtime.window_size)
+    if ranges <= 1:
+        return stages
+    return Message("{stages} and the {ranges} of the KV range", stages=stages, ranges=ranges)
 
 
 def check_prompts(
@@ -231,12 +258,14 @@ def check_prompts(
     count = plan_length(request.mode, request.num_frames, prefix, runtime).result_chunks
     if count is not None and chunks[-1] >= count:
         raise InvalidRequestError(
-            f"A prompt is given for chunk {chunks[-1]}, but the video ends with chunk {count - 1}.",
+            "A prompt is given for chunk {chunk}, but the video ends with chunk {last}.",
             "Choose an earlier chunk or a longer video.",
+            chunk=chunks[-1],
+            last=count - 1,
         )
 
 
-def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
+def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
     """Sentences about settings that work but are known to look bad (field notes).
 
     Args:
@@ -247,9 +276,13 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
     usual = own.runtime_config.num_steps
     notes = []
     if engine.fp8_quant and engine.distill and runtime.num_steps <= 8:
-        notes.append("8 steps are noisy with an fp8 model; 16 look better.")
+        notes.append(Message("8 steps are noisy with an fp8 model; 16 look better."))
     if not engine.distill and runtime.num_steps * 2 <= usual:
         notes.append(
-            f"This model usually wants {usual} steps; {runtime.num_steps} may look unfinished."
+            Message(
+                "This model usually wants {usual} steps; {steps} may look unfinished.",
+                usual=usual,
+                steps=runtime.num_steps,
+            )
         )
     return notes

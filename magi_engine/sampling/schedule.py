@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.errors import InvalidRequestError
+from magi_engine.messages import either
 from magi_engine.sampling.times import SHORTCUT_BASE, SHORTCUT_STEPS
 
 MAX_WINDOW = 8
@@ -34,16 +35,21 @@ def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
     """
     if not 1 <= window_size <= MAX_WINDOW:
         raise InvalidRequestError(
-            f"A window of {window_size} chunks is not possible.",
-            f"Choose a window from 1 to {MAX_WINDOW}.",
+            "A window of {window} chunks is not possible.",
+            "Choose a window from 1 to {most}.",
+            window=window_size,
+            most=MAX_WINDOW,
         )
     unit = math.lcm(window_size, kv_stages)
     if num_steps < 1 or num_steps % unit:
         fewest = max(1, round(num_steps / unit) - 1)
         nearest = [unit * n for n in range(fewest, fewest + 3)]
         raise InvalidRequestError(
-            f"{num_steps} steps do not work with a window of {window_size} chunks.",
-            f"Choose {nearest[0]}, {nearest[1]} or {nearest[2]} steps.",
+            "{steps} steps do not work with a window of {window} chunks.",
+            "Choose {choices} steps.",
+            steps=num_steps,
+            window=window_size,
+            choices=either(*nearest),
         )
 
 

@@ -47,7 +47,10 @@ def test_an_error_keeps_its_kind_and_its_words(wires: tuple[Wire, Wire]) -> None
     assert isinstance(received, Happened)
     assert isinstance(received.event, Failed)
     assert type(received.event.error) is DiskFullError
-    assert (received.event.error.message, received.event.error.hint) == ("Full.", "Free some.")
+    assert (str(received.event.error.message), str(received.event.error.hint)) == (
+        "Full.",
+        "Free some.",
+    )
 
 
 def test_the_end_of_the_other_side(wires: tuple[Wire, Wire]) -> None:

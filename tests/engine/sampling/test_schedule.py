@@ -92,17 +92,17 @@ def test_many_steps_are_slow_but_legal(steps: int) -> None:
 def test_the_error_names_the_nearest_legal_steps() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         check_steps(17, 4, 4)
-    assert caught.value.hint == "Choose 12, 16 or 20 steps."
+    assert str(caught.value.hint) == "Choose 12, 16 or 20 steps."
     with pytest.raises(InvalidRequestError) as caught:
         check_steps(0, 8, 4)
-    assert caught.value.hint == "Choose 8, 16 or 24 steps."
+    assert str(caught.value.hint) == "Choose 8, 16 or 24 steps."
     with pytest.raises(InvalidRequestError) as caught:  # few step counts fit so odd a range
         check_steps(100, 8, 17)
-    assert caught.value.hint == "Choose 136, 272 or 408 steps."
+    assert str(caught.value.hint) == "Choose 136, 272 or 408 steps."
 
 
 @pytest.mark.parametrize("window", [-1, 0, 9, 16])
 def test_windows_beyond_eight_are_refused(window: int) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         check_steps(144, window, 4)
-    assert caught.value.hint == "Choose a window from 1 to 8."
+    assert str(caught.value.hint) == "Choose a window from 1 to 8."
