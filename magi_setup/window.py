@@ -27,7 +27,8 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role
-from magi_engine.errors import MagiError
+from magi_engine.errors import MagiError, message_of
+from magi_engine.messages import in_sequence
 from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
@@ -347,7 +348,10 @@ class SetupWindow(QWidget):
         if isinstance(error, SetupCancelled):
             self._say(self.tr("Stopped. What was fetched is kept."), "muted")
         else:
-            self._say(translated(error), "error")
+            kept = ""
+            if self.builder.record is not None:
+                kept = self.tr("What was there before is still in use.")
+            self._say(translated(in_sequence(message_of(error), kept)), "error")
         self.go.setText(self.tr("Try again"))
         self.plan = None
 

@@ -142,7 +142,7 @@ class ModelCard(QFrame):
         self.detail.setText(text)
         self.detail.setVisible(bool(text) and not busy)
         problem = self._models.tasks.problems.get(self.name)
-        self.problem_label.setText("" if problem is None else str(problem.error))
+        self.problem_label.setText("" if problem is None else translated(problem.error))
         self.problem_label.setVisible(problem is not None)
         verb, hint = self._main_words(status)
         if problem is not None:

@@ -292,7 +292,7 @@ class ModelsDialog(QDialog):
     @Slot()
     def _ask_mirror(self) -> None:
         dialog = MirrorDialog(self._models.asker, self)
-        dialog.changed.connect(lambda sentence: self.notice.say(translated(sentence)))
+        dialog.changed.connect(self.notice.say)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 

@@ -198,7 +198,7 @@ class ModelRow(Field):
             return
         problem = self._models.tasks.problems.get(name)
         if problem is not None:
-            self.say(str(problem.error), "error")
+            self.say(translated(problem.error), "error")
             self._offer(self.tr("Show"), self.tr("Shows it among all models."))
             return
         self.say(self._reason(status), "warning")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from magi_desktop.panels.values import own_value, settings_request
 from magi_desktop.state.draft import GenerationSettings, configuration
+from magi_engine import atomic
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError, OutputError
@@ -79,10 +79,8 @@ def write_config(settings: GenerationSettings, path: Path) -> None:
     if settings.config_path is None:
         config = _with_places(config, Registry.load().find(settings.model))
     text = json.dumps(config.to_dict(), indent=4) + "\n"
-    unfinished = path.with_name(f".{path.name}.part")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
+        atomic.write_text(path, text)
     except OSError as error:
         raise OutputError(
             "The file {name} cannot be written there: {reason}.",

@@ -271,7 +271,7 @@ class Player(QWidget):
         if isinstance(error, MagiError):
             self.fail(translated(error.message), translated(error.hint))
         else:
-            self.fail(str(error))
+            self.fail(translated(error))
 
     def set_reference(self, source: QImage | UInt8Array | None) -> None:
         """What to compare with: an image, or frames ``(T, H, W, 3)`` that play alongside."""

@@ -24,6 +24,8 @@ _DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
 SHORTCUT_MODES = ("8,16,16", "16,16,8")
 _POSITIVE = Message("must be positive")
 _REMOVE = Message("Remove that field.")
+LAST_KV_RANGE = -1
+"""As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
 
 @dataclass(frozen=True)
@@ -205,12 +207,21 @@ class RuntimeConfig:
             "num_frames",
             "video_size_h",
             "video_size_w",
-            "clean_chunk_kvrange",
             "scale_factor",
             "temporal_downsample_factor",
         )
         for index, chunks in enumerate(self.noise2clean_kvrange):
             _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", _POSITIVE)
+        _require(
+            self.clean_chunk_kvrange > 0 or self.clean_chunk_kvrange == LAST_KV_RANGE,
+            "runtime_config.clean_chunk_kvrange",
+            Message(
+                "is {value}, but must be positive, or {last} for the last entry of "
+                "noise2clean_kvrange",
+                value=self.clean_chunk_kvrange,
+                last=LAST_KV_RANGE,
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from magi_engine.atomic import put_in_place
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
 
@@ -44,7 +44,7 @@ class PngFolderWriter(FrameWriter):
         final = self._final_name()
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it
-        os.replace(self.part, final)
+        put_in_place(self.part, final)
         return final
 
     def _release(self) -> None:

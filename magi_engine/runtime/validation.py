@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from magi_engine.config.official import EngineConfig, MagiConfig, RuntimeConfig
+from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.messages import Message, either
@@ -93,6 +93,11 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     _check_guidance(merged.runtime_config, merged.engine_config)
     check_steps(merged.runtime_config)
     _check_special_tokens(request.special_tokens)
+    if request.negative_tokens and merged.engine_config.distill:
+        raise InvalidRequestError(
+            "Negative tokens do nothing in a distilled model, which always has the prompt.",
+            "Leave them out, or choose a base model.",
+        )
     check_prompts(request, merged.runtime_config, prefix_latents=None)
     if request.num_frames is None and not merged.runtime_config.noise2clean_kvrange:
         raise InvalidRequestError(
@@ -146,8 +151,9 @@ def _check_overrides(request: GenerationRequest) -> None:
             steps=chosen.num_steps,
         )
     ranges = [*(chosen.noise2clean_kvrange or ())]
-    if chosen.clean_chunk_kvrange is not None:
-        ranges.append(chosen.clean_chunk_kvrange)
+    clean = chosen.clean_chunk_kvrange
+    if clean is not None and clean != LAST_KV_RANGE:
+        ranges.append(clean)
     if any(value < 1 for value in ranges):
         raise InvalidRequestError(
             "A KV range counts chunks and must be at least 1.", "Correct the KV range."

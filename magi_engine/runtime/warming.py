@@ -59,7 +59,7 @@ def warm_up(
             if isinstance(event, ChunkDone):
                 model.decode(event.latents)
                 finished = True
-        model.lanes.now().wait()
+        model.streams.record().wait()
     except (torch.OutOfMemoryError, MemoryError):
         logger.info("too little memory to prepare for this size")
 

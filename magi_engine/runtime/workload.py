@@ -88,12 +88,9 @@ class Schedule:
         return stages(self._num_chunks, runtime.num_steps, runtime.window_size, self._offset)
 
     def _prefix(self) -> tuple[Forward, ...]:
-        first_stage = next(self._stages())
-        all_of_it = self._runtime.clean_chunk_kvrange > 1
-        first = 0 if all_of_it else self._rule.oldest_needed(first_stage)
         return tuple(
-            Forward((chunk + 1 - self._rule.first_seen_clean(chunk),))
-            for chunk in range(first, self._offset)
+            Forward((chunk + 1 - self._rule.first_seen_in_prefix(chunk),))
+            for chunk in self._rule.prefix_read(next(self._stages()))
         )
 
     def _forwards(self, stage: Stage, index: int) -> Iterator[Forward]:

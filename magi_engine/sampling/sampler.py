@@ -13,7 +13,7 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
-from magi_engine.ops.recording import Recorder
+from magi_engine.ops.cuda_graphs import GraphRunner, capture_on
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import (
     ChunkDone,
@@ -123,7 +123,8 @@ class Sampler:
                 image, which is part of the result.
         """
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
-        events = _Run(self, height, width, captions, noise, num_chunks, prefix).events()
+        run = self.memory.run
+        events = run(_Run, self, height, width, captions, noise, num_chunks, prefix).events()
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
@@ -176,12 +177,13 @@ class _Run:
         )
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
-        self.null_keys = CaptionKeys(model, model.null_caption())
+        self.null_keys = CaptionKeys(model, captions.null_caption(model.null_caption()))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
-        self.recorder = Recorder(self.device.type == "cuda" and self.memory.records)
-        self.memory.spare = self.recorder.forget
+        self.graphs = GraphRunner(capture_on(self.device) if self.memory.cuda_graphs else None)
+        self.memory.spare = self.graphs.forget
+        self.bands = model.rope.bands.detach().cpu()
 
     def _stages(self) -> Iterator[Stage]:
         s = self.settings
@@ -210,57 +212,69 @@ class _Run:
 
     def events(self) -> Iterator[StepDone | ChunkDone]:
         # 1. Whole chunks of the prefix only fill the cache.
-        self._read_prefix()
+        self.memory.run(self._read_prefix)
         for stage in self._stages():
             # 2. The window moves on: let a new chunk in.
             self._enter(stage)
             for index in range(stage.length):
                 # 3. One step of every chunk in the window.
-                self._paste_prefix()
-                reread = stage.rereads_clean and index == 0
-                velocity = self._velocity(stage, index, reread)
-                steps = [start + index for start in stage.steps]
-                for chunk, step, v in zip(stage.chunks, steps, velocity, strict=True):
-                    duration = self.times[step + 1] - self.times[step]
-                    self.latents[chunk] = self.latents[chunk] + v[None] * duration.item()
-                if reread:
-                    del self.latents[stage.first - 1]
-                yield self._progress(stage, index, velocity[:1])
+                velocity = self.memory.run(self._step, stage, index)
+                yield self._progress(stage, index, velocity)
             # 4. The oldest chunk leaves, if its steps are all done.
             if stage.steps[0] + stage.length == self.settings.num_steps:
-                yield self._finished(stage.first)
+                yield self.memory.run(self._finished, stage.first)
 
     def _read_prefix(self) -> None:
-        # Clean chunks see little more than themselves, so they can go one by one, and those
-        # that nobody will look at need not go at all.
+        # Clean chunks see nothing that comes after them, so they can go one by one.
         width = self.settings.chunk_width
-        needed = self.rule.oldest_needed(next(self._stages()))
-        looks_back = self.settings.clean_chunk_kvrange > 1
-        for chunk in range(0 if looks_back else needed, self.offset):
+        interval = self.intervals[0]
+        for chunk in self.rule.prefix_read(next(self._stages())):
             assert self.prefix is not None
             clean = self.prefix[:, :, chunk * width : (chunk + 1) * width]
-            ranges = [(self.rule.first_seen_clean(chunk), chunk + 1)]
+            ranges = [(self.rule.first_seen_in_prefix(chunk), chunk + 1)]
             time = torch.tensor([[self.settings.clean_t]])
             kind = Pass.HISTORY if self.settings.cfg_number == 3 else Pass.TEXT
-            self._trace(kind, time, chunk, ranges, fills_prefix=True)
+            self._trace(kind, time, chunk, ranges, fills_prefix=True, interval=interval)
             self._compute(
                 clean,
                 time,
                 [None],
                 [chunk],
-                lambda chunk=chunk, ranges=ranges: self._window_attention(chunk, ranges, True),
-                self._condition(time, self.settings.cfg_number == 3, 1.0),
+                self._window_attention(chunk, ranges, True),
+                self._condition(time, self.settings.cfg_number == 3, interval),
             )
 
     def _enter(self, stage: Stage) -> None:
         for chunk in stage.chunks:
             if chunk not in self.latents:
                 noise = self.noise.next_chunk(self.shape)
-                if self.device.type == "cuda":
-                    noise = noise.pin_memory()  # so that the host need not wait for the copy
-                self.latents[chunk] = noise.to(self.device, non_blocking=True)
                 left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
-                self.chunk_captions[chunk] = self._keys_of(self.captions.start(chunk, left))
+                caption = self.captions.start(chunk, left)
+                self.memory.run(self._begin, chunk, noise, caption)
+
+    def _begin(self, chunk: int, noise: Tensor, caption: Tensor | None) -> None:
+        self.chunk_captions[chunk] = self._keys_of(caption)
+        if self.device.type == "cuda":
+            noise = noise.pin_memory()  # so that the host need not wait for the copy
+        self.latents[chunk] = noise.to(self.device, non_blocking=True)
+
+    def _step(self, stage: Stage, index: int) -> Tensor:
+        """One step of the window; the oldest chunk's velocity, (1, 16, chunk_width, h, w).
+
+        If memory runs out in it, nothing but keys and values of clean chunks has changed, and those
+        come out the same again.
+        """
+        self._paste_prefix()
+        reread = stage.rereads_clean and index == 0
+        velocity = self._velocity(stage, index, reread)
+        moved = {}
+        for chunk, start, v in zip(stage.chunks, stage.steps, velocity, strict=True):
+            duration = self.times[start + index + 1] - self.times[start + index]
+            moved[chunk] = self.latents[chunk] + v[None] * duration.item()
+        self.latents |= moved
+        if reread:
+            del self.latents[stage.first - 1]
+        return velocity[:1]
 
     def _paste_prefix(self) -> None:
         if self.prefix is None:
@@ -369,7 +383,7 @@ class _Run:
             times,
             captions,
             positions,
-            lambda: self._window_attention(window.first, ranges, window.reread),
+            self._window_attention(window.first, ranges, window.reread),
             self._condition(times, unconditional, interval),
         )
         by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
@@ -378,6 +392,8 @@ class _Run:
     def _window_attention(
         self, first: int, ranges: list[tuple[int, int]], keeps_first: bool
     ) -> WindowAttention:
+        if self.memory.cache_on_host:
+            self.cache.move_to_host()
         return WindowAttention(self.cache, first, ranges, self.model.attention, keeps_first)
 
     def _compute(
@@ -386,43 +402,31 @@ class _Run:
         times: Tensor,
         captions: list[CaptionKeys | None],
         positions: list[int],
-        attend: Callable[[], WindowAttention] | None,
+        attention: WindowAttention | None,
         condition: Tensor,
     ) -> Tensor:
-        """A forward of the transformer; once more with less memory if there is too little.
-
-        Nothing but keys and values of clean chunks has changed by then, and those come out the
-        same again.
+        """A forward of the transformer.
 
         Args:
-            attend: makes the self-attention of one forward; None: each video attends to itself.
+            attention: None: each video attends to itself.
         """
         keys = [self.null_keys if c is None else c for c in captions]
-        rotary = self.model.rotary(positions, latents.shape)
+        attend = attend_alone if attention is None else attention
 
-        def attempt() -> Tensor:
-            if self.memory.cache_on_host:
-                self.cache.move_to_host()
-            look = attend_alone if attend is None else attend()
+        def forward(x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+            return self.model(
+                x,
+                times,
+                KnownCaptions(keys, self.model.attention),
+                chunk_positions=positions,
+                attend=attend,
+                condition=condition,
+                rotary=(cos, sin),
+            )
 
-            def forward(x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-                return self.model(
-                    x,
-                    times,
-                    KnownCaptions(keys, self.model.attention),
-                    chunk_positions=positions,
-                    attend=look,
-                    condition=condition,
-                    rotary=(cos, sin),
-                )
-
-            inputs = (latents, condition, *rotary)
-            if not self.recorder.active:
-                return forward(*inputs)
-            pattern = look.pattern if isinstance(look, WindowAttention) else None
-            return self.recorder.run((latents.shape, tuple(keys), pattern), forward, inputs)
-
-        return self.memory.run(attempt)
+        rotary = self.model.rotary(positions, latents.shape, self.bands)
+        pattern = None if attention is None else attention.pattern
+        return self.graphs.run(pattern, keys, forward, (latents, condition, *rotary))
 
     def _keys_of(self, caption: Tensor | None) -> CaptionKeys | None:
         """A caption's keys; those of the chunk before, if it had the same one."""

@@ -11,6 +11,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from magi_engine.config.official import LAST_KV_RANGE
+
+_PREFIX_RANGE = 8
+"""How far chunks of a prefix look back if no range says it."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -62,7 +67,7 @@ class HistoryRule:
 
     Attributes:
         noisy: ``noise2clean_kvrange``, one entry per equal part of the steps; empty = all.
-        clean: ``clean_chunk_kvrange`` for chunks that are read clean.
+        clean: ``clean_chunk_kvrange``, for chunks that are read clean; -1 = the last of ``noisy``.
         num_steps: steps per chunk.
     """
 
@@ -77,9 +82,27 @@ class HistoryRule:
         part = step * len(self.noisy) // self.num_steps
         return max(0, chunk - self.noisy[part] + 1)
 
+    @property
+    def clean_range(self) -> int:
+        """How far back clean chunks look; only those of a prefix where ``noisy`` is empty."""
+        if self.clean != LAST_KV_RANGE:
+            return self.clean
+        return self.noisy[-1] if self.noisy else _PREFIX_RANGE
+
     def first_seen_clean(self, chunk: int) -> int:
-        """The earliest chunk that a clean ``chunk`` attends to."""
-        return max(0, chunk - self.clean + 1)
+        """The earliest chunk that ``chunk`` attends to when it is read again, clean."""
+        return max(0, chunk - self.clean_range + 1) if self.noisy else 0
+
+    def first_seen_in_prefix(self, chunk: int) -> int:
+        """The earliest chunk that ``chunk`` of a prefix attends to."""
+        return max(0, chunk - self.clean_range + 1)
+
+    def prefix_read(self, stage: Stage) -> range:
+        """The whole chunks of a prefix that are read before ``stage``, the first one.
+
+        Where each sees only itself, those that nobody will look at need not be read.
+        """
+        return range(0 if self.clean_range > 1 else self.oldest_needed(stage), stage.first)
 
     def oldest_needed(self, stage: Stage) -> int:
         """The earliest chunk any forward from this stage on attends to."""
@@ -124,10 +147,10 @@ class CacheChunks:
         ahead = stages(num_chunks, rule.num_steps, window_size, offset)
         if rule.noisy:
             # After the window has filled and the history is as deep as it gets, nothing changes.
-            ahead = itertools.islice(ahead, 2 * window_size + max(*rule.noisy, rule.clean))
+            ahead = itertools.islice(ahead, 2 * window_size + max(*rule.noisy, rule.clean_range))
         reaches = [(stage, rule.oldest_needed(stage)) for stage in ahead]
         # Reading the prefix needs room for what its chunks see.
-        prefix = min(rule.clean, offset)
+        prefix = min(rule.clean_range, offset)
         return cls(
             kept=max(prefix, *(stage.first - oldest for stage, oldest in reaches)),
             work=max(prefix, 1, *(stage.last - oldest + copies for stage, oldest in reaches)),

@@ -235,12 +235,16 @@
 <context>
     <name>CleanLookBackRow</name>
     <message>
+        <source>as before</source>
+        <translation>与之前相同</translation>
+    </message>
+    <message>
         <source>Look back when finished</source>
         <translation>完成后的回看</translation>
     </message>
     <message>
-        <source>Chunks a finished chunk sees, itself included, when it is remembered.</source>
-        <translation>已完成的片段存入记忆时能看到的片段数，含自身。</translation>
+        <source>Chunks a finished chunk sees, itself included, when it is remembered; “as before”: as many as in its last steps.</source>
+        <translation>已完成的片段存入记忆时能看到的片段数，含自身；“与之前相同”：与其最后几步一样多。</translation>
     </message>
 </context>
 <context>
@@ -1288,6 +1292,10 @@
         <translation>80 GB 显存的显卡，或 24 GB 显存加 64 GB 内存。</translation>
     </message>
     <message>
+        <source>A library that Windows should have is missing or too old.</source>
+        <translation>缺少一个 Windows 应有的库，或其版本过旧。</translation>
+    </message>
+    <message>
         <source>A model cannot be called {name!r}.</source>
         <translation>模型不能叫 {name!r}。</translation>
     </message>
@@ -1297,7 +1305,7 @@
     </message>
     <message>
         <source>A picture cannot be {width}x{height}.</source>
-        <translation>图片的尺寸不能是 {width}x{height}。</translation>
+        <translation>图片的大小不能是 {width}x{height}。</translation>
     </message>
     <message>
         <source>A prompt is given for chunk {chunk}, but the video ends with chunk {last}.</source>
@@ -1317,7 +1325,7 @@
     </message>
     <message>
         <source>A video cannot be {width}x{height}: its sides must be positive and even.</source>
-        <translation>视频的尺寸不能是 {width}x{height}：边长必须是正偶数。</translation>
+        <translation>视频的大小不能是 {width}x{height}：边长必须是正偶数。</translation>
     </message>
     <message>
         <source>A video cannot have {fps} frames per second.</source>
@@ -1376,6 +1384,10 @@
         <translation>{title} 的所有文件都完整；未能查询发布的内容。</translation>
     </message>
     <message>
+        <source>Allow it in your virus scanner or under App &amp; browser control, then try again.</source>
+        <translation>请在杀毒软件或“应用和浏览器控制”中允许它，然后重试。</translation>
+    </message>
+    <message>
         <source>Allow yourself to write there, then try again.</source>
         <translation>请取得那里的写入权限，然后重试。</translation>
     </message>
@@ -1412,12 +1424,16 @@
         <translation>请设置大于 0 秒。</translation>
     </message>
     <message>
+        <source>At most {most} million can be read: scale it down first.</source>
+        <translation>最多可读取 {most} 百万像素：请先缩小。</translation>
+    </message>
+    <message>
         <source>Both sides must be positive.</source>
         <translation>两边都必须是正数。</translation>
     </message>
     <message>
         <source>Change the prompt from chunk {first} on.</source>
-        <translation>请从片段 {first} 起更改提示词。</translation>
+        <translation>请从第 {first} 个片段起更改提示词。</translation>
     </message>
     <message>
         <source>Check its permissions.</source>
@@ -1536,10 +1552,6 @@
         <translation>请选择更早的片段或更长的视频。</translation>
     </message>
     <message>
-        <source>Choose another GPU support, or report it with the log.</source>
-        <translation>请选择其他 GPU 支持，或连同日志一起报告。</translation>
-    </message>
-    <message>
         <source>Choose another file.</source>
         <translation>请选择其他文件。</translation>
     </message>
@@ -1569,7 +1581,7 @@
     </message>
     <message>
         <source>Choose another size, or write a folder of PNG frames.</source>
-        <translation>请选择其他尺寸，或写成 PNG 帧的文件夹。</translation>
+        <translation>请选择其他大小，或写成 PNG 帧的文件夹。</translation>
     </message>
     <message>
         <source>Choose another video or file.</source>
@@ -1641,7 +1653,7 @@
     </message>
     <message>
         <source>Chunk {chunk} has already started.</source>
-        <translation>片段 {chunk} 已开始。</translation>
+        <translation>第 {chunk} 个片段已经开始。</translation>
     </message>
     <message>
         <source>Chunk {chunk} has already started; the new prompt applies from chunk {first} on.</source>
@@ -1662,6 +1674,10 @@
     <message>
         <source>Close other programs, then try again.</source>
         <translation>请关闭其他程序，然后重试。</translation>
+    </message>
+    <message>
+        <source>Close other programs, then try again; on Windows, let it choose its paging file&apos;s size.</source>
+        <translation>请关闭其他程序，然后重试；在 Windows 上，请让系统自行决定页面文件的大小。</translation>
     </message>
     <message>
         <source>Connect the disk that it is on, then try again.</source>
@@ -1888,8 +1904,20 @@
         <translation>请给出形状为 (T, {height}, {width}, 3) 的 uint8 帧。</translation>
     </message>
     <message>
+        <source>Have it mounted without the option noexec, then try again.</source>
+        <translation>请在挂载该磁盘时去掉 noexec 选项，然后重试。</translation>
+    </message>
+    <message>
         <source>Have the certificate of your network&apos;s proxy installed on this computer.</source>
         <translation>请在本机安装您网络代理的证书。</translation>
+    </message>
+    <message>
+        <source>Install Microsoft&apos;s Visual C++ runtime for x64, then try again.</source>
+        <translation>请安装 Microsoft 的 x64 版 Visual C++ 运行库，然后重试。</translation>
+    </message>
+    <message>
+        <source>Install the package that contains it, then try again.</source>
+        <translation>请安装包含它的软件包，然后重试。</translation>
     </message>
     <message>
         <source>Install the program again.</source>
@@ -1920,10 +1948,6 @@
         <translation>它可能已损坏。</translation>
     </message>
     <message>
-        <source>It may be damaged: choose another file.</source>
-        <translation>它可能已损坏：请选择其他文件。</translation>
-    </message>
-    <message>
         <source>It was saved by a newer version of this program.</source>
         <translation>它由本程序的更新版本保存。</translation>
     </message>
@@ -1940,8 +1964,16 @@
         <translation>请去掉参考素材，或选择 i2v 或 v2v 模式。</translation>
     </message>
     <message>
+        <source>Leave them out, or choose a base model.</source>
+        <translation>请去掉它们，或选择基础模型。</translation>
+    </message>
+    <message>
         <source>Like {title}; added from {source}.</source>
         <translation>与 {title} 同类；添加自 {source}。</translation>
+    </message>
+    <message>
+        <source>List some of {known}.</source>
+        <translation>请从中列出：{known}。</translation>
     </message>
     <message>
         <source>Loading the autoencoder</source>
@@ -1986,6 +2018,10 @@
     <message>
         <source>Models are downloaded from {source}.</source>
         <translation>模型将从 {source} 下载。</translation>
+    </message>
+    <message>
+        <source>Negative tokens do nothing in a distilled model, which always has the prompt.</source>
+        <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
     </message>
     <message>
         <source>No frame was written to {name}.</source>
@@ -2256,6 +2292,10 @@
         <translation>文件夹 {folder} 不存在。</translation>
     </message>
     <message>
+        <source>The frames of {name} are {width}x{height} pixels.</source>
+        <translation>{name} 的帧为 {width}x{height} 像素。</translation>
+    </message>
+    <message>
         <source>The guidance times must rise from 0.</source>
         <translation>引导时间必须从 0 开始递增。</translation>
     </message>
@@ -2404,6 +2444,10 @@
         <translation>带完整引导计算的口袋模型：用于与蒸馏版比较。</translation>
     </message>
     <message>
+        <source>The program is closing.</source>
+        <translation>程序正在关闭。</translation>
+    </message>
+    <message>
         <source>The prompt has {tokens} tokens; only the first {most} of them count.</source>
         <translation>提示词有 {tokens} 个词元，只有前 {most} 个有效。</translation>
     </message>
@@ -2437,7 +2481,7 @@
     </message>
     <message>
         <source>The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.</source>
-        <translation>无法生成 {width}x{height} 的尺寸：两边都必须是 {multiple} 的倍数。</translation>
+        <translation>无法生成 {width}x{height} 的大小：两边都必须是 {multiple} 的倍数。</translation>
     </message>
     <message>
         <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
@@ -2474,6 +2518,14 @@
     <message>
         <source>The system has ended the engine, most likely because the memory ran out.</source>
         <translation>系统结束了引擎，很可能是内存不足。</translation>
+    </message>
+    <message>
+        <source>The system is too old: it lacks {name}.</source>
+        <translation>系统版本过旧：缺少 {name}。</translation>
+    </message>
+    <message>
+        <source>The system lacks the library {name}.</source>
+        <translation>系统缺少库 {name}。</translation>
     </message>
     <message>
         <source>The tensor {name} holds numbers that are not finite.</source>
@@ -2588,6 +2640,10 @@
         <translation>其中没有可用的内容。</translation>
     </message>
     <message>
+        <source>There is too little memory to start.</source>
+        <translation>内存不足，无法启动。</translation>
+    </message>
+    <message>
         <source>There is too little space in {folder}: {needed:GB} are needed, {free:GB} are free.</source>
         <translation>{folder} 的空间太小：需要 {needed:GB}，可用 {free:GB}。</translation>
     </message>
@@ -2610,6 +2666,10 @@
     <message>
         <source>They can be downloaded again.</source>
         <translation>可以重新下载它们。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor is too old for the program.</source>
+        <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
     </message>
     <message>
         <source>This mode starts from a video.</source>
@@ -2646,6 +2706,10 @@
     <message>
         <source>Try again, or from another network.</source>
         <translation>请重试，或换一个网络。</translation>
+    </message>
+    <message>
+        <source>Try again: it is quicker once a virus scanner has seen every file.</source>
+        <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
     </message>
     <message>
         <source>Try again: what has come so far is kept.</source>
@@ -2690,6 +2754,14 @@
     <message>
         <source>Use 0 to {most}.</source>
         <translation>请使用 0 到 {most}。</translation>
+    </message>
+    <message>
+        <source>Use a computer with a newer one.</source>
+        <translation>请使用处理器较新的电脑。</translation>
+    </message>
+    <message>
+        <source>Use a newer version of it.</source>
+        <translation>请使用更新版本的系统。</translation>
     </message>
     <message>
         <source>Use another name.</source>
@@ -2776,12 +2848,24 @@
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
     <message>
-        <source>What was installed does not start; what was there before is still in use.</source>
-        <translation>新安装的内容无法启动；仍在使用之前的内容。</translation>
+        <source>What was installed does not start.</source>
+        <translation>新安装的内容无法启动。</translation>
+    </message>
+    <message>
+        <source>What was installed lies on a disk from which no program may be run.</source>
+        <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
+    </message>
+    <message>
+        <source>What was installed takes more than five minutes to start.</source>
+        <translation>已安装的内容超过五分钟仍未启动。</translation>
     </message>
     <message>
         <source>What was not downloaded to its end</source>
         <translation>未下载完的文件</translation>
+    </message>
+    <message>
+        <source>Windows does not let what was installed start.</source>
+        <translation>Windows 不允许启动已安装的内容。</translation>
     </message>
     <message>
         <source>Write --prompt-at K TEXT.</source>
@@ -2854,6 +2938,10 @@
     <message>
         <source>is {value}, but heads x kv_channels must be hidden_size ({hidden_size})</source>
         <translation>为 {value}，但注意力头数 x kv_channels 必须等于 hidden_size（{hidden_size}）</translation>
+    </message>
+    <message>
+        <source>is {value}, but must be positive, or {last} for the last entry of noise2clean_kvrange</source>
+        <translation>为 {value}，但必须为正数，或用 {last} 表示 noise2clean_kvrange 的最后一项</translation>
     </message>
     <message>
         <source>is {value}, but must equal in_channels ({in_channels})</source>
@@ -2945,7 +3033,7 @@
     </message>
     <message>
         <source>the hub itself</source>
-        <translation>模型站点本身</translation>
+        <translation>模型库本身</translation>
     </message>
     <message>
         <source>the section {section} must be a JSON object.</source>
@@ -2966,6 +3054,10 @@
     <message>
         <source>{case} is not a sampling case: it has no config.</source>
         <translation>{case} 不是采样用例：它没有 config。</translation>
+    </message>
+    <message>
+        <source>{case}: the field special_tokens is {tokens}.</source>
+        <translation>{case}：字段 special_tokens 为 {tokens}。</translation>
     </message>
     <message>
         <source>{choices} or {last}</source>
@@ -3084,10 +3176,6 @@
         <translation>{name} 是视频，不是图像。</translation>
     </message>
     <message>
-        <source>{name} is an animation that cannot be read.</source>
-        <translation>{name} 是无法读取的动画。</translation>
-    </message>
-    <message>
         <source>{name} is another video.</source>
         <translation>{name} 是另一个视频。</translation>
     </message>
@@ -3142,10 +3230,6 @@
     <message>
         <source>{name} is not an image or a video that can be read.</source>
         <translation>{name} 不是可读取的图片或视频。</translation>
-    </message>
-    <message>
-        <source>{name} is not an image that can be read.</source>
-        <translation>{name} 不是可读取的图片。</translation>
     </message>
     <message>
         <source>{name} is not an object</source>
@@ -3780,6 +3864,29 @@
     <message>
         <source>Undo</source>
         <translation>撤销</translation>
+    </message>
+</context>
+<context>
+    <name>NegativeTokensRow</name>
+    <message>
+        <source>No captions, logos, cuts or borders</source>
+        <translation>不要字幕、标志、转场或边框</translation>
+    </message>
+    <message>
+        <source>Negative tokens</source>
+        <translation>负向词元</translation>
+    </message>
+    <message>
+        <source>Shows a base model what to stay away from: writing in the picture, logos, transitions and borders. It is guided from there towards the prompt.</source>
+        <translation>告诉基础模型应避开什么：画面中的文字、标志、转场和边框。引导会使其远离这些，趋向提示词。</translation>
+    </message>
+    <message>
+        <source>Only for base models: a distilled one always has the prompt.</source>
+        <translation>仅适用于基础模型：蒸馏模型始终带有提示词。</translation>
+    </message>
+    <message>
+        <source>The model is guided away from them, at no cost in time.</source>
+        <translation>引导模型避开这些内容，不会增加耗时。</translation>
     </message>
 </context>
 <context>
@@ -5176,6 +5283,10 @@
     <message>
         <source>Stopped. What was fetched is kept.</source>
         <translation>已停止。已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>What was there before is still in use.</source>
+        <translation>仍在使用之前的内容。</translation>
     </message>
     <message>
         <source>Try again</source>

@@ -62,6 +62,13 @@ def is_chinese(text: str) -> bool:
     return bool(re.search("[\u4e00-\u9fff]", text)) and not re.search("[a-z]{2,} [a-z]{2,}", text)
 
 
+def test_the_window_shows_no_error_in_english() -> None:
+    for path in translations.modules():
+        if path.is_relative_to(translations.ROOT / "magi_desktop") and path.name != "logs.py":
+            shown = re.findall(r"\bstr\([\w.]*error\)", path.read_text("utf-8"))
+            assert not shown, path
+
+
 def _empty(folder: Path) -> None:
     (folder / "empty.png").touch()
     probe(folder / "empty.png")

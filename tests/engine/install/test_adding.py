@@ -25,6 +25,7 @@ from magi_engine.weights.layout import find_model
 from tests.engine.install.hub_server import COMMIT, HubServer
 from tests.engine.install.test_faults import is_said
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.places import move_places
 
 _LIKE = "4.5B-distill"
 _FOLDER = "ckpt/magi/4.5B_distill/inference_weight.distill"
@@ -57,7 +58,7 @@ def official(root: Path, transformer: bytes) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    move_places(monkeypatch, tmp_path)
 
 
 @pytest.fixture

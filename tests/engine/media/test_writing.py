@@ -404,7 +404,7 @@ def test_a_killed_process_leaves_a_video_that_plays(
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
 def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"result{suffix}"
-    output, errors = child(target, "full").communicate(timeout=60)
+    output, errors = child(target, "full").communicate(timeout=300)
     *written, last = output.splitlines()
     name, message, hint = last.split(" | ")
     assert name == "DiskFullError"
@@ -421,7 +421,7 @@ def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ""])
 def test_a_read_only_folder(open_folder: Path, suffix: str) -> None:
     os.chmod(open_folder, 0o555)
-    output, errors = child(open_folder / f"result{suffix}", "readonly").communicate(timeout=60)
+    output, errors = child(open_folder / f"result{suffix}", "readonly").communicate(timeout=300)
     assert output.startswith("OutputError | result"), errors
     assert "Choose a folder you may write to." in output
     assert errors == ""

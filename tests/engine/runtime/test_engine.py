@@ -150,8 +150,8 @@ def test_another_model_replaces_the_first(
 ) -> None:
     engine = Engine()
     run(engine, make_request(output=None, num_frames=1, dtype="float32"))
-    shelf = engine._shelf
-    before = shelf._model
+    models = engine._models
+    before = models._model
     run(engine, make_request(output=None, num_frames=1, dtype="bfloat16"))
     assert before is not None
     assert not before.dit_loaded
@@ -170,7 +170,7 @@ def test_image_to_video(engine: Engine, make_request: MakeRequest, image: Path) 
     chunks = of_kind(events, ChunkReady)
     assert [c.index for c in chunks] == [0, 1]
     # The image is the first latent frame of the result, untouched by the sampling.
-    model = engine._shelf._model
+    model = engine._models._model
     assert model is not None
     expected = model.encode(read_image(image, WIDTH, HEIGHT)[None])
     torch.testing.assert_close(chunks[0].latents[:, :, :1], expected)

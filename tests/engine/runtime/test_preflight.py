@@ -148,8 +148,8 @@ def test_what_a_4_gb_card_is_told(tmp_path: Path) -> None:
 def test_a_model_larger_than_the_card_is_streamed(tmp_path: Path) -> None:
     found = estimated(tmp_path, with_vram(23), model="24B-distill-fp8")
     assert found.fits
-    assert found.placement.streamed_layers
-    assert found.placement.streams
+    assert found.placement.offloaded_layers
+    assert found.placement.offloads
     assert found.vram_bytes == found.placement.device_bytes <= 23 * GB
     assert found.ram_bytes > estimated(tmp_path, with_vram(200), model="24B-distill-fp8").ram_bytes
 

@@ -62,6 +62,7 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
         "longer video",
     ),
     (_changed(special_tokens=("MAGIC_TOKEN",)), "no special token MAGIC", "STATIC_FIRST"),
+    (_changed(negative_tokens=True), "nothing in a distilled model", "base model"),
     (_sampled(window_size=9), "window of 9", "1 to 8"),
     (_sampled(window_size=0), "window of 0", "1 to 8"),
     (_sampled(fps=0), "0 frames per second", "1 to 60"),
@@ -91,6 +92,11 @@ def test_refused_with_one_thing_to_do(request_: GenerationRequest, said: str, hi
 def test_a_base_model_needs_three_forwards() -> None:
     with pytest.raises(InvalidRequestError, match="Set cfg_number to 3"):
         validate(_sampled(cfg_number=1), _BASE)
+
+
+def test_a_base_model_takes_negative_tokens_and_the_range_of_its_last_steps() -> None:
+    request = _sampled(clean_chunk_kvrange=-1)
+    validate(dataclasses.replace(request, negative_tokens=True), _BASE)
 
 
 def test_an_endless_video_needs_a_limited_history() -> None:

@@ -128,7 +128,7 @@ def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: No
         events.append(event)
     assert isinstance(events[-1], Cancelled)
     assert not any(isinstance(e, Progress) for e in events)
-    model = engine._shelf._model
+    model = engine._models._model
     assert model is not None
     assert model.warm == set(), "half of it does not count"
     assert torch.is_inference_mode_enabled() is False

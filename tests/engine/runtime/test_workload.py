@@ -38,7 +38,9 @@ FORMS = {
     "16 steps": {"num_steps": 16},
     "12 steps": {"num_steps": 12, "window_size": 4},
     "long clean ranges": {"clean_chunk_kvrange": 3},
+    "clean ranges as in the last steps": {"clean_chunk_kvrange": -1},
     "all of the history": {"noise2clean_kvrange": []},
+    "all of the history, prefix too": {"noise2clean_kvrange": [], "clean_chunk_kvrange": -1},
 }
 
 

@@ -36,14 +36,24 @@ COPIED = (
     "t2v_window2_square",
     "v2v_base_cfg3",
     "v2v_distill",
+    "second/clean_kv_default",
+    "second/kv_all",
+    "second/tokens_static_3d",
+    "second/v2v_distill_12steps",
 )
 """Cases that lie in tests/goldens, so that they can never be missing."""
 
-ONLY_SHARED = ("i2v_distill", "t2v_base_cfg3", "t2v_fp8_distill", "t2v_gated")
+ONLY_SHARED = (
+    "i2v_distill",
+    "t2v_base_cfg3",
+    "t2v_fp8_distill",
+    "t2v_gated",
+    "second/24b_base_w4",
+)
 """Cases that run where all reference numbers lie beside the checkout."""
 
-FP8_TOLERANCE = 0.015  # a last-bit difference flips an e4m3 rounding here and there
-TOLERANCE = 1e-4
+FP8_TOLERANCE = 0.02  # a last-bit difference flips an e4m3 rounding here and there
+TOLERANCE = 6e-5  # not every processor rounds exp() alike, and the sinusoid multiplies that
 RelativeError = Callable[[Tensor, Tensor], float]
 COPIES = Path(__file__).parents[2] / "goldens"
 
@@ -88,9 +98,9 @@ def replay(request: pytest.FixtureRequest, goldens: Path) -> Replay:
     with recorded_calls() as calls:
         outputs = replay_case(
             path,
-            goldens / f"weights_{case['weights']}.safetensors",
+            path.parent / f"weights_{case['weights']}.safetensors",
             path.with_suffix(".safetensors"),
-            goldens / "special_tokens.npz",
+            path.parent / "special_tokens.npz",
             device=torch.device("cpu"),
             on_forward=traces.append,
         )
@@ -235,7 +245,7 @@ def test_guided_steps_are_the_passes_that_count_over_the_same_window(replay: Rep
                 assert trace.timesteps == history.timesteps[skipped:]
                 chunks = range(history.first + skipped, history.first + len(history.ranges))
                 assert trace.ranges == tuple((c, c + 1) for c in chunks)
-    assert seen == {(Pass.TEXT, Pass.HISTORY, Pass.ALONE), (Pass.HISTORY,)}, "all and one"
+    assert {(Pass.TEXT, Pass.HISTORY, Pass.ALONE), (Pass.HISTORY,)} <= seen, "all and one"
 
 
 def scales_of(replay: Replay) -> GuidanceScales:
@@ -326,18 +336,19 @@ def test_bfloat16_stays_near_the_fp32_numbers(goldens: Path, relative_error) -> 
 def test_the_copied_goldens_are_complete_and_small() -> None:
     for name in COPIED:
         case = json.loads((COPIES / f"{name}.json").read_text())
-        assert (COPIES / f"weights_{case['weights']}.safetensors").is_file()
+        folder = (COPIES / name).parent
+        assert (folder / f"weights_{case['weights']}.safetensors").is_file()
+        assert (folder / "special_tokens.npz").is_file()
         tensors = load_file(COPIES / f"{name}.safetensors")
         assert {f"chunk.{i}" for i in case["chunks"]} <= tensors.keys()
     for name in (
-        "special_tokens.npz",
         "text_cleaning.json",
         "vae/vae_finalproj.safetensors",
         "vae/vae_finalproj/config.json",
         "vae/vae_finalproj/diffusion_pytorch_model.safetensors",
     ):
         assert (COPIES / name).is_file()
-    assert sum(path.stat().st_size for path in COPIES.rglob("*")) <= 8_000_000
+    assert sum(path.stat().st_size for path in COPIES.rglob("*")) <= 12_000_000
 
 
 def test_the_copied_goldens_are_true_copies(goldens: Path) -> None:

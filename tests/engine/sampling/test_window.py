@@ -47,10 +47,19 @@ def test_history_begins_with_the_video() -> None:
 def test_an_empty_range_sees_everything() -> None:
     rule = HistoryRule((), clean=1, num_steps=16)
     assert {rule.first_seen(40, step) for step in range(16)} == {0}
+    assert rule.first_seen_clean(40) == 0
+    assert rule.first_seen_in_prefix(40) == 40, "clean_chunk_kvrange rules the prefix alone"
+
+
+@pytest.mark.parametrize(("ranges", "chunks"), [((5, 4, 3, 2), 2), ((2, 5), 5), ((), 8)])
+def test_minus_one_is_the_last_of_the_noisy_ranges(ranges: tuple[int, ...], chunks: int) -> None:
+    rule = HistoryRule(ranges, clean=-1, num_steps=20)
+    assert 40 + 1 - rule.first_seen_in_prefix(40) == chunks
+    assert rule.first_seen_clean(40) == (40 + 1 - chunks if ranges else 0)
 
 
 @pytest.mark.parametrize("offset", [0, 5])
-@pytest.mark.parametrize("clean", [1, 2, 4])
+@pytest.mark.parametrize("clean", [-1, 1, 2, 4])
 @pytest.mark.parametrize("ranges", [(5, 4, 3, 2), (1, 1, 1, 1), (2, 3), (7,)])
 @pytest.mark.parametrize("window", range(1, 9))
 def test_nothing_older_than_the_oldest_needed_is_ever_seen_again(

@@ -144,7 +144,7 @@ def run_helper(sources: Sources, target: Path, code: str) -> list[str]:
         [*command, str(sources.root), str(target)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=Path(__file__).parents[3],
         check=False,
     )

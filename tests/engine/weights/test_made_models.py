@@ -151,7 +151,7 @@ def test_it_is_offered_where_its_source_is(models: Path, tmp_path: Path) -> None
     assert states(models)[LARGE] is ModelState.READY
     assert find_model(LARGE, models).config.engine_config.fp8_quant
     made = [t for t in cached_things(models) if t.kind is CachedKind.QUANTISED_TRANSFORMER]
-    assert [thing.title for thing in made] == [Registry.load().find(LARGE).title]
+    assert [str(thing.title) for thing in made] == [Registry.load().find(LARGE).title]
     assert made[0].size_bytes > 0
 
 
