@@ -287,10 +287,9 @@ class Builder:
 
 
 def _unknown_failure(flavor: str) -> BuildError:
-    without_gpu = "Choose “Without a GPU”, or report it with the log."
-    return BuildError(
-        "What was installed does not start.", OR_REPORT if flavor == CPU else without_gpu
-    )
+    without_gpu = Message("Choose “Without a GPU”, or report it with the log.")
+    hint = OR_REPORT if flavor == CPU else without_gpu
+    return BuildError("What was installed does not start.", hint)
 
 
 def _version_of(python: Path) -> tuple[int, int]:
