@@ -32,7 +32,7 @@ from magi_engine.install.status import (
     remove_model,
     size_on_disk,
 )
-from magi_engine.install.tasks import Download, TaskDone, Verify
+from magi_engine.install.tasks import TaskDone, Verify
 from magi_engine.weights.layout import default_models_dir, entry_paths
 from magi_engine.weights.provenance import small_text_encoder_of
 
@@ -177,13 +177,11 @@ class Models(QObject):
 
     @Slot(object)
     def _take_answer(self, done: TaskDone) -> None:
-        """Models that lie here are checked, or copied, at once; then they can be used."""
+        """Models that lie here are checked at once; then they can be used."""
         entries = {entry.name: entry for entry in Registry.load().entries}
         for name in done.added:
             if name in entries and entries[name].folder is not None:
                 self.tasks.do(Verify(name))
-            elif name in entries and entries[name].is_copied:
-                self.tasks.do(Download(name))
         configuration.cache_clear()  # a name may mean another model now
         self.refresh()
 

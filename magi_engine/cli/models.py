@@ -76,7 +76,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "source", metavar="SOURCE", help="a folder, OWNER/REPOSITORY[@REVISION], or its address"
     )
     own.add_argument("--name", help="what it is to be called; default: after the source")
-    own.add_argument("--copy", action="store_true", help="copy a folder into that of models")
     own.add_argument("--like", metavar="MODEL", help="the released model it is a variant of")
     mirror = action("mirror", _mirror, "download from a mirror of the hub from now on")
     mirror.add_argument("address", metavar="ADDRESS", help='such as https://HOST; "none": the hub')
@@ -167,18 +166,11 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    done = _task(Add(args.source, args.name, args.like, args.copy), args.models_dir)
+    done = _task(Add(args.source, args.name, args.like), args.models_dir)
     for name in done.added:
         entry = Registry.load().find(name)
-        if entry.folder is not None or entry.is_copied:
-            again = f"magi models download {name}"
-            result = (
-                _perform(Download(name), args.models_dir, again)
-                if entry.is_copied
-                else _check(name, args.models_dir)
-            )
-            if result != DONE:
-                return result
+        if entry.folder is not None and (result := _check(name, args.models_dir)) != DONE:
+            return result
         status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
         if status.missing_bytes:
             print(f"Get what is missing of it with: magi models download {name}", file=sys.stderr)
