@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import CANCELLED, DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.config.registry import Registry
 from magi_engine.errors import (
     InvalidRequestError,
@@ -99,7 +100,7 @@ def _list(args: argparse.Namespace) -> int:
             parts.append(f"{_size(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
-            print(f"{'':{width}} {status.detail}")
+            print(f"{'':{width}} {as_typed(status.detail)}")
     problem = Registry.load().problem
     if problem:
         print(f"Note: {problem} Correct or remove it.", file=sys.stderr)
@@ -187,7 +188,8 @@ def _add(args: argparse.Namespace) -> int:
                 return result
         status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
         if status.missing_bytes:
-            print(f"Get what is missing of it with: magi models download {name}", file=sys.stderr)
+            get = as_typed(f"magi models download {name}")
+            print(f"Get what is missing of it with: {get}", file=sys.stderr)
     return DONE
 
 
@@ -245,7 +247,7 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
     try:
         _task(task, models_dir)
     except KeyboardInterrupt:
-        print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
+        print(as_typed(f"\nStopped. To go on where it stopped: {again}"), file=sys.stderr)
         return CANCELLED
     return DONE
 

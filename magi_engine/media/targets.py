@@ -64,7 +64,7 @@ def check_target(target: Path, overwrite: bool) -> None:
     if not (_is_free(target) or (overwrite and target.is_file())):
         raise OutputError(
             f"{target.name} exists already.",
-            f"Choose another name, such as {free_name(target).name}, or ask to overwrite it.",
+            f"Choose another name, such as {free_name(target).name}, or overwrite it: --overwrite",
         )
 
 
