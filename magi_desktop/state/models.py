@@ -85,11 +85,13 @@ class Models(QObject):
 
     Signals:
         changed: the disk was looked at again.
+        leaving: files of models are about to be moved to the trash.
         removed: the Removal, for a way back.
         failed: an exception: something could not be looked at, removed or put back.
     """
 
     changed = Signal()
+    leaving = Signal()
     removed = Signal(object)
     failed = Signal(object)
 
@@ -128,6 +130,11 @@ class Models(QObject):
         status = self.status(name)
         return status is not None and status.state is not ModelState.READY
 
+    def is_damaged(self, name: str) -> bool:
+        """Whether files of a model are known to be damaged."""
+        status = self.status(name)
+        return status is not None and status.state is ModelState.DAMAGED
+
     def is_accepted(self, name: str) -> bool:
         """Whether the licence of a model was accepted."""
         return name in self._accepted
@@ -154,6 +161,7 @@ class Models(QObject):
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
         if status is not None:
+            self.leaving.emit()
             background.run(
                 _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
                 owner=self,
@@ -161,6 +169,7 @@ class Models(QObject):
 
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
+        self.leaving.emit()
         background.run(
             _trash, thing.title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
         )

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import CANCELLED, DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
+from magi_engine.errors import (
+    InvalidRequestError,
+    OutputError,
+    WeightsError,
+    in_use_error,
+    is_in_use,
+)
 from magi_engine.install.adding import forget_model
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
@@ -92,7 +99,7 @@ def _list(args: argparse.Namespace) -> int:
             parts.append(f"{_size(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
-            print(f"{'':{width}} {status.detail}")
+            print(f"{'':{width}} {as_typed(status.detail)}")
     problem = Registry.load().problem
     if problem:
         print(f"Note: {problem} Correct or remove it.", file=sys.stderr)
@@ -173,7 +180,8 @@ def _add(args: argparse.Namespace) -> int:
             return result
         status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
         if status.missing_bytes:
-            print(f"Get what is missing of it with: magi models download {name}", file=sys.stderr)
+            get = as_typed(f"magi models download {name}")
+            print(f"Get what is missing of it with: {get}", file=sys.stderr)
     return DONE
 
 
@@ -204,6 +212,8 @@ def _remove(args: argparse.Namespace) -> int:
             else:
                 path.unlink()
         except OSError as error:
+            if is_in_use(error, path):
+                raise in_use_error(path) from error
             raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
     if forget_model(args.model) is not None:
         print(f"{args.model} is no longer in the list.", file=sys.stderr)
@@ -229,7 +239,7 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
     try:
         _task(task, models_dir)
     except KeyboardInterrupt:
-        print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
+        print(as_typed(f"\nStopped. To go on where it stopped: {again}"), file=sys.stderr)
         return CANCELLED
     return DONE
 

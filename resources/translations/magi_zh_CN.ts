@@ -669,6 +669,14 @@
         <translation>请创建它或另选一个。</translation>
     </message>
     <message>
+        <source>{a} is in use.</source>
+        <translation>{a} 正在使用中。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
+    </message>
+    <message>
         <source>No space is left to write {a}.</source>
         <translation>空间不足，无法写入 {a}。</translation>
     </message>
@@ -735,6 +743,14 @@
     <message>
         <source>The prompt has {a} tokens; only the first {b} of them count.</source>
         <translation>提示词有 {a} 个词元，只有前 {b} 个有效。</translation>
+    </message>
+    <message>
+        <source>Not read by the model, or only in part: “{a}”.</source>
+        <translation>模型不会读取、或只读取一部分：“{a}”。</translation>
+    </message>
+    <message>
+        <source>Nothing of this prompt is read by the model: “{a}”.</source>
+        <translation>模型不会读取此提示词的任何内容：“{a}”。</translation>
     </message>
     <message>
         <source>Chunk {a} has already started; the new prompt applies from chunk {b} on.</source>
@@ -3794,8 +3810,16 @@
         <translation>过长，从此处起不再读取：“{}”</translation>
     </message>
     <message>
+        <source>The model reads nothing of: “{}”. Say it in English.</source>
+        <translation>模型完全不读取：“{}”。请用英文描述。</translation>
+    </message>
+    <message>
         <source>The model reads English only; other languages mislead it.</source>
         <translation>模型只懂英文，其他语言会误导它。</translation>
+    </message>
+    <message>
+        <source>The model does not read, or only in part: “{}”</source>
+        <translation>模型不会读取、或只读取一部分：“{}”</translation>
     </message>
 </context>
 <context>
@@ -4623,6 +4647,10 @@
     <message>
         <source>{name} could not be moved to the trash, so it was kept.</source>
         <translation>无法将 {name} 移到回收站，因此已保留。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
     </message>
     <message>
         <source>Delete it in your file manager.</source>

@@ -136,7 +136,7 @@ def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None
     settings(home, models)
     assert len(Manifest.load(models).files) == 3
     clear(everything=True)
-    assert elsewhere.read_text() == "1"
+    assert elsewhere.read_text(encoding="utf-8") == "1"
     assert not (models / "verified.json").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
     link.parent.mkdir(parents=True)
     link.symlink_to(original.parent)
     clear(everything=True)
-    assert original.read_text() == "12345"
+    assert original.read_text(encoding="utf-8") == "12345"
     assert not (home / "data/Magi Desktop").exists()
 
 
