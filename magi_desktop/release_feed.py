@@ -25,7 +25,7 @@ from magi_desktop import set_up
 from magi_desktop.publication import FEED_URL, INSTALLERS, SCHEMA
 from magi_engine import __version__
 from magi_engine.errors import DiskFullError, MagiError
-from magi_engine.install.fetching import Received
+from magi_engine.fetching import Received
 from magi_engine.install.fetching import fetch as fetch_file
 from magi_engine.install.hub import RemoteFile, part_of
 

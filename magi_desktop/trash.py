@@ -11,6 +11,10 @@ from PySide6.QtCore import QFile, QStandardPaths
 
 from magi_engine.atomic import retry_while_in_use
 from magi_engine.errors import OutputError
+from magi_engine.messages import Message
+
+_DELETE = Message("Delete it in your file manager.")
+_IN_USE = Message("Close what uses it, then try again.")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def move_to_trash(path: Path) -> Trashed:
     except PermissionError as error:
         raise OutputError(
             "{name} could not be moved to the trash, so it was kept.",
-            "Delete it in your file manager.",
+            _IN_USE if sys.platform == "win32" else _DELETE,
             name=path.name,
         ) from error
     place = Path(file.fileName())

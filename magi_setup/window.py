@@ -6,9 +6,8 @@ import logging
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent
 from PySide6.QtWidgets import (
-    QApplication,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
@@ -19,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import single, translation, windows_taskbar
+from magi_desktop import single, translation
+from magi_desktop.application import open_application
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
@@ -383,11 +383,7 @@ def show(
     Returns:
         What is to be started, and what with; None: nothing.
     """
-    windows_taskbar.own_button()
-    app = QApplication(argv)
-    app.setApplicationName(APP_NAME)
-    QGuiApplication.setDesktopFileName("magi-desktop")
-    app.setStyle("Fusion")
+    app = open_application(argv)
     doorbell = single.claim(f"{single.bell_name(places)}-setup", files, app)
     if doorbell is None:
         return None

@@ -56,8 +56,6 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
         return "muted", ""
     wanted, room = size_text(status.missing_bytes), size_text(status.room_bytes)
     enough = facts is None or status.room_bytes <= facts.disk_free_bytes
-    if status.entry.is_copied and enough:
-        return "muted", translate("Machine", "{} to copy.").format(wanted)
     if facts is None:
         return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)

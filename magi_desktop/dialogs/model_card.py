@@ -169,8 +169,6 @@ class ModelCard(QFrame):
         }[status.state]
         if status.state is ModelState.ABSENT and status.entry.folder is not None:
             role, text = "warning", self.tr("Folder not found")
-        elif status.state is ModelState.ABSENT and status.entry.is_copied:
-            text = self.tr("Not copied yet")
         if self._in_use and status.state is ModelState.READY:
             text = self.tr("In use")
         if status.here_bytes:
@@ -200,8 +198,6 @@ class ModelCard(QFrame):
                 return (self.tr("Check again"), again) if there else ("", "")
             case ModelState.UNCHECKED:
                 return self.tr("Check"), self.tr("Reads its files once; then it can be used.")
-            case ModelState.ABSENT | ModelState.PARTLY if status.entry.is_copied:
-                return self.tr("Copy"), self.tr("Copies its files; can be paused at any time.")
             case ModelState.ABSENT:
                 return self.tr("Download"), self.tr("Gets its files; can be paused at any time.")
             case ModelState.PARTLY:

@@ -32,7 +32,7 @@ from magi_engine.install.status import (
     remove_model,
     size_on_disk,
 )
-from magi_engine.install.tasks import Download, TaskDone, Verify
+from magi_engine.install.tasks import TaskDone, Verify
 from magi_engine.weights.layout import default_models_dir, entry_paths
 from magi_engine.weights.provenance import small_text_encoder_of
 
@@ -85,11 +85,13 @@ class Models(QObject):
 
     Signals:
         changed: the disk was looked at again.
+        leaving: files of models are about to be moved to the trash.
         removed: the Removal, for a way back.
         failed: an exception: something could not be looked at, removed or put back.
     """
 
     changed = Signal()
+    leaving = Signal()
     removed = Signal(object)
     failed = Signal(object)
 
@@ -128,6 +130,11 @@ class Models(QObject):
         status = self.status(name)
         return status is not None and status.state is not ModelState.READY
 
+    def is_damaged(self, name: str) -> bool:
+        """Whether files of a model are known to be damaged."""
+        status = self.status(name)
+        return status is not None and status.state is ModelState.DAMAGED
+
     def is_accepted(self, name: str) -> bool:
         """Whether the licence of a model was accepted."""
         return name in self._accepted
@@ -154,6 +161,7 @@ class Models(QObject):
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
         if status is not None:
+            self.leaving.emit()
             background.run(
                 _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
                 owner=self,
@@ -161,6 +169,7 @@ class Models(QObject):
 
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
+        self.leaving.emit()
         title = translated(thing.title)
         background.run(
             _trash, title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
@@ -178,13 +187,11 @@ class Models(QObject):
 
     @Slot(object)
     def _take_answer(self, done: TaskDone) -> None:
-        """Models that lie here are checked, or copied, at once; then they can be used."""
+        """Models that lie here are checked at once; then they can be used."""
         entries = {entry.name: entry for entry in Registry.load().entries}
         for name in done.added:
             if name in entries and entries[name].folder is not None:
                 self.tasks.do(Verify(name))
-            elif name in entries and entries[name].is_copied:
-                self.tasks.do(Download(name))
         configuration.cache_clear()  # a name may mean another model now
         self.refresh()
 

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import CANCELLED, DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
+from magi_engine.errors import (
+    InvalidRequestError,
+    OutputError,
+    WeightsError,
+    in_use_error,
+    is_in_use,
+)
 from magi_engine.install.adding import forget_model
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
@@ -77,7 +84,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "source", metavar="SOURCE", help="a folder, OWNER/REPOSITORY[@REVISION], or its address"
     )
     own.add_argument("--name", help="what it is to be called; default: after the source")
-    own.add_argument("--copy", action="store_true", help="copy a folder into that of models")
     own.add_argument("--like", metavar="MODEL", help="the released model it is a variant of")
     mirror = action("mirror", _mirror, "download from a mirror of the hub from now on")
     mirror.add_argument("address", metavar="ADDRESS", help='such as https://HOST; "none": the hub')
@@ -94,7 +100,7 @@ def _list(args: argparse.Namespace) -> int:
             parts.append(f"{_size(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
-            print(f"{'':{width}} {status.detail}")
+            print(f"{'':{width}} {as_typed(str(status.detail))}")
     problem = Registry.load().problem
     if problem:
         print(f"Note: {problem} Correct or remove it.", file=sys.stderr)
@@ -169,21 +175,15 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    done = _task(Add(args.source, args.name, args.like, args.copy), args.models_dir)
+    done = _task(Add(args.source, args.name, args.like), args.models_dir)
     for name in done.added:
         entry = Registry.load().find(name)
-        if entry.folder is not None or entry.is_copied:
-            again = f"magi models download {name}"
-            result = (
-                _perform(Download(name), args.models_dir, again)
-                if entry.is_copied
-                else _check(name, args.models_dir)
-            )
-            if result != DONE:
-                return result
+        if entry.folder is not None and (result := _check(name, args.models_dir)) != DONE:
+            return result
         status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
         if status.missing_bytes:
-            print(f"Get what is missing of it with: magi models download {name}", file=sys.stderr)
+            get = as_typed(f"magi models download {name}")
+            print(f"Get what is missing of it with: {get}", file=sys.stderr)
     return DONE
 
 
@@ -216,6 +216,8 @@ def _remove(args: argparse.Namespace) -> int:
             else:
                 path.unlink()
         except OSError as error:
+            if is_in_use(error, path):
+                raise in_use_error(path) from error
             raise OutputError(
                 "{path} cannot be deleted.", "Check its permissions.", path=path
             ) from error
@@ -243,7 +245,7 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
     try:
         _task(task, models_dir)
     except KeyboardInterrupt:
-        print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
+        print(as_typed(f"\nStopped. To go on where it stopped: {again}"), file=sys.stderr)
         return CANCELLED
     return DONE
 

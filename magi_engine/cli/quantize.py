@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.cli.request_options import add_machine_options
 from magi_engine.errors import InvalidRequestError
 
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"Saved {path}", file=sys.stderr)
     made = made_from(found)
     if args.output is None and made is not None:
-        print(f"Use it with: magi generate --model {made.name}", file=sys.stderr)
+        print(as_typed(f"Use it with: magi generate --model {made.name}"), file=sys.stderr)
     return DONE
 
 

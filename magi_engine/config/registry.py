@@ -121,19 +121,11 @@ class ModelEntry:
     comes from there. None: it is no model of the user's."""
     folder: Path | None = None
     """Of a user's model that is used where it lies: that folder."""
-    copies: tuple[tuple[Path, Path], ...] = ()
-    """Parts of a user's model that are copied into the folder of models: from where, and the
-    place relative to that folder."""
 
     @property
     def ships(self) -> bool:
         """Whether nothing has to be downloaded."""
-        return self.release is None and self.folder is None and not self.copies
-
-    @property
-    def is_copied(self) -> bool:
-        """Whether all of it is copied, and nothing downloaded."""
-        return bool(self.copies) and self.release is None
+        return self.release is None and self.like is None
 
     @property
     def folder_sources(self) -> tuple[PartSource, ...]:
@@ -152,8 +144,7 @@ class ModelEntry:
         return next((s for s in sources if s.release is self.release), None)
 
     def _source(self, part: Path) -> tuple[PartSource, ...]:
-        copied = any(part == local for _, local in self.copies)
-        if part.is_absolute() or copied or self.release is None:
+        if part.is_absolute() or self.release is None:
             return ()
         if part.is_relative_to(self.release.root):
             remote = part.relative_to(self.release.root).as_posix()

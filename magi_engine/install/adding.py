@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from magi_engine.errors import (
 from magi_engine.install.hub import Repository, look_into, require_hub
 from magi_engine.install.importing import PARTS, find_in_folder, part_places
 from magi_engine.resources import resource_path
-from magi_engine.weights.files import weight_files
+from magi_engine.weights.files import refuse_stacked_files, weight_files
 
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -37,13 +38,9 @@ class HubAddress:
     repository: str
     revision: str | None = None
     """A branch, tag or commit; None: the main branch."""
-    endpoint: str | None = None
-    """Of a mirror; None: the hub itself."""
 
 
-def add_models(
-    source: str, name: str | None, like: str | None, *, copied: bool = False
-) -> list[ModelEntry]:
+def add_models(source: str, name: str | None, like: str | None) -> list[ModelEntry]:
     """Put the models of a folder, or of a hub repository, into the user's list.
 
     Nothing is copied or downloaded yet. Every kind of released model that is there becomes a model.
@@ -53,7 +50,6 @@ def add_models(
         name: what the model is to be called; with several kinds, its beginning. None: after the
             folder or the repository.
         like: the released model it is a variant of; None: what its folders are called like.
-        copied: whether a folder is to be copied, rather than used where it lies.
 
     Raises:
         InvalidRequestError: the source or the name cannot be used.
@@ -66,26 +62,27 @@ def add_models(
     kinds = [_kind(like)] if like is not None else _kinds(known)
     folder = _as_folder(source)
     if folder is not None:
-        found = _of_folder(folder, kinds, given=like is not None)
-        models = [replace(model, copied=copied) for model in found]
+        models = _of_folder(folder, kinds, given=like is not None)
         stem = name or _slug(folder.name)
     else:
         address = hub_address(source)
-        repository = look_into(address.repository, address.revision, address.endpoint)
-        models = _of_repository(repository, address, kinds)
+        repository = look_into(address.repository, address.revision, AddedModels.load().mirror)
+        models = _of_repository(repository, kinds)
         stem = name or _slug(repository.name.rpartition("/")[2])
-    added, taken = AddedModels.load(), {entry.name for entry in known}
-    named = []
-    for model in models:
-        own = stem if len(models) == 1 else f"{stem}-{model.like}"
-        if name is None and own.casefold() in {n.casefold() for n in taken}:
-            own = f"{stem}-{model.like}"  # such as the folder MAGI-1 a second time
-        check_name(own, taken)
-        taken.add(own)
-        named.append(replace(model, name=own))
-        added = added.with_model(named[-1])
-    added.save()
-    names = {model.name for model in named}
+    names: set[str] = set()
+
+    def with_them(added: AddedModels) -> AddedModels:
+        taken = {entry.name for entry in Registry.load().entries}
+        for model in models:
+            own = stem if len(models) == 1 else f"{stem}-{model.like}"
+            if name is None and own.casefold() in {n.casefold() for n in taken | names}:
+                own = f"{stem}-{model.like}"  # such as the folder MAGI-1 a second time
+            check_name(own, taken | names)
+            names.add(own)
+            added = added.with_model(replace(model, name=own))
+        return added
+
+    AddedModels.change(with_them)
     return [entry for entry in Registry.load().entries if entry.name in names]
 
 
@@ -97,7 +94,6 @@ def set_mirror(address: str | None) -> None:
         DownloadError: it does not answer.
         ConfigError, OutputError: it cannot be kept.
     """
-    added = AddedModels.load()
     if address is not None:
         parts = urlsplit(address.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -108,7 +104,7 @@ def set_mirror(address: str | None) -> None:
             )
         address = address.strip().rstrip("/")
         require_hub(address)
-    AddedModels(added.models, address).save()
+    AddedModels.change(lambda added: replace(added, mirror=address))
 
 
 def forget_model(name: str) -> AddedModel | None:
@@ -117,18 +113,15 @@ def forget_model(name: str) -> AddedModel | None:
     Raises:
         ConfigError, OutputError: the list cannot be written.
     """
-    added = AddedModels.load()
-    model = next((m for m in added.models if m.name == name), None)
+    model = next((m for m in AddedModels.load().models if m.name == name), None)
     if model is not None:
-        added.without(name).save()
+        AddedModels.change(lambda added: added.without(name))
     return model
 
 
 def remember_model(model: AddedModel) -> None:
     """Put a model back into the user's list. Errors as of :func:`forget_model`."""
-    added = AddedModels.load()
-    if all(m.name != model.name for m in added.models):
-        added.with_model(model).save()
+    AddedModels.change(lambda added: added.without(model.name).with_model(model))
 
 
 def hub_address(source: str) -> HubAddress:
@@ -137,13 +130,18 @@ def hub_address(source: str) -> HubAddress:
     Raises:
         InvalidRequestError: it cannot be one.
     """
-    text, endpoint, revision = source.strip(), None, None
+    text, revision = source.strip(), None
     if "://" in text:
         parts = urlsplit(text)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise _no_source(source)
-        if parts.hostname.lower() not in _HUB_HOSTS:
-            endpoint = f"{parts.scheme}://{parts.netloc}"
+        place = f"{parts.scheme}://{parts.netloc}"
+        if parts.hostname.lower() not in _HUB_HOSTS and place not in _mirrors():
+            raise InvalidRequestError(
+                "{place} is not where models are downloaded from.",
+                "Make it your mirror first: magi models mirror {place}",
+                place=place,
+            )
         pieces = [unquote(piece) for piece in parts.path.split("/") if piece]
         if pieces[:1] == ["models"]:  # how some mirrors say it
             pieces = pieces[1:]
@@ -154,7 +152,12 @@ def hub_address(source: str) -> HubAddress:
     revision = after or revision
     if not _REPOSITORY.fullmatch(text):
         raise _no_source(source)
-    return HubAddress(text, revision, endpoint)
+    return HubAddress(text, revision)
+
+
+def _mirrors() -> set[str]:
+    """What stands in for the hub."""
+    return {os.environ.get("HF_ENDPOINT", "").rstrip("/"), AddedModels.load().mirror or ""}
 
 
 def _as_folder(source: str) -> Path | None:
@@ -217,6 +220,7 @@ def _bare_weights(folder: Path, kind: ModelEntry) -> Path:
 
 def _check_kind(transformer: Path, entry: ModelEntry) -> None:
     """Raises WeightsError: these are the weights of a larger, smaller or otherwise other model."""
+    refuse_stacked_files(transformer)
     config = MagiConfig.from_json(resource_path(entry.config))
     names: list[str] = []
     fp8 = False
@@ -244,9 +248,7 @@ def _check_kind(transformer: Path, entry: ModelEntry) -> None:
         )
 
 
-def _of_repository(
-    repository: Repository, address: HubAddress, kinds: list[ModelEntry]
-) -> list[AddedModel]:
+def _of_repository(repository: Repository, kinds: list[ModelEntry]) -> list[AddedModel]:
     models = []
     for entry in kinds:
         places = {
@@ -270,7 +272,6 @@ def _of_repository(
             parts=places,
             repository=repository.name,
             revision=repository.revision,
-            endpoint=address.endpoint,
             license=repository.license,
             sizes={part: _size_below(repository.sizes, place) for part, place in places.items()},
         )

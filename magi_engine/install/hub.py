@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from magi_engine.config.registry import PartSource
 from magi_engine.errors import DownloadError
+from magi_engine.fetching import Wanted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -36,13 +37,16 @@ class RemoteFile:
     source: str
     """For people: repository and revision."""
     with_token: bool = True
-    copied_from: Path | None = None
-    """A file on this machine that it is copied from, and that no hub knows."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """How to know that it is the right one."""
+        return Wanted(self.size_bytes, self.sha256, self.git_sha1)
 
     @property
     def key(self) -> str:
         """Names the content."""
-        return self.sha256 or self.git_sha1 or f"copy-{self.size_bytes:x}"
+        return self.sha256 or self.git_sha1 or ""
 
 
 def require_hub(endpoint: str | None = None) -> None:

@@ -71,7 +71,7 @@ class Performer:
         """
         if isinstance(task, Add):
             self._show(Phase.ASKING, 0, 0)
-            added = add_models(task.source, task.name, task.like, copied=task.copied)
+            added = add_models(task.source, task.name, task.like)
             titles = [entry.title for entry in added]
             names = tuple(entry.name for entry in added)
             return TaskDone(Message("Added: {titles}.", titles=titles), names)
@@ -117,8 +117,8 @@ class Performer:
                 if isinstance(step, Checked):
                     self._show(Phase.VERIFYING, step.done_bytes, step.total_bytes)
                 else:
-                    phase = Phase.COPYING if entry.is_copied else Phase.DOWNLOADING
-                    self._show(phase, step.done_bytes, step.total_bytes, step.files)
+                    done, total = step.done_bytes, step.total_bytes
+                    self._show(Phase.DOWNLOADING, done, total, step.files)
                 self._poll()
         self._shrink(entry)
         find_model(entry.name, self._models_dir)
@@ -191,7 +191,7 @@ class Performer:
             for entry in entries:
                 if entry.release is not None:
                     files = remote_files(entry, self._models_dir)
-                    published |= {f.path: f for f in files if f.copied_from is None}
+                    published |= {f.path: f for f in files}
         except DownloadError as error:
             logger.info("the hub could not be asked what was published: %s", error)
         self._poll()

@@ -246,9 +246,8 @@ def _missing(entry: ModelEntry, paths: ModelPaths, models_dir: Path) -> int:
         "text encoder": (paths.text_encoder, release.text_encoder_bytes if release else 0),
         "special tokens": (paths.special_tokens, release.special_tokens.bytes if release else 0),
     }
-    copied = {models_dir / local: size_on_disk(source) for source, local in entry.copies}
     parts = [sizes[part] for part in missing_parts(entry, models_dir)]
-    return sum(max(0, copied.get(path, size) - size_on_disk(path)) for path, size in parts)
+    return sum(max(0, size - size_on_disk(path)) for path, size in parts)
 
 
 def _has_transformer(entry: ModelEntry, models_dir: Path) -> bool:

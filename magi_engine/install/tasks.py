@@ -55,8 +55,6 @@ class Add:
     """None: after the folder or the repository."""
     like: str | None = None
     """The released model it is a variant of; None: what its folders are called like."""
-    copied: bool = False
-    """Whether what is in a folder is to be copied into the folder of models, later."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,6 @@ class Phase(enum.Enum):
 
     ASKING = "asking what there is"
     DOWNLOADING = "downloading"
-    COPYING = "copying"
     VERIFYING = "verifying"
     CONVERTING = "converting"
     READING = "reading the weights"
@@ -91,7 +88,7 @@ class Phase(enum.Enum):
     @property
     def in_bytes(self) -> bool:
         """Whether its progress is counted in bytes; else in thousandths."""
-        return self in (Phase.DOWNLOADING, Phase.COPYING, Phase.VERIFYING)
+        return self in (Phase.DOWNLOADING, Phase.VERIFYING)
 
 
 @dataclass(frozen=True)

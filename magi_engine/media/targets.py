@@ -12,7 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from magi_engine.errors import DISK_FULL, DiskFullError, InvalidRequestError, OutputError
+from magi_engine.errors import (
+    DISK_FULL,
+    DiskFullError,
+    InvalidRequestError,
+    OutputError,
+    in_use_error,
+    is_in_use,
+)
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
@@ -60,7 +67,7 @@ def check_target(target: Path, overwrite: bool) -> None:
     if not (_is_free(target) or (overwrite and target.is_file())):
         raise OutputError(
             "{name} exists already.",
-            "Choose another name, such as {free}, or ask to overwrite it.",
+            "Choose another name, such as {free}, or overwrite it: --overwrite",
             name=target.name,
             free=free_name(target).name,
         )
@@ -115,6 +122,8 @@ def output_error(error: OSError, where: Path) -> OutputError:
             "Free some space or use another disk.",
             name=where.name,
         )
+    if is_in_use(error, where):
+        return in_use_error(where)
     return OutputError(
         "{name} cannot be written in {folder}.",
         "Choose a folder you may write to.",

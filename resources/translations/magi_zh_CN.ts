@@ -115,18 +115,6 @@
         <translation>名称(&amp;N)</translation>
     </message>
     <message>
-        <source>&amp;Copy a folder into the folder of models</source>
-        <translation>将文件夹复制到模型文件夹(&amp;C)</translation>
-    </message>
-    <message>
-        <source>Copy a folder into the folder of models</source>
-        <translation>将文件夹复制到模型文件夹</translation>
-    </message>
-    <message>
-        <source>Else it is used where it is, and has to stay there.</source>
-        <translation>否则在原处使用，必须保留在那里。</translation>
-    </message>
-    <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
@@ -1007,10 +995,6 @@
         <translation>在处理器上运行：内存 {0} / {1}。</translation>
     </message>
     <message>
-        <source>{} to copy.</source>
-        <translation>需复制 {}。</translation>
-    </message>
-    <message>
         <source>{} to download.</source>
         <translation>需下载 {}。</translation>
     </message>
@@ -1508,6 +1492,10 @@
         <translation>请选择您可以写入的文件夹。</translation>
     </message>
     <message>
+        <source>Choose a multiple of {unit} steps.</source>
+        <translation>请选择 {unit} 的倍数作为步数。</translation>
+    </message>
+    <message>
         <source>Choose a picture of at least {least}x{least}.</source>
         <translation>请选择至少 {least}x{least} 的图片。</translation>
     </message>
@@ -1568,8 +1556,8 @@
         <translation>请在偏好设置中另选一个。</translation>
     </message>
     <message>
-        <source>Choose another name, such as {free}, or ask to overwrite it.</source>
-        <translation>请换一个名称（例如 {free}），或要求覆盖它。</translation>
+        <source>Choose another name, such as {free}, or overwrite it: --overwrite</source>
+        <translation>请换一个名称（例如 {free}），或用 --overwrite 覆盖它。</translation>
     </message>
     <message>
         <source>Choose another name.</source>
@@ -1652,6 +1640,10 @@
         <translation>请选择{kind}。</translation>
     </message>
     <message>
+        <source>Choose “Without a GPU”, or report it with the log.</source>
+        <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
+    </message>
+    <message>
         <source>Chunk {chunk} has already started.</source>
         <translation>第 {chunk} 个片段已经开始。</translation>
     </message>
@@ -1680,8 +1672,8 @@
         <translation>请关闭其他程序，然后重试；在 Windows 上，请让系统自行决定页面文件的大小。</translation>
     </message>
     <message>
-        <source>Connect the disk that it is on, then try again.</source>
-        <translation>请连接它所在的磁盘，然后重试。</translation>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
     </message>
     <message>
         <source>Connect to the network, then try again: what was fetched is kept.</source>
@@ -2004,6 +1996,10 @@
         <translation>请用此命令制作：{command}</translation>
     </message>
     <message>
+        <source>Make it your mirror first: magi models mirror {place}</source>
+        <translation>请先把它设为您的镜像：magi models mirror {place}</translation>
+    </message>
+    <message>
         <source>Make the picture {width}x{height}.</source>
         <translation>把画面改为 {width}x{height}。</translation>
     </message>
@@ -2044,12 +2040,20 @@
         <translation>{folder} 中的软件包不齐全。</translation>
     </message>
     <message>
+        <source>Not read by the model, or only in part: “{shown}”.</source>
+        <translation>模型不会读取、或只读取一部分：“{shown}”。</translation>
+    </message>
+    <message>
         <source>Nothing can be linked into {folder}.</source>
         <translation>无法在 {folder} 中创建链接。</translation>
     </message>
     <message>
         <source>Nothing can be written to {folder}.</source>
         <translation>无法写入 {folder}。</translation>
+    </message>
+    <message>
+        <source>Nothing of this prompt is read by the model: “{shown}”.</source>
+        <translation>模型不会读取此提示词的任何内容：“{shown}”。</translation>
     </message>
     <message>
         <source>Nothing of {model} can be removed.</source>
@@ -2760,6 +2764,10 @@
         <translation>请使用处理器较新的电脑。</translation>
     </message>
     <message>
+        <source>Use a model of MAGI-1.</source>
+        <translation>请使用 MAGI-1 的模型。</translation>
+    </message>
+    <message>
         <source>Use a newer version of it.</source>
         <translation>请使用更新版本的系统。</translation>
     </message>
@@ -3308,6 +3316,10 @@
         <translation>{path} 已损坏、不完整或无法读取。</translation>
     </message>
     <message>
+        <source>{path} is in use.</source>
+        <translation>{path} 正在使用中。</translation>
+    </message>
+    <message>
         <source>{path} is no known kind of weights.</source>
         <translation>{path} 不是已知的权重格式。</translation>
     </message>
@@ -3318,6 +3330,10 @@
     <message>
         <source>{path} is not valid JSON (line {line}, column {column}).</source>
         <translation>{path} 不是有效的 JSON（第 {line} 行，第 {column} 列）。</translation>
+    </message>
+    <message>
+        <source>{path} is of MAGI-1.1, whose tensors hold all layers, stacked and packed in a way that is not published, so that no code outside gives pictures with it.</source>
+        <translation>{path} 属于 MAGI-1.1，其张量包含所有层，以未公开的方式堆叠和打包，因此外部代码无法用它生成画面。</translation>
     </message>
     <message>
         <source>{path} lacks the array {name}.</source>
@@ -3346,6 +3362,10 @@
     <message>
         <source>{path}: {problem}</source>
         <translation>{path}：{problem}</translation>
+    </message>
+    <message>
+        <source>{place} is not where models are downloaded from.</source>
+        <translation>{place} 不是下载模型的地址。</translation>
     </message>
     <message>
         <source>{reference} is an image, not a video.</source>
@@ -3549,10 +3569,6 @@
         <translation>找不到文件夹</translation>
     </message>
     <message>
-        <source>Not copied yet</source>
-        <translation>尚未复制</translation>
-    </message>
-    <message>
         <source>Its files are here; nobody has checked them yet.</source>
         <translation>文件已在本机，尚未检查。</translation>
     </message>
@@ -3579,14 +3595,6 @@
     <message>
         <source>Reads its files once; then it can be used.</source>
         <translation>读取一次全部文件，然后即可使用。</translation>
-    </message>
-    <message>
-        <source>Copy</source>
-        <translation>复制</translation>
-    </message>
-    <message>
-        <source>Copies its files; can be paused at any time.</source>
-        <translation>复制其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Download</source>
@@ -3717,10 +3725,6 @@
     <message>
         <source>Downloading</source>
         <translation>正在下载</translation>
-    </message>
-    <message>
-        <source>Copying</source>
-        <translation>正在复制</translation>
     </message>
     <message>
         <source>Checking the files</source>
@@ -4713,8 +4717,16 @@
         <translation>过长，从此处起不再读取：“{}”</translation>
     </message>
     <message>
+        <source>The model reads nothing of: “{}”. Say it in English.</source>
+        <translation>模型完全不读取：“{}”。请用英文描述。</translation>
+    </message>
+    <message>
         <source>The model reads English only; other languages mislead it.</source>
         <translation>模型只懂英文，其他语言会误导它。</translation>
+    </message>
+    <message>
+        <source>The model does not read, or only in part: “{}”</source>
+        <translation>模型不会读取、或只读取一部分：“{}”</translation>
     </message>
 </context>
 <context>

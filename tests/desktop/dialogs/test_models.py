@@ -407,29 +407,6 @@ def test_a_model_of_ones_own_is_added_and_checked(
     assert not dialog.cards["mine"].main_button.isVisible()
 
 
-def test_a_folder_can_be_copied(
-    qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
-) -> None:
-    folder = official(tmp_path / "clips", dit_file())
-    dialog = shown(qtbot, models)
-    sheet = ask_own(dialog)
-    sheet.source.setText(str(folder))
-    sheet.copied.setChecked(True)
-    sheet.accept_button.click()
-    assert installer.asked == [Add(str(folder), None, None, copied=True)]
-    add_models(str(folder), None, None, copied=True)
-    installer.question.end(TaskDone(Message("Added: clips."), ("clips",)))
-    qtbot.waitUntil(lambda: installer.begun == [Download("clips")])
-    qtbot.waitUntil(lambda: "clips" in dialog.cards)
-    installer.task.events.put(TaskProgress(Phase.COPYING, 10**9, 2 * 10**9))
-    card = dialog.cards["clips"]
-    qtbot.waitUntil(lambda: card.box.headline.text() == "Copying")
-    card.box.cancel_button.click()
-    qtbot.waitUntil(lambda: card.main_button.text() == "Copy")
-    assert card.state_label.text() == "Not copied yet"
-    assert "to copy" in card.detail.text()
-
-
 def test_adding_can_be_given_up(qtbot: QtBot, models: Models, installer: Installer) -> None:
     dialog = shown(qtbot, models)
     sheet = ask_own(dialog)

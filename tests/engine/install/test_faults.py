@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from magi_engine import fetching
 from magi_engine.config.added import AddedModels
 from magi_engine.config.registry import Registry
 from magi_engine.errors import DiskFullError, DownloadError, MagiError, OutputError
-from magi_engine.install import fetching, performing, room
+from magi_engine.install import performing, room
 from magi_engine.install.adding import set_mirror
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import ModelState, accept_licence, model_statuses
@@ -39,7 +40,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServe
     monkeypatch.setattr(fetching, "_MAX_WAIT_S", 0.05)
     monkeypatch.delenv("HF_ENDPOINT")
     move_places(monkeypatch, tmp_path)
-    AddedModels(mirror=server.url).save()
+    AddedModels.change(lambda _: AddedModels(mirror=server.url))
     yield server
     server.shutdown()
     server.server_close()

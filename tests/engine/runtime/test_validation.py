@@ -12,8 +12,6 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.runtime.plan import frames_for, plan_length
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
-from magi_engine.sampling.schedule import check_steps as sampler_check_steps
-from magi_engine.sampling.schedule import step_intervals
 
 _MODEL = ModelConfig(
     num_layers=1,
@@ -119,23 +117,6 @@ def test_choices_reach_the_configuration_and_the_rest_stays() -> None:
     assert runtime.prev_chunk_scales == _DISTILLED.runtime_config.prev_chunk_scales
     assert merged.engine_config.shortcut_mode == "16,16,8"
     assert merged.model_config == _DISTILLED.model_config
-
-
-@pytest.mark.parametrize("window", range(1, 9))
-def test_the_steps_let_through_are_those_the_sampler_takes(window: int) -> None:
-    """The check needs no PyTorch, so it is written twice: here the two are held together."""
-    for steps in range(1, 140):
-        request = _sampled(num_steps=steps, window_size=window)
-        try:
-            sampler_check_steps(steps, window, kv_stages=4)
-            whole_groups = steps != 12 or len(step_intervals(12, window, "8,16,16")) % 3 == 0
-        except InvalidRequestError:
-            whole_groups = False
-        if whole_groups:
-            validate(request, _DISTILLED)
-        else:
-            with pytest.raises(InvalidRequestError):
-                validate(request, _DISTILLED)
 
 
 def test_warnings_are_about_settings_known_to_look_bad() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from magi_engine.model.captions import CaptionBatch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
-from magi_engine.sampling.sampler import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings
 
 INSERTED = (  # each goes in front of what is there
     SpecialToken.STATIC_FIRST_FRAMES,

@@ -12,9 +12,11 @@ import torch
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 from tests.engine.sampling.plain_form import PlainVideo, caption_of, null_caption_of
 
 CONFIGURATIONS = 200
