@@ -16,7 +16,7 @@ from system_packages import QT_LIBRARIES
 from thin_bundle import LICENSES_NAME, SBOM_NAME, ThinBundle
 
 _FILES = Path(__file__).parent / "linux"
-_BEYOND_QT = ("python3 (>= 3.11)", "ca-certificates", "libc6 (>= 2.28)", "libstdc++6")
+_BEYOND_QT = ("python3 (>= 3.11)", "ca-certificates", "libc6 (>= 2.34)", "libstdc++6")
 
 
 def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
