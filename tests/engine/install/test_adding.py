@@ -14,14 +14,15 @@ import pytest
 
 from magi_engine.cli.exit_codes import BAD_INPUT, DONE, FAILURE
 from magi_engine.cli.main import main
-from magi_engine.config.added import AddedModels, user_models_file
+from magi_engine.config.added import AddedModel, AddedModels, user_models_file
 from magi_engine.config.registry import Registry
 from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import HubAddress, add_models, forget_model, hub_address
 from magi_engine.install.download import remote_files
-from magi_engine.install.status import ModelState, model_statuses
+from magi_engine.install.status import ModelState, model_statuses, remove_model
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import find_model
+from magi_engine.weights.manifest import FOUND, Manifest, Stamp
 from tests.engine.install.hub_server import COMMIT, HubServer
 from tests.engine.install.test_faults import is_said
 from tests.engine.install.test_importing import put_stacked
@@ -330,3 +331,67 @@ def test_what_is_known_of_a_model_is_shown(
     assert str(tmp_path / "mine") in capsys.readouterr().out
     assert forget_model("mine") is not None
     assert forget_model("mine") is None
+
+
+def removed(name: str, models_dir: Path) -> None:
+    assert main(["models", "remove", name, "--yes", "--models-dir", str(models_dir)]) == DONE
+
+
+def test_a_model_used_where_it_lies_stays_even_inside_the_folder_of_models(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    folder = models / "mymodel"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(dit_file())
+    add_models(str(folder), "mine", _LIKE)
+    manifest = Manifest.load(models)
+    path = manifest.key(folder / "model.safetensors")
+    manifest.note(path, "0" * 64, FOUND, Stamp.of(models / path))  # as checking it does
+    assert remove_model("mine", models) == []
+    removed("mine", models)
+    assert (folder / "model.safetensors").read_bytes() == dit_file()
+    assert AddedModels.load().models == ()
+
+
+def test_what_the_user_put_beside_files_of_ours_stays(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    add_models(str(official(tmp_path / "x", dit_file())), "mine", None, copied=True)
+    where = ("--models-dir", str(models))
+    assert main(["models", "download", "mine", "--yes", *where]) == DONE
+    weights = models / "added/mine" / _FOLDER / "model.safetensors"
+    notes, other = weights.with_name("notes.txt"), models / "added/mine/other.safetensors"
+    notes.write_text("my notes")
+    other.write_bytes(dit_file())
+    removed("mine", models)
+    assert not weights.exists()
+    assert (notes.read_text(), other.read_bytes()) == ("my notes", dit_file())
+
+
+@pytest.mark.parametrize("kind", ["folder", "copied", "linked"])
+def test_a_list_that_leads_elsewhere_deletes_nothing_there(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, victim = tmp_path / "a/b/models", tmp_path / "victim"
+    victim.mkdir()
+    (victim / "model.safetensors").write_bytes(dit_file())
+    (models / "added").mkdir(parents=True)
+    parts = {"transformer": "../../../../victim"}
+    if kind == "linked":
+        parts = {"transformer": "weights"}
+        (models / "added/mine").symlink_to(tmp_path)
+        (tmp_path / "weights").symlink_to(victim)
+    model = AddedModel(
+        "mine", _LIKE, "Mine", parts, folder=str(models / "x"), copied=kind != "folder"
+    )
+    AddedModels((model,)).save()
+    said = AddedModels.load().problem
+    assert ("cannot be read" in said) is (kind != "linked")
+    # And if it were read all the same:
+    monkeypatch.setattr("magi_engine.config.added._leads_out", lambda *_: False)
+    notes = {f"added/mine/{_FOLDER}/model.safetensors", "../../../victim/model.safetensors"}
+    for path in notes:
+        Manifest.load(models).note(path, "0" * 64, "https://example.org")
+    for path in remove_model("mine", models):
+        assert path.is_symlink(), "a link is all that may go"
+        assert path.parent.resolve().is_relative_to(models)
+    removed("mine", models)
+    assert (victim / "model.safetensors").read_bytes() == dit_file()
