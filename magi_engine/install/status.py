@@ -149,35 +149,40 @@ def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
         mine = {path for path in mine if not path.is_relative_to(own)} | {own}
     manifest = Manifest.load(models_dir)
     kept = [*needed, *(e.folder for e in registry.entries if e.folder is not None)]
+    made = {small} | ({entry_paths(gone, models_dir).transformer} if gone.made_from else set())
     places = {place for path in kept for place in (_place(path), path.resolve())}
     return sorted(
         path
         for part in mine
-        for path in _written(part, manifest)
+        for path in _written(part, manifest, made=part in made)
         if not any(_overlap(_place(path), place) for place in places)
     )
 
 
-def _written(path: Path, manifest: Manifest) -> list[Path]:
-    """What the program itself wrote at ``path``: all of a folder if nothing else is in it."""
+def _written(path: Path, manifest: Manifest, *, made: bool = False) -> list[Path]:
+    """What the program itself wrote at ``path``: all of a folder if nothing else is in it.
+
+    Args:
+        made: whether it is a folder for weights made on this machine.
+    """
     models_dir = manifest.models_dir
     inside = path.parent.resolve().is_relative_to(models_dir.resolve())
     if ".." in path.parts or not inside or not os.path.lexists(path):
         return []
     if is_link(path) or not path.is_dir():
-        return [path] if _is_ours(path, manifest) else []
+        return [path] if _is_ours(path, manifest, made) else []
     files = [Path(place, n) for place, folders, names in os.walk(path) for n in (*names, *folders)]
     files = [file for file in files if is_link(file) or not file.is_dir()]
-    ours = [file for file in files if _is_ours(file, manifest)]
+    ours = [file for file in files if _is_ours(file, manifest, made)]
     return [path] if len(ours) == len(files) else ours
 
 
-def _is_ours(file: Path, manifest: Manifest) -> bool:
+def _is_ours(file: Path, manifest: Manifest, made: bool) -> bool:
     return (
         is_link(file)
         or manifest.wrote(file)
         or UNFINISHED_NAME.fullmatch(file.name) is not None
-        or is_made_file(file)
+        or (made and is_made_file(file))
     )
 
 
@@ -302,7 +307,7 @@ def _made(models_dir: Path) -> Iterator[CachedThing]:
     manifest = Manifest.load(models_dir)
     for entry in Registry.load().entries:
         folder = entry_paths(entry, models_dir).transformer
-        paths = _written(folder, manifest) if entry.made_from is not None else []
+        paths = _written(folder, manifest, made=True) if entry.made_from is not None else []
         if paths:
             yield _thing(entry.title, tuple(paths), CachedKind.QUANTISED_TRANSFORMER)
 
@@ -324,7 +329,7 @@ def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
     for folder in sorted((models_dir / MADE_FOLDER).glob("t5-*")):
         yield _thing(
             "The small text encoder",
-            tuple(_written(folder, manifest)),
+            tuple(_written(folder, manifest, made=True)),
             CachedKind.SMALL_TEXT_ENCODER,
             remade=folder in remakeable,
         )

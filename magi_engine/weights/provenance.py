@@ -129,11 +129,8 @@ def is_current(folder: Path, source: Path) -> bool:
 
 
 def is_made_file(path: Path) -> bool:
-    """Whether a file is one that is written when weights are made on this machine."""
-    if path.name == f".{FILE_NAME}.part":
-        return True
-    made = path.name in (FILE_NAME, _SOURCE_FILE, *SIDE_FILES)
-    return made and Provenance.read(path.parent) is not None
+    """Whether a file is called as what is written when weights are made on this machine."""
+    return path.name in (FILE_NAME, f".{FILE_NAME}.part", _SOURCE_FILE, *SIDE_FILES)
 
 
 def note_source(folder: Path, source: Path) -> None:
