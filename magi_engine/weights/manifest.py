@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from magi_engine import atomic
@@ -150,7 +150,8 @@ class Manifest:
 
 
 def _verified(path: str, entry: dict[str, Any]) -> Verified:
-    """An entry of the file. Where it does not say who wrote what: what was found here was not
-    downloaded."""
-    usual = {"written": entry["source"] != FOUND and not Path(path).is_absolute()}
+    """An entry of the file. One of an earlier version does not say who wrote it: what was found
+    here was not downloaded, but copied if it lies where nobody else puts anything."""
+    written = entry["source"] != FOUND or PurePath(path).is_relative_to("added")
+    usual = {"written": written and not Path(path).is_absolute()}
     return Verified(**{**usual, **entry})
