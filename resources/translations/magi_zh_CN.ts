@@ -3731,8 +3731,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>Stop here and keep the video made so far (Esc).</source>
-        <translation>在此停止并保留已生成的视频 (Esc)。</translation>
+        <source>Stop here and keep the video made so far (Ctrl+.).</source>
+        <translation>在此停止并保留已生成的视频 (Ctrl+.)。</translation>
     </message>
     <message>
         <source>Stop the video</source>
