@@ -32,6 +32,7 @@ from magi_engine.fetching import (
     Wanted,
     together,
 )
+from magi_engine.messages import Message
 from magi_setup.bundle import Bundle
 from magi_setup.environments import normal_name
 from magi_setup.errors import (
@@ -54,7 +55,7 @@ _LOST = (
 )
 _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30
-TRY_AGAIN = "Connect to the network, then try again: what was fetched is kept."
+TRY_AGAIN = Message("Connect to the network, then try again: what was fetched is kept.")
 _TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-|pytorch-triton")
 
 
@@ -111,7 +112,9 @@ def resolve(
         if folder is not None:
             refuse_damaged(bundle, flavor, folder)
             raise BuildError(
-                f"Not all packages are in {folder}.", "Choose a folder with all of them."
+                "Not all packages are in {folder}.",
+                "Choose a folder with all of them.",
+                folder=folder,
             )
         raise NetworkError("The packages could not be looked up.", TRY_AGAIN)
     files = [_wheel_file(package) for package in tomllib.loads(answer.stdout)["packages"]]
@@ -211,7 +214,9 @@ def _fetch_file(file: WheelFile, target: Path, check: Callable[[], None]) -> Non
         logger.warning("%s: %s", file.filename, error)
         if error.trouble in (Trouble.WRONG, Trouble.REPLACED):
             raise DamagedPackageError(
-                f"The package {file.name} arrived damaged.", "Try again, or from another network."
+                "The package {name} arrived damaged.",
+                "Try again, or from another network.",
+                name=file.name,
             ) from error
         raise NetworkError("The connection was lost.", TRY_AGAIN) from error
     except OSError as error:
@@ -241,8 +246,9 @@ def _ask(url: str, start: int) -> Iterator[Answer]:
 
 def _not_ours(name: str) -> DamagedPackageError:
     return DamagedPackageError(
-        f"The package {name} is not the one this version was made with.",
+        "The package {name} is not the one this version was made with.",
         "Get its file again, or a newer version of the program.",
+        name=name,
     )
 
 

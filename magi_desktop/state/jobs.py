@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import configuration
+from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
     AttentionQuantised,
@@ -99,7 +99,6 @@ class JobState(QObject):
         self.eta_s: float | None = None
         self.next_chunk_s: float | None = None
         self.elapsed_s = 0.0
-        self.notices: list[str] = []
         self.path: Path | None = None
         self.error: MagiError | None = None
         self._prompts: tuple[PromptChange, ...] = ()
@@ -130,7 +129,6 @@ class JobState(QObject):
         self.stage, self.fraction = None, None if request.num_frames is None else 0.0
         self.frames_done, self.frames_per_second, self.elapsed_s = 0, 0.0, 0.0
         self.eta_s = self.next_chunk_s = self.path = self.error = None
-        self.notices = []
         self.chunks = []
         self._grow_to(1 if request.num_frames is None else -(-request.num_frames // self._width))
         self.phase = Phase.PREPARING
@@ -159,10 +157,8 @@ class JobState(QObject):
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):
                 self.preview_ready.emit(index, frames)
-            case Notice(message=english):
-                message = translated(english)
-                self.notices.append(message)
-                self.noticed.emit(message)
+            case Notice(message=message):
+                self.noticed.emit(translated(message))
             case AttentionQuantised() if self.request is not None:
                 self.request = replace(self.request, quantised_attention=True)
             case Paused():
@@ -227,7 +223,7 @@ class JobState(QObject):
             case Cancelled():
                 self.phase = Phase.CANCELLED
             case Failed(error=error):
-                self.phase, self.error = Phase.FAILED, translated_error(error)
+                self.phase, self.error = Phase.FAILED, error
         if not isinstance(event, Finished):
             self.chunks = [c for c in self.chunks if c.state is ChunkState.DONE]
         self._emit_changed()

@@ -10,12 +10,12 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
-from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.asking import Asker
 from magi_desktop.state.draft import configuration
 from magi_desktop.state.task_line import TaskLine
+from magi_desktop.translation import translated
 from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.config.added import AddedModel
 from magi_engine.config.registry import ModelEntry, Registry
@@ -170,8 +170,9 @@ class Models(QObject):
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
         self.leaving.emit()
+        title = translated(thing.title)
         background.run(
-            _trash, thing.title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
+            _trash, title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
         )
 
     def undo(self, removal: Removal) -> None:
@@ -246,7 +247,7 @@ def _trash(title: str, paths: Iterable[Path]) -> Removal:
         try:
             trashed.append(move_to_trash(path))
         except MagiError as error:
-            return Removal(title, size, tuple(trashed), translated_error(error))
+            return Removal(title, size, tuple(trashed), error)
         size += path_bytes
     return Removal(title, size, tuple(trashed))
 

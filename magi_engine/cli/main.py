@@ -111,6 +111,8 @@ def _run(args: argparse.Namespace, log_file: Path) -> int:
         if isinstance(named, UnexpectedError):
             if named is not error:  # else the engine has logged it
                 logger.error("%s failed", args.run.__module__, exc_info=error)
-            named = UnexpectedError(named.message, f"Please report it with {log_file}.")
+            named = UnexpectedError(
+                named.message, "Please report it with {log_file}.", log_file=log_file
+            )
         print(as_typed(f"Error: {named}"), file=sys.stderr)
         return exit_code_for(named)

@@ -44,6 +44,7 @@ from magi_engine.install.tasks import (
     Verify,
     Work,
 )
+from magi_engine.messages import Message
 from magi_engine.runtime.control import ControlBox
 from magi_engine.weights.layout import default_models_dir, entry_paths
 
@@ -99,7 +100,7 @@ def _list(args: argparse.Namespace) -> int:
             parts.append(f"{_size(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
-            print(f"{'':{width}} {as_typed(status.detail)}")
+            print(f"{'':{width}} {as_typed(str(status.detail))}")
     problem = Registry.load().problem
     if problem:
         print(f"Note: {problem} Correct or remove it.", file=sys.stderr)
@@ -140,8 +141,9 @@ def _download(args: argparse.Namespace) -> int:
         question = f"The licence of the model: {title} ({licence.url}). Accept it?"
         if not (args.yes or _agreed(question)):
             raise InvalidRequestError(
-                f"The licence of the model ({title}) has not been accepted.",
+                "The licence of the model ({title}) has not been accepted.",
                 "Accept it with --yes.",
+                title=title,
             )
         accept_licence(args.model, args.models_dir)
     return _perform(Download(args.model), args.models_dir, f"magi models download {args.model}")
@@ -155,10 +157,10 @@ def _check(name: str, models_dir: Path) -> int:
     result = _perform(Verify(name), models_dir, f"magi models verify {name}")
     status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
     if status.state is ModelState.DAMAGED:
-        mend = "Put the right files in its folder, then check it again."
+        mend = Message("Put the right files in its folder, then check it again.")
         if status.missing_bytes:
-            mend = f"Mend it with: magi models download {name}"
-        raise WeightsError(f"{status.entry.title} is damaged.", mend)
+            mend = Message("Mend it with: magi models download {name}", name=name)
+        raise WeightsError("{title} is damaged.", mend, title=status.entry.title)
     return result
 
 
@@ -195,7 +197,9 @@ def _remove(args: argparse.Namespace) -> int:
     paths = remove_model(args.model, args.models_dir)
     if not paths and entry.like is None:
         raise InvalidRequestError(
-            f"Nothing of {args.model} can be removed.", "See what is here with: magi models list"
+            "Nothing of {model} can be removed.",
+            "See what is here with: magi models list",
+            model=args.model,
         )
     size = sum(map(size_on_disk, paths))
     for path in paths:
@@ -214,7 +218,9 @@ def _remove(args: argparse.Namespace) -> int:
         except OSError as error:
             if is_in_use(error, path):
                 raise in_use_error(path) from error
-            raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
+            raise OutputError(
+                "{path} cannot be deleted.", "Check its permissions.", path=path
+            ) from error
     if forget_model(args.model) is not None:
         print(f"{args.model} is no longer in the list.", file=sys.stderr)
     if entry.folder is not None:

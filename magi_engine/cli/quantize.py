@@ -105,10 +105,10 @@ def _read_captions(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"{path} cannot be read.", "Check the name.") from error
+        raise InvalidRequestError("{path} cannot be read.", "Check the name.", path=path) from error
     captions = [line.strip() for line in lines if line.strip()]
     if not captions:
-        raise InvalidRequestError(f"{path} holds no captions.", "Write one on each line.")
+        raise InvalidRequestError("{path} holds no captions.", "Write one on each line.", path=path)
     return captions
 
 

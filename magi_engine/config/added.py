@@ -15,6 +15,7 @@ from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
+from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -68,7 +69,11 @@ class AddedModel:
             like,
             name=self.name,
             title=self.title,
-            purpose=f"Like {like.title}; added from {self.repository or self.folder or root}.",
+            purpose=Message(
+                "Like {title}; added from {source}.",
+                title=like.title,
+                source=self.repository or self.folder or root,
+            ),
             files=files,
             release=release,
             transformer_bytes=self.sizes.get("transformer"),
@@ -84,7 +89,7 @@ class AddedModels:
     models: tuple[AddedModel, ...] = ()
     mirror: str | None = None
     """Address of a mirror of the hub; HF_ENDPOINT in the environment counts before it."""
-    problem: str = ""
+    problem: Message = NOTHING
     """One sentence if the file cannot be read."""
 
     @classmethod
@@ -94,13 +99,19 @@ class AddedModels:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["version"] > _VERSION:
-                return cls(problem=f"{path} was written by a newer version of this program.")
+                return cls(
+                    problem=Message(
+                        "{path} was written by a newer version of this program.", path=path
+                    )
+                )
             models = tuple(_model(entry) for entry in data["models"])
             return cls(models, _mirror(data.get("mirror")))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return cls(problem=f"The list of your own models, {path}, cannot be read.")
+            return cls(
+                problem=Message("The list of your own models, {path}, cannot be read.", path=path)
+            )
 
     def entries(self, known: Mapping[str, ModelEntry]) -> Iterator[ModelEntry]:
         """As models among the ``known`` ones; one that is like none of them is left out."""
@@ -133,8 +144,9 @@ class AddedModels:
                 before = cls.load()
                 if before.problem:
                     raise ConfigError(
-                        f"The list of your own models, {path}, cannot be read.",
+                        "The list of your own models, {path}, cannot be read.",
                         "Correct or remove it.",
+                        path=path,
                     )
                 after = how(before)
                 kept = {"version": _VERSION, "models": [asdict(m) for m in after.models]}
@@ -160,11 +172,14 @@ def check_name(name: str, taken: set[str]) -> None:
     """Raises InvalidRequestError: a model cannot be called that."""
     if not _NAME.fullmatch(name):
         raise InvalidRequestError(
-            f"A model cannot be called {name!r}.",
+            "A model cannot be called {name!r}.",
             "Use up to 40 letters, digits, dots, dashes and underscores.",
+            name=name,
         )
     if name.casefold() in {other.casefold() for other in taken}:
-        raise InvalidRequestError(f"There is a model called {name} already.", "Use another name.")
+        raise InvalidRequestError(
+            "There is a model called {name} already.", "Use another name.", name=name
+        )
 
 
 def _model(data: dict[str, Any]) -> AddedModel:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
 
 
@@ -95,7 +96,7 @@ class ModelEntry:
     name: str
     """What the user types."""
     title: str
-    purpose: str
+    purpose: Message
     """One sentence: what it is for."""
     config: str
     """Its official configuration file, relative to the resources."""
@@ -113,7 +114,7 @@ class ModelEntry:
     """The model whose transformer is quantised, on this machine, to make this one; or None."""
     captions: str | None = None
     """The prompts it is calibrated with then, one a line, relative to the resources."""
-    hardware: str = ""
+    hardware: Message = NOTHING
     """One sentence: what it runs well on."""
     like: ModelEntry | None = None
     """The released model that one of the user's is a variant of; what it has not of its own
@@ -163,7 +164,7 @@ class Registry:
     default: ModelEntry
     """What is used unless another is asked for."""
     entries: tuple[ModelEntry, ...]
-    problem: str = ""
+    problem: Message = NOTHING
     """One sentence if the user's own list cannot be read; it is left alone then."""
 
     @classmethod
@@ -201,7 +202,7 @@ class Registry:
             default = next(entry for entry in entries if entry.name == data["default"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
             raise ConfigError(
-                f"The list of models {path} is damaged.", "Install the program again."
+                "The list of models {path} is damaged.", "Install the program again.", path=path
             ) from error
         return cls(default, entries)
 
@@ -214,8 +215,10 @@ class Registry:
         for entry in self.entries:
             if entry.name == name:
                 return entry
-        known = ", ".join(entry.name for entry in self.entries)
-        raise ModelNotFoundError(f"There is no model called {name!r}.", f"Known models: {known}.")
+        known = [entry.name for entry in self.entries]
+        raise ModelNotFoundError(
+            "There is no model called {name!r}.", "Known models: {known}.", name=name, known=known
+        )
 
 
 def _release(data: dict[str, Any]) -> Release:
@@ -226,7 +229,7 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
     return ModelEntry(
         name=data["name"],
         title=data["title"],
-        purpose=data["purpose"],
+        purpose=Message(data["purpose"]),
         config=data["config"],
         files=ModelPaths(**{part: Path(path) for part, path in data["files"].items()}),
         guidance=Guidance(data["guidance"]),
@@ -235,5 +238,5 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         transformer_bytes=data.get("transformer_bytes"),
         made_from=data.get("made_from"),
         captions=data.get("captions"),
-        hardware=data.get("hardware", ""),
+        hardware=Message(data.get("hardware", "")),
     )

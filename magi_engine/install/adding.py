@@ -98,8 +98,9 @@ def set_mirror(address: str | None) -> None:
         parts = urlsplit(address.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidRequestError(
-                f"{address} is not the address of a hub.",
+                "{address} is not the address of a hub.",
                 "Give one such as https://huggingface.co",
+                address=address,
             )
         address = address.strip().rstrip("/")
         require_hub(address)
@@ -137,8 +138,9 @@ def hub_address(source: str) -> HubAddress:
         place = f"{parts.scheme}://{parts.netloc}"
         if parts.hostname.lower() not in _HUB_HOSTS and place not in _mirrors():
             raise InvalidRequestError(
-                f"{place} is not where models are downloaded from.",
-                f"Make it your mirror first: magi models mirror {place}",
+                "{place} is not where models are downloaded from.",
+                "Make it your mirror first: magi models mirror {place}",
+                place=place,
             )
         pieces = [unquote(piece) for piece in parts.path.split("/") if piece]
         if pieces[:1] == ["models"]:  # how some mirrors say it
@@ -167,7 +169,9 @@ def _as_folder(source: str) -> Path | None:
         if path.is_file():
             return path.absolute().parent
     if path.is_absolute() or source.startswith((".", "~")) or "\\" in source:
-        raise ModelNotFoundError(f"There is no folder {source}.", "Check the name and the folder.")
+        raise ModelNotFoundError(
+            "There is no folder {folder}.", "Check the name and the folder.", folder=source
+        )
     return None
 
 
@@ -177,11 +181,14 @@ def _of_folder(folder: Path, kinds: list[ModelEntry], *, given: bool) -> list[Ad
         if not found and given:
             found = [(kinds[0], {"transformer": _bare_weights(folder, kinds[0])})]
     except OSError as error:
-        raise ModelNotFoundError(f"{folder} cannot be read.", "Check its permissions.") from error
+        raise ModelNotFoundError(
+            "{folder} cannot be read.", "Check its permissions.", folder=folder
+        ) from error
     if not found:
         raise ModelNotFoundError(
-            f"No model in the official layout was found in {folder}.",
+            "No model in the official layout was found in {folder}.",
             "Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.",
+            folder=folder,
         )
     for entry, places in found:
         _check_kind(places["transformer"], entry)
@@ -205,7 +212,9 @@ def _bare_weights(folder: Path, kind: ModelEntry) -> Path:
             if weight_files(candidate):
                 return candidate
     raise ModelNotFoundError(
-        f"The folder {folder} holds no weights.", "Choose the folder that holds the weights."
+        "The folder {folder} holds no weights.",
+        "Choose the folder that holds the weights.",
+        folder=folder,
     )
 
 
@@ -225,13 +234,17 @@ def _check_kind(transformer: Path, entry: ModelEntry) -> None:
                 fp8 = fp8 or any(code.startswith("F8") for code in codes)
         except (OSError, SafetensorError) as error:
             raise WeightsError(
-                f"{path} is damaged, incomplete or cannot be read.", "Get that file again."
+                "{path} is damaged, incomplete or cannot be read.",
+                "Get that file again.",
+                path=path,
             ) from error
     layers = 1 + max((int(m[1]) for name in names if (m := _BLOCK.match(name))), default=-1)
     if (layers, fp8) != (config.model_config.num_layers, config.engine_config.fp8_quant):
         raise WeightsError(
-            f"The weights in {transformer} are not those of a {entry.title}.",
+            "The weights in {transformer} are not those of a {title}.",
             "Say what kind of model it is.",
+            transformer=transformer,
+            title=entry.title,
         )
 
 
@@ -247,8 +260,9 @@ def _of_repository(repository: Repository, kinds: list[ModelEntry]) -> list[Adde
             models.append((entry, places))
     if not models:
         raise ModelNotFoundError(
-            f"The repository {repository.name} holds no model in the official layout.",
+            "The repository {repository} holds no model in the official layout.",
             "Choose one that has folders such as ckpt/magi/4.5B_distill.",
+            repository=repository.name,
         )
     return [
         AddedModel(
@@ -287,8 +301,10 @@ def _kind(name: str) -> ModelEntry:
     for entry in kinds:
         if entry.name == name:
             return entry
-    names = ", ".join(entry.name for entry in kinds)
-    raise InvalidRequestError(f"{name} is no released model.", f"Choose one of: {names}.")
+    names = [entry.name for entry in kinds]
+    raise InvalidRequestError(
+        "{name} is no released model.", "Choose one of: {names}.", name=name, names=names
+    )
 
 
 def _title(name: str, like: ModelEntry, count: int) -> str:
@@ -309,6 +325,7 @@ def _slug(text: str) -> str:
 
 def _no_source(source: str) -> MagiError:
     return InvalidRequestError(
-        f"{source} is neither a folder nor a repository of the hub.",
+        "{source} is neither a folder nor a repository of the hub.",
         "Give a folder, owner/repository, or the repository's address.",
+        source=source,
     )

@@ -40,8 +40,9 @@ def alone(models_dir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise InvalidRequestError(
-            f"Another program is changing {models_dir} already.",
+            "Another program is changing {folder} already.",
             "Wait until it is done, or stop it there.",
+            folder=models_dir,
         ) from error
     except OSError as error:
         raise write_error(error, models_dir) from error
@@ -75,7 +76,7 @@ def remote_files(
     release = entry.release
     if release is None:
         raise InvalidRequestError(
-            f"{entry.title} is not downloaded.", "Choose one of the released models."
+            "{title} is not downloaded.", "Choose one of the released models.", title=entry.title
         )
     require_hub(mirror_of(release.endpoint))
     small = small_text_encoder_of(models_dir / entry.files.text_encoder, models_dir)

@@ -66,8 +66,9 @@ def _explained(error: FetchError, path: str) -> DownloadError:
     match error.trouble:
         case Trouble.LOST:
             return DownloadError(
-                f"{path} cannot be fetched: the network or the server fails.",
+                "{path} cannot be fetched: the network or the server fails.",
                 "Check the network, then start the download again: it goes on where it was.",
+                path=path,
             )
         case Trouble.REFUSED:
             return refused(error.status, path, error.code)
@@ -75,10 +76,13 @@ def _explained(error: FetchError, path: str) -> DownloadError:
             return no_hub()
         case Trouble.REPLACED:
             return DownloadError(
-                f"The hub has replaced {path} in the meantime.", "Start the download again."
+                "The hub has replaced {path} in the meantime.",
+                "Start the download again.",
+                path=path,
             )
         case Trouble.WRONG:
             return DownloadError(
-                f"The file {path} came with other content than was announced.",
+                "The file {path} came with other content than was announced.",
                 "Try again later, or without a mirror.",
+                path=path,
             )

@@ -168,27 +168,33 @@ def refused(status: int, what: str, code: str = "") -> DownloadError:
     """
     if code == "GatedRepo" or status == 403:
         return DownloadError(
-            f"The hub does not give {what} to everybody.",
+            "The hub does not give {what} to everybody.",
             "Ask for access on its page, then sign in with: hf auth login",
+            what=what,
         )
     if code == "RepoNotFound":
         return DownloadError(
-            f"The hub does not have {what}, or it is private.",
+            "The hub does not have {what}, or it is private.",
             "Check the repository's name; if it is private, sign in with: hf auth login",
+            what=what,
         )
     if status == 401:
         return DownloadError(
-            f"The hub does not accept the token that was sent for {what}.",
+            "The hub does not accept the token that was sent for {what}.",
             "Sign in again with: hf auth login",
+            what=what,
         )
     if status == 404:
         return DownloadError(
-            f"The hub does not have {what}.",
+            "The hub does not have {what}.",
             "Update the program, or choose another repository.",
+            what=what,
         )
     if status in (408, 429):
         return DownloadError("The hub has too much to do.", "Try again in some minutes.")
-    return DownloadError(f"The hub refuses {what} (status {status}).", "Try again later.")
+    return DownloadError(
+        "The hub refuses {what} (status {status}).", "Try again later.", what=what, status=status
+    )
 
 
 def no_hub() -> DownloadError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import MagiError
+from magi_engine.messages import Message
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class TaskResumed:
 class TaskDone:
     """The task has ended well."""
 
-    message: str
+    message: Message
     """One sentence: what is here now, or what was found."""
     added: tuple[str, ...] = ()
     """Names of the models that were put into the user's list."""

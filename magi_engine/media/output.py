@@ -75,7 +75,9 @@ def recover_partial(part: str | Path) -> Path | None:
                 if not any(part.iterdir()):
                     part.rmdir()
                     return None
-                raise MediaReadError(f"{part.name} holds no complete frame.", "Delete it.")
+                raise MediaReadError(
+                    "{name} holds no complete frame.", "Delete it.", name=part.name
+                )
         else:
             if is_header(part):
                 part.unlink()

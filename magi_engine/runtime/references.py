@@ -43,8 +43,9 @@ def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
         return Reference(image[None])
     if probe(request.reference).kind is MediaKind.IMAGE:
         raise MediaReadError(
-            f"{request.reference} is an image, not a video.",
+            "{reference} is an image, not a video.",
             "Choose the mode i2v to start from it.",
+            reference=request.reference,
         )
     clip = plan_clip(request.reference, fps, request.clip)
     return Reference(read_plan(clip, *size, request.fit, request.crop), clip)

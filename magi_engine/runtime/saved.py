@@ -20,8 +20,9 @@ def read_request(path: str | Path) -> GenerationRequest:
     text = _read_json_file(path) if path.suffix.lower() == ".json" else read_metadata(path)
     if text is None:
         raise InvalidRequestError(
-            f"{path.name} carries no settings of this program.",
+            "{name} carries no settings of this program.",
             "Choose a video that was generated with it.",
+            name=path.name,
         )
     return GenerationRequest.from_json(text)
 
@@ -34,8 +35,9 @@ def names_another_computer(request: GenerationRequest) -> InvalidRequestError | 
     for path in (request.config_path, request.reference):
         if path is not None and str(path).startswith(("//", "\\\\")):
             return InvalidRequestError(
-                f"The settings name a file on another computer, which is not opened: {path}",
+                "The settings name a file on another computer, which is not opened: {path}",
                 "Choose it yourself if you trust it.",
+                path=path,
             )
     return None
 
@@ -44,4 +46,6 @@ def _read_json_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MediaReadError(f"{path} cannot be read.", "Check the name and the folder.") from error
+        raise MediaReadError(
+            "{path} cannot be read.", "Check the name and the folder.", path=path
+        ) from error

@@ -127,7 +127,7 @@ def test_a_folder_is_used_where_it_lies(tmp_path: Path) -> None:
     shutil.move(folder, tmp_path / "elsewhere")
     status = next(s for s in model_statuses(models_dir) if s.entry.name == entry.name)
     assert status.state is ModelState.ABSENT
-    assert "is not there" in status.detail
+    assert "is not there" in str(status.detail)
     shutil.move(tmp_path / "elsewhere", folder)
     assert main(["models", "remove", entry.name, "--yes", *where]) == DONE
     assert weights.exists()

@@ -295,7 +295,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     target.write_text("precious")
     with pytest.raises(OutputError, match="exists already") as caught:
         open_writer(target, SIZE, SIZE, 24)
-    assert "a-2.mp4" in caught.value.hint
+    assert "a-2.mp4" in str(caught.value.hint)
     assert target.read_text(encoding="utf-8") == "precious"
     assert free_name(target) == tmp_path / "a-2.mp4"
     write_all(target, moving(4), WriteOptions(overwrite=True))
