@@ -194,7 +194,7 @@ def set_up(purpose: str, wanted: str) -> None:
     pip_install("--retries", "1", "--upgrade", "pip", "hatchling")
     say("Installing torch")
     pip_install("--no-deps", pinned("torch")[0])
-    parts = parts_of_torch()
+    parts = [part for part in parts_of_torch() if not is_installed(part)]
     for number, part in enumerate(parts, start=1):
         # One by one: what is installed stays when a later one is interrupted.
         say(f"Installing what torch needs for GPUs, {number} of {len(parts)}")
@@ -247,6 +247,12 @@ def parts_of_torch() -> list[str]:
         [str(VENV_PYTHON), "-c", script], capture_output=True, text=True, env=clean_environment()
     )
     return pinned("nvidia-", "triton") if "nvidia-" in answer.stdout else []
+
+
+def is_installed(pin: str) -> bool:
+    """Whether .venv has exactly this."""
+    name, _, version = pin.partition("==")
+    return (site_packages() / f"{name.replace('-', '_')}-{version}.dist-info").is_dir()
 
 
 def pinned(*beginnings: str) -> list[str]:
