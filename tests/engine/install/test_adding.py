@@ -276,7 +276,7 @@ def test_a_list_with_wrong_types_is_said_and_left_alone(
     text = json.dumps(kept)
     user_models_file().write_text(text)
     registry = Registry.load()
-    assert "cannot be read" in registry.problem
+    assert "cannot be read" in str(registry.problem)
     assert all(entry.like is None for entry in registry.entries)
     with pytest.raises(ConfigError):
         add_models(str(tmp_path / "mine"), None, None)
