@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background, drops, shell
+from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
@@ -39,7 +39,6 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
-from magi_desktop.references import comparison_frames
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
@@ -193,7 +192,6 @@ class MainWindow(QMainWindow):
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
-        shop.job.started.connect(self._load_comparison)
         shop.preferences.changed.connect(self._prefer)
         commands = self.player.commands
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
@@ -307,7 +305,7 @@ class MainWindow(QMainWindow):
         """Compose a queued video again; Generate then puts it back in its place."""
         self._edited = item.id
         self.generate_bar.set_editing(True)
-        self.arrivals.use_request(item.request)
+        self.arrivals.use_request(item.request, trusted=True)
         self.notice.say(
             self.tr("You are editing a queued video. Generate puts it back in its place."),
             action=(self.tr("Leave it as it was"), self._stop_editing),
@@ -402,22 +400,6 @@ class MainWindow(QMainWindow):
     def _notify(self, title: str, text: str) -> None:
         if self.workshop.preferences.get("notify"):
             shell.notify(title, text, self)
-
-    @Slot()
-    def _load_comparison(self) -> None:
-        """Give the player what the new job starts from."""
-        self.player.set_reference(None)
-        request = self.workshop.job.request
-        if request is None or request.reference is None:
-            return
-        background.run(
-            comparison_frames,
-            request,
-            self.workshop.job.fps,
-            then=self.player.set_reference,
-            failed=_ignore,  # the job itself says what is wrong with its reference
-            owner=self,
-        )
 
     @Slot(str)
     def _prefer(self, name: str) -> None:

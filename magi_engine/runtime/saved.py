@@ -29,6 +29,21 @@ def read_request(path: str | Path) -> GenerationRequest:
     return GenerationRequest.from_json(text)
 
 
+def names_another_computer(request: GenerationRequest) -> InvalidRequestError | None:
+    """What to say of a request that came with a file and names files of another computer.
+
+    Windows would greet that computer with the user's name and a hash of their password.
+    """
+    for path in (request.config_path, request.reference):
+        if path is not None and str(path).startswith(("//", "\\\\")):
+            return InvalidRequestError(
+                "The settings name a file on another computer, which is not opened: {path}",
+                "Choose it yourself if you trust it.",
+                path=path,
+            )
+    return None
+
+
 def _read_json_file(path: Path) -> str:
     try:
         return json.dumps(read_json(path))

@@ -1596,6 +1596,10 @@
         <translation>请选择 1 到 {most}；发布的模型是为 24 制作的。</translation>
     </message>
     <message>
+        <source>Choose it yourself if you trust it.</source>
+        <translation>如果您信任它，请自行选择。</translation>
+    </message>
+    <message>
         <source>Choose more than 0 and at most {most:g} s.</source>
         <translation>请选择大于 0 且不超过 {most:g} 秒。</translation>
     </message>
@@ -2494,6 +2498,10 @@
     <message>
         <source>The set-up runs already.</source>
         <translation>安装程序已在运行。</translation>
+    </message>
+    <message>
+        <source>The settings name a file on another computer, which is not opened: {path}</source>
+        <translation>这些设置指向另一台电脑上的文件，程序不会打开它：{path}</translation>
     </message>
     <message>
         <source>The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.</source>
