@@ -259,6 +259,50 @@ def test_what_an_earlier_version_copied_is_still_there(tmp_path: Path) -> None:
     assert not (models_dir / "added/mine").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"folder": 5}, {"folder": None, "repository": [1]}, {"sizes": [1]}, {"sizes": {"x": "1"}},
+        {"parts": 1}, {"parts": {"transformer": None}}, {"title": {}}, {"license": 3},
+        {"name": None}, {"revision": []}, {"unheard_of": 1},
+    ],
+)  # fmt: skip
+def test_a_list_with_wrong_types_is_said_and_left_alone(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    add_models(str(official(tmp_path / "mine", dit_file())), None, None)
+    kept = json.loads(user_models_file().read_text())
+    kept["models"][0] |= wrong
+    text = json.dumps(kept)
+    user_models_file().write_text(text)
+    registry = Registry.load()
+    assert "cannot be read" in str(registry.problem)
+    assert all(entry.like is None for entry in registry.entries)
+    with pytest.raises(ConfigError):
+        add_models(str(tmp_path / "mine"), None, None)
+    assert user_models_file().read_text() == text
+
+
+_ADDS = """
+import sys
+from magi_engine.install.adding import add_models
+for n in range(5):
+    add_models(sys.argv[1], f"{sys.argv[2]}-{n}", "4.5B-distill")
+"""
+
+
+def test_several_programs_at_once_lose_none_of_each_others_models(tmp_path: Path) -> None:
+    folder = official(tmp_path / "mine", dit_file())
+    programs = [
+        subprocess.Popen([sys.executable, "-c", _ADDS, str(folder), name], env=dict(os.environ))
+        for name in "abc"
+    ]
+    assert [program.wait() for program in programs] == [0, 0, 0]
+    assert {m.name for m in AddedModels.load().models} == {
+        f"{name}-{n}" for name in "abc" for n in range(5)
+    }
+
+
 def test_a_hub_that_is_not_the_mirror_is_said() -> None:
     with pytest.raises(MagiError, match="not where models are downloaded from") as raised:
         add_models("https://mirror.example/a/b", None, None)
