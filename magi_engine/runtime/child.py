@@ -16,10 +16,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from magi_engine.config.places import default_cache_dir
 from magi_engine.runtime.control import Cancel
 from magi_engine.runtime.environment import (
-    keep_compiled,
     let_memory_be_whole,
     let_threads_sleep,
 )
@@ -67,7 +65,6 @@ def main(settings: ChildSettings) -> None:
         os.nice(_NICENESS)
     let_threads_sleep()
     let_memory_be_whole()
-    keep_compiled(_path(settings.cache_dir) or default_cache_dir())
     if sys.stderr is not None:  # a program without a console may have none
         faulthandler.enable()
         logging.basicConfig(format=_LOG_FORMAT, level=logging.WARNING)

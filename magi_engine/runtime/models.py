@@ -32,6 +32,7 @@ from magi_engine.ops.backends import (
 )
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.attention import AttentionTable
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.lanes import Lanes
 from magi_engine.runtime.machine import HeldModel, device_name
 from magi_engine.runtime.memory import free_bytes, require_room
@@ -266,12 +267,14 @@ class LoadedModel:
     @functools.cached_property
     def attention(self) -> Attention:
         """The attention of the transformer; on a GPU it knows what it has tried."""
-        return attention_for(self.device, self._attention_choice, self._known_timings())
+        return attention_for(
+            self.device, self._attention_choice, self._known_timings(), self._compiled_dir
+        )
 
     @functools.cached_property
     def _exact_attention(self) -> Attention:
         """That of the autoencoder."""
-        return attention_for(self.device, EXACT, self._known_timings())
+        return attention_for(self.device, EXACT, self._known_timings(), self._compiled_dir)
 
     @property
     def quantised_attention(self) -> str | None:
@@ -298,7 +301,11 @@ class LoadedModel:
 
     @functools.cached_property
     def _kernels(self) -> Kernels:
-        return kernels_for(self.device)
+        return kernels_for(self.device, self._compiled_dir)
+
+    @property
+    def _compiled_dir(self) -> Path | None:
+        return None if self._cache_dir is None else compiled_dir(self._cache_dir)
 
     def caption_track(self, caption: Tensor, names: tuple[str, ...]) -> CaptionTrack:
         """A prompt track that begins with ``caption`` (L, C)."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from magi_engine.ops.attention import attention
 from magi_engine.ops.backends import available_backends
-from magi_engine.ops.quantised_attention import quantised_attention
+from magi_engine.ops.quantised_attention import e4m3_attention, int8_attention
 
 RelativeError = Callable[[Tensor, Tensor], float]
 
