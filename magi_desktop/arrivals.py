@@ -12,7 +12,7 @@ from magi_desktop.drops import DropKind, Dropped
 from magi_desktop.state.draft import Draft
 from magi_engine.errors import MagiError
 from magi_engine.media import MediaInfo, probe
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.saved import read_request
 
 
@@ -82,10 +82,9 @@ class Arrivals(QObject):
     @Slot(object, object)
     def continue_video(self, path: Path, request: GenerationRequest) -> None:
         """Compose a video that begins where another ends, with its last prompt."""
-        last = request.prompts[-1].text if request.prompts else ""
-        start = dataclasses.replace(request.prompts[0], text=last)
+        prompts = tuple(PromptChange(0, last.text) for last in request.prompts[-1:])
         self._compose(
-            dataclasses.replace(request, mode=Mode.V2V, reference=None, prompts=(start,)), None
+            dataclasses.replace(request, mode=Mode.V2V, reference=None, prompts=prompts), None
         )
         self.media_came.emit(path)
 

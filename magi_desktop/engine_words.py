@@ -36,9 +36,33 @@ SENTENCES = (
     ),
     QT_TRANSLATE_NOOP("Engine", "The packages could not be installed."),
     QT_TRANSLATE_NOOP("Engine", "The environment could not be made."),
-    QT_TRANSLATE_NOOP("Engine", "Choose another GPU support, or report it with the log."),
+    QT_TRANSLATE_NOOP("Engine", "What was installed does not start."),
+    QT_TRANSLATE_NOOP("Engine", "Choose “Without a GPU”, or report it with the log."),
+    # What does not load.
+    QT_TRANSLATE_NOOP("Engine", "A library that Windows should have is missing or too old."),
+    QT_TRANSLATE_NOOP("Engine", "Install Microsoft's Visual C++ runtime for x64, then try again."),
+    QT_TRANSLATE_NOOP("Engine", "The system lacks the library {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Install the package that contains it, then try again."),
+    QT_TRANSLATE_NOOP("Engine", "The system is too old: it lacks {a}."),
+    QT_TRANSLATE_NOOP("Engine", "Use a newer version of it."),
+    QT_TRANSLATE_NOOP("Engine", "There is too little memory to start."),
     QT_TRANSLATE_NOOP(
-        "Engine", "What was installed does not start; what was there before is still in use."
+        "Engine",
+        "Close other programs, then try again; on Windows, let it choose its paging file's size.",
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Windows does not let what was installed start."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Allow it in your virus scanner or under App & browser control, then try again."
+    ),
+    QT_TRANSLATE_NOOP(
+        "Engine", "What was installed lies on a disk from which no program may be run."
+    ),
+    QT_TRANSLATE_NOOP("Engine", "Have it mounted without the option noexec, then try again."),
+    QT_TRANSLATE_NOOP("Engine", "This computer's processor is too old for the program."),
+    QT_TRANSLATE_NOOP("Engine", "Use a computer with a newer one."),
+    QT_TRANSLATE_NOOP("Engine", "What was installed takes more than five minutes to start."),
+    QT_TRANSLATE_NOOP(
+        "Engine", "Try again: it is quicker once a virus scanner has seen every file."
     ),
     QT_TRANSLATE_NOOP("Engine", "The package {a} arrived damaged."),
     QT_TRANSLATE_NOOP("Engine", "Try again, or from another network."),
@@ -103,6 +127,8 @@ SENTENCES = (
         "Engine", "Close other programs, or choose a smaller model or another device."
     ),
     QT_TRANSLATE_NOOP("Engine", "The prompt has {a} tokens; only the first {b} of them count."),
+    QT_TRANSLATE_NOOP("Engine", "Not read by the model, or only in part: “{a}”."),
+    QT_TRANSLATE_NOOP("Engine", "Nothing of this prompt is read by the model: “{a}”."),
     QT_TRANSLATE_NOOP(
         "Engine", "Chunk {a} has already started; the new prompt applies from chunk {b} on."
     ),

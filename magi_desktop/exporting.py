@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from magi_desktop import background
+from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.media import export_video, free_name
 from magi_engine.media.targets import output_error
@@ -117,7 +117,7 @@ def _export(job: ExportJob, report) -> Path:
         final = target if job.overwrite and not target.is_dir() else free_name(target)
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it
-        os.replace(made, final)
+        put_in_place(made, final)
     except MagiError as error:
         # Nothing of it is kept, whatever the writer's hint says about the part it kept.
         raise _without_remains(error, workshop) from error

@@ -17,6 +17,7 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signal, Slot
 
 from magi_desktop import background
+from magi_engine import atomic
 
 logger = logging.getLogger(__name__)
 
@@ -99,15 +100,8 @@ class SettingsFile(QObject):
         return json.dumps({**self._data, "version": self._version}, indent=2, ensure_ascii=False)
 
     def _write(self, text: str) -> None:
-        if self._read_only:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_suffix(".part")
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.path)
+        if not self._read_only:
+            atomic.write_text(self.path, text)
 
     def _load(self) -> dict[str, Any]:
         if not os.path.lexists(self.path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from PySide6.QtCore import QObject, QThreadPool, Signal
 from PySide6.QtGui import QImage
 
 from magi_desktop import background
+from magi_engine.atomic import replacing
 from magi_engine.errors import MagiError
 from magi_engine.media import MediaKind, UInt8Array, iter_stills, probe, read_image
 
@@ -214,12 +214,8 @@ def _size(path: Path) -> tuple[int, int]:
 
 def _save(picture: UInt8Array, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(f".{os.getpid()}.tmp")
-    try:
+    with replacing(target) as unfinished:
         Image.fromarray(picture).save(unfinished, "JPEG", quality=88)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _tidy(folder: Path, most: int) -> None:

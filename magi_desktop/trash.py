@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QFile, QStandardPaths
 
+from magi_engine.atomic import retry_while_in_use
 from magi_engine.errors import OutputError
-
-_TRIES = 8
-_PAUSE_S = 0.25
 
 translate = QCoreApplication.translate
 
@@ -39,19 +36,20 @@ def move_to_trash(path: Path) -> Trashed:
         with contextlib.suppress(OSError):
             Path(QStandardPaths.writableLocation(data)).mkdir(parents=True, exist_ok=True)
     file = QFile(str(path))
-    moved = file.moveToTrash()
-    for _ in range(_TRIES if sys.platform == "win32" else 0):
-        if moved:
-            break
-        time.sleep(_PAUSE_S)  # a player that has just let go of it may still be reading
-        moved = file.moveToTrash()
-    if not moved:
+
+    def move() -> None:
+        if not file.moveToTrash():
+            raise PermissionError(path)
+
+    try:
+        retry_while_in_use(move)
+    except PermissionError as error:
         raise OutputError(
             translate("Trash", "{name} could not be moved to the trash, so it was kept.").format(
                 name=path.name
             ),
             translate("Trash", "Delete it in your file manager."),
-        )
+        ) from error
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)
 

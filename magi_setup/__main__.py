@@ -155,6 +155,8 @@ def _unattended(builder: Builder, flavor: str | None) -> int:
                 print(step.value, flush=True)
     except MagiError as error:
         print(error, file=sys.stderr)
+        if builder.record is not None:
+            print("What was there before is still in use.", file=sys.stderr)
         return 1
     except Exception:  # a traceback is for the log
         logger.exception("the set-up failed")

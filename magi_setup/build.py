@@ -17,6 +17,7 @@ from enum import Enum
 from pathlib import Path
 
 from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
+from magi_engine.loading import load_error
 from magi_setup import packages
 from magi_setup.bundle import Bundle
 from magi_setup.environments import (
@@ -29,13 +30,14 @@ from magi_setup.environments import (
     remove_tree,
 )
 from magi_setup.errors import (
+    OR_REPORT,
     BuildError,
     DamagedPackageError,
     NetworkError,
     SetupCancelled,
     disk_full,
 )
-from magi_setup.machine import Choice
+from magi_setup.machine import CPU, Choice
 from magi_setup.packages import WheelFile
 from magi_setup.uv import Uv
 from magi_setup.windows_python import make_private
@@ -147,7 +149,8 @@ class Builder:
         """Carry out a plan; at its end the new environment is in use.
 
         Raises:
-            NetworkError, BuildError, DamagedPackageError, DiskFullError, BusyError, SetupCancelled
+            NetworkError, BuildError, LoadError, DamagedPackageError, DiskFullError, BusyError,
+            SetupCancelled
         """
         with self.environments.alone():
             yield from self._build(plan)
@@ -173,10 +176,7 @@ class Builder:
         if failure := environment.start_failure(self.bundle.start_test):
             logger.error("the new environment does not start: %s", failure)
             remove_tree(environment.folder)
-            raise BuildError(
-                "What was installed does not start; what was there before is still in use.",
-                "Choose another GPU support, or report it with the log.",
-            )
+            raise load_error(failure) or _unknown_failure(plan.flavor)
         environment.finish(
             EnvironmentRecord(
                 self.bundle.version, plan.flavor, self.bundle.wheel_sha256, self._launcher
@@ -265,7 +265,7 @@ class Builder:
         """What to raise after uv failed, perhaps for want of space without saying so."""
         if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
             return disk_full()
-        return BuildError(sentence, "Try again; if it happens again, report it with the log.")
+        return BuildError(sentence, OR_REPORT)
 
     def _usable_packages(self, python: Path) -> set[str]:
         """Those in use that fit an environment made from ``python``."""
@@ -280,6 +280,13 @@ class Builder:
         if not fits:
             return set()
         return set(current.installed())
+
+
+def _unknown_failure(flavor: str) -> BuildError:
+    without_gpu = "Choose “Without a GPU”, or report it with the log."
+    return BuildError(
+        "What was installed does not start.", OR_REPORT if flavor == CPU else without_gpu
+    )
 
 
 def _version_of(python: Path) -> tuple[int, int]:

@@ -23,11 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from magi_desktop.set_up import IN_USE_NAME, RECORD_NAME
+from magi_engine.atomic import write_text
 from magi_setup.errors import BusyError
 from magi_setup.windows_python import PACKAGES
 
 WINDOWS = sys.platform == "win32"
-_OUTSIDE = ("..", "/", "\\")
+# Of a package's files: start scripts, which are not used, and what has been compiled, which is
+# made again.
+_PASSED_OVER = re.compile(r"[/\\]|(\.\./)+(bin|Scripts)/|.*\.pyc$")
 _DOWNLOADS_KEPT_S = 14 * 24 * 3600
 _DOOMED = ".removed"
 """Ending of a folder that is on its way out."""
@@ -86,7 +89,7 @@ class Environment:
     def finish(self, record: EnvironmentRecord) -> None:
         """Say that it is complete."""
         text = json.dumps(asdict(record), indent=2)
-        (self.folder / RECORD_NAME).write_text(text, encoding="utf-8")
+        write_text(self.folder / RECORD_NAME, text)
 
     def installed(self) -> dict[str, Path]:
         """The ``dist-info`` folder of every ``name==version``, names as in requirements."""
@@ -100,19 +103,26 @@ class Environment:
     def damaged(self) -> Iterator[tuple[str, bool]]:
         """Hash every file again: yields each ``name==version``, and whether it is damaged."""
         for pin, folder in sorted(self.installed().items()):
-            yield pin, any(not _is_intact(self.packages / n, h) for n, h in _recorded(folder))
+            yield pin, any(not _is_intact(self._file(n), h) for n, h in _recorded(folder))
 
     def adopt(self, dist_info: Path, source: Environment) -> None:
         """Take over a package of another environment, without using space again."""
         for name in (n for n, _ in _recorded(dist_info)):
-            target = self.packages / name
+            target = self._file(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(source.packages / name, target)
+                os.link(source._file(name), target)
             except FileExistsError:  # some of NVIDIA's packages share a file
                 continue
             except OSError:  # a file system without links
-                shutil.copy2(source.packages / name, target)
+                shutil.copy2(source._file(name), target)
+
+    def _file(self, name: str) -> Path:
+        """Where a file of a package is, which may lie above the packages, beside Python."""
+        place = self.packages  # in a form that knows no ".." on Windows
+        while name.startswith("../"):
+            place, name = place.parent, name.removeprefix("../")
+        return place / name
 
     def command(self, files: list[str]) -> list[str]:
         """What starts the program."""
@@ -231,9 +241,7 @@ class Environments:
 
     def switch(self, environment: Environment) -> None:
         """Use this one from now on; others go, where nothing runs from them."""
-        part = self._pointer.with_suffix(".part")
-        part.write_text(json.dumps({"environment": environment.folder.name}), encoding="utf-8")
-        os.replace(part, self._pointer)
+        write_text(self._pointer, json.dumps({"environment": environment.folder.name}))
         self._remove_unused(environment)
 
     def needs_tidying(self) -> bool:
@@ -339,8 +347,7 @@ def normal_name(name: str) -> str:
 def _recorded(dist_info: Path) -> Iterator[tuple[str, str]]:
     with (dist_info / "RECORD").open(encoding="utf-8", newline="") as file:
         for row in csv.reader(file):
-            # Start scripts lie outside and are not used; what has been compiled is made again.
-            if row and not row[0].startswith(_OUTSIDE) and not row[0].endswith(".pyc"):
+            if row and not _PASSED_OVER.match(row[0]):
                 yield row[0], row[1]
 
 

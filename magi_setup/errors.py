@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from magi_engine.errors import DiskFullError, MagiError
 
+OR_REPORT = "Try again; if it happens again, report it with the log."
+
 
 class NetworkError(MagiError):
     """Packages cannot be looked up or fetched."""
@@ -37,6 +39,4 @@ def disk_full() -> DiskFullError:
 
 def unexpected() -> BuildError:
     """What to say where something went wrong that nobody thought of; the log has the rest."""
-    return BuildError(
-        "The set-up failed.", "Try again; if it happens again, report it with the log."
-    )
+    return BuildError("The set-up failed.", OR_REPORT)

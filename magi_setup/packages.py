@@ -47,7 +47,7 @@ _TIMEOUT_S = 30
 _TRIES = 4
 _AT_ONCE = 4
 TRY_AGAIN = "Connect to the network, then try again: what was fetched is kept."
-_TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-|pytorch-triton")
+_TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-(?!core|pathfinder)|pytorch-triton")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.widgets.controls import name_control, set_role
-from magi_engine.errors import MagiError
+from magi_engine.errors import MagiError, join_sentences
 from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
@@ -348,7 +348,10 @@ class SetupWindow(QWidget):
             self._say(self.tr("Stopped. What was fetched is kept."), "muted")
         else:
             shown = translated_error(error) if isinstance(error, MagiError) else error
-            self._say(str(shown), "error")
+            kept = ""
+            if self.builder.record is not None:
+                kept = self.tr("What was there before is still in use.")
+            self._say(join_sentences(str(shown), kept), "error")
         self.go.setText(self.tr("Try again"))
         self.plan = None
 

@@ -44,6 +44,8 @@ QT_LIBRARIES = {
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
+# Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
+PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
 # Programs with which the tests make a screen and use its mouse and keys -> package.
 TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth", "xdotool": "xdotool"}
 
@@ -98,9 +100,9 @@ def test(arguments: Sequence[str]) -> int:
         "lint": python_module("ruff", "check", "."),
         "types": python_module("pyright"),
         "layers": [str(VENV_PYTHON.with_name(f"lint-imports{VENV_PYTHON.suffix}"))],
-        "tests": python_module("pytest", "--ignore=tests/e2e", "--cov", "--cov-report="),
+        "tests": python_module("pytest", "--ignore=tests/e2e", *PARALLEL, "--cov", "--cov-report="),
         "window": python_module(
-            "pytest", "tests/e2e", "--cov", "--cov-append", "--cov-report=term"
+            "pytest", "tests/e2e", *PARALLEL, "--cov", "--cov-append", "--cov-report=term"
         ),
     }
     failed = []
@@ -188,8 +190,31 @@ def set_up(purpose: str) -> None:
     say("Installing the program and what it needs")
     extras = "[dev]" if purpose == "test" else ""
     pip_install("--no-build-isolation", "--editable", f"{ROOT}{extras}")
+    if os.name == "nt":
+        show_runtime_to_torch(VENV)
     STAMP.write_text(wanted, encoding="utf-8")
     say("Set-up finished")
+
+
+def show_runtime_to_torch(environment: Path) -> None:
+    """Copies Microsoft's C++ runtime to where torch looks for libraries.
+
+    The package msvc-runtime puts it beside the interpreter, as it should be; but that of a virtual
+    environment only starts another one, beside which a clean Windows has none.
+
+    Raises:
+        SetupError: the package did not bring it.
+    """
+    found = sorted(environment.glob("msvcp140*.dll"))
+    if not found:
+        raise SetupError(
+            f"Microsoft's C++ runtime, which torch needs, is not in {environment}.\n"
+            "Remove that folder, then type the same command again."
+        )
+    target = environment / "Library" / "bin"
+    target.mkdir(parents=True, exist_ok=True)
+    for path in found:
+        shutil.copyfile(path, target / path.name)
 
 
 def stamp_text(purpose: str, root: Path, files: Sequence[Path]) -> str:

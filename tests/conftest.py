@@ -10,15 +10,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from magi_engine.runtime.environment import let_threads_sleep
+from tests.places import move_places
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.
 let_threads_sleep()
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-_THREAD_GRACE_S = 2.0
+_THREAD_GRACE_S = 60.0
+_PATIENCE_MS = 120_000
+
+
+class PatientBot(QtBot):
+    """Waits for a condition for as long as a busy machine may take: what never comes is a failure,
+    what comes late is none."""
+
+    def waitUntil(self, callback, *, timeout: int = 0) -> None:
+        super().waitUntil(callback, timeout=max(timeout, _PATIENCE_MS))
+
+    def waitSignal(self, signal, *, timeout: int = 0, **named):
+        return super().waitSignal(signal, timeout=max(timeout, _PATIENCE_MS), **named)
+
+    def waitSignals(self, signals, *, timeout: int = 0, **named):
+        return super().waitSignals(signals, timeout=max(timeout, _PATIENCE_MS), **named)
+
+
+@pytest.fixture
+def qtbot(qapp: object, request: pytest.FixtureRequest) -> PatientBot:
+    """pytest-qt's, with patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture(autouse=True)
@@ -34,28 +57,19 @@ def no_leaked_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tests keep what can be made again apart from the user's."""
-    cache = tmp_path_factory.mktemp("cache")
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests see and change nothing of the user's, nor ask, unless they say so, any hub."""
+    folder = tmp_path_factory.mktemp("user")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        yield cache
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tests see neither the user's own models nor, unless they say so, any hub."""
-    data = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(data))
+        move_places(patch, folder)
         patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
-        yield data
+        yield folder
 
 
 @pytest.fixture(autouse=True)
-def no_remembered_prompts(own_cache: Path) -> None:
+def no_remembered_prompts(own_places: Path) -> None:
     """No test finds prompts that another one has had encoded."""
-    for folder in own_cache.glob("**/embeddings"):
+    for folder in own_places.glob("**/embeddings"):
         shutil.rmtree(folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ THREADS = """
 import threading
 
 def start(daemon):
-    threading.Thread(target=threading.Event().wait, args=(4,), daemon=daemon, name="lost").start()
+    threading.Thread(target=threading.Event().wait, args=(8,), daemon=daemon, name="lost").start()
 
 def test_leaves_a_thread():
     start(daemon=False)
@@ -29,7 +28,10 @@ def test_joins_its_thread():
 
 
 def test_a_forgotten_thread_fails_the_test(tmp_path: Path) -> None:
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    harness = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
+    patient = "_THREAD_GRACE_S = 60.0\n"
+    assert patient in harness
+    (tmp_path / "conftest.py").write_text(harness.replace(patient, "_THREAD_GRACE_S = 0.2\n"))
     (tmp_path / "test_threads.py").write_text(THREADS)
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],

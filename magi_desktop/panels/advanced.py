@@ -25,10 +25,12 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import SPIN_WIDTH, NumberBox, name_control, prepare_number
-from magi_engine.config.official import SHORTCUT_MODES
+from magi_engine.config.official import LAST_KV_RANGE, SHORTCUT_MODES
 from magi_engine.model.special_tokens import SpecialToken
 
 _MOST_CHUNKS_BACK = 32
+_AS_BEFORE = 0
+"""What the box of chunks holds for LAST_KV_RANGE."""
 
 
 class ScaleRow(Field):
@@ -150,7 +152,8 @@ class CleanLookBackRow(Field):
     def __init__(self, draft: Draft, parent: QWidget) -> None:
         super().__init__(draft, ("clean_chunk_kvrange",), parent=parent)
         self.box = QSpinBox(self)
-        self.box.setRange(1, _MOST_CHUNKS_BACK)
+        self.box.setRange(_AS_BEFORE, _MOST_CHUNKS_BACK)
+        self.box.setSpecialValueText(self.tr("as before"))
         prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
         self.box.valueChanged.connect(self._typed)
@@ -159,16 +162,20 @@ class CleanLookBackRow(Field):
             self.tr("Look back when finished"),
             None,
             self.box,
-            self.tr("Chunks a finished chunk sees, itself included, when it is remembered."),
+            self.tr(
+                "Chunks a finished chunk sees, itself included, when it is remembered; “as "
+                "before”: as many as in its last steps."
+            ),
         )
 
     def refresh(self) -> None:
         with QSignalBlocker(self.box):
-            self.box.setValue(effective(self.draft, "clean_chunk_kvrange"))
+            chunks = effective(self.draft, "clean_chunk_kvrange")
+            self.box.setValue(_AS_BEFORE if chunks == LAST_KV_RANGE else chunks)
 
     @Slot(int)
     def _typed(self, chunks: int) -> None:
-        choose(self.draft, clean_chunk_kvrange=chunks)
+        choose(self.draft, clean_chunk_kvrange=LAST_KV_RANGE if chunks == _AS_BEFORE else chunks)
 
 
 class TokensRow(Field):
@@ -233,6 +240,38 @@ class TokensRow(Field):
         others = [n for n in self.draft.settings.special_tokens if n not in self.boxes]
         chosen = [name for name, box in self.boxes.items() if box.isChecked()]
         self.draft.set(special_tokens=(*chosen, *others))
+
+
+class NegativeTokensRow(Field):
+    """The release's NEG_PROMPT: what the forwards without prompt know to stay away from."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("negative_tokens",), parent=parent)
+        self.box = QCheckBox(self.tr("No captions, logos, cuts or borders"), self)
+        self.box.clicked.connect(self._clicked)
+        self.set_up(
+            self.tr("Negative tokens"),
+            self.box,
+            self.box,
+            self.tr(
+                "Shows a base model what to stay away from: writing in the picture, logos, "
+                "transitions and borders. It is guided from there towards the prompt."
+            ),
+        )
+
+    def refresh(self) -> None:
+        distilled = self.draft.config.engine_config.distill
+        self.box.setChecked(self.draft.settings.negative_tokens)
+        self.box.setEnabled(not distilled or self.box.isChecked())
+        self.say(
+            self.tr("Only for base models: a distilled one always has the prompt.")
+            if distilled
+            else self.tr("The model is guided away from them, at no cost in time.")
+        )
+
+    @Slot()
+    def _clicked(self) -> None:
+        self.draft.set(negative_tokens=self.box.isChecked())
 
 
 class ShortcutRow(Field):
@@ -331,5 +370,6 @@ class AdvancedSection(QWidget):
             LookBackRow(draft, self.body),
             CleanLookBackRow(draft, self.body),
             TokensRow(draft, self.body),
+            NegativeTokensRow(draft, self.body),
             ShortcutRow(draft, self.body),
         ]

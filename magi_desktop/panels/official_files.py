@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PySide6.QtCore import QCoreApplication
 
 from magi_desktop.panels.values import own_value, settings_request
 from magi_desktop.state.draft import GenerationSettings, configuration
+from magi_engine import atomic
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError, OutputError
@@ -81,10 +81,8 @@ def write_config(settings: GenerationSettings, path: Path) -> None:
     if settings.config_path is None:
         config = _with_places(config, Registry.load().find(settings.model))
     text = json.dumps(config.to_dict(), indent=4) + "\n"
-    unfinished = path.with_name(f".{path.name}.part")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
+        atomic.write_text(path, text)
     except OSError as error:
         translate = QCoreApplication.translate
         text = translate("OfficialFiles", "The file {0} cannot be written there: {1}.")

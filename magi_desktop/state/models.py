@@ -78,8 +78,8 @@ class Models(QObject):
     All methods but ``close`` return at once.
 
     Args:
-        installer: does the tasks; of the same folder of models.
-        second: another one, for what is quickly asked while a task runs.
+        installer: does the tasks, and answers beside them what is quickly asked; of the same
+            folder of models.
         models_dir: where downloaded models are; None: the usual folder.
         cache_dir: what can be made again; None: the usual place.
 
@@ -96,7 +96,6 @@ class Models(QObject):
     def __init__(
         self,
         installer: InstallerLike,
-        second: InstallerLike,
         file: SettingsFile,
         models_dir: Path | None = None,
         cache_dir: Path | None = None,
@@ -106,7 +105,8 @@ class Models(QObject):
         self.models_dir = models_dir or default_models_dir()
         self._cache_dir = cache_dir
         self.tasks = TaskLine(installer, file, self)
-        self.asker = Asker(second, self)
+        self.asker = Asker(installer, self)
+        self._installer = installer
         self.statuses: tuple[ModelStatus, ...] = ()
         """Empty until the disk was looked at for the first time."""
         self.things: tuple[CachedThing, ...] = ()
@@ -173,6 +173,7 @@ class Models(QObject):
         """Stop in order; blocks for a moment."""
         self.asker.close()
         self.tasks.close()
+        self._installer.close()
 
     @Slot(object)
     def _take_answer(self, done: TaskDone) -> None:

@@ -234,7 +234,9 @@ class JobQueue(QObject):
         again = [
             dataclasses.replace(i, state=QueueState.WAITING, interrupted=True) for i in interrupted
         ]
-        self._items = [*again, *others, *early]
+        begun = [i for i in early if i.state is QueueState.RUNNING]
+        later = [i for i in early if i.state is not QueueState.RUNNING]
+        self._items = [*begun, *again, *others, *later]
         if again:
             # Whatever ended the program might be that very video: it is not begun unasked.
             self._paused = True

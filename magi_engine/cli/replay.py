@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.errors import InvalidRequestError
@@ -31,6 +32,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("--out", "where to write the chunk.K tensors (.safetensors)"),
     ):
         parser.add_argument(option, type=Path, required=True, metavar="FILE", help=what)
+    parser.add_argument(
+        "--negative-tokens", action="store_true", help="the case was made with NEG_PROMPT=1"
+    )
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write timesteps, KV ranges and flags of each forward (.json, as in the case)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16"), help="default: as the case says"
@@ -43,8 +53,9 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.case, args.weights, args.tensors, args.special_tokens):
         if not path.is_file():
             raise InvalidRequestError(f"There is no file {path}.", "Check the name.")
-    if not args.out.parent.is_dir():
-        raise InvalidRequestError(f"There is no folder {args.out.parent}.", "Create it first.")
+    for path in (args.out, args.trace):
+        if path is not None and not path.parent.is_dir():
+            raise InvalidRequestError(f"There is no folder {path.parent}.", "Create it first.")
     device = choose_device(args.device)
     dtype = None if args.dtype is None else choose_dtype(args.dtype, device)
 
@@ -52,9 +63,20 @@ def run(args: argparse.Namespace) -> int:
 
     from magi_engine.runtime.replay import replay_case
 
+    trace: list[dict[str, Any]] = []
     chunks = replay_case(
-        args.case, args.weights, args.tensors, args.special_tokens, device=device, dtype=dtype
+        args.case,
+        args.weights,
+        args.tensors,
+        args.special_tokens,
+        device=device,
+        dtype=dtype,
+        negative_tokens=args.negative_tokens,
+        trace=trace,
     )
+    if args.trace is not None:
+        lines = ",\n".join(json.dumps(forward) for forward in trace)
+        args.trace.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     save_file({name: chunk.contiguous() for name, chunk in chunks.items()}, args.out)
     recorded = load_file(args.tensors)
     for name, chunk in chunks.items():

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from magi_engine import atomic
 from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
@@ -135,14 +134,9 @@ class AddedModels:
         data: dict[str, Any] = {"version": _VERSION, "models": [asdict(m) for m in self.models]}
         if self.mirror is not None:
             data["mirror"] = self.mirror
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            unfinished.replace(path)
+            atomic.write_text(path, json.dumps(data, indent=1))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
             raise write_error(error, path) from error
 
 

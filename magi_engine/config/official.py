@@ -21,6 +21,8 @@ _Section = TypeVar("_Section")
 
 _DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
 SHORTCUT_MODES = ("8,16,16", "16,16,8")
+LAST_KV_RANGE = -1
+"""As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
 
 @dataclass(frozen=True)
@@ -178,12 +180,17 @@ class RuntimeConfig:
             "num_frames",
             "video_size_h",
             "video_size_w",
-            "clean_chunk_kvrange",
             "scale_factor",
             "temporal_downsample_factor",
         )
         for index, chunks in enumerate(self.noise2clean_kvrange):
             _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", "must be positive")
+        _require(
+            self.clean_chunk_kvrange > 0 or self.clean_chunk_kvrange == LAST_KV_RANGE,
+            "runtime_config.clean_chunk_kvrange",
+            f"is {self.clean_chunk_kvrange}, but must be positive, or {LAST_KV_RANGE} for the last "
+            "entry of noise2clean_kvrange",
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from magi_engine import atomic
 from magi_engine.config.added import own_root
 from magi_engine.config.places import UNFINISHED_NAME, default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
@@ -169,15 +170,10 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
     key = _licence_key(Registry.load().find(name))
     if key is None:
         return
-    unfinished = models_dir / f"{_LICENCES_FILE}.tmp"
     accepted = sorted({key, *_accepted(models_dir)})
     try:
-        models_dir.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(accepted), encoding="utf-8")
-        unfinished.replace(models_dir / _LICENCES_FILE)
+        atomic.write_text(models_dir / _LICENCES_FILE, json.dumps(accepted))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
         raise write_error(error, models_dir) from error
 
 

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import html
 import itertools
-import os
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
+from magi_engine.atomic import replacing
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.frames import decode_frames
@@ -52,14 +52,9 @@ class _ConvertingWriter(Mp4Writer):
 
     def _finish(self) -> Path:
         self._release()
-        converted = self.part.with_name(self.part.name + ".tmp")
-        try:
+        final = self._final_name()
+        with replacing(final) as converted:
             self._convert(converted)
-            final = self._final_name()
-            os.replace(converted, final)
-        finally:
-            with contextlib.suppress(OSError):
-                converted.unlink(missing_ok=True)
         self._remove_part()
         return final
 

@@ -25,6 +25,7 @@ import av.container
 import av.error
 from av.video.reformatter import VideoReformatter
 
+from magi_engine.atomic import put_in_place, replacing
 from magi_engine.errors import MediaReadError
 from magi_engine.media._files import comment_of, open_container, video_stream
 from magi_engine.media.colour import rgb_to_frame
@@ -155,6 +156,7 @@ class GrowingWriter(FrameWriter):
             if not written:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             rest = rest[written:]
+        os.fsync(self._file.fileno())  # what was shown survives a power cut
         self._good_bytes += len(data)
 
     def _finish(self) -> Path:
@@ -166,7 +168,7 @@ class GrowingWriter(FrameWriter):
 
     def _rescue(self) -> Path:
         final = self._final_name(self.kind.suffix)
-        os.replace(self.part, final)
+        put_in_place(self.part, final)
         return final
 
     def _release(self) -> None:
@@ -208,14 +210,10 @@ def make_ordinary(path: Path, frames: int | None = None, metadata: str | None = 
     Raises:
         OSError, FFmpegError: it could not be done; the file is as it was.
     """
-    copy = path.with_name(path.name + ".tmp")
-    try:
+    with replacing(path) as copy:
         count = _copy_packets(path, copy, metadata)
         if count == 0 or (frames is not None and count != frames):
             raise av.error.InvalidDataError(errno.EIO, "the copy is not complete", str(path))
-        os.replace(copy, path)
-    finally:
-        copy.unlink(missing_ok=True)
     return count
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av.error
 
+from magi_engine.atomic import put_in_place
 from magi_engine.errors import MediaReadError
 from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.clips import as_rate
@@ -80,7 +81,7 @@ def recover_partial(part: str | Path) -> Path:
         final = free_name(target)
         if final.is_dir():
             final.rmdir()
-        os.replace(part, final)
+        put_in_place(part, final)
     except OSError as error:
         raise output_error(error, target) from error
     return final

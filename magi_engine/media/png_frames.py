@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from magi_engine.atomic import put_in_place, sync_folder
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
 
@@ -34,7 +35,10 @@ class PngFolderWriter(FrameWriter):
             unfinished = name.with_suffix(".tmp")
             with unfinished.open("wb") as file:
                 Image.fromarray(picture).save(file, "PNG", pnginfo=info)
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.rename(name)
+        sync_folder(self.part)
 
     def _finish(self) -> Path:
         return self._rescue()
@@ -44,7 +48,7 @@ class PngFolderWriter(FrameWriter):
         final = self._final_name()
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it
-        os.replace(self.part, final)
+        put_in_place(self.part, final)
         return final
 
     def _release(self) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import Attend, KeyRoom, Part, TransformerBlock, parts_of
 from magi_engine.model.captions import CaptionBatch, KnownCaptions, SeenCaptions
-from magi_engine.model.layer_stream import LayerStream
+from magi_engine.model.offload import OffloadedLayers
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
@@ -66,7 +66,7 @@ class VideoDiT(nn.Module):
         """What callers should attend with; may be replaced by a faster one."""
         self.part_tokens = PART_TOKENS
         """Fewer take less memory beside the weights, and longer."""
-        self._stream: LayerStream | None = None
+        self._offloaded: OffloadedLayers | None = None
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
         """Make inference fast, once the weights are there; training is over for this model.
@@ -84,36 +84,34 @@ class VideoDiT(nn.Module):
             layer.self_attention.linear_qkv.fuse()
 
     @torch.inference_mode(False)  # weights made there could not be moved elsewhere
-    def settle(self, device: torch.device, streamed: Sequence[int] = ()) -> None:
-        """Put the weights where they are to be, from wherever they are; inference only.
+    def offload(self, device: torch.device, layers: Sequence[int] = ()) -> None:
+        """Move the weights to ``device``, those of ``layers`` to pinned host memory, for inference.
 
         Args:
-            device: that computes.
-            streamed: layers whose weights stay in the host's memory, and come to the device
-                each time when they are needed.
+            device: computes.
+            layers: are copied to the device each time when they run.
 
         Raises:
-            torch.OutOfMemoryError, MemoryError: there is no room. The weights are still whole;
-                fewer or more layers may be streamed then.
+            torch.OutOfMemoryError, MemoryError: out of memory; the weights are still whole.
         """
-        if self._stream is not None:
-            if self._stream.layers == tuple(streamed):
+        if self._offloaded is not None:
+            if self._offloaded.layers == tuple(layers):
                 return
-            self._stream.end()
-            self._stream = None
-        if streamed:
-            self._stream = LayerStream(self.layers, streamed, device)
+            self._offloaded.end()
+            self._offloaded = None
+        if layers:
+            self._offloaded = OffloadedLayers(self.layers, layers, device)
         self.to(device)
 
     @property
-    def streamed(self) -> tuple[int, ...]:
-        """The layers that are not on the device, see :meth:`settle`."""
-        return () if self._stream is None else self._stream.layers
+    def offloaded(self) -> tuple[int, ...]:
+        """The layers in host memory, see :meth:`offload`."""
+        return () if self._offloaded is None else self._offloaded.layers
 
     @property
-    def waiting_bytes(self) -> int:
-        """Memory of the host that the streamed layers take."""
-        return 0 if self._stream is None else self._stream.host_bytes
+    def offloaded_bytes(self) -> int:
+        """Host memory of the offloaded layers."""
+        return 0 if self._offloaded is None else self._offloaded.host_bytes
 
     @property
     def device(self) -> torch.device:
@@ -177,11 +175,11 @@ class VideoDiT(nn.Module):
             self._seen(captions, len(latents)) if isinstance(captions, CaptionBatch) else captions
         )
         for index, layer in enumerate(self.layers):
-            if self._stream is not None:
-                self._stream.fetch(index)
+            if self._offloaded is not None:
+                self._offloaded.fetch(index)
             x = layer(index, x, condition, seen, rotary, attend, parts)
-            if self._stream is not None:
-                self._stream.release(index)
+            if self._offloaded is not None:
+                self._offloaded.release(index)
         x = _by_parts(self._velocity, x, parts)
         velocity = rearrange(
             x,
@@ -193,12 +191,21 @@ class VideoDiT(nn.Module):
         )
         return velocity[:, : self.config.latent_channels] / self.config.x_rescale_factor
 
-    def rotary(self, positions: Sequence[int], shape: torch.Size) -> tuple[Tensor, Tensor]:
-        """Angles of the tokens of R chunks at these positions, in latents (N, 16, T, h, w)."""
+    def rotary(
+        self, positions: Sequence[int], shape: torch.Size, bands: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the tokens of R chunks, see :func:`rotary_angles`.
+
+        Args:
+            positions: of the chunks in the video.
+            shape: of their latents, (N, 16, T, h, w).
+            bands: a copy of ``rope.bands`` on the CPU, if there is one.
+        """
         chunk_width = shape[2] // len(positions)
         patch = self.config.patch_size
         height, width = shape[3] // patch, shape[4] // patch
-        return rotary_angles(self.rope.bands, positions, chunk_width, height, width)
+        bands = self.rope.bands if bands is None else bands
+        return rotary_angles(bands, positions, chunk_width, height, width, self.device)
 
     def _patches(self, latents: Tensor) -> Tensor:
         patch = self.config.patch_size
@@ -233,6 +240,13 @@ class VideoDiT(nn.Module):
         return (condition + self.y_embedder.adaln(unconditional)).to(self.dtype)
 
 
+def sinusoid_frequencies(device: torch.device) -> Tensor:
+    """The sinusoid's 128 frequencies, float32; processors round one or another differently."""
+    half = _TIMESTEP_FEATURES // 2
+    exponents = torch.arange(half, device=device, dtype=torch.float32) / half
+    return torch.exp(-math.log(10000) * exponents)
+
+
 class TimestepEmbedder(nn.Module):
     """Sinusoid of a scalar, then two linears (float32). (...) -> (..., D/4)."""
 
@@ -247,9 +261,8 @@ class TimestepEmbedder(nn.Module):
 
     def forward(self, scalar: Tensor) -> Tensor:
         """Embed timesteps or step codes; both are scaled by 1000."""
-        half = _TIMESTEP_FEATURES // 2
-        exponents = torch.arange(half, device=scalar.device, dtype=torch.float32) / half
-        angles = scalar.float()[..., None] * 1000 * torch.exp(-math.log(10000) * exponents)
+        # In this order, as the release rounds.
+        angles = scalar.float()[..., None] * sinusoid_frequencies(scalar.device) * 1000
         features = torch.cat([angles.cos(), angles.sin()], dim=-1)
         # The release rounds the sinusoid to the model's dtype before the float32 linear.
         return self.mlp(features.to(self.model_dtype).float())

@@ -5,9 +5,6 @@ That takes nothing but the driver and two packages: NVRTC comes with PyTorch or 
 own, and ``cuda-core`` is NVIDIA's way to it from Python.
 """
 
-# cuda-core needs NVIDIA's bindings, which come with PyTorch's CUDA builds or the set-up.
-# pyright: reportMissingImports=false
-
 from __future__ import annotations
 
 import functools

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Mark = torch.Event | None
-"""A moment in the work of a device; None on devices that do one thing after the other."""
+CopyEvent = torch.Event | None
+"""None on devices without streams."""
 
 
-class CopyLane:
-    """A queue of copies of its own.
+class CopyStream:
+    """A stream for copies beside the computing.
 
     Args:
         device: that copies go to or come from.
@@ -27,20 +27,20 @@ class CopyLane:
         self._device = device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
-    def computed(self) -> Mark:
-        """Everything that was computed so far."""
+    def computed(self) -> CopyEvent:
+        """An event after everything that was computed so far."""
         if self._stream is None:
             return None
         return torch.cuda.current_stream(self._device).record_event()
 
-    def copy(self, pairs: Iterable[tuple[Tensor, Tensor]], after: Mark) -> Mark:
+    def copy(self, pairs: Iterable[tuple[Tensor, Tensor]], after: CopyEvent) -> CopyEvent:
         """Copy each second tensor to the first; both contiguous, those of the host pinned.
 
         Args:
-            after: what must be computed before.
+            after: the event the copies wait for.
 
         Returns:
-            When the copies are done.
+            An event after the copies.
         """
         if self._stream is None:
             for target, source in pairs:
@@ -53,10 +53,10 @@ class CopyLane:
                 target.copy_(source, non_blocking=True)
         return self._stream.record_event()
 
-    def wait(self, mark: Mark) -> None:
-        """What is computed from now on comes after ``mark``."""
-        if mark is not None:
-            torch.cuda.current_stream(self._device).wait_event(mark)
+    def wait(self, event: CopyEvent) -> None:
+        """Let what is computed from now on wait for ``event``."""
+        if event is not None:
+            torch.cuda.current_stream(self._device).wait_event(event)
 
 
 def host_buffer(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

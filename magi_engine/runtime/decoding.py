@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from magi_engine.runtime.lanes import Moment
 from magi_engine.runtime.models import LoadedModel, PlannedMemory
+from magi_engine.runtime.streams import DeviceEvent
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class DecodedChunk:
     beside: bool
     _frames: Tensor
     _source: Tensor  # on the device, which still reads it
-    _begun: Moment
-    _done: Moment
+    _begun: DeviceEvent
+    _done: DeviceEvent
 
     @property
     def there(self) -> bool:
         """Whether its frames can be had without waiting."""
-        return self._done.reached
+        return self._done.is_done
 
     def frames(self) -> NDArray[np.uint8]:
         """(4T, 8h, 8w, 3) RGB; waits for them."""
@@ -58,7 +58,7 @@ class ChunkDecoder:
     """
 
     def __init__(self, model: LoadedModel, memory: PlannedMemory) -> None:
-        self._model, self._memory, self._lanes = model, memory, model.lanes
+        self._model, self._memory, self._streams = model, memory, model.streams
         self._pending: deque[DecodedChunk] = deque()
         self._began_one = False
 
@@ -74,11 +74,11 @@ class ChunkDecoder:
     def _queued(self, index: int, latents: Tensor) -> DecodedChunk:
         first = not self._began_one
         beside = self._memory.placement.decodes_beside and not first
-        with self._lanes.beside() if beside else contextlib.nullcontext():
-            begun = self._lanes.now()
-            frames = self._lanes.to_host(self._model.decode(latents))
-            on_host = self._lanes.to_host(latents)
-            done = self._lanes.now()
+        with self._streams.side() if beside else contextlib.nullcontext():
+            begun = self._streams.record()
+            frames = self._streams.to_host(self._model.decode(latents))
+            on_host = self._streams.to_host(latents)
+            done = self._streams.record()
         return DecodedChunk(index, on_host, first, beside, frames, latents, begun, done)
 
     def ready(self) -> Iterator[DecodedChunk]:

@@ -13,7 +13,7 @@ from magi_engine.runtime.control import Command, ControlBox
 from magi_engine.runtime.events import Event, Failed
 from magi_engine.runtime.job import Job
 from magi_engine.runtime.machine import MachineFacts, look_around
-from magi_engine.runtime.models import ModelShelf
+from magi_engine.runtime.models import ModelCache
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.weights.layout import default_models_dir
 
@@ -28,7 +28,7 @@ class Engine:
 
     def __init__(self, models_dir: Path | None = None, cache_dir: Path | None = None) -> None:
         self._cache_dir = cache_dir or default_cache_dir()
-        self._shelf = ModelShelf(models_dir, self._cache_dir)
+        self._models = ModelCache(models_dir, self._cache_dir)
         self._running = threading.Lock()
         self._box = ControlBox()
 
@@ -52,14 +52,14 @@ class Engine:
     def unload(self) -> None:
         """Free the models; the next generation loads them again."""
         with self._running:
-            self._shelf.clear()
+            self._models.clear()
 
     def machine(self) -> MachineFacts:
         """What this machine has to offer a job, in numbers; not while one runs."""
         with self._running:
-            vram, ram = self._shelf.held_bytes()
-            facts = look_around(self._shelf.models_dir or default_models_dir(), vram, ram)
-            return dataclasses.replace(facts, held=self._shelf.held_model())
+            vram, ram = self._models.held_bytes()
+            facts = look_around(self._models.models_dir or default_models_dir(), vram, ram)
+            return dataclasses.replace(facts, held=self._models.held_model())
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, preview: bool
@@ -71,6 +71,6 @@ class Engine:
             yield Failed(error, path=None, frames=0)
             return
         try:
-            yield from Job(self._shelf, request, box, self._cache_dir, preview).events()
+            yield from Job(self._models, request, box, self._cache_dir, preview).events()
         finally:
             self._running.release()

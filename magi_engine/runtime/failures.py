@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
 from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
+from magi_engine.loading import is_load_error, load_error
 
 
 class UnexpectedError(MagiError):
@@ -23,6 +26,8 @@ def named_error(error: Exception) -> MagiError:
         return DiskFullError(
             "The disk is full.", "Free some space; what was finished so far has been kept."
         )
+    if is_load_error(error) and (told := load_error(str(error))) is not None:
+        return told
     return UnexpectedError(
         f"Something unexpected went wrong ({type(error).__name__}).",
         "Please report it with the details from the log.",
@@ -40,6 +45,6 @@ def without_traceback(error: MagiError) -> MagiError:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+    # Nothing may be imported here: that may be what has just failed.
+    torch = sys.modules.get("torch")
+    return isinstance(error, (MemoryError, *([torch.OutOfMemoryError] if torch else [])))

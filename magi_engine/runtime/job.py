@@ -35,9 +35,8 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
-from magi_engine.runtime.lanes import Moment
 from magi_engine.runtime.machine import look_around
-from magi_engine.runtime.models import LoadedModel, ModelShelf, PlannedMemory
+from magi_engine.runtime.models import LoadedModel, ModelCache, PlannedMemory
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.placement import Sizes, place, placements
@@ -47,8 +46,9 @@ from magi_engine.runtime.progress import ProgressMeter, Stopwatch
 from magi_engine.runtime.references import Reference, read_reference
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.speeds import Speeds, attention_weight
-from magi_engine.runtime.validation import check_prompts, validate, warnings_for
-from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.runtime.streams import DeviceEvent
+from magi_engine.runtime.validation import check_prompts, prompt_warning, validate, warnings_for
+from magi_engine.sampling.schedule import SamplerSettings, forwards
 from magi_engine.weights.layout import find_model
 from magi_engine.weights.read_ahead import read_ahead
 
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from magi_engine.config.official import MagiConfig
+    from magi_engine.sampling.events import ChunkDone, StepDone
     from magi_engine.sampling.prompts import CaptionTrack
-    from magi_engine.sampling.sampler import ChunkDone, StepDone
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class _Step:
 
     event: StepDone
     latents: Tensor | None
-    begun: Moment
-    done: Moment
+    begun: DeviceEvent
+    done: DeviceEvent
 
 
 @dataclass
@@ -108,13 +108,13 @@ class Job:
 
     def __init__(
         self,
-        shelf: ModelShelf,
+        models: ModelCache,
         request: GenerationRequest,
         box: ControlBox,
         cache_dir: Path,
         preview: bool = False,
     ) -> None:
-        self._shelf = shelf
+        self._models = models
         # What an earlier video was made with says nothing of this one.
         self._request = request = dataclasses.replace(request, quantised_attention=False)
         self._box = box
@@ -165,7 +165,7 @@ class Job:
         yield from self._checkpoint()
         name, own_config = model_config(request.model, request.config_path)
         config = validate(request, own_config)
-        found = find_model(request.config_path or request.model, self._shelf.models_dir)
+        found = find_model(request.config_path or request.model, self._models.models_dir)
         for sentence in warnings_for(config, own_config):
             yield Notice(sentence)
         runtime = config.runtime_config
@@ -182,7 +182,7 @@ class Job:
         self._output.open(runtime.fps, reference)
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
-        model = self._shelf.model(found, device, dtype)
+        model = self._models.model(found, device, dtype)
         model.choose_attention(request.attention)
         memory = self._plan_memory(model, config, plan)
         if not model.dit_loaded:
@@ -192,11 +192,11 @@ class Job:
         prefix = yield from self._load(model, reference)
         # 4. The video.
         yield from self._warm_up(model, config, plan, memory)
+        yield from self._apply_prompt_changes(model, captions, plan)
         yield StageStarted(Stage.SAMPLING)
         pace = PaceMeter(
             config,
             model.vae.config,
-            Schedule(config, plan.num_chunks, plan.first_chunk),
             attention_weight(device.type, config.engine_config.fp8_quant),
         )
         try:
@@ -214,14 +214,14 @@ class Job:
         sizes = Sizes.of(
             config,
             vae,
-            Schedule(config, plan.num_chunks, plan.first_chunk),
-            chunk_tokens(config, vae),
+            plan.num_chunks,
+            plan.prefix_latents,
             model.dtype.itemsize,
             on_card,
         )
         ways = list(placements(sizes))
         if on_card:
-            facts = look_around(self._cache_dir, *self._shelf.held_bytes())
+            facts = look_around(self._cache_dir, *self._models.held_bytes())
             first = place(sizes, facts.vram_free_bytes, facts.ram_free_bytes)
             ways = ways[ways.index(first) :]
         memory = PlannedMemory(model, ways)
@@ -251,7 +251,9 @@ class Job:
         yield Resumed()
 
     def _encode(self, model: LoadedModel, text: str) -> Generator[Event, None, Tensor]:
-        """Embedding (L, C) of a prompt, on the CPU; says when the prompt was too long."""
+        """Embedding (L, C) of a prompt, on the CPU; says what of it is not read."""
+        if sentence := prompt_warning(text):
+            yield Notice(sentence)
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)
@@ -277,7 +279,9 @@ class Job:
         for change in self._request.prompts:
             caption = yield from self._encode(model, change.text)
             if track is None:
-                track = model.caption_track(caption, self._request.special_tokens)
+                track = model.caption_track(
+                    caption, self._request.special_tokens, self._request.negative_tokens
+                )
             else:
                 track.change(change.chunk + plan.first_chunk, caption)
         model.text.release_if_large()
@@ -310,7 +314,6 @@ class Job:
     ) -> Events:
         """Have everything compiled that is computed for the first time, if anything is."""
         from magi_engine.runtime.warming import warm_up
-        from magi_engine.sampling.sampler import SamplerSettings
 
         settings = SamplerSettings.from_config(config)
         height = self._request.height // model.pixels_per_latent
@@ -338,7 +341,7 @@ class Job:
         memory: PlannedMemory,
     ) -> Events:
         from magi_engine.sampling.noise import SeededNoise
-        from magi_engine.sampling.sampler import Sampler, SamplerSettings
+        from magi_engine.sampling.sampler import Sampler
 
         settings = SamplerSettings.from_config(config)
         if self._with_previews:
@@ -350,8 +353,9 @@ class Job:
             pace,
             ProgressMeter(
                 plan,
+                lambda: forwards(settings, plan.num_chunks, plan.prefix_latents),
+                pace.operations,
                 settings.num_steps,
-                settings.window_size,
                 settings.chunk_width * model.frames_per_latent,
                 self._stopwatch,
             ),
@@ -385,14 +389,14 @@ class Job:
             yield from self._take_all(making, making.decoder.rest())
 
     def _denoise(self, making: _Making, sampling: Iterator[StepDone | ChunkDone]) -> Events:
-        from magi_engine.sampling.sampler import ChunkDone, StepDone
+        from magi_engine.sampling.events import ChunkDone, StepDone
 
         while True:
-            begun = making.model.lanes.now()
+            begun = making.model.streams.record()
             event = next(sampling, None)
             if isinstance(event, StepDone):
                 making.steps.append(self._queued(making, event, begun))
-            ahead = making.model.lanes.steps_ahead if isinstance(event, StepDone) else 0
+            ahead = making.model.streams.steps_ahead if isinstance(event, StepDone) else 0
             while len(making.steps) > ahead:
                 yield from self._step_done(making, making.steps.popleft())
                 yield from self._between_steps(making)
@@ -402,31 +406,30 @@ class Job:
                 yield from self._decode(making, event)
                 yield from self._between_steps(making)
 
-    def _queued(self, making: _Making, done: StepDone, begun: Moment) -> _Step:
+    def _queued(self, making: _Making, done: StepDone, begun: DeviceEvent) -> _Step:
         """A step that the device is asked for, with a picture of it if it is time for one."""
         latents = None
         if self._previewer is not None and self._previewer.due():
-            oldest = self._of_result(making, done.chunks[0].index, done.clean())
-            latents = making.model.lanes.to_host(oldest)
-        return _Step(done, latents, begun, making.model.lanes.now())
+            oldest = self._of_result(making, done.forward.chunks[0], done.clean())
+            latents = making.model.streams.to_host(oldest)
+        return _Step(done, latents, begun, making.model.streams.record())
 
     def _step_done(self, making: _Making, step: _Step) -> Events:
         """Wait for a step and report it, and chunks that are decoded meanwhile."""
-        while not step.done.reached:
+        while not step.done.is_done:
             yield from self._take_all(making, making.decoder.ready())
             time.sleep(_LOOK_AGAIN_S)
         event, plan = step.event, making.plan
-        window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
         took_s = step.done.seconds_since(step.begun)
-        making.pace.step_done(took_s)
-        yield making.meter.step_done(window, took_s, event.latents)
+        making.pace.step_done(event.forward, took_s)
+        yield making.meter.step_done(event.forward, took_s, event.latents)
         yield from self._note_attention(making.model)
         if step.latents is not None and self._previewer is not None:
             frames = self._previewer.picture(step.latents)
             if plan.num_frames is not None:
                 left = plan.num_frames - making.frames_begun
                 frames = frames[: math.ceil(left / making.model.frames_per_latent)]
-            yield PreviewReady(window[0][0], frames)
+            yield PreviewReady(event.forward.chunks[0] - plan.first_chunk, frames)
         yield from self._take_all(making, making.decoder.ready())
 
     def _between_steps(self, making: _Making) -> Events:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
-import secrets
 from pathlib import Path
 from typing import Any
+
+from magi_engine import atomic
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +25,7 @@ def read_kept(path: Path) -> Any:
 
 def keep(path: Path, data: Any) -> None:
     """Write JSON values so that the file never holds half of them."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        os.replace(fresh, path)
+        atomic.write_text(path, json.dumps(data, indent=1))
     except OSError as error:
         logger.info("%s is not kept: %s", path, error)
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)

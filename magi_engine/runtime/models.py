@@ -33,11 +33,11 @@ from magi_engine.ops.backends import (
 from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.attention import AttentionTable
 from magi_engine.runtime.environment import compiled_dir
-from magi_engine.runtime.lanes import Lanes
 from magi_engine.runtime.machine import HeldModel, device_name
 from magi_engine.runtime.memory import free_bytes, require_room
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.preview import Previewer
+from magi_engine.runtime.streams import Streams
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import Checkpoint, load_weights
@@ -217,7 +217,7 @@ class LoadedModel:
         self.placement = placement
         if self._dit is not None:
             self._dit.part_tokens = placement.part_tokens
-            self._dit.settle(self.device, placement.streamed_layers)
+            self._dit.offload(self.device, placement.offloaded_layers)
         if self._vae is not None:
             self._vae.tiles_at_once = placement.tiles_at_once
 
@@ -233,7 +233,7 @@ class LoadedModel:
         with torch.device("meta"):
             dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
         # Layers that wait in the host's memory go there directly.
-        streams = bool(self.placement.streamed_layers)
+        streams = bool(self.placement.offloaded_layers)
         device = torch.device("cpu") if streams else self.device
         require_room(dit, "The model", device)
         load_weights(dit, self.found.files.transformer, device=device)
@@ -295,9 +295,9 @@ class LoadedModel:
         return AttentionTable(self._cache_dir, self.device).load()
 
     @functools.cached_property
-    def lanes(self) -> Lanes:
-        """The queues of the device: for good, since libraries keep memory for each that is used."""
-        return Lanes(self.device)
+    def streams(self) -> Streams:
+        """The device's streams: for good, since libraries keep memory for each that is used."""
+        return Streams(self.device)
 
     @functools.cached_property
     def _kernels(self) -> Kernels:
@@ -307,8 +307,10 @@ class LoadedModel:
     def _compiled_dir(self) -> Path | None:
         return None if self._cache_dir is None else compiled_dir(self._cache_dir)
 
-    def caption_track(self, caption: Tensor, names: tuple[str, ...]) -> CaptionTrack:
-        """A prompt track that begins with ``caption`` (L, C)."""
+    def caption_track(
+        self, caption: Tensor, names: tuple[str, ...], negative: bool = False
+    ) -> CaptionTrack:
+        """A prompt track that begins with ``caption`` (L, C); see :class:`CaptionTrack`."""
         if self._special_tokens is None:
             self._special_tokens = SpecialTokens.load(self.found.files.special_tokens)
         return CaptionTrack(
@@ -316,6 +318,7 @@ class LoadedModel:
             self._special_tokens,
             [SpecialToken(name) for name in names],
             self.found.config.model_config.caption_max_length,
+            negative,
         )
 
     @torch.inference_mode()
@@ -371,9 +374,9 @@ class LoadedModel:
         modules = [module for module in (self._dit, self._vae) if module is not None]
         return sum(tensor.nbytes for m in modules for tensor in m.state_dict().values())
 
-    def waiting_bytes(self) -> int:
+    def offloaded_bytes(self) -> int:
         """Memory of the machine that :meth:`unload` gives back, if it is not the model's device."""
-        return 0 if self._dit is None else self._dit.waiting_bytes
+        return 0 if self._dit is None else self._dit.offloaded_bytes
 
     @property
     def compiles(self) -> bool:
@@ -434,9 +437,9 @@ class PlannedMemory(Memory):
         return self.placement.cache_on_host
 
     @property
-    def records(self) -> bool:
+    def cuda_graphs(self) -> bool:
         """See :class:`Memory`."""
-        return self.placement.records
+        return self.placement.cuda_graphs
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""
@@ -454,7 +457,7 @@ class PlannedMemory(Memory):
         return False
 
 
-class ModelShelf:
+class ModelCache:
     """Holds the model of the last job; a job with another model or device frees it first."""
 
     def __init__(self, models_dir: Path | None, cache_dir: Path | None = None) -> None:
@@ -475,7 +478,7 @@ class ModelShelf:
         if self._model is None:
             return 0, 0
         if self._model.device.type == "cuda":
-            return torch.cuda.memory_reserved(self._model.device), self._model.waiting_bytes()
+            return torch.cuda.memory_reserved(self._model.device), self._model.offloaded_bytes()
         return 0, self._model.held_bytes()
 
     def held_model(self) -> HeldModel | None:

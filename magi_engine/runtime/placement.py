@@ -1,4 +1,7 @@
-"""Where the parts of a model live while it generates, and what that takes. Needs no PyTorch."""
+"""Where a model's weights and cache are kept while it generates, and the bytes that takes.
+
+Needs no PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.runtime.costs import chunk_tokens, tile_grid
 from magi_engine.runtime.footprint import (
     Decoding,
     DitWeights,
@@ -16,7 +20,7 @@ from magi_engine.runtime.footprint import (
     vae_weight_bytes,
     work_bytes,
 )
-from magi_engine.runtime.workload import Schedule, tile_grid
+from magi_engine.sampling.schedule import CacheChunks, SamplerSettings
 
 _PROCESS_BYTES = 700_000_000
 """Python with PyTorch, nothing loaded."""
@@ -24,8 +28,8 @@ _CUDA_PROCESS_BYTES = 2_000_000_000
 """The same with the libraries of a graphics card."""
 _CUDA_LIBRARY_BYTES = 150_000_000
 """What these libraries take of its memory for themselves."""
-_LANE_BYTES = 32 << 20
-"""What the library of matrix products takes for a second queue of work."""
+_SIDE_STREAM_BYTES = 32 << 20
+"""Workspace of cuBLAS for a second stream."""
 
 _E4M3_BYTES = 1
 _TILES_AT_ONCE = 4
@@ -33,11 +37,11 @@ _TILES_AT_ONCE = 4
 PART_TOKENS = 8192
 """What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
-_RECORDED_TOKENS = 16384
-"""Forwards of at most so many tokens are recorded: a fast card is done with the kernels of larger
-ones no sooner than the host has launched them."""
+_GRAPH_TOKENS = 16384
+"""Forwards of at most so many tokens run as CUDA graphs: the kernels of larger ones take a card
+longer than the host needs to launch them."""
 _SLOTS = 2
-"""Streamed layers that are on the card at once."""
+"""Offloaded layers that are on the card at once."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Sizes:
         config, vae: the models.
         tokens: of a chunk.
         itemsize: bytes of a number.
-        forward, kept, work: chunks that are computed together, kept clean, and seen by a layer.
+        chunks: that are computed together, kept clean, and seen by a layer.
         decoding: what a chunk's frames take.
         on_card: whether a graphics card computes.
     """
@@ -57,9 +61,7 @@ class Sizes:
     vae: VaeConfig
     tokens: int
     itemsize: int
-    forward: int
-    kept: int
-    work: int
+    chunks: CacheChunks
     decoding: Decoding
     on_card: bool
 
@@ -68,22 +70,21 @@ class Sizes:
         cls,
         config: MagiConfig,
         vae: VaeConfig,
-        schedule: Schedule,
-        tokens: int,
+        num_chunks: int | None,
+        prefix: int,
         itemsize: int,
         on_card: bool,
     ) -> Sizes:
-        """Of a job whose numbers have ``itemsize`` bytes, with ``tokens`` in a chunk."""
+        """Of a video as :func:`magi_engine.sampling.schedule.forwards` takes it, in numbers of
+        ``itemsize`` bytes."""
+        chunks = CacheChunks.of(SamplerSettings.from_config(config), num_chunks, prefix)
         runtime = config.runtime_config
-        cache = schedule.cache_chunks()
         height, width = runtime.video_size_h, runtime.video_size_w
         tile = Tile.released(runtime.fps)
         grid = tuple(tile_grid(vae, tile, height, width))
         decoding = Decoding(vae, tile, grid, runtime.chunk_width, height, width)
-        forward = schedule.widest_forward()
-        return cls(
-            config, vae, tokens, itemsize, forward, cache.kept, cache.work, decoding, on_card
-        )
+        tokens = chunk_tokens(config, vae)
+        return cls(config, vae, tokens, itemsize, chunks, decoding, on_card)
 
     @property
     def dit(self) -> DitWeights:
@@ -98,13 +99,13 @@ class Sizes:
 
     def kept_bytes(self) -> int:
         """Keys and values of clean chunks."""
-        return kept_bytes(self.config.model_config, self.kept, self.tokens, self.itemsize)
+        return kept_bytes(self.config.model_config, self.chunks.kept, self.tokens, self.itemsize)
 
     def denoising_bytes(self, part_tokens: int) -> int:
         """What a forward holds beside weights, keys and values."""
         return dit_activation_bytes(
             self.config.model_config,
-            self.forward * self.tokens,
+            self.chunks.forward * self.tokens,
             part_tokens,
             self.itemsize,
             self.config.engine_config.fp8_quant,
@@ -117,11 +118,11 @@ class Sizes:
 
     def work_bytes(self) -> int:
         """Keys and values of one layer."""
-        return work_bytes(self.config.model_config, self.work, self.tokens, self.itemsize)
+        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
         """The same as quantised attention rounds them."""
-        return work_bytes(self.config.model_config, self.work, self.tokens, _E4M3_BYTES)
+        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -131,27 +132,27 @@ class Placement:
     Attributes:
         device_bytes: predicted peak in the device's memory; what the driver takes is not in it.
         host_bytes: the same of the host's memory. If the device is the CPU, all of it is here.
-        streamed_layers: layers of the transformer whose weights wait in the host's memory.
+        offloaded_layers: layers of the transformer that are offloaded to host memory.
         cache_on_host: whether keys and values of clean chunks do.
         part_tokens: how many tokens the transformer computes together.
         tiles_at_once: how many pieces of a picture the autoencoder decodes together.
         decodes_beside: whether a chunk is decoded while the next ones are denoised.
-        records: whether forwards are recorded, which takes their memory once more.
+        cuda_graphs: whether forwards run as CUDA graphs, which takes their memory once more.
     """
 
     device_bytes: int
     host_bytes: int
-    streamed_layers: tuple[int, ...] = ()
+    offloaded_layers: tuple[int, ...] = ()
     cache_on_host: bool = False
     part_tokens: int = PART_TOKENS
     tiles_at_once: int = _TILES_AT_ONCE
     decodes_beside: bool = False
-    records: bool = False
+    cuda_graphs: bool = False
 
     @property
-    def streams(self) -> bool:
+    def offloads(self) -> bool:
         """Whether anything comes from the host's memory again and again, which takes longer."""
-        return bool(self.streamed_layers) or self.cache_on_host
+        return bool(self.offloaded_layers) or self.cache_on_host
 
 
 def place(
@@ -189,13 +190,13 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
-    if sizes.forward * sizes.tokens <= _RECORDED_TOKENS:
-        yield dataclasses.replace(everything, records=True)
+    if sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
+        yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
     yield smaller
     yield dataclasses.replace(smaller, decodes_beside=False)
-    on_host = dataclasses.replace(smaller, cache_on_host=sizes.kept > 0)
+    on_host = dataclasses.replace(smaller, cache_on_host=sizes.chunks.kept > 0)
     yield on_host
     on_host = dataclasses.replace(on_host, decodes_beside=False)
     yield on_host
@@ -203,31 +204,31 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
     count = sizes.config.model_config.num_layers
     for share in (4, 2, 1):  # every fourth layer, every second, all
         layers = tuple(range(0, count, share))
-        yield dataclasses.replace(on_host, streamed_layers=layers)
+        yield dataclasses.replace(on_host, offloaded_layers=layers)
         if share == 1:
-            yield dataclasses.replace(smallest, streamed_layers=layers)
+            yield dataclasses.replace(smallest, offloaded_layers=layers)
 
 
 def _counted(sizes: Sizes, step: Placement) -> Placement:
     """``step`` with the memory it takes."""
     weights = sizes.dit
-    streamed = [weights.layers[index] for index in step.streamed_layers]
-    slots = sum(max(streamed[i::_SLOTS], default=0) for i in range(_SLOTS))
+    offloaded = [weights.layers[index] for index in step.offloaded_layers]
+    slots = sum(max(offloaded[i::_SLOTS], default=0) for i in range(_SLOTS))
     # The encoder leaves the card when it has done its work, which is before all the rest.
     vae = sizes.vae_weights // 2 if sizes.on_card else sizes.vae_weights
     kept = sizes.kept_bytes()
-    device = weights.total - sum(streamed) + slots + vae
+    device = weights.total - sum(offloaded) + slots + vae
     device += sizes.work_bytes() * (2 if step.cache_on_host else 1)
     device += 0 if step.cache_on_host else kept
-    denoising = sizes.denoising_bytes(step.part_tokens) * (2 if step.records else 1)
+    denoising = sizes.denoising_bytes(step.part_tokens) * (2 if step.cuda_graphs else 1)
     decoding = sizes.decoding_bytes(step.tiles_at_once)
     if step.decodes_beside:
-        device += denoising + decoding + _LANE_BYTES
+        device += denoising + decoding + _SIDE_STREAM_BYTES
     else:
         device += max(denoising, decoding)
     if not sizes.on_card:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
     device += sizes.rounded_bytes()  # which a card may find fastest
-    host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(streamed)
+    host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(offloaded)
     host += kept if step.cache_on_host else 0
     return dataclasses.replace(step, device_bytes=device + _CUDA_LIBRARY_BYTES, host_bytes=host)

@@ -22,9 +22,10 @@ from magi_engine.runtime.memory import free_bytes
 from magi_engine.runtime.models import LoadedModel, PlannedMemory
 from magi_engine.runtime.placement import Sizes, place, placements
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
-from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.noise import SeededNoise
-from magi_engine.sampling.sampler import Sampler, SamplerSettings, StepDone
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.weights.files import weight_files
 from magi_engine.weights.growing import named_write_errors, require_disk
 from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
@@ -227,8 +228,8 @@ def _plan_memory(model: LoadedModel) -> PlannedMemory:
     sizes = Sizes.of(
         config,
         vae,
-        Schedule(config, CALIBRATION_CHUNKS),
-        chunk_tokens(config, vae),
+        CALIBRATION_CHUNKS,
+        0,
         model.dtype.itemsize,
         on_card,
     )

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,12 +14,14 @@ from torch import Tensor
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import ConfigError, WeightsError
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.special_tokens import SpecialTokens
+from magi_engine.model.special_tokens import DEFAULT_TOKENS, SpecialToken, SpecialTokens
 from magi_engine.ops.attention import Attention
 from magi_engine.ops.backends import EXACT, attention_for, kernels_for
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward, SamplerSettings
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 
 
@@ -31,19 +34,23 @@ def replay_case(
     device: torch.device,
     dtype: torch.dtype | None = None,
     attention: Attention | None = None,
-    on_forward: Callable[[ForwardTrace], None] | None = None,
+    negative_tokens: bool = False,
+    on_forward: Callable[[Forward], None] | None = None,
+    trace: list[dict[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
     """Sample from a case's own noise, caption and prefix.
 
     Args:
-        case: JSON with ``config`` (official format) and ``prefix_latent_frames``.
+        case: JSON with ``config`` (official format) and ``special_tokens``.
         weights: transformer weights with official names.
         tensors: ``noise`` (1, 16, T, h, w), ``caption`` (L, C), ``caption_mask`` (800,) and
             optionally ``prefix`` (1, 16, P, h, w).
         special_tokens: the ``.npz`` of special tokens.
         dtype: of the blocks; None = the case's own ``params_dtype``.
         attention: None = the fastest exact one of the device.
+        negative_tokens: whether the case was made with ``NEG_PROMPT=1``.
         on_forward: called before each forward of the transformer.
+        trace: gets what each forward was about, in the terms of the case's own trace.
 
     Returns:
         ``chunk.0``, ``chunk.1``, ...: emitted latents (1, 16, T, h, w), float32 on the CPU,
@@ -56,6 +63,7 @@ def replay_case(
     if not isinstance(data, dict) or "config" not in data:
         raise ConfigError(f"{case} is not a sampling case: it has no config.")
     config = MagiConfig.from_dict(data["config"], source=str(case))
+    names = _special_tokens(data, case)
     if dtype is not None:
         model_config = dataclasses.replace(config.model_config, params_dtype=str(dtype))
         config = dataclasses.replace(config, model_config=model_config)
@@ -77,10 +85,20 @@ def replay_case(
     track = CaptionTrack(
         caption,
         SpecialTokens.load(special_tokens),
+        names,
         max_length=config.model_config.caption_max_length,
+        negative=negative_tokens,
     )
     width = settings.chunk_width
-    events = Sampler(model, settings, on_forward).sample(
+    chunk_tokens = width * noise[0, 0, 0].numel() // config.model_config.patch_size**2
+
+    def note(forward: Forward) -> None:
+        if on_forward is not None:
+            on_forward(forward)
+        if trace is not None:
+            trace.append(_trace_entry(forward, chunk_tokens))
+
+    events = Sampler(model, settings, note).sample(
         height=noise.shape[3],
         width=noise.shape[4],
         captions=track,
@@ -90,3 +108,32 @@ def replay_case(
     )
     done = [event for event in events if isinstance(event, ChunkDone)]
     return {f"chunk.{i}": event.latents.cpu() for i, event in enumerate(done)}
+
+
+def _special_tokens(data: dict[str, Any], case: Path) -> tuple[SpecialToken, ...]:
+    """The special tokens a case names; those of a usual generation if it names none."""
+    try:
+        return tuple(map(SpecialToken, data["special_tokens"]))
+    except KeyError:
+        return DEFAULT_TOKENS
+    except (TypeError, ValueError) as error:
+        known = ", ".join(token.value for token in SpecialToken)
+        raise ConfigError(
+            f"{case}: the field special_tokens is {data['special_tokens']!r}.",
+            f"List some of {known}.",
+        ) from error
+
+
+def _trace_entry(forward: Forward, chunk_tokens: int) -> dict[str, Any]:
+    return {
+        "passes": [kind.name for kind in forward.passes],
+        "t": list(forward.timesteps),
+        "kv_range": [[first * chunk_tokens, last * chunk_tokens] for first, last in forward.ranges],
+        "slice_point": forward.first,
+        "range_num": forward.first + len(forward.ranges),
+        "denoising_range_num": len(forward.ranges),
+        "fwd_extra_1st_chunk": forward.clean is not None and not forward.fills_prefix,
+        "distill_nearly_clean_chunk": forward.copies_oldest,
+        "extract_prefix_video_feature": forward.fills_prefix,
+        "distill_interval": forward.interval,
+    }

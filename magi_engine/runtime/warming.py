@@ -12,9 +12,11 @@ import torch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.placement import Placement
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def warm_up(
             if isinstance(event, ChunkDone):
                 model.decode(event.latents)
                 finished = True
-        model.lanes.now().wait()
+        model.streams.record().wait()
     except (torch.OutOfMemoryError, MemoryError):
         logger.info("too little memory to prepare for this size")
 

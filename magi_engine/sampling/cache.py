@@ -13,7 +13,7 @@ from torch import Tensor
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom
 from magi_engine.ops.attention import Attention, attention
-from magi_engine.ops.copies import CopyLane, Mark, host_buffer
+from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 
 
 class RollingCache:
@@ -56,7 +56,7 @@ class RollingCache:
         self._first = self._oldest = 0
 
     def _make_work(self) -> None:
-        self._lane = CopyLane(self._device)
+        self._stream = CopyStream(self._device)
         shape = (2, self._work_tokens, *self._heads)
         self._work = [
             torch.empty(shape, device=self._device, dtype=self._dtype)
@@ -64,9 +64,9 @@ class RollingCache:
         ]
         count = len(self._work)
         self._fetched: list[int | None] = [None] * count  # the layer whose history is there
-        self._arrived: list[Mark] = [None] * count
-        self._saved: list[Mark] = [None] * count
-        self._used: list[Mark] = [None] * count
+        self._arrived: list[CopyEvent] = [None] * count
+        self._saved: list[CopyEvent] = [None] * count
+        self._used: list[CopyEvent] = [None] * count
 
     @property
     def nbytes(self) -> int:
@@ -95,7 +95,7 @@ class RollingCache:
     def room(self, layer: int, chunks: int) -> tuple[Tensor, Tensor]:
         """Where k and v of the forward's chunks go in ``layer``: (1, tokens, groups, head_dim)."""
         slot = layer % len(self._work)
-        self._lane.wait(self._saved[slot])
+        self._stream.wait(self._saved[slot])
         if self.on_host:
             if self._fetched[slot] != layer:
                 self._fetch(layer)
@@ -109,7 +109,7 @@ class RollingCache:
 
     def arrive(self, layer: int) -> None:
         """What is computed from now on sees the history of ``layer``."""
-        self._lane.wait(self._arrived[layer % len(self._work)])
+        self._stream.wait(self._arrived[layer % len(self._work)])
 
     def keep(self, layer: int, chunk: int) -> None:
         """Keep what ``layer`` has written of ``chunk``, which is clean."""
@@ -118,7 +118,7 @@ class RollingCache:
         )
         if self.on_host:
             slot = layer % len(self._work)
-            self._saved[slot] = self._lane.copy(pairs, after=self._lane.computed())
+            self._saved[slot] = self._stream.copy(pairs, after=self._stream.computed())
             return
         for target, source in pairs:
             target.copy_(source)
@@ -131,13 +131,13 @@ class RollingCache:
 
     def release(self, layer: int) -> None:
         """``layer`` has attended."""
-        self._used[layer % len(self._work)] = self._lane.computed() if self.on_host else None
+        self._used[layer % len(self._work)] = self._stream.computed() if self.on_host else None
 
     def _fetch(self, layer: int) -> None:
         slot = layer % len(self._work)
         if self._oldest < self._first:
             pairs = self._history(layer)
-            self._arrived[slot] = self._lane.copy(pairs, after=self._used[slot])
+            self._arrived[slot] = self._stream.copy(pairs, after=self._used[slot])
         self._fetched[slot] = layer
 
     def _history(self, layer: int) -> list[tuple[Tensor, Tensor]]:

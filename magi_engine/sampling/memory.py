@@ -1,21 +1,21 @@
-"""What a run does about memory."""
+"""What a job does when a device runs out of memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
+Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 class Memory:
-    """How a run uses memory; this one has enough and knows no other way.
+    """How a job uses memory; this base class has one way and does not change it.
 
     Attributes:
-        spare: called when there is too little: gives back what is only for speed, and says whether
-            there was any.
+        spare: gives back what is only for speed; returns whether there was any.
     """
 
     def __init__(self) -> None:
@@ -27,23 +27,31 @@ class Memory:
         return False
 
     @property
-    def records(self) -> bool:
-        """Whether there is room to record forwards, and whether that pays."""
+    def cuda_graphs(self) -> bool:
+        """Whether forwards run as CUDA graphs."""
         return False
 
     def step_down(self) -> bool:
-        """There was too little: use less from now on. False if it cannot be less."""
+        """Use less memory from now on. False if it cannot be less."""
         return False
 
-    def run(self, call: Callable[[], Result]) -> Result:
-        """``call``, again and again with less memory until there is enough for it.
+    def run(
+        self,
+        call: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """``call(...)``; if memory runs out in it, once more with less, until it is enough.
+
+        Everything of a job that allocates on the device goes through here. ``call`` must leave
+        nothing half done.
 
         Raises:
             torch.OutOfMemoryError, MemoryError: there is too little for the last way, too.
         """
         while True:
             try:
-                return call()
+                return call(*args, **kwargs)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 shortage = error.with_traceback(None)  # its frames hold on to tensors
             if not self.spare() and not self.step_down():

@@ -58,8 +58,13 @@ class Team:
             tensor.copy_(part.view_as(tensor))
 
     def leave(self) -> None:
-        """End the common work; every process must come here."""
+        """End the common work; every process must come here, and none goes on before the others.
+
+        A process that ended while another was still in its last exchange would take the
+        connection down under it, and gloo's threads with it.
+        """
         if self.size > 1:
+            dist.barrier()
             dist.destroy_process_group()
 
 

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import secrets
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from magi_engine.atomic import replacing
 from magi_engine.model.text import EncodedPrompt
 from magi_engine.weights.embedding_names import embedding_name
 
@@ -73,19 +73,15 @@ class EmbeddingCache:
         path = self._path(prompt)
         if path is None:
             return
-        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         embedding = encoded.embedding.contiguous()
         noted = {"sha256": _digest(embedding), "token_count": str(encoded.token_count)}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            save_file({"embedding": embedding}, part, metadata=noted)
-            os.replace(part, path)
+            with replacing(path) as part:
+                save_file({"embedding": embedding}, part, metadata=noted)
             self._prune()
         except (OSError, SafetensorError):
             logger.info("the embedding of a prompt is not kept", exc_info=True)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
 
     def _path(self, prompt: str) -> Path | None:
         name = embedding_name(self._encoder, prompt, self._max_length)

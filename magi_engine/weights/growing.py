@@ -17,6 +17,7 @@ import filelock
 import torch
 from torch import Tensor
 
+from magi_engine.atomic import put_in_place
 from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutputError
 from magi_engine.weights.shards import DTYPES, TensorInfo
 
@@ -110,7 +111,7 @@ class GrowingFile:
         assert not self.missing
         self._file.close()
         with named_write_errors(self._path.parent):
-            os.replace(self._part, self._path)
+            put_in_place(self._part, self._path)
         return self._path
 
     def _open(self) -> None:

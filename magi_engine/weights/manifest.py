@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from magi_engine import atomic
 from magi_engine.errors import write_error
 
 _NAME = "verified.json"
@@ -128,12 +127,7 @@ class Manifest:
 
     def _save(self) -> None:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)
-        unfinished = self.models_dir / f"{_NAME}.{os.getpid()}.tmp"
         try:
-            self.models_dir.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(self.models_dir / _NAME)
+            atomic.write_text(self.models_dir / _NAME, text)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
             raise write_error(error, self.models_dir) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from magi_engine import atomic
 from magi_engine.errors import MagiError
 from magi_engine.weights.files import unreadable, weight_files
 
@@ -124,7 +125,7 @@ def is_current(folder: Path, source: Path) -> bool:
 def note_source(folder: Path, source: Path) -> None:
     """Note beside weights made here which files they stand for, so that nobody need hash them."""
     noted = {"folder": str(source.resolve()), "files": _stamps(source)}
-    (folder / _SOURCE_FILE).write_text(json.dumps(noted), encoding="utf-8")
+    atomic.write_text(folder / _SOURCE_FILE, json.dumps(noted))
 
 
 def small_text_encoder_of(source: Path, models_dir: Path) -> Path | None:

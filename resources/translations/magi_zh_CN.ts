@@ -235,12 +235,16 @@
 <context>
     <name>CleanLookBackRow</name>
     <message>
+        <source>as before</source>
+        <translation>与之前相同</translation>
+    </message>
+    <message>
         <source>Look back when finished</source>
         <translation>完成后的回看</translation>
     </message>
     <message>
-        <source>Chunks a finished chunk sees, itself included, when it is remembered.</source>
-        <translation>已完成的片段存入记忆时能看到的片段数，含自身。</translation>
+        <source>Chunks a finished chunk sees, itself included, when it is remembered; “as before”: as many as in its last steps.</source>
+        <translation>已完成的片段存入记忆时能看到的片段数，含自身；“与之前相同”：与其最后几步一样多。</translation>
     </message>
 </context>
 <context>
@@ -509,14 +513,6 @@
         <translation>无法创建运行环境。</translation>
     </message>
     <message>
-        <source>Choose another GPU support, or report it with the log.</source>
-        <translation>请选择其他 GPU 支持，或连同日志一起报告。</translation>
-    </message>
-    <message>
-        <source>What was installed does not start; what was there before is still in use.</source>
-        <translation>新安装的内容无法启动；仍在使用之前的内容。</translation>
-    </message>
-    <message>
         <source>The package {a} arrived damaged.</source>
         <translation>软件包 {a} 在传输中损坏。</translation>
     </message>
@@ -739,6 +735,14 @@
     <message>
         <source>The prompt has {a} tokens; only the first {b} of them count.</source>
         <translation>提示词有 {a} 个词元，只有前 {b} 个有效。</translation>
+    </message>
+    <message>
+        <source>Not read by the model, or only in part: “{a}”.</source>
+        <translation>模型不会读取、或只读取一部分：“{a}”。</translation>
+    </message>
+    <message>
+        <source>Nothing of this prompt is read by the model: “{a}”.</source>
+        <translation>模型不会读取此提示词的任何内容：“{a}”。</translation>
     </message>
     <message>
         <source>Chunk {a} has already started; the new prompt applies from chunk {b} on.</source>
@@ -1111,6 +1115,78 @@
     <message>
         <source>All files of {a} are as they were published.</source>
         <translation>{a} 的所有文件都与发布时一致。</translation>
+    </message>
+    <message>
+        <source>What was installed does not start.</source>
+        <translation>新安装的内容无法启动。</translation>
+    </message>
+    <message>
+        <source>Choose “Without a GPU”, or report it with the log.</source>
+        <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
+    </message>
+    <message>
+        <source>A library that Windows should have is missing or too old.</source>
+        <translation>缺少一个 Windows 应有的库，或其版本过旧。</translation>
+    </message>
+    <message>
+        <source>Install Microsoft&apos;s Visual C++ runtime for x64, then try again.</source>
+        <translation>请安装 Microsoft 的 x64 版 Visual C++ 运行库，然后重试。</translation>
+    </message>
+    <message>
+        <source>The system lacks the library {a}.</source>
+        <translation>系统缺少库 {a}。</translation>
+    </message>
+    <message>
+        <source>Install the package that contains it, then try again.</source>
+        <translation>请安装包含它的软件包，然后重试。</translation>
+    </message>
+    <message>
+        <source>The system is too old: it lacks {a}.</source>
+        <translation>系统版本过旧：缺少 {a}。</translation>
+    </message>
+    <message>
+        <source>Use a newer version of it.</source>
+        <translation>请使用更新版本的系统。</translation>
+    </message>
+    <message>
+        <source>There is too little memory to start.</source>
+        <translation>内存不足，无法启动。</translation>
+    </message>
+    <message>
+        <source>Close other programs, then try again; on Windows, let it choose its paging file&apos;s size.</source>
+        <translation>请关闭其他程序，然后重试；在 Windows 上，请让系统自行决定页面文件的大小。</translation>
+    </message>
+    <message>
+        <source>Windows does not let what was installed start.</source>
+        <translation>Windows 不允许启动已安装的内容。</translation>
+    </message>
+    <message>
+        <source>Allow it in your virus scanner or under App &amp; browser control, then try again.</source>
+        <translation>请在杀毒软件或“应用和浏览器控制”中允许它，然后重试。</translation>
+    </message>
+    <message>
+        <source>What was installed lies on a disk from which no program may be run.</source>
+        <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
+    </message>
+    <message>
+        <source>Have it mounted without the option noexec, then try again.</source>
+        <translation>请在挂载该磁盘时去掉 noexec 选项，然后重试。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor is too old for the program.</source>
+        <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
+    </message>
+    <message>
+        <source>Use a computer with a newer one.</source>
+        <translation>请使用处理器较新的电脑。</translation>
+    </message>
+    <message>
+        <source>What was installed takes more than five minutes to start.</source>
+        <translation>已安装的内容超过五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>Try again: it is quicker once a virus scanner has seen every file.</source>
+        <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
     </message>
     <message>
         <source>Nothing of {a} was downloaded or added here.</source>
@@ -2810,6 +2886,29 @@
     </message>
 </context>
 <context>
+    <name>NegativeTokensRow</name>
+    <message>
+        <source>No captions, logos, cuts or borders</source>
+        <translation>不要字幕、标志、转场或边框</translation>
+    </message>
+    <message>
+        <source>Negative tokens</source>
+        <translation>负向词元</translation>
+    </message>
+    <message>
+        <source>Shows a base model what to stay away from: writing in the picture, logos, transitions and borders. It is guided from there towards the prompt.</source>
+        <translation>告诉基础模型应避开什么：画面中的文字、标志、转场和边框。引导会使其远离这些，趋向提示词。</translation>
+    </message>
+    <message>
+        <source>Only for base models: a distilled one always has the prompt.</source>
+        <translation>仅适用于基础模型：蒸馏模型始终带有提示词。</translation>
+    </message>
+    <message>
+        <source>The model is guided away from them, at no cost in time.</source>
+        <translation>引导模型避开这些内容，不会增加耗时。</translation>
+    </message>
+</context>
+<context>
     <name>NoticeBar</name>
     <message>
         <source>Hide this message.</source>
@@ -3703,8 +3802,16 @@
         <translation>过长，从此处起不再读取：“{}”</translation>
     </message>
     <message>
+        <source>The model reads nothing of: “{}”. Say it in English.</source>
+        <translation>模型完全不读取：“{}”。请用英文描述。</translation>
+    </message>
+    <message>
         <source>The model reads English only; other languages mislead it.</source>
         <translation>模型只懂英文，其他语言会误导它。</translation>
+    </message>
+    <message>
+        <source>The model does not read, or only in part: “{}”</source>
+        <translation>模型不会读取、或只读取一部分：“{}”</translation>
     </message>
 </context>
 <context>
@@ -4273,6 +4380,10 @@
     <message>
         <source>Stopped. What was fetched is kept.</source>
         <translation>已停止。已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>What was there before is still in use.</source>
+        <translation>仍在使用之前的内容。</translation>
     </message>
     <message>
         <source>Try again</source>

@@ -50,13 +50,14 @@ from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
 from magi_engine.runtime.environment import let_memory_be_whole
-from magi_engine.runtime.lanes import Lanes, Moment
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
-from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.runtime.streams import DeviceEvent, Streams
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward
 from tests.bench.gpu_scenarios import (
     FULL,
     SCENARIOS,
@@ -353,9 +354,9 @@ class Bench:
         found["floor_s"] = floor
         found["resident_s"] = self._seconds(run, 4)
         expected = run()
-        for streamed in (way.streamed_layers, tuple(range(config.num_layers))):
+        for offloaded in (way.offloaded_layers, tuple(range(config.num_layers))):
             begin = time.perf_counter()
-            dit.settle(self.device, streamed)
+            dit.offload(self.device, offloaded)
             dit.part_tokens = way.part_tokens
             settled = time.perf_counter() - begin
             if self.on_gpu:
@@ -365,7 +366,7 @@ class Bench:
                 torch.cuda.set_per_process_memory_fraction(_SMALL_CARD_BYTES / total)
             seconds = self._seconds(run, 4)
             peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
-            found[f"{len(streamed)} of {config.num_layers} layers streamed"] = {
+            found[f"{len(offloaded)} of {config.num_layers} layers offloaded"] = {
                 "seconds": seconds,
                 "ratio_to_floor": seconds / floor,
                 "peak_vram_gib": peak / 2**30,
@@ -389,38 +390,37 @@ class Bench:
         )
         config = MagiConfig(model, runtime, EngineConfig(distill=True, fp8_quant=True))
         vae = VaeConfig()
-        schedule = Schedule(config, scenario.chunks)
-        return Sizes.of(config, vae, schedule, chunk_tokens(config, vae), 2, on_card=True)
+        return Sizes.of(config, vae, scenario.chunks, 0, 2, on_card=True)
 
-    def _settle(self, scenario: Scenario) -> Placement:
+    def _place(self, scenario: Scenario) -> Placement:
         """Arrange the models for a scenario."""
         ways = list(placements(self._sizes(scenario, self.config)))
         fits = {
-            Way.RESIDENT: lambda way: not way.streams,
+            Way.RESIDENT: lambda way: not way.offloads,
             Way.HISTORY_ON_HOST: lambda way: way.cache_on_host,
-            Way.STREAMED: lambda way: len(way.streamed_layers) == self.config.num_layers,
+            Way.STREAMED: lambda way: len(way.offloaded_layers) == self.config.num_layers,
         }
         way = next(way for way in ways if fits[scenario.way](way))
         self.dit.part_tokens = way.part_tokens
-        self.dit.settle(self.device, way.streamed_layers)
+        self.dit.offload(self.device, way.offloaded_layers)
         self.vae.tiles_at_once = way.tiles_at_once
         return way
 
     def run(self, scenario: Scenario) -> Outcome:
         """One video, after a shorter one that warms up kernels and choices."""
         side = scenario.pixels // 8 // self.scale // 2 * 2
-        way = self._settle(scenario)
+        way = self._place(scenario)
         self._use(self.kernels, scenario.attention)
-        traces: list[ForwardTrace] = []
+        traces: list[Forward] = []
         if scenario.way is Way.RESIDENT:
             for _ in self._chunks(dataclasses.replace(scenario, chunks=1, steps=8), side, [], way):
                 pass
         if self.on_gpu:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        lanes = Lanes(self.device)
-        begun: list[Moment] = []
-        done: list[Moment] = []
+        streams = Streams(self.device)
+        begun: list[DeviceEvent] = []
+        done: list[DeviceEvent] = []
         held: list[tuple[float, float]] = []
         in_use: deque[tuple[Tensor, Tensor]] = deque(maxlen=3)  # what the card still works with
         begin = time.perf_counter()
@@ -429,11 +429,11 @@ class Bench:
         for latents in made:
             # As a job does it: chunks are decoded beside the next ones, but for the first.
             beside = scenario.vae and way.decodes_beside and bool(done)
-            with lanes.beside() if beside else contextlib.nullcontext():
-                begun.append(lanes.now())
+            with streams.side() if beside else contextlib.nullcontext():
+                begun.append(streams.record())
                 if scenario.vae:
-                    in_use.append((latents, lanes.to_host(self.pixels(latents))))
-                done.append(lanes.now())
+                    in_use.append((latents, streams.to_host(self.pixels(latents))))
+                done.append(streams.record())
             if len(done) == 1:
                 done[0].wait()
                 first_s = time.perf_counter() - begin
@@ -470,19 +470,19 @@ class Bench:
         on_card = torch.cuda.memory_allocated() if self.on_gpu else 0
         return round(on_card / 2**30, 3), round(psutil.Process().memory_info().rss / 2**30, 3)
 
-    def _floor(self, traces: list[ForwardTrace], tokens: int, attention_rate: float) -> float:
+    def _floor(self, traces: list[Forward], tokens: int, attention_rate: float) -> float:
         """Seconds of the products and attentions alone, at the rates measured."""
         config = self.config
         linears = 2 * tokens * layer_weights(config) * config.num_layers
         unit = 4 * tokens**2 * config.hidden_size * config.num_layers
-        chunks = sum(len(t.ranges) + t.nearly_clean for t in traces)
-        units = sum(sum(b - a for a, b in t.ranges) + t.nearly_clean for t in traces)
+        chunks = sum(len(seen) for t in traces for seen in t.seen)
+        units = sum(sum(seen) for t in traces for seen in t.seen)
         if not self.gemm or not attention_rate:
             return 0.0
         return chunks * linears / self.gemm + units * unit / attention_rate
 
     def _chunks(
-        self, scenario: Scenario, side: int, traces: list[ForwardTrace], way: Placement
+        self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
     ) -> Iterator[Tensor]:
         settings = settings_of(scenario)
         generator = torch.Generator().manual_seed(0)
@@ -515,8 +515,8 @@ class _Planned(Memory):
         return self._way.cache_on_host
 
     @property
-    def records(self) -> bool:
-        return self._way.records
+    def cuda_graphs(self) -> bool:
+        return self._way.cuda_graphs
 
 
 def layer_weights(config: ModelConfig) -> int:

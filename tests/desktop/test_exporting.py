@@ -166,6 +166,6 @@ def _child(source: Path, target: Path, how: str) -> str:
     command = [sys.executable, "-c", _FULL, str(source), str(target), how]
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        command, cwd=root, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+        command, cwd=root, stdout=subprocess.PIPE, text=True, timeout=300, check=True
     )
     return done.stdout

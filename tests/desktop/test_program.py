@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import subprocess
@@ -12,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import qInstallMessageHandler
+from PySide6.QtCore import QProcess, QUrl, qInstallMessageHandler
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -41,7 +41,7 @@ def test_a_second_start_hands_over_its_files_and_ends(
         "import sys; from PySide6.QtCore import QCoreApplication; app = QCoreApplication([]);"
         f"from magi_desktop import single; sys.exit(not single.hand_over({name!r}, {files!r}))"
     )
-    with qtbot.waitSignal(bell.rung, timeout=20_000) as rung:
+    with qtbot.waitSignal(bell.rung) as rung:
         second = subprocess.Popen([sys.executable, "-c", script])
     assert rung.args == [files[:1]]
     assert second.wait(10) == 0
@@ -96,7 +96,7 @@ print(len(set(files)))
         assert start.stdin is not None
         start.stdin.write("go\n")
         start.stdin.flush()
-    said = [start.communicate(timeout=30) for start in starts]
+    said = [start.communicate(timeout=300) for start in starts]
     assert sorted(out for out, _ in said) == ["", "", "", "4\n"], said
 
 
@@ -206,7 +206,12 @@ def test_a_desktop_that_offers_nothing_is_no_error(
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     window = QWidget()
     qtbot.addWidget(window)
-    asyncio.run(shell.notify("title", "text", window))
+    opened: list[QUrl] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    shell.notify("title", "text", window)
+    shell.show_in_folder(tmp_path / "a video.mp4", window)
+    qtbot.waitUntil(lambda: opened == [QUrl.fromLocalFile(str(tmp_path))])
+    qtbot.waitUntil(lambda: window.findChildren(QProcess) == [])
     progress = shell.TaskbarProgress(window)
     for fraction in (0.0, 0.5, 1.0, None):
         progress.show(fraction)

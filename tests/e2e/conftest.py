@@ -88,14 +88,14 @@ class App:
         """Press the button."""
         self.qtbot.mouseClick(self.window.generate_bar.button, Qt.MouseButton.LeftButton)
 
-    def wait_for(self, *phases: Phase, timeout_s: float = 60) -> None:
+    def wait_for(self, *phases: Phase) -> None:
         """Until the job is in one of these phases."""
-        self.qtbot.waitUntil(lambda: self.job.phase in phases, timeout=round(timeout_s * 1000))
+        self.qtbot.waitUntil(lambda: self.job.phase in phases)
 
-    def wait_idle(self, timeout_s: float = 120) -> None:
+    def wait_idle(self) -> None:
         """Until nothing runs and nothing waits."""
         controller = self.workshop.controller
-        self.qtbot.waitUntil(lambda: not controller.busy, timeout=round(timeout_s * 1000))
+        self.qtbot.waitUntil(lambda: not controller.busy)
 
     def videos(self) -> list[Path]:
         """Everything in the folder of videos, unfinished files too."""
@@ -154,7 +154,7 @@ def gap_meter() -> GapMeter:
     return GapMeter()
 
 
-def until(condition, timeout_s: float = 30) -> None:
+def until(condition, timeout_s: float = 120) -> None:
     """Wait for another process, without an event loop."""
     deadline = time.monotonic() + timeout_s
     while not condition():

@@ -16,8 +16,6 @@ from magi_engine.config.places import default_models_dir
 from magi_engine.runtime.request import Mode
 from tests.e2e.conftest import App
 
-_LIMIT_MS = 30_000
-
 
 @pytest.fixture
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

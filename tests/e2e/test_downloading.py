@@ -22,6 +22,7 @@ from tests.e2e.conftest import App
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_adding import dit_file, official
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.places import move_places
 
 _NAME = "4.5B-distill"
 
@@ -32,7 +33,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
     server = HubServer(release_files())
     server.piece, server.pause_s = 1 << 15, 0.02
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    move_places(monkeypatch, tmp_path)
     put_special_tokens(default_models_dir())
     yield server
     server.shutdown()
@@ -75,7 +76,7 @@ def begin(app: App) -> ModelCard:
     assert isinstance(licence, LicenceDialog)
     assert "Apache-2.0" in licence.link.text()
     click(app, licence.accept_button)
-    app.qtbot.waitUntil(lambda: "MB/s" in card.box.figures.text(), timeout=20_000)
+    app.qtbot.waitUntil(lambda: "MB/s" in card.box.figures.text())
     return card
 
 
@@ -96,7 +97,7 @@ def test_a_model_is_downloaded_with_a_pause(app: App, server: HubServer) -> None
     assert size_on_disk(default_models_dir()) == written, "a paused download stands still"
     server.pause_s = 0.0
     click(app, card.box.pause_button)
-    app.qtbot.waitUntil(lambda: state(app) is ModelState.READY, timeout=20_000)
+    app.qtbot.waitUntil(lambda: state(app) is ModelState.READY)
     app.qtbot.waitUntil(lambda: card.main_button.text() == "Use")
     assert sum(server.served.values()) == sum(map(len, server.files.values()))
     assert not app.window.install_strip.isVisible()
@@ -116,14 +117,14 @@ def test_a_server_that_fails_is_said_and_tried_again(app: App, server: HubServer
     licence = modal(app, LicenceDialog)
     assert isinstance(licence, LicenceDialog)
     click(app, licence.accept_button)
-    app.qtbot.waitUntil(card.problem_label.isVisible, timeout=20_000)
+    app.qtbot.waitUntil(card.problem_label.isVisible)
     assert "does not have" in card.problem_label.text()
     assert "does not have" in app.window.install_strip.caption.text()
     server.files.update(files)
     click(app, card.main_button)  # the licence was accepted already
-    app.qtbot.waitUntil(lambda: "MB/s" in card.box.figures.text(), timeout=20_000)
+    app.qtbot.waitUntil(lambda: "MB/s" in card.box.figures.text())
     click(app, card.box.cancel_button)
-    app.qtbot.waitUntil(lambda: not card.box.isVisible(), timeout=20_000)
+    app.qtbot.waitUntil(lambda: not card.box.isVisible())
     app.qtbot.waitUntil(lambda: state(app) is ModelState.PARTLY)
     assert card.main_button.text() == "Download the rest"
     modal(app, ModelsDialog).close()
@@ -139,14 +140,14 @@ def test_a_model_of_ones_own_is_added(app: App, tmp_path: Path) -> None:
     assert isinstance(sheet, AddModelDialog)
     app.qtbot.keyClicks(sheet.source, str(tmp_path / "nowhere"))
     app.qtbot.keyClick(sheet.source, Qt.Key.Key_Return)
-    app.qtbot.waitUntil(sheet.problem.isVisible, timeout=20_000)
+    app.qtbot.waitUntil(sheet.problem.isVisible)
     assert "There is no folder" in sheet.problem.text()
     sheet.source.selectAll()
     app.qtbot.keyClicks(sheet.source, str(folder))
     app.qtbot.keyClick(sheet.source, Qt.Key.Key_Return)
-    app.qtbot.waitUntil(lambda: "My-clips" in dialog.cards, timeout=20_000)
+    app.qtbot.waitUntil(lambda: "My-clips" in dialog.cards)
     card = dialog.cards["My-clips"]
-    app.qtbot.waitUntil(lambda: card.main_button.text() == "Use", timeout=20_000)
+    app.qtbot.waitUntil(lambda: card.main_button.text() == "Use")
     click(app, card.main_button)
     assert app.workshop.draft.settings.model == "My-clips"
     assert not app.window.generation.model.get_button.isVisibleTo(app.window)
@@ -169,7 +170,7 @@ def test_closing_the_window_stops_nothing_for_good(
         item = again.workshop.models.tasks.item(_NAME)
         assert item is not None
         assert item.state is TaskState.RUNNING
-        qtbot.waitUntil(lambda: state(again) is ModelState.READY, timeout=20_000)
+        qtbot.waitUntil(lambda: state(again) is ModelState.READY)
         assert again.workshop.models.tasks.items == ()
         assert sum(server.served.values()) < size + (1 << 20), "nothing is fetched twice"
     finally:

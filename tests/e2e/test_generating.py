@@ -89,7 +89,7 @@ def test_a_clip_is_continued(app: App, tmp_path: Path) -> None:
 def test_stop_keeps_a_playable_video_and_the_next_one_runs(app: App) -> None:
     app.short(chunks=8)
     app.generate()
-    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24, timeout=60_000)
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
     app.qtbot.keyClick(app.window, Qt.Key.Key_Escape)
     app.wait_for(Phase.CANCELLED)
     (video,) = app.videos()
@@ -130,7 +130,7 @@ def test_an_open_ended_video_runs_until_it_is_stopped(app: App) -> None:
     app.short()
     app.workshop.draft.set(seconds=None)
     app.generate()
-    app.qtbot.waitUntil(lambda: app.job.frames_done >= 48, timeout=90_000)
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 48)
     app.workshop.controller.stop()
     app.wait_for(Phase.CANCELLED)
     assert len(decoded(app.videos()[0])) >= 48
@@ -139,8 +139,7 @@ def test_an_open_ended_video_runs_until_it_is_stopped(app: App) -> None:
 def test_several_variations_are_lined_up_and_made_one_after_the_other(app: App) -> None:
     app.short(chunks=1)
     app.window.generate(3)
-    app.qtbot.waitUntil(lambda: len(app.videos()) == 3 and not app.workshop.controller.busy,
-                        timeout=90_000)  # fmt: skip
+    app.qtbot.waitUntil(lambda: len(app.videos()) == 3 and not app.workshop.controller.busy)
     seeds = {read_request(video).seed for video in app.videos()}
     assert len(seeds) == 3
     assert 3 in seeds
@@ -162,7 +161,7 @@ def test_trouble_is_one_sentence_and_the_next_job_runs(
         blocked.write_text("a file, not a folder")
         app.workshop.preferences.set("output_folder", str(blocked / "videos"))
     app.generate()
-    app.qtbot.waitUntil(lambda: app.window.notice.text != "", timeout=60_000)
+    app.qtbot.waitUntil(lambda: app.window.notice.text != "")
     assert "Traceback" not in app.window.notice.text
     assert app.window.notice.text.count(".") >= 1
     app.wait_idle()
@@ -178,7 +177,7 @@ def test_a_model_that_is_not_here_leads_to_its_download(app: App) -> None:
     app.short(chunks=1)
     app.workshop.draft.set(model="4.5B-distill")
     app.generate()
-    app.qtbot.waitUntil(lambda: app.window.notice.text != "", timeout=60_000)
+    app.qtbot.waitUntil(lambda: app.window.notice.text != "")
     app.wait_idle()
     app.qtbot.mouseClick(app.window.notice._button, Qt.MouseButton.LeftButton)
     app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), ModelsDialog))
@@ -193,7 +192,7 @@ def test_a_dead_engine_leaves_the_video_so_far_and_comes_back(app: App) -> None:
     app.short(chunks=8)
     app.generate()
     # One chunk may be on its way into the file, not more: the first one is there now.
-    app.qtbot.waitUntil(lambda: app.job.frames_done >= 48, timeout=60_000)
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 48)
     for child in psutil.Process().children():
         if "python" in child.name():
             child.kill()

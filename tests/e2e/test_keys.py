@@ -40,7 +40,7 @@ def test_a_video_is_made_watched_and_stopped_by_keyboard_alone(app: App) -> None
     assert app.workshop.draft.prompt == "a red circle moves right"
     press(app, "ctrl+Return")
     app.wait_for(Phase.RUNNING)
-    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24, timeout=60_000)
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
     press(app, "Escape")
     app.wait_for(Phase.CANCELLED)
 

@@ -122,7 +122,7 @@ def test_a_video_of_ours_that_comes_in_offers_its_settings(made: App) -> None:
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_a_video_is_exported(made: App, tmp_path: Path, suffix: str) -> None:
     panel = made.window.library
-    with made.qtbot.waitSignal(panel.exports.finished, timeout=20_000):
+    with made.qtbot.waitSignal(panel.exports.finished):
         panel.export_to(panel.selected(), tmp_path, suffix)
     (exported,) = tmp_path.glob(f"*{suffix}")
     assert (probe(exported).width, probe(exported).height) == (64, 64)

@@ -81,6 +81,12 @@ def test_an_ordinary_python_is_slimmed_and_keeps_to_itself(tmp_path: Path) -> No
     assert lines == ["Lib", "DLLs", ".", "Lib\\site-packages", "import site"]
 
 
+def test_no_installer_without_the_cpp_runtime_that_torch_needs(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("numpy==2.4.6", encoding="utf-8")
+    with pytest.raises(ValueError, match="runtime"):
+        windows_bundle.add(tmp_path, None)
+
+
 def test_what_is_no_python_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no Python"):
         make_private(tmp_path)

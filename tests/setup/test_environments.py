@@ -56,6 +56,19 @@ def test_the_one_in_use_stays_until_another_is_finished(tmp_path: Path) -> None:
     assert not first.folder.exists()
 
 
+def test_what_a_package_puts_beside_python_is_looked_after_too(tmp_path: Path) -> None:
+    environments = Environments(tmp_path)
+    above = "../../" if WINDOWS else "../../../"
+    first = make_current(environments, {"some/a.py": b"1", f"{above}runtime.dll": b"14.44"})
+    second = make(environments, {})
+    [dist_info] = first.installed().values()
+    second.adopt(dist_info, first)
+    assert (second.folder / "runtime.dll").read_bytes() == b"14.44"
+    assert list(first.damaged()) == [("some-package==1.5", False)]
+    (first.folder / "runtime.dll").unlink()
+    assert list(first.damaged()) == [("some-package==1.5", True)]
+
+
 @pytest.mark.parametrize("pointer", ['{"envi', "", "[]", '{"environment": 3}'])
 def test_where_the_pointer_is_lost_the_newest_finished_one_is_used(
     tmp_path: Path, pointer: str

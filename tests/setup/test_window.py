@@ -13,14 +13,12 @@ from magi_setup.environments import Environments
 from magi_setup.window import SetupWindow
 from tests.setup.releases import BROKEN, Release, make_release, started
 
-_LIMIT_MS = 30_000
-
 
 def open_window(qtbot: QtBot, release: Release, environments: Environments) -> SetupWindow:
     window = SetupWindow(release.builder(environments), ["a.png"])
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(window.go.isEnabled, timeout=_LIMIT_MS)
+    qtbot.waitUntil(window.go.isEnabled)
     return window
 
 
@@ -32,7 +30,7 @@ def test_the_first_start_installs_with_one_key_and_starts(qtbot: QtBot, tmp_path
     assert not window.start_button.isVisible(), "there is nothing to start yet"
     window.come_to_front(["b.png"])
     qtbot.keyClick(window, Qt.Key.Key_Return)
-    qtbot.waitUntil(window.isHidden, timeout=_LIMIT_MS)
+    qtbot.waitUntil(window.isHidden)
     assert window.start_wanted
     assert window.files == ["a.png", "b.png"], "those of a second start meanwhile too"
     assert started(environments) == "1.0"
@@ -44,7 +42,7 @@ def test_enter_pressed_once_more_does_not_cancel(qtbot: QtBot, tmp_path: Path) -
     window = open_window(qtbot, release, environments)
     qtbot.keyClick(window, Qt.Key.Key_Return)
     qtbot.keyClick(window, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: window.isHidden() or window.go.isEnabled(), timeout=_LIMIT_MS)
+    qtbot.waitUntil(lambda: window.isHidden() or window.go.isEnabled())
     assert window.start_wanted
 
 
@@ -55,8 +53,8 @@ def test_an_update_that_fails_is_told_and_the_version_before_starts(
     window = open_window(qtbot, broken, environments)
     assert window.go.text() == "Update"
     window.go.click()
-    qtbot.waitUntil(lambda: "does not start" in window.state.text(), timeout=_LIMIT_MS)
-    assert "what was there before is still in use" in window.state.text()
+    qtbot.waitUntil(lambda: "does not start" in window.state.text())
+    assert "What was there before is still in use." in window.state.text()
     assert window.start_button.text() == "Start version 1.0"
     window.start_button.click()
     assert window.isHidden()
@@ -82,9 +80,9 @@ def test_the_gpu_support_in_use_is_preset_and_another_is_a_change(
     assert window.flavor.currentData() == "cpu"
     assert window.go.text() == "Repair"
     window.flavor.setCurrentIndex(window.flavor.findData("cu130"))
-    qtbot.waitUntil(lambda: window.go.text() == "Change", timeout=_LIMIT_MS)
+    qtbot.waitUntil(lambda: window.go.text() == "Change")
     window.go.click()
-    qtbot.waitUntil(window.isHidden, timeout=_LIMIT_MS)
+    qtbot.waitUntil(window.isHidden)
     current = environments.current
     assert current is not None
     assert current.record is not None
@@ -102,7 +100,7 @@ def test_another_choice_while_it_looks_takes_the_place_of_the_first(
     window = open_window(qtbot, first, environments)
     for flavor in ("cu126", "cu130"):
         window.flavor.setCurrentIndex(window.flavor.findData(flavor))
-    qtbot.waitUntil(window.go.isEnabled, timeout=_LIMIT_MS)
+    qtbot.waitUntil(window.go.isEnabled)
     assert window.plan is not None
     assert window.plan.flavor == "cu130"
     assert window.go.text() == "Change"
@@ -131,3 +129,19 @@ def test_what_nobody_thought_of_is_a_sentence_and_the_window_goes_on(
     assert window.state.text().startswith("The set-up failed. Try again;")
     assert window.go.text() == "Try again"
     assert window.start_button.isEnabled()
+
+
+def test_a_first_start_that_fails_does_not_speak_of_a_version_before(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    broken = make_release(tmp_path / "v1", "1.0", helper="1.0", content=BROKEN)
+    window = open_window(qtbot, broken, Environments(tmp_path / "environments"))
+    window.go.click()
+    qtbot.waitUntil(lambda: "does not start" in window.state.text())
+    assert window.state.text() == (
+        "What was installed does not start. Try again; if it happens again, report it with the log."
+    )
+    window.flavor.setCurrentIndex(window.flavor.findData("cu130"))
+    qtbot.waitUntil(lambda: window.plan is not None)
+    window.go.click()
+    qtbot.waitUntil(lambda: "Without a GPU" in window.state.text())

@@ -60,7 +60,7 @@ def test_the_numbers_come_from_the_engine(qtbot: QtBot) -> None:
     state = MachineState(engine)
     engine.start()
     try:
-        with qtbot.waitSignal(state.changed, timeout=60_000):
+        with qtbot.waitSignal(state.changed):
             state.refresh()
     finally:
         engine.close()

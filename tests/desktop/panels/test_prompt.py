@@ -64,8 +64,17 @@ def test_a_prompt_that_is_too_long_says_what_is_cut(qtbot: QtBot, panel: PromptP
 
 
 def test_another_language_gets_a_hint(qtbot: QtBot, panel: PromptPanel) -> None:
-    _draft(panel).set_prompt("一个红色的圆向左移动")
+    _draft(panel).set_prompt("красный круг движется влево")
     qtbot.waitUntil(lambda: "English" in panel.hint.text())
+
+
+def test_what_is_taken_from_a_prompt_is_said(qtbot: QtBot, panel: PromptPanel) -> None:
+    _draft(panel).set_prompt("a red ball, see https://example.org/balls")
+    qtbot.waitUntil(lambda: "only in part: “https://example.org/balls”" in panel.hint.text())
+    _draft(panel).set_prompt("一个红色的圆向左移动")
+    qtbot.waitUntil(lambda: "reads nothing of: “一个红色的圆向左移动”" in panel.hint.text())
+    _draft(panel).set_prompt("a red ball")
+    qtbot.waitUntil(lambda: panel.hint.text() == "")
 
 
 def test_every_mode_has_its_text_and_its_own_undo(qtbot: QtBot, panel: PromptPanel) -> None:
@@ -98,7 +107,7 @@ def test_the_field_grows_up_to_a_limit(panel: PromptPanel) -> None:
 
 
 def test_ctrl_enter_generates_and_enter_does_not(qtbot: QtBot, panel: PromptPanel) -> None:
-    with qtbot.waitSignal(panel.generate_requested, timeout=1000):
+    with qtbot.waitSignal(panel.generate_requested):
         qtbot.keyClick(panel.field, Qt.Key.Key_Return, CTRL)
     with qtbot.assertNotEmitted(panel.generate_requested):
         qtbot.keyClick(panel.field, Qt.Key.Key_Return)
@@ -119,7 +128,7 @@ def test_files_and_pictures_are_left_to_the_window(qtbot: QtBot, panel: PromptPa
 
 def test_pasting_a_picture_asks_the_window(qtbot: QtBot, panel: PromptPanel, qapp) -> None:
     qapp.clipboard().setImage(QImage(4, 4, QImage.Format.Format_RGB32))
-    with qtbot.waitSignal(panel.paste_requested, timeout=1000):
+    with qtbot.waitSignal(panel.paste_requested):
         qtbot.keyClick(panel.field, Qt.Key.Key_V, CTRL)
     qapp.clipboard().setText("words")
     qtbot.keyClick(panel.field, Qt.Key.Key_V, CTRL)

@@ -67,7 +67,7 @@ def _drop(widget: QWidget, mime: QMimeData) -> None:
 
 
 def _open(qtbot: QtBot, panel: ReferencePanel, path: Path) -> Reference:
-    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+    with qtbot.waitSignal(panel.file_chosen):
         panel.open(path)
     reference = panel._draft.reference
     assert reference is not None
@@ -91,7 +91,7 @@ def test_an_image_dropped(
     path = image_file(tmp_path / "a.png")
     _drag_over(panel, _mime(path))
     assert panel.veil.text == "Drop it here"
-    with qtbot.waitSignal(panel.file_chosen, timeout=5000) as caught:
+    with qtbot.waitSignal(panel.file_chosen) as caught:
         _drop(panel, _mime(path))
     assert caught.args == [path]
     assert panel.veil.text == ""
@@ -129,7 +129,7 @@ def test_of_several_files_the_panel_says_which_one(
     qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
 ) -> None:
     first, second = image_file(tmp_path / "1.png"), image_file(tmp_path / "2.png")
-    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+    with qtbot.waitSignal(panel.file_chosen):
         _drop(panel, _mime(first, second))
     assert "1.png" in panel.notice.text
 
@@ -141,7 +141,7 @@ def test_pasting_a_picture(
     image.fill(0xFF336699)
     qapp.clipboard().setImage(image)
     panel.zone.setFocus()
-    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+    with qtbot.waitSignal(panel.file_chosen):
         qtbot.keyClick(panel.zone, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     assert draft.reference is not None
     assert draft.reference.path.parent == tmp_path / "pasted"
@@ -152,13 +152,13 @@ def test_text_and_settings_are_passed_on(
 ) -> None:
     mime = QMimeData()
     mime.setText("a red circle")
-    with qtbot.waitSignal(panel.other_dropped, timeout=5000) as caught:
+    with qtbot.waitSignal(panel.other_dropped) as caught:
         _drop(panel, mime)
     assert caught.args is not None
     assert caught.args[0].kind is DropKind.TEXT
     settings = tmp_path / "request.json"
     settings.write_text(GenerationRequest(Mode.T2V, "pocket", 64, 64, 24).to_json())
-    with qtbot.waitSignal(panel.other_dropped, timeout=5000) as caught:
+    with qtbot.waitSignal(panel.other_dropped) as caught:
         _drop(panel, _mime(settings))
     assert caught.args is not None
     assert caught.args[0].kind is DropKind.REQUEST
@@ -171,7 +171,7 @@ def test_the_dialog(qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path:
     assert dialog is not None
     assert "*.png" in dialog.nameFilters()[0]
     assert "*.mp4" in dialog.nameFilters()[1]
-    with qtbot.waitSignal(panel.file_chosen, timeout=5000):
+    with qtbot.waitSignal(panel.file_chosen):
         dialog.fileSelected.emit(str(image_file(tmp_path / "a.png")))
     dialog.reject()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
@@ -220,7 +220,7 @@ def test_while_hidden_an_error_goes_to_the_window(
     qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
 ) -> None:
     panel.hide()
-    with qtbot.waitSignal(panel.failed, timeout=5000):
+    with qtbot.waitSignal(panel.failed):
         panel.open(tmp_path / "gone.png")
 
 

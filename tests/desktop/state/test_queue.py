@@ -74,6 +74,19 @@ def test_what_is_added_before_the_file_is_read_comes_last(
     assert prompts(reopened(make_store, qtbot)) == ["one", "two", "three"]
 
 
+def test_what_runs_before_the_file_is_read_comes_first(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot
+) -> None:
+    queue.add_many([request("one"), request("two")])
+    store = make_store()
+    again = JobQueue(store, store)
+    again.mark_running(again.add(request("three")))
+    again.add(request("four"))
+    settle(qtbot, store)
+    assert prompts(again) == ["three", "one", "two", "four"]
+    assert prompts(reopened(make_store, qtbot)) == ["three", "one", "two", "four"]
+
+
 def test_the_running_item_stays_on_top(queue: JobQueue) -> None:
     ids = queue.add_many([request(name) for name in "abc"])
     queue.mark_running(ids[1])

@@ -49,7 +49,7 @@ class TestCtrlC:
         process = self._start(tiny_model_config, tmp_path)
         self._wait_for(process, "chunk", 2)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 130
         last = json.loads(out.splitlines()[-1])
         assert last["event"] == "cancelled"
@@ -70,7 +70,7 @@ class TestCtrlC:
         while process.poll() is None and time.monotonic() < deadline:
             process.send_signal(signal.SIGINT)
             time.sleep(0.001)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=300)
         assert process.returncode in (130, -signal.SIGINT)
         assert "Traceback" not in err
         if process.returncode != 130:

@@ -121,6 +121,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
             *("--image", "image.png", "--fit", "pad", "--crop", "1,2,30,20", "--size", "32x48"),
             *("--steps", "8", "--window", "1", "--kv-range", "2,1", "--text-scales", "3"),
             *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "30"),
+            *("--clean-kv-range", "-1"),
             *("--prompt", "x", "--prompt-at", "1", "y", "--seconds", "1.2", "-o", "a.webm"),
         )
         == 0
@@ -130,6 +131,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
     assert request.prompts == (PromptChange(0, "x"), PromptChange(1, "y"))
     assert (request.sampling.num_steps, request.sampling.window_size) == (8, 1)
     assert request.sampling.noise2clean_kvrange == (2, 1)
+    assert request.sampling.clean_chunk_kvrange == -1
     assert request.sampling.text_scales == (3.0,)
     assert request.special_tokens == ("HQ_TOKEN", "STATIC_FIRST_FRAMES_TOKEN")
     assert request.fit.value == "pad"
@@ -456,12 +458,22 @@ def test_replay_reproduces_a_recorded_case(
         *("--special-tokens", str(goldens / "special_tokens.npz")),
         *("--out", str(out)),
     ]
-    assert main(["replay", f"{case}.json", *options]) == 0
+    trace = tmp_path / "trace.json"
+    assert main(["replay", f"{case}.json", *options, "--trace", str(trace)]) == 0
     recorded = load_file(f"{case}.safetensors")["chunk.0"]
     replayed = load_file(out)["chunk.0"]
-    assert ((replayed - recorded).norm() / recorded.norm()).item() < 1e-4
+    assert ((replayed - recorded).norm() / recorded.norm()).item() < 6e-5
     said = capsys.readouterr().out
-    assert float(said.split("relative L2 ")[1]) < 1e-4
+    assert float(said.split("relative L2 ")[1]) < 6e-5
+    forwards = json.loads(trace.read_text())
+    wanted = json.loads(case.with_suffix(".json").read_text())["trace"]
+    assert len(forwards) == len(wanted)
+    for forward, expected in zip(forwards, wanted, strict=True):
+        same = {"kv_range", "slice_point", "range_num", "denoising_range_num"}
+        same |= {"fwd_extra_1st_chunk", "distill_nearly_clean_chunk", "distill_interval"}
+        assert {name: forward[name] for name in same} == {name: expected[name] for name in same}
+        assert forward["t"] == pytest.approx(expected["t"], abs=1e-6)
+        assert forward["passes"] == ["TEXT"]
     assert main(["replay", str(tmp_path / "absent.json"), *options]) == 2
 
 
@@ -478,6 +490,8 @@ def test_replay_names_what_is_wrong(
     }
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "other.json").write_text("[]")
+    wrong_tokens = json.loads(files["case"].read_text()) | {"special_tokens": ["NONE"]}
+    (tmp_path / "tokens.json").write_text(json.dumps(wrong_tokens))
     save_file({"noise": torch.zeros(1)}, tmp_path / "other.safetensors")
     for option, wrong, said, code in (
         ("case", "broken.json", "broken.json", 2),
@@ -486,6 +500,8 @@ def test_replay_names_what_is_wrong(
         ("--weights", "other.safetensors", "other.safetensors", 1),
         ("--special-tokens", "other.json", "special tokens", 1),
         ("--out", "no/folder.safetensors", "no folder", 2),
+        ("--trace", "no/folder.json", "no folder", 2),
+        ("case", "tokens.json", "special_tokens is ['NONE']", 2),
     ):
         given = files | {option: tmp_path / wrong}
         options = [str(word) for key, value in given.items() for word in (key, value)]

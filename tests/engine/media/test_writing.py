@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -149,6 +150,35 @@ class _Stops(Encoder):
 
 def _using(monkeypatch: pytest.MonkeyPatch, *encoders: Encoder) -> None:
     monkeypatch.setattr(Mp4Writer, "kind", dataclasses.replace(MP4, encoders=encoders))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ""])
+def test_what_was_written_is_on_the_disk_and_not_only_in_its_cache(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[int, int] = {}  # inode -> bytes, or names in a folder
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        found = os.fstat(descriptor)
+        folder = stat.S_ISDIR(found.st_mode)
+        synced[found.st_ino] = len(os.listdir(descriptor)) if folder else found.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    def is_safe(path: Path) -> bool:
+        if path.is_dir():
+            inside = list(path.iterdir())
+            return synced[path.stat().st_ino] == len(inside) and all(map(is_safe, inside))
+        return synced[path.stat().st_ino] == path.stat().st_size
+
+    with open_writer(tmp_path / f"out{suffix}", SIZE, SIZE, 24, METADATA) as writer:
+        for start in range(0, 48, 24):
+            writer.write(moving(48)[start : start + 24])
+            assert is_safe(writer.part)
+            assert synced[tmp_path.stat().st_ino] == 1
+    assert is_safe(tmp_path / f"out{suffix}")
 
 
 def test_an_encoder_that_does_not_open_is_passed_over(
@@ -404,7 +434,7 @@ def test_a_killed_process_leaves_a_video_that_plays(
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
 def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"result{suffix}"
-    output, errors = child(target, "full").communicate(timeout=60)
+    output, errors = child(target, "full").communicate(timeout=300)
     *written, last = output.splitlines()
     name, message, hint = last.split(" | ")
     assert name == "DiskFullError"
@@ -421,7 +451,7 @@ def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ""])
 def test_a_read_only_folder(open_folder: Path, suffix: str) -> None:
     os.chmod(open_folder, 0o555)
-    output, errors = child(open_folder / f"result{suffix}", "readonly").communicate(timeout=60)
+    output, errors = child(open_folder / f"result{suffix}", "readonly").communicate(timeout=300)
     assert output.startswith("OutputError | result"), errors
     assert "Choose a folder you may write to." in output
     assert errors == ""

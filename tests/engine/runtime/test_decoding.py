@@ -30,9 +30,9 @@ from magi_engine.runtime.events import (
     PreviewReady,
     Progress,
 )
-from magi_engine.runtime.lanes import Lanes
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from magi_engine.runtime.streams import Streams
 from tests.engine.conftest import write_random_model
 from tests.engine.runtime.outcomes import checked, finished, frame_count, frames_of, of_kind
 
@@ -226,27 +226,27 @@ def test_previews_are_of_the_step_they_follow(
 @needs_cuda
 def test_the_urgent_queue_does_not_wait_for_the_main_one() -> None:
     device = torch.device("cuda")
-    lanes = Lanes(device)
-    assert lanes.steps_ahead == 1
+    streams = Streams(device)
+    assert streams.steps_ahead == 1
     x = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
     small = torch.arange(1_000_000, device=device)
 
     def work() -> torch.Tensor:
-        return lanes.to_host((small * 3).to(torch.int32))
+        return streams.to_host((small * 3).to(torch.int32))
 
     work()
     torch.cuda.synchronize()
-    begun = lanes.now()
-    with lanes.beside():
+    begun = streams.record()
+    with streams.side():
         pass
     for _ in range(300):
         torch.mm(x, x)
-    with torch.cuda.stream(lanes._urgent):  # as if it had been asked for before
+    with torch.cuda.stream(streams._side):  # as if it had been asked for before
         host = work()
-        urgent = lanes.now()
-    main = lanes.now()
+        urgent = streams.record()
+    main = streams.record()
     urgent.wait()
-    assert not main.reached, "the main queue was done before: nothing ran beside it"
+    assert not main.is_done, "the main queue was done before: nothing ran beside it"
     assert torch.equal(host, torch.arange(1_000_000, dtype=torch.int32) * 3)
     assert host.is_pinned()
     main.wait()
@@ -256,15 +256,15 @@ def test_the_urgent_queue_does_not_wait_for_the_main_one() -> None:
 @needs_cuda
 def test_what_is_beside_comes_after_what_it_needs() -> None:
     device = torch.device("cuda")
-    lanes = Lanes(device)
+    streams = Streams(device)
     x = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
     for number in range(20):
         for _ in range(20):
             torch.mm(x, x)
         value = torch.full((1000,), number, device=device)
-        with lanes.beside():
-            host = lanes.to_host(value + 1)
-            done = lanes.now()
+        with streams.side():
+            host = streams.to_host(value + 1)
+            done = streams.record()
         done.wait()
         assert (host == number + 1).all()
 

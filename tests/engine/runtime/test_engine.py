@@ -150,8 +150,8 @@ def test_another_model_replaces_the_first(
 ) -> None:
     engine = Engine()
     run(engine, make_request(output=None, num_frames=1, dtype="float32"))
-    shelf = engine._shelf
-    before = shelf._model
+    models = engine._models
+    before = models._model
     run(engine, make_request(output=None, num_frames=1, dtype="bfloat16"))
     assert before is not None
     assert not before.dit_loaded
@@ -170,7 +170,7 @@ def test_image_to_video(engine: Engine, make_request: MakeRequest, image: Path) 
     chunks = of_kind(events, ChunkReady)
     assert [c.index for c in chunks] == [0, 1]
     # The image is the first latent frame of the result, untouched by the sampling.
-    model = engine._shelf._model
+    model = engine._models._model
     assert model is not None
     expected = model.encode(read_image(image, WIDTH, HEIGHT)[None])
     torch.testing.assert_close(chunks[0].latents[:, :, :1], expected)
@@ -286,6 +286,21 @@ def test_an_empty_prompt_needs_no_text_encoder(make_request: MakeRequest) -> Non
     events = run(Engine(), make_request(prompts=(PromptChange(0, "  "),), num_frames=1))
     finished(events)
     assert Stage.LOADING_TEXT_ENCODER not in stages_of(events)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a red ball <script> rolls", "only in part: “<script> rolls”."),
+        ("jc6640vc", "Nothing of this prompt is read by the model: “jc6640vc”."),
+    ],
+)
+def test_what_is_not_read_of_a_prompt_is_said(
+    engine: Engine, make_request: MakeRequest, prompt: str, said: str
+) -> None:
+    events = run(engine, make_request(prompts=(PromptChange(0, prompt),), num_frames=1))
+    finished(events)
+    assert any(said in notice.message for notice in of_kind(events, Notice))
 
 
 def test_a_prompt_of_ten_thousand_words_is_cut_and_said_so(

@@ -79,6 +79,22 @@ def test_a_prompt_changed_in_time_is_followed(engine: Engine, make_request: Make
     assert read_request(end.path).prompts == planned.prompts
 
 
+def test_a_prompt_changed_before_the_first_step_is_that_of_the_first_chunk(
+    engine: Engine, make_request: MakeRequest
+) -> None:
+    expected = frames_of(
+        run(engine, make_request(output=None, prompts=(PromptChange(0, "a blue square"),)))
+    )
+    events: list[Event] = []
+    for event in engine.generate(make_request(output=None)):
+        if isinstance(event, StageStarted) and event.stage is not Stage.SAMPLING:
+            engine.control(ChangePrompt(0, "a blue square"))
+        events.append(event)
+    assert {c.chunk for c in of_kind(events, PromptChanged)} == {0}
+    assert of_kind(events, Notice) == []
+    np.testing.assert_array_equal(frames_of(events), expected)
+
+
 def test_a_prompt_changed_too_late_applies_to_the_next_chunk(
     engine: Engine, make_request: MakeRequest
 ) -> None:
@@ -127,7 +143,7 @@ def test_cancel_before_the_first_event_loads_nothing(make_request: MakeRequest) 
     events = engine.generate(make_request())
     engine.control(Cancel())
     assert list(events) == [Cancelled(path=None, frames=0)]
-    assert engine._shelf._model is None
+    assert engine._models._model is None
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -257,7 +273,7 @@ class _Interrupted:
     """A model whose decoder fails with ``error`` at the second chunk."""
 
     def __init__(self, engine: Engine, error: Exception) -> None:
-        model = engine._shelf._model
+        model = engine._models._model
         assert model is not None
         self.model, self.error, self.calls = model, error, 0
         self.original = model.decode

@@ -275,7 +275,7 @@ def test_a_frozen_program_is_its_own_engine(
     (failed,) = own.generate(make_request(config_path=None, model="nope"))
     assert isinstance(failed, Failed)
     assert "the generation failed" in (tmp_path / "engine.log").read_text()
-    alone = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    alone = subprocess.run([program], capture_output=True, text=True, timeout=300)
     assert "the program itself" in alone.stderr
 
 
@@ -304,7 +304,7 @@ def test_a_frozen_program_needs_no_console_and_hides_its_libraries_from_others(
     }
     if before != "nothing":
         environment["LD_LIBRARY_PATH_ORIG"] = before
-    done = subprocess.run([program, answer], env=environment, timeout=60)
+    done = subprocess.run([program, answer], env=environment, timeout=300)
     assert done.returncode == 0
     assert answer.read_text() == before
 
@@ -341,6 +341,6 @@ def test_an_engine_whose_parent_is_killed_finishes_the_file_and_goes(
     pid, torch_imported = parent.stdout.readline().split()
     assert torch_imported == "False"
     parent.kill()
-    parent.communicate(timeout=10)
+    parent.communicate(timeout=300)
     wait_until_gone(int(pid))
     assert frame_count(tmp_path / "out.mp4") >= 48

@@ -23,7 +23,6 @@ from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.placement import Placement, Sizes, placements
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.validation import configured
-from magi_engine.runtime.workload import Schedule, chunk_tokens
 from tests.engine.conftest import write_random_model
 from tests.engine.runtime.outcomes import checked, finished, frames_of
 from tests.engine.sampling.test_cache import LiveBytes
@@ -72,8 +71,7 @@ def request_of(config: Path, window: int, side: int, device: str) -> GenerationR
 def sizes_of(request: GenerationRequest, vae: VaeConfig, on_card: bool) -> Sizes:
     config = configured(MagiConfig.from_json(Path(request.config_path or "")), request)
     itemsize = 4 if request.dtype == "float32" else 2
-    tokens = chunk_tokens(config, vae)
-    return Sizes.of(config, vae, Schedule(config, CHUNKS), tokens, itemsize, on_card)
+    return Sizes.of(config, vae, CHUNKS, 0, itemsize, on_card)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, way: Placement) -> None:
@@ -83,8 +81,8 @@ def only(monkeypatch: pytest.MonkeyPatch, way: Placement) -> None:
 
 WAYS = [
     Placement(0, 0, part_tokens=200, tiles_at_once=2),
-    Placement(0, 0, streamed_layers=(0, 2), cache_on_host=True),
-    Placement(0, 0, streamed_layers=(0, 1, 2, 3), cache_on_host=True),
+    Placement(0, 0, offloaded_layers=(0, 2), cache_on_host=True),
+    Placement(0, 0, offloaded_layers=(0, 1, 2, 3), cache_on_host=True),
 ]
 
 
@@ -121,7 +119,7 @@ def test_the_plan_of_a_processor_is_the_one_in_use(
     with LiveBytes() as memory:
         for event in engine.generate(request):
             del event
-    model = engine._shelf._model
+    model = engine._models._model
     assert model is not None
     assert model.placement == way
     assert way.device_bytes == pytest.approx(memory.peak, rel=0.05)
@@ -150,7 +148,7 @@ def test_the_peak_on_a_card_is_predicted(
         print(
             f"window {window}: predicted {predicted / 2**30:.2f} GiB, "
             f"measured {measured / 2**30:.2f} ({measured / predicted:.3f}), "
-            f"beside {way.decodes_beside}, {len(way.streamed_layers)} layers streamed, "
+            f"beside {way.decodes_beside}, {len(way.offloaded_layers)} layers offloaded, "
             f"history on host {way.cache_on_host}, parts of {way.part_tokens}"
         )
         assert measured < 1.05 * predicted
@@ -173,8 +171,8 @@ def test_a_small_card_gets_a_smaller_plan(
         monkeypatch.setattr(job_module, "look_around", facts)
         engine = Engine(cache_dir=tmp_path)
         videos.append(frames_of(checked(list(engine.generate(request)))).astype(int))
-        model = engine._shelf._model
+        model = engine._models._model
         assert model is not None
         assert model.placement == way
-        assert model.dit.streamed == way.streamed_layers
+        assert model.dit.offloaded == way.offloaded_layers
     assert np.abs(videos[0] - videos[1]).mean() < 2

@@ -13,7 +13,6 @@ from magi_engine.model.dit import PART_TOKENS as MODELS_PART_TOKENS
 from magi_engine.model.vae import TILES_AT_ONCE
 from magi_engine.resources import resource_path
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
-from magi_engine.runtime.workload import Schedule, chunk_tokens
 
 GIB = 2**30
 
@@ -23,27 +22,29 @@ def sizes(name: str = "4.5B_distill_quant", window: int = 4, on_card: bool = Tru
     runtime = dataclasses.replace(config.runtime_config, window_size=window)
     config = dataclasses.replace(config, runtime_config=runtime)
     vae = VaeConfig()
-    return Sizes.of(config, vae, Schedule(config, 4), chunk_tokens(config, vae), 2, on_card)
+    return Sizes.of(config, vae, 4, 0, 2, on_card)
 
 
 def test_the_first_way_is_what_the_models_do_by_themselves() -> None:
     first = next(placements(sizes()))
     assert first.part_tokens == MODELS_PART_TOKENS
     assert first.tiles_at_once == TILES_AT_ONCE
-    assert not first.streams
+    assert not first.offloads
     assert first.decodes_beside
 
 
 def test_forwards_of_small_pictures_are_recorded_where_there_is_room() -> None:
     small = dataclasses.replace(sizes(window=1), tokens=3456)
     recorded, other = itertools.islice(placements(small), 2)
-    assert recorded.records
+    assert recorded.cuda_graphs
     assert other == dataclasses.replace(
-        recorded, records=False, device_bytes=recorded.device_bytes - small.denoising_bytes(8192)
+        recorded,
+        cuda_graphs=False,
+        device_bytes=recorded.device_bytes - small.denoising_bytes(8192),
     )
     assert place(small, recorded.device_bytes - 1, 10**12) == other
-    assert not any(way.records for way in placements(sizes(window=1)))
-    assert not any(way.records for way in placements(small) if way.streams)
+    assert not any(way.cuda_graphs for way in placements(sizes(window=1)))
+    assert not any(way.cuda_graphs for way in placements(small) if way.offloads)
 
 
 def test_what_runs_beside_each_other_is_counted_together() -> None:
@@ -60,7 +61,7 @@ def test_what_runs_beside_each_other_is_counted_together() -> None:
     assert 0 <= more < 64 << 20, "what a second queue takes for itself"
     # With a little too little room, one comes after the other.
     assert place(wanted, beside.device_bytes - 1, 10**12) == in_turn
-    assert not any(w.decodes_beside for w in ways if w.streamed_layers)
+    assert not any(w.decodes_beside for w in ways if w.offloaded_layers)
 
 
 @pytest.mark.parametrize("name", ["4.5B_distill_quant", "24B_distill_quant", "4.5B_base"])
@@ -83,7 +84,7 @@ def test_the_fastest_way_that_fits_is_taken() -> None:
     assert place(wanted) == ways[0]
     assert place(wanted, 0, 10**12) == ways[-1]
     # What the host has no room for is not taken either.
-    assert not place(wanted, 6 * GIB, 3 * 10**9).streams
+    assert not place(wanted, 6 * GIB, 3 * 10**9).offloads
 
 
 def test_on_the_processor_there_is_one_way() -> None:
@@ -96,7 +97,7 @@ def test_limits_the_program_sets_itself() -> None:
     """720x720, the autoencoder's decoder included."""
     resident = place(sizes())
     assert resident.device_bytes < 9.5 * GIB
-    without_history = [w for w in placements(sizes(window=1)) if not w.streamed_layers][-1]
+    without_history = [w for w in placements(sizes(window=1)) if not w.offloaded_layers][-1]
     assert without_history.device_bytes < 7 * GIB
     assert list(placements(sizes(window=1)))[-1].device_bytes < 3 * GIB
     large = place(sizes("24B_distill_quant", window=1), 24 * GIB, 60 * 10**9)

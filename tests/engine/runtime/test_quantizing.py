@@ -29,8 +29,10 @@ from magi_engine.runtime.quantizing import (
     target_folder,
 )
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.weights.layout import entry_paths, find_model
 from magi_engine.weights.quantize import InputRecorder, Inputs, fp8_linears, input_name
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.environment import compiled_dir, keep_compiled
 from magi_engine.runtime.events import Event, Progress, Stage, StageStarted
 from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.warming import first_layers
@@ -106,7 +105,7 @@ def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: No
         events.append(event)
     assert isinstance(events[-1], Cancelled)
     assert not any(isinstance(e, Progress) for e in events)
-    model = engine._shelf._model
+    model = engine._models._model
     assert model is not None
     assert model.warm == set(), "half of it does not count"
     assert torch.is_inference_mode_enabled() is False

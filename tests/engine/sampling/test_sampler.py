@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
+import weakref
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from magi_engine.config.official import MagiConfig, ModelConfig, RuntimeConfig
 from magi_engine.errors import InvalidRequestError
+from magi_engine.model.captions import CaptionKeys
 from magi_engine.model.special_tokens import SpecialToken
+from magi_engine.sampling.cache import RollingCache
+from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings, StepDone
-from magi_engine.sampling.schedule import timestep_schedule
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward, SamplerSettings, schedule_times
+from tests.engine.ops.cpu_graph import capture
+from tests.engine.sampling.conftest import random
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
 WINDOWS = range(1, 9)
 STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 5: 20, 6: 12, 7: 28, 8: 8}
@@ -45,14 +56,13 @@ def test_every_chunk_gets_all_its_steps_in_order(
             finished.append(event.index)
             assert steps[event.index] == list(range(1, settings.num_steps + 1))
             continue
-        assert event.num_steps == settings.num_steps
-        indices = [chunk.index for chunk in event.chunks]
+        indices = list(event.forward.chunks)
         assert len(indices) <= window
         assert indices == list(range(indices[0], indices[0] + len(indices)))
         assert indices[0] == offset + len(finished), "the window begins where emission is"
         assert event.latents().shape == (len(indices), 16, 2, 4, 4)
-        for chunk in event.chunks:
-            steps[chunk.index].append(chunk.step)
+        for chunk, step in zip(indices, event.forward.steps, strict=True):
+            steps[chunk].append(step + 1)
     assert finished == list(range(offset, num_chunks))
     assert all(steps[i] == list(range(1, settings.num_steps + 1)) for i in finished)
     assert set(steps) == set(finished)
@@ -62,7 +72,7 @@ def test_every_chunk_gets_all_its_steps_in_order(
 def test_windows_reach_their_size(toy, window: int) -> None:
     settings = toy.settings(window_size=window, num_steps=STEPS[window])
     events = run(toy, settings, window + 1)
-    sizes = [len(event.chunks) for event in events if isinstance(event, StepDone)]
+    sizes = [len(event.forward.chunks) for event in events if isinstance(event, StepDone)]
     assert max(sizes) == window
 
 
@@ -109,14 +119,14 @@ def test_progress_keeps_the_latents_of_its_own_step(toy) -> None:
 @pytest.mark.parametrize("prefix_frames", [0, 3])
 def test_the_clean_picture_is_where_the_last_step_was_heading(toy, prefix_frames: int) -> None:
     settings = toy.settings(window_size=1, num_steps=4, noise2clean_kvrange=(2,))
-    times = timestep_schedule(4, settings.shortcut_mode)
+    times = schedule_times(4, settings.shortcut_mode)
     events = run(toy, settings, 3, prefix_frames=prefix_frames)
     for before, event in itertools.pairwise(events):
         if isinstance(event, ChunkDone):
             assert isinstance(before, StepDone)
             torch.testing.assert_close(before.clean(), event.latents)
-        elif isinstance(before, StepDone) and event.chunks[0].index == 2:
-            step = event.chunks[0].step
+        elif isinstance(before, StepDone) and event.forward.chunks[0] == 2:
+            step = event.forward.steps[0] + 1
             moved = (event.latents() - before.latents()) / (times[step] - times[step - 1])
             expected = event.latents() + moved * (1 - times[step])
             torch.testing.assert_close(event.clean(), expected, rtol=1e-3, atol=1e-4)
@@ -300,8 +310,18 @@ def test_what_is_given_is_not_written_to(toy, frames: int) -> None:
     assert torch.equal(noise, kept)
 
 
-@pytest.mark.parametrize("clean", [1, 2, 3])
-@pytest.mark.parametrize("ranges", [(2, 2, 2, 2), (5, 4, 3, 2), (1, 1, 1, 1), (2, 5, 2, 5)])
+@pytest.mark.parametrize(("mode", "first"), [("8,16,16", 2.0), ("16,16,8", 1.0)])
+def test_a_prefix_is_read_with_the_first_interval_of_the_schedule(
+    toy, mode: str, first: float
+) -> None:
+    traces: list[Forward] = []
+    settings = toy.settings(num_steps=12, shortcut_mode=mode)
+    toy.chunks(settings, 4, prefix_frames=4, on_forward=traces.append)
+    assert {trace.interval for trace in traces if trace.fills_prefix} == {first}
+
+
+@pytest.mark.parametrize("clean", [-1, 1, 2, 3])
+@pytest.mark.parametrize("ranges", [(), (2, 2, 2, 2), (5, 4, 3, 2), (1, 1, 1, 1), (2, 5, 2, 5)])
 @pytest.mark.parametrize("frames", [0, 9, 16])
 def test_any_history_range_works_with_any_prefix(
     toy, frames: int, ranges: tuple[int, ...], clean: int
@@ -356,23 +376,142 @@ def test_a_model_of_doubled_channels_samples_plain_latents(toy, make_dit) -> Non
     assert [latents.shape for latents in chunks.values()] == [(1, 16, 2, 4, 4)] * 2
 
 
-class Records(Memory):
-    """Forwards are recorded from the second time on."""
+class Graphs(Memory):
+    """Forwards run as graphs from the second time on."""
 
     @property
-    def records(self) -> bool:
+    def cuda_graphs(self) -> bool:
         return True
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
+def toy_with_graphs(request: pytest.FixtureRequest, toy, monkeypatch: pytest.MonkeyPatch):
+    if request.param == "cpu":
+        monkeypatch.setattr("magi_engine.sampling.sampler.capture_on", lambda _device: capture)
+    return replace(toy, model=copy.deepcopy(toy.model).to(request.param))
+
+
 @pytest.mark.parametrize("prefix_frames", [0, 3])
 @pytest.mark.parametrize(("window", "cfg"), [(1, 1), (4, 1), (2, 3)])
-def test_recorded_forwards_give_the_same_video(
-    toy, window: int, cfg: int, prefix_frames: int
+def test_forwards_as_graphs_give_the_same_video(
+    toy_with_graphs, window: int, cfg: int, prefix_frames: int
 ) -> None:
-    on_card = replace(toy, model=copy.deepcopy(toy.model).cuda())
+    toy = toy_with_graphs
     settings = toy.settings(window_size=window, cfg_number=cfg)
-    expected = on_card.chunks(settings, 14, prefix_frames=prefix_frames)
-    actual = on_card.chunks(settings, 14, prefix_frames=prefix_frames, memory=Records())
+    expected = toy.chunks(settings, 14, prefix_frames=prefix_frames)
+    actual = toy.chunks(settings, 14, prefix_frames=prefix_frames, memory=Graphs())
     for index, latents in expected.items():
         torch.testing.assert_close(actual[index], latents, rtol=1e-4, atol=1e-5)
+
+
+def test_captions_go_with_their_chunks(toy_with_graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the prompt changes, no more captions are in memory than chunks are denoised."""
+    toy = toy_with_graphs
+    made: list[weakref.ref[CaptionKeys]] = []
+
+    def keys(*arguments: Any) -> CaptionKeys:
+        caption = CaptionKeys(*arguments)
+        made.append(weakref.ref(caption))
+        return caption
+
+    monkeypatch.setattr("magi_engine.sampling.sampler.CaptionKeys", keys)
+    settings, window = toy.settings(window_size=2), 2
+    toy.chunks(settings, 3, memory=Graphs())  # libraries keep frames of their first call
+    made.clear()
+    track = toy.track()
+    for chunk in range(1, 16):
+        track.change(chunk, random(5, 16, seed=100 + chunk))
+    gc.disable()
+    try:
+        sampler = Sampler(toy.model, settings, memory=Graphs())
+        for _ in sampler.sample(
+            height=4, width=4, captions=track, noise=SeededNoise(1), num_chunks=16
+        ):
+            # Those of the window, and that of nothing.
+            assert sum(ref() is not None for ref in made) <= window + 1
+    finally:
+        gc.enable()
+    assert len(made) == 17
+
+
+class Shrinking(Memory):
+    """One way after another, each with the cache where the next entry says."""
+
+    def __init__(self, *on_host: bool) -> None:
+        super().__init__()
+        self.left = list(on_host)
+
+    @property
+    def cache_on_host(self) -> bool:
+        return self.left[0]
+
+    def step_down(self) -> bool:
+        if len(self.left) == 1:
+            return False
+        del self.left[0]
+        return True
+
+
+def test_a_cache_too_large_for_the_device_goes_to_the_host(
+    toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = toy.chunks(toy.settings(), 6)
+
+    def cache(*arguments: Any) -> RollingCache:
+        if not arguments[-1]:
+            raise torch.OutOfMemoryError("the device is full")
+        return RollingCache(*arguments)
+
+    monkeypatch.setattr("magi_engine.sampling.sampler.RollingCache", cache)
+    memory = Shrinking(False, False, True)
+    actual = toy.chunks(toy.settings(), 6, memory=memory)
+    assert memory.left == [True]
+    for index, latents in expected.items():
+        assert torch.equal(actual[index], latents)
+    with pytest.raises(torch.OutOfMemoryError):
+        toy.chunks(toy.settings(), 6, memory=Shrinking(False))
+
+
+class FailsAt(TorchDispatchMode):
+    """Runs out of memory in some operations, counted from the first one on."""
+
+    def __init__(self, operations: Iterable[int]) -> None:
+        super().__init__()
+        self.fails_at = set(operations)
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        if self.count in self.fails_at:
+            raise torch.OutOfMemoryError("the device is full")
+        return func(*args, **(kwargs or {}))
+
+
+class Failing(Shrinking):
+    """Runs what it is given with some operations that fail."""
+
+    def __init__(self, on_host: bool, operations: Iterable[int]) -> None:
+        super().__init__(*[on_host] * 1000)
+        self.operations = FailsAt(operations)
+
+    def run(self, call: Any, *arguments: Any) -> Any:  # type: ignore[override]
+        def failing() -> Any:
+            with self.operations:
+                return call(*arguments)
+
+        return super().run(failing)
+
+
+@pytest.mark.parametrize("cfg", [1, 3])
+@pytest.mark.parametrize("on_host", [False, True])
+def test_memory_may_run_out_anywhere(toy, cfg: int, on_host: bool) -> None:
+    settings = toy.settings(cfg_number=cfg, window_size=2, num_steps=4)
+    whole = Failing(on_host, ())
+    expected = toy.chunks(settings, 6, prefix_frames=5, memory=whole)
+    count = whole.operations.count
+    for first in range(1, 1000, 239):
+        failing = Failing(on_host, range(first, count, 1000))  # a step has fewer operations
+        actual = toy.chunks(settings, 6, prefix_frames=5, memory=failing)
+        assert len(failing.left) == 1000 - len(range(first, count, 1000))
+        for index, latents in expected.items():
+            assert torch.equal(actual[index], latents)

@@ -51,6 +51,7 @@ HELPER = """
         sources.transformer(Path(folder) / "dit")
 
     def attempt(work, target, kill_after_s=None, user=None):
+        sys.stdout.flush()  # what waits in it would be printed by the child, too
         pid = os.fork()
         if pid == 0:
             try:
@@ -144,7 +145,7 @@ def run_helper(sources: Sources, target: Path, code: str) -> list[str]:
         [*command, str(sources.root), str(target)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=Path(__file__).parents[3],
         check=False,
     )

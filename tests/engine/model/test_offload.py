@@ -31,27 +31,27 @@ def forward(model: VideoDiT, videos: int = 1) -> Tensor:
 
 
 @pytest.mark.parametrize("fp8", [False, True])
-@pytest.mark.parametrize("streamed", [(0, 1, 2, 3, 4), (0, 1, 2, 3), (0, 2, 4), (3,)])
-def test_streaming_changes_nothing(make_dit, streamed: tuple[int, ...], fp8: bool) -> None:
+@pytest.mark.parametrize("offloaded", [(0, 1, 2, 3, 4), (0, 1, 2, 3), (0, 2, 4), (3,)])
+def test_streaming_changes_nothing(make_dit, offloaded: tuple[int, ...], fp8: bool) -> None:
     model = make_dit(num_layers=5, fp8=fp8).requires_grad_(False)
     model.speed_up(Kernels())
     expected = forward(model)
-    model.settle(CPU, streamed)
-    assert model.streamed == streamed
+    model.offload(CPU, offloaded)
+    assert model.offloaded == offloaded
     for _ in range(3):  # the first, and those that find layers there from the one before
         assert torch.equal(forward(model), expected)
     with torch.inference_mode():  # as when memory runs out in the middle of a video
-        model.settle(CPU, (1, 2))
+        model.offload(CPU, (1, 2))
     assert torch.equal(forward(model), expected)
     assert not any(p.is_inference() for p in model.parameters())
-    model.settle(CPU)
-    assert model.streamed == ()
+    model.offload(CPU)
+    assert model.offloaded == ()
     assert torch.equal(forward(model), expected)
 
 
 def test_streamed_layers_share_two_places(make_dit) -> None:
     model = make_dit(num_layers=6).requires_grad_(False)
-    model.settle(CPU, range(6))
+    model.offload(CPU, range(6))
     forward(model)
     storages = {
         p.untyped_storage().data_ptr() for layer in model.layers for p in layer.parameters()
@@ -62,7 +62,7 @@ def test_streamed_layers_share_two_places(make_dit) -> None:
 def test_a_forward_that_broke_off_is_no_harm(make_dit) -> None:
     model = make_dit(num_layers=5).requires_grad_(False)
     expected = forward(model)
-    model.settle(CPU, range(5))
+    model.offload(CPU, range(5))
     broken = model.layers[2].mlp.forward
 
     def fail(normed: Tensor) -> Tensor:
@@ -78,22 +78,22 @@ def test_a_forward_that_broke_off_is_no_harm(make_dit) -> None:
 def test_without_room_on_the_host_the_layers_stay_whole(
     make_dit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from magi_engine.model import layer_stream
+    from magi_engine.model import offload
 
     model = make_dit(num_layers=4).requires_grad_(False)
     expected = forward(model)
     given = iter([True, True, False])
-    really = layer_stream.host_buffer
+    really = offload.host_buffer
 
     def limited(*arguments: object) -> Tensor:
         if not next(given):
             raise MemoryError
         return really(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(layer_stream, "host_buffer", limited)
+    monkeypatch.setattr(offload, "host_buffer", limited)
     with pytest.raises(MemoryError):
-        model.settle(CPU, range(4))
-    assert model.streamed == ()
+        model.offload(CPU, range(4))
+    assert model.offloaded == ()
     assert torch.equal(forward(model), expected)
 
 

@@ -1,8 +1,4 @@
-"""Work of a device that runs beside its main queue, and moments in these queues.
-
-Everything here that knows of CUDA's streams is in this file. On other devices there is one queue,
-and a call returns when its work is done; the same code runs there.
-"""
+"""CUDA streams and events of a job; on other devices the same calls run one after the other."""
 
 from __future__ import annotations
 
@@ -16,12 +12,11 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
-_URGENT = -1
-"""Priority of a stream whose kernels go before those of others."""
+_HIGH_PRIORITY = -1
 
 
-class Moment:
-    """The end of everything that was queued before it was made."""
+class DeviceEvent:
+    """An event at the end of what the current stream has been given so far."""
 
     def __init__(self, device: torch.device) -> None:
         self._event: torch.cuda.Event | None = None
@@ -35,60 +30,60 @@ class Moment:
         self._time_s = time.monotonic()
 
     @property
-    def reached(self) -> bool:
-        """Whether it has come; the host does not wait."""
+    def is_done(self) -> bool:
+        """Whether the device has got there; the host does not wait."""
         return self._event is None or self._event.query()
 
     def wait(self) -> None:
-        """Let the host wait for it."""
+        """Block the host until the device has got there."""
         if self._event is not None:
             self._event.synchronize()
 
-    def seconds_since(self, earlier: Moment) -> float:
-        """Time of the device between two moments of one queue that have both come."""
+    def seconds_since(self, earlier: DeviceEvent) -> float:
+        """Seconds of the device between two events of one stream, both done."""
         if self._event is None or earlier._event is None:
             return self._time_s - earlier._time_s
         return earlier._event.elapsed_time(self._event) / 1000
 
 
-class Lanes:
-    """The main queue of a device and an urgent one beside it."""
+class Streams:
+    """The current stream of a device and a side stream of high priority."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._urgent: torch.cuda.Stream | None = None
+        self._side: torch.cuda.Stream | None = None
         if device.type == "cuda":
-            self._urgent = torch.cuda.Stream(device, priority=_URGENT)
+            self._side = torch.cuda.Stream(device, priority=_HIGH_PRIORITY)
 
     @property
     def steps_ahead(self) -> int:
-        """How many steps may be queued beyond the one the host waits for.
+        """Steps that may be queued beyond the one the host waits for.
 
         One is enough for the device never to wait for the host, and few enough to stop soon.
         """
-        return 0 if self._urgent is None else 1
+        return 0 if self._side is None else 1
 
-    def now(self) -> Moment:
-        """The end of what is in the queue that is in use."""
-        return Moment(self._device)
+    def record(self) -> DeviceEvent:
+        """An event in the current stream."""
+        return DeviceEvent(self._device)
 
     @contextlib.contextmanager
-    def beside(self) -> Iterator[None]:
-        """What is queued in this context runs beside what is queued in the main queue later.
+    def side(self) -> Iterator[None]:
+        """Queue what is called in this context on the side stream.
 
-        It comes after what is in the main queue now. Tensors that it uses must be kept until it
-        is done.
+        It runs after what the current stream has now, and beside what that is given later.
+        Tensors it uses must be kept until it is done.
         """
-        if self._urgent is None:
+        if self._side is None:
             yield
             return
-        self._urgent.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._urgent):
+        self._side.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._side):
             yield
 
     def to_host(self, tensor: Tensor) -> Tensor:
-        """A copy in the host's memory; its values are there at a moment made after this call."""
-        if self._urgent is None or tensor.device.type == "cpu":
+        """A copy in pinned host memory; valid once an event recorded after this call is done."""
+        if self._side is None or tensor.device.type == "cpu":
             return tensor.cpu()
         try:
             host = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", pin_memory=True)

@@ -1,4 +1,4 @@
-"""Layers whose weights wait in the host's memory and come to the device one after the other."""
+"""Layers offloaded to pinned host memory, copied to the device one after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from magi_engine.ops.copies import CopyLane, Mark, host_buffer
+from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 
 _ALIGNMENT = 256
 _SLOTS = 2
@@ -50,27 +50,26 @@ class _Entry:
             self.owner.register_parameter(self.name, nn.Parameter(tensor, requires_grad=False))
 
 
-class LayerStream:
-    """Takes the weights of some layers to the host, and brings each back when its turn comes.
+class OffloadedLayers:
+    """Offloads some layers and copies each to the device before it runs.
 
-    Every layer keeps one of two places on the device for good, so nothing is looked up or
-    allocated while it runs.
+    Every layer has one of two slots on the device for good, so nothing is allocated while it runs.
 
     Args:
         layers: of the model, in the order they run.
-        streamed: which of them, ascending.
+        offloaded: indices of those to offload, ascending.
         device: where they compute.
 
     Raises:
-        torch.OutOfMemoryError, MemoryError: no room; then the layers are as they were.
+        torch.OutOfMemoryError, MemoryError: out of memory; then the layers are as they were.
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], streamed: Sequence[int], device: torch.device
+        self, layers: Sequence[nn.Module], offloaded: Sequence[int], device: torch.device
     ) -> None:
-        self.layers = tuple(streamed)
+        self.layers = tuple(offloaded)
         self._device = device
-        self._lane = CopyLane(device)
+        self._stream = CopyStream(device)
         self._entries = {index: _entries(layers[index]) for index in self.layers}
         self._host: dict[int, Tensor] = {}
         try:
@@ -85,8 +84,8 @@ class LayerStream:
             for entry in self._entries[index]:
                 entry.bind(self._slots[self._place[index]])
         self._holds: list[int | None] = [None] * _SLOTS
-        self._arrived: list[Mark] = [None] * _SLOTS
-        self._used: list[Mark] = [self._lane.computed()] * _SLOTS
+        self._arrived: list[CopyEvent] = [None] * _SLOTS
+        self._used: list[CopyEvent] = [self._stream.computed()] * _SLOTS
 
     @property
     def host_bytes(self) -> int:
@@ -100,7 +99,7 @@ class LayerStream:
         slot = self._place[index]
         if self._holds[slot] != index:
             self._load(index)
-        self._lane.wait(self._arrived[slot])
+        self._stream.wait(self._arrived[slot])
         after = self._next(index)
         if self._place[after] != slot:
             self._load_unless_there(after)
@@ -110,15 +109,15 @@ class LayerStream:
         if index not in self._place:
             return
         slot = self._place[index]
-        self._used[slot] = self._lane.computed()
+        self._used[slot] = self._stream.computed()
         after = self._next(index)
         if self._place[after] == slot:
             self._load_unless_there(after)
 
     def end(self) -> None:
         """Give all layers memory of their own on the host; then this is of no use any more."""
-        self._lane.wait(self._arrived[0])
-        self._lane.wait(self._arrived[1])
+        self._stream.wait(self._arrived[0])
+        self._stream.wait(self._arrived[1])
         self._forget()
 
     def _forget(self) -> None:
@@ -140,7 +139,7 @@ class LayerStream:
     def _load(self, index: int) -> None:
         slot, source = self._place[index], self._host[index]
         target = self._slots[slot][: len(source)]
-        self._arrived[slot] = self._lane.copy([(target, source)], after=self._used[slot])
+        self._arrived[slot] = self._stream.copy([(target, source)], after=self._used[slot])
         self._holds[slot] = index
 
     def _slot_memory(self, number: int) -> Tensor:
