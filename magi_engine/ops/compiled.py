@@ -1,8 +1,8 @@
 """Kernels for NVIDIA cards, written in CUDA C++ (the files in ``cuda/``).
 
-They are compiled for the card at hand when they are first asked for, by NVRTC, and kept on the disk.
-That takes nothing but the driver and two packages: NVRTC comes with PyTorch or as a package of its
-own, and ``cuda-core`` is NVIDIA's way to it from Python.
+They are compiled for the card at hand when they are first asked for, by NVRTC, and kept on the
+disk, by card, compiler and source. That takes nothing but the driver and two packages: NVRTC comes
+with PyTorch or as a package of its own, and ``cuda-core`` is NVIDIA's way to it from Python.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ class Kernel:
 
     def __init__(self, loaded: Any, device: torch.device, shared_bytes: int) -> None:
         from cuda.bindings import driver
+        from cuda.core import launch
 
+        self._launch = launch
         self._kernel = loaded
         self._device = device
         self._shared_bytes = shared_bytes
@@ -53,16 +56,14 @@ class Kernel:
         Args:
             arguments: addresses and integers (64 bits in the source), and floats (double there).
         """
-        from cuda.core import launch
-
         _enter()
         stream = _stream(torch.cuda.current_stream(self._device).cuda_stream)
         shape = _shape(grid, threads, self._shared_bytes)
         if self._device.index in (None, torch.cuda.current_device()):
-            launch(stream, shape, self._kernel, *arguments)
+            self._launch(stream, shape, self._kernel, *arguments)
             return
         with torch.cuda.device(self._device):
-            launch(stream, shape, self._kernel, *arguments)
+            self._launch(stream, shape, self._kernel, *arguments)
 
     @property
     def registers(self) -> int:
@@ -123,7 +124,7 @@ class Kernels:
         if key not in self._modules:
             kind = "ptx" if self._translated else "cubin"
             cache = None if self._folder is None else _kept_in(self._folder)
-            self._modules[key] = compile_source(file, dtype, self.capability, kind, cache, **macros)
+            self._modules[key] = compile_source(file, dtype, self.capability, kind, macros, cache)
         return self._modules[key]
 
 
@@ -138,14 +139,15 @@ def compile_source(
     dtype: torch.dtype,
     capability: Capability,
     kind: str = "cubin",
+    macros: Mapping[str, int] | None = None,
     cache: Any = None,
     log: Any = None,
-    **macros: int,
 ) -> Any:
     """A file of kernels as ``cuda.core.ObjectCode``; needs no card.
 
     Args:
         kind: "cubin" or "ptx".
+        macros: to define in the source.
         cache: of ``cuda.core.utils``; may have it already.
         log: something to write what the assembler says into, such as how many registers.
     """
@@ -155,7 +157,12 @@ def compile_source(
         (_SOURCES / part).read_text(encoding="utf-8") for part in ("numbers.cuh", file)
     )
     tail: dict[str, Any] = {f"C{i}": f"{c!r}f" for i, c in enumerate(GELU_TAIL)}
-    values = {"NUMBER": _NUMBERS[dtype], "TAIL_END": f"{GELU_TAIL_END!r}f", **tail, **macros}
+    values = {
+        "NUMBER": _NUMBERS[dtype],
+        "TAIL_END": f"{GELU_TAIL_END!r}f",
+        **tail,
+        **(macros or {}),
+    }
     # What only one generation of cards has is compiled for that generation alone.
     own = "a" if capability == (9, 0) and kind == "cubin" else ""
     target = "sm" if kind == "cubin" else "compute"
@@ -199,7 +206,7 @@ _entered = threading.local()
 
 
 def _enter() -> None:
-    """Have this thread work with the card's context, as it will after PyTorch's first call there."""
+    """Have this thread work with the card's context, as after PyTorch's first call in it."""
     if not getattr(_entered, "before", False):
         from cuda.core import Device
 

@@ -60,7 +60,9 @@ def _wider_matmul(
 ) -> Tensor:
     """``x @ weightᵀ * scale`` with products of numbers of type ``wide`` and sums in float32."""
     sums = torch.mm(x.to(wide), weight.to(wide).t(), out_dtype=torch.float32)
-    return torch.mul(sums, scale, out=sums if dtype is sums.dtype else sums.new_empty(0, dtype=dtype))
+    # In one pass over the sums, and into their own memory where that fits.
+    out = sums if dtype is sums.dtype else sums.new_empty(sums.shape, dtype=dtype)
+    return torch.mul(sums, scale, out=out)
 
 
 def _widened(device: torch.device) -> torch.dtype:

@@ -37,10 +37,10 @@ class FusedKernels(Kernels):
     def layer_norm(self, x: Tensor, norm: nn.LayerNorm, divisor: Tensor | None = None) -> Tensor:
         x = x.contiguous()
         size = x.shape[-1]
-        if not _fits_a_block(size) or not _in_eights(x, norm.weight, norm.bias, divisor):
+        if not _fits_a_block(size) or not _fits(x, floats=(divisor,), norms=(norm,)):
             return super().layer_norm(x, norm, divisor)
         out = _empty_like(x, divisor)
-        self._get("layer_norm", x)(
+        self._get(f"layer_norm_{_passes(size)}", x)(
             (x.numel() // size,), _row_threads(size),
             x.data_ptr(), out.data_ptr(), *_norm(norm), _address(divisor), size, norm.eps,
         )  # fmt: skip
@@ -63,7 +63,7 @@ class FusedKernels(Kernels):
             or not dense
             or half % _AT_ONCE
             or x.stride(1) % _AT_ONCE
-            or not _in_eights(x, norm.weight, norm.bias, cos, sin, into)
+            or not _fits(x, into, floats=(cos, sin, scale), norms=(norm,))
         ):
             return super().head_norm(x, norm, rotary, scale, into)
         out = torch.empty(x.shape, dtype=x.dtype, device=x.device) if into is None else into
@@ -79,7 +79,7 @@ class FusedKernels(Kernels):
         own, caption = own.contiguous(), caption.contiguous()
         size = own.shape[-1]
         part = size // ATTENTION_INTERLEAVE
-        if size % (ATTENTION_INTERLEAVE * _AT_ONCE) or not _in_eights(own, caption, divisor):
+        if size % (ATTENTION_INTERLEAVE * _AT_ONCE) or not _fits(own, caption, floats=(divisor,)):
             return super().join(own, caption, divisor)
         out = _empty_like(own, divisor, 2 * size)
         rows = own.numel() // size
@@ -92,7 +92,7 @@ class FusedKernels(Kernels):
     def gelu(self, x: Tensor, divisor: Tensor | None = None) -> Tensor:
         x = x.contiguous()
         size = x.shape[-1]
-        if size % _AT_ONCE or not _in_eights(x, divisor):
+        if size % _AT_ONCE or not _fits(x, floats=(divisor,)):
             return super().gelu(x, divisor)
         rows = x.numel() // size
         out = _empty_like(x, divisor)
@@ -105,7 +105,7 @@ class FusedKernels(Kernels):
     def silu_gate(self, x: Tensor, divisor: Tensor | None = None) -> Tensor:
         x = x.contiguous()
         size = x.shape[-1] // 2
-        if size % _AT_ONCE or not _in_eights(x, divisor):
+        if size % _AT_ONCE or not _fits(x, floats=(divisor,)):
             return super().silu_gate(x, divisor)
         rows = x.numel() // (2 * size)
         out = _empty_like(x, divisor, size)
@@ -123,7 +123,7 @@ class FusedKernels(Kernels):
         norm: LayerNorm1p,
         into: Tensor | None = None,
     ) -> Tensor:
-        if not _can_add(x, update, gate, norm, into):
+        if not _can_add(x, update, gate, (norm,), into=into):
             return super().add_gated(x, update, gate, norm, into)
         return self._add_gated(x, update, gate, norm, into=into)[0]
 
@@ -136,7 +136,7 @@ class FusedKernels(Kernels):
         then: nn.LayerNorm,
         divisor: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        if not _can_add(x, update, gate, norm, then.weight, then.bias, divisor):
+        if not _can_add(x, update, gate, (norm, then), divisor):
             return super().add_gated_and_norm(x, update, gate, norm, then, divisor)
         return self._add_gated(x, update, gate, norm, then, divisor)
 
@@ -157,9 +157,10 @@ class FusedKernels(Kernels):
         out = torch.empty_like(x) if into is None else into
         normed = out if then is None else _empty_like(x, divisor)
         follows = (0, 0, 0) if then is None else _norm(then)
-        self._get("add_gated", x)(
+        self._get(f"add_gated_{_passes(size)}", x)(
             (x.numel() // size,), _row_threads(size),
-            x.data_ptr(), update.data_ptr(), gate.data_ptr(), *_norm(norm), out.data_ptr(),
+            x.data_ptr(), update.data_ptr(), int(update.dtype is torch.float32), gate.data_ptr(),
+            *_norm(norm), out.data_ptr(),
             *follows, _address(divisor), 0 if then is None else normed.data_ptr(),
             x.shape[1] // parts, gate.stride(1), size, norm.eps, 0.0 if then is None else then.eps,
         )  # fmt: skip
@@ -168,7 +169,7 @@ class FusedKernels(Kernels):
     def standardise(self, x: Tensor) -> Tensor:
         width = x.shape[-1]
         x = x.contiguous()
-        if not _fits_a_warp(width) or not _in_eights(x):
+        if not _fits_a_warp(width) or not _fits(x):
             return super().standardise(x)
         out = torch.empty_like(x)
         rows, lanes = x.numel() // width, width // _AT_ONCE
@@ -193,9 +194,24 @@ def _empty_like(x: Tensor, divisor: Tensor | None, size: int | None = None) -> T
     return torch.empty(shape, dtype=x.dtype if divisor is None else E4M3, device=x.device)
 
 
-def _in_eights(*tensors: Tensor | None) -> bool:
-    """Whether all begin where sixteen bytes can be read at once."""
-    return all(x is None or x.data_ptr() % 16 == 0 for x in tensors)
+def _fits(
+    x: Tensor,
+    *same: Tensor | None,
+    floats: tuple[Tensor | None, ...] = (),
+    norms: tuple[nn.LayerNorm | LayerNorm1p, ...] = (),
+) -> bool:
+    """Whether ``same`` are of the type of ``x``, ``floats`` float32 and weights of norms one of the
+    two, and all begin where sixteen bytes can be read at once."""
+    weights = [weight for norm in norms for weight in (norm.weight, norm.bias)]
+    typed = (
+        all(y is None or y.dtype is x.dtype for y in same)
+        and all(y is None or y.dtype is torch.float32 for y in floats)
+        and all(y.dtype in (x.dtype, torch.float32) for y in weights)
+        and all(norm.weight.dtype is norm.bias.dtype for norm in norms)
+    )
+    return typed and all(
+        y is None or y.dim() == 0 or y.data_ptr() % 16 == 0 for y in (x, *same, *floats, *weights)
+    )
 
 
 def _fits_a_block(size: int) -> bool:
@@ -206,10 +222,28 @@ def _fits_a_warp(width: int) -> bool:
     return width & (width - 1) == 0 and _AT_ONCE <= width <= _AT_ONCE * _WARP
 
 
-def _can_add(x: Tensor, update: Tensor, gate: Tensor, norm: LayerNorm1p, *more: Tensor | None) -> bool:
-    size = x.shape[-1]
-    aligned = _in_eights(x, update, gate, norm.weight, norm.bias, *more)
-    return _fits_a_block(size) and aligned and gate.stride(1) % _AT_ONCE == 0
+def _can_add(
+    x: Tensor,
+    update: Tensor,
+    gate: Tensor,
+    norms: tuple[nn.LayerNorm | LayerNorm1p, ...],
+    divisor: Tensor | None = None,
+    into: Tensor | None = None,
+) -> bool:
+    # The first and the last layer's projection is float32.
+    same, floats = (into,), (gate, divisor)
+    if update.dtype is torch.float32:
+        floats += (update,)
+    else:
+        same += (update,)
+    fits = _fits(x, *same, floats=floats, norms=norms)
+    return fits and _fits_a_block(x.shape[-1]) and gate.stride(1) % _AT_ONCE == 0
+
+
+def _passes(size: int) -> int:
+    """How often the threads of a block go over a row; there are kernels for one, two and four."""
+    passes = -(-size // (_AT_ONCE * _MOST_THREADS))
+    return 4 if passes == 3 else passes
 
 
 def _row_threads(size: int) -> int:

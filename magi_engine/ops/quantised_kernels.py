@@ -1,7 +1,7 @@
 """Quantised attention (:mod:`magi_engine.ops.quantised_attention`) on NVIDIA's matrix units.
 
-``cuda/quantise.cu`` makes 8-bit keys and values, at which ``cuda/hopper_attention.cu`` looks in e4m3
-on a Hopper, and ``cuda/int8_attention.cu`` in int8 on every other card from Turing on.
+``cuda/quantise.cu`` makes 8-bit keys and values, at which ``cuda/hopper_attention.cu`` looks in
+e4m3 on a Hopper, and ``cuda/int8_attention.cu`` in int8 on every other card from Turing on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HOPPER_SHARED_BYTES = 4 * _TILE_BYTES + 1024 + 256
 """Two stages of keys and of values, room to align them, and the barriers."""
 _INT8_QUERIES, _INT8_THREADS = 64, 128
 INT8_SHARED_BYTES = 2 * _TILE_BYTES + _INT8_QUERIES * WIDTH
-"""A tile of keys, one of values, and the queries; twice that has room in every card from Ampere on."""
+"""A tile of keys, one of values, and the queries; from Ampere on, there is room for it twice."""
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
-from magi_engine.ops.backends import Timing
+from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.resources import resource_path
 from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import choose_device, usable_devices
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import disk_free_bytes, processor_name
 from magi_engine.runtime.memory import free_bytes
@@ -60,6 +61,7 @@ def examine(models_dir: Path | None = None, cache_dir: Path | None = None) -> li
     return [
         *_versions(),
         *_devices(),
+        *_kernels(cache_dir or default_cache_dir()),
         *_attention(known),
         *_memory(models_dir),
         *_codecs(),
@@ -136,6 +138,17 @@ def _cuda_device(topic: str, index: int) -> Finding:
     return Finding(topic, f"cuda:{index}", True, detail)
 
 
+def _kernels(cache_dir: Path) -> Iterator[Finding]:
+    """Whether graphics cards run at full speed, and if not, why."""
+    for device in usable_devices():
+        if device.type == "cuda":
+            kernels, reason = fused_kernels(device, compiled_dir(cache_dir))
+            name = f"fused kernels on {device}"
+            works = f"{kernels.name}, compiled for this card"
+            slow = f"about half the speed: {reason}"
+            yield Finding("Devices", name, not reason, slow if reason else works)
+
+
 def _try(action: Callable[[], object]) -> tuple[bool, str]:
     """Whether ``action`` works, and if not what it said, in one line."""
     try:
@@ -160,7 +173,8 @@ def _try_fp8(device: torch.device) -> tuple[bool, str]:
         return False, why
     if has_fp8_matmul(device):
         return True, "in hardware"
-    return True, "emulated: no fp8 units here, so fp8 models run, but not faster"
+    wide = "16-bit numbers" if device.type == "cuda" else "float32"
+    return True, f"no fp8 units here: fp8 models are multiplied as {wide}"
 
 
 def _try_attention(device: torch.device, backend: str) -> tuple[bool, str]:

@@ -4,7 +4,7 @@
 // neighbouring columns at a time. Where there is a divisor, results are e4m3, divided by it.
 
 constexpr int WARP = 32;
-constexpr int MOST_THREADS = 256, PASSES = 4;  // columns of a row: at most 8 * 256 * 4
+constexpr int MOST_THREADS = 256;
 constexpr float STD_EPS = 1e-5f;
 
 // Result i of a row of out, whose type the presence of a divisor tells.
@@ -27,11 +27,11 @@ __device__ __forceinline__ void put(
         make_uint2(four_e4m3(y[0], y[1], y[2], y[3]), four_e4m3(y[4], y[5], y[6], y[7]));
 }
 
-// Weights of a norm, float32 or of the type of everything else.
-__device__ __forceinline__ void load_weights(
-    const void* from, long long float32, int column, float (&x)[8]) {
-    if (float32) load((const float*)from + column, x);
-    else load((const number*)from + column, x);
+// Eight numbers that are float32, or of the type of everything else.
+__device__ __forceinline__ void load_either(
+    const void* from, long long float32, u64 at, float (&x)[8]) {
+    if (float32) load((const float*)from + at, x);
+    else load((const number*)from + at, x);
 }
 
 __device__ __forceinline__ float block_sum(float x, float* room) {
@@ -47,6 +47,7 @@ __device__ __forceinline__ float block_sum(float x, float* room) {
 
 // Takes the mean off a row and returns what is left of it times what makes its variance one.
 // Columns from size on count for nothing.
+template <int PASSES>
 __device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float eps, float* room) {
     float sum = 0, squares = 0;
 #pragma unroll
@@ -67,7 +68,8 @@ __device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float e
     _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
         if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
 
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm(
+template <int PASSES>
+__device__ __forceinline__ void layer_norm(
     const number* x, void* out, const void* weight, const void* bias, long long float32,
     const float* divisor, long long size, double eps) {
     __shared__ float room[MOST_THREADS / WARP];
@@ -76,8 +78,8 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm(
     COLUMNS load(x + row + column, all[i]);
     float factor = centre(all, (int)size, (float)eps, room);
     COLUMNS {
-        load_weights(weight, float32, column, w);
-        load_weights(bias, float32, column, b);
+        load_either(weight, float32, column, w);
+        load_either(bias, float32, column, b);
 #pragma unroll
         for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
         round_numbers(all[i]);
@@ -86,42 +88,65 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm(
 }
 
 // x + norm(update * gate), and a layer norm of that where there is one.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS) add_gated(
-    const number* x, const number* update, const float* gate, const void* weight, const void* bias,
-    long long float32, number* out, const void* then_weight, const void* then_bias,
+template <int PASSES>
+__device__ __forceinline__ void add_gated(
+    const number* x, const void* update, long long update_float32, const float* gate,
+    const void* weight, const void* bias, long long float32, number* out, const void* then_weight, const void* then_bias,
     long long then_float32, const float* divisor, void* then_out, long long part_rows,
     long long gate_step, long long size, double eps, double then_eps) {
     __shared__ float room[MOST_THREADS / WARP];
     u64 row = (u64)blockIdx.x * size;
     gate += blockIdx.x / (unsigned)part_rows * gate_step;
-    float all[PASSES][8], w[8], b[8], y[8];
+    float all[PASSES][8], before[PASSES][8], w[8], b[8];
     COLUMNS {
-        load(update + row + column, all[i]);
-        load(gate + column, y);
+        load_either(update, update_float32, row + column, all[i]);
+        load(gate + column, w);
+        load(x + row + column, before[i]);
 #pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] *= y[e];
+        for (int e = 0; e < 8; e++) all[i][e] *= w[e];
     }
     float factor = centre(all, (int)size, (float)eps, room);
     COLUMNS {
-        load(x + row + column, y);
-        load_weights(weight, float32, column, w);
-        load_weights(bias, float32, column, b);
+        load_either(weight, float32, column, w);
+        load_either(bias, float32, column, b);
 #pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] = y[e] + (all[i][e] * factor * (w[e] + 1.0f) + b[e]);
+        for (int e = 0; e < 8; e++) 
+            all[i][e] = before[i][e] + (all[i][e] * factor * (w[e] + 1.0f) + b[e]);
         round_numbers(all[i]);
         store(out + row + column, all[i]);
     }
     if (then_out == nullptr) return;
     factor = centre(all, (int)size, (float)then_eps, room);
     COLUMNS {
-        load_weights(then_weight, then_float32, column, w);
-        load_weights(then_bias, then_float32, column, b);
+        load_either(then_weight, then_float32, column, w);
+        load_either(then_bias, then_float32, column, b);
 #pragma unroll
         for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
         round_numbers(all[i]);
         put(then_out, row + column, all[i], divisor, column);
     }
 }
+
+// Both for rows of at most 8 * MOST_THREADS * passes columns.
+#define FOR_ROWS(passes)                                                                           \
+    extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_##passes(                \
+        const number* x, void* out, const void* weight, const void* bias, long long float32,       \
+        const float* divisor, long long size, double eps) {                                        \
+        layer_norm<passes>(x, out, weight, bias, float32, divisor, size, eps);                     \
+    }                                                                                              \
+    extern "C" __global__ void __launch_bounds__(MOST_THREADS) add_gated_##passes(                 \
+        const number* x, const void* update, long long update_float32, const float* gate,          \
+        const void* weight, const void* bias, long long float32, number* out,                      \
+        const void* then_weight, const void* then_bias, long long then_float32,                    \
+        const float* divisor, void* then_out, long long part_rows, long long gate_step,            \
+        long long size, double eps, double then_eps) {                                             \
+        add_gated<passes>(                                                                         \
+            x, update, update_float32, gate, weight, bias, float32, out, then_weight, then_bias,   \
+            then_float32, divisor, then_out, part_rows, gate_step, size, eps, then_eps);           \
+    }
+FOR_ROWS(1)
+FOR_ROWS(2)
+FOR_ROWS(4)
 
 // Of the lanes that share a head or another short row.
 __device__ __forceinline__ float lanes_sum(float x, int lanes) {
@@ -151,8 +176,8 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) head_norm(
 #pragma unroll
     for (int e = 0; e < 8; e++) all[e] -= mean, squares += all[e] * all[e];
     float factor = rsqrtf(lanes_sum(squares, (int)lanes) / width + (float)eps);
-    load_weights(weight, float32, 8 * lane, w);
-    load_weights(bias, float32, 8 * lane, b);
+    load_either(weight, float32, 8 * lane, w);
+    load_either(bias, float32, 8 * lane, b);
 #pragma unroll
     for (int e = 0; e < 8; e++) w[e] += 1.0f;
     if (!float32) round_numbers(w);

@@ -84,10 +84,10 @@ __device__ __forceinline__ float row_sum(float x) {
     return x + __shfl_xor_sync(WHOLE_WARP, x, 2);
 }
 
-__device__ __forceinline__ void copy_tile(unsigned to, const unsigned char* tiles, int tile) {
-    const unsigned char* from = tiles + (u64)tile * TILE_BYTES;
+__device__ __forceinline__ void copy_tile(unsigned to, const unsigned char* from) {
 #pragma unroll
-    for (int at = 16 * threadIdx.x; at < TILE_BYTES; at += 16 * THREADS) {
+    for (int i = 0; i < TILE_BYTES / 16 / THREADS; i++) {
+        int at = 16 * (i * THREADS + threadIdx.x);
 #if __CUDA_ARCH__ >= 800
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to + at), "l"(from + at)
                      : "memory");
@@ -151,34 +151,38 @@ __device__ __forceinline__ void read_queries(
     }
 }
 
-// What a warp knows of its queries.
+// What a warp knows of its queries; of the present tile, its weights and what it counts beside others.
 struct Seen {
-    float sums[WIDTH / 8][4], most[2], total[2], factor[2];
+    float sums[WIDTH / 8][4], most[2], total[2], factor[2], share[2];
+    unsigned weights[KEYS / 32][4];
 };
 
+// Of the first sixteen rows of a tile, where this thread's piece of the first 32 bytes is.
+__device__ __forceinline__ unsigned own_piece(unsigned tile) {
+    int lane = threadIdx.x % 32;
+    return tile + (lane / 16 * 8 + lane % 8) * 128 + ((lane / 8 % 2) ^ lane % 8) * 16;
+}
+
 // Scores of a tile of keys, as the bits of MAGIC plus them. queries: this thread's, in shared memory.
-// near: of sixteen rows of a tile, where this thread's piece of the first 32 bytes is.
 __device__ __forceinline__ void score(
-    int (&s)[KEYS / 8][4], const uint4* queries, const int (&magic)[4], unsigned keys,
-    unsigned near) {
+    int (&s)[KEYS / 8][4], const uint4* queries, const int (&magic)[4], unsigned keys) {
+    unsigned at = own_piece(keys);
 #pragma unroll
     for (int i = 0; i < WIDTH / 32; i++) {
         uint4 four = queries[i * THREADS];
         unsigned q8[4] = {four.x, four.y, four.z, four.w}, b[4];
 #pragma unroll
         for (int j = 0; j < KEYS / 8; j += 2) {
-            read_pieces(b, keys + (near ^ 32 * i) + j * 1024);
+            read_pieces(b, (at ^ 32 * i) + j * 1024);
             multiply_scores(s[j], q8, b[0], b[1], i ? s[j] : magic);
             multiply_scores(s[j + 1], q8, b[2], b[3], i ? s[j + 1] : magic);
         }
     }
 }
 
-// Scores of a tile to weights, and earlier sums to the scale of the new ones. share: what the tile
-// counts beside others.
+// Scores of a tile to weights, and earlier sums to the scale of the new ones.
 __device__ __forceinline__ void soften(
-    unsigned (&weights)[KEYS / 32][4], float (&share)[2], Seen& seen, const int (&scores)[KEYS / 8][4],
-    float key_scale, int keys_left) {
+    Seen& seen, const int (&scores)[KEYS / 8][4], float key_scale, int keys_left) {
     float s[KEYS / 8][4], shrink[2];
 #pragma unroll
     for (int j = 0; j < KEYS / 8; j++)
@@ -199,7 +203,7 @@ __device__ __forceinline__ void soften(
         top = row_max(top);
         float here = (top - MAGIC) * scale, now = fmaxf(seen.most[h], here);
         shrink[h] = power_of_two(seen.most[h] - now);
-        share[h] = power_of_two(here - now);
+        seen.share[h] = power_of_two(here - now);
         seen.most[h] = now;
         float shift = fmaf(-top, scale, LOG2_STEPS);
         unsigned sum = 0;
@@ -215,9 +219,9 @@ __device__ __forceinline__ void soften(
             unsigned four = __byte_perm(
                 __byte_perm(x[0], x[1], 0x0040), __byte_perm(x[2], x[3], 0x0040), 0x5410);
             sum = __dp4a(four, 0x01010101u, sum);
-            weights[i / 2][2 * (i % 2) + h] = four;
+            seen.weights[i / 2][2 * (i % 2) + h] = four;
         }
-        seen.total[h] = seen.total[h] * shrink[h] + share[h] * (float)sum;
+        seen.total[h] = seen.total[h] * shrink[h] + seen.share[h] * (float)sum;
     }
     if (__any_sync(WHOLE_WARP, shrink[0] != 1.0f || shrink[1] != 1.0f)) {
 #pragma unroll
@@ -230,8 +234,8 @@ __device__ __forceinline__ void soften(
 // Adds weights times a tile of values. Eight sums at a time: a product takes long, and those that do
 // not wait for it go on meanwhile.
 __device__ __forceinline__ void add(
-    Seen& seen, const unsigned (&weights)[KEYS / 32][4], const float (&share)[2],
-    const int (&magic)[4], unsigned values, unsigned near) {
+    Seen& seen, const int (&magic)[4], unsigned values) {
+    unsigned at = own_piece(values);
 #pragma unroll
     for (int j = 0; j < WIDTH / 8; j += 8) {
         int sums[8][4];
@@ -240,11 +244,11 @@ __device__ __forceinline__ void add(
             unsigned b[4][4];
 #pragma unroll
             for (int g = 0; g < 4; g++)
-                read_pieces(b[g], values + (near ^ 32 * i) + (j + 2 * g) * 1024);
+                read_pieces(b[g], (at ^ 32 * i) + (j + 2 * g) * 1024);
 #pragma unroll
             for (int g = 0; g < 8; g++)
                 multiply_values(
-                    sums[g], weights[i], b[g / 2][2 * (g % 2)], b[g / 2][2 * (g % 2) + 1],
+                    sums[g], seen.weights[i], b[g / 2][2 * (g % 2)], b[g / 2][2 * (g % 2) + 1],
                     i ? sums[g] : magic);
         }
 #pragma unroll
@@ -252,7 +256,7 @@ __device__ __forceinline__ void add(
 #pragma unroll
             for (int e = 0; e < 4; e++)
                 seen.sums[j + g][e] =
-                    fmaf(__int_as_float(sums[g][e]) - MAGIC, share[e / 2], seen.sums[j + g][e]);
+                    fmaf(__int_as_float(sums[g][e]) - MAGIC, seen.share[e / 2], seen.sums[j + g][e]);
     }
 }
 
@@ -265,10 +269,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attend(
     extern __shared__ __align__(128) unsigned char memory[];
     unsigned keys = address(memory), values = keys + TILE_BYTES;
     uint4* queries = (uint4*)(memory + 2 * TILE_BYTES) + threadIdx.x;
-    unsigned near = (threadIdx.x / 16 % 2 * 8 + threadIdx.x % 8) * 128
-                  + (threadIdx.x / 8 % 2 ^ threadIdx.x % 8) * 16;
-    int tile = blockIdx.y / (int)repeats * (((int)count + KEYS - 1) / KEYS);
-    copy_tile(keys, key_tiles, tile);
+    int tiles = ((int)count + KEYS - 1) / KEYS, group = blockIdx.y / (int)repeats;
+    key_tiles += (u64)group * tiles * TILE_BYTES;
+    value_tiles += (u64)group * tiles * TILE_BYTES;
+    key_scales += group * tiles;
+    copy_tile(keys, key_tiles);
     end_copies();
     Seen seen;
     read_queries(queries, seen.factor, q + blockIdx.y * WIDTH, q_step, first_query(), (int)length);
@@ -283,23 +288,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) attend(
 #pragma unroll
     for (int e = 0; e < 4; e++) asm volatile("mov.b32 %0, %1;" : "=r"(magic[e]) : "n"(MAGIC_BITS));
 
-    for (int left = (int)count; left > 0; tile++, left -= KEYS) {
+    for (int tile = 0, left = (int)count; left > 0; tile++, left -= KEYS) {
         wait_for_copies();
         __syncthreads();  // the keys are there for all, and all are done with the values before
-        copy_tile(values, value_tiles, tile);
+        copy_tile(values, value_tiles + tile * TILE_BYTES);
         end_copies();
         int s[KEYS / 8][4];
-        unsigned weights[KEYS / 32][4];
-        float share[2];
-        score(s, queries, magic, keys, near);
-        soften(weights, share, seen, s, key_scales[tile], left);
+        float key_scale = key_scales[tile];
+        score(s, queries, magic, keys);
+        soften(seen, s, key_scale, left);
         wait_for_copies();
         __syncthreads();  // the values are there for all, and all are done with the keys
-        if (left > KEYS) copy_tile(keys, key_tiles, tile + 1);
+        if (left > KEYS) copy_tile(keys, key_tiles + (tile + 1) * TILE_BYTES);
         end_copies();
-        add(seen, weights, share, magic, values, near);
+        add(seen, magic, values);
     }
-    int group = blockIdx.y / (int)repeats;
+    group = blockIdx.y / (int)repeats;
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         int row = first_query() + 8 * h, lane = threadIdx.x % 32;

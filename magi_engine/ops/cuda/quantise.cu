@@ -171,16 +171,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) quantise(
 #pragma unroll
     for (int e = 0; e < 8; e++) scale[e] = 1.0f / scale[e];
 #pragma unroll
-    for (int i = 0; i < KEYS / ROWS; i++) {
-        int column = i * ROWS + slot, part = slot / 4, piece = slot % 4;
-        int row = first + i * ROWS + 2 * part + piece % 2 + piece / 2 * 8;
-        bool there = row < count;
-        if (there) load(values + row * value_step + group * WIDTH + 8 * lane, x[0]);
+    for (int i = 0; i < KEYS / 4 / ROWS; i++) {
+        int four = i * ROWS + slot;  // keys 2 t, 2 t + 1, 8 + 2 t and 9 + 2 t of some 16
 #pragma unroll
-        for (int e = 0; e < 8; e++) {
-            float scaled = there ? clamped((x[0][e] - mean[e]) * scale[e], MOST) : 0.0f;
-            tile[place(8 * lane + e, column)] = (unsigned char)four_bytes(scaled, 0, 0, 0);
+        for (int n = 0; n < 4; n++) {
+            int row = first + four / 4 * 16 + 2 * (four % 4) + n % 2 + n / 2 * 8;
+            bool there = row < count;
+            if (there) load(values + row * value_step + group * WIDTH + 8 * lane, x[n]);
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                x[n][e] = there ? clamped((x[n][e] - mean[e]) * scale[e], MOST) : 0.0f;
         }
+#pragma unroll
+        for (int e = 0; e < 8; e++)
+            *(unsigned*)(tile + place(8 * lane + e, 4 * four)) =
+                four_bytes(x[0][e], x[1][e], x[2][e], x[3][e]);
     }
     __syncthreads();
 #pragma unroll

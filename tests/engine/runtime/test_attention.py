@@ -127,7 +127,7 @@ def test_a_video_says_that_its_attention_was_quantised(
     assert 0 < (difference != 0).mean() < 1
 
     known = AttentionTable(tmp_path / "cache", CPU).load()
-    assert {t.backend for t in known} == {"plain", "e4m3"}
+    assert {t.backend for t in known} == {"plain", "int8"}
 
 
 def test_an_unknown_attention_is_refused(engine: Engine, make_request: MakeRequest) -> None:
