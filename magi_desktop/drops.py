@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -12,12 +12,12 @@ from PySide6.QtCore import QByteArray, QCoreApplication, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 from magi_engine.errors import InvalidRequestError, MagiError, MediaReadError, OutputError
+from magi_engine.json_text import read_json
 from magi_engine.media import MediaKind, free_name, probe
 from magi_engine.runtime.request import FORMAT
 
 translate = QCoreApplication.translate
 
-_MAX_JSON_BYTES = 4_000_000
 _MAX_TEXT_BYTES = 100_000
 
 
@@ -114,8 +114,8 @@ def resolve(incoming: Incoming, pasted_folder: Path) -> Dropped:
     if incoming.text:
         return Dropped(DropKind.TEXT, text=incoming.text)
     raise InvalidRequestError(
-        translate("Drops", "There is nothing in it that can be used."),
-        translate("Drops", "Drop an image, a video, a settings file or text."),
+        "There is nothing in it that can be used.",
+        "Drop an image, a video, a settings file or text.",
     )
 
 
@@ -163,10 +163,7 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
     if suffix == ".txt":
         text = _read_text(path, _MAX_TEXT_BYTES).strip()
         if not text:
-            raise MediaReadError(
-                translate("Drops", "{} is empty.").format(path.name),
-                translate("Drops", "Choose another file."),
-            )
+            raise MediaReadError("{name} is empty.", "Choose another file.", name=path.name)
         return DropKind.TEXT, text
     image = probe(path).kind is MediaKind.IMAGE
     return (DropKind.IMAGE if image else DropKind.VIDEO), ""
@@ -174,7 +171,9 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
 
 def _kind_of_json(path: Path) -> DropKind:
     try:
-        data = json.loads(_read_text(path, _MAX_JSON_BYTES))
+        data = read_json(path)
+    except OSError as error:
+        raise _unreadable(path) from error
     except ValueError as error:
         raise _no_settings(path) from error
     if isinstance(data, dict):
@@ -188,12 +187,19 @@ def _kind_of_json(path: Path) -> DropKind:
 def _read_text(path: Path, most_bytes: int) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(most_bytes).decode("utf-8-sig", "replace")
+            data = file.read(most_bytes)
     except OSError as error:
-        raise MediaReadError(
-            translate("Drops", "{} cannot be read.").format(path.name),
-            translate("Drops", "Check that it is still there and that you may open it."),
-        ) from error
+        raise _unreadable(path) from error
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
+def _unreadable(path: Path) -> MediaReadError:
+    return MediaReadError(
+        "{name} cannot be read.",
+        "Check that it is still there and that you may open it.",
+        name=path.name,
+    )
 
 
 def _image_bytes(mime: QMimeData, urls: list[QUrl]) -> bytes:
@@ -220,20 +226,22 @@ def _is_remote(url: QUrl) -> bool:
 
 def _save_first() -> MagiError:
     return InvalidRequestError(
-        translate("Drops", "Only the address of the picture was dropped, not the picture."),
-        translate("Drops", "Save the picture first, then drop the file."),
+        "Only the address of the picture was dropped, not the picture.",
+        "Save the picture first, then drop the file.",
     )
 
 
 def _no_settings(path: Path) -> MagiError:
     return InvalidRequestError(
-        translate("Drops", "{} holds no settings this program knows.").format(path.name),
-        translate("Drops", "Choose a configuration of MAGI-1 or a file this program saved."),
+        "{name} holds no settings this program knows.",
+        "Choose a configuration of MAGI-1 or a file this program saved.",
+        name=path.name,
     )
 
 
 def _not_saved(folder: Path) -> MagiError:
     return OutputError(
-        translate("Drops", "The picture could not be saved in {}.").format(folder),
-        translate("Drops", "Check that the folder may be written to and that there is room."),
+        "The picture could not be saved in {folder}.",
+        "Check that the folder may be written to and that there is room.",
+        folder=folder,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QGuiApplication, QImage
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -26,12 +26,27 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
+from magi_desktop.translation import translated
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
 
 _EMPTY, _NOT_FOUND, _GRID = range(3)
+
+
+class SearchField(QLineEdit):
+    """Esc clears it, and in an empty one goes back to what is searched."""
+
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() != Qt.Key.Key_Escape:
+            super().keyPressEvent(event)
+        elif self.text():
+            self.clear()
+        else:
+            self.left.emit()
 
 
 class LibraryPanel(QWidget):
@@ -53,7 +68,7 @@ class LibraryPanel(QWidget):
     def __init__(self, library: Library, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._library = library
-        self.search = QLineEdit(self)
+        self.search = SearchField(self)
         self.search.setPlaceholderText(self.tr("Search prompts"))
         self.search.setToolTip(self.tr("Show only videos whose prompt has these words (Ctrl+F)."))
         self.search.setAccessibleName(self.tr("Search the library"))
@@ -154,9 +169,7 @@ class LibraryPanel(QWidget):
             dialog.setDirectory(str(item.path.parent))
             dialog.selectFile(free_name(item.path.with_suffix(suffix)).name)
             # The dialog has asked whether to replace a file of that name.
-            dialog.fileSelected.connect(
-                lambda name: self.exports.start([ExportJob(item.path, Path(name), overwrite=True)])
-            )
+            dialog.fileSelected.connect(lambda name: self._export_over(item, Path(name)))
         else:
             dialog.setWindowTitle(self.tr("Folder to export to"))
             dialog.setFileMode(QFileDialog.FileMode.Directory)
@@ -164,6 +177,10 @@ class LibraryPanel(QWidget):
             dialog.setDirectory(str(items[0].path.parent))
             dialog.fileSelected.connect(lambda name: self.export_to(items, Path(name), suffix))
         dialog.open()
+
+    def _export_over(self, item: LibraryItem, target: Path) -> None:
+        self._library.leaving.emit([target])
+        self.exports.start([ExportJob(item.path, target, overwrite=True)])
 
     def export_to(self, items: list[LibraryItem], folder: Path, suffix: str) -> None:
         """Export videos into a folder under free names; PNG frames get folders of their own."""
@@ -240,6 +257,7 @@ class LibraryPanel(QWidget):
     def _wire(self) -> None:
         self.search.textChanged.connect(self._show)
         self.search.returnPressed.connect(self.grid.setFocus)
+        self.search.left.connect(self.grid.setFocus)
         self.grid.open_pressed.connect(self.open_selected)
         self.grid.delete_pressed.connect(self.delete_selected)
         self.grid.doubleClicked.connect(self.open_selected)
@@ -321,7 +339,9 @@ class LibraryPanel(QWidget):
         if isinstance(error, MagiError):
             self.notice.say_error(error)
         else:
-            self.notice.say(self.tr("That did not work: {error}").format(error=error), Tone.ERROR)
+            self.notice.say(
+                self.tr("That did not work: {error}").format(error=translated(error)), Tone.ERROR
+            )
 
     @Slot()
     def _note_selection(self) -> None:

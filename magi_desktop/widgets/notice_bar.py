@@ -16,11 +16,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.engine_words import translated_error
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
-from magi_engine.errors import MagiError
+from magi_desktop.translation import translated
+from magi_desktop.widgets.controls import plain_label
 
 UNDO_MS = 8000
 """How long something can be undone."""
@@ -44,7 +44,7 @@ class NoticeBar(QFrame):
         self._action: Callable[[], None] | None = None
         self._on_hide: Callable[[], None] | None = None
         self._symbol = QLabel(self)
-        self._text = QLabel(self)
+        self._text = plain_label("", self)
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._button = QPushButton(self)
@@ -105,9 +105,9 @@ class NoticeBar(QFrame):
         self.setAccessibleName(text)
         self.show()
 
-    def say_error(self, error: MagiError) -> None:
+    def say_error(self, error: Exception) -> None:
         """Show an error: what is wrong and what to do."""
-        self.say(str(translated_error(error)), Tone.ERROR)
+        self.say(translated(error), Tone.ERROR)
 
     def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
         """Say what was done, with a button to undo it for a while."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from magi_engine.install.fetching import Hashes
+from magi_engine.fetching import Hashes
 from magi_engine.install.hub import RemoteFile
+from magi_engine.json_text import read_json
 from magi_engine.weights.manifest import FOUND, Manifest, Stamp, Verified
 
 _BLOCK_BYTES = 1 << 22
@@ -51,7 +51,7 @@ def verify_files(
     for path in paths:
         stamp = Stamp.of(models_dir / path)
         known, remote = manifest.files.get(path), published.get(path)
-        hashes = Hashes(remote)
+        hashes = Hashes(remote and remote.wanted)
         whole = yield from hashing(models_dir, path, hashes, done, total)
         whole = whole and stamp is not None and Stamp.of(models_dir / path) == stamp
         done += sizes[path]
@@ -99,7 +99,7 @@ def looks_whole(path: Path) -> bool:
             with safe_open(path, framework="numpy"):
                 return True
         if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
+            read_json(path)
             return True
         if path.suffix == ".npz":
             return zipfile.is_zipfile(path)

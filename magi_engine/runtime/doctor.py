@@ -57,11 +57,11 @@ _WORKING_BYTES = 3 << 30
 def examine(models_dir: Path | None = None, cache_dir: Path | None = None) -> list[Finding]:
     """Try out everything a generation may need; takes some seconds, changes nothing."""
     models_dir = models_dir or default_models_dir()
-    known = AttentionTable(cache_dir or default_cache_dir(), choose_device("auto")).load()
+    cache_dir = cache_dir or default_cache_dir()
+    known = AttentionTable(cache_dir, choose_device("auto")).load()
     return [
         *_versions(),
-        *_devices(),
-        *_kernels(cache_dir or default_cache_dir()),
+        *_devices(cache_dir),
         *_attention(known),
         *_memory(models_dir),
         *_codecs(),
@@ -107,7 +107,7 @@ def _versions() -> Iterator[Finding]:
             yield Finding(topic, package, False, "not installed")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices(cache_dir: Path) -> Iterator[Finding]:
     topic = "Devices"
     cores = psutil.cpu_count(logical=False) or os.cpu_count()
     yield Finding(
@@ -123,6 +123,8 @@ def _devices() -> Iterator[Finding]:
     yield Finding(topic, "chosen by itself", None, str(chosen))
     for device in usable_devices():
         yield Finding(topic, f"fp8 on {device}", *_try_fp8(device))
+        if device.type == "cuda":
+            yield Finding(topic, f"fused kernels on {device}", *_try_kernels(device, cache_dir))
         for backend in ("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION", "MATH"):
             label = backend.lower().removesuffix("_attention")
             yield Finding(topic, f"{label} attention on {device}", *_try_attention(device, backend))
@@ -138,17 +140,6 @@ def _cuda_device(topic: str, index: int) -> Finding:
     return Finding(topic, f"cuda:{index}", True, detail)
 
 
-def _kernels(cache_dir: Path) -> Iterator[Finding]:
-    """Whether graphics cards run at full speed, and if not, why."""
-    for device in usable_devices():
-        if device.type == "cuda":
-            kernels, reason = fused_kernels(device, compiled_dir(cache_dir))
-            name = f"fused kernels on {device}"
-            works = f"{kernels.name}, compiled for this card"
-            slow = f"about half the speed: {reason}"
-            yield Finding("Devices", name, not reason, slow if reason else works)
-
-
 def _try(action: Callable[[], object]) -> tuple[bool, str]:
     """Whether ``action`` works, and if not what it said, in one line."""
     try:
@@ -157,6 +148,12 @@ def _try(action: Callable[[], object]) -> tuple[bool, str]:
         first_line = str(error).strip().splitlines()
         return False, first_line[0][:120] if first_line else type(error).__name__
     return True, ""
+
+
+def _try_kernels(device: torch.device, cache_dir: Path) -> tuple[bool, str]:
+    """Whether the fused kernels run, which makes up half of a card's speed."""
+    kernels, reason = fused_kernels(device, compiled_dir(cache_dir))
+    return (False, f"half the speed: {reason}") if reason else (True, kernels.name)
 
 
 def _try_fp8(device: torch.device) -> tuple[bool, str]:

@@ -110,7 +110,7 @@ def test_the_folder_in_it_may_be_given(inside: str, tmp_path: Path) -> None:
 
 def config_of(official: Path, paths: dict[str, str], where: str) -> Path:
     """An official configuration of the base model with other paths."""
-    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text())
+    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text(encoding="utf-8"))
     data["runtime_config"].update(paths)
     path = official / where
     put(path, json.dumps(data).encode())
@@ -228,11 +228,11 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelNotFoundError, match=match) as raised:
             import_models(path, tmp_path / "models")
-        assert raised.value.hint
+        assert str(raised.value.hint)
     put(tmp_path / "x.json", b"[")
     with pytest.raises(ConfigError):
         import_models(tmp_path / "x.json", tmp_path / "models")
-    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text())
+    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text(encoding="utf-8"))
     data["runtime_config"]["load"] = "nowhere"
     put(tmp_path / "y.json", json.dumps(data).encode())
     with pytest.raises(ModelNotFoundError, match="no folder nowhere"):

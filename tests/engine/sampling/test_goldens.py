@@ -96,7 +96,7 @@ class Replay:
 def replay(request: pytest.FixtureRequest, goldens: Path) -> Replay:
     name = request.param
     path = case_or_skip(goldens, name)
-    case = json.loads(path.read_text())
+    case = json.loads(path.read_text(encoding="utf-8"))
     traces: list[Forward] = []
     with recorded_calls() as calls:
         outputs = replayed(path, on_forward=traces.append)
@@ -114,7 +114,7 @@ def case_or_skip(goldens: Path, name: str) -> Path:
 
 def replayed(case: Path, **options: Any) -> dict[str, Tensor]:
     """What the case gives on the CPU; ``options`` as of :func:`replay_case`."""
-    weights = json.loads(case.read_text())["weights"]
+    weights = json.loads(case.read_text(encoding="utf-8"))["weights"]
     return replay_case(
         case,
         case.parent / f"weights_{weights}.safetensors",
@@ -189,7 +189,7 @@ def test_with_the_frequencies_of_the_case_s_machine_latents_are_nearer_still(
     )
     outputs = replayed(case)
     expected = load_file(case.with_suffix(".safetensors"))
-    fp8 = json.loads(case.read_text())["config"]["engine_config"]["fp8_quant"]
+    fp8 = json.loads(case.read_text(encoding="utf-8"))["config"]["engine_config"]["fp8_quant"]
     limit = FP8_TOLERANCE if fp8 else SAME_FREQUENCIES_TOLERANCE
     assert max(relative_error(outputs[chunk], expected[chunk]) for chunk in outputs) <= limit
 
@@ -330,7 +330,7 @@ def test_bfloat16_stays_near_the_fp32_numbers(goldens: Path, relative_error) -> 
 
 def test_the_copied_goldens_are_complete_and_small() -> None:
     for name in COPIED:
-        case = json.loads((COPIES / f"{name}.json").read_text())
+        case = json.loads((COPIES / f"{name}.json").read_text(encoding="utf-8"))
         folder = (COPIES / name).parent
         assert (folder / f"weights_{case['weights']}.safetensors").is_file()
         assert (folder / "special_tokens.npz").is_file()
