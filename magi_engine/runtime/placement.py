@@ -232,5 +232,6 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
     device += sizes.rounded_bytes()  # which a card may find fastest
     host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(offloaded)
-    host += kept if step.cache_on_host else 0
+    # The cache comes after loading, during which one offloaded layer is in memory twice.
+    host += max(kept if step.cache_on_host else 0, max(offloaded, default=0))
     return dataclasses.replace(step, device_bytes=device + _CUDA_LIBRARY_BYTES, host_bytes=host)

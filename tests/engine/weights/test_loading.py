@@ -1,0 +1,128 @@
+"""What loading a model really takes of the host's memory, against what the plan says."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+
+from magi_engine.config.official import MagiConfig, ModelConfig
+from magi_engine.config.vae import VaeConfig
+from magi_engine.errors import OutOfMemoryError
+from magi_engine.model import offload
+from magi_engine.model.dit import VideoDiT
+from magi_engine.resources import resource_path
+from magi_engine.runtime import memory as memory_module
+from magi_engine.runtime import placement as plans
+from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.placement import Placement, Sizes, place
+from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.weights.layout import find_model
+from tests.engine.conftest import write_random_model
+
+LAYERS = 10
+DIT = ModelConfig(LAYERS, 512, 2048, 8, 4, 64, params_dtype="torch.float32", caption_channels=16)
+VAE = VaeConfig(embed_dim=32, depth=1, num_heads=2, ln_in_attn=False, use_final_proj=True)
+GB = 10**9
+
+
+@pytest.fixture(scope="module")
+def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of 10 layers with 15 MB each, in float32."""
+    return write_random_model(tmp_path_factory.mktemp("layers"), DIT, VAE)
+
+
+def sizes(name: str, window: int = 1) -> Sizes:
+    config = MagiConfig.from_json(resource_path("configs", f"{name}_config.json"))
+    vae = VaeConfig()
+    return Sizes.of(config, vae, Schedule(config, 4), chunk_tokens(config, vae), 2, True)
+
+
+def loaded(config_path: Path, dtype: torch.dtype, layers: tuple[int, ...]) -> LoadedModel:
+    model = LoadedModel(find_model(config_path), torch.device("cpu"), dtype)
+    model.place(Placement(0, 0, layers))
+    model.load_dit()
+    return model
+
+
+class Peak:
+    """The most memory of the process's own there is when a layer has been offloaded.
+
+    Files that are mapped do not count: the system takes their memory back when it has to.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed would be used again, and not be seen
+        self._before = self._own()
+        self.bytes = 0
+        really = offload._packed
+
+        def packed(*arguments: object) -> torch.Tensor:
+            memory = really(*arguments)  # type: ignore[arg-type]
+            self.bytes = max(self.bytes, self._own() - self._before)
+            return memory
+
+        monkeypatch.setattr(offload, "_packed", packed)
+
+    def _own(self) -> int:
+        for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+            if line.startswith("Anonymous:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the memory")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_plan_says_what_loading_takes(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """Offloaded layers are in memory once, and one of them twice."""
+    config = MagiConfig.from_json(config_path)
+    tokens = chunk_tokens(config, VAE)
+    wanted = Sizes.of(config, VAE, Schedule(config, 1), tokens, dtype.itemsize, True)
+    way = plans._counted(wanted, Placement(0, 0, tuple(range(LAYERS))))
+    planned = way.host_bytes - plans._CUDA_PROCESS_BYTES - wanted.vae_weights // 2
+    peak = Peak(monkeypatch)
+    model = loaded(config_path, dtype, way.offloaded_layers)
+    assert model.dit.offloaded == way.offloaded_layers
+    assert model.offloaded_bytes() == pytest.approx(sum(wanted.dit.layers), rel=0.01)
+    assert 0.9 * model.offloaded_bytes() < peak.bytes < 1.05 * planned
+
+
+def test_a_processor_without_the_room_is_told_before_minutes_of_loading(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(available=100_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(OutOfMemoryError, match=r"The model needs 0.2 GB of memory, but only 0.1"):
+        loaded(config_path, torch.float32, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "card_gb", "host_gb"), [("24B_base", 47, 30), ("4.5B_distill", 10, 8)]
+)
+def test_what_the_plan_promises_can_be_loaded(
+    name: str, card_gb: int, host_gb: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The full-size model itself, on the meta device, against the room the plan was given."""
+    wanted = sizes(name)
+    way = place(wanted, card_gb * GB, host_gb * GB)
+    assert way.offloaded_layers
+    assert way.device_bytes <= card_gb * GB
+    assert way.host_bytes <= host_gb * GB
+    with torch.device("meta"):
+        dit = VideoDiT(wanted.config.model_config, wanted.config.engine_config.fp8_quant)
+    total = sum(tensor.nbytes for tensor in dit.state_dict().values())
+    assert total > host_gb * GB, "all of it would not"
+    held = plans._CUDA_PROCESS_BYTES + wanted.vae_weights // 2
+    free = SimpleNamespace(available=host_gb * GB - held)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    prefixes = tuple(f"videodit_blocks.layers.{i}." for i in way.offloaded_layers)
+    memory_module.require_room(dit, "The model", lambda tensor: tensor.startswith(prefixes))
