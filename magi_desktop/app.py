@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
 from pathlib import Path
 
-import qasync
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication
@@ -66,14 +64,10 @@ def main(argv: list[str]) -> int:
     if files:
         QTimer.singleShot(0, lambda: window.arrivals.open(*map(Path, files)))
 
-    loop = qasync.QEventLoop(app)
-    asyncio.set_event_loop(loop)
-    closed = asyncio.Event()
-    window.closed.connect(closed.set)
-    with loop:
-        loop.run_until_complete(closed.wait())
-        doorbell.close()
-        workshop.close()
+    window.closed.connect(app.quit)
+    app.exec()
+    doorbell.close()
+    workshop.close()
     return 0
 
 

@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import logging
+import queue
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import shiboken6
-from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, QRunnable, Qt, QThread, QThreadPool, Signal, Slot
 
 from magi_desktop.engine_words import translated_error
 from magi_engine.errors import MagiError
 
 logger = logging.getLogger(__name__)
 
+_FINISH_TIMEOUT_MS = 20_000
+
 _Result = TypeVar("_Result")
 _Ends = tuple[
     Callable[[_Result], object] | None, Callable[[Exception], None] | None, QObject
 ]  # what gets the result, what gets the exception, and for whom
+
+
+class WorkThread(QThread):
+    """Does one piece of work after the other, in order; what one of them raises goes to the log."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Line up some work."""
+        self._work.put(work)
+
+    def finish(self) -> None:
+        """End the thread, which is made sure to have nothing long to do; blocks until then."""
+        self._work.put(None)
+        if self.isRunning() and not self.wait(_FINISH_TIMEOUT_MS):
+            logger.error("%s did not end in time", type(self).__name__)
+
+    def run(self) -> None:
+        """The thread's work: not to be called."""
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except Exception:
+                logger.exception("something a thread had to do failed")
 
 
 class Task(QObject, Generic[_Result]):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import queue
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
+from magi_desktop.background import WorkThread
 from magi_engine.runtime.control import Command
 from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
+from magi_engine.runtime.failures import named_error, without_traceback
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
-
-_CLOSE_TIMEOUT_MS = 20_000
 
 
 class EngineLike(Protocol):
@@ -38,7 +38,7 @@ class EngineLike(Protocol):
     def close(self) -> None: ...
 
 
-class EngineThread(QThread):
+class EngineThread(WorkThread):
     """Iterates the engine's events and emits them; does one thing at a time, in order.
 
     The engine runs in a child process, so that neither its Python code nor the loading of its
@@ -59,13 +59,12 @@ class EngineThread(QThread):
     def __init__(self, engine: EngineLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
-        self._looking = self._closing = False
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._closing = False
+        self.do(engine.start)
 
     def generate(self, request: GenerationRequest, preview: bool) -> None:
         """Begin a job; commands count from this call on."""
-        events = self._engine.generate(request, preview=preview)
-        self._work.put(lambda: self._iterate(events))
+        self.do(partial(self._iterate, self._engine.generate(request, preview=preview)))
 
     def control(self, command: Command) -> None:
         """Tell the job of the latest ``generate`` something."""
@@ -73,56 +72,42 @@ class EngineThread(QThread):
 
     def examine(self) -> None:
         """Find out what this machine can do; ``examined`` tells."""
-        self._work.put(self._examine)
+        self.do(partial(self._tell, self.examined, self._engine.examine))
 
     def look_around(self) -> None:
         """See what this machine has to offer; ``looked`` tells."""
-        self._work.put(self._look_around)
+        self.do(partial(self._tell, self.looked, self._engine.machine))
 
     def unload(self) -> None:
         """Free the models in memory, once no job runs: something else needs the room."""
-        self._work.put(self._engine.unload)
+        self.do(self._engine.unload)
 
     def close(self) -> None:
-        """End the thread and the engine. A job under way should have been cancelled before."""
-        self._closing = True
-        self._work.put(None)
-        if self._looking:  # perhaps waiting for an engine that only starts: nobody needs it now
-            self._engine.close()
-        if self.isRunning() and not self.wait(_CLOSE_TIMEOUT_MS):
-            logger.error("the engine did not end in time")
+        """End the engine and the thread in bounded time, whatever the engine is at.
 
-    def run(self) -> None:
-        """The thread's work: not to be called."""
-        self._engine.start()
-        try:
-            while (work := self._work.get()) is not None:
-                work()
-        finally:
-            self._engine.close()
+        A job under way should have been cancelled before; it ends now, and its video is kept.
+        """
+        self._closing = True
+        self._engine.close()
+        self.finish()
 
     def _iterate(self, events: Iterator[Event]) -> None:
-        for event in events:
-            if isinstance(event, Finished | Cancelled | Failed):
-                self.ended.emit(event)
-            else:
-                self.progressed.emit(event)
-
-    def _examine(self) -> None:
+        over = False
         try:
-            self.examined.emit(self._engine.examine())
-        except Exception as error:  # shown where the findings would be
-            logger.exception("the machine could not be examined")
-            self.examined.emit(error)
+            for event in events:
+                over = isinstance(event, Finished | Cancelled | Failed)
+                (self.ended if over else self.progressed).emit(event)
+        except Exception as error:
+            logger.exception("the engine failed")
+            if not over:
+                self.ended.emit(Failed(without_traceback(named_error(error)), None, 0))
 
-    def _look_around(self) -> None:
-        self._looking = True
+    def _tell(self, signal: SignalInstance, ask: Callable[[], Any]) -> None:
         try:
-            if not self._closing:
-                self.looked.emit(self._engine.machine())
-        except Exception as error:  # without the numbers nothing is promised
-            if not self._closing:
-                logger.exception("the machine could not be looked at")
-                self.looked.emit(error)
-        finally:
-            self._looking = False
+            answer = ask()
+        except Exception as error:  # shown where the answer would be
+            if self._closing:
+                return
+            logger.exception("the engine was asked in vain")
+            answer = error
+        signal.emit(answer)

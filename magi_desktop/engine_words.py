@@ -106,6 +106,8 @@ SENTENCES = (
     QT_TRANSLATE_NOOP("Engine", "Choose a folder you may write to."),
     QT_TRANSLATE_NOOP("Engine", "There is no folder {a}."),
     QT_TRANSLATE_NOOP("Engine", "Create it or choose another."),
+    QT_TRANSLATE_NOOP("Engine", "{a} is in use."),
+    QT_TRANSLATE_NOOP("Engine", "Close what uses it, then try again."),
     QT_TRANSLATE_NOOP("Engine", "No space is left to write {a}."),
     QT_TRANSLATE_NOOP("Engine", "Free some space or use another disk."),
     QT_TRANSLATE_NOOP("Engine", "The disk is full."),
@@ -127,6 +129,8 @@ SENTENCES = (
         "Engine", "Close other programs, or choose a smaller model or another device."
     ),
     QT_TRANSLATE_NOOP("Engine", "The prompt has {a} tokens; only the first {b} of them count."),
+    QT_TRANSLATE_NOOP("Engine", "Not read by the model, or only in part: “{a}”."),
+    QT_TRANSLATE_NOOP("Engine", "Nothing of this prompt is read by the model: “{a}”."),
     QT_TRANSLATE_NOOP(
         "Engine", "Chunk {a} has already started; the new prompt applies from chunk {b} on."
     ),

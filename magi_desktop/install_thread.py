@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import logging
-import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Protocol
 
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal
 
-from magi_engine.install.tasks import TaskEvent, Work
+from magi_desktop.background import WorkThread
+from magi_engine.install.tasks import TaskEvent, TaskFailed, Work
 from magi_engine.runtime.control import Command
+from magi_engine.runtime.failures import named_error, without_traceback
 
 logger = logging.getLogger(__name__)
 
-_CLOSE_TIMEOUT_MS = 20_000
+
+class RunLike(Protocol):
+    """A piece of work: iterating it has it done."""
+
+    def __iter__(self) -> Iterator[TaskEvent]: ...
+
+    def control(self, command: Command) -> None: ...
 
 
 class InstallerLike(Protocol):
-    """What does the tasks: in a child process, or elsewhere."""
+    """What does the work: in a child process, or elsewhere."""
 
-    def run(self, task: Work) -> Iterator[TaskEvent]: ...
-
-    def control(self, command: Command) -> None: ...
+    def run(self, work: Work) -> RunLike: ...
 
     def close(self) -> None: ...
 
 
-class InstallThread(QThread):
-    """Iterates the events of one task after the other and emits them.
+class InstallThread(WorkThread):
+    """Iterates the events of one piece of work after the other and emits them.
 
-    It starts with the first task: most sessions have none.
+    It starts with the first: most sessions have none.
 
     Signals:
-        happened: every event of the task of the latest ``perform``.
+        happened: every event of the work of the latest ``perform``.
     """
 
     happened = Signal(object)
@@ -41,33 +47,24 @@ class InstallThread(QThread):
     def __init__(self, installer: InstallerLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._installer = installer
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._run: RunLike | None = None
 
-    def perform(self, task: Work) -> None:
-        """Begin a task; commands count from this call on. The one before has to be over."""
-        events = self._installer.run(task)
-        self._work.put(lambda: self._iterate(events))
+    def perform(self, work: Work) -> None:
+        """Begin; commands count from this call on. What was begun before has to be over."""
+        self._run = self._installer.run(work)
+        self.do(partial(self._iterate, self._run))
         if not self.isRunning():
             self.start()
 
     def control(self, command: Command) -> None:
-        """Tell the task of the latest ``perform`` something."""
-        self._installer.control(command)
+        """Tell the work of the latest ``perform`` something."""
+        if self._run is not None:
+            self._run.control(command)
 
-    def close(self) -> None:
-        """End the thread and the installer. A task under way should have been cancelled before."""
-        self._work.put(None)
-        if self.isRunning() and not self.wait(_CLOSE_TIMEOUT_MS):
-            logger.error("the installer did not end in time")
-
-    def run(self) -> None:
-        """The thread's work: not to be called."""
+    def _iterate(self, run: RunLike) -> None:
         try:
-            while (work := self._work.get()) is not None:
-                work()
-        finally:
-            self._installer.close()
-
-    def _iterate(self, events: Iterator[TaskEvent]) -> None:
-        for event in events:
-            self.happened.emit(event)
+            for event in run:
+                self.happened.emit(event)
+        except Exception as error:
+            logger.exception("the installer failed")
+            self.happened.emit(TaskFailed(without_traceback(named_error(error))))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -80,7 +77,6 @@ class MainWindow(QMainWindow):
         self._wire()
         self.menus = make_menus(self)
         self._taskbar = shell.TaskbarProgress(self)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._edited: str | None = None
         """The queued video that is being edited."""
         self._restore_geometry()
@@ -248,7 +244,7 @@ class MainWindow(QMainWindow):
 
     def show_in_folder(self, path: Path) -> None:
         """Show a file in the file manager."""
-        self._start_task(shell.show_in_folder(path))
+        shell.show_in_folder(path, self)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if drops.can_take(event.mimeData()):
@@ -272,11 +268,6 @@ class MainWindow(QMainWindow):
             return
         event.ignore()
         self._ask_to_quit()
-
-    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # From the menus.
 
@@ -392,7 +383,7 @@ class MainWindow(QMainWindow):
 
     def _notify(self, title: str, text: str) -> None:
         if self.workshop.preferences.get("notify"):
-            self._start_task(shell.notify(title, text, self))
+            shell.notify(title, text, self)
 
     @Slot()
     def _load_comparison(self) -> None:

@@ -5,12 +5,12 @@ None of it is needed: where a desktop lacks something, nothing happens but a lin
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QUrl
+from PySide6.QtCore import QObject, QProcess, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QSystemTrayIcon, QWidget
 
@@ -20,7 +20,7 @@ DESKTOP_ID = "magi-desktop"
 _MANAGERS = "org.freedesktop.FileManager1"
 
 
-async def show_in_folder(path: Path) -> None:
+def show_in_folder(path: Path, window: QWidget) -> None:
     """Open the file manager with ``path`` selected, or at least its folder."""
     if sys.platform == "win32":
         # In one argument a name with spaces would be quoted as a whole, which explorer misreads.
@@ -33,39 +33,61 @@ async def show_in_folder(path: Path) -> None:
             *("--print-reply", "--reply-timeout=3000", "/org/freedesktop/FileManager1"),
             *(f"{_MANAGERS}.ShowItems", f"array:string:{path.as_uri()}", "string:"),
         ]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-        )
-        shown = await process.wait() == 0 or sys.platform == "win32"  # explorer answers 1
-    except OSError:
-        shown = False
-    if not shown:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+    def ended(well: bool) -> None:
+        if not well and sys.platform != "win32":  # where explorer always answers 1
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+    _start(command, window, ended)
 
 
-async def notify(title: str, text: str, window: QWidget) -> None:
+def notify(title: str, text: str, window: QWidget) -> None:
     """A desktop notification, unless the window is in front anyway."""
     if window.isActiveWindow():
         return
+
+    def ended(well: bool) -> None:
+        if not well:
+            _notify_from_tray(title, text, window)
+
     if sys.platform.startswith("linux"):
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *("notify-send", "--app-name=Magi Desktop", f"--icon={DESKTOP_ID}", title, text),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-            if await process.wait() == 0:
-                return
-        except OSError:
-            pass  # no notify-send: the tray may do
-    if QSystemTrayIcon.isSystemTrayAvailable():
-        tray = QSystemTrayIcon(window.windowIcon(), window)
-        tray.show()
-        tray.showMessage(title, text)
-        tray.messageClicked.connect(tray.deleteLater)
-        await asyncio.sleep(10)
-        tray.deleteLater()
+        _start(
+            ["notify-send", "--app-name=Magi Desktop", f"--icon={DESKTOP_ID}", title, text],
+            window,
+            ended,
+        )
+    else:
+        ended(False)
+
+
+def _notify_from_tray(title: str, text: str, window: QWidget) -> None:
+    if not QSystemTrayIcon.isSystemTrayAvailable():
+        return
+    tray = QSystemTrayIcon(window.windowIcon(), window)
+    tray.show()
+    tray.showMessage(title, text)
+    tray.messageClicked.connect(tray.deleteLater)
+    QTimer.singleShot(10_000, tray, tray.deleteLater)
+
+
+def _start(command: list[str], window: QWidget, ended: Callable[[bool], None]) -> None:
+    """Start a program of the desktop; ``ended`` hears whether it was there and ended well."""
+    process = QProcess(window)
+    process.setStandardOutputFile(QProcess.nullDevice())
+    process.setStandardErrorFile(QProcess.nullDevice())
+
+    def finished(code: int, status: QProcess.ExitStatus) -> None:
+        process.deleteLater()
+        ended(code == 0 and status is QProcess.ExitStatus.NormalExit)
+
+    def failed(error: QProcess.ProcessError) -> None:
+        if error is QProcess.ProcessError.FailedToStart:  # of the others ``finished`` tells
+            process.deleteLater()
+            ended(False)
+
+    process.finished.connect(finished)
+    process.errorOccurred.connect(failed)
+    process.start(command[0], command[1:])
 
 
 class TaskbarProgress(QObject):

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from magi_desktop import background
 from magi_engine.config.registry import Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
+from magi_engine.model.caption_cleaning import not_read
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import entry_paths, find_model
@@ -26,12 +27,14 @@ class TokenCount:
     Attributes:
         exact: False where the model's tokenizer is not here and another had to count.
         lost: the end of the prompt, which the model will not read; empty if all fits.
+        not_read: the parts of the prompt that are taken from it before the model reads it.
     """
 
     count: int
     limit: int
     exact: bool
     lost: str = ""
+    not_read: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Tokenizers:
         tokenizer, exact = self._tokenizer(model)
         tokens = tokenizer.encode(prompt)
         lost = prompt[_kept_length(tokenizer, prompt) :].strip() if tokens.was_cut else ""
-        return TokenCount(tokens.count, MAX_TOKENS, exact, lost)
+        return TokenCount(tokens.count, MAX_TOKENS, exact, lost, not_read(prompt))
 
     def _tokenizer(self, model: ModelChoice) -> tuple[Tokenizer, bool]:
         with self._lock:

@@ -48,7 +48,9 @@ def move_to_trash(path: Path) -> Trashed:
             translate("Trash", "{name} could not be moved to the trash, so it was kept.").format(
                 name=path.name
             ),
-            translate("Trash", "Delete it in your file manager."),
+            translate("Trash", "Close what uses it, then try again.")
+            if sys.platform == "win32"
+            else translate("Trash", "Delete it in your file manager."),
         ) from error
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)

@@ -57,13 +57,19 @@ def put_in_place(source: Path, target: Path) -> None:
         with source.open("r+b") as file:
             os.fsync(file.fileno())
     retry_while_in_use(lambda: os.replace(source, target))
-    if sys.platform != "win32":  # where a folder cannot be opened
-        with contextlib.suppress(OSError):  # some file systems cannot do it
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut, where the system can do that."""
+    if sys.platform == "win32":  # where a folder cannot be opened
+        return
+    with contextlib.suppress(OSError):  # some file systems cannot do it
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def retry_while_in_use(action: Callable[[], _T]) -> _T:

@@ -7,6 +7,7 @@ they can do about it. The technical cause, when there is one, is chained with ``
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -81,8 +82,22 @@ class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""
 
 
+def is_in_use(error: OSError, path: Path) -> bool:
+    """Whether ``path`` cannot be replaced or removed since a program has it open, on Windows."""
+    # ERROR_ACCESS_DENIED is said of files that are mapped, but also where rights are missing.
+    denied = getattr(error, "winerror", None)
+    return denied in (32, 33, 1224) or (denied == 5 and os.access(path, os.W_OK))
+
+
+def in_use_error(path: Path) -> OutputError:
+    """What to say where :func:`is_in_use`."""
+    return OutputError(f"{path} is in use.", "Close what uses it, then try again.")
+
+
 def write_error(error: OSError, target: Path) -> OutputError:
-    """What to say if ``target``, in a folder of models, cannot be written."""
+    """What to say if ``target``, in a folder of models, cannot be written or removed."""
+    if is_in_use(error, target):
+        return in_use_error(target)
     if error.errno in DISK_FULL:
         return DiskFullError(
             "The disk is full.", "Free some space; the download goes on where it stopped."

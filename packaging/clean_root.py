@@ -116,7 +116,7 @@ def clean_root(wheels: Path, keep: bool) -> Iterator[Root]:
         for mount in (root.home("second"), folder / "proc", folder / "dev"):
             subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
         # Never into what is still mounted.
-        if not keep and str(folder) not in Path("/proc/self/mounts").read_text():
+        if not keep and str(folder) not in Path("/proc/self/mounts").read_text(encoding="utf-8"):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -115,7 +115,9 @@ def license_name(name: str) -> str:
         said = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
-    short = (said["License-Expression"] or said["License"] or "").split("\n")[0].strip()
+    fields = said.json  # from Python 3.13 on, a field that is not there has no name to ask for
+    said_license = fields.get("license_expression") or fields.get("license") or ""
+    short = str(said_license).split("\n")[0].strip()
     classifiers = said.get_all("Classifier") or []
     named = [c.split(" :: ")[-1] for c in classifiers if c.startswith("License ::")]
     return short if 0 < len(short) <= _LONGEST_NAME else ", ".join(named)
@@ -128,7 +130,7 @@ def _license_of(name: str) -> str:
         return f"{_headline(name)}\nOf another system; its licence comes with its own files."
     title = f"{found.metadata['Name']} {found.version}: {license_name(name) or 'see below'}"
     files = [f for f in found.files or () if _LICENSE_FILE.match(f.name)]
-    texts = [f.read_text().strip("\n") for f in files if ".dist-info" in str(f)]
+    texts = [f.read_text(encoding="utf-8").strip("\n") for f in files if ".dist-info" in str(f)]
     return "\n\n".join([_headline(title), *texts])
 
 

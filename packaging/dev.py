@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
             say("There is no display for the window: making the demo video instead.")
             arguments = ["demo"]
     # -P: a file in the user's folder must not shadow a module of the same name.
-    return run_child([str(VENV_PYTHON), "-P", "-m", module, *arguments])
+    return run_child([str(VENV_PYTHON), "-X", "utf8", "-P", "-m", module, *arguments])
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -309,7 +309,8 @@ def succeeds(command: Sequence[str]) -> bool:
 def site_packages() -> Path:
     """Where the environment keeps its packages."""
     script = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    answer = subprocess.run([str(VENV_PYTHON), "-c", script], capture_output=True, text=True)
+    command = [str(VENV_PYTHON), "-X", "utf8", "-c", script]
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8")
     return Path(answer.stdout.strip())
 
 

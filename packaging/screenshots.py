@@ -51,7 +51,7 @@ class Session:
         file = SettingsFile(places.settings_file)
         preferences = Preferences(file)
         preferences.set("welcomed", True)
-        preferences.set("notify", False)  # which needs a desktop and qasync's loop
+        preferences.set("notify", False)  # which needs a desktop
         self.shop = Workshop(places, file, preferences)
         self.window = MainWindow(self.shop)
         self.window.resize(*wishes.size)

@@ -39,7 +39,7 @@ FLAVORS = ("cpu", "cu126", "cu130")
 """Builds of the pinned torch that its publisher offers."""
 START_TEST = (
     *("torch", "transformers.models.t5", "sentencepiece", "av", "PIL.Image", "safetensors.torch"),
-    *("qasync", "PySide6.QtWidgets", "magi_engine.cli.main", "magi_desktop.app"),
+    *("PySide6.QtWidgets", "magi_engine.cli.main", "magi_desktop.app"),
 )
 QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtNetwork", "QtSvg")
 _QT_PLUGINS = (

@@ -143,7 +143,9 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
         for mount in mounts:
             subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
         # Never into what is still mounted.
-        if folder is None and str(root) not in Path("/proc/self/mounts").read_text():
+        if folder is None and str(root) not in Path("/proc/self/mounts").read_text(
+            encoding="utf-8"
+        ):
             shutil.rmtree(root, ignore_errors=True)
 
 

@@ -13,6 +13,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_engine.runtime.environment import let_threads_sleep
+from tests.places import move_places
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.
@@ -56,28 +57,19 @@ def no_leaked_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tests keep what can be made again apart from the user's."""
-    cache = tmp_path_factory.mktemp("cache")
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests see and change nothing of the user's, nor ask, unless they say so, any hub."""
+    folder = tmp_path_factory.mktemp("user")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(cache))
-        yield cache
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tests see neither the user's own models nor, unless they say so, any hub."""
-    data = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(data))
+        move_places(patch, folder)
         patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
-        yield data
+        yield folder
 
 
 @pytest.fixture(autouse=True)
-def no_remembered_prompts(own_cache: Path) -> None:
+def no_remembered_prompts(own_places: Path) -> None:
     """No test finds prompts that another one has had encoded."""
-    for folder in own_cache.glob("**/embeddings"):
+    for folder in own_places.glob("**/embeddings"):
         shutil.rmtree(folder)
 
 

@@ -242,6 +242,38 @@ class TokensRow(Field):
         self.draft.set(special_tokens=(*chosen, *others))
 
 
+class NegativeTokensRow(Field):
+    """The release's NEG_PROMPT: what the forwards without prompt know to stay away from."""
+
+    def __init__(self, draft: Draft, parent: QWidget) -> None:
+        super().__init__(draft, ("negative_tokens",), parent=parent)
+        self.box = QCheckBox(self.tr("No captions, logos, cuts or borders"), self)
+        self.box.clicked.connect(self._clicked)
+        self.set_up(
+            self.tr("Negative tokens"),
+            self.box,
+            self.box,
+            self.tr(
+                "Shows a base model what to stay away from: writing in the picture, logos, "
+                "transitions and borders. It is guided from there towards the prompt."
+            ),
+        )
+
+    def refresh(self) -> None:
+        distilled = self.draft.config.engine_config.distill
+        self.box.setChecked(self.draft.settings.negative_tokens)
+        self.box.setEnabled(not distilled or self.box.isChecked())
+        self.say(
+            self.tr("Only for base models: a distilled one always has the prompt.")
+            if distilled
+            else self.tr("The model is guided away from them, at no cost in time.")
+        )
+
+    @Slot()
+    def _clicked(self) -> None:
+        self.draft.set(negative_tokens=self.box.isChecked())
+
+
 class ShortcutRow(Field):
     """shortcut_mode: where the large and the small steps lie."""
 
@@ -338,5 +370,6 @@ class AdvancedSection(QWidget):
             LookBackRow(draft, self.body),
             CleanLookBackRow(draft, self.body),
             TokensRow(draft, self.body),
+            NegativeTokensRow(draft, self.body),
             ShortcutRow(draft, self.body),
         ]

@@ -154,9 +154,7 @@ class LibraryPanel(QWidget):
             dialog.setDirectory(str(item.path.parent))
             dialog.selectFile(free_name(item.path.with_suffix(suffix)).name)
             # The dialog has asked whether to replace a file of that name.
-            dialog.fileSelected.connect(
-                lambda name: self.exports.start([ExportJob(item.path, Path(name), overwrite=True)])
-            )
+            dialog.fileSelected.connect(lambda name: self._export_over(item, Path(name)))
         else:
             dialog.setWindowTitle(self.tr("Folder to export to"))
             dialog.setFileMode(QFileDialog.FileMode.Directory)
@@ -164,6 +162,10 @@ class LibraryPanel(QWidget):
             dialog.setDirectory(str(items[0].path.parent))
             dialog.fileSelected.connect(lambda name: self.export_to(items, Path(name), suffix))
         dialog.open()
+
+    def _export_over(self, item: LibraryItem, target: Path) -> None:
+        self._library.leaving.emit([target])
+        self.exports.start([ExportJob(item.path, target, overwrite=True)])
 
     def export_to(self, items: list[LibraryItem], folder: Path, suffix: str) -> None:
         """Export videos into a folder under free names; PNG frames get folders of their own."""

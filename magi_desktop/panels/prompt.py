@@ -182,13 +182,22 @@ class PromptPanel(QWidget):
         )
         set_role(self.count, "warning" if count.lost else "caption")
         if count.lost:
-            lost = count.lost[:_LOST_CHARACTERS].strip()
-            lost += "…" if len(count.lost) > _LOST_CHARACTERS else ""
-            self._hint(self.tr("Too long. Not read any more from: “{}”").format(lost), "warning")
+            self._warn(self.tr("Too long. Not read any more from: “{}”"), count.lost)
+        elif count.not_read and not count.count:
+            self._warn(
+                self.tr("The model reads nothing of: “{}”. Say it in English."), count.not_read
+            )
         elif looks_foreign(self._draft.prompt):
             self._hint(self.tr("The model reads English only; other languages mislead it."))
+        elif count.not_read:
+            self._warn(self.tr("The model does not read, or only in part: “{}”"), count.not_read)
         else:
             self._hint("")
+
+    def _warn(self, sentence: str, part: str) -> None:
+        short = part[:_LOST_CHARACTERS].strip()
+        short += "…" if len(part) > _LOST_CHARACTERS else ""
+        self._hint(sentence.format(short), "warning")
 
     def _hint(self, text: str, role: str = "caption") -> None:
         set_role(self.hint, role)

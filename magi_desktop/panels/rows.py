@@ -20,7 +20,7 @@ from magi_desktop.widgets.controls import (
     name_control,
     prepare_number,
 )
-from magi_engine.runtime.validation import MAX_WINDOW
+from magi_engine.sampling.schedule import MAX_WINDOW
 
 _SLIDER_SECONDS = 20
 _MAX_SECONDS = 3600.0

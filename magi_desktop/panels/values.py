@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from functools import lru_cache
 from typing import Any
 
 from magi_desktop.state.draft import Draft, GenerationSettings
-from magi_engine.config.official import MagiConfig, RuntimeConfig
+from magi_engine.config.official import MagiConfig
 from magi_engine.config.sizes import SIZE_MULTIPLE
-from magi_engine.errors import InvalidRequestError
 from magi_engine.media import WriteOptions
 from magi_engine.runtime.request import GenerationRequest
-from magi_engine.runtime.validation import check_steps
+from magi_engine.sampling.schedule import legal_steps as _legal_steps
 
 _MOST_STEPS = 64
 _MANY_TIMES = 2
@@ -54,23 +53,8 @@ def legal_steps(draft: Draft, window_size: int | None = None) -> tuple[int, ...]
     """All numbers of steps that work with a window (default: the chosen one), rising."""
     most = max(_MOST_STEPS, draft.config.runtime_config.num_steps * _MANY_TIMES)
     window = window_size or effective(draft, "window_size")
-    return _legal_steps(window, effective(draft, "noise2clean_kvrange"), most)
-
-
-@lru_cache(maxsize=64)
-def _legal_steps(window: int, kv_ranges: tuple[int, ...], most: int) -> tuple[int, ...]:
-    def fits(steps: int) -> bool:
-        try:
-            check_steps(
-                RuntimeConfig(
-                    num_steps=steps, window_size=window, noise2clean_kvrange=list(kv_ranges)
-                )
-            )
-        except InvalidRequestError:
-            return False
-        return True
-
-    return tuple(steps for steps in range(1, most + 1) if fits(steps))
+    steps = _legal_steps(window, len(effective(draft, "noise2clean_kvrange")))
+    return tuple(itertools.takewhile(lambda n: n <= most, steps))
 
 
 def nearest(values: tuple[int, ...], wanted: float) -> int:

@@ -16,7 +16,6 @@ from PIL import Image
 from magi_engine.errors import MagiError, MediaReadError
 from magi_engine.media import UInt8Array, probe, read_metadata
 from magi_engine.media.clips import as_rate
-from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.frames import TimedFrame, decode_frames
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import find_growing
@@ -142,14 +141,10 @@ def _video_frames(path: Path, fps: Fraction, index: int) -> Iterator[UInt8Array]
     for frame in decode_frames(path, (index + _EARLY) / fps):
         begins = math.ceil(frame.time * fps - _EARLY)
         if held is not None and begins > index:
-            yield from itertools.repeat(_upright(held, scaler), begins - index)
+            yield from itertools.repeat(held.upright(scaler), begins - index)
             index = begins
         held = frame
     if held is not None:
         last = math.ceil(held.time * fps - _EARLY)
         ends = max(last + 1, math.floor(held.end * fps + _EARLY))
-        yield from itertools.repeat(_upright(held, scaler), max(0, ends - index))
-
-
-def _upright(frame: TimedFrame, scaler: VideoReformatter) -> UInt8Array:
-    return np.rot90(frame_to_rgb(frame.picture, scaler), frame.quarter_turns)
+        yield from itertools.repeat(held.upright(scaler), max(0, ends - index))

@@ -14,7 +14,7 @@ class Asker(QObject):
     """Asks one thing at a time. All methods but ``close`` return at once.
 
     Args:
-        installer: of its own, beside the one that does the long tasks.
+        installer: the one that does the long tasks as well.
 
     Signals:
         answered: the TaskDone.
@@ -46,7 +46,7 @@ class Asker(QObject):
     def close(self) -> None:
         """Stop in order; blocks for a moment."""
         self.cancel()
-        self._thread.close()
+        self._thread.finish()
 
     @Slot(object)
     def _take(self, event: TaskEvent) -> None:

@@ -140,7 +140,7 @@ def _open(path: Path, migrations: Sequence[Migration]) -> sqlite3.Connection:
         if finding != "ok":
             raise sqlite3.DatabaseError(finding)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what was shown survives a power cut
         if 0 < version < len(migrations):
             _copy(connection, path.with_name(f"{path.name}.version-{version}"))
         _migrate(connection, migrations)

@@ -68,6 +68,7 @@ class GenerationSettings:
     noise2clean_kvrange: tuple[int, ...] | None = None
     clean_chunk_kvrange: int | None = None
     special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
+    negative_tokens: bool = False
     fps: int | None = None
     file_format: str = "mp4"
     """Suffix of the file; "png": a folder of frames."""
@@ -234,6 +235,7 @@ class Draft(QObject):
             config_path=chosen.config_path,
             sampling=_sampling(chosen),
             special_tokens=chosen.special_tokens,
+            negative_tokens=chosen.negative_tokens,
             output=str(wished_name(prompt, self._mode.value, chosen.seed, chosen.file_format)),
             writing=WriteOptions() if chosen.crf is None else _quality(chosen),
             **parts,
@@ -423,6 +425,7 @@ def _settings_of(request: GenerationRequest) -> GenerationSettings:
         text_scale=text_scale,
         prev_chunk_scale=prev_chunk_scale,
         special_tokens=request.special_tokens,
+        negative_tokens=request.negative_tokens,
         file_format=file_format,
         crf=None if crf == usual else crf,
         **{name: getattr(sampling, name) for name in _SAMPLING_FIELDS},

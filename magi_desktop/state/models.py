@@ -78,25 +78,26 @@ class Models(QObject):
     All methods but ``close`` return at once.
 
     Args:
-        installer: does the tasks; of the same folder of models.
-        second: another one, for what is quickly asked while a task runs.
+        installer: does the tasks, and answers beside them what is quickly asked; of the same
+            folder of models.
         models_dir: where downloaded models are; None: the usual folder.
         cache_dir: what can be made again; None: the usual place.
 
     Signals:
         changed: the disk was looked at again.
+        leaving: files of models are about to be moved to the trash.
         removed: the Removal, for a way back.
         failed: an exception: something could not be looked at, removed or put back.
     """
 
     changed = Signal()
+    leaving = Signal()
     removed = Signal(object)
     failed = Signal(object)
 
     def __init__(
         self,
         installer: InstallerLike,
-        second: InstallerLike,
         file: SettingsFile,
         models_dir: Path | None = None,
         cache_dir: Path | None = None,
@@ -106,7 +107,8 @@ class Models(QObject):
         self.models_dir = models_dir or default_models_dir()
         self._cache_dir = cache_dir
         self.tasks = TaskLine(installer, file, self)
-        self.asker = Asker(second, self)
+        self.asker = Asker(installer, self)
+        self._installer = installer
         self.statuses: tuple[ModelStatus, ...] = ()
         """Empty until the disk was looked at for the first time."""
         self.things: tuple[CachedThing, ...] = ()
@@ -127,6 +129,11 @@ class Models(QObject):
         """Whether a model is known not to be usable now."""
         status = self.status(name)
         return status is not None and status.state is not ModelState.READY
+
+    def is_damaged(self, name: str) -> bool:
+        """Whether files of a model are known to be damaged."""
+        status = self.status(name)
+        return status is not None and status.state is ModelState.DAMAGED
 
     def is_accepted(self, name: str) -> bool:
         """Whether the licence of a model was accepted."""
@@ -154,6 +161,7 @@ class Models(QObject):
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
         if status is not None:
+            self.leaving.emit()
             background.run(
                 _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
                 owner=self,
@@ -161,6 +169,7 @@ class Models(QObject):
 
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
+        self.leaving.emit()
         background.run(
             _trash, thing.title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
         )
@@ -173,6 +182,7 @@ class Models(QObject):
         """Stop in order; blocks for a moment."""
         self.asker.close()
         self.tasks.close()
+        self._installer.close()
 
     @Slot(object)
     def _take_answer(self, done: TaskDone) -> None:

@@ -179,7 +179,7 @@ class TaskLine(QObject):
         self._closing = True
         if self._active is not None:
             self._thread.control(Cancel())
-        self._thread.close()
+        self._thread.finish()
 
     @Slot(object)
     def _take(self, event: TaskEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0: done; 1: it failed; 2: bad input; 130: cancelled.
     """
+    _print_utf8()
     let_threads_sleep()
     let_memory_be_whole()
     keep_compiled(default_cache_dir())
@@ -83,6 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MagiError as error:
         print(f"Error: {error}", file=sys.stderr)
         return exit_code_for(error)
+
+
+def _print_utf8() -> None:
+    """Prompts and names are in any language; on Windows a file or a pipe gets a code page's few
+    letters otherwise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _run(args: argparse.Namespace, log_file: Path) -> int:

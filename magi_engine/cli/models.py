@@ -12,7 +12,13 @@ from pathlib import Path
 
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
+from magi_engine.errors import (
+    InvalidRequestError,
+    OutputError,
+    WeightsError,
+    in_use_error,
+    is_in_use,
+)
 from magi_engine.install.adding import forget_model
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
@@ -212,6 +218,8 @@ def _remove(args: argparse.Namespace) -> int:
             else:
                 path.unlink()
         except OSError as error:
+            if is_in_use(error, path):
+                raise in_use_error(path) from error
             raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
     if forget_model(args.model) is not None:
         print(f"{args.model} is no longer in the list.", file=sys.stderr)

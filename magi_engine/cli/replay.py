@@ -33,6 +33,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     ):
         parser.add_argument(option, type=Path, required=True, metavar="FILE", help=what)
     parser.add_argument(
+        "--negative-tokens", action="store_true", help="the case was made with NEG_PROMPT=1"
+    )
+    parser.add_argument(
         "--trace",
         type=Path,
         metavar="FILE",
@@ -68,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         args.special_tokens,
         device=device,
         dtype=dtype,
+        negative_tokens=args.negative_tokens,
         trace=trace,
     )
     if args.trace is not None:

@@ -185,6 +185,13 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="e.g. HQ,DURATION (default), STATIC_FIRST_FRAMES, DYNAMIC_FIRST_FRAMES, "
         "THREE_D_MODEL, TWO_D_ANIME, BORDERNESS, or none",
     )
+    group.add_argument(
+        "--negative-tokens",
+        action=argparse.BooleanOptionalAction,
+        help="let a base model stay away from captions, logos, transitions and borders in the "
+        "picture: their tokens go into the forwards without prompt, which guidance leads away from "
+        "(the release's NEG_PROMPT=1)",
+    )
 
 
 def build_request(args: argparse.Namespace) -> GenerationRequest:
@@ -213,6 +220,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         "prepend_source": args.prepend_source,
         "config_path": _absolute(args.config),
         "special_tokens": args.special_tokens,
+        "negative_tokens": args.negative_tokens,
         "device": args.device,
         "dtype": args.dtype,
         "attention": args.attention,

@@ -23,7 +23,7 @@ from magi_engine.errors import (
 from magi_engine.install.hub import Repository, look_into, require_hub
 from magi_engine.install.importing import PARTS, find_in_folder, part_places
 from magi_engine.resources import resource_path
-from magi_engine.weights.files import weight_files
+from magi_engine.weights.files import refuse_stacked_files, weight_files
 
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -209,6 +209,7 @@ def _bare_weights(folder: Path, kind: ModelEntry) -> Path:
 
 def _check_kind(transformer: Path, entry: ModelEntry) -> None:
     """Raises WeightsError: these are the weights of a larger, smaller or otherwise other model."""
+    refuse_stacked_files(transformer)
     config = MagiConfig.from_json(resource_path(entry.config))
     names: list[str] = []
     fp8 = False

@@ -17,6 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from magi_engine.atomic import put_in_place
 from magi_engine.errors import DownloadError, WeightsError, write_error
 from magi_engine.install.hub import (
     TIMEOUT_S,
@@ -58,14 +59,14 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.copied_from is not None:
             sha256 = _copy(file.copied_from, part, received)
-            part.replace(target)
+            put_in_place(part, target)
             return sha256
         for _ in range(2):
             # What an earlier attempt left may be damaged; then it is fetched whole, once.
             fresh = not part.exists()
             hashes = _Attempt(file, received).fill(part)
             if hashes.right:
-                part.replace(target)
+                put_in_place(part, target)
                 _remove_leftovers(target)
                 return hashes.sha256.hexdigest()
             part.unlink()

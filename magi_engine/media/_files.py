@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import av.container
-import av.error
 import av.video.stream
 from av.stream import Disposition
 
-from magi_engine.errors import MediaReadError
+from magi_engine.errors import MagiError, MediaReadError
+
+MAX_FRAME_PIXELS = 36_000_000
+"""Of a frame of a video or an animation: 8192x4320. A few bytes can declare any size."""
 
 _ANOTHER = "Choose another file."
+
+
+@contextlib.contextmanager
+def media_errors(path: Path) -> Iterator[None]:
+    """What a decoder raises for a damaged file, as one error of ours.
+
+    Decoders of damaged files raise almost anything, and warn of what they get past.
+
+    Raises:
+        MediaReadError: whatever was raised that is no error of ours already.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except MagiError:
+        raise
+    except Exception as error:
+        raise MediaReadError(
+            f"{path.name} is not an image or a video that can be read.",
+            "It may be damaged or in an unknown format: choose another file.",
+        ) from error
+
+
+def check_frame_size(path: Path, width: int, height: int) -> None:
+    """Raises: MediaReadError: a frame of this size would fill the memory."""
+    if width * height > MAX_FRAME_PIXELS:
+        raise MediaReadError(
+            f"The frames of {path.name} are {width}x{height} pixels.",
+            f"At most {MAX_FRAME_PIXELS // 1_000_000} million can be read: scale it down first.",
+        )
 
 
 def check_file(path: Path) -> None:
@@ -42,14 +78,9 @@ def open_container(path: Path) -> av.container.InputContainer:
         MediaReadError: see :func:`check_file`, or the file is in no format FFmpeg knows.
     """
     check_file(path)
-    try:
+    with media_errors(path):
         # The protocol is named so that a file called "concat:..." stays a file.
         return av.open(f"file:{path}", "r", metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaReadError(
-            f"{path.name} is not an image or a video that can be read.",
-            "It may be damaged or in an unknown format: choose another file.",
-        ) from error
 
 
 def video_stream(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:
@@ -60,6 +91,8 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
     """
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
+            check_frame_size(path, stream.width, stream.height)
+            stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
             return stream
     raise MediaReadError(f"{path.name} holds no video track.", _ANOTHER)
 

@@ -84,6 +84,14 @@ def fit_picture(
     return np.array(resized, dtype=np.uint8)  # (H, W, 3)
 
 
+def over_white(image: Image.Image) -> Image.Image:
+    """RGB of any picture, what is transparent in it being white."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.composite(image, Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
 def _check_box(box: CropBox, width: float, height: float) -> None:
     inside = (
         box.left >= 0

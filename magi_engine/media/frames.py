@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,15 +12,16 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+import av.filter
 import av.video.stream
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from magi_engine.errors import MediaReadError
-from magi_engine.media._files import open_container, video_stream
+from magi_engine.media._files import check_frame_size, media_errors, open_container, video_stream
 from magi_engine.media.colour import frame_to_rgb
-from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture
+from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture, over_white
 
 _DEFAULT_INTERVAL = Fraction(1, 25)
 
@@ -46,16 +48,21 @@ class TimedFrame:
         return self.time + self.duration
 
     @property
-    def quarter_turns(self) -> int:
-        """How often the stored picture is turned 90 degrees counter-clockwise to be upright."""
-        return round(self.picture.rotation / 90) % 4
-
-    @property
     def displayed_size(self) -> tuple[float, float]:
         """Width and height after rotation, in square pixels."""
         width = self.picture.width * float(self.pixel_aspect)
         height = float(self.picture.height)
-        return (height, width) if self.quarter_turns % 2 else (width, height)
+        a, b, _, _ = _display_matrix(self.picture)
+        return (height, width) if abs(b) > abs(a) else (width, height)
+
+    def upright(self, scaler: VideoReformatter) -> UInt8Array:
+        """The picture as it is shown, ``(H, W, 3)`` uint8 BT.709; pixels are not made square."""
+        rgb = frame_to_rgb(self.picture, scaler)
+        a, b, c, d = _display_matrix(self.picture)
+        if abs(b) > abs(a):  # rows become columns
+            rgb = rgb.transpose(1, 0, 2)
+            a, d = c, b
+        return np.ascontiguousarray(rgb[:: 1 if d >= 0 else -1, :: 1 if a >= 0 else -1])
 
 
 def decode_frames(path: Path, from_s: Fraction = Fraction(0)) -> Iterator[TimedFrame]:
@@ -73,7 +80,7 @@ def decode_frames(path: Path, from_s: Fraction = Fraction(0)) -> Iterator[TimedF
     with open_container(path) as container:
         stream = video_stream(container, path)
         stream.thread_type = "AUTO"
-        timed = _with_times(stream, _decode(container, stream), None)
+        timed = _with_times(stream, _deinterlaced(_decode(container, stream)), None)
         first = next(timed, None)
         if first is None:
             raise MediaReadError(
@@ -102,7 +109,7 @@ def _jump(
         container.seek(pts + int(from_s / base), stream=stream, backward=True)
     except av.error.FFmpegError:
         return None
-    timed = _with_times(stream, _decode(container, stream), pts)
+    timed = _with_times(stream, _deinterlaced(_decode(container, stream)), pts)
     landed = next(timed, None)
     if landed is None or landed.picture.pts is None or landed.time > from_s:
         return None
@@ -162,6 +169,63 @@ def _with_times(
         yield TimedFrame(time, shown, picture, aspect)
 
 
+def _display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int]:
+    """(a, b, c, d) of the file's display matrix: a stored (x, y) is shown at (ax + cy, bx + dy)."""
+    data = picture.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _deinterlaced(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """The same frames, both of their fields made one moment where they are interlaced."""
+    for picture in pictures:
+        if picture.interlaced_frame:
+            yield from _through_filter(itertools.chain((picture,), pictures))
+            return
+        yield picture
+
+
+def _through_filter(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """From the first interlaced frame of a video on; progressive ones pass unchanged."""
+    graph: av.filter.Graph | None = None
+    kind = None
+    for picture in pictures:
+        if graph is None or (picture.width, picture.height, picture.format.name) != kind:
+            yield from _flushed(graph)
+            kind = (picture.width, picture.height, picture.format.name)
+            graph = av.filter.Graph()
+            base = picture.time_base or Fraction(1, 1000)
+            graph.link_nodes(
+                graph.add_buffer(
+                    width=picture.width,
+                    height=picture.height,
+                    format=picture.format,
+                    time_base=base,
+                ),
+                graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+                # The filter counts in halves of the time base.
+                graph.add("settb", f"expr={base.numerator}/{base.denominator}"),
+                graph.add("buffersink"),
+            ).configure()
+        graph.vpush(picture)
+        yield from _filtered(graph)
+    yield from _flushed(graph)
+
+
+def _flushed(graph: av.filter.Graph | None) -> Iterator[av.VideoFrame]:
+    if graph is not None:
+        graph.vpush(None)
+        yield from _filtered(graph)
+
+
+def _filtered(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
+        while True:
+            yield graph.vpull()
+
+
 def is_pillow_animation(path: Path) -> bool:
     """Whether the file is an animated WebP or PNG, which FFmpeg reads badly or not at all."""
     try:
@@ -175,22 +239,15 @@ def is_pillow_animation(path: Path) -> bool:
 
 
 def _decode_with_pillow(path: Path) -> Iterator[TimedFrame]:
-    try:
-        with Image.open(path) as animation:
-            time = Fraction(0)
-            for index in range(getattr(animation, "n_frames", 1)):
-                animation.seek(index)
-                animation.load()
-                picture = animation.convert("RGB")
-                milliseconds = animation.info.get("duration") or 40
-                shown = Fraction(round(milliseconds), 1000)
-                yield TimedFrame(time, shown, av.VideoFrame.from_image(picture))
-                time += shown
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise MediaReadError(
-            f"{path.name} is an animation that cannot be read.",
-            "It may be damaged: choose another file.",
-        ) from error
+    with media_errors(path), Image.open(path) as animation:
+        check_frame_size(path, *animation.size)
+        time = Fraction(0)
+        for index in range(getattr(animation, "n_frames", 1)):
+            animation.seek(index)
+            picture = over_white(animation)
+            shown = Fraction(round(animation.info.get("duration") or 40), 1000)
+            yield TimedFrame(time, shown, av.VideoFrame.from_image(picture))
+            time += shown
 
 
 class FrameFitter:
@@ -204,9 +261,8 @@ class FrameFitter:
 
     def __call__(self, frame: TimedFrame) -> UInt8Array:
         """``(height, width, 3)`` uint8 RGB."""
-        rgb = np.rot90(frame_to_rgb(frame.picture, self._scaler), frame.quarter_turns)
         return fit_picture(
-            Image.fromarray(np.ascontiguousarray(rgb)),
+            Image.fromarray(frame.upright(self._scaler)),
             *self._size,
             self._fit,
             self._crop,

@@ -156,6 +156,7 @@ class GrowingWriter(FrameWriter):
             if not written:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             rest = rest[written:]
+        os.fsync(self._file.fileno())  # what was shown survives a power cut
         self._good_bytes += len(data)
 
     def _finish(self) -> Path:

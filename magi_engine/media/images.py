@@ -8,14 +8,19 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import av.error
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from magi_engine.errors import MediaReadError
-from magi_engine.media._files import check_file, is_still_format, open_container, video_stream
-from magi_engine.media.colour import frame_to_rgb
+from magi_engine.media._files import (
+    check_file,
+    is_still_format,
+    media_errors,
+    open_container,
+    video_stream,
+)
+from magi_engine.media.colour import ADOBE_RGB, ColourSpace, frame_to_rgb, to_bt709
 from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture
 
 MIN_SIDE = 16
@@ -26,6 +31,8 @@ MAX_PIXELS = 80_000_000
 
 MAX_JPEG_PIXELS = 500_000_000
 """A progressive JPEG keeps all its coefficients in memory however small it is decoded."""
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 
 _ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP"})
 
@@ -50,11 +57,8 @@ def read_image(
     path = Path(path)
     with open_image(path) as image:
         check_image_size(path, *image.size)
-        try:
-            displayed = displayed_size(image)
-            picture = _to_srgb(_draft(image))
-        except (OSError, ValueError, SyntaxError, MemoryError) as error:
-            raise _unreadable(path) from error
+        displayed = displayed_size(image)
+        picture = _to_srgb(_decoded(image, path))
     return fit_picture(picture, width, height, fit, crop, displayed)
 
 
@@ -62,27 +66,45 @@ def read_image(
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image without decoding its pixels (exotic formats through FFmpeg, decoded).
 
+    What goes wrong in the block, too, is a MediaReadError.
+
     Raises:
         MediaReadError: missing, empty, larger than the limits, or not an image.
     """
     check_file(path)
+    with media_errors(path), known_image(path) or _open_with_ffmpeg(path) as image:
+        yield image
+
+
+def known_image(path: Path) -> Image.Image | None:
+    """A file opened by Pillow or libheif, its pixels not decoded; None if neither knows it.
+
+    Raises:
+        MediaReadError: an image with too many pixels.
+        Exception: what a reader makes of a damaged file.
+    """
+    if path_is_jpeg(path):
+        # Straight to the plugin: Image.open() refuses large pictures before anyone can say
+        # that it is to be decoded at an eighth of its size.
+        return JpegImagePlugin.JpegImageFile(path)
+    if _is_heif(path):
+        return _open_heif(path)
     try:
-        image = _open_with_pillow(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(path)
     except UnidentifiedImageError:
-        image = _open_with_ffmpeg(path)
+        return None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path, MAX_PIXELS) from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise _unreadable(path) from error
-    with image:
-        yield image
 
 
 def displayed_size(image: Image.Image) -> tuple[int, int]:
     """Width and height after the EXIF rotation."""
     width, height = image.size
-    sideways = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    return (height, width) if sideways else (width, height)
+    # Pillow's TIFF reader has turned it already.
+    turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)
 
 
 def is_animated(image: Image.Image) -> bool:
@@ -108,14 +130,26 @@ def path_is_jpeg(path: Path) -> bool:
         return file.read(3) == b"\xff\xd8\xff"
 
 
-def _open_with_pillow(path: Path) -> Image.Image:
-    if path_is_jpeg(path):
-        # Straight to the plugin: Image.open() refuses large pictures before anyone can say
-        # that it is to be decoded at an eighth of its size.
-        return JpegImagePlugin.JpegImageFile(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path)
+def _is_heif(path: Path) -> bool:
+    """Whether the file is a HEIC picture or its like; FFmpeg takes such files for videos."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS
+
+
+def _open_heif(path: Path) -> Image.Image:
+    """A HEIC picture, its tiles put together, upright (libheif's ``irot``, ``imir``, ``clap``)."""
+    import pi_heif
+
+    file = pi_heif.open_heif(path)
+    check_image_size(path, *file.size)
+    image = file.to_pillow()
+    tags = file.info.get("nclx_profile")
+    if tags and "icc_profile" not in image.info:
+        space = ColourSpace.tagged(tags["color_primaries"], tags["transfer_characteristics"])
+        if space is not None and image.mode == "RGB":
+            return Image.fromarray(to_bt709(np.asarray(image), space))
+    return image
 
 
 def _open_with_ffmpeg(path: Path) -> Image.Image:
@@ -125,11 +159,21 @@ def _open_with_ffmpeg(path: Path) -> Image.Image:
             raise MediaReadError(
                 f"{path.name} is a video, not an image.", "Use it as the video of a v2v request."
             )
-        try:
-            frame = next(container.decode(video_stream(container, path)))
-            return Image.fromarray(frame_to_rgb(frame, VideoReformatter()))
-        except (av.error.FFmpegError, StopIteration) as error:
-            raise _unreadable(path) from error
+        frame = next(container.decode(video_stream(container, path)))
+        return Image.fromarray(frame_to_rgb(frame, VideoReformatter()))
+
+
+def _decoded(image: Image.Image, path: Path) -> Image.Image:
+    """With its pixels; a JPEG above the limit is decoded at a fraction of its size."""
+    try:
+        _draft(image).load()
+    except OSError:
+        if image.format != "JPEG":
+            raise
+        # A JPEG that lacks its last bytes is shown by every viewer: it is given its end.
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(path.read_bytes() + b"\xff\xd9"))
+        _draft(image).load()
+    return image
 
 
 def _draft(image: Image.Image) -> Image.Image:
@@ -145,12 +189,14 @@ def _draft(image: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Decode and convert to 8-bit sRGB, upright and opaque."""
-    image.load()
     profile = image.info.get("icc_profile")
+    adobe = not profile and _is_adobe_rgb(image)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         grey = _grey_to_8_bits(np.asarray(image), image.mode.startswith("I;16"))
         return Image.fromarray(grey).convert("RGB")
+    if adobe:
+        return Image.fromarray(to_bt709(np.asarray(image.convert("RGB")), ADOBE_RGB))
     alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -162,6 +208,13 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     if alpha is not None:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     return image
+
+
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether EXIF alone says so, as cameras do: uncalibrated, with the index R03 (DCF 2.0)."""
+    exif = image.getexif()
+    uncalibrated = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace) == 0xFFFF
+    return uncalibrated and exif.get_ifd(ExifTags.IFD.Interop).get(1) == "R03"
 
 
 def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -189,11 +242,4 @@ def _too_large(path: Path, limit: int) -> MediaReadError:
     return MediaReadError(
         f"{path.name} has more than {limit // 1_000_000} million pixels.",
         "Scale it down first: a video frame needs far fewer.",
-    )
-
-
-def _unreadable(path: Path) -> MediaReadError:
-    return MediaReadError(
-        f"{path.name} is not an image that can be read.",
-        "It may be damaged or in an unknown format: choose another file.",
     )

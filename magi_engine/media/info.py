@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 import av
-import av.error
-from PIL import Image
 
-from magi_engine.media._files import check_file, is_still_format, open_container, video_stream
+from magi_engine.media._files import (
+    check_file,
+    is_still_format,
+    media_errors,
+    open_container,
+    video_stream,
+)
 from magi_engine.media.frames import decode_frames, is_pillow_animation
-from magi_engine.media.images import displayed_size, is_animated, open_image, path_is_jpeg
+from magi_engine.media.images import displayed_size, is_animated, known_image, open_image
 
 
 class MediaKind(Enum):
@@ -48,13 +51,14 @@ def probe(path: str | Path) -> MediaInfo:
     """
     path = Path(path)
     check_file(path)
-    if _is_still(path):
-        with open_image(path) as image:
-            return MediaInfo(MediaKind.IMAGE, *displayed_size(image))
-    first = next(decode_frames(path))
-    width, height = first.displayed_size
-    numbers = _pillow_numbers(path) if is_pillow_animation(path) else _ffmpeg_numbers(path)
-    return MediaInfo(MediaKind.VIDEO, round(width), round(height), *numbers)
+    with media_errors(path):
+        if _is_still(path):
+            with open_image(path) as image:
+                return MediaInfo(MediaKind.IMAGE, *displayed_size(image))
+        first = next(decode_frames(path))
+        width, height = first.displayed_size
+        numbers = _pillow_numbers(path) if is_pillow_animation(path) else _ffmpeg_numbers(path)
+        return MediaInfo(MediaKind.VIDEO, round(width), round(height), *numbers)
 
 
 def clip_duration(path: Path) -> float | None:
@@ -69,19 +73,12 @@ def clip_duration(path: Path) -> float | None:
 
 
 def _is_still(path: Path) -> bool:
-    if path_is_jpeg(path):
-        return True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path)
+    image = known_image(path)
+    if image is not None:
         with image:
             return not is_animated(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return True
-    except (OSError, ValueError, SyntaxError):
-        with open_container(path) as container:
-            return is_still_format(container)
+    with open_container(path) as container:
+        return is_still_format(container)
 
 
 def _ffmpeg_numbers(path: Path) -> tuple[float | None, float | None, int | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from magi_engine.atomic import put_in_place
+from magi_engine.atomic import put_in_place, sync_folder
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
 
@@ -34,7 +35,10 @@ class PngFolderWriter(FrameWriter):
             unfinished = name.with_suffix(".tmp")
             with unfinished.open("wb") as file:
                 Image.fromarray(picture).save(file, "PNG", pnginfo=info)
+                file.flush()
+                os.fsync(file.fileno())
             unfinished.rename(name)
+        sync_folder(self.part)
 
     def _finish(self) -> Path:
         return self._rescue()

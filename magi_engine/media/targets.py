@@ -12,7 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from magi_engine.errors import DISK_FULL, DiskFullError, InvalidRequestError, OutputError
+from magi_engine.errors import (
+    DISK_FULL,
+    DiskFullError,
+    InvalidRequestError,
+    OutputError,
+    in_use_error,
+    is_in_use,
+)
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
@@ -108,6 +115,8 @@ def output_error(error: OSError, where: Path) -> OutputError:
         return DiskFullError(
             f"No space is left to write {where.name}.", "Free some space or use another disk."
         )
+    if is_in_use(error, where):
+        return in_use_error(where)
     return OutputError(
         f"{where.name} cannot be written in {where.parent}.",
         "Choose a folder you may write to.",

@@ -18,6 +18,7 @@ from typing import Self
 
 import av.error
 
+from magi_engine.atomic import sync_folder
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.targets import check_target, free_name, output_error
@@ -103,6 +104,7 @@ class FrameWriter(ABC):
         check_target(target, options.overwrite)
         try:
             self._start()
+            sync_folder(part.parent)
         except OSError as error:
             self._remove_part()
             raise output_error(error, target) from error

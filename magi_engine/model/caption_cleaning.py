@@ -7,8 +7,10 @@ their oddities, in their order. Most oddities only bite captions scraped from th
 from __future__ import annotations
 
 import html
+import html.entities
 import re
 import urllib.parse
+from collections import Counter
 from collections.abc import Iterable
 
 _Step = tuple[re.Pattern[str], str]
@@ -63,6 +65,29 @@ _AFTER_HTML = _steps(
     (r"(?<!\s)\s+\.\s+", " "),  # a full stop alone; look-behind as above
 )
 
+# What a browser would not show as text. The release reads prompts with the html.parser of Python
+# 3.10; later ones of the same name take other things for markup, up to the end of the prompt, so
+# that its rules are written down here: what is not finished is text.
+_REST_OF_TAG = r"""(?:[^=>]++|=++\s*(?:"[^"]*"|'[^']*'|(?!["'\s])))*+"""
+_MARKUP = re.compile(
+    rf"""
+    <!--.*?--\s*>
+    | <!\[cdata\[(?P<text>.*?)\]\s*\]\s*>
+    | <!\[(?:cdata|temp|ignore|include|rcdata)(?![\w.-]).*?\]\s*\]\s*>
+    | <!\[(?:if|else|endif)(?![\w.-]).*?\]\s*>
+    | <(?P<hidden>script|style|template|rt|rp)(?![^\s/>]){_REST_OF_TAG}(?<!/)>
+      .*?(?:</(?P=hidden)\s*>|\Z)
+    | <[a-z]{_REST_OF_TAG}>
+    | <(?:/|\?|!(?!--|\[))[^>]*+>
+    | (?P<unfinished><[a-z/?!](?:[^>]*+>|[^<]*+(?=<)))
+    | &\#(?P<number>[0-9]++|x[0-9a-f]++)(?:;|(?=[^0-9a-f]))
+    | &(?P<name>[a-z][a-z0-9.-]*)(?:;|(?=[^a-z0-9]))
+    | &(?=[a-z]\Z)
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
+_WORD = re.compile(r"[^\W_]+")
 _JOINER = re.compile(r"[-_]")
 _JOINERS_KEPT = 3
 
@@ -97,6 +122,21 @@ def clean_caption(text: str) -> str:
     return _clean_once(_clean_once(text))
 
 
+def not_read(text: str) -> str:
+    """The parts of a prompt, as they were typed, that ``clean_caption`` takes words from."""
+    import ftfy
+
+    read = Counter(_WORD.findall(clean_caption(text)))
+    parts = []
+    for part in text.split():
+        spelled = html.unescape(ftfy.fix_text(urllib.parse.unquote_plus(part).lower()))
+        words = Counter(_WORD.findall(spelled))
+        if words - read:
+            parts.append(part)
+        read -= words
+    return " ".join(parts)
+
+
 def _clean_once(text: str) -> str:
     import ftfy
 
@@ -117,12 +157,12 @@ def _apply(steps: Iterable[_Step], text: str) -> str:
 
 def _text_of_html(text: str) -> str:
     """``text`` without tags and with its entities decoded."""
-    from bs4 import BeautifulSoup
-    from bs4.exceptions import ParserRejectedMarkup
+    return _MARKUP.sub(_text_of_markup, text)
 
-    # The empty element in front changes nothing in the result. It keeps the parser from warning
-    # that a short prompt looks like a file name or an address, or that it looks like XML.
-    try:
-        return BeautifulSoup("<i></i>" + text, features="html.parser").text
-    except ParserRejectedMarkup:  # "<![" and the like: then it is no HTML
-        return text
+
+def _text_of_markup(markup: re.Match[str]) -> str:
+    if markup["number"]:
+        return html.unescape(f"&#{markup['number']};")
+    if markup["name"]:
+        return html.entities.html5.get(f"{markup['name']};", f"&{markup['name']}")
+    return markup["text"] or markup["unfinished"] or ""

@@ -28,7 +28,7 @@ class SpecialToken(enum.Enum):
 
     The members stand in the official order of insertion. Each is put in front of what is there,
     so the sequence reads the other way round: ``[DURATION, ..., HQ, ..., STATIC, caption]``.
-    The first three are in the file but the release never inserts them.
+    The release never inserts the first three, but for :data:`NEGATIVE_TOKENS`.
     """
 
     CAPTION = "CAPTION_TOKEN"
@@ -45,6 +45,15 @@ class SpecialToken(enum.Enum):
 
 DEFAULT_TOKENS = (SpecialToken.DURATION, SpecialToken.HQ)
 """What a generation uses unless told otherwise, as the sequence reads."""
+
+
+NEGATIVE_TOKENS = (
+    SpecialToken.CAPTION,
+    SpecialToken.LOGO,
+    SpecialToken.TRANS,
+    SpecialToken.BORDERNESS,
+)
+"""What the release puts in front of the null caption with ``NEG_PROMPT=1``."""
 
 
 def reading_order(tokens: Iterable[SpecialToken]) -> tuple[SpecialToken, ...]:

@@ -5,9 +5,6 @@ as do NVIDIA's Python bindings, so that no CUDA toolkit is needed; where those a
 module cannot be imported.
 """
 
-# The bindings come with PyTorch where there is an NVIDIA GPU, and are missing elsewhere.
-# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import ctypes

@@ -5,9 +5,6 @@ of :mod:`magi_engine.ops.hopper_attention`. Needs an NVIDIA GPU with fp8 matrix 
 and later).
 """
 
-# Triton comes with PyTorch where there is an NVIDIA GPU, and is missing elsewhere.
-# pyright: reportMissingImports=false, reportIndexIssue=false
-
 from __future__ import annotations
 
 import math

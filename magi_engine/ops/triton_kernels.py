@@ -6,9 +6,6 @@ more. Needs an NVIDIA GPU and Triton; heads must be a power of two wide, else th
 plain form is used.
 """
 
-# Triton comes with PyTorch where there is an NVIDIA GPU, and is missing elsewhere.
-# pyright: reportMissingImports=false, reportIndexIssue=false
-
 import torch
 import triton
 import triton.language as tl

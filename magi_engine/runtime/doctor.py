@@ -96,7 +96,11 @@ def _versions() -> Iterator[Finding]:
     yield Finding(topic, "System", None, platform.platform())
     for package in _PACKAGES:
         try:
-            yield Finding(topic, package, None, importlib.metadata.version(package))
+            version = importlib.metadata.version(package)
+            # torch's own tells its build, too, such as 2.13.0+cu130.
+            yield Finding(
+                topic, package, None, torch.__version__ if package == "torch" else version
+            )
         except importlib.metadata.PackageNotFoundError:
             yield Finding(topic, package, False, "not installed")
 

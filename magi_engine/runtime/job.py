@@ -48,8 +48,8 @@ from magi_engine.runtime.references import Reference, read_reference
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.speeds import Speeds, attention_weight
 from magi_engine.runtime.streams import DeviceEvent
-from magi_engine.runtime.validation import check_prompts, validate, warnings_for
-from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.runtime.validation import check_prompts, prompt_warning, validate, warnings_for
+from magi_engine.sampling.schedule import SamplerSettings, forwards
 from magi_engine.weights.layout import find_model
 from magi_engine.weights.read_ahead import read_ahead
 
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from magi_engine.config.official import MagiConfig
+    from magi_engine.sampling.events import ChunkDone, StepDone
     from magi_engine.sampling.prompts import CaptionTrack
-    from magi_engine.sampling.sampler import ChunkDone, StepDone
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +198,6 @@ class Job:
         pace = PaceMeter(
             config,
             model.vae.config,
-            Schedule(config, plan.num_chunks, plan.first_chunk),
             attention_weight(device.type, config.engine_config.fp8_quant),
         )
         try:
@@ -216,8 +215,8 @@ class Job:
         sizes = Sizes.of(
             config,
             vae,
-            Schedule(config, plan.num_chunks, plan.first_chunk),
-            chunk_tokens(config, vae),
+            plan.num_chunks,
+            plan.prefix_latents,
             model.dtype.itemsize,
             on_card,
         )
@@ -251,7 +250,9 @@ class Job:
         yield Resumed()
 
     def _encode(self, model: LoadedModel, text: str) -> Generator[Event, None, Tensor]:
-        """Embedding (L, C) of a prompt, on the CPU; says when the prompt was too long."""
+        """Embedding (L, C) of a prompt, on the CPU; says what of it is not read."""
+        if sentence := prompt_warning(text):
+            yield Notice(sentence)
         if not model.text.knows(text):
             if not model.text.loaded:
                 yield StageStarted(Stage.LOADING_TEXT_ENCODER)
@@ -277,7 +278,9 @@ class Job:
         for change in self._request.prompts:
             caption = yield from self._encode(model, change.text)
             if track is None:
-                track = model.caption_track(caption, self._request.special_tokens)
+                track = model.caption_track(
+                    caption, self._request.special_tokens, self._request.negative_tokens
+                )
             else:
                 track.change(change.chunk + plan.first_chunk, caption)
         model.text.release_if_large()
@@ -312,7 +315,6 @@ class Job:
     ) -> Events:
         """Have everything compiled that is computed for the first time, if anything is."""
         from magi_engine.runtime.warming import warm_up
-        from magi_engine.sampling.sampler import SamplerSettings
 
         settings = SamplerSettings.from_config(config)
         height = self._request.height // model.pixels_per_latent
@@ -340,7 +342,7 @@ class Job:
         memory: PlannedMemory,
     ) -> Events:
         from magi_engine.sampling.noise import SeededNoise
-        from magi_engine.sampling.sampler import Sampler, SamplerSettings
+        from magi_engine.sampling.sampler import Sampler
 
         settings = SamplerSettings.from_config(config)
         making = _Making(
@@ -350,8 +352,9 @@ class Job:
             pace,
             ProgressMeter(
                 plan,
+                lambda: forwards(settings, plan.num_chunks, plan.prefix_latents),
+                pace.operations,
                 settings.num_steps,
-                settings.window_size,
                 settings.chunk_width * model.frames_per_latent,
                 self._stopwatch,
             ),
@@ -385,7 +388,7 @@ class Job:
             yield from self._take_all(making, making.decoder.rest())
 
     def _denoise(self, making: _Making, sampling: Iterator[StepDone | ChunkDone]) -> Events:
-        from magi_engine.sampling.sampler import ChunkDone, StepDone
+        from magi_engine.sampling.events import ChunkDone, StepDone
 
         while True:
             begun = making.model.streams.record()
@@ -410,7 +413,7 @@ class Job:
         return _Step(done, latents, begun, making.model.streams.record())
 
     def _preview_latents(self, making: _Making, done: StepDone) -> Tensor:
-        oldest = self._of_result(making, done.chunks[0].index, done.clean())
+        oldest = self._of_result(making, done.forward.chunks[0], done.clean())
         return making.model.streams.to_host(oldest)
 
     def _step_done(self, making: _Making, step: _Step) -> Events:
@@ -419,17 +422,16 @@ class Job:
             yield from self._take_all(making, making.decoder.ready())
             time.sleep(_LOOK_AGAIN_S)
         event, plan = step.event, making.plan
-        window = [(c.index - plan.first_chunk, c.step) for c in event.chunks]
         took_s = step.done.seconds_since(step.begun)
-        making.pace.step_done(took_s)
-        yield making.meter.step_done(window, took_s, event.latents)
+        making.pace.step_done(event.forward, took_s)
+        yield making.meter.step_done(event.forward, took_s, event.latents)
         yield from self._note_attention(making.model)
         if step.latents is not None and self._previewer is not None:
             frames = self._previewer.picture(step.latents)
             if plan.num_frames is not None:
                 left = plan.num_frames - making.frames_begun
                 frames = frames[: math.ceil(left / making.model.frames_per_latent)]
-            yield PreviewReady(window[0][0], frames)
+            yield PreviewReady(event.forward.chunks[0] - plan.first_chunk, frames)
         yield from self._take_all(making, making.decoder.ready())
 
     def _between_steps(self, making: _Making) -> Events:

@@ -12,9 +12,9 @@ from collections.abc import MutableMapping
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import IO, cast
 
-ENGINE = "magi_engine.runtime.child"
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
 _CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.argv[1])"
@@ -22,23 +22,26 @@ _CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.arg
 
 @dataclass(frozen=True)
 class ChildSettings:
-    """What the process is told on its command line."""
+    """What the process is told on its command line.
+
+    Attributes:
+        handle: of its end of the pipe.
+        module: whose ``main`` it runs with these settings.
+    """
 
     handle: int
-    """Of its end of the pipe."""
-    models_dir: str | None
-    cache_dir: str | None
-    log_level: str
     module: str
-    """Whose ``main`` the process runs with these settings."""
+    models_dir: Path | None
+    cache_dir: Path | None
+    log_level: str
 
 
 def launch(
-    models_dir: str | None,
-    cache_dir: str | None,
+    module: str,
+    models_dir: Path | None,
+    cache_dir: Path | None,
     log_level: str,
     errors: IO[bytes] | None,
-    module: str = ENGINE,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start the process; returns it and this side's end of the pipe to it.
 
@@ -51,8 +54,9 @@ def launch(
     """
     ours, theirs = multiprocessing.Pipe()
     try:
-        settings = ChildSettings(theirs.fileno(), models_dir, cache_dir, log_level, module)
-        process = _popen(_command(json.dumps(asdict(settings))), theirs.fileno(), errors)
+        settings = ChildSettings(theirs.fileno(), module, models_dir, cache_dir, log_level)
+        text = json.dumps(asdict(settings), default=str)
+        process = _popen(_command(text), theirs.fileno(), errors)
     except BaseException:
         ours.close()
         raise
@@ -82,7 +86,10 @@ def begin_process(arguments: list[str]) -> None:
 
 def serve(settings: str) -> None:
     """Be the engine's process until the other side says so or is gone."""
-    parsed = ChildSettings(**json.loads(settings))
+    said = json.loads(settings)
+    for name in ("models_dir", "cache_dir"):
+        said[name] = said[name] and Path(said[name])
+    parsed = ChildSettings(**said)
     importlib.import_module(parsed.module).main(parsed)
 
 

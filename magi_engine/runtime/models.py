@@ -196,8 +196,10 @@ class LoadedModel:
     def _kernels(self) -> Kernels:
         return kernels_for(self.device)
 
-    def caption_track(self, caption: Tensor, names: tuple[str, ...]) -> CaptionTrack:
-        """A prompt track that begins with ``caption`` (L, C)."""
+    def caption_track(
+        self, caption: Tensor, names: tuple[str, ...], negative: bool = False
+    ) -> CaptionTrack:
+        """A prompt track that begins with ``caption`` (L, C); see :class:`CaptionTrack`."""
         if self._special_tokens is None:
             self._special_tokens = SpecialTokens.load(self.found.files.special_tokens)
         return CaptionTrack(
@@ -205,6 +207,7 @@ class LoadedModel:
             self._special_tokens,
             [SpecialToken(name) for name in names],
             self.found.config.model_config.caption_max_length,
+            negative,
         )
 
     @torch.inference_mode()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.runtime.costs import DitCosts, chunk_tokens, decode_flops
 from magi_engine.runtime.speeds import Speed
-from magi_engine.runtime.workload import DitCosts, Schedule, Step, chunk_tokens, decode_flops
+from magi_engine.sampling.schedule import Forward
 
 _SLOW = 2.0
 """Steps that take so many times longer than usual for what they compute are left out."""
@@ -73,22 +74,21 @@ class PaceMeter:
         attention_weight: see :func:`magi_engine.runtime.speeds.attention_weight`.
     """
 
-    def __init__(
-        self, config: MagiConfig, vae: VaeConfig, schedule: Schedule, attention_weight: float
-    ) -> None:
+    def __init__(self, config: MagiConfig, vae: VaeConfig, attention_weight: float) -> None:
         self.tokens = chunk_tokens(config, vae)
         self._config, self._vae = config, vae
         self._weight = attention_weight
         self._costs = DitCosts.of(config.model_config, self.tokens)
-        self._steps: Iterator[Step] = schedule.steps()
         self._denoised: list[tuple[float, float]] = []
         self._decoded: list[tuple[float, float]] = []
 
-    def step_done(self, seconds: float) -> None:
-        """Note the next step of the window."""
-        forwards = next(self._steps).forwards
-        flops = sum(self._costs.of_forward(forward, self._weight) for forward in forwards)
-        self._denoised.append((flops, seconds))
+    def step_done(self, forward: Forward, seconds: float) -> None:
+        """Note a step of the window."""
+        self._denoised.append((self.operations(forward), seconds))
+
+    def operations(self, forward: Forward) -> float:
+        """What a step of the window computes."""
+        return self._costs.of_forward(forward, self._weight)
 
     def chunk_done(self, latent_frames: int, seconds: float) -> None:
         """Note a chunk that was decoded with nothing beside it."""

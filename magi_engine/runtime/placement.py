@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.runtime.costs import chunk_tokens, tile_grid
 from magi_engine.runtime.footprint import (
     Decoding,
     DitWeights,
@@ -19,7 +20,7 @@ from magi_engine.runtime.footprint import (
     vae_weight_bytes,
     work_bytes,
 )
-from magi_engine.runtime.workload import Schedule, tile_grid
+from magi_engine.sampling.schedule import CacheChunks, SamplerSettings
 
 _PROCESS_BYTES = 700_000_000
 """Python with PyTorch, nothing loaded."""
@@ -51,7 +52,7 @@ class Sizes:
         config, vae: the models.
         tokens: of a chunk.
         itemsize: bytes of a number.
-        forward, kept, work: chunks that are computed together, kept clean, and seen by a layer.
+        chunks: that are computed together, kept clean, and seen by a layer.
         decoding: what a chunk's frames take.
         on_card: whether a graphics card computes.
     """
@@ -60,9 +61,7 @@ class Sizes:
     vae: VaeConfig
     tokens: int
     itemsize: int
-    forward: int
-    kept: int
-    work: int
+    chunks: CacheChunks
     decoding: Decoding
     on_card: bool
 
@@ -71,22 +70,21 @@ class Sizes:
         cls,
         config: MagiConfig,
         vae: VaeConfig,
-        schedule: Schedule,
-        tokens: int,
+        num_chunks: int | None,
+        prefix: int,
         itemsize: int,
         on_card: bool,
     ) -> Sizes:
-        """Of a job whose numbers have ``itemsize`` bytes, with ``tokens`` in a chunk."""
+        """Of a video as :func:`magi_engine.sampling.schedule.forwards` takes it, in numbers of
+        ``itemsize`` bytes."""
+        chunks = CacheChunks.of(SamplerSettings.from_config(config), num_chunks, prefix)
         runtime = config.runtime_config
-        cache = schedule.cache_chunks()
         height, width = runtime.video_size_h, runtime.video_size_w
         tile = Tile.released(runtime.fps)
         grid = tuple(tile_grid(vae, tile, height, width))
         decoding = Decoding(vae, tile, grid, runtime.chunk_width, height, width)
-        forward = schedule.widest_forward()
-        return cls(
-            config, vae, tokens, itemsize, forward, cache.kept, cache.work, decoding, on_card
-        )
+        tokens = chunk_tokens(config, vae)
+        return cls(config, vae, tokens, itemsize, chunks, decoding, on_card)
 
     @property
     def dit(self) -> DitWeights:
@@ -101,13 +99,13 @@ class Sizes:
 
     def kept_bytes(self) -> int:
         """Keys and values of clean chunks."""
-        return kept_bytes(self.config.model_config, self.kept, self.tokens, self.itemsize)
+        return kept_bytes(self.config.model_config, self.chunks.kept, self.tokens, self.itemsize)
 
     def denoising_bytes(self, part_tokens: int) -> int:
         """What a forward holds beside weights, keys and values."""
         return dit_activation_bytes(
             self.config.model_config,
-            self.forward * self.tokens,
+            self.chunks.forward * self.tokens,
             part_tokens,
             self.itemsize,
             self.config.engine_config.fp8_quant,
@@ -120,11 +118,11 @@ class Sizes:
 
     def work_bytes(self) -> int:
         """Keys and values of one layer."""
-        return work_bytes(self.config.model_config, self.work, self.tokens, self.itemsize)
+        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
         """The same as quantised attention rounds them."""
-        return work_bytes(self.config.model_config, self.work, self.tokens, _E4M3_BYTES)
+        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -192,13 +190,13 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
-    if sizes.forward * sizes.tokens <= _GRAPH_TOKENS:
+    if sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
     yield smaller
     yield dataclasses.replace(smaller, decodes_beside=False)
-    on_host = dataclasses.replace(smaller, cache_on_host=sizes.kept > 0)
+    on_host = dataclasses.replace(smaller, cache_on_host=sizes.chunks.kept > 0)
     yield on_host
     on_host = dataclasses.replace(on_host, decodes_beside=False)
     yield on_host

@@ -39,6 +39,8 @@ class LengthPlan:
 
     num_chunks: int | None
     """All chunks, prefix included; None: open-ended."""
+    prefix_latents: int
+    """Clean latent frames that the sampler starts with."""
     first_chunk: int
     num_frames: int | None
     """Frames of the result; what the last chunk has beyond them is cut off."""
@@ -67,4 +69,4 @@ def plan_length(
     # The sampler takes a prefix of one latent frame for an image and emits its chunk whole; a
     # clip that short is no part of the result all the same.
     skip = 1 if before == 1 else 0
-    return LengthPlan(chunks, before // runtime.chunk_width, num_frames, skip)
+    return LengthPlan(chunks, prefix_latents, before // runtime.chunk_width, num_frames, skip)

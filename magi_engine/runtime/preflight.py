@@ -26,7 +26,6 @@ from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.runtime.speeds import Speeds, attention_weight, guessed
 from magi_engine.runtime.timing import Course, Times, held_for, times_of, unknown_prompts
 from magi_engine.runtime.validation import validate
-from magi_engine.runtime.workload import Schedule, chunk_tokens
 from magi_engine.weights.files import weight_files
 from magi_engine.weights.layout import FoundModel, entry_paths, find_model
 
@@ -183,9 +182,7 @@ def _measure(
     vae = _vae_config(found, name, own, models_dir)
     prefix = _prefix_latents(request, runtime)
     plan = plan_length(request.mode, request.num_frames, prefix, runtime)
-    schedule = Schedule(config, plan.num_chunks, plan.first_chunk)
-    tokens = chunk_tokens(config, vae)
-    sizes = Sizes.of(config, vae, schedule, tokens, _ITEM_BYTES[dtype], on_card)
+    sizes = Sizes.of(config, vae, plan.num_chunks, prefix, _ITEM_BYTES[dtype], on_card)
     free = (facts.vram_free_bytes or 0) if on_card else None
     placement = place(sizes, free, facts.ram_free_bytes)
 
@@ -200,15 +197,14 @@ def _measure(
         text_bytes=_text_encoder_bytes(name, found),
     )
     key = name, facts.device_name if on_card else facts.processor, dtype
-    known = speeds.measured(*key, tokens)
+    known = speeds.measured(*key, sizes.tokens)
     speed = speed if known is None else known.or_else(speed)
     course = Course.of(
-        schedule,
         config,
         vae,
         speed,
         attention_weight(device, quantised),
-        tokens,
+        sizes.tokens,
         plan,
         placement.decodes_beside,
     )

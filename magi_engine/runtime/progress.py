@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from magi_engine.runtime.events import ChunkState, ChunkStatus, Progress
 from magi_engine.runtime.plan import LengthPlan
+from magi_engine.sampling.schedule import Forward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,57 +44,68 @@ class Stopwatch:
 class ProgressMeter:
     """Turns what the sampler reports into ``Progress`` events.
 
-    The unit of work is one chunk taking one denoising step; the time of a step grows about
-    linearly with the chunks in the window, and each chunk costs one decoding on top.
+    The time of a step is expected to grow with what it computes; each chunk costs one decoding on
+    top.
 
     Args:
+        schedule: gives all that the sampler will do, from the start.
+        operations: what a forward computes.
         num_steps: denoising steps of a chunk.
-        window_size: chunks denoised together; they follow each other by num_steps/window steps.
         chunk_frames: video frames of a whole chunk.
     """
 
     def __init__(
         self,
         plan: LengthPlan,
+        schedule: Callable[[], Iterator[Forward]],
+        operations: Callable[[Forward], float],
         num_steps: int,
-        window_size: int,
         chunk_frames: int,
         stopwatch: Stopwatch,
     ) -> None:
         self._plan = plan
-        self._num_steps = num_steps
-        self._stride = num_steps // window_size
-        self._chunk_frames = chunk_frames
+        self._operations = operations
+        self._ahead = (f for f in schedule() if not f.fills_prefix)
+        self._coming: deque[Forward] = deque()
+        """What is ahead, until a chunk is finished."""
+        self._all: float | None = None
+        if plan.num_chunks is not None:
+            self._all = sum(operations(f) for f in schedule() if not f.fills_prefix)
+        self._num_steps, self._chunk_frames = num_steps, chunk_frames
         self._stopwatch = stopwatch
-        self._started_s = stopwatch.seconds
-        self._units = 0
-        self._steps = 0
+        self._done = 0.0
+        self._steps = self._units = 0
         self._sampling_s = 0.0
         self._decoding_s = 0.0
         self._chunks_done = 0
         self._frames_done = 0
         self._beside = False
         self._decoding: tuple[ChunkStatus, ...] = ()
-        self._window: tuple[ChunkStatus, ...] = ()
 
     def step_done(
-        self,
-        chunks: Sequence[tuple[int, int]],
-        seconds: float,
-        latents: Callable[[], Tensor],
+        self, forward: Forward, seconds: float, latents: Callable[[], Tensor]
     ) -> Progress:
         """Note one step of the window.
 
         Args:
-            chunks: (index in the result, steps it has behind it) of each chunk in the window.
             seconds: time the step took.
             latents: passed on in the event.
         """
-        self._window = tuple(ChunkStatus(i, ChunkState.DENOISING, step) for i, step in chunks)
-        self._units += len(chunks)
+        self._look_ahead()
+        self._coming.popleft()
+        self._look_ahead()
+        self._done += self._operations(forward)
         self._steps += 1
+        self._units += len(forward.chunks)
         self._sampling_s += seconds
-        return self._event(latents)
+        return self._event(forward, latents)
+
+    def _look_ahead(self) -> None:
+        while not (self._coming and self._coming[-1].finishes):
+            forward = next(self._ahead, None)
+            if forward is None:
+                return
+            self._coming.append(forward)
 
     def decoding_started(self, index: int) -> None:
         """Note that a chunk has all its steps behind it."""
@@ -111,20 +124,24 @@ class ProgressMeter:
         self._beside = beside
         self._decoding = self._decoding[1:]
 
-    def _event(self, latents: Callable[[], Tensor]) -> Progress:
-        unit_s = self._sampling_s / self._units
+    def _event(self, forward: Forward, latents: Callable[[], Tensor]) -> Progress:
+        window = tuple(
+            ChunkStatus(chunk - self._plan.first_chunk, ChunkState.DENOISING, step + 1)
+            for chunk, step in zip(forward.chunks, forward.steps, strict=True)
+        )
+        rate = self._sampling_s / self._done
         see_s = self._decoding_s / self._chunks_done if self._chunks_done else 0.0
         decode_s = 0.0 if self._beside else see_s
-        chunk_s = unit_s * self._num_steps + decode_s
         total = self._plan.result_chunks
         fraction = eta_s = None
-        if total is not None:
-            all_units = total * self._num_steps
-            fraction = min(1.0, self._units / all_units)
-            eta_s = unit_s * max(0, all_units - self._units)
+        if total is not None and self._all is not None:
+            fraction = min(1.0, self._done / self._all)
+            eta_s = rate * max(0.0, self._all - self._done)
             eta_s += max(see_s, decode_s * (total - self._chunks_done))
+        next_s = rate * sum(map(self._operations, self._coming))
+        chunk_s = self._sampling_s / self._units * self._num_steps + decode_s
         return Progress(
-            active=self._decoding + self._window,
+            active=self._decoding + window,
             num_steps=self._num_steps,
             chunks_done=self._chunks_done,
             num_chunks=total,
@@ -134,20 +151,6 @@ class ProgressMeter:
             seconds_per_step=self._sampling_s / self._steps,
             frames_per_second=self._chunk_frames / chunk_s if chunk_s > 0 else 0.0,
             eta_s=eta_s,
-            next_chunk_s=see_s + (0 if self._decoding else self._next_chunk_s(unit_s, total)),
+            next_chunk_s=see_s + (0 if self._decoding or forward.finishes else next_s),
             latents=latents,
         )
-
-    def _next_chunk_s(self, unit_s: float, total: int | None) -> float:
-        """Time until the window's first chunk has taken all its steps.
-
-        While it does, a chunk joins the window every ``stride`` steps until the window is full
-        or the video ends.
-        """
-        first = self._window[0]
-        window = self._num_steps // self._stride
-        units = 0
-        for step in range(first.step, self._num_steps):
-            joined = min(window, step // self._stride + 1)
-            units += joined if total is None else min(joined, total - first.index)
-        return units * unit_s

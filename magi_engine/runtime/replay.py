@@ -17,9 +17,11 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import DEFAULT_TOKENS, SpecialToken, SpecialTokens
 from magi_engine.ops.attention import Attention
 from magi_engine.ops.backends import EXACT, attention_for, kernels_for
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward, SamplerSettings
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 
 
@@ -32,7 +34,8 @@ def replay_case(
     device: torch.device,
     dtype: torch.dtype | None = None,
     attention: Attention | None = None,
-    on_forward: Callable[[ForwardTrace], None] | None = None,
+    negative_tokens: bool = False,
+    on_forward: Callable[[Forward], None] | None = None,
     trace: list[dict[str, Any]] | None = None,
 ) -> dict[str, Tensor]:
     """Sample from a case's own noise, caption and prefix.
@@ -45,6 +48,7 @@ def replay_case(
         special_tokens: the ``.npz`` of special tokens.
         dtype: of the blocks; None = the case's own ``params_dtype``.
         attention: None = the fastest exact one of the device.
+        negative_tokens: whether the case was made with ``NEG_PROMPT=1``.
         on_forward: called before each forward of the transformer.
         trace: gets what each forward was about, in the terms of the case's own trace.
 
@@ -83,11 +87,12 @@ def replay_case(
         SpecialTokens.load(special_tokens),
         names,
         max_length=config.model_config.caption_max_length,
+        negative=negative_tokens,
     )
     width = settings.chunk_width
     chunk_tokens = width * noise[0, 0, 0].numel() // config.model_config.patch_size**2
 
-    def note(forward: ForwardTrace) -> None:
+    def note(forward: Forward) -> None:
         if on_forward is not None:
             on_forward(forward)
         if trace is not None:
@@ -119,16 +124,16 @@ def _special_tokens(data: dict[str, Any], case: Path) -> tuple[SpecialToken, ...
         ) from error
 
 
-def _trace_entry(forward: ForwardTrace, chunk_tokens: int) -> dict[str, Any]:
+def _trace_entry(forward: Forward, chunk_tokens: int) -> dict[str, Any]:
     return {
-        "pass": forward.kind.name,
+        "passes": [kind.name for kind in forward.passes],
         "t": list(forward.timesteps),
         "kv_range": [[first * chunk_tokens, last * chunk_tokens] for first, last in forward.ranges],
         "slice_point": forward.first,
         "range_num": forward.first + len(forward.ranges),
         "denoising_range_num": len(forward.ranges),
-        "fwd_extra_1st_chunk": forward.rereads_clean,
-        "distill_nearly_clean_chunk": forward.nearly_clean,
+        "fwd_extra_1st_chunk": forward.clean is not None and not forward.fills_prefix,
+        "distill_nearly_clean_chunk": forward.copies_oldest,
         "extract_prefix_video_feature": forward.fills_prefix,
         "distill_interval": forward.interval,
     }

@@ -92,6 +92,8 @@ class GenerationRequest:
     """An official configuration file to use instead of the model's own."""
     sampling: SamplingOverrides = field(default_factory=SamplingOverrides)
     special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
+    negative_tokens: bool = False
+    """Whether the forwards without prompt know what to stay away from; base models only."""
     output: str | None = None
     """File (or, for a PNG sequence, folder) to write; None writes nothing."""
     writing: WriteOptions = field(default_factory=WriteOptions)
@@ -292,6 +294,7 @@ _READERS: dict[str, Any] = {
     "config_path": _optional(_text),
     "sampling": _SAMPLING,
     "special_tokens": _tuple_of(_text),
+    "negative_tokens": _flag,
     "output": _optional(_text),
     "writing": _WRITING,
     "device": _text,

@@ -1,6 +1,6 @@
 """How fast models compute on this machine: measured by earlier jobs, or guessed by the device.
 
-Speeds are operations per second as :mod:`magi_engine.runtime.workload` counts them, so that one
+Speeds are operations per second as :mod:`magi_engine.runtime.costs` counts them, so that one
 job tells of others with another length, window or size. Needs no PyTorch.
 """
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.caption_cleaning import clean_caption
+from magi_engine.runtime.costs import DitCosts, decode_flops
 from magi_engine.runtime.machine import HeldModel, MachineFacts
 from magi_engine.runtime.plan import LengthPlan
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.speeds import Speed
-from magi_engine.runtime.workload import DitCosts, Schedule, decode_flops
+from magi_engine.sampling.schedule import SamplerSettings, forwards
 from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
 from magi_engine.weights.embedding_names import embedding_name
 from magi_engine.weights.layout import FoundModel
@@ -69,7 +70,6 @@ class Course:
     @classmethod
     def of(
         cls,
-        schedule: Schedule,
         config: MagiConfig,
         vae: VaeConfig,
         speed: Speed,
@@ -89,11 +89,12 @@ class Course:
         denoised = now = 0.0
         ends: list[float] = []
         wanted = _STEADY_CHUNKS if plan.num_chunks is None else None
-        for step in schedule.steps():
-            flops = sum(costs.of_forward(forward, weight) for forward in step.forwards)
-            denoised += flops / speed.dit_flops_per_s
-            now += flops / speed.dit_flops_per_s
-            if step.finishes:
+        settings = SamplerSettings.from_config(config)
+        for forward in forwards(settings, plan.num_chunks, plan.prefix_latents):
+            seconds = costs.of_forward(forward, weight) / speed.dit_flops_per_s
+            denoised += seconds
+            now += seconds
+            if forward.finishes:
                 ends.append(now + decode_s)
                 # Beside the next steps it takes no time of its own; the first one always does.
                 if len(ends) == 1 or not decodes_beside:

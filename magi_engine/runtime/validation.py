@@ -6,21 +6,20 @@ Nothing here is rounded or repaired: what cannot work is refused with the neares
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.model.caption_cleaning import clean_caption, not_read
 from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.devices import check_attention
 from magi_engine.runtime.plan import plan_length
 from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.sampling.schedule import check_steps, check_window
 
-MAX_WINDOW = 8
 MAX_FPS = 60
-_SHORTCUT_STEPS = 12
-_SHORTCUT_INTERVALS = 3
+_LOST_CHARACTERS = 80
 
 
 def configured(config: MagiConfig, request: GenerationRequest) -> MagiConfig:
@@ -84,8 +83,14 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     _check_overrides(request)
     merged = configured(config, request)
     _check_guidance(merged.runtime_config, merged.engine_config)
-    check_steps(merged.runtime_config)
+    runtime = merged.runtime_config
+    check_steps(runtime.num_steps, runtime.window_size, len(runtime.noise2clean_kvrange))
     _check_special_tokens(request.special_tokens)
+    if request.negative_tokens and merged.engine_config.distill:
+        raise InvalidRequestError(
+            "Negative tokens do nothing in a distilled model, which always has the prompt.",
+            "Leave them out, or choose a base model.",
+        )
     check_prompts(request, merged.runtime_config, prefix_latents=None)
     if request.num_frames is None and not merged.runtime_config.noise2clean_kvrange:
         raise InvalidRequestError(
@@ -115,11 +120,8 @@ def _check_reference(request: GenerationRequest) -> None:
 
 def _check_overrides(request: GenerationRequest) -> None:
     chosen = request.sampling
-    if chosen.window_size is not None and not 1 <= chosen.window_size <= MAX_WINDOW:
-        raise InvalidRequestError(
-            f"A window of {chosen.window_size} chunks is not possible.",
-            f"Choose a window from 1 to {MAX_WINDOW}.",
-        )
+    if chosen.window_size is not None:
+        check_window(chosen.window_size)
     if chosen.fps is not None and not 1 <= chosen.fps <= MAX_FPS:
         raise InvalidRequestError(
             f"{chosen.fps} frames per second are not possible.",
@@ -170,43 +172,6 @@ def _check_special_tokens(names: tuple[str, ...]) -> None:
             )
 
 
-def check_steps(runtime: RuntimeConfig) -> None:
-    """Check that the steps of a chunk divide into the stages of the window (spec section 4).
-
-    Raises:
-        InvalidRequestError: naming the nearest numbers of steps that do.
-    """
-    steps, window = runtime.num_steps, runtime.window_size
-    if _steps_fit(steps, runtime):
-        return
-    if steps == _SHORTCUT_STEPS and steps % window == 0:
-        raise InvalidRequestError(
-            f"12 steps do not work with a window of {window}: each stage needs whole groups of "
-            f"{_SHORTCUT_INTERVALS} steps.",
-            "Choose a window of 1, 2 or 4.",
-        )
-    below = next((n for n in range(steps - 1, 0, -1) if _steps_fit(n, runtime)), None)
-    above = next(n for n in itertools.count(steps + 1) if _steps_fit(n, runtime))
-    choices = " or ".join(str(n) for n in (below, above) if n is not None)
-    raise InvalidRequestError(
-        f"{steps} steps do not divide into the {_stages_text(runtime)}.",
-        f"Choose {choices} steps.",
-    )
-
-
-def _steps_fit(steps: int, runtime: RuntimeConfig) -> bool:
-    if steps % runtime.window_size or steps % max(1, len(runtime.noise2clean_kvrange)):
-        return False
-    stage = steps // runtime.window_size
-    return steps != _SHORTCUT_STEPS or stage % _SHORTCUT_INTERVALS == 0
-
-
-def _stages_text(runtime: RuntimeConfig) -> str:
-    ranges = len(runtime.noise2clean_kvrange)
-    text = f"{runtime.window_size} stages of the window"
-    return f"{text} and the {ranges} of the KV range" if ranges > 1 else text
-
-
 def check_prompts(
     request: GenerationRequest, runtime: RuntimeConfig, prefix_latents: int | None
 ) -> None:
@@ -254,3 +219,14 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
             f"This model usually wants {usual} steps; {runtime.num_steps} may look unfinished."
         )
     return notes
+
+
+def prompt_warning(prompt: str) -> str | None:
+    """A sentence about what of a prompt the model does not get to read; None: it reads all."""
+    lost = not_read(prompt)
+    if not lost:
+        return None
+    shown = lost[:_LOST_CHARACTERS] + ("…" if len(lost) > _LOST_CHARACTERS else "")
+    if clean_caption(prompt):
+        return f"Not read by the model, or only in part: “{shown}”."
+    return f"Nothing of this prompt is read by the model: “{shown}”."

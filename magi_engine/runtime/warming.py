@@ -11,8 +11,10 @@ import torch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.runtime.memory import PlannedMemory
 from magi_engine.runtime.models import LoadedModel
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 
 _CAPTION_TOKENS = 64
 _LAYERS = 2

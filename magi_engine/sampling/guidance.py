@@ -2,34 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class GuidanceScales:
-    """Scales by timestep (spec section 4, "Base model").
-
-    Attributes:
-        t_range: rising times at which the entries begin.
-        history: ``prev_chunk_scales``.
-        text: ``text_scales``.
-    """
-
-    t_range: Sequence[float]
-    history: Sequence[float]
-    text: Sequence[float]
-
-    def at(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
-        """History and text scale for each timestep; both have the shape of ``timesteps``."""
-        starts = torch.tensor(self.t_range, device=timesteps.device) - 1e-7
-        index = torch.searchsorted(starts, timesteps.contiguous()) - 1
-        history = torch.tensor(self.history, device=timesteps.device)
-        text = torch.tensor(self.text, device=timesteps.device)
-        return history[index], text[index]
 
 
 def combine(

@@ -10,6 +10,7 @@ from torch import Tensor
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.special_tokens import (
     DEFAULT_TOKENS,
+    NEGATIVE_TOKENS,
     SpecialToken,
     SpecialTokens,
     reading_order,
@@ -24,6 +25,7 @@ class CaptionTrack:
         special_tokens: the table of special tokens.
         names: which of them to put in front, in any order.
         max_length: captions are cut to this many positions, special tokens included.
+        negative: whether :data:`NEGATIVE_TOKENS` stand in front of the null caption.
     """
 
     def __init__(
@@ -32,11 +34,13 @@ class CaptionTrack:
         special_tokens: SpecialTokens,
         names: Sequence[SpecialToken] = DEFAULT_TOKENS,
         max_length: int = 800,
+        negative: bool = False,
     ) -> None:
         self._changes: dict[int, Tensor] = {0: caption}
         self._special_tokens = special_tokens
         self._names = reading_order(names)
         self._max_length = max_length
+        self._null_names = reading_order(NEGATIVE_TOKENS) if negative else ()
         self._started = -1
 
     @property
@@ -70,11 +74,20 @@ class CaptionTrack:
         caption = self._changes[max(c for c in self._changes if c <= chunk)]
         if len(caption) == 0:
             return None
+        return self._with_tokens(self._names, caption, chunks_left)[: self._max_length]
+
+    def null_caption(self, plain: Tensor) -> Tensor:
+        """What stands for "no caption": ``plain`` (L, C), or as much of it behind the negative
+        tokens as is left of L positions."""
+        return self._with_tokens(self._null_names, plain)[: len(plain)]
+
+    def _with_tokens(
+        self, names: Sequence[SpecialToken], caption: Tensor, chunks_left: int | None = None
+    ) -> Tensor:
         vectors = [
             self._special_tokens.duration(chunks_left)
             if name is SpecialToken.DURATION
             else self._special_tokens.vector(name)
-            for name in self._names
+            for name in names
         ]
-        in_front = [vector.to(caption)[None] for vector in vectors]
-        return torch.cat([*in_front, caption])[: self._max_length]
+        return torch.cat([*(vector.to(caption)[None] for vector in vectors), caption])

@@ -1,80 +1,394 @@
-"""Timesteps of one chunk (spec section 4). Time runs from 0 (noise) to 1 (clean)."""
+"""What the transformer is asked in the course of a video (spec sections 3 and 4).
+
+:func:`forwards` describes it once. The sampler executes it; memory, time and progress are counted
+along it. Needs no PyTorch.
+
+A video is denoised in *stages* of ``num_steps / window_size`` steps. In every stage one new chunk
+enters at pure noise and the oldest one leaves finished, so a chunk goes through ``window_size``
+stages. Time runs from 0 (noise) to 1 (clean).
+"""
 
 from __future__ import annotations
 
+import enum
+import itertools
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from magi_engine.config.official import LAST_KV_RANGE, MagiConfig
 from magi_engine.errors import InvalidRequestError
-from magi_engine.sampling.times import SHORTCUT_BASE, SHORTCUT_STEPS
 
 MAX_WINDOW = 8
 
 _SHIFT = 1 / 3
+_UNEQUAL_STEPS = 12
+"""The step count whose schedule has unequal steps, in groups of three."""
+_GROUP = 3
+_GROUP_POINTS = {"8,16,16": (0, 2 / 16, 3 / 16), "16,16,8": (0, 1 / 16, 2 / 16)}
+"""Where the steps of a group begin, in each quarter of the schedule."""
+_GROUP_INTERVALS = {"8,16,16": (2.0, 1.0, 1.0), "16,16,8": (1.0, 1.0, 2.0)}
+_PREFIX_RANGE = 8
+"""How far chunks of a prefix look back if no range says it."""
 
-# Lengths of the steps after the first three of every twelve points, in quarters of 1/4.
-_SHORTCUT_INTERVALS = {"8,16,16": (2.0, 1.0, 1.0), "16,16,8": (1.0, 1.0, 2.0)}
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """Everything that decides how latents are made; names are the official configuration's."""
+
+    num_steps: int
+    window_size: int
+    cfg_number: int
+    cfg_t_range: tuple[float, ...]
+    prev_chunk_scales: tuple[float, ...]
+    text_scales: tuple[float, ...]
+    noise2clean_kvrange: tuple[int, ...]
+    clean_chunk_kvrange: int
+    clean_t: float
+    chunk_width: int
+    shortcut_mode: str
+    distill: bool
+    distill_nearly_clean_chunk_threshold: float
+
+    def __post_init__(self) -> None:
+        check_window(self.window_size)
+        unit = math.lcm(self.window_size, max(1, len(self.noise2clean_kvrange)))
+        if self.num_steps < 1 or self.num_steps % unit:
+            raise InvalidRequestError(
+                f"{self.num_steps} steps do not work with a window of {self.window_size} chunks.",
+                f"Choose a multiple of {unit} steps.",
+            )
+
+    @classmethod
+    def from_config(cls, config: MagiConfig) -> SamplerSettings:
+        """The settings an official configuration asks for."""
+        runtime, engine = config.runtime_config, config.engine_config
+        return cls(
+            num_steps=runtime.num_steps,
+            window_size=runtime.window_size,
+            cfg_number=runtime.cfg_number,
+            cfg_t_range=tuple(runtime.cfg_t_range),
+            prev_chunk_scales=tuple(runtime.prev_chunk_scales),
+            text_scales=tuple(runtime.text_scales),
+            noise2clean_kvrange=tuple(runtime.noise2clean_kvrange),
+            clean_chunk_kvrange=runtime.clean_chunk_kvrange,
+            clean_t=runtime.clean_t,
+            chunk_width=runtime.chunk_width,
+            shortcut_mode=engine.shortcut_mode,
+            distill=engine.distill,
+            distill_nearly_clean_chunk_threshold=engine.distill_nearly_clean_chunk_threshold,
+        )
 
 
-def legal_steps(window_size: int, kv_stages: int, up_to: int = 128) -> list[int]:
-    """Step counts that split evenly over the window and over the stages of the KV range."""
-    unit = math.lcm(window_size, kv_stages)
-    return list(range(unit, up_to + 1, unit))
+def check_window(window_size: int) -> None:
+    """Refuse a window that the models were not made for.
 
-
-def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
-    """Raise InvalidRequestError unless the schedule exists.
-
-    Args:
-        num_steps: denoising steps per chunk.
-        window_size: chunks denoised together, 1..8.
-        kv_stages: number of entries of ``noise2clean_kvrange`` (1 if it is empty).
+    Raises:
+        InvalidRequestError: with the sizes there are.
     """
     if not 1 <= window_size <= MAX_WINDOW:
         raise InvalidRequestError(
             f"A window of {window_size} chunks is not possible.",
             f"Choose a window from 1 to {MAX_WINDOW}.",
         )
-    unit = math.lcm(window_size, kv_stages)
-    if num_steps < 1 or num_steps % unit:
-        fewest = max(1, round(num_steps / unit) - 1)
-        nearest = [unit * n for n in range(fewest, fewest + 3)]
+
+
+def legal_steps(window_size: int, kv_stages: int) -> Iterator[int]:
+    """The step counts, rising, that divide evenly into the stages of the window and those of the
+    KV range, and do not begin a stage in the middle of a group of unequal steps."""
+    for steps in itertools.count(unit := math.lcm(window_size, max(1, kv_stages)), unit):
+        if steps != _UNEQUAL_STEPS or steps // window_size % _GROUP == 0:
+            yield steps
+
+
+def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
+    """Refuse a number of steps that is none of :func:`legal_steps`.
+
+    Raises:
+        InvalidRequestError: naming the nearest numbers of steps that are.
+    """
+    legal = legal_steps(window_size, kv_stages)
+    below, above = None, next(legal)
+    while above < num_steps:
+        below, above = above, next(legal)
+    if above == num_steps:
+        return
+    if num_steps == _UNEQUAL_STEPS and num_steps % window_size == 0:
         raise InvalidRequestError(
-            f"{num_steps} steps do not work with a window of {window_size} chunks.",
-            f"Choose {nearest[0]}, {nearest[1]} or {nearest[2]} steps.",
+            f"12 steps do not work with a window of {window_size}: each stage needs whole groups "
+            f"of {_GROUP} steps.",
+            "Choose a window of 1, 2 or 4.",
         )
+    stages = f"{window_size} stages of the window"
+    if kv_stages > 1:
+        stages = f"{stages} and the {kv_stages} of the KV range"
+    choices = " or ".join(str(n) for n in (below, above) if n is not None)
+    raise InvalidRequestError(
+        f"{num_steps} steps do not divide into the {stages}.", f"Choose {choices} steps."
+    )
 
 
-def timestep_schedule(num_steps: int, shortcut_mode: str) -> Tensor:
-    """The ``num_steps + 1`` times between which the steps go, float32, rising from 0 to 1.
+def schedule_times(num_steps: int, shortcut_mode: str) -> list[float]:
+    """The ``num_steps + 1`` times between which the steps go, rising from 0 to 1.
+
+    They are float32, rounded after each operation as PyTorch does on x86-64.
 
     Args:
         num_steps: 12 selects the unequal steps of ``shortcut_mode``; anything else equal ones.
         shortcut_mode: "8,16,16" or "16,16,8".
     """
-    if num_steps == SHORTCUT_STEPS:
-        base = torch.tensor(SHORTCUT_BASE[shortcut_mode])
-        quarters = torch.arange(5) / 4
-        grid = (quarters[:, None] + base).flatten()[: num_steps + 1]
+    if num_steps == _UNEQUAL_STEPS:
+        points = _GROUP_POINTS[shortcut_mode]
+        grid = np.array([q / 4 + start for q in range(5) for start in points][: num_steps + 1])
     else:
-        grid = torch.linspace(0, 1, num_steps + 1)
-    squared = grid**2
-    return squared * _SHIFT / (1 + (_SHIFT - 1) * squared)
+        step = np.float64(np.float32(1) / np.float32(num_steps))
+        index = np.arange(num_steps + 1)
+        from_end = 1 - step * (num_steps - index)
+        grid = np.where(index < (num_steps + 1) // 2, step * index, from_end)
+    squared = grid.astype(np.float32) ** 2
+    return (squared * np.float32(_SHIFT) / (1 + np.float32(_SHIFT - 1) * squared)).tolist()
 
 
 def step_intervals(num_steps: int, window_size: int, shortcut_mode: str) -> list[float]:
     """Relative step lengths inside one stage of ``num_steps / window_size`` steps."""
     length = num_steps // window_size
-    if num_steps % 3 == 0:
-        pattern = _SHORTCUT_INTERVALS[shortcut_mode]
-        return [pattern[i % 3] for i in range(length)]
+    if num_steps % _GROUP == 0:
+        pattern = _GROUP_INTERVALS[shortcut_mode]
+        return [pattern[i % _GROUP] for i in range(length)]
     return [1.0] * length
 
 
 def step_code(num_steps: int, interval: float) -> float:
     """What tells a distilled model how long the step is (spec section 2, step 3)."""
-    if num_steps == SHORTCUT_STEPS:
+    if num_steps == _UNEQUAL_STEPS:
         return 4 / interval * 2
     return num_steps / 4 * 2
+
+
+class Pass(enum.Enum):
+    """What the transformer is given. A distilled model only has ``TEXT``."""
+
+    TEXT = "history and caption"
+    HISTORY = "history"
+    ALONE = "neither"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One denoising step of the window, or one chunk of a prefix that is read.
+
+    Attributes:
+        chunks: that are denoised, oldest first; empty while a prefix is read.
+        steps: the step that each of them takes, from 0.
+        clean: a chunk in front of them that only leaves its keys and values; None: there is none.
+        timesteps: of all these, the clean one first.
+        ranges: chunks [from, to) that each of them attends to.
+        passes: the evaluations of the transformer. The last one with history leaves the keys.
+        scales: history and text scale of each denoised chunk, for guided models.
+        copies_oldest: whether the oldest denoised chunk goes along a second time, seeing nothing
+            but itself.
+        interval: relative step length.
+        durations: how far in time each denoised chunk moves.
+        finishes: whether the oldest chunk has all its steps behind it then.
+    """
+
+    chunks: range
+    steps: tuple[int, ...]
+    clean: int | None
+    timesteps: tuple[float, ...]
+    ranges: tuple[tuple[int, int], ...]
+    passes: tuple[Pass, ...]
+    scales: tuple[tuple[float, float], ...]
+    copies_oldest: bool
+    interval: float
+    durations: tuple[float, ...]
+    finishes: bool
+
+    @property
+    def fills_prefix(self) -> bool:
+        """Whether a chunk of the prefix is read."""
+        return not self.chunks
+
+    @property
+    def first(self) -> int:
+        """The first chunk that goes through the transformer."""
+        return self.chunks.start if self.clean is None else self.clean
+
+    @property
+    def seen(self) -> list[tuple[int, ...]]:
+        """For each pass, how many chunks each chunk in it attends to."""
+        together = tuple(last - first for first, last in self.ranges)
+        together += (1,) * self.copies_oldest
+        alone = (1,) * len(self.chunks)
+        return [alone if kind is Pass.ALONE else together for kind in self.passes]
+
+
+def forwards(
+    settings: SamplerSettings, num_chunks: int | None, prefix: int = 0
+) -> Iterator[Forward]:
+    """Everything the transformer is asked, in turn; without end if ``num_chunks`` is None.
+
+    Args:
+        num_chunks: chunks in all, those of the prefix included.
+        prefix: clean latent frames that the video starts with. Its whole chunks are only read; a
+            rest is part of the first denoised chunk.
+    """
+    s, sees, offset = settings, _Ranges.of(settings), prefix // settings.chunk_width
+    if num_chunks is not None and num_chunks <= offset:
+        return
+    times = schedule_times(s.num_steps, s.shortcut_mode)
+    durations = np.diff(np.array(times, np.float32)).tolist()
+    intervals = step_intervals(s.num_steps, s.window_size, s.shortcut_mode)
+    guided = s.cfg_number == 3
+    scales = guidance_scales(s, times)
+    # 1. Clean chunks see nothing that comes after them, so those of the prefix go one by one.
+    for chunk in sees.prefix_read(offset):
+        yield Forward(
+            chunks=range(0),
+            steps=(),
+            clean=chunk,
+            timesteps=(s.clean_t,),
+            ranges=((sees.first_in_prefix(chunk), chunk + 1),),
+            passes=(Pass.HISTORY if guided else Pass.TEXT,),
+            scales=(),
+            copies_oldest=False,
+            interval=intervals[0],
+            durations=(),
+            finishes=False,
+        )
+    # 2. In every stage one more chunk is in the window.
+    for newest in itertools.count(offset):
+        first = max(offset, newest - s.window_size + 1)
+        last = newest + 1 if num_chunks is None else min(num_chunks, newest + 1)
+        if first >= last:
+            return
+        chunks = range(first, last)
+        for index, interval in enumerate(intervals):
+            steps = tuple((newest - chunk) * len(intervals) + index for chunk in chunks)
+            timesteps = tuple(times[step] for step in steps)
+            seen = [(sees.first(c, n), c + 1) for c, n in zip(chunks, steps, strict=True)]
+            # A chunk that has just left is read once more, clean.
+            clean = first - 1 if index == 0 and first > offset else None
+            if clean is not None:
+                seen.insert(0, (sees.first_clean(clean), first))
+            weights = tuple(scales[step] for step in steps) if guided else ()
+            yield Forward(
+                chunks=chunks,
+                steps=steps,
+                clean=clean,
+                timesteps=timesteps if clean is None else (s.clean_t, *timesteps),
+                ranges=tuple(seen),
+                passes=_guided_passes(weights) if guided else (Pass.TEXT,),
+                scales=weights,
+                copies_oldest=not guided and timesteps[0] > s.distill_nearly_clean_chunk_threshold,
+                interval=interval,
+                durations=tuple(durations[step] for step in steps),
+                finishes=steps[0] + 1 == s.num_steps,
+            )
+
+
+def guidance_scales(settings: SamplerSettings, times: Sequence[float]) -> list[tuple[float, float]]:
+    """History and text scale at each of ``times`` (spec section 4, "Base model")."""
+    starts = np.array(settings.cfg_t_range, np.float32) - np.float32(1e-7)
+    indices = np.searchsorted(starts, np.array(times, np.float32)) - 1
+    return [(settings.prev_chunk_scales[i], settings.text_scales[i]) for i in indices]
+
+
+def _guided_passes(scales: tuple[tuple[float, float], ...]) -> tuple[Pass, ...]:
+    # A pass whose weight is zero for every chunk changes nothing and is left out: towards the end
+    # of the schedule the released scales need one pass of the three.
+    passes = [Pass.TEXT] if any(text != 0 for _, text in scales) else []
+    passes.append(Pass.HISTORY)
+    if any(history != 1 for history, _ in scales):
+        passes.append(Pass.ALONE)
+    return tuple(passes)
+
+
+@dataclass(frozen=True)
+class _Ranges:
+    """How far back chunks look, in chunks including themselves.
+
+    Attributes:
+        noisy: ``noise2clean_kvrange``, one entry per equal part of the steps; empty = all.
+        clean: for chunks that are read clean; if ``noisy`` is empty only for those of a prefix.
+        num_steps: steps per chunk.
+    """
+
+    noisy: tuple[int, ...]
+    clean: int
+    num_steps: int
+
+    @classmethod
+    def of(cls, settings: SamplerSettings) -> _Ranges:
+        noisy, clean = settings.noise2clean_kvrange, settings.clean_chunk_kvrange
+        if clean == LAST_KV_RANGE:
+            clean = noisy[-1] if noisy else _PREFIX_RANGE
+        return cls(noisy, clean, settings.num_steps)
+
+    def first(self, chunk: int, step: int) -> int:
+        """The earliest chunk that ``chunk`` attends to at ``step``."""
+        if not self.noisy:
+            return 0
+        return max(0, chunk - self.noisy[step * len(self.noisy) // self.num_steps] + 1)
+
+    def first_clean(self, chunk: int) -> int:
+        """The earliest chunk that ``chunk`` attends to when it is read again, clean."""
+        return self.first_in_prefix(chunk) if self.noisy else 0
+
+    def first_in_prefix(self, chunk: int) -> int:
+        """The earliest chunk that ``chunk`` of a prefix attends to."""
+        return max(0, chunk - self.clean + 1)
+
+    def prefix_read(self, offset: int) -> range:
+        """The whole chunks of a prefix that are read before chunk ``offset`` is denoised.
+
+        Where each sees only itself, those that nobody will look at need not be read.
+        """
+        seen = min(self.first(offset, step) for step in range(self.num_steps))
+        return range(0 if self.clean > 1 else seen, offset)
+
+
+@dataclass(frozen=True)
+class CacheChunks:
+    """How many chunks' keys and values a video needs at once.
+
+    Attributes:
+        kept: clean ones, through all layers.
+        work: all that a forward computes or sees, one layer at a time.
+        forward: all that a forward computes.
+    """
+
+    kept: int
+    work: int
+    forward: int
+
+    @classmethod
+    def of(cls, settings: SamplerSettings, num_chunks: int | None, prefix: int = 0) -> CacheChunks:
+        """Of a video, as :func:`forwards` takes it.
+
+        Raises:
+            InvalidRequestError: it has no end and looks back to its beginning.
+        """
+        sees, ahead = _Ranges.of(settings), forwards(settings, num_chunks, prefix)
+        if sees.noisy:
+            # After the window has filled and the history is as deep as it gets, nothing changes.
+            stages = 2 * settings.window_size + max(*sees.noisy, sees.clean)
+            steps = stages * settings.num_steps // settings.window_size
+            ahead = itertools.islice(ahead, prefix // settings.chunk_width + steps)
+        elif num_chunks is None:
+            raise InvalidRequestError(
+                "A video without end cannot look back to its beginning.",
+                "Give a number of chunks, or limit the KV range.",
+            )
+        kept = work = together = 0
+        needed = math.inf  # the earliest chunk that anything from here on looks at
+        for forward in reversed(list(ahead)):
+            oldest = min(first for first, _ in forward.ranges)
+            needed = min(needed, oldest)
+            count = len(forward.ranges) + forward.copies_oldest
+            kept = max(kept, forward.ranges[0][1] - int(needed) - (forward.clean is None))
+            work = max(work, forward.first + count - oldest)
+            together = max(together, count)
+        return cls(kept, work, together)

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from magi_engine.model.special_tokens import DEFAULT_TOKENS
 from magi_engine.runtime.models import LoadedModel
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training.trials import Frames, Task
 from magi_engine.weights.layout import FoundModel
 

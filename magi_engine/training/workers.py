@@ -13,7 +13,7 @@ from multiprocessing.queues import Queue
 import torch
 
 from magi_engine.errors import MagiError
-from magi_engine.sampling.sampler import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training.analysis import ClipAnalyser
 from magi_engine.training.filming import Camera
 from magi_engine.training.report import Result

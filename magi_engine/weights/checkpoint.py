@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from magi_engine.errors import WeightsError
-from magi_engine.weights.files import weight_files
+from magi_engine.weights.files import refuse_stacked, weight_files
 from magi_engine.weights.shards import Shard, TensorInfo, open_shard
 
 _MISFIT_HINT = "Use the weights that belong to this model's configuration."
@@ -123,6 +123,7 @@ def fit_checkpoint(
         type it is to have there.
     """
     located = checkpoint.locate()
+    refuse_stacked(located, checkpoint.path)
     wanted = {
         name: TensorInfo(tuple(target.shape), dtype_of(name) if dtype_of else target.dtype)
         for name, target in module.state_dict().items()

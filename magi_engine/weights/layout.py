@@ -12,7 +12,11 @@ from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
 from magi_engine.resources import resource_path
-from magi_engine.weights.files import checkpoint_files, weight_files
+from magi_engine.weights.files import (
+    checkpoint_files,
+    refuse_stacked_files,
+    weight_files,
+)
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import FILE_NAME, Provenance, is_current, small_text_encoder_of
 
@@ -174,6 +178,7 @@ def _require_verified(entry: ModelEntry, models_dir: Path) -> None:
 def _by_config(path: Path, models_dir: Path) -> FoundModel:
     config, files = _config_files(path, models_dir)
     files = _with_small_text_encoder(files, models_dir)
+    refuse_stacked_files(files.transformer)
     _require_parts(files, path.name)
     return FoundModel(path.stem, path.stem, config, files, None)
 

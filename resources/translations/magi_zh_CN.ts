@@ -235,12 +235,16 @@
 <context>
     <name>CleanLookBackRow</name>
     <message>
+        <source>as before</source>
+        <translation>与之前相同</translation>
+    </message>
+    <message>
         <source>Look back when finished</source>
         <translation>完成后的回看</translation>
     </message>
     <message>
-        <source>Chunks a finished chunk sees, itself included, when it is remembered.</source>
-        <translation>已完成的片段存入记忆时能看到的片段数，含自身。</translation>
+        <source>Chunks a finished chunk sees, itself included, when it is remembered; “as before”: as many as in its last steps.</source>
+        <translation>已完成的片段存入记忆时能看到的片段数，含自身；“与之前相同”：与其最后几步一样多。</translation>
     </message>
 </context>
 <context>
@@ -665,6 +669,14 @@
         <translation>请创建它或另选一个。</translation>
     </message>
     <message>
+        <source>{a} is in use.</source>
+        <translation>{a} 正在使用中。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
+    </message>
+    <message>
         <source>No space is left to write {a}.</source>
         <translation>空间不足，无法写入 {a}。</translation>
     </message>
@@ -731,6 +743,14 @@
     <message>
         <source>The prompt has {a} tokens; only the first {b} of them count.</source>
         <translation>提示词有 {a} 个词元，只有前 {b} 个有效。</translation>
+    </message>
+    <message>
+        <source>Not read by the model, or only in part: “{a}”.</source>
+        <translation>模型不会读取、或只读取一部分：“{a}”。</translation>
+    </message>
+    <message>
+        <source>Nothing of this prompt is read by the model: “{a}”.</source>
+        <translation>模型不会读取此提示词的任何内容：“{a}”。</translation>
     </message>
     <message>
         <source>Chunk {a} has already started; the new prompt applies from chunk {b} on.</source>
@@ -2874,6 +2894,29 @@
     </message>
 </context>
 <context>
+    <name>NegativeTokensRow</name>
+    <message>
+        <source>No captions, logos, cuts or borders</source>
+        <translation>不要字幕、标志、转场或边框</translation>
+    </message>
+    <message>
+        <source>Negative tokens</source>
+        <translation>负向词元</translation>
+    </message>
+    <message>
+        <source>Shows a base model what to stay away from: writing in the picture, logos, transitions and borders. It is guided from there towards the prompt.</source>
+        <translation>告诉基础模型应避开什么：画面中的文字、标志、转场和边框。引导会使其远离这些，趋向提示词。</translation>
+    </message>
+    <message>
+        <source>Only for base models: a distilled one always has the prompt.</source>
+        <translation>仅适用于基础模型：蒸馏模型始终带有提示词。</translation>
+    </message>
+    <message>
+        <source>The model is guided away from them, at no cost in time.</source>
+        <translation>引导模型避开这些内容，不会增加耗时。</translation>
+    </message>
+</context>
+<context>
     <name>NoticeBar</name>
     <message>
         <source>Hide this message.</source>
@@ -3767,8 +3810,16 @@
         <translation>过长，从此处起不再读取：“{}”</translation>
     </message>
     <message>
+        <source>The model reads nothing of: “{}”. Say it in English.</source>
+        <translation>模型完全不读取：“{}”。请用英文描述。</translation>
+    </message>
+    <message>
         <source>The model reads English only; other languages mislead it.</source>
         <translation>模型只懂英文，其他语言会误导它。</translation>
+    </message>
+    <message>
+        <source>The model does not read, or only in part: “{}”</source>
+        <translation>模型不会读取、或只读取一部分：“{}”</translation>
     </message>
 </context>
 <context>
@@ -4596,6 +4647,10 @@
     <message>
         <source>{name} could not be moved to the trash, so it was kept.</source>
         <translation>无法将 {name} 移到回收站，因此已保留。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
     </message>
     <message>
         <source>Delete it in your file manager.</source>

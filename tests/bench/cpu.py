@@ -237,8 +237,10 @@ def _flops(config_path: str | None, window: int) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     from magi_engine.runtime.models import LoadedModel
+    from magi_engine.sampling.events import ChunkDone
     from magi_engine.sampling.noise import SeededNoise
-    from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+    from magi_engine.sampling.sampler import Sampler
+    from magi_engine.sampling.schedule import SamplerSettings
     from magi_engine.weights.layout import find_model
 
     found = find_model(config_path or "pocket")

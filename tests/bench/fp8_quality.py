@@ -19,8 +19,10 @@ from magi_engine.runtime.devices import choose_dtype
 from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.quantizing import calibration_captions, quantize_model, target_folder
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training.captions import PromptKind, evaluation_prompts
 from magi_engine.weights.layout import find_model
 

@@ -52,11 +52,12 @@ from magi_engine.resources import resource_path
 from magi_engine.runtime.environment import let_memory_be_whole
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.streams import DeviceEvent, Streams
-from magi_engine.runtime.workload import Schedule, chunk_tokens
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward
 from tests.bench.gpu_scenarios import (
     FULL,
     SCENARIOS,
@@ -389,8 +390,7 @@ class Bench:
         )
         config = MagiConfig(model, runtime, EngineConfig(distill=True, fp8_quant=True))
         vae = VaeConfig()
-        schedule = Schedule(config, scenario.chunks)
-        return Sizes.of(config, vae, schedule, chunk_tokens(config, vae), 2, on_card=True)
+        return Sizes.of(config, vae, scenario.chunks, 0, 2, on_card=True)
 
     def _place(self, scenario: Scenario) -> Placement:
         """Arrange the models for a scenario."""
@@ -411,7 +411,7 @@ class Bench:
         side = scenario.pixels // 8 // self.scale // 2 * 2
         way = self._place(scenario)
         self._use(self.kernels, scenario.attention)
-        traces: list[ForwardTrace] = []
+        traces: list[Forward] = []
         if scenario.way is Way.RESIDENT:
             for _ in self._chunks(dataclasses.replace(scenario, chunks=1, steps=8), side, [], way):
                 pass
@@ -470,19 +470,19 @@ class Bench:
         on_card = torch.cuda.memory_allocated() if self.on_gpu else 0
         return round(on_card / 2**30, 3), round(psutil.Process().memory_info().rss / 2**30, 3)
 
-    def _floor(self, traces: list[ForwardTrace], tokens: int, attention_rate: float) -> float:
+    def _floor(self, traces: list[Forward], tokens: int, attention_rate: float) -> float:
         """Seconds of the products and attentions alone, at the rates measured."""
         config = self.config
         linears = 2 * tokens * layer_weights(config) * config.num_layers
         unit = 4 * tokens**2 * config.hidden_size * config.num_layers
-        chunks = sum(len(t.ranges) + t.nearly_clean for t in traces)
-        units = sum(sum(b - a for a, b in t.ranges) + t.nearly_clean for t in traces)
+        chunks = sum(len(seen) for t in traces for seen in t.seen)
+        units = sum(sum(seen) for t in traces for seen in t.seen)
         if not self.gemm or not attention_rate:
             return 0.0
         return chunks * linears / self.gemm + units * unit / attention_rate
 
     def _chunks(
-        self, scenario: Scenario, side: int, traces: list[ForwardTrace], way: Placement
+        self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
     ) -> Iterator[Tensor]:
         settings = settings_of(scenario)
         generator = torch.Generator().manual_seed(0)

@@ -14,7 +14,7 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.backends import EXACT, FASTEST
 from magi_engine.ops.fp8 import E4M3
-from magi_engine.sampling.sampler import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings
 
 _SHORTENED = 12
 """Chunks of the scenarios that are about a steady state."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
+from typing import get_args
 
-from magi_engine.install.tasks import TaskCancelled, TaskEvent, TaskPaused, TaskResumed, Work
+from magi_engine.install.tasks import (
+    Question,
+    TaskCancelled,
+    TaskEvent,
+    TaskPaused,
+    TaskResumed,
+    Work,
+)
 from magi_engine.runtime.control import Cancel, Command, Pause, Resume
 
 
-class Installer:
-    """Obeys at once; a task goes on only when the test says so."""
+class Run:
+    """Obeys at once; goes on only when the test says so."""
 
     def __init__(self) -> None:
-        self.begun: list[Work] = []
         self.events: queue.SimpleQueue[TaskEvent] = queue.SimpleQueue()
 
-    def run(self, task: Work) -> Iterator[TaskEvent]:
-        self.begun.append(task)
-        self.events = queue.SimpleQueue()
+    def __iter__(self) -> Iterator[TaskEvent]:
         return iter(self.events.get, None)
 
     def control(self, command: Command) -> None:
@@ -33,6 +38,29 @@ class Installer:
     def end(self, event: TaskEvent) -> None:
         self.events.put(event)
         self.events.put(None)  # pyright: ignore[reportArgumentType]
+
+
+class Installer:
+    """Keeps what it is given to do: ``task`` and ``question`` are the latest ones."""
+
+    def __init__(self) -> None:
+        self.begun: list[Work] = []
+        self.asked: list[Work] = []
+        self.task = self.question = Run()
+
+    def run(self, work: Work) -> Run:
+        run = Run()
+        if isinstance(work, get_args(Question)):
+            self.asked.append(work)
+            self.question = run
+        else:
+            self.begun.append(work)
+            self.task = run
+        return run
+
+    def end(self, event: TaskEvent) -> None:
+        """End the task."""
+        self.task.end(event)
 
     def close(self) -> None:
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import subprocess
@@ -12,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import qInstallMessageHandler
+from PySide6.QtCore import QProcess, QUrl, qInstallMessageHandler
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -168,7 +168,7 @@ def test_unhandled_exceptions_reach_the_log_and_the_diagnostics(
         raise ValueError("a fault of ours")
     except ValueError as error:
         sys.excepthook(ValueError, error, error.__traceback__)
-    assert "a fault of ours" in log_file.read_text()
+    assert "a fault of ours" in log_file.read_text(encoding="utf-8")
     root = log_file.parent.parent
     places = Places(*(root / n for n in ("config", "data", "cache", "logs", "videos")))
     text = diagnostics.describe(places, [Finding("Devices", "cuda", False, "no driver")])
@@ -183,7 +183,7 @@ def test_a_terminal_shows_what_went_wrong_and_nothing_else(
     file = request.getfixturevalue("log_file")  # after stderr is being captured
     logging.getLogger("magi_desktop").info("all is well")
     logging.getLogger("magi_desktop").warning("a fault of ours")
-    assert "all is well" in file.read_text()
+    assert "all is well" in file.read_text(encoding="utf-8")
     said = capsys.readouterr().err
     assert "a fault of ours" in said
     assert "all is well" not in said
@@ -195,7 +195,7 @@ def test_without_a_terminal_it_logs_all_the_same(
     monkeypatch.setattr(sys, "stderr", None)  # a windowed program on Windows
     file = request.getfixturevalue("log_file")
     logging.getLogger("magi_desktop").error("a fault of ours")
-    assert "a fault of ours" in file.read_text()
+    assert "a fault of ours" in file.read_text(encoding="utf-8")
     assert not any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers)
 
 
@@ -206,7 +206,12 @@ def test_a_desktop_that_offers_nothing_is_no_error(
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     window = QWidget()
     qtbot.addWidget(window)
-    asyncio.run(shell.notify("title", "text", window))
+    opened: list[QUrl] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    shell.notify("title", "text", window)
+    shell.show_in_folder(tmp_path / "a video.mp4", window)
+    qtbot.waitUntil(lambda: opened == [QUrl.fromLocalFile(str(tmp_path))])
+    qtbot.waitUntil(lambda: window.findChildren(QProcess) == [])
     progress = shell.TaskbarProgress(window)
     for fraction in (0.0, 0.5, 1.0, None):
         progress.show(fraction)

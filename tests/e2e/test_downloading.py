@@ -22,6 +22,7 @@ from tests.e2e.conftest import App
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_adding import dit_file, official
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.places import move_places
 
 _NAME = "4.5B-distill"
 
@@ -32,7 +33,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
     server = HubServer(release_files())
     server.piece, server.pause_s = 1 << 15, 0.02
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    move_places(monkeypatch, tmp_path)
     put_special_tokens(default_models_dir())
     yield server
     server.shutdown()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from magi_setup.environments import Environments
+from tests.places import user_places
 from tests.setup.releases import BROKEN, Release, clean_environment, make_release, started
 
 _ROOT = Path(__file__).parents[2]
@@ -40,8 +41,8 @@ class User:
         )
 
     def _surroundings(self) -> dict[str, str]:
-        places = {f"XDG_{n}_HOME": str(self.home / n) for n in ("CACHE", "STATE", "DATA", "CONFIG")}
-        return {**clean_environment(), **places, "MAGI_DESKTOP_HOME": str(self.home)}
+        places = {**user_places(self.home), "MAGI_DESKTOP_HOME": str(self.home)}
+        return {**clean_environment(), **places}
 
     def sets_up(self, release: Release, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same without a window and without a network."""
@@ -61,7 +62,7 @@ def test_unattended_it_sets_up_updates_and_survives_a_broken_update(
     assert "recommended: cpu, because" in done.stdout
     done = user.sets_up(make_release(tmp_path / "v2", "2.0", helper="2.0", content=BROKEN))
     assert done.returncode == 1
-    assert "what was there before is still in use" in done.stderr
+    assert "What was there before is still in use" in done.stderr
     assert started(user.environments) == "1.0"
     log = (user.home / "logs" / "setup.log").read_text(encoding="utf-8")
     assert "ImportError: a library is missing" in log

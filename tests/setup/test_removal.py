@@ -15,6 +15,7 @@ from magi_engine.install.hub import RemoteFile, part_of
 from magi_engine.weights.manifest import Manifest, Verified
 from magi_setup.environments import Environments
 from magi_setup.removal import EVERYTHING, Remains, describe, remove
+from tests.places import move_places
 
 MADE = (
     "data/magi-desktop/environments/1.0-cpu-1/bin/python",
@@ -37,9 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One user's folders, with everything in them."""
     if not sys.platform.startswith("linux"):
         pytest.skip("folders as Linux has them")
-    for kind in ("config", "data", "cache", "state"):
-        monkeypatch.setenv(f"XDG_{kind.upper()}_HOME", str(tmp_path / kind))
-    monkeypatch.setenv("XDG_VIDEOS_DIR", str(tmp_path / "videos"))
+    move_places(monkeypatch, tmp_path)
     monkeypatch.delenv("MAGI_DESKTOP_HOME", raising=False)
     for name in (*MADE, *KEPT, VIDEO):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +136,7 @@ def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None
     settings(home, models)
     assert len(Manifest.load(models).files) == 3
     clear(everything=True)
-    assert elsewhere.read_text() == "1"
+    assert elsewhere.read_text(encoding="utf-8") == "1"
     assert not (models / "verified.json").exists()
 
 
@@ -149,7 +148,7 @@ def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
     link.parent.mkdir(parents=True)
     link.symlink_to(original.parent)
     clear(everything=True)
-    assert original.read_text() == "12345"
+    assert original.read_text(encoding="utf-8") == "12345"
     assert not (home / "data/Magi Desktop").exists()
 
 

@@ -12,12 +12,13 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.models import Models
 from tests.desktop.installer import Installer
+from tests.places import move_places
 
 
 @pytest.fixture
 def models_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Does not exist yet."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # where the trash is
+    move_places(monkeypatch, tmp_path)  # where the trash is
     return tmp_path / "models"
 
 
@@ -28,18 +29,10 @@ def installer() -> Installer:
 
 
 @pytest.fixture
-def second() -> Installer:
-    """What answers quick questions of ``models``."""
-    return Installer()
-
-
-@pytest.fixture
-def models(
-    qtbot: QtBot, models_dir: Path, installer: Installer, second: Installer
-) -> Iterator[Models]:
+def models(qtbot: QtBot, models_dir: Path, installer: Installer) -> Iterator[Models]:
     """The models of that folder."""
     file = SettingsFile(models_dir.parent / "settings.json")
-    models = Models(installer, second, file, models_dir, models_dir.parent / "cache")
+    models = Models(installer, file, models_dir, models_dir.parent / "cache")
     yield models
     models.close()
     QThreadPool.globalInstance().waitForDone()

@@ -163,7 +163,9 @@ def test_a_download_from_the_click_to_the_end(
     models.tasks.do(Download("24B-base"))
     assert card.box.isVisible()
     files = (FileProgress("ckpt/vae/model.safetensors", 10**9, 2 * 10**9),)
-    installer.events.put(TaskProgress(Phase.DOWNLOADING, 10**10, 4 * 10**10, 50e6, 600.0, files))
+    installer.task.events.put(
+        TaskProgress(Phase.DOWNLOADING, 10**10, 4 * 10**10, 50e6, 600.0, files)
+    )
     qtbot.waitUntil(lambda: card.box.figures.text() != "")
     assert card.box.headline.text() == "Downloading"
     assert card.box.figures.text() == "10 GB of 40 GB  ·  50 MB/s  ·  10 min left"
@@ -357,7 +359,7 @@ def ask_own(dialog: ModelsDialog) -> AddModelDialog:
 
 
 def test_a_model_of_ones_own_is_added_and_checked(
-    qtbot: QtBot, models: Models, installer: Installer, second: Installer, tmp_path: Path
+    qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
 ) -> None:
     folder = official(tmp_path / "clips", dit_file())
     dialog = shown(qtbot, models)
@@ -368,17 +370,19 @@ def test_a_model_of_ones_own_is_added_and_checked(
     sheet.kind.setCurrentIndex(sheet.kind.findData("4.5B-distill"))
     sheet.name.setText("mine")
     qtbot.keyClick(sheet.source, Qt.Key.Key_Return)
-    assert second.begun == [Add(str(folder), "mine", "4.5B-distill")]
+    assert installer.asked == [Add(str(folder), "mine", "4.5B-distill")]
     assert sheet.busy.isVisible()
     assert not sheet.source.isEnabled()
-    second.end(TaskFailed(WeightsError("These are not the weights.", "Say what they are.")))
+    installer.question.end(
+        TaskFailed(WeightsError("These are not the weights.", "Say what they are."))
+    )
     qtbot.waitUntil(sheet.problem.isVisible)
     assert sheet.problem.text() == "These are not the weights. Say what they are."
     assert sheet.source.text() == f" {folder} ", "what was typed stays"
     sheet.accept_button.click()
     assert not sheet.problem.isVisible()
     add_models(str(folder), "mine", None)
-    second.end(TaskDone("Added: clips.", ("mine",)))
+    installer.question.end(TaskDone("Added: clips.", ("mine",)))
     qtbot.waitUntil(lambda: "mine" in dialog.cards)
     qtbot.waitUntil(lambda: dialog.findChildren(AddModelDialog) == [])
     assert "clips" in dialog.notice.text
@@ -403,7 +407,7 @@ def test_a_model_of_ones_own_is_added_and_checked(
 
 
 def test_a_folder_can_be_copied(
-    qtbot: QtBot, models: Models, installer: Installer, second: Installer, tmp_path: Path
+    qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
 ) -> None:
     folder = official(tmp_path / "clips", dit_file())
     dialog = shown(qtbot, models)
@@ -411,12 +415,12 @@ def test_a_folder_can_be_copied(
     sheet.source.setText(str(folder))
     sheet.copied.setChecked(True)
     sheet.accept_button.click()
-    assert second.begun == [Add(str(folder), None, None, copied=True)]
+    assert installer.asked == [Add(str(folder), None, None, copied=True)]
     add_models(str(folder), None, None, copied=True)
-    second.end(TaskDone("Added: clips.", ("clips",)))
+    installer.question.end(TaskDone("Added: clips.", ("clips",)))
     qtbot.waitUntil(lambda: installer.begun == [Download("clips")])
     qtbot.waitUntil(lambda: "clips" in dialog.cards)
-    installer.events.put(TaskProgress(Phase.COPYING, 10**9, 2 * 10**9))
+    installer.task.events.put(TaskProgress(Phase.COPYING, 10**9, 2 * 10**9))
     card = dialog.cards["clips"]
     qtbot.waitUntil(lambda: card.box.headline.text() == "Copying")
     card.box.cancel_button.click()
@@ -425,7 +429,7 @@ def test_a_folder_can_be_copied(
     assert "to copy" in card.detail.text()
 
 
-def test_adding_can_be_given_up(qtbot: QtBot, models: Models, second: Installer) -> None:
+def test_adding_can_be_given_up(qtbot: QtBot, models: Models, installer: Installer) -> None:
     dialog = shown(qtbot, models)
     sheet = ask_own(dialog)
     sheet.source.setText("some.one/tuned")
@@ -433,7 +437,7 @@ def test_adding_can_be_given_up(qtbot: QtBot, models: Models, second: Installer)
     sheet.cancel_button.click()
     qtbot.waitUntil(lambda: not models.asker.busy)
     qtbot.waitUntil(lambda: dialog.findChildren(AddModelDialog) == [])
-    assert second.begun == [Add("some.one/tuned", None, None)]
+    assert installer.asked == [Add("some.one/tuned", None, None)]
 
 
 def test_a_folder_is_dropped_on_the_sheet(qtbot: QtBot, models: Models, tmp_path: Path) -> None:
@@ -449,7 +453,7 @@ def test_a_folder_is_dropped_on_the_sheet(qtbot: QtBot, models: Models, tmp_path
 
 
 def test_a_mirror_is_used_once_it_has_answered(
-    qtbot: QtBot, models: Models, second: Installer, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, models: Models, installer: Installer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dialog = shown(qtbot, models)
     dialog._ask_mirror()
@@ -457,8 +461,8 @@ def test_a_mirror_is_used_once_it_has_answered(
     assert faults(sheet) == []
     sheet.address.setText("https://mirror.example")
     sheet.accept_button.click()
-    assert second.begun == [SetMirror("https://mirror.example")]
-    second.end(TaskDone("Models are downloaded from https://mirror.example."))
+    assert installer.asked == [SetMirror("https://mirror.example")]
+    installer.question.end(TaskDone("Models are downloaded from https://mirror.example."))
     qtbot.waitUntil(lambda: dialog.findChildren(MirrorDialog) == [])
     assert "mirror.example" in dialog.notice.text
 

@@ -54,7 +54,7 @@ def panel(
     qtbot: QtBot, draft: Draft, installer: Installer, tmp_path: Path
 ) -> Iterator[GenerationPanel]:
     file = SettingsFile(tmp_path / "settings.json")
-    models = Models(installer, Installer(), file, tmp_path / "models", tmp_path / "cache")
+    models = Models(installer, file, tmp_path / "models", tmp_path / "cache")
     panel = GenerationPanel(draft, KeptPresets(), models)
     qtbot.addWidget(panel)
     panel.resize(320, 900)
@@ -96,7 +96,7 @@ def test_a_model_that_is_not_here_is_marked_and_offered(
         row.get_button.click()
     assert wanted.args == ["4.5B-distill"]
     row._models.tasks.do(Download("4.5B-distill"))
-    installer.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
+    installer.task.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
     qtbot.waitUntil(lambda: row.note.text() == "Downloading  ·  25 %  ·  1 min 15 s left")
     with qtbot.waitSignal(panel.models_wanted) as shown:
         row.get_button.click()

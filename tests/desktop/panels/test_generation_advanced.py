@@ -11,6 +11,7 @@ from magi_desktop.panels.advanced import (
     AdvancedSection,
     CleanLookBackRow,
     LookBackRow,
+    NegativeTokensRow,
     PassesRow,
     ScaleRow,
     ShortcutRow,
@@ -114,6 +115,19 @@ def test_ranges_are_read_and_nonsense_is_refused(
     assert draft.settings.clean_chunk_kvrange == -1
     assert clean.box.text() == "as before"
     validate(draft.request(), draft.config)
+
+
+def test_negative_tokens_are_for_base_models(section: AdvancedSection, draft: Draft) -> None:
+    negative = row(section, NegativeTokensRow)
+    assert isinstance(negative, NegativeTokensRow)
+    draft.set(model="4.5B-base")
+    negative.box.click()
+    assert draft.request().negative_tokens
+    validate(draft.request(), draft.config)
+    draft.set(model="4.5B-distill")
+    assert not draft.request().negative_tokens, "another kind of model begins without"
+    assert not negative.box.isEnabled()
+    assert "base models" in negative.note.text()
 
 
 def test_tokens_off_and_on_again_are_no_change(section: AdvancedSection, draft: Draft) -> None:

@@ -64,8 +64,17 @@ def test_a_prompt_that_is_too_long_says_what_is_cut(qtbot: QtBot, panel: PromptP
 
 
 def test_another_language_gets_a_hint(qtbot: QtBot, panel: PromptPanel) -> None:
-    _draft(panel).set_prompt("一个红色的圆向左移动")
+    _draft(panel).set_prompt("красный круг движется влево")
     qtbot.waitUntil(lambda: "English" in panel.hint.text())
+
+
+def test_what_is_taken_from_a_prompt_is_said(qtbot: QtBot, panel: PromptPanel) -> None:
+    _draft(panel).set_prompt("a red ball, see https://example.org/balls")
+    qtbot.waitUntil(lambda: "only in part: “https://example.org/balls”" in panel.hint.text())
+    _draft(panel).set_prompt("一个红色的圆向左移动")
+    qtbot.waitUntil(lambda: "reads nothing of: “一个红色的圆向左移动”" in panel.hint.text())
+    _draft(panel).set_prompt("a red ball")
+    qtbot.waitUntil(lambda: panel.hint.text() == "")
 
 
 def test_every_mode_has_its_text_and_its_own_undo(qtbot: QtBot, panel: PromptPanel) -> None:

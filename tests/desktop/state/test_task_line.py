@@ -77,9 +77,9 @@ def test_progress_is_told(qtbot: QtBot, begin: Callable[[], Line]) -> None:
     line.do(A)
     first = TaskProgress(Phase.DOWNLOADING, 1, 10)
     with qtbot.waitSignal(line.changed):
-        line.installer.events.put(first)
+        line.installer.task.events.put(first)
     with qtbot.waitSignal(line.progressed):
-        line.installer.events.put(TaskProgress(Phase.DOWNLOADING, 5, 10))
+        line.installer.task.events.put(TaskProgress(Phase.DOWNLOADING, 5, 10))
     assert line.current is not None
     assert line.current.progress == TaskProgress(Phase.DOWNLOADING, 5, 10)
 

@@ -28,9 +28,13 @@ def full() -> dict[str, Any]:
 
 
 def test_all_official_structures_load_and_survive_a_round_trip(goldens: Path) -> None:
-    cases = [json.loads(path.read_text()) for path in sorted(goldens.glob("*.json"))]
+    cases = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(goldens.glob("*.json"))
+    ]
     configs = [case["config"] for case in cases if "config" in case]
-    configs += [json.loads(p.read_text()) for p in resource_path("configs").glob("*.json")]
+    configs += [
+        json.loads(p.read_text(encoding="utf-8")) for p in resource_path("configs").glob("*.json")
+    ]
     assert len(configs) >= 11
     for data in configs:
         config = MagiConfig.from_dict(copy.deepcopy(data))

@@ -159,7 +159,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def _damaged() -> list[str]:
-    good = json.loads(resource_path("models.json").read_text())
+    good = json.loads(resource_path("models.json").read_text(encoding="utf-8"))
     without_default = {key: value for key, value in good.items() if key != "default"}
     wrong_guidance = json.loads(json.dumps(good))
     wrong_guidance["models"][0]["guidance"] = "hope"

@@ -21,7 +21,7 @@ def test_official_files_load_and_survive_a_round_trip(goldens: Path, tmp_path: P
     assert files
     for file in files:
         config = VaeConfig.from_json(file)
-        official = json.loads(file.read_text())
+        official = json.loads(file.read_text(encoding="utf-8"))
         ours = config.to_dict()
         assert ours["ddconfig"] == official["ddconfig"]
         assert ours["model_type"] == official["model_type"]

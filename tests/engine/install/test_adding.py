@@ -16,7 +16,7 @@ from magi_engine.cli.exit_codes import BAD_INPUT, DONE, FAILURE
 from magi_engine.cli.main import main
 from magi_engine.config.added import AddedModels, user_models_file
 from magi_engine.config.registry import Registry
-from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError
+from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import HubAddress, add_models, forget_model, hub_address
 from magi_engine.install.download import remote_files
 from magi_engine.install.status import ModelState, model_statuses
@@ -24,7 +24,9 @@ from magi_engine.resources import resource_path
 from magi_engine.weights.layout import find_model
 from tests.engine.install.hub_server import COMMIT, HubServer
 from tests.engine.install.test_faults import is_said
+from tests.engine.install.test_importing import put_stacked
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.places import move_places
 
 _LIKE = "4.5B-distill"
 _FOLDER = "ckpt/magi/4.5B_distill/inference_weight.distill"
@@ -57,7 +59,7 @@ def official(root: Path, transformer: bytes) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    move_places(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -170,6 +172,16 @@ def test_weights_of_another_kind_are_not_added(
     folder = official(tmp_path / "x", transformer)
     with pytest.raises(MagiError, match=sentence) as raised:
         add_models(str(folder / _FOLDER), None, like)
+    is_said(raised.value)
+    assert AddedModels.load().models == ()
+
+
+@pytest.mark.parametrize("like", [None, "24B-base", _LIKE])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_magi_1_1_is_not_added(tmp_path: Path, like: str | None, sharded: bool) -> None:
+    put_stacked(tmp_path / "weights", sharded=sharded)
+    with pytest.raises(WeightsError, match=r"MAGI-1\.1") as raised:
+        add_models(str(tmp_path / "weights"), None, like)
     is_said(raised.value)
     assert AddedModels.load().models == ()
 
@@ -301,7 +313,7 @@ def test_a_damaged_list_of_ones_own_is_said_and_left_alone(
     assert "models.json" in said.err
     with pytest.raises(ConfigError):
         add_models(str(official(tmp_path / "x", dit_file())), None, None)
-    assert user_models_file().read_text() == text
+    assert user_models_file().read_text(encoding="utf-8") == text
 
 
 def test_what_is_known_of_a_model_is_shown(

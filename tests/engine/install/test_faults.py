@@ -24,6 +24,7 @@ from magi_engine.runtime.control import ControlBox
 from magi_engine.weights.manifest import Manifest
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.places import move_places
 
 _NAME = "4.5B-distill"
 _WEIGHTS = "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
@@ -37,7 +38,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServe
     monkeypatch.setattr(fetching, "_BACKOFF_S", 0.01)
     monkeypatch.setattr(fetching, "_MAX_WAIT_S", 0.05)
     monkeypatch.delenv("HF_ENDPOINT")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    move_places(monkeypatch, tmp_path)
     AddedModels(mirror=server.url).save()
     yield server
     server.shutdown()

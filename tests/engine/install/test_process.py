@@ -114,14 +114,15 @@ def test_a_download_is_paused_resumed_and_ends_ready(
     server.piece, server.pause_s = 1 << 15, 0.005
     assert state(models_dir) is ModelState.ABSENT
     seen: list[TaskEvent] = []
-    for event in process.run(Download(_NAME)):
+    run = process.run(Download(_NAME))
+    for event in run:
         seen.append(event)
         begun = isinstance(event, TaskProgress) and event.done_bytes > 1_000_000 and event.files
         if begun and not any(isinstance(e, TaskPaused) for e in seen):
-            process.control(Pause())
+            run.control(Pause())
         if isinstance(event, TaskPaused):
             assert state(models_dir) is ModelState.PARTLY
-            process.control(Resume())
+            run.control(Resume())
     assert isinstance(seen[-1], TaskDone), seen[-1]
     assert "is ready" in seen[-1].message
     assert any(isinstance(e, TaskResumed) for e in seen)
@@ -138,11 +139,12 @@ def test_a_cancelled_download_goes_on_where_it_was(
 ) -> None:
     server.piece, server.pause_s = 1 << 15, 0.005
     event = None
-    for event in process.run(Download(_NAME)):
+    run = process.run(Download(_NAME))
+    for event in run:
         if isinstance(event, TaskProgress) and any(
             file.name == _WEIGHTS and file.done_bytes > 1_000_000 for file in event.files
         ):
-            process.control(Cancel())
+            run.control(Cancel())
     assert isinstance(event, TaskCancelled)
     status = next(s for s in model_statuses(models_dir) if s.entry.name == _NAME)
     assert status.state is ModelState.PARTLY
@@ -213,9 +215,9 @@ def test_what_the_hub_does_not_have_is_said(server: HubServer, process: InstallP
 
 
 def test_a_task_can_be_cancelled_before_it_begins(process: InstallProcess) -> None:
-    events = process.run(Verify(_NAME))
-    process.control(Cancel())
-    assert isinstance([*events][-1], TaskCancelled)
+    run = process.run(Verify(_NAME))
+    run.control(Cancel())
+    assert isinstance([*run][-1], TaskCancelled)
 
 
 def test_a_licence_is_accepted_for_the_whole_release(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_two_downloads_at_once_do_not_meet(
     server: HubServer, process: InstallProcess, models_dir: Path
 ) -> None:
     server.piece, server.pause_s = 1 << 15, 0.005
-    first = process.run(Download(_NAME))
+    first = iter(process.run(Download(_NAME)))
     for event in first:
         if isinstance(event, TaskProgress) and event.phase is Phase.DOWNLOADING:
             break

@@ -159,15 +159,6 @@ def test_codecs_and_bit_depths(
     assert numbers(read_video(path, 64, 48, 24), step=8) == list(range(24))
 
 
-def test_hdr_is_read(make_video: MakeVideo) -> None:
-    params = "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
-    options = {"x265-params": params}
-    path = make_video(numbered(8), "hdr.mp4", 24, "libx265", "yuv420p10le", options=options)
-    clip = read_video(path, 64, 48, 24)
-    assert clip.shape == (8, 48, 64, 3)
-    assert np.diff(clip.mean((1, 2, 3))).min() > 0
-
-
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_animations_are_videos(tmp_path: Path, suffix: str) -> None:
     pictures = [Image.fromarray(picture) for picture in numbered(8, step=16)]

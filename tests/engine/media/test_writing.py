@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -151,6 +152,35 @@ def _using(monkeypatch: pytest.MonkeyPatch, *encoders: Encoder) -> None:
     monkeypatch.setattr(Mp4Writer, "kind", dataclasses.replace(MP4, encoders=encoders))
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ""])
+def test_what_was_written_is_on_the_disk_and_not_only_in_its_cache(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[int, int] = {}  # inode -> bytes, or names in a folder
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        found = os.fstat(descriptor)
+        folder = stat.S_ISDIR(found.st_mode)
+        synced[found.st_ino] = len(os.listdir(descriptor)) if folder else found.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    def is_safe(path: Path) -> bool:
+        if path.is_dir():
+            inside = list(path.iterdir())
+            return synced[path.stat().st_ino] == len(inside) and all(map(is_safe, inside))
+        return synced[path.stat().st_ino] == path.stat().st_size
+
+    with open_writer(tmp_path / f"out{suffix}", SIZE, SIZE, 24, METADATA) as writer:
+        for start in range(0, 48, 24):
+            writer.write(moving(48)[start : start + 24])
+            assert is_safe(writer.part)
+            assert synced[tmp_path.stat().st_ino] == 1
+    assert is_safe(tmp_path / f"out{suffix}")
+
+
 def test_an_encoder_that_does_not_open_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -264,7 +294,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already") as caught:
         open_writer(target, SIZE, SIZE, 24)
     assert "a-2.mp4" in caught.value.hint
-    assert target.read_text() == "precious"
+    assert target.read_text(encoding="utf-8") == "precious"
     assert free_name(target) == tmp_path / "a-2.mp4"
     write_all(target, moving(4), WriteOptions(overwrite=True))
     assert len(decode(target)) == 4
@@ -275,7 +305,7 @@ def test_a_target_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> N
         writer.write(moving(4))
         writer.target.write_text("precious")
     assert writer.result == tmp_path / "a-2.mp4"
-    assert writer.target.read_text() == "precious"
+    assert writer.target.read_text(encoding="utf-8") == "precious"
 
 
 def test_a_folder_with_something_in_it_is_never_replaced(tmp_path: Path) -> None:

@@ -288,6 +288,21 @@ def test_an_empty_prompt_needs_no_text_encoder(make_request: MakeRequest) -> Non
     assert Stage.LOADING_TEXT_ENCODER not in stages_of(events)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a red ball <script> rolls", "only in part: “<script> rolls”."),
+        ("jc6640vc", "Nothing of this prompt is read by the model: “jc6640vc”."),
+    ],
+)
+def test_what_is_not_read_of_a_prompt_is_said(
+    engine: Engine, make_request: MakeRequest, prompt: str, said: str
+) -> None:
+    events = run(engine, make_request(prompts=(PromptChange(0, prompt),), num_frames=1))
+    finished(events)
+    assert any(said in notice.message for notice in of_kind(events, Notice))
+
+
 def test_a_prompt_of_ten_thousand_words_is_cut_and_said_so(
     engine: Engine, make_request: MakeRequest
 ) -> None:

@@ -274,7 +274,7 @@ def test_a_frozen_program_is_its_own_engine(
     finished(list(own.generate(make_request(num_frames=1))))
     (failed,) = own.generate(make_request(config_path=None, model="nope"))
     assert isinstance(failed, Failed)
-    assert "the generation failed" in (tmp_path / "engine.log").read_text()
+    assert "the generation failed" in (tmp_path / "engine.log").read_text(encoding="utf-8")
     alone = subprocess.run([program], capture_output=True, text=True, timeout=300)
     assert "the program itself" in alone.stderr
 
@@ -306,7 +306,7 @@ def test_a_frozen_program_needs_no_console_and_hides_its_libraries_from_others(
         environment["LD_LIBRARY_PATH_ORIG"] = before
     done = subprocess.run([program, answer], env=environment, timeout=300)
     assert done.returncode == 0
-    assert answer.read_text() == before
+    assert answer.read_text(encoding="utf-8") == before
 
 
 # Everything at module level: a child that ran its parent's main module would start yet another.
@@ -318,7 +318,7 @@ from magi_engine.runtime.host import EngineProcess
 from magi_engine.runtime.request import GenerationRequest
 import psutil
 process = EngineProcess(cache_dir=Path(sys.argv[2]))
-for event in process.generate(GenerationRequest.from_json(Path(sys.argv[1]).read_text())):
+for event in process.generate(GenerationRequest.from_json(Path(sys.argv[1]).read_text("utf-8"))):
     if isinstance(event, ChunkReady) and event.index == 1:
         print(psutil.Process().children()[0].pid, "torch" in sys.modules, flush=True)
 """

@@ -23,7 +23,6 @@ from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.placement import Placement, Sizes, placements
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.validation import configured
-from magi_engine.runtime.workload import Schedule, chunk_tokens
 from tests.engine.conftest import write_random_model
 from tests.engine.runtime.outcomes import checked, finished, frames_of
 from tests.engine.sampling.test_cache import LiveBytes
@@ -72,8 +71,7 @@ def request_of(config: Path, window: int, side: int, device: str) -> GenerationR
 def sizes_of(request: GenerationRequest, vae: VaeConfig, on_card: bool) -> Sizes:
     config = configured(MagiConfig.from_json(Path(request.config_path or "")), request)
     itemsize = 4 if request.dtype == "float32" else 2
-    tokens = chunk_tokens(config, vae)
-    return Sizes.of(config, vae, Schedule(config, CHUNKS), tokens, itemsize, on_card)
+    return Sizes.of(config, vae, CHUNKS, 0, itemsize, on_card)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, way: Placement) -> None:

@@ -13,7 +13,6 @@ from magi_engine.model.dit import PART_TOKENS as MODELS_PART_TOKENS
 from magi_engine.model.vae import TILES_AT_ONCE
 from magi_engine.resources import resource_path
 from magi_engine.runtime.placement import Placement, Sizes, place, placements
-from magi_engine.runtime.workload import Schedule, chunk_tokens
 
 GIB = 2**30
 
@@ -23,7 +22,7 @@ def sizes(name: str = "4.5B_distill_quant", window: int = 4, on_card: bool = Tru
     runtime = dataclasses.replace(config.runtime_config, window_size=window)
     config = dataclasses.replace(config, runtime_config=runtime)
     vae = VaeConfig()
-    return Sizes.of(config, vae, Schedule(config, 4), chunk_tokens(config, vae), 2, on_card)
+    return Sizes.of(config, vae, 4, 0, 2, on_card)
 
 
 def test_the_first_way_is_what_the_models_do_by_themselves() -> None:

@@ -26,7 +26,7 @@ from magi_engine.runtime.preflight import (
 )
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.speeds import Speed, Speeds
-from magi_engine.runtime.workload import Schedule
+from magi_engine.sampling.schedule import SamplerSettings, forwards
 from magi_engine.weights.layout import find_model
 
 GB = 1_000_000_000
@@ -246,9 +246,12 @@ def test_only_what_is_not_there_takes_time(tmp_path: Path, pocket_request) -> No
     assert estimate(base, here, cache_dir=tmp_path).times.load_s > 0
 
 
+CONFIG = MagiConfig.from_json(resource_path(Registry.load().find("pocket").config))
+FORWARD = next(forwards(SamplerSettings.from_config(CONFIG), 2))
+
+
 def meter() -> PaceMeter:
-    config = MagiConfig.from_json(resource_path(Registry.load().find("pocket").config))
-    return PaceMeter(config, VaeConfig(), Schedule(config, 2), 1.0)
+    return PaceMeter(CONFIG, VaeConfig(), 1.0)
 
 
 def test_the_warm_up_is_told_apart_from_the_pace() -> None:
@@ -256,7 +259,7 @@ def test_the_warm_up_is_told_apart_from_the_pace() -> None:
     with before.loading:
         pass
     for seconds in (9.0, 1.0, 1.0, 3.5, 1.0, 1.0, 1.0):  # of steps that compute the same
-        pace.step_done(seconds)
+        pace.step_done(FORWARD, seconds)
     pace.chunk_done(6, 2.5)
     pace.chunk_done(6, 0.5)
     speed = pace.speed(before)
@@ -264,7 +267,7 @@ def test_the_warm_up_is_told_apart_from_the_pace() -> None:
     assert speed.warm_up_s == pytest.approx(8.0 + 2.5 + 2.0)
     steady = meter()
     for _ in range(2):
-        steady.step_done(1.0)
+        steady.step_done(FORWARD, 1.0)
     steady.chunk_done(6, 0.5)
     same = steady.speed(Preparation())
     assert same is not None

@@ -8,7 +8,8 @@ import torch
 from magi_engine.runtime.events import Progress
 from magi_engine.runtime.plan import LengthPlan
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
-from magi_engine.sampling.window import stages
+from magi_engine.sampling.schedule import forwards
+from tests.engine.sampling.test_schedule import settings
 
 
 class _Clock:
@@ -24,15 +25,22 @@ def _run(
 ) -> list[tuple[float, Progress]]:
     """(seconds since the start, event) of each step; a decoding takes 2 s."""
     clock = _Clock()
-    meter = ProgressMeter(LengthPlan(num_chunks, 0, None), steps, window, 24, Stopwatch(clock))
+    schedule = settings(num_steps=steps, window_size=window)
+    meter = ProgressMeter(
+        LengthPlan(num_chunks, 0, 0, None),
+        lambda: forwards(schedule, num_chunks),
+        lambda forward: float(len(forward.chunks)),
+        steps,
+        24,
+        Stopwatch(clock),
+    )
     events: list[tuple[float, Progress]] = []
-    for stage in stages(num_chunks, steps, window, offset=0):
-        for index in range(stage.length):
-            chunks = [(c, s + index + 1) for c, s in zip(stage.chunks, stage.steps, strict=True)]
-            clock.now += len(chunks)
-            event = meter.step_done(chunks, float(len(chunks)), lambda: torch.zeros(1))
-            events.append((clock.now - 100, event))
-        if stage.steps[0] + stage.length == steps:
+    for forward in forwards(schedule, num_chunks):
+        seconds = float(len(forward.chunks))
+        clock.now += seconds
+        event = meter.step_done(forward, seconds, lambda: torch.zeros(1))
+        events.append((clock.now - 100, event))
+        if forward.finishes:
             clock.now += 2
             meter.chunk_done(24, 2.0, beside=False)
         if len(events) >= up_to:

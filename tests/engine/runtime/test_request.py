@@ -44,6 +44,7 @@ _FULL = GenerationRequest(
         fps=12,
     ),
     special_tokens=("HQ_TOKEN", "TWO_D_ANIME_TOKEN"),
+    negative_tokens=True,
     output="/out/x.webm",
     writing=WriteOptions(crf=20, preset="fast", overwrite=True),
     device="cuda:1",

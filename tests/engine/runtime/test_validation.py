@@ -12,8 +12,6 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.runtime.plan import frames_for, plan_length
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
-from magi_engine.sampling.schedule import check_steps as sampler_check_steps
-from magi_engine.sampling.schedule import step_intervals
 
 _MODEL = ModelConfig(
     num_layers=1,
@@ -64,6 +62,7 @@ def _sampled(**overrides: Any) -> GenerationRequest:
             "longer video",
         ),
         (_changed(special_tokens=("MAGIC_TOKEN",)), "no special token MAGIC", "STATIC_FIRST"),
+        (_changed(negative_tokens=True), "nothing in a distilled model", "base model"),
         (_sampled(window_size=9), "window of 9", "1 to 8"),
         (_sampled(window_size=0), "window of 0", "1 to 8"),
         (_sampled(fps=0), "0 frames per second", "1 to 60"),
@@ -93,6 +92,11 @@ def test_a_base_model_needs_three_forwards() -> None:
         validate(_sampled(cfg_number=1), _BASE)
 
 
+def test_a_base_model_takes_negative_tokens_and_the_range_of_its_last_steps() -> None:
+    request = _sampled(clean_chunk_kvrange=-1)
+    validate(dataclasses.replace(request, negative_tokens=True), _BASE)
+
+
 def test_an_endless_video_needs_a_limited_history() -> None:
     request = dataclasses.replace(_sampled(noise2clean_kvrange=()), num_frames=None)
     with pytest.raises(InvalidRequestError, match="without an end"):
@@ -113,23 +117,6 @@ def test_choices_reach_the_configuration_and_the_rest_stays() -> None:
     assert runtime.prev_chunk_scales == _DISTILLED.runtime_config.prev_chunk_scales
     assert merged.engine_config.shortcut_mode == "16,16,8"
     assert merged.model_config == _DISTILLED.model_config
-
-
-@pytest.mark.parametrize("window", range(1, 9))
-def test_the_steps_let_through_are_those_the_sampler_takes(window: int) -> None:
-    """The check needs no PyTorch, so it is written twice: here the two are held together."""
-    for steps in range(1, 140):
-        request = _sampled(num_steps=steps, window_size=window)
-        try:
-            sampler_check_steps(steps, window, kv_stages=4)
-            whole_groups = steps != 12 or len(step_intervals(12, window, "8,16,16")) % 3 == 0
-        except InvalidRequestError:
-            whole_groups = False
-        if whole_groups:
-            validate(request, _DISTILLED)
-        else:
-            with pytest.raises(InvalidRequestError):
-                validate(request, _DISTILLED)
 
 
 def test_warnings_are_about_settings_known_to_look_bad() -> None:

@@ -12,16 +12,12 @@ from torch import Tensor
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import NoiseSource, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import (
-    ChunkDone,
-    ForwardTrace,
-    Sampler,
-    SamplerSettings,
-    StepDone,
-)
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward, SamplerSettings
 
 CHANNELS = 16
 HEIGHT, WIDTH = 4, 4
@@ -76,7 +72,7 @@ class Toy:
         captions: CaptionTrack | None = None,
         noise: NoiseSource | None = None,
         prefix_frames: int = 0,
-        on_forward: Callable[[ForwardTrace], None] | None = None,
+        on_forward: Callable[[Forward], None] | None = None,
         memory: Memory | None = None,
     ) -> Iterator[StepDone | ChunkDone]:
         return Sampler(self.model, settings, on_forward, memory).sample(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.model import dit
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import attention
 from magi_engine.ops.quantised_attention import quantised_attention
 from magi_engine.runtime.replay import replay_case
-from magi_engine.sampling.guidance import GuidanceScales, combine
-from magi_engine.sampling.sampler import ForwardTrace, Pass
-from magi_engine.sampling.schedule import step_intervals, timestep_schedule
+from magi_engine.sampling.guidance import combine
+from magi_engine.sampling.schedule import Forward, Pass, schedule_times, step_intervals
 
 COPIED = (
     "i2v_base_cfg3",
@@ -54,6 +55,10 @@ ONLY_SHARED = (
 
 FP8_TOLERANCE = 0.02  # a last-bit difference flips an e4m3 rounding here and there
 TOLERANCE = 6e-5  # not every processor rounds exp() alike, and the sinusoid multiplies that
+SAME_FREQUENCIES_TOLERANCE = 1e-5
+FREQUENCIES = {"": {12: 1, 106: 1}, "second": {13: 1, 106: 1}}
+"""By folder, how the cases' machine rounded exp(): frequencies that are so many units in the last
+place above the nearest number."""
 RelativeError = Callable[[Tensor, Tensor], float]
 COPIES = Path(__file__).parents[2] / "goldens"
 
@@ -75,7 +80,7 @@ class Replay:
     config: MagiConfig
     tensors: dict[str, Tensor]
     outputs: dict[str, Tensor]
-    traces: list[ForwardTrace]
+    traces: list[Forward]
     calls: list[Call]
 
     @property
@@ -90,23 +95,34 @@ class Replay:
 @pytest.fixture(scope="module", params=COPIED + ONLY_SHARED)
 def replay(request: pytest.FixtureRequest, goldens: Path) -> Replay:
     name = request.param
-    path = goldens / f"{name}.json"
-    if name in ONLY_SHARED and not path.exists():
-        pytest.skip(f"{name} lies only beside the checkout, with all the reference numbers")
-    case = json.loads(path.read_text())
-    traces: list[ForwardTrace] = []
+    path = case_or_skip(goldens, name)
+    case = json.loads(path.read_text(encoding="utf-8"))
+    traces: list[Forward] = []
     with recorded_calls() as calls:
-        outputs = replay_case(
-            path,
-            path.parent / f"weights_{case['weights']}.safetensors",
-            path.with_suffix(".safetensors"),
-            path.parent / "special_tokens.npz",
-            device=torch.device("cpu"),
-            on_forward=traces.append,
-        )
+        outputs = replayed(path, on_forward=traces.append)
     tensors = load_file(path.with_suffix(".safetensors"))
     config = MagiConfig.from_dict(case["config"])
     return Replay(name, case, config, tensors, outputs, traces, calls)
+
+
+def case_or_skip(goldens: Path, name: str) -> Path:
+    path = goldens / f"{name}.json"
+    if name in ONLY_SHARED and not path.exists():
+        pytest.skip(f"{name} lies only beside the checkout, with all the reference numbers")
+    return path
+
+
+def replayed(case: Path, **options: Any) -> dict[str, Tensor]:
+    """What the case gives on the CPU; ``options`` as of :func:`replay_case`."""
+    weights = json.loads(case.read_text(encoding="utf-8"))["weights"]
+    return replay_case(
+        case,
+        case.parent / f"weights_{weights}.safetensors",
+        case.with_suffix(".safetensors"),
+        case.parent / "special_tokens.npz",
+        device=torch.device("cpu"),
+        **options,
+    )
 
 
 @contextmanager
@@ -128,36 +144,31 @@ def recorded_calls() -> Iterator[list[Call]]:
 class Step:
     """Our forwards that together are one entry of the recorded trace."""
 
-    traces: list[ForwardTrace]
+    forwards: list[Forward]
     calls: list[Call]
 
     def call(self, kind: Pass) -> Call | None:
         """The pass of that kind, if the step has it."""
-        pairs = zip(self.traces, self.calls, strict=True)
-        return next((call for trace, call in pairs if trace.kind is kind), None)
+        (forward,) = self.forwards
+        return dict(zip(forward.passes, self.calls, strict=True)).get(kind)
 
 
 def steps_of(replay: Replay) -> list[Step]:
     """Group our forwards as the recorded traces count them.
 
-    A guided step is up to three forwards of ours (those of weight zero are left out) but one
-    entry there; the one with history alone is always among them. And where a prefix has several
-    whole chunks, the release pushes them through in one forward; since a clean chunk sees only
-    what is before it, we push them one by one and need less memory.
+    Where a prefix has several whole chunks, the release pushes them through in one forward; since
+    a clean chunk sees only what is before it, we push them one by one and need less memory.
     """
-    pairs = list(zip(replay.traces, replay.calls, strict=True))
-    prefix = [pair for pair in pairs if pair[0].fills_prefix]
-    rest = [pair for pair in pairs if not pair[0].fills_prefix]
-    assert pairs == prefix + rest, "the prefix comes first"
-    groups = [prefix] if prefix else []
-    begins = True
-    for pair in rest:
-        if pair[0].kind is Pass.TEXT or (pair[0].kind is Pass.HISTORY and begins):
-            groups.append([])
-        groups[-1].append(pair)
-        # After the pass with history only the lone one can follow.
-        begins = pair[0].kind is not Pass.TEXT
-    return [Step([t for t, _ in group], [c for _, c in group]) for group in groups]
+    calls = iter(replay.calls)
+    steps = [Step([f], list(itertools.islice(calls, len(f.passes)))) for f in replay.traces]
+    assert next(calls, None) is None
+    prefix = [step for step in steps if step.forwards[0].fills_prefix]
+    rest = steps[len(prefix) :]
+    assert not any(step.forwards[0].fills_prefix for step in rest), "the prefix comes first"
+    merged = Step(
+        [f for step in prefix for f in step.forwards], [c for step in prefix for c in step.calls]
+    )
+    return [merged, *rest] if prefix else rest
 
 
 def test_emitted_latents_are_the_official_ones(replay: Replay, relative_error) -> None:
@@ -168,11 +179,34 @@ def test_emitted_latents_are_the_official_ones(replay: Replay, relative_error) -
         assert relative_error(replay.outputs[name], latents) <= replay.tolerance, name
 
 
+@pytest.mark.parametrize("name", COPIED + ONLY_SHARED)
+def test_with_the_frequencies_of_the_case_s_machine_latents_are_nearer_still(
+    name: str, goldens: Path, relative_error: RelativeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = case_or_skip(goldens, name)
+    monkeypatch.setattr(
+        dit, "sinusoid_frequencies", lambda device: frequencies_of(case.parent.name)
+    )
+    outputs = replayed(case)
+    expected = load_file(case.with_suffix(".safetensors"))
+    fp8 = json.loads(case.read_text(encoding="utf-8"))["config"]["engine_config"]["fp8_quant"]
+    limit = FP8_TOLERANCE if fp8 else SAME_FREQUENCIES_TOLERANCE
+    assert max(relative_error(outputs[chunk], expected[chunk]) for chunk in outputs) <= limit
+
+
+def frequencies_of(folder: str) -> Tensor:
+    exponents = -math.log(10000) * (torch.arange(128, dtype=torch.float32) / 128)
+    frequencies = torch.exp(exponents.double()).float()
+    for index, units in FREQUENCIES.get(folder, FREQUENCIES[""]).items():
+        frequencies.view(torch.int32)[index] += units
+    return frequencies
+
+
 def test_schedule_is_the_official_one(replay: Replay) -> None:
     runtime, engine = replay.config.runtime_config, replay.config.engine_config
-    times = timestep_schedule(runtime.num_steps, engine.shortcut_mode)
+    times = schedule_times(runtime.num_steps, engine.shortcut_mode)
     # Two units in float32's last place: not every processor rounds a linspace alike.
-    torch.testing.assert_close(times.tolist(), replay.case["t_schedule"], rtol=0, atol=2.4e-7)
+    torch.testing.assert_close(times, replay.case["t_schedule"], rtol=0, atol=2.4e-7)
     intervals = step_intervals(runtime.num_steps, runtime.window_size, engine.shortcut_mode)
     # The file lists as many as it likes; the ones used repeat from stage to stage.
     recorded = replay.case["step_intervals"][: len(intervals)]
@@ -185,72 +219,38 @@ def test_every_forward_is_about_what_the_official_one_is(replay: Replay) -> None
     noise = replay.tensors["noise"]
     tokens = 6 * noise.shape[3] * noise.shape[4] // 4
     for number, (step, wanted) in enumerate(zip(steps, recorded, strict=True)):
-        merged = merge_prefix(step.traces) if step.traces[0].fills_prefix else step.traces[0]
+        first = step.forwards[0]
+        ranges = [r for forward in step.forwards for r in forward.ranges]
         actual = {
-            "kv_range": [[tokens * first, tokens * last] for first, last in merged.ranges],
-            "slice_point": merged.first,
-            "range_num": merged.first + len(merged.ranges),
-            "denoising_range_num": len(merged.ranges),
-            "fwd_extra_1st_chunk": merged.rereads_clean,
-            "distill_interval": merged.interval,
-            "extract_prefix_video_feature": merged.fills_prefix,
+            "kv_range": [[tokens * begin, tokens * end] for begin, end in ranges],
+            "slice_point": first.first,
+            "range_num": first.first + len(ranges),
+            "denoising_range_num": len(ranges),
+            "fwd_extra_1st_chunk": first.clean is not None and not first.fills_prefix,
+            "distill_interval": first.interval,
+            "extract_prefix_video_feature": first.fills_prefix,
             "chunk_width": replay.config.runtime_config.chunk_width,
             "num_steps": replay.config.runtime_config.num_steps,
         }
         expected = {"extract_prefix_video_feature": False} | wanted
         assert actual == {name: expected[name] for name in actual}, f"forward {number}"
-        torch.testing.assert_close(list(merged.timesteps), wanted["t"], rtol=0, atol=1e-7)
-
-
-def merge_prefix(traces: list[ForwardTrace]) -> ForwardTrace:
-    """Chunks of a prefix, pushed one by one, as the one forward the release makes of them."""
-    assert [t.first for t in traces] == list(range(traces[0].first, traces[0].first + len(traces)))
-    return ForwardTrace(
-        kind=traces[0].kind,
-        timesteps=tuple(t for trace in traces for t in trace.timesteps),
-        first=traces[0].first,
-        ranges=tuple(r for trace in traces for r in trace.ranges),
-        rereads_clean=False,
-        nearly_clean=False,
-        fills_prefix=True,
-        interval=traces[0].interval,
-    )
+        timesteps = [t for forward in step.forwards for t in forward.timesteps]
+        torch.testing.assert_close(timesteps, wanted["t"], rtol=0, atol=1e-7)
 
 
 def test_the_nearly_clean_chunk_is_mixed_exactly_when_recorded(replay: Replay) -> None:
     for step, wanted in zip(steps_of(replay), replay.case["trace"], strict=True):
         # The release sets the flag for base models too, and then does nothing with it.
         expected = wanted.get("distill_nearly_clean_chunk", False) and not replay.guided
-        assert [t.nearly_clean for t in step.traces] == [expected] * len(step.traces)
+        assert {f.copies_oldest for f in step.forwards} == {expected}
 
 
-def test_guided_steps_are_the_passes_that_count_over_the_same_window(replay: Replay) -> None:
-    steps = [step for step in steps_of(replay) if not step.traces[0].fills_prefix]
-    if not replay.guided:
-        assert all([t.kind for t in s.traces] == [Pass.TEXT] for s in steps)
-        return
-    seen = set()
-    for step in steps:
-        history = next(t for t in step.traces if t.kind is Pass.HISTORY)
-        skipped = int(history.rereads_clean)
-        scales = scales_of(replay).at(torch.tensor(history.timesteps[skipped:]))
-        expected = [Pass.TEXT] if any(scales[1] != 0) else []
-        expected += [Pass.HISTORY] + ([Pass.ALONE] if any(scales[0] != 1) else [])
-        assert [t.kind for t in step.traces] == expected
-        seen.add(tuple(expected))
-        for trace in step.traces:
-            if trace.kind is Pass.TEXT:
-                assert dataclasses.replace(trace, kind=Pass.HISTORY) == history
-            if trace.kind is Pass.ALONE:
-                assert trace.timesteps == history.timesteps[skipped:]
-                chunks = range(history.first + skipped, history.first + len(history.ranges))
-                assert trace.ranges == tuple((c, c + 1) for c in chunks)
-    assert {(Pass.TEXT, Pass.HISTORY, Pass.ALONE), (Pass.HISTORY,)} <= seen, "all and one"
-
-
-def scales_of(replay: Replay) -> GuidanceScales:
-    runtime = replay.config.runtime_config
-    return GuidanceScales(runtime.cfg_t_range, runtime.prev_chunk_scales, runtime.text_scales)
+def test_guided_steps_are_the_passes_that_count(replay: Replay) -> None:
+    seen = {f.passes for f in replay.traces if not f.fills_prefix}
+    if replay.guided:
+        assert {(Pass.TEXT, Pass.HISTORY, Pass.ALONE), (Pass.HISTORY,)} <= seen, "all and one"
+    else:
+        assert seen == {(Pass.TEXT,)}
 
 
 def test_captions_have_the_recorded_lengths(replay: Replay) -> None:
@@ -258,15 +258,16 @@ def test_captions_have_the_recorded_lengths(replay: Replay) -> None:
         lengths = [int(n) for n in wanted["y_valid"]]
         half = len(lengths) // 2
         conditional, unconditional = lengths[:half], lengths[half:]
-        if step.traces[0].fills_prefix:
+        first = step.forwards[0]
+        if first.fills_prefix:
             assert [n for call in step.calls for n in call.caption_lengths] == conditional
             continue
         with_text = step.call(Pass.TEXT)
         if with_text is not None:
-            first = list(with_text.caption_lengths)
-            copy = first.pop() if step.traces[0].nearly_clean else None
-            assert first == conditional
-            assert copy in (None, conditional[step.traces[0].rereads_clean])
+            found = list(with_text.caption_lengths)
+            copy = found.pop() if first.copies_oldest else None
+            assert found == conditional
+            assert copy in (None, conditional[first.clean is not None])
         for call in (step.call(Pass.HISTORY), step.call(Pass.ALONE)):
             if call is None:
                 continue
@@ -282,7 +283,7 @@ def test_velocities_of_single_forwards_are_the_official_ones(
         if not name.startswith("velocity."):
             continue
         step = steps[int(name.removeprefix("velocity."))]
-        if step.traces[0].fills_prefix:
+        if step.forwards[0].fills_prefix:
             continue  # such a forward only fills the cache
         # Per forward an fp8 model may differ more than in its latents.
         limit = 0.02 if replay.config.engine_config.fp8_quant else TOLERANCE
@@ -293,26 +294,27 @@ def test_velocities_of_single_forwards_are_the_official_ones(
 
 def velocity_of(step: Step, replay: Replay) -> Tensor:
     """The velocity the release reports for a step, (1, 16, R * 6, h, w)."""
-    trace = step.traces[0]
+    forward = step.forwards[0]
     chunks = [call.velocity for call in step.calls]
     if not replay.guided:
         velocity = chunks[0]
-        if not trace.nearly_clean:
+        if not forward.copies_oldest:
             return velocity
         rest, copy = velocity[:, :, :-6].clone(), velocity[:, :, -6:]
-        mixed = rest[:, :, 6 * trace.rereads_clean :][:, :, :6]
+        mixed = rest[:, :, 6 * (forward.clean is not None) :][:, :, :6]
         mixed.mul_(0.7).add_(copy, alpha=0.3)
         return rest
-    assert not trace.rereads_clean
+    assert forward.clean is None
     with_text, with_history, alone = (
         call.velocity if call else torch.zeros(())
         for call in (step.call(Pass.TEXT), step.call(Pass.HISTORY), step.call(Pass.ALONE))
     )
+    scales = torch.tensor(forward.scales)
     by_chunk = combine(
         alone,
         torch.cat(with_history.split(6, dim=2)),
         torch.cat(with_text.split(6, dim=2)) if with_text.dim() else with_text,
-        scales_of(replay).at(torch.tensor(trace.timesteps)),
+        (scales[:, 0], scales[:, 1]),
     )
     return torch.cat(list(by_chunk), dim=1)[None]
 
@@ -320,22 +322,15 @@ def velocity_of(step: Step, replay: Replay) -> Tensor:
 def test_bfloat16_stays_near_the_fp32_numbers(goldens: Path, relative_error) -> None:
     # The official code in bf16 on an H100 is 0.0057 away in this case.
     case = goldens / "t2v_one_chunk.json"
-    tensors = case.with_suffix(".safetensors")
-    outputs = replay_case(
-        case,
-        goldens / "weights_gelu.safetensors",
-        tensors,
-        goldens / "special_tokens.npz",
-        device=torch.device("cpu"),
-        dtype=torch.bfloat16,
-    )
-    error = relative_error(outputs["chunk.0"], load_file(tensors)["chunk.0"])
+    outputs = replayed(case, dtype=torch.bfloat16)
+    expected = load_file(case.with_suffix(".safetensors"))["chunk.0"]
+    error = relative_error(outputs["chunk.0"], expected)
     assert 1e-4 < error < 1.25 * 0.0057
 
 
 def test_the_copied_goldens_are_complete_and_small() -> None:
     for name in COPIED:
-        case = json.loads((COPIES / f"{name}.json").read_text())
+        case = json.loads((COPIES / f"{name}.json").read_text(encoding="utf-8"))
         folder = (COPIES / name).parent
         assert (folder / f"weights_{case['weights']}.safetensors").is_file()
         assert (folder / "special_tokens.npz").is_file()
@@ -382,21 +377,13 @@ def test_quantised_attention_costs_less_than_twice_what_bf16_does(
     name: str, goldens: Path, relative_error: RelativeError
 ) -> None:
     tensors = load_file(goldens / f"{name}.safetensors")
-    case = json.loads((goldens / f"{name}.json").read_text())
     chunk_tokens = 6 * tensors["noise"][0, 0, 0].numel() // 4
 
     def self_attention_only(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         rounds = k.shape[1] % chunk_tokens == 0  # captions are never quantised
         return (quantised_attention if rounds else attention)(q, k, v)
 
-    outputs = replay_case(
-        goldens / f"{name}.json",
-        goldens / f"weights_{case['weights']}.safetensors",
-        goldens / f"{name}.safetensors",
-        goldens / "special_tokens.npz",
-        device=torch.device("cpu"),
-        attention=self_attention_only,
-    )
+    outputs = replayed(goldens / f"{name}.json", attention=self_attention_only)
     errors = [relative_error(outputs[chunk], tensors[chunk]) for chunk in outputs]
     # In float32 otherwise. With bf16's own error on top, which is independent: at most twice it.
     assert TOLERANCE < max(errors) <= 3**0.5 * OFFICIAL_BF16_ERRORS[name]

@@ -88,6 +88,23 @@ def test_no_prompt_is_no_caption_at_all(toy) -> None:
     assert track.start(2, 1) is None
 
 
+def test_negative_tokens_push_the_end_of_the_null_caption_out(toy) -> None:
+    null = toy.caption(1, length=50)
+    vector = toy.special_tokens.vector
+    expected = [
+        vector(token)
+        for token in (
+            SpecialToken.BORDERNESS,
+            SpecialToken.TRANS,
+            SpecialToken.LOGO,
+            SpecialToken.CAPTION,
+        )
+    ]
+    track = CaptionTrack(toy.caption(1), toy.special_tokens, negative=True)
+    assert torch.equal(track.null_caption(null), torch.cat([torch.stack(expected), null[:46]]))
+    assert torch.equal(toy.track().null_caption(null), null)
+
+
 def test_special_tokens_come_in_the_captions_dtype(toy) -> None:
     track = CaptionTrack(toy.caption(1).bfloat16(), toy.special_tokens)
     caption: Tensor | None = track.start(0, None)

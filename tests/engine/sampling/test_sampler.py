@@ -21,17 +21,12 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys
 from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.sampling.cache import RollingCache
+from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import (
-    ChunkDone,
-    ForwardTrace,
-    Sampler,
-    SamplerSettings,
-    StepDone,
-)
-from magi_engine.sampling.schedule import timestep_schedule
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import Forward, SamplerSettings, schedule_times
 from tests.engine.ops.cpu_graph import capture
 from tests.engine.sampling.conftest import random
 
@@ -61,14 +56,13 @@ def test_every_chunk_gets_all_its_steps_in_order(
             finished.append(event.index)
             assert steps[event.index] == list(range(1, settings.num_steps + 1))
             continue
-        assert event.num_steps == settings.num_steps
-        indices = [chunk.index for chunk in event.chunks]
+        indices = list(event.forward.chunks)
         assert len(indices) <= window
         assert indices == list(range(indices[0], indices[0] + len(indices)))
         assert indices[0] == offset + len(finished), "the window begins where emission is"
         assert event.latents().shape == (len(indices), 16, 2, 4, 4)
-        for chunk in event.chunks:
-            steps[chunk.index].append(chunk.step)
+        for chunk, step in zip(indices, event.forward.steps, strict=True):
+            steps[chunk].append(step + 1)
     assert finished == list(range(offset, num_chunks))
     assert all(steps[i] == list(range(1, settings.num_steps + 1)) for i in finished)
     assert set(steps) == set(finished)
@@ -78,7 +72,7 @@ def test_every_chunk_gets_all_its_steps_in_order(
 def test_windows_reach_their_size(toy, window: int) -> None:
     settings = toy.settings(window_size=window, num_steps=STEPS[window])
     events = run(toy, settings, window + 1)
-    sizes = [len(event.chunks) for event in events if isinstance(event, StepDone)]
+    sizes = [len(event.forward.chunks) for event in events if isinstance(event, StepDone)]
     assert max(sizes) == window
 
 
@@ -125,14 +119,14 @@ def test_progress_keeps_the_latents_of_its_own_step(toy) -> None:
 @pytest.mark.parametrize("prefix_frames", [0, 3])
 def test_the_clean_picture_is_where_the_last_step_was_heading(toy, prefix_frames: int) -> None:
     settings = toy.settings(window_size=1, num_steps=4, noise2clean_kvrange=(2,))
-    times = timestep_schedule(4, settings.shortcut_mode)
+    times = schedule_times(4, settings.shortcut_mode)
     events = run(toy, settings, 3, prefix_frames=prefix_frames)
     for before, event in itertools.pairwise(events):
         if isinstance(event, ChunkDone):
             assert isinstance(before, StepDone)
             torch.testing.assert_close(before.clean(), event.latents)
-        elif isinstance(before, StepDone) and event.chunks[0].index == 2:
-            step = event.chunks[0].step
+        elif isinstance(before, StepDone) and event.forward.chunks[0] == 2:
+            step = event.forward.steps[0] + 1
             moved = (event.latents() - before.latents()) / (times[step] - times[step - 1])
             expected = event.latents() + moved * (1 - times[step])
             torch.testing.assert_close(event.clean(), expected, rtol=1e-3, atol=1e-4)
@@ -320,7 +314,7 @@ def test_what_is_given_is_not_written_to(toy, frames: int) -> None:
 def test_a_prefix_is_read_with_the_first_interval_of_the_schedule(
     toy, mode: str, first: float
 ) -> None:
-    traces: list[ForwardTrace] = []
+    traces: list[Forward] = []
     settings = toy.settings(num_steps=12, shortcut_mode=mode)
     toy.chunks(settings, 4, prefix_frames=4, on_forward=traces.append)
     assert {trace.interval for trace in traces if trace.fills_prefix} == {first}

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from magi_engine.model.dit import NULL_CAPTION_TOKENS, VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, Sampler, SamplerSettings
-from magi_engine.sampling.schedule import timestep_schedule
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings, schedule_times
 from magi_engine.training import lessons, pocket, sequences
 from magi_engine.training.data import Clips
 from magi_engine.training.layouts import Layout, pipeline, streaming
@@ -96,7 +97,7 @@ def sampler_steps(
         distill=True,
         distill_nearly_clean_chunk_threshold=1.0,  # never mixed: the plain forward
     )
-    times = timestep_schedule(8, "8,16,16")
+    times = torch.tensor(schedule_times(8, "8,16,16"))
     noise = SeededNoise(3)
     now: dict[int, Tensor] = {}
     finished: dict[int, Tensor] = {}
@@ -116,21 +117,21 @@ def sampler_steps(
             continue
         after = event.latents()
         before = []
-        for chunk in event.chunks:
-            if chunk.index not in now:
-                now[chunk.index] = noise.next_chunk((1, 16, WIDTH, SIDE, SIDE))[0]
-            before.append(now[chunk.index])
-        steps = torch.tensor([chunk.step for chunk in event.chunks])
-        lasting = (times[steps] - times[steps - 1])[:, None, None, None, None]
+        chunks, steps = event.forward.chunks, list(event.forward.steps)
+        for chunk in chunks:
+            if chunk not in now:
+                now[chunk] = noise.next_chunk((1, 16, WIDTH, SIDE, SIDE))[0]
+            before.append(now[chunk])
+        lasting = torch.tensor(event.forward.durations)[:, None, None, None, None]
         start = torch.stack(before)
         yield Step(
-            tuple(chunk.index for chunk in event.chunks),
+            tuple(chunks),
             start,
             (after - start) / lasting,
-            times[steps - 1],
+            times[steps],
             dict(finished),
         )
-        now |= {chunk.index: x for chunk, x in zip(event.chunks, after, strict=True)}
+        now |= dict(zip(chunks, after, strict=True))
 
 
 def trained_velocity(
@@ -203,7 +204,7 @@ def test_the_schedule_is_the_samplers() -> None:
     for steps in (8, 16, 64):
         fractions = torch.arange(steps + 1) / steps
         torch.testing.assert_close(
-            time_of(fractions), timestep_schedule(steps, "8,16,16").float(), atol=1e-6, rtol=0
+            time_of(fractions), torch.tensor(schedule_times(steps, "8,16,16")), atol=1e-6, rtol=0
         )
 
 

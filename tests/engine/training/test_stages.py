@@ -19,7 +19,7 @@ from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
-from magi_engine.sampling.sampler import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training import (
     checkout,
     data,

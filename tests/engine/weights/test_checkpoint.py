@@ -200,7 +200,7 @@ def test_files_are_mapped_not_copied(tmp_path: Path, name: str) -> None:
     with torch.device("meta"):
         module = nn.Linear(6, 4, bias=False)
     load_weights(module, tmp_path)
-    assert str(path) in Path("/proc/self/maps").read_text()
+    assert str(path) in Path("/proc/self/maps").read_text(encoding="utf-8")
     assert module.weight.sum() == 24
 
 
@@ -245,6 +245,16 @@ def test_a_missing_tensor_is_named(tmp_path: Path, state: dict[str, torch.Tensor
     with pytest.raises(WeightsError, match=r"lacks the tensor norm\.weight") as raised:
         load_weights(_on_meta(), tmp_path)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "safetensors.zst"])
+def test_magi_1_1_is_told_by_its_stacked_tensors(tmp_path: Path, ending: str) -> None:
+    data = save({"videodit_blocks.layers.mlp.linear_fc1.weight": torch.ones(4, 8, 2)})
+    if ending.endswith("zst"):
+        data = zstandard.ZstdCompressor().compress(data)
+    (tmp_path / f"model.{ending}").write_bytes(data)
+    with pytest.raises(WeightsError, match=r"MAGI-1\.1"):
+        load_weights(_on_meta(), tmp_path)
 
 
 def test_an_unexpected_tensor_and_its_file_are_named(

@@ -248,7 +248,7 @@ def test_an_unknown_recipe_is_refused(original: Path, tmp_path: Path) -> None:
 
 
 def test_another_architecture_is_refused(folder: Path, tmp_path: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
     with pytest.raises(WeightsError, match="no T5"):
         convert(folder, tmp_path / "out")

@@ -51,6 +51,7 @@ HELPER = """
         sources.transformer(Path(folder) / "dit")
 
     def attempt(work, target, kill_after_s=None, user=None):
+        sys.stdout.flush()  # what waits in it would be printed by the child, too
         pid = os.fork()
         if pid == 0:
             try:
@@ -121,7 +122,7 @@ class Sources:
     def _config(root: Path):
         from magi_engine.config.official import ModelConfig
 
-        return ModelConfig(**json.loads((root / "dit" / "config.json").read_text()))
+        return ModelConfig(**json.loads((root / "dit" / "config.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def _verify(models_dir: Path) -> None:
 
 def _official(path: Path, **runtime: str) -> Path:
     """An official configuration file with other paths in it."""
-    data = json.loads(resource_path("configs/4.5B_distill_config.json").read_text())
+    data = json.loads(resource_path("configs/4.5B_distill_config.json").read_text(encoding="utf-8"))
     data["runtime_config"].update(runtime)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data))

@@ -1,103 +1,46 @@
-"""What the window's process and the engine's process say to each other. Needs no PyTorch."""
+"""What a process of this program and the one it started say to each other. Needs no PyTorch."""
 
 from __future__ import annotations
 
+import enum
 import pickle
 import threading
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-
-from magi_engine.runtime.control import Command
-from magi_engine.runtime.events import Event
-from magi_engine.runtime.request import GenerationRequest
-
-EVENTS_AHEAD = 8
-"""Events that may be under way; then the engine waits until one is pulled, as it would if it were
-pulled itself."""
 
 _BLOCK_BYTES = 1 << 20
 """Large arrays cross in blocks of this size: Python's lock is free again after each, so that the
 window stays smooth while the 66 MB of a chunk of 720p come in."""
 
 
-@dataclass(frozen=True)
-class Generate:
-    """Begin a job. Only said once the engine is :class:`Ready`."""
+class Kind(enum.Enum):
+    """Of messages; the first three go to the child, the others come from it."""
 
-    job: int
-    request: GenerationRequest
-    preview: bool
-
-
-@dataclass(frozen=True)
-class Control:
-    """A command to a job."""
-
-    job: int
-    command: Command
-
-
-@dataclass(frozen=True)
-class Pulled:
-    """An event has been used: one more may be sent."""
+    BEGIN = enum.auto()
+    """Do the work that comes along."""
+    CONTROL = enum.auto()
+    """A command to a run."""
+    STOP = enum.auto()
+    """Cancel every run and end."""
+    READY = enum.auto()
+    """Everything large is imported."""
+    HAPPENED = enum.auto()
+    """An event of a run."""
+    OVER = enum.auto()
+    """A run has no more events."""
 
 
-@dataclass(frozen=True)
-class Unload:
-    """Free the models; is answered, once no job runs."""
+class Message(NamedTuple):
+    """One message, about a run where there is one."""
 
-    call: int
-
-
-@dataclass(frozen=True)
-class Examine:
-    """Say what this machine can do; is answered, once no job runs."""
-
-    call: int
+    kind: Kind
+    run: int = 0
+    value: Any = None
 
 
-@dataclass(frozen=True)
-class LookAround:
-    """Say what this machine has to offer, in numbers; is answered, once no job runs."""
-
-    call: int
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Cancel the job under way, if there is one, and end."""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The engine is there: everything large is imported."""
-
-
-@dataclass(frozen=True)
-class Happened:
-    """An event of a job."""
-
-    job: int
-    event: Event
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What came of a call; a MagiError if it failed."""
-
-    call: int
-    value: Any
-
-
-Message = (
-    Generate | Control | Pulled | Unload | Examine | LookAround | Stop | Ready | Happened | Answered
-)
-
-
-class Wire:
+class Channel:
     """Sends messages from any thread; one thread receives them.
 
     Arrays in a message are not pickled: their memory is sent as it is and received straight into
@@ -108,13 +51,13 @@ class Wire:
         self._connection = connection
         self._sending = threading.Lock()
 
-    def send(self, message: Message) -> None:
+    def send(self, kind: Kind, run: int = 0, value: Any = None) -> None:
         """Send a message; blocks while the other side does not read.
 
         Raises:
             OSError: the other side is gone.
         """
-        buffers: list[pickle.PickleBuffer] = []
+        message, buffers = Message(kind, run, value), list[pickle.PickleBuffer]()
         pickled = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
         views = [buffer.raw() for buffer in buffers]
         with self._sending:

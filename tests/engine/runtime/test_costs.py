@@ -1,9 +1,8 @@
-"""What is counted ahead against what the sampler and the modules then really do."""
+"""What is counted ahead against what the modules then really do."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Any
 
 import pytest
@@ -16,89 +15,21 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
+from magi_engine.runtime.costs import DitCosts, decode_flops
 from magi_engine.runtime.footprint import DitWeights, kept_bytes, vae_weight_bytes, work_bytes
 from magi_engine.runtime.placement import PART_TOKENS, Sizes
-from magi_engine.runtime.workload import DitCosts, Schedule, chunk_tokens, decode_flops
-from magi_engine.sampling import sampler as sampler_module
 from magi_engine.sampling.cache import RollingCache
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import ChunkDone, ForwardTrace, Sampler, SamplerSettings
-from magi_engine.sampling.schedule import timestep_schedule
-from magi_engine.sampling.times import schedule_times
-from magi_engine.sampling.window import CacheChunks
-from tests.engine.conftest import MakeDit
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings, forwards
 from tests.engine.sampling.test_cache import LiveBytes
-
-FORMS = {
-    "released distilled": {},
-    "one chunk at a time": {"window_size": 1, "num_steps": 4},
-    "base": {"cfg_number": 3},
-    "base, guidance that never ends": {"cfg_number": 3, "text_scales": [7.5] * 5},
-    "16 steps": {"num_steps": 16},
-    "12 steps": {"num_steps": 12, "window_size": 4},
-    "long clean ranges": {"clean_chunk_kvrange": 3},
-    "clean ranges as in the last steps": {"clean_chunk_kvrange": -1},
-    "all of the history": {"noise2clean_kvrange": []},
-    "all of the history, prefix too": {"noise2clean_kvrange": [], "clean_chunk_kvrange": -1},
-}
-
-
-@pytest.mark.parametrize("prefix_frames", [0, 13])
-@pytest.mark.parametrize("form", FORMS)
-def test_forwards_are_those_of_the_sampler(
-    make_dit: MakeDit, form: str, prefix_frames: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runtime = RuntimeConfig(**({"num_steps": 8, "chunk_width": 2} | FORMS[form]))  # type: ignore[arg-type]
-    model = make_dit()
-    config = MagiConfig(model.config, runtime, EngineConfig(distill=runtime.cfg_number == 1))
-    sizes: list[CacheChunks] = []
-
-    class Noted(RollingCache):
-        def __init__(self, config: Any, kept: int, work: int, *rest: Any, **more: Any) -> None:
-            sizes.append(CacheChunks(kept, work))
-            super().__init__(config, kept, work, *rest, **more)
-
-    monkeypatch.setattr(sampler_module, "RollingCache", Noted)
-    traces: list[ForwardTrace] = []
-    num_chunks = prefix_frames // 2 + 7
-    events = Sampler(model, SamplerSettings.from_config(config), traces.append).sample(
-        height=4,
-        width=4,
-        captions=_plain_track(model),
-        noise=SeededNoise(1),
-        num_chunks=num_chunks,
-        prefix=torch.zeros(1, 16, prefix_frames, 4, 4) if prefix_frames else None,
-    )
-    finished = sum(isinstance(event, ChunkDone) for event in events)
-    schedule = Schedule(config, num_chunks, prefix_frames // 2)
-    steps = list(schedule.steps())
-    counted = [list(forward.seen) for step in steps for forward in step.forwards]
-    done = [
-        [last - first for first, last in t.ranges] + ([1] if t.nearly_clean else []) for t in traces
-    ]
-    assert counted == done
-    assert sum(step.finishes for step in steps) == finished
-    assert sizes == [schedule.cache_chunks()]
-    assert schedule.widest_forward() == max(map(len, done))
 
 
 def _plain_track(model: VideoDiT) -> CaptionTrack:
     width = model.config.caption_channels
     tokens = SpecialTokens({}, torch.zeros(8, width))
     return CaptionTrack(torch.zeros(5, width), tokens, ())
-
-
-@pytest.mark.parametrize("mode", ["8,16,16", "16,16,8"])
-@pytest.mark.parametrize("steps", [4, 8, 12, 16, 20, 64])
-def test_times_are_the_sampler_s(steps: int, mode: str) -> None:
-    expected = timestep_schedule(steps, mode).tolist()
-    assert schedule_times(steps, mode) == pytest.approx(expected, abs=1e-6)
-
-
-def test_an_open_ended_video_is_counted_as_far_as_one_looks() -> None:
-    config = MagiConfig(ModelConfig(2, 64, 96, 8, 4, 8), RuntimeConfig(num_steps=8))
-    assert len(list(itertools.islice(Schedule(config, None).steps(), 100))) == 100
 
 
 CONFIGS = ("4.5B_distill_quant", "4.5B_base", "24B_distill_quant", "24B_base")
@@ -136,9 +67,11 @@ def test_operations_are_those_of_the_baselines() -> None:
     costs = DitCosts.of(config.model_config, 12_150)
     assert costs.linear == pytest.approx(98.7e12, rel=0.02)
     assert costs.attention == pytest.approx(61.7e12, rel=0.01)
-    forwards = [f for step in Schedule(config, 4).steps() for f in step.forwards]
-    assert sum(len(f.seen) for f in forwards) == 83
-    assert sum(sum(f.seen) for f in forwards) == 163
+    schedule = list(forwards(SamplerSettings.from_config(config), 4))
+    assert sum(len(seen) for f in schedule for seen in f.seen) == 83
+    assert sum(sum(seen) for f in schedule for seen in f.seen) == 163
+    one = dataclasses.replace(costs, linear=1.0, attention=100.0)
+    assert sum(one.of_forward(f, 2.0) for f in schedule) == 83 + 2 * 100 * 163
 
 
 def test_operations_of_decoding_are_those_pytorch_counts() -> None:
@@ -185,10 +118,8 @@ def test_predicted_memory_is_what_tensors_take(
     model = VideoDiT(model_config, fp8=fp8).eval().requires_grad_(False)
     model.part_tokens = part_tokens
     vae = VaeConfig()
-    schedule = Schedule(config, 6)
     itemsize = 4 if dtype == "float32" else 2
-    tokens = chunk_tokens(config, vae)
-    sizes = Sizes.of(config, vae, schedule, tokens, itemsize, on_card=False)
+    sizes = Sizes.of(config, vae, 6, 0, itemsize, on_card=False)
     sampler = Sampler(model, SamplerSettings.from_config(config))
     with LiveBytes() as memory:
         for event in sampler.sample(
@@ -218,7 +149,7 @@ def test_predicted_memory_of_decoding_is_what_tensors_take(
     vae = VaeConfig(embed_dim=256, depth=2, num_heads=4, **changes)
     runtime = RuntimeConfig(video_size_h=side, video_size_w=side)
     config = MagiConfig(ModelConfig(2, 64, 96, 8, 4, 8), runtime, EngineConfig(distill=True))
-    sizes = Sizes.of(config, vae, Schedule(config, 6), 24, getattr(torch, dtype).itemsize, False)
+    sizes = Sizes.of(config, vae, 6, 0, getattr(torch, dtype).itemsize, False)
     model = ViTVAE(vae).to(getattr(torch, dtype)).eval().requires_grad_(False)
     model.tiles_at_once = tiles
     latents = torch.randn(1, 16, 6, side // 8, side // 8, dtype=getattr(torch, dtype))
