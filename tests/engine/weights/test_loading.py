@@ -104,9 +104,7 @@ def test_a_processor_without_the_room_is_told_before_minutes_of_loading(
 ) -> None:
     free = SimpleNamespace(available=50_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    with pytest.raises(
-        OutOfMemoryError, match=r"The model needs 0\.[12] GB of memory, but only 0\.1 GB"
-    ):
+    with pytest.raises(OutOfMemoryError, match=r"The model needs 0\.[12] GB"):
         loaded(config_path, dtype, ())
 
 
