@@ -59,7 +59,7 @@ class ChunkDecoder:
     """
 
     def __init__(self, model: LoadedModel, memory: PlannedMemory) -> None:
-        self._model, self._memory, self._streams = model, memory, model.streams
+        self._model, self._memory, self._streams = model, memory, model.kernels.streams
         self._pending: deque[DecodedChunk] = deque()
         self._began_one = False
 

@@ -35,7 +35,7 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
-from magi_engine.runtime.machine import look_around
+from magi_engine.runtime.machine import device_name, look_around
 from magi_engine.runtime.memory import PlannedMemory
 from magi_engine.runtime.models import LoadedModel, ModelCache
 from magi_engine.runtime.output import VideoOutput
@@ -204,7 +204,7 @@ class Job:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
             self._note_speed(name, model, pace)
-            model.keep_timings()
+            model.kernels.keep_timings()
 
     def _plan_memory(
         self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
@@ -234,7 +234,7 @@ class Job:
             return
         speeds = Speeds.load(self._cache_dir)
         dtype = str(model.dtype).removeprefix("torch.")
-        speeds.note(name, model.device_name, dtype, pace.tokens, speed)
+        speeds.note(name, device_name(model.device), dtype, pace.tokens, speed)
         speeds.save(self._cache_dir)
 
     def _checkpoint(self) -> Events:
@@ -320,7 +320,7 @@ class Job:
         height = self._request.height // model.pixels_per_latent
         width = self._request.width // model.pixels_per_latent
         size = height, width, settings, memory.placement, self._request.attention
-        if not model.compiles or size in model.warm:
+        if not model.kernels.compiles or size in model.kernels.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
         steps = warm_up(model, memory, settings, height, width, plan.num_chunks)
@@ -329,7 +329,7 @@ class Job:
             with self._preparation.warming:
                 left = next(steps, False)
             yield from self._checkpoint()
-        model.warm.add(size)
+        model.kernels.warm.add(size)
 
     def _sample(
         self,
@@ -391,11 +391,11 @@ class Job:
         from magi_engine.sampling.events import ChunkDone, StepDone
 
         while True:
-            begun = making.model.streams.record()
+            begun = making.model.kernels.streams.record()
             event = next(sampling, None)
             if isinstance(event, StepDone):
                 making.steps.append(self._queued(making, event, begun))
-            ahead = making.model.streams.steps_ahead if isinstance(event, StepDone) else 0
+            ahead = making.model.kernels.streams.steps_ahead if isinstance(event, StepDone) else 0
             while len(making.steps) > ahead:
                 yield from self._step_done(making, making.steps.popleft())
                 yield from self._between_steps(making)
@@ -410,11 +410,11 @@ class Job:
         latents = None
         if self._previewer is not None and self._previewer.due():
             latents = making.memory.run(self._preview_latents, making, done)
-        return _Step(done, latents, begun, making.model.streams.record())
+        return _Step(done, latents, begun, making.model.kernels.streams.record())
 
     def _preview_latents(self, making: _Making, done: StepDone) -> Tensor:
         oldest = self._of_result(making, done.forward.chunks[0], done.clean())
-        return making.model.streams.to_host(oldest)
+        return making.model.kernels.streams.to_host(oldest)
 
     def _step_done(self, making: _Making, step: _Step) -> Events:
         """Wait for a step and report it, and chunks that are decoded meanwhile."""
@@ -513,7 +513,7 @@ class Job:
 
     def _note_attention(self, model: LoadedModel) -> Events:
         """Say, once and in the file too, when attention is not exact."""
-        backend = model.quantised_attention
+        backend = model.kernels.quantised_attention
         if backend is not None and not self._request.quantised_attention:
             self._request = dataclasses.replace(self._request, quantised_attention=True)
             self._output.describe(self._request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import gc
 from pathlib import Path
 
@@ -16,23 +15,12 @@ from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import ViTVAE, pixels_of
-from magi_engine.ops.attention import Attention
-from magi_engine.ops.backends import (
-    EXACT,
-    FASTEST,
-    ChosenAttention,
-    Timing,
-    attention_for,
-    kernels_for,
-)
-from magi_engine.ops.kernels import Kernels
-from magi_engine.runtime.attention import AttentionTable
-from magi_engine.runtime.machine import HeldModel, device_name
+from magi_engine.runtime.attention import DeviceKernels
+from magi_engine.runtime.machine import HeldModel
 from magi_engine.runtime.memory import require_room
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.preview import Previewer
 from magi_engine.runtime.prompts import PromptEncoder
-from magi_engine.runtime.streams import Streams
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import load_weights
 from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
@@ -61,10 +49,7 @@ class LoadedModel:
             None if cache_dir is None else cache_dir / EMBEDDINGS,
         )
         self.placement = Placement(0, 0)
-        self._cache_dir = cache_dir
-        self._attention_choice = FASTEST
-        self.warm: set[object] = set()
-        """Whatever the caller has computed once, so that nothing is compiled for it any more."""
+        self.kernels = DeviceKernels(device, cache_dir)
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
         self._special_tokens: SpecialTokens | None = None
@@ -124,7 +109,7 @@ class LoadedModel:
             dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
         layers = tuple(f"videodit_blocks.layers.{i}." for i in self.placement.offloaded_layers)
         self._read(dit, "The model", self.found.files.transformer, layers)
-        dit.speed_up(self._kernels, self.attention)
+        dit.speed_up(self.kernels.plain, self.kernels.attention)
         self._dit = dit
         self.place(self.placement)
 
@@ -137,7 +122,7 @@ class LoadedModel:
             vae = ViTVAE(VaeConfig.from_json(directory / "config.json"))
         vae.to(self.dtype)
         self._read(vae, "The autoencoder", directory, self._encoder_prefix)
-        vae.speed_up(self._kernels, self._exact_attention)
+        vae.speed_up(self.kernels.plain, self.kernels.exact_attention)
         self._vae = vae
         self.place(self.placement)
 
@@ -153,48 +138,8 @@ class LoadedModel:
 
     def choose_attention(self, choice: str) -> None:
         """What the transformer attends with from now on, see :func:`attention_for`."""
-        if choice != self._attention_choice:
-            self._attention_choice = choice
-            self.__dict__.pop("attention", None)
-            if self._dit is not None:
-                self._dit.speed_up(self._kernels, self.attention)
-
-    @functools.cached_property
-    def attention(self) -> Attention:
-        """The attention of the transformer; on a GPU it knows what it has tried."""
-        return attention_for(self.device, self._attention_choice, self._known_timings())
-
-    @functools.cached_property
-    def _exact_attention(self) -> Attention:
-        """That of the autoencoder."""
-        return attention_for(self.device, EXACT, self._known_timings())
-
-    @property
-    def quantised_attention(self) -> str | None:
-        """Name of the quantised attention that the transformer uses, as far as it has run."""
-        attend = self.attention
-        return attend.quantised if isinstance(attend, ChosenAttention) else None
-
-    def keep_timings(self) -> None:
-        """Let the next start know how fast each attention is."""
-        used = (self.attention, self._exact_attention)
-        timings = [t for a in used if isinstance(a, ChosenAttention) for t in a.timings]
-        if self._cache_dir is not None and timings:
-            AttentionTable(self._cache_dir, self.device).note(timings)
-
-    def _known_timings(self) -> list[Timing]:
-        if self._cache_dir is None:
-            return []
-        return AttentionTable(self._cache_dir, self.device).load()
-
-    @functools.cached_property
-    def streams(self) -> Streams:
-        """The device's streams: for good, since libraries keep memory for each that is used."""
-        return Streams(self.device)
-
-    @functools.cached_property
-    def _kernels(self) -> Kernels:
-        return kernels_for(self.device)
+        if self.kernels.choose(choice) and self._dit is not None:
+            self._dit.speed_up(self.kernels.plain, self.kernels.attention)
 
     def caption_track(
         self, caption: Tensor, names: tuple[str, ...], negative: bool = False
@@ -253,15 +198,10 @@ class LoadedModel:
         """Free everything."""
         self.text.release()
         self._dit = self._vae = self._special_tokens = None
-        self.warm.clear()
+        self.kernels.warm.clear()
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    @property
-    def device_name(self) -> str:
-        """What the device's maker calls it."""
-        return device_name(self.device)
 
     def held_bytes(self) -> int:
         """Memory that :meth:`unload` gives back, on the model's device."""
@@ -271,11 +211,6 @@ class LoadedModel:
     def offloaded_bytes(self) -> int:
         """Memory of the machine that :meth:`unload` gives back, if it is not the model's device."""
         return 0 if self._dit is None else self._dit.offloaded_bytes
-
-    @property
-    def compiles(self) -> bool:
-        """Whether the device compiles or tries kernels at the first use of a shape."""
-        return self.device.type == "cuda"
 
     @property
     def pixels_per_latent(self) -> int:

@@ -55,7 +55,7 @@ def warm_up(
         if isinstance(event, ChunkDone):
             memory.run(model.decode, event.latents)
             finished = True
-    model.streams.record().wait()
+    model.kernels.streams.record().wait()
 
 
 def first_layers(dit: VideoDiT, count: int) -> VideoDiT:

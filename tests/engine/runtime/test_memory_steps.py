@@ -19,6 +19,7 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.text import TextEncoder
 from magi_engine.ops.copies import host_buffer
 from magi_engine.runtime import job as job_module
+from magi_engine.runtime.attention import DeviceKernels
 from magi_engine.runtime.control import ChangePrompt
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
@@ -70,7 +71,7 @@ class FailingAttention:
     """The model's attention, which now and then finds no memory for its result."""
 
     def __init__(self, model: LoadedModel, fails_at: set[int]) -> None:
-        self.inner, self.fails_at = model.attention, fails_at
+        self.inner, self.fails_at = model.kernels.attention, fails_at
         self.calls = 0
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -88,7 +89,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
     def made(self: LoadedModel, *arguments: object) -> None:
         really(self, *arguments)  # type: ignore[arg-type]
-        self.__dict__["attention"] = FailingAttention(self, fails_at)
+        self.kernels.__dict__["attention"] = FailingAttention(self, fails_at)
 
     monkeypatch.setattr(LoadedModel, "__init__", made)
     monkeypatch.setattr(job_module, "placements", lambda sizes: iter(WAYS))
@@ -180,7 +181,7 @@ def ladder(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
         Placement(1, 4, (0, 1), cache_on_host=True, part_tokens=64, tiles_at_once=1),
     ]
     monkeypatch.setattr(job_module, "placements", lambda sizes: iter(ways))
-    monkeypatch.setattr(LoadedModel, "compiles", True)  # so that there is every stage
+    monkeypatch.setattr(DeviceKernels, "compiles", True)  # so that there is every stage
     return ways
 
 
