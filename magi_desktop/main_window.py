@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background, drops, shell
+from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
@@ -38,12 +38,12 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
-from magi_desktop.references import comparison_frames
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.translation import translated
 from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
@@ -189,7 +189,6 @@ class MainWindow(QMainWindow):
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
-        shop.job.started.connect(self._load_comparison)
         shop.preferences.changed.connect(self._prefer)
         commands = self.player.commands
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
@@ -289,7 +288,7 @@ class MainWindow(QMainWindow):
         """Compose a queued video again; Generate then puts it back in its place."""
         self._edited = item.id
         self.generate_bar.set_editing(True)
-        self.arrivals.use_request(item.request)
+        self.arrivals.use_request(item.request, trusted=True)
         self.notice.say(
             self.tr("You are editing a queued video. Generate puts it back in its place."),
             action=(self.tr("Leave it as it was"), self._stop_editing),
@@ -341,11 +340,11 @@ class MainWindow(QMainWindow):
         self._say(self.tr("Saved: {}").format(path.name))
 
     @Slot(object)
-    def _failed(self, error: MagiError) -> None:
+    def _failed(self, error: Exception) -> None:
         model = self.workshop.draft.settings.model
         if isinstance(error, ModelNotFoundError) and self.workshop.models.is_missing(model):
             how = (self.tr("Get it…"), partial(self.dialogs.models, model))
-            self.notice.say(str(error), Tone.ERROR, action=how)
+            self.notice.say(translated(error), Tone.ERROR, action=how)
         else:
             self.notice.say_error(error)
 
@@ -379,27 +378,11 @@ class MainWindow(QMainWindow):
 
     @Slot(object, object)
     def _install_failed(self, _task: Task, error: MagiError) -> None:
-        self._notify(self.tr("The model could not be got ready"), str(error))
+        self._notify(self.tr("The model could not be got ready"), translated(error))
 
     def _notify(self, title: str, text: str) -> None:
         if self.workshop.preferences.get("notify"):
             shell.notify(title, text, self)
-
-    @Slot()
-    def _load_comparison(self) -> None:
-        """Give the player what the new job starts from."""
-        self.player.set_reference(None)
-        request = self.workshop.job.request
-        if request is None or request.reference is None:
-            return
-        background.run(
-            comparison_frames,
-            request,
-            self.workshop.job.fps,
-            then=self.player.set_reference,
-            failed=_ignore,  # the job itself says what is wrong with its reference
-            owner=self,
-        )
 
     @Slot(str)
     def _prefer(self, name: str) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.job_words import rough_duration
 from magi_desktop.state.model_words import size_text
+from magi_desktop.translation import translated
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import MagiError
 from magi_engine.install.status import ModelState, ModelStatus
@@ -29,14 +29,14 @@ def estimates(
         try:
             outcomes[entry.name] = estimate_model(entry, facts, models_dir)
         except MagiError as error:
-            outcomes[entry.name] = translated_error(error)
+            outcomes[entry.name] = error
     return outcomes
 
 
 def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, str]:
     """Whether a model would run, with the numbers: a label's role and its sentence."""
     if isinstance(outcome, MagiError):
-        return "error", str(outcome)
+        return "error", translated(outcome)
     if not outcome.fits:
         return "warning", translated(outcome.problem)
     if outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
@@ -56,8 +56,6 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
         return "muted", ""
     wanted, room = size_text(status.missing_bytes), size_text(status.room_bytes)
     enough = facts is None or status.room_bytes <= facts.disk_free_bytes
-    if status.entry.is_copied and enough:
-        return "muted", translate("Machine", "{} to copy.").format(wanted)
     if facts is None:
         return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)
@@ -76,7 +74,7 @@ def _making_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, 
     try:
         estimate = estimate_making(status.entry, facts)
     except MagiError as error:
-        return "error", str(translated_error(error))
+        return "error", translated(error)
     size, free = size_text(estimate.disk_bytes), size_text(facts.disk_free_bytes)
     if estimate.disk_bytes > facts.disk_free_bytes:
         text = translate("Machine", "{0} on the disk, of which only {1} are free.")

@@ -26,6 +26,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
+from magi_desktop.translation import translated
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
@@ -323,7 +324,9 @@ class LibraryPanel(QWidget):
         if isinstance(error, MagiError):
             self.notice.say_error(error)
         else:
-            self.notice.say(self.tr("That did not work: {error}").format(error=error), Tone.ERROR)
+            self.notice.say(
+                self.tr("That did not work: {error}").format(error=translated(error)), Tone.ERROR
+            )
 
     @Slot()
     def _note_selection(self) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import configuration
+from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
     AttentionQuantised,
@@ -53,21 +53,12 @@ class Phase(Enum):
         return self in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
-class ChunkPhase(Enum):
-    """Where a chunk stands."""
-
-    WAITING = "waiting"
-    DENOISING = "denoising"
-    DECODING = "decoding"
-    READY = "ready"
-
-
 @dataclass(frozen=True)
 class ChunkInfo:
     """One chunk of the result. Frames count from the start of the result."""
 
     index: int
-    state: ChunkPhase
+    state: ChunkState
     step: int
     prompt: str
     first_frame: int
@@ -108,7 +99,6 @@ class JobState(QObject):
         self.eta_s: float | None = None
         self.next_chunk_s: float | None = None
         self.elapsed_s = 0.0
-        self.notices: list[str] = []
         self.path: Path | None = None
         self.error: MagiError | None = None
         self._prompts: tuple[PromptChange, ...] = ()
@@ -139,7 +129,6 @@ class JobState(QObject):
         self.stage, self.fraction = None, None if request.num_frames is None else 0.0
         self.frames_done, self.frames_per_second, self.elapsed_s = 0, 0.0, 0.0
         self.eta_s = self.next_chunk_s = self.path = self.error = None
-        self.notices = []
         self.chunks = []
         self._grow_to(1 if request.num_frames is None else -(-request.num_frames // self._width))
         self.phase = Phase.PREPARING
@@ -163,15 +152,13 @@ class JobState(QObject):
             case Progress():
                 self._progress(event)
             case DecodingStarted(index=index):
-                self._set_chunk(index, state=ChunkPhase.DECODING)
+                self._set_chunk(index, state=ChunkState.DECODING)
             case ChunkReady():
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):
                 self.preview_ready.emit(index, frames)
-            case Notice(message=english):
-                message = translated(english)
-                self.notices.append(message)
-                self.noticed.emit(message)
+            case Notice(message=message):
+                self.noticed.emit(translated(message))
             case AttentionQuantised() if self.request is not None:
                 self.request = replace(self.request, quantised_attention=True)
             case Paused():
@@ -201,15 +188,13 @@ class JobState(QObject):
         count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
         self._grow_to(count)
         for status in event.active:
-            decoding = status.state is ChunkState.DECODING
-            phase = ChunkPhase.DECODING if decoding else ChunkPhase.DENOISING
-            self._set_chunk(status.index, state=phase, step=status.step)
+            self._set_chunk(status.index, state=status.state, step=status.step)
 
     def _chunk_ready(self, event: ChunkReady) -> None:
         count = len(event.frames)
         self._set_chunk(
             event.index,
-            state=ChunkPhase.READY,
+            state=ChunkState.DONE,
             step=self.num_steps,
             first_frame=event.first_frame,
             num_frames=count,
@@ -238,9 +223,9 @@ class JobState(QObject):
             case Cancelled():
                 self.phase = Phase.CANCELLED
             case Failed(error=error):
-                self.phase, self.error = Phase.FAILED, translated_error(error)
+                self.phase, self.error = Phase.FAILED, error
         if not isinstance(event, Finished):
-            self.chunks = [c for c in self.chunks if c.state is ChunkPhase.READY]
+            self.chunks = [c for c in self.chunks if c.state is ChunkState.DONE]
         self._emit_changed()
         self.ended.emit(event)
 
@@ -261,7 +246,7 @@ class JobState(QObject):
                 first = self.chunks[-1].first_frame + self.chunks[-1].num_frames
             length = self._width if total is None else max(0, min(self._width, total - first))
             self.chunks.append(
-                ChunkInfo(index, ChunkPhase.WAITING, 0, self._prompt_at(index), first, length)
+                ChunkInfo(index, ChunkState.WAITING, 0, self._prompt_at(index), first, length)
             )
             self.chunk_changed.emit(index)
 

@@ -167,7 +167,9 @@ def recover(folder: Path) -> list[LibraryItem]:
         return items
     for part in partials:
         try:
-            items.append(describe(recover_partial(part), None, None))
+            recovered = recover_partial(part)
+            if recovered is not None:
+                items.append(describe(recovered, None, None))
         except (MagiError, OSError) as error:
             logger.warning("%s cannot be recovered: %s", part.name, error)
     return items
@@ -181,7 +183,9 @@ def located(item: LibraryItem, path: Path) -> LibraryItem:
     """
     seen = describe(path, item.request, item.complete)
     if (seen.width, seen.height, seen.frames) != (item.width, item.height, item.frames):
-        raise MediaReadError(f"{path.name} is another video.", "Choose the one that was moved.")
+        raise MediaReadError(
+            "{name} is another video.", "Choose the one that was moved.", name=path.name
+        )
     return seen
 
 

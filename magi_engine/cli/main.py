@@ -15,6 +15,7 @@ from magi_engine import __version__
 from magi_engine.cli import demo, doctor, generate, models, quantize, recover, replay, settings
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
+from magi_engine.cli.naming import as_typed
 from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.environment import (
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILURE
     except MagiError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(as_typed(f"Error: {error}"), file=sys.stderr)
         return exit_code_for(error)
 
 
@@ -110,6 +111,8 @@ def _run(args: argparse.Namespace, log_file: Path) -> int:
         if isinstance(named, UnexpectedError):
             if named is not error:  # else the engine has logged it
                 logger.error("%s failed", args.run.__module__, exc_info=error)
-            named = UnexpectedError(named.message, f"Please report it with {log_file}.")
-        print(f"Error: {named}", file=sys.stderr)
+            named = UnexpectedError(
+                named.message, "Please report it with {log_file}.", log_file=log_file
+            )
+        print(as_typed(f"Error: {named}"), file=sys.stderr)
         return exit_code_for(named)

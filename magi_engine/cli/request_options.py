@@ -25,7 +25,7 @@ from magi_engine.runtime.request import (
     PromptChange,
     SamplingOverrides,
 )
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.saved import names_another_computer, read_request
 from magi_engine.runtime.validation import validate
 
 _SEEDS = 2**31
@@ -201,6 +201,11 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         InvalidRequestError, ConfigError, ModelNotFoundError: with one thing to do.
     """
     like = None if args.like is None else read_request(args.like)
+    if like is not None:
+        given = {"config_path": args.config or args.model, "reference": args.image or args.video}
+        own = dataclasses.replace(like, **{k: None for k, v in given.items() if v is not None})
+        if (error := names_another_computer(own)) is not None:
+            raise error
     name, config = _choose_model(args, like)
     runtime = config.runtime_config
     request = like or GenerationRequest(
@@ -272,8 +277,10 @@ def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:
         mode = Mode(mode)
     if (args.image and mode is Mode.V2V) or (args.video and mode is Mode.I2V):
         raise InvalidRequestError(
-            f"The mode {mode.value} and --{'image' if args.image else 'video'} do not go together.",
+            "The mode {mode} and --{option} do not go together.",
             "Leave --mode out.",
+            mode=mode.value,
+            option="image" if args.image else "video",
         )
     return {"mode": mode, "reference": reference}
 
@@ -295,7 +302,7 @@ def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[Prom
     for chunk, text in args.prompt_at or []:
         if not chunk.isdecimal():
             raise InvalidRequestError(
-                f"{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT."
+                "{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT.", chunk=chunk
             )
         prompts.append(PromptChange(int(chunk), text))
     return tuple(sorted(prompts, key=lambda change: change.chunk))

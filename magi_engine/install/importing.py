@@ -54,17 +54,22 @@ def find_parts(path: Path) -> Found:
     """The parts of released models that are at ``path``. Arguments and errors as above."""
     try:
         if not path.exists():
-            raise ModelNotFoundError(f"There is no {path}.", "Check the name and the folder.")
+            raise ModelNotFoundError(
+                "There is no {path}.", "Check the name and the folder.", path=path
+            )
         entries = [e for e in Registry.load().entries if e.is_downloaded and e.like is None]
         found = (
             _by_config(path, entries) if path.suffix == ".json" else find_in_folder(path, entries)
         )
     except OSError as error:
-        raise ModelNotFoundError(f"{path} cannot be read.", "Check its permissions.") from error
+        raise ModelNotFoundError(
+            "{path} cannot be read.", "Check its permissions.", path=path
+        ) from error
     if not found:
         raise ModelNotFoundError(
-            f"No released model was found in {path}.",
+            "No released model was found in {path}.",
             "Choose the folder that holds “ckpt” or “downloads”.",
+            path=path,
         )
     return found
 

@@ -9,6 +9,11 @@ from pathlib import Path
 from magi_engine.errors import DiskFullError, OutputError, write_error
 
 
+def is_link(path: Path) -> bool:
+    """Whether a path leads elsewhere: a symbolic link, or a junction on Windows."""
+    return path.is_symlink() or getattr(os.path, "isjunction", lambda _: False)(path)
+
+
 def link(source: Path, target: Path) -> None:
     """Make ``target`` lead to ``source``; what is there already stays, unless it leads nowhere.
 
@@ -33,7 +38,9 @@ def link(source: Path, target: Path) -> None:
         if isinstance(failed, DiskFullError):
             raise failed from error
         raise OutputError(
-            f"Nothing can be linked into {target.parent}.", "Choose another folder of models."
+            "Nothing can be linked into {folder}.",
+            "Choose another folder of models.",
+            folder=target.parent,
         ) from error
 
 

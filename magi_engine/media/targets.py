@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,9 @@ from magi_engine.errors import (
 )
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
-_PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
+_PART = re.compile(
+    r"^\.(?P<name>.+)\.part-(?P<pid>\d+)(-(?P<start>\d+))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
+)
 _NO_SPACE = DISK_FULL | {errno.EFBIG}
 
 
@@ -37,8 +40,9 @@ def output_suffix(path: Path) -> str:
         return ""
     if suffix not in VIDEO_SUFFIXES:
         raise InvalidRequestError(
-            f"Videos cannot be written as {suffix}.",
+            "Videos cannot be written as {suffix}.",
             "Use .mp4, .webm, .gif, .webp, or a folder name for PNG frames.",
+            suffix=suffix,
         )
     return suffix
 
@@ -60,17 +64,24 @@ def check_target(target: Path, overwrite: bool) -> None:
         OutputError: the folder is missing, or the name is taken.
     """
     if not target.parent.is_dir():
-        raise OutputError(f"There is no folder {target.parent}.", "Create it or choose another.")
+        raise OutputError(
+            "There is no folder {folder}.", "Create it or choose another.", folder=target.parent
+        )
     if not (_is_free(target) or (overwrite and target.is_file())):
         raise OutputError(
-            f"{target.name} exists already.",
-            f"Choose another name, such as {free_name(target).name}, or ask to overwrite it.",
+            "{name} exists already.",
+            "Choose another name, such as {free}, or overwrite it: --overwrite",
+            name=target.name,
+            free=free_name(target).name,
         )
 
 
 def part_path(target: Path, suffix: str) -> Path:
     """A fresh hidden name next to the target; it says whose it is and which process writes it."""
-    return target.with_name(f".{target.name}.part-{os.getpid()}-{secrets.token_hex(4)}{suffix}")
+    pid = os.getpid()
+    start = _start_of(pid)
+    writer = f"{pid}-{start}" if start else str(pid)
+    return target.with_name(f".{target.name}.part-{writer}-{secrets.token_hex(4)}{suffix}")
 
 
 def find_partials(folder: str | Path) -> list[Path]:
@@ -105,7 +116,7 @@ def target_of(part: Path) -> Path:
     """
     match = _PART.match(part.name)
     if match is None:
-        raise OutputError(f"{part.name} is not an unfinished video.", "Open it as it is.")
+        raise OutputError("{name} is not an unfinished video.", "Open it as it is.", name=part.name)
     return part.with_name(match["name"])
 
 
@@ -113,13 +124,17 @@ def output_error(error: OSError, where: Path) -> OutputError:
     """The project's error for what the system says about writing."""
     if error.errno in _NO_SPACE:
         return DiskFullError(
-            f"No space is left to write {where.name}.", "Free some space or use another disk."
+            "No space is left to write {name}.",
+            "Free some space or use another disk.",
+            name=where.name,
         )
     if is_in_use(error, where):
         return in_use_error(where)
     return OutputError(
-        f"{where.name} cannot be written in {where.parent}.",
+        "{name} cannot be written in {folder}.",
         "Choose a folder you may write to.",
+        name=where.name,
+        folder=where.parent,
     )
 
 
@@ -131,4 +146,19 @@ def _is_free(path: Path) -> bool:
 
 def _is_orphan(part: Path) -> bool:
     match = _PART.match(part.name)
-    return match is not None and not psutil.pid_exists(int(match["pid"]))
+    if match is None:
+        return False
+    start = _start_of(int(match["pid"]))
+    # After a restart, and soon in a container, another program has the number of the writer.
+    return start is None or match["start"] not in (None, start)
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process began, in a number that stays the same while it runs; None: there is none."""
+    try:
+        if sys.platform == "linux":  # in ticks: what psutil says moves when the clock is set
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            return fields.rpartition(")")[2].split()[19]
+        return str(round(psutil.Process(pid).create_time() * 1000))
+    except (OSError, psutil.Error):
+        return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
-from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError
 from magi_engine.loading import is_load_error, load_error
 
 
@@ -18,7 +17,7 @@ def named_error(error: Exception) -> MagiError:
     if isinstance(error, MagiError):
         return error
     if _is_out_of_memory(error):
-        return DeviceMemoryError(
+        return OutOfMemoryError(
             "There is not enough memory for this video.",
             "Choose a smaller size, a smaller window or a smaller model.",
         )
@@ -29,8 +28,9 @@ def named_error(error: Exception) -> MagiError:
     if is_load_error(error) and (told := load_error(str(error))) is not None:
         return told
     return UnexpectedError(
-        f"Something unexpected went wrong ({type(error).__name__}).",
+        "Something unexpected went wrong ({kind}).",
         "Please report it with the details from the log.",
+        kind=type(error).__name__,
     )
 
 

@@ -105,6 +105,10 @@ def require_room(module: nn.Module, name: str, on_host: Callable[[str], bool]) -
     free = free_bytes(torch.device("cpu"))
     if needed > free:
         raise OutOfMemoryError(
-            f"{name} needs {needed / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB are free.",
+            "{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.",
             "Close other programs, or choose a smaller model or another device.",
+            name=name,
+            needed=needed,
+            device="cpu",
+            free=free,
         )

@@ -79,15 +79,16 @@ def target_folder(found: FoundModel, models_dir: Path | None, output: Path | Non
     engine = found.config.engine_config
     if engine.fp8_quant:
         raise InvalidRequestError(
-            f"{found.title} is in fp8 already.", "Choose the model it was made from."
+            "{title} is in fp8 already.", "Choose the model it was made from.", title=found.title
         )
     if output is not None:
         return output / weights_folder_name(dataclasses.replace(engine, fp8_quant=True))
     made = made_from(found)
     if made is None:
         raise InvalidRequestError(
-            f"It is not known where the fp8 form of {found.title} belongs.",
+            "It is not known where the fp8 form of {title} belongs.",
             "Give a folder with -o.",
+            title=found.title,
         )
     return entry_paths(made, models_dir).transformer
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.messages import Message
 
-_GET_HINT = "Download the model's files, or give the folder that holds them."
+_GET_HINT = Message("Download the model's files, or give the folder that holds them.")
 
 # Names of an unsharded checkpoint, best first.
 _SINGLE_NAMES = ("model.safetensors", "diffusion_pytorch_model.safetensors", "pytorch_model.bin")
@@ -52,9 +53,10 @@ def refuse_stacked(names: Iterable[str], path: Path) -> None:
     """
     if any(map(_STACKED.match, names)):
         raise WeightsError(
-            f"{path} is of MAGI-1.1, whose tensors hold all layers, stacked and packed in a way "
+            "{path} is of MAGI-1.1, whose tensors hold all layers, stacked and packed in a way "
             "that is not published, so that no code outside gives pictures with it.",
             "Use a model of MAGI-1.",
+            path=path,
         )
 
 
@@ -79,9 +81,12 @@ def _index_of(folder: Path) -> Path | None:
     for pattern in _INDEX_PATTERNS:
         indices = sorted(folder.glob(pattern))
         if len(indices) > 1:
-            names = " and ".join(index.name for index in indices)
+            names = [index.name for index in indices]
             raise WeightsError(
-                f"{folder} holds more than one checkpoint ({names}).", "Give the index to use."
+                "{folder} holds more than one checkpoint ({names}).",
+                "Give the index to use.",
+                folder=folder,
+                names=names,
             )
         if indices:
             return indices[0]
@@ -97,9 +102,10 @@ def _files_of_folder(folder: Path) -> list[Path]:
             if candidate.is_file():
                 return [candidate]
     raise ModelNotFoundError(
-        f"The folder {folder} holds no weights (looked for an index file and for "
-        f"{', '.join(_SINGLE_NAMES)}).",
+        "The folder {folder} holds no weights (looked for an index file and for {names}).",
         _GET_HINT,
+        folder=folder,
+        names=_SINGLE_NAMES,
     )
 
 
@@ -108,7 +114,7 @@ def _weight_map(index: Path) -> dict[str, str]:
     try:
         weight_map = json.loads(_present(index).read_text(encoding="utf-8"))["weight_map"]
     except OSError as error:
-        raise WeightsError(f"The index {index} cannot be read.", _GET_HINT) from error
+        raise WeightsError("The index {index} cannot be read.", _GET_HINT, index=index) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(index) from error
     if not isinstance(weight_map, dict):
@@ -117,7 +123,7 @@ def _weight_map(index: Path) -> dict[str, str]:
 
 
 def _damaged(index: Path) -> WeightsError:
-    return WeightsError(f"The index {index} is damaged.", "Download that file again.")
+    return WeightsError("The index {index} is damaged.", "Download that file again.", index=index)
 
 
 def _files_of_index(index: Path) -> list[Path]:
@@ -129,8 +135,10 @@ def _files_of_index(index: Path) -> list[Path]:
         # A file beside the index and nothing else: neither "../x" nor "/x" nor "C:x".
         if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:"):
             raise WeightsError(
-                f"The index {index} names the file {name!r}, which is not in its folder.",
+                "The index {index} names the file {name!r}, which is not in its folder.",
                 "Use weights from the official release.",
+                index=index,
+                name=name,
             )
     return [_present(index.parent / name) for name in names]
 
@@ -144,9 +152,9 @@ def _present(path: Path) -> Path:
                 return candidate
         except PermissionError as error:
             raise unreadable(candidate) from error
-    raise ModelNotFoundError(f"The file {path} is missing.", _GET_HINT)
+    raise ModelNotFoundError("The file {path} is missing.", _GET_HINT, path=path)
 
 
 def unreadable(path: Path) -> WeightsError:
     """What to say of a file that may not be read."""
-    return WeightsError(f"{path} cannot be read.", "Check its permissions.")
+    return WeightsError("{path} cannot be read.", "Check its permissions.", path=path)

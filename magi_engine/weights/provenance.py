@@ -26,6 +26,12 @@ TEXT_RECIPE = "t5 int8, groups of 128, 1"
 
 FILE_NAME = "model.safetensors"
 
+MADE_FOLDER = "quantised"
+"""Where weights made on this machine are, in the folder of models."""
+
+SIDE_FILES = ("config.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
+"""What a text encoder made here gets of its source."""
+
 _SOURCE_FILE = "source.json"
 _HASHED_AT_ONCE = 1 << 20
 _QUICKLY_HASHED = 64 << 20
@@ -89,7 +95,7 @@ def content_hash(source: Path) -> Generator[int, None, str]:
 def small_text_encoder_folder(models_dir: Path, source_sha256: str) -> Path:
     """Where the 8-bit form of a text encoder with this content is or would be."""
     recipe = hashlib.sha256(TEXT_RECIPE.encode()).hexdigest()[:8]
-    return models_dir / "quantised" / f"t5-{source_sha256[:16]}-{recipe}"
+    return models_dir / MADE_FOLDER / f"t5-{source_sha256[:16]}-{recipe}"
 
 
 def find_small_text_encoder(models_dir: Path, source_sha256: str) -> Path | None:
@@ -122,6 +128,11 @@ def is_current(folder: Path, source: Path) -> bool:
     return small and made == Provenance.of_source(source)
 
 
+def is_made_file(path: Path) -> bool:
+    """Whether a file is called as what is written when weights are made on this machine."""
+    return path.name in (FILE_NAME, f".{FILE_NAME}.part", _SOURCE_FILE, *SIDE_FILES)
+
+
 def note_source(folder: Path, source: Path) -> None:
     """Note beside weights made here which files they stand for, so that nobody need hash them."""
     noted = {"folder": str(source.resolve()), "files": _stamps(source)}
@@ -137,7 +148,7 @@ def small_text_encoder_of(source: Path, models_dir: Path) -> Path | None:
         stamps = _stamps(source)
     except MagiError:
         stamps = None
-    for path in sorted((models_dir / "quantised").glob(f"t5-*/{_SOURCE_FILE}")):
+    for path in sorted((models_dir / MADE_FOLDER).glob(f"t5-*/{_SOURCE_FILE}")):
         made = Provenance.read(path.parent)
         if made is None or made.recipe != TEXT_RECIPE:
             continue

@@ -163,8 +163,9 @@ def quantise(
 def _parts(name: str, kind: type[nn.Module], weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
     if not (torch.isfinite(weight).all() and torch.isfinite(inputs.peaks).all()):
         raise WeightsError(
-            f"The layer {name} computes with numbers that are not finite.",
+            "The layer {name} computes with numbers that are not finite.",
             "Use other weights, or calibrate in float32.",
+            name=name,
         )
     make = quantise_smoothed if kind is Fp8SmoothLinear else quantise_plain
     return {f"{name}.{part}": tensor for part, tensor in make(weight, inputs).items()}

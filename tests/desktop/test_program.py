@@ -199,6 +199,22 @@ def test_without_a_terminal_it_logs_all_the_same(
     assert not any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere is always a screen")
+def test_without_the_screen_that_was_named_it_ends_with_a_sentence(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "xcb",
+        "DISPLAY": ":4711",
+        "HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "magi_desktop"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: There is no screen to open a window on: ")
+    assert "DISPLAY" in done.stderr
+    assert done.stderr.count("\n") == 2
+
+
 def test_a_desktop_that_offers_nothing_is_no_error(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,9 +12,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from magi_desktop.dialogs.models import ModelsDialog
-from magi_desktop.state.jobs import ChunkPhase, Phase
+from magi_desktop.state.jobs import Phase
 from magi_engine.media import ClipPart, open_writer, read_video
-from magi_engine.runtime.events import ChunkReady
+from magi_engine.runtime.events import ChunkReady, ChunkState
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.saved import read_request
 from tests.e2e.conftest import App
@@ -44,15 +44,15 @@ def clip(path: Path) -> Path:
 
 def test_text_to_video_appears_chunk_by_chunk_and_lands_in_the_library(app: App) -> None:
     app.short(chunks=3)
-    shown_when: list[list[ChunkPhase]] = []
+    shown_when: list[list[ChunkState]] = []
     app.window.player.first_frame_shown.connect(
         lambda: shown_when.append([c.state for c in app.job.chunks])
     )
     app.generate()
     app.wait_for(Phase.FINISHED)
     assert shown_when
-    assert shown_when[0][1:] != [ChunkPhase.READY] * 2, "shown only when all was done"
-    assert shown_when[0][1] is not ChunkPhase.READY, "shown after the second chunk"
+    assert shown_when[0][1:] != [ChunkState.DONE] * 2, "shown only when all was done"
+    assert shown_when[0][1] is not ChunkState.DONE, "shown after the second chunk"
 
     (video,) = app.videos()
     assert video.name == "a red circle moves right 3.mp4"

@@ -136,7 +136,7 @@ def test_advice_is_worth_following(entry, facts: MachineFacts, tmp_path: Path) -
 def test_what_a_4_gb_card_is_told(tmp_path: Path) -> None:
     found = estimated(tmp_path, with_vram(4), width=1280)
     assert found.shortage is Shortage.VRAM
-    assert "GB" in found.problem
+    assert "GB" in str(found.problem)
     kinds = [advice.kind for advice in found.advice]
     assert AdviceKind.SMALLER in kinds
     smaller = next(a for a in found.advice if a.kind is AdviceKind.SMALLER)

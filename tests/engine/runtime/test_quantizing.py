@@ -287,7 +287,7 @@ def test_where_the_weights_go(config_path: Path, tmp_path: Path) -> None:
     assert target_folder(found, None, tmp_path) == tmp_path / "inference_weight.fp8.distill"
     with pytest.raises(InvalidRequestError, match="not known where") as raised:
         target_folder(found, None, None)
-    assert "-o" in raised.value.hint
+    assert "-o" in str(raised.value.hint)
     # As the registry has it, whatever the files are.
     shipped = dataclasses.replace(found, name="pocket", entry=Registry.load().find("pocket"))
     expected = tmp_path / "pocket-fp8" / "inference_weight.fp8.distill"
