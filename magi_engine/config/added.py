@@ -15,6 +15,7 @@ from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
+from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
@@ -97,7 +98,7 @@ class AddedModels:
         """Read the file; what is wrong with it is said in ``problem``, and nothing raised."""
         path = user_models_file()
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
             if data["version"] > _VERSION:
                 return cls(
                     problem=Message(

@@ -17,6 +17,7 @@ from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Releas
 from magi_engine.errors import MagiError, write_error
 from magi_engine.install.links import is_link
 from magi_engine.install.room import MARGIN_BYTES
+from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.environment import compiled_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
@@ -353,7 +354,7 @@ def _licence_key(entry: ModelEntry) -> str | None:
 
 def _accepted(models_dir: Path) -> list[str]:
     with contextlib.suppress(OSError, ValueError):
-        accepted = json.loads((models_dir / _LICENCES_FILE).read_text(encoding="utf-8"))
+        accepted = read_json(models_dir / _LICENCES_FILE)
         if isinstance(accepted, list):
             return [key for key in accepted if isinstance(key, str)]
     return []

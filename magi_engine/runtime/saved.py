@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from magi_engine.errors import InvalidRequestError, MediaReadError
+from magi_engine.json_text import read_json
 from magi_engine.media.metadata import read_metadata
 from magi_engine.runtime.request import GenerationRequest
 
@@ -44,8 +46,8 @@ def names_another_computer(request: GenerationRequest) -> InvalidRequestError | 
 
 def _read_json_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return json.dumps(read_json(path))
+    except (OSError, ValueError) as error:
         raise MediaReadError(
             "{path} cannot be read.", "Check the name and the folder.", path=path
         ) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from magi_engine import atomic
 from magi_engine.errors import write_error
+from magi_engine.json_text import read_json
 
 _NAME = "verified.json"
 
@@ -69,7 +70,7 @@ class Manifest:
     def load(cls, models_dir: Path) -> Manifest:
         """Read it; a damaged one counts as empty: then the files are hashed again."""
         try:
-            data = json.loads((models_dir / _NAME).read_text(encoding="utf-8"))
+            data = read_json(models_dir / _NAME)
             return cls(models_dir, {path: _verified(path, entry) for path, entry in data.items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(models_dir)

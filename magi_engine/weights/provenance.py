@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from magi_engine import atomic
 from magi_engine.errors import MagiError
+from magi_engine.json_text import read_json
 from magi_engine.weights.files import unreadable, weight_files
 
 RECIPE = "e4m3, SmoothQuant 0.45, compensated, 3"
@@ -120,7 +121,7 @@ def is_current(folder: Path, source: Path) -> bool:
     except (OSError, MagiError):
         return True
     try:
-        if json.loads((folder / _SOURCE_FILE).read_text(encoding="utf-8"))["files"] == stamps:
+        if read_json(folder / _SOURCE_FILE)["files"] == stamps:
             return True
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -153,7 +154,7 @@ def small_text_encoder_of(source: Path, models_dir: Path) -> Path | None:
         if made is None or made.recipe != TEXT_RECIPE:
             continue
         try:
-            noted = json.loads(path.read_text(encoding="utf-8"))
+            noted = read_json(path)
             same = (
                 noted["folder"] == str(source.resolve())
                 if stamps is None

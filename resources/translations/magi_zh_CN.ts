@@ -1042,6 +1042,18 @@
         <translation>继续</translation>
     </message>
     <message>
+        <source>Stop before the video is complete?</source>
+        <translation>视频尚未完成，要停止吗？</translation>
+    </message>
+    <message>
+        <source>What is finished of it is kept as a video; the rest is not made.</source>
+        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
         <source>You are editing a queued video. Generate puts it back in its place.</source>
         <translation>您正在编辑队列中的视频。点击“生成”会将其放回原位。</translation>
     </message>
@@ -4646,8 +4658,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>Stop here and keep the video made so far (Esc).</source>
-        <translation>在此停止并保留已生成的视频 (Esc)。</translation>
+        <source>Stop here and keep the video made so far (Ctrl+.).</source>
+        <translation>在此停止并保留已生成的视频 (Ctrl+.)。</translation>
     </message>
     <message>
         <source>Stop the video</source>
