@@ -20,7 +20,6 @@ from PIL import Image
 
 from magi_engine import atomic
 from magi_engine.errors import InvalidRequestError, MediaReadError, OutputError
-from magi_engine.media.targets import find_growing, target_of
 from magi_engine.media import (
     FrameWriter,
     WriteOptions,
@@ -34,6 +33,7 @@ from magi_engine.media import (
 )
 from magi_engine.media.encoders import X264, Encoder
 from magi_engine.media.growing import MP4, Mp4Writer
+from magi_engine.media.targets import find_growing, target_of
 
 METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
