@@ -26,7 +26,7 @@ _DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
 SHORTCUT_MODES = ("8,16,16", "16,16,8")
 _POSITIVE = Message("must be positive")
 _REMOVE = Message("Remove that field.")
-_LARGEST = 2**40
+_LARGEST = 2**31
 LAST_KV_RANGE = -1
 """As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
@@ -214,11 +214,6 @@ class RuntimeConfig:
             "video_size_w",
             "scale_factor",
             "temporal_downsample_factor",
-        )
-        _require(
-            self.window_size <= self.num_steps,
-            "runtime_config.window_size",
-            Message("is {value}, more than there are steps", value=self.window_size),
         )
         for index, chunks in enumerate(self.noise2clean_kvrange):
             _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", _POSITIVE)

@@ -37,7 +37,12 @@ def output_suffix(path: Path) -> str:
 
     Raises:
         InvalidRequestError: a suffix no writer knows.
+        OutputError: the name is longer than file systems allow.
     """
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise OutputError(
+            "The name {name} is too long.", "Choose a shorter one.", name=path.name[:40] + "…"
+        )
     suffix = path.suffix.lower()
     if path.is_dir() or not suffix:
         return ""
@@ -69,10 +74,6 @@ def check_target(target: Path, overwrite: bool) -> None:
     if not target.parent.is_dir():
         raise OutputError(
             "There is no folder {folder}.", "Create it or choose another.", folder=target.parent
-        )
-    if len(os.fsencode(target.name)) > _LONGEST_NAME:
-        raise OutputError(
-            "The name {name} is too long.", "Choose a shorter one.", name=target.name[:40] + "…"
         )
     if not (_is_free(target) or (overwrite and target.is_file())):
         raise OutputError(

@@ -2892,8 +2892,8 @@
         <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
     </message>
     <message>
-        <source>What was installed takes more than five minutes to start.</source>
-        <translation>已安装的内容超过五分钟仍未启动。</translation>
+        <source>What was installed takes more than fifteen minutes to start.</source>
+        <translation>已安装的内容超过十五分钟仍未启动。</translation>
     </message>
     <message>
         <source>What was not downloaded to its end</source>
@@ -2982,10 +2982,6 @@
     <message>
         <source>is {value}, but must equal in_channels ({in_channels})</source>
         <translation>为 {value}，但必须等于 in_channels（{in_channels}）</translation>
-    </message>
-    <message>
-        <source>is {value}, more than there are steps</source>
-        <translation>为 {value}，多于总步数</translation>
     </message>
     <message>
         <source>is {value}, not a multiple of 8</source>
