@@ -30,7 +30,7 @@ def require_room(module: nn.Module, name: str, device: torch.device) -> None:
     free = free_bytes(device)
     if needed > free:
         raise OutOfMemoryError(
-            "{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.",
+            "{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.",
             "Close other programs, or choose a smaller model or another device.",
             name=name,
             needed=needed,
