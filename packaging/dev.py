@@ -43,9 +43,6 @@ GB = 1_000_000_000
 # Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
 
-# Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
-PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs one of the commands above and returns the exit code of what was run."""
@@ -404,8 +401,9 @@ def pip_install(*arguments: str) -> None:
         SetupError: pip failed.
     """
     command = python_module("pip", "install", "--no-input", "--disable-pip-version-check")
-    # Nothing outside .venv: a cache would hold everything a second time.
-    command += ["--no-cache-dir", "--constraint", str(CONSTRAINTS), *arguments]
+    # Nothing outside .venv: a cache would hold everything a second time. And Python compiles what
+    # it imports, which is a small part of the large packages.
+    command += ["--no-cache-dir", "--no-compile", "--constraint", str(CONSTRAINTS), *arguments]
     code = run_step(command, pip_environment())
     if code != 0:
         raise SetupError(f"{why_pip_failed(code)} It goes on from here.")
