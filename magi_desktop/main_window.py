@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background, drops, shell
+from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
@@ -38,7 +39,6 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
-from magi_desktop.references import comparison_frames
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
@@ -56,6 +56,8 @@ from magi_engine.runtime.request import Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
+_MOMENT_S = 10.0
+"""What a running video has taken at most to be stopped without a question."""
 _CLOSE_PATIENCE_MS = 30_000
 
 
@@ -158,7 +160,7 @@ class MainWindow(QMainWindow):
         self.generate_bar.editing_left.connect(self._leave_editing)
         self.prompt.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
-        self.progress.stop_clicked.connect(shop.controller.stop)
+        self.progress.stop_clicked.connect(self.stop_video)
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
         self.library.open_requested.connect(self._play)
@@ -190,7 +192,6 @@ class MainWindow(QMainWindow):
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
-        shop.job.started.connect(self._load_comparison)
         shop.preferences.changed.connect(self._prefer)
         commands = self.player.commands
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
@@ -272,6 +273,20 @@ class MainWindow(QMainWindow):
 
     # From the menus.
 
+    @Slot()
+    def stop_video(self) -> None:
+        """End the running video. Asks first where it was to be longer and has taken some time."""
+        job, stop = self.workshop.job, self.workshop.controller.stop
+        if job.open_ended or job.elapsed_s < _MOMENT_S:
+            stop()
+        elif job.phase.active:
+            self._ask(
+                self.tr("Stop before the video is complete?"),
+                self.tr("What is finished of it is kept as a video; the rest is not made."),
+                self.tr("Stop"),
+                stop,
+            )
+
     def show_side(self, panel: QWidget) -> None:
         """Bring the queue or the library to the front."""
         self.side.setCurrentWidget(panel)
@@ -290,7 +305,7 @@ class MainWindow(QMainWindow):
         """Compose a queued video again; Generate then puts it back in its place."""
         self._edited = item.id
         self.generate_bar.set_editing(True)
-        self.arrivals.use_request(item.request)
+        self.arrivals.use_request(item.request, trusted=True)
         self.notice.say(
             self.tr("You are editing a queued video. Generate puts it back in its place."),
             action=(self.tr("Leave it as it was"), self._stop_editing),
@@ -386,22 +401,6 @@ class MainWindow(QMainWindow):
         if self.workshop.preferences.get("notify"):
             shell.notify(title, text, self)
 
-    @Slot()
-    def _load_comparison(self) -> None:
-        """Give the player what the new job starts from."""
-        self.player.set_reference(None)
-        request = self.workshop.job.request
-        if request is None or request.reference is None:
-            return
-        background.run(
-            comparison_frames,
-            request,
-            self.workshop.job.fps,
-            then=self.player.set_reference,
-            failed=_ignore,  # the job itself says what is wrong with its reference
-            owner=self,
-        )
-
     @Slot(str)
     def _prefer(self, name: str) -> None:
         preferences = self.workshop.preferences
@@ -417,18 +416,27 @@ class MainWindow(QMainWindow):
     # The end.
 
     def _ask_to_quit(self) -> None:
+        self._ask(
+            self.tr("A video is being made."),
+            self.tr("If you quit now, what is finished of it is kept as a video."),
+            self.tr("Stop and quit"),
+            self._stop_and_quit,
+        )
+
+    def _ask(self, text: str, detail: str, verb: str, then: Callable[[], None]) -> None:
+        """Ask before the running video is ended; keeping on is what Enter and Esc mean."""
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText(self.tr("A video is being made."))
-        box.setInformativeText(
-            self.tr("If you quit now, what is finished of it is kept as a video.")
-        )
-        stop = box.addButton(self.tr("Stop and quit"), QMessageBox.ButtonRole.AcceptRole)
+        box.setText(text)
+        box.setInformativeText(detail)
+        stop = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton(self.tr("Keep making it"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        stop.clicked.connect(self._stop_and_quit)
+        stop.clicked.connect(then)
+        # A video that ends by itself leaves nothing to ask.
+        self.workshop.job.ended.connect(box.close)
         box.open()
 
     @Slot()

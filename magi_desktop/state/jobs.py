@@ -53,21 +53,12 @@ class Phase(Enum):
         return self in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
-class ChunkPhase(Enum):
-    """Where a chunk stands."""
-
-    WAITING = "waiting"
-    DENOISING = "denoising"
-    DECODING = "decoding"
-    READY = "ready"
-
-
 @dataclass(frozen=True)
 class ChunkInfo:
     """One chunk of the result. Frames count from the start of the result."""
 
     index: int
-    state: ChunkPhase
+    state: ChunkState
     step: int
     prompt: str
     first_frame: int
@@ -161,7 +152,7 @@ class JobState(QObject):
             case Progress():
                 self._progress(event)
             case DecodingStarted(index=index):
-                self._set_chunk(index, state=ChunkPhase.DECODING)
+                self._set_chunk(index, state=ChunkState.DECODING)
             case ChunkReady():
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):
@@ -197,15 +188,13 @@ class JobState(QObject):
         count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
         self._grow_to(count)
         for status in event.active:
-            decoding = status.state is ChunkState.DECODING
-            phase = ChunkPhase.DECODING if decoding else ChunkPhase.DENOISING
-            self._set_chunk(status.index, state=phase, step=status.step)
+            self._set_chunk(status.index, state=status.state, step=status.step)
 
     def _chunk_ready(self, event: ChunkReady) -> None:
         count = len(event.frames)
         self._set_chunk(
             event.index,
-            state=ChunkPhase.READY,
+            state=ChunkState.DONE,
             step=self.num_steps,
             first_frame=event.first_frame,
             num_frames=count,
@@ -236,7 +225,7 @@ class JobState(QObject):
             case Failed(error=error):
                 self.phase, self.error = Phase.FAILED, error
         if not isinstance(event, Finished):
-            self.chunks = [c for c in self.chunks if c.state is ChunkPhase.READY]
+            self.chunks = [c for c in self.chunks if c.state is ChunkState.DONE]
         self._emit_changed()
         self.ended.emit(event)
 
@@ -257,7 +246,7 @@ class JobState(QObject):
                 first = self.chunks[-1].first_frame + self.chunks[-1].num_frames
             length = self._width if total is None else max(0, min(self._width, total - first))
             self.chunks.append(
-                ChunkInfo(index, ChunkPhase.WAITING, 0, self._prompt_at(index), first, length)
+                ChunkInfo(index, ChunkState.WAITING, 0, self._prompt_at(index), first, length)
             )
             self.chunk_changed.emit(index)
 

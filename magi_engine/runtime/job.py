@@ -175,9 +175,11 @@ class Job:
         reference = None
         if request.reference is not None:
             yield StageStarted(Stage.READING_REFERENCE)
-            reference = read_reference(request, runtime)
+            reference = read_reference(request, runtime.fps)
             yield from self._checkpoint()
-        prefix_frames = 0 if reference is None else reference.latent_frames
+        prefix_frames = 0
+        if reference is not None:  # an image becomes one, too
+            prefix_frames = -(-len(reference.frames) // runtime.temporal_downsample_factor)
         check_prompts(request, runtime, prefix_frames)
         plan = plan_length(request.mode, request.num_frames, prefix_frames, runtime)
         self._output.open(runtime.fps, reference)
