@@ -2884,8 +2884,8 @@
         <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
     </message>
     <message>
-        <source>What was installed takes more than five minutes to start.</source>
-        <translation>已安装的内容超过五分钟仍未启动。</translation>
+        <source>What was installed takes more than fifteen minutes to start.</source>
+        <translation>已安装的内容超过十五分钟仍未启动。</translation>
     </message>
     <message>
         <source>What was not downloaded to its end</source>

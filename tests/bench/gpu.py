@@ -356,7 +356,7 @@ class Bench:
         expected = run()
         for offloaded in (way.offloaded_layers, tuple(range(config.num_layers))):
             begin = time.perf_counter()
-            dit.offload(self.device, offloaded)
+            dit.offload(offloaded)
             dit.part_tokens = way.part_tokens
             settled = time.perf_counter() - begin
             if self.on_gpu:
@@ -402,7 +402,7 @@ class Bench:
         }
         way = next(way for way in ways if fits[scenario.way](way))
         self.dit.part_tokens = way.part_tokens
-        self.dit.offload(self.device, way.offloaded_layers)
+        self.dit.offload(way.offloaded_layers)
         self.vae.tiles_at_once = way.tiles_at_once
         return way
 

@@ -13,7 +13,7 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.ops.attention import attention
 from magi_engine.ops.backends import Backend, ChosenAttention, Timing, available_backends
 from magi_engine.ops.quantised_attention import quantised_attention
-from magi_engine.runtime import models
+from magi_engine.runtime import attention as kernels_module
 from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import ATTENTIONS, check_attention
 from magi_engine.runtime.doctor import examine, measure_attention
@@ -95,7 +95,7 @@ def rounding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         clock = lambda call: pretended[id(call.func)]  # noqa: E731
         return ChosenAttention(backends, clock, preferred=choice, known=known)
 
-    monkeypatch.setattr(models, "attention_for", offered)
+    monkeypatch.setattr(kernels_module, "attention_for", offered)
     return asked
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from magi_engine.runtime.attention import DeviceKernels
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.environment import compiled_dir, keep_compiled
 from magi_engine.runtime.events import Event, Progress, Stage, StageStarted
-from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.warming import first_layers
 from magi_engine.sampling.sampler import Sampler
 from tests.engine.conftest import MakeDit
@@ -23,7 +23,7 @@ from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, run,
 @pytest.fixture
 def compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if kernels were compiled here."""
-    monkeypatch.setattr(LoadedModel, "compiles", True)
+    monkeypatch.setattr(DeviceKernels, "compiles", True)
 
 
 def test_the_video_is_the_same(
@@ -32,7 +32,7 @@ def test_the_video_is_the_same(
     request = make_request(output=None)
     cold = run(engine, request)
     assert Stage.PREPARING_SIZE not in stages_of(cold), "a processor has nothing to prepare"
-    monkeypatch.setattr(LoadedModel, "compiles", True)
+    monkeypatch.setattr(DeviceKernels, "compiles", True)
     warmed = run(engine, request)
     assert stages_of(warmed)[-2:] == [Stage.PREPARING_SIZE, Stage.SAMPLING]
     np.testing.assert_array_equal(frames_of(warmed), frames_of(cold))
@@ -130,5 +130,5 @@ def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: No
     assert not any(isinstance(e, Progress) for e in events)
     model = engine._models._model
     assert model is not None
-    assert model.warm == set(), "half of it does not count"
+    assert model.kernels.warm == set(), "half of it does not count"
     assert torch.is_inference_mode_enabled() is False
