@@ -1,4 +1,4 @@
-"""NVIDIA's package comes with this one where there may be an NVIDIA GPU, and is missing elsewhere."""
+"""NVIDIA's package is there where an NVIDIA GPU may be, and is missing elsewhere."""
 
 from typing import Any
 
