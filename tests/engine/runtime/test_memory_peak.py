@@ -40,7 +40,17 @@ def vae() -> VaeConfig:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, vae: VaeConfig) -> Path:
     """Layers in the proportions of the 4.5B model's."""
-    dit = ModelConfig(4, 256, 1024, 8, 4, 32, params_dtype="torch.float32", caption_channels=16)
+    dit = ModelConfig(
+        num_layers=4,
+        hidden_size=256,
+        ffn_hidden_size=1024,
+        num_attention_heads=8,
+        num_query_groups=4,
+        kv_channels=32,
+        params_dtype="torch.float32",
+        caption_channels=16,
+        caption_max_length=32,
+    )
     return write_random_model(tmp_path_factory.mktemp("small"), dit, vae)
 
 
