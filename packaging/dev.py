@@ -34,8 +34,8 @@ PYTHONS = ((3, 13), (3, 12), (3, 11))
 TEMPORARY = VENV / "tmp"
 """Where pip unpacks: /tmp may be small, or memory. Emptied at every set-up."""
 
-# Fetched, and then used in .venv (measured, see packaging/README.md; the latter rounded up).
-FETCHED_GB = 2.9 if sys.platform.startswith("linux") else 0.5
+# Fetched, and then used in .venv; rounded up.
+FETCHED_GB = 3.0 if sys.platform.startswith("linux") else 0.5
 USED_GB = 6.5 if sys.platform.startswith("linux") else 2.0
 WITHOUT_CUDA_GB = 2.0
 GB = 1_000_000_000

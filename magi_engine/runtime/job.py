@@ -36,8 +36,9 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
-from magi_engine.runtime.machine import look_around
-from magi_engine.runtime.models import LoadedModel, ModelCache, PlannedMemory
+from magi_engine.runtime.machine import device_name, look_around
+from magi_engine.runtime.memory import PlannedMemory
+from magi_engine.runtime.models import LoadedModel, ModelCache
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.placement import Sizes, place, placements
@@ -192,7 +193,7 @@ class Job:
             read_ahead([found.files.transformer, found.files.autoencoder])
         captions = yield from self._encode_prompts(model, plan)
         # 3. The models, and the reference as latents.
-        prefix = yield from self._load(model, reference)
+        prefix = yield from self._load(model, reference, memory)
         # 4. The video.
         yield from self._warm_up(model, config, plan, memory)
         yield from self._apply_prompt_changes(model, captions, plan)
@@ -206,12 +207,12 @@ class Job:
             yield from self._sample(model, config, plan, captions, prefix, pace, memory)
         finally:
             self._note_speed(name, model, pace)
-            model.keep_timings()
+            model.kernels.keep_timings()
 
     def _plan_memory(
         self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
     ) -> PlannedMemory:
-        """Arrange the model so that the video fits, and what to do if it does not after all."""
+        """The ways in which the video fits."""
         vae = VaeConfig.from_json(model.found.files.autoencoder / "config.json")
         on_card = model.device.type == "cuda"
         sizes = Sizes.of(
@@ -227,9 +228,7 @@ class Job:
             facts = look_around(self._cache_dir, *self._models.held_bytes())
             first = place(sizes, facts.vram_free_bytes, facts.ram_free_bytes)
             ways = ways[ways.index(first) :]
-        memory = PlannedMemory(model, ways)
-        model.arrange(memory.placement)
-        return memory
+        return PlannedMemory(model, ways)
 
     def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
@@ -238,7 +237,7 @@ class Job:
             return
         speeds = Speeds.load(self._cache_dir)
         dtype = str(model.dtype).removeprefix("torch.")
-        speeds.note(name, model.device_name, dtype, pace.tokens, speed)
+        speeds.note(name, device_name(model.device), dtype, pace.tokens, speed)
         speeds.save(self._cache_dir)
 
     def _checkpoint(self) -> Events:
@@ -295,23 +294,25 @@ class Job:
         return track
 
     def _load(
-        self, model: LoadedModel, reference: Reference | None
+        self, model: LoadedModel, reference: Reference | None, memory: PlannedMemory
     ) -> Generator[Event, None, Tensor | None]:
         """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
         if not model.vae_loaded:
             yield StageStarted(Stage.LOADING_VAE)
             with self._preparation.loading:
-                model.load_vae()
+                memory.run(model.load_vae)
             yield from self._checkpoint()
         prefix = None
         if reference is not None:
             yield StageStarted(Stage.ENCODING_REFERENCE)
-            prefix = model.encode(reference.frames)
+            prefix = memory.run(model.encode, reference.frames[None])
             yield from self._checkpoint()
+        if self._with_previews:
+            self._previewer = memory.run(model.previewer, self._cache_dir)
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
             with self._preparation.loading:
-                model.load_dit()
+                memory.run(model.load_dit)
             yield from self._checkpoint()
         return prefix
 
@@ -325,16 +326,16 @@ class Job:
         height = self._request.height // model.pixels_per_latent
         width = self._request.width // model.pixels_per_latent
         size = height, width, settings, memory.placement, self._request.attention
-        if not model.compiles or size in model.warm:
+        if not model.kernels.compiles or size in model.kernels.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        steps = warm_up(model, settings, height, width, plan.num_chunks)
+        steps = warm_up(model, memory, settings, height, width, plan.num_chunks)
         left = True
         while left:
             with self._preparation.warming:
                 left = next(steps, False)
             yield from self._checkpoint()
-        model.warm.add(size)
+        model.kernels.warm.add(size)
 
     def _sample(
         self,
@@ -350,8 +351,6 @@ class Job:
         from magi_engine.sampling.sampler import Sampler
 
         settings = SamplerSettings.from_config(config)
-        if self._with_previews:
-            self._previewer = model.previewer(self._cache_dir)
         making = _Making(
             model,
             plan,
@@ -398,11 +397,11 @@ class Job:
         from magi_engine.sampling.events import ChunkDone, StepDone
 
         while True:
-            begun = making.model.streams.record()
+            begun = making.model.kernels.streams.record()
             event = next(sampling, None)
             if isinstance(event, StepDone):
                 making.steps.append(self._queued(making, event, begun))
-            ahead = making.model.streams.steps_ahead if isinstance(event, StepDone) else 0
+            ahead = making.model.kernels.streams.steps_ahead if isinstance(event, StepDone) else 0
             while len(making.steps) > ahead:
                 yield from self._step_done(making, making.steps.popleft())
                 yield from self._between_steps(making)
@@ -416,9 +415,12 @@ class Job:
         """A step that the device is asked for, with a picture of it if it is time for one."""
         latents = None
         if self._previewer is not None and self._previewer.due():
-            oldest = self._of_result(making, done.forward.chunks[0], done.clean())
-            latents = making.model.streams.to_host(oldest)
-        return _Step(done, latents, begun, making.model.streams.record())
+            latents = making.memory.run(self._preview_latents, making, done)
+        return _Step(done, latents, begun, making.model.kernels.streams.record())
+
+    def _preview_latents(self, making: _Making, done: StepDone) -> Tensor:
+        oldest = self._of_result(making, done.forward.chunks[0], done.clean())
+        return making.model.kernels.streams.to_host(oldest)
 
     def _step_done(self, making: _Making, step: _Step) -> Events:
         """Wait for a step and report it, and chunks that are decoded meanwhile."""
@@ -524,7 +526,7 @@ class Job:
 
     def _note_attention(self, model: LoadedModel) -> Events:
         """Say, once and in the file too, when attention is not exact."""
-        backend = model.quantised_attention
+        backend = model.kernels.quantised_attention
         if backend is not None and not self._request.quantised_attention:
             self._request = dataclasses.replace(self._request, quantised_attention=True)
             self._output.describe(self._request)
