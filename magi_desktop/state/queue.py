@@ -122,7 +122,7 @@ class JobQueue(QObject):
         return next((n for n, i in enumerate(self._items) if i.id == item_id), -1)
 
     def next(self) -> QueueItem | None:
-        """What is to be made now; None while something runs, the queue is paused, or nothing can."""
+        """What is to be made now; None while something runs or nothing may start."""
         if self._paused or self.running is not None:
             return None
         waiting = (i for i in self._items if i.state is QueueState.WAITING and not i.edited)
