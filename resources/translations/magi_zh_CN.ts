@@ -1524,6 +1524,10 @@
         <translation>请选择 0 到 2^63 - 1 之间的种子。</translation>
     </message>
     <message>
+        <source>Choose a shorter one.</source>
+        <translation>请换一个更短的名称。</translation>
+    </message>
+    <message>
         <source>Choose a smaller size, a smaller window or a smaller model.</source>
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
@@ -2424,6 +2428,10 @@
         <translation>{mode} 模式需要从{kind}开始。</translation>
     </message>
     <message>
+        <source>The name {name} is too long.</source>
+        <translation>名称 {name} 太长。</translation>
+    </message>
+    <message>
         <source>The new version could not be fetched.</source>
         <translation>无法下载新版本。</translation>
     </message>
@@ -2982,6 +2990,10 @@
     <message>
         <source>is {value}, not a multiple of 8 as the rotary embedding needs</source>
         <translation>为 {value}，不是旋转位置编码所需的 8 的倍数</translation>
+    </message>
+    <message>
+        <source>is {value}, which cannot be</source>
+        <translation>为 {value}，这个数值不可能成立</translation>
     </message>
     <message>
         <source>is {value}, which does not divide the {heads} attention heads</source>
