@@ -71,6 +71,41 @@ def test_the_queue_is_put_in_order_by_keyboard_and_survives_a_restart(
         again.close()
 
 
+def test_a_queued_video_is_held_while_it_is_edited_and_then_made_once(app: App) -> None:
+    _line_up(app, "one")
+    panel, queue = app.window.queue, app.workshop.queue
+    panel.select(queue.items[0].id)
+    panel.edit()
+    assert "held" in app.window.notice.text
+    queue.set_paused(False)
+    assert not app.workshop.controller.busy
+    app.workshop.draft.set_prompt("uno")
+    app.generate()
+    assert app.window.notice.text == ""
+    app.wait_for(Phase.FINISHED)
+    app.wait_idle()
+    made = app.workshop.library
+    app.qtbot.waitUntil(lambda: [item.request.prompt for item in made.items] == ["uno"])
+    assert len(app.videos()) == 1
+
+
+def test_editing_ends_with_its_entry_and_when_it_is_left(app: App) -> None:
+    _line_up(app, "one", "two")
+    panel, queue = app.window.queue, app.workshop.queue
+    button = app.window.generate_bar.button
+    panel.select(queue.items[0].id)
+    panel.edit()
+    assert button.text() == "Put back in the queue"
+    panel.remove()
+    assert app.window.notice.text == ""
+    assert button.text() == "Generate"
+    panel.select(queue.items[0].id)
+    panel.edit()
+    app.window.notice.dismiss()
+    assert queue.edited is None
+    assert button.text() == "Generate"
+
+
 @pytest.fixture
 def made(app: App) -> App:
     """The program with one small video in its library, which is on show."""
