@@ -1054,8 +1054,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>You are editing a queued video. Generate puts it back in its place.</source>
-        <translation>您正在编辑队列中的视频。点击“生成”会将其放回原位。</translation>
+        <source>You are editing a queued video: it is held until you put it back.</source>
+        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
     </message>
     <message>
         <source>Leave it as it was</source>
@@ -1068,6 +1068,18 @@
     <message>
         <source>Show the new one</source>
         <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>The text was added to the prompt.</source>
+        <translation>文字已添加到提示词中。</translation>
+    </message>
+    <message>
+        <source>Its seed is locked with it: every video gets seed {}.</source>
+        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
+    </message>
+    <message>
+        <source>A fresh seed each</source>
+        <translation>每次使用新种子</translation>
     </message>
     <message>
         <source>Saved: {}</source>
@@ -4848,6 +4860,10 @@
 </context>
 <context>
     <name>QueueModel</name>
+    <message>
+        <source>You are editing it: it does not start until you put it back.</source>
+        <translation>您正在编辑它：放回之前不会开始。</translation>
+    </message>
     <message>
         <source>It could not be made.</source>
         <translation>未能生成。</translation>
