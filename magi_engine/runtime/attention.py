@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from magi_engine import __version__
+from magi_engine.messages import Message
 from magi_engine.ops.attention import Attention, attention, attention_by_products
 from magi_engine.ops.backends import (
     EXACT,
@@ -22,9 +23,10 @@ from magi_engine.ops.backends import (
     Timing,
     attention_for,
     available_backends,
-    kernels_for,
+    fused_kernels,
 )
 from magi_engine.ops.kernels import Kernels
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.kept import keep, read_kept
 from magi_engine.runtime.machine import device_name
 from magi_engine.runtime.streams import Streams
@@ -44,7 +46,7 @@ class DeviceKernels:
     """What one model computes with on its device.
 
     Args:
-        cache_dir: where timings of attention are kept; None: nowhere.
+        cache_dir: where compiled kernels and timings of attention are kept; None: nowhere.
 
     Attributes:
         warm: whatever was computed once, so that nothing is compiled for it any more.
@@ -53,6 +55,7 @@ class DeviceKernels:
     def __init__(self, device: torch.device, cache_dir: Path | None) -> None:
         self._device = device
         self._table = None if cache_dir is None else AttentionTable(cache_dir, device)
+        self._folder = None if cache_dir is None else compiled_dir(cache_dir)
         self._choice = FASTEST
         self.warm: set[object] = set()
 
@@ -69,17 +72,26 @@ class DeviceKernels:
     @functools.cached_property
     def plain(self) -> Kernels:
         """What runs between the matrix products."""
-        return kernels_for(self._device)
+        return self._fused[0]
+
+    @property
+    def slow_because(self) -> Message | None:
+        """Why a graphics card runs at half its speed, if it does."""
+        return self._fused[1]
+
+    @functools.cached_property
+    def _fused(self) -> tuple[Kernels, Message | None]:
+        return fused_kernels(self._device, self._folder)
 
     @functools.cached_property
     def attention(self) -> Attention:
         """The attention of the transformer; on a GPU it knows what it has tried."""
-        return attention_for(self._device, self._choice, self._known_timings())
+        return attention_for(self._device, self._choice, self._known_timings(), self._folder)
 
     @functools.cached_property
     def exact_attention(self) -> Attention:
         """That of the autoencoder."""
-        return attention_for(self._device, EXACT, self._known_timings())
+        return attention_for(self._device, EXACT, self._known_timings(), self._folder)
 
     def choose(self, choice: str) -> bool:
         """Which :attr:`attention` there is from now on; whether that is another one."""

@@ -105,7 +105,7 @@ def require_room(module: nn.Module, name: str, on_host: Callable[[str], bool]) -
     free = free_bytes(torch.device("cpu"))
     if needed > free:
         raise OutOfMemoryError(
-            "{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.",
+            "{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.",
             "Close other programs, or choose a smaller model or another device.",
             name=name,
             needed=needed,

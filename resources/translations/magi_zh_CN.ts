@@ -1054,8 +1054,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>You are editing a queued video. Generate puts it back in its place.</source>
-        <translation>您正在编辑队列中的视频。点击“生成”会将其放回原位。</translation>
+        <source>You are editing a queued video: it is held until you put it back.</source>
+        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
     </message>
     <message>
         <source>Leave it as it was</source>
@@ -1068,6 +1068,18 @@
     <message>
         <source>Show the new one</source>
         <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>The text was added to the prompt.</source>
+        <translation>文字已添加到提示词中。</translation>
+    </message>
+    <message>
+        <source>Its seed is locked with it: every video gets seed {}.</source>
+        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
+    </message>
+    <message>
+        <source>A fresh seed each</source>
+        <translation>每次使用新种子</translation>
     </message>
     <message>
         <source>Saved: {}</source>
@@ -1522,6 +1534,10 @@
     <message>
         <source>Choose a seed from 0 to 2^63 - 1.</source>
         <translation>请选择 0 到 2^63 - 1 之间的种子。</translation>
+    </message>
+    <message>
+        <source>Choose a shorter one.</source>
+        <translation>请换一个更短的名称。</translation>
     </message>
     <message>
         <source>Choose a smaller size, a smaller window or a smaller model.</source>
@@ -2032,6 +2048,10 @@
         <translation>模型将从 {source} 下载。</translation>
     </message>
     <message>
+        <source>NVRTC does not work ({why}): set the program up again</source>
+        <translation>NVRTC 无法工作（{why}）：请重新设置本程序</translation>
+    </message>
+    <message>
         <source>Negative tokens do nothing in a distilled model, which always has the prompt.</source>
         <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
     </message>
@@ -2316,6 +2336,10 @@
         <translation>{name} 的帧为 {width}x{height} 像素。</translation>
     </message>
     <message>
+        <source>The graphics card runs at half its speed. {why}.</source>
+        <translation>显卡目前只有一半的速度。{why}。</translation>
+    </message>
+    <message>
         <source>The guidance times must rise from 0.</source>
         <translation>引导时间必须从 0 开始递增。</translation>
     </message>
@@ -2422,6 +2446,10 @@
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
         <translation>{mode} 模式需要从{kind}开始。</translation>
+    </message>
+    <message>
+        <source>The name {name} is too long.</source>
+        <translation>名称 {name} 太长。</translation>
     </message>
     <message>
         <source>The new version could not be fetched.</source>
@@ -2668,8 +2696,8 @@
         <translation>内存不足，无法启动。</translation>
     </message>
     <message>
-        <source>There is too little space in {folder}: {needed:GB} are needed, {free:GB} are free.</source>
-        <translation>{folder} 的空间太小：需要 {needed:GB}，可用 {free:GB}。</translation>
+        <source>There is too little space in {folder}: {needed:bytes} are needed, {free:bytes} are free.</source>
+        <translation>{folder} 的空间太小：需要 {needed:bytes}，可用 {free:bytes}。</translation>
     </message>
     <message>
         <source>There was too little graphics memory; the video goes on more slowly.</source>
@@ -2708,8 +2736,8 @@
         <translation>此模型通常需要 {usual} 步；{steps} 步可能显得未完成。</translation>
     </message>
     <message>
-        <source>This needs {needed:GB} of {what}; {free:GB} are free.</source>
-        <translation>这需要 {needed:GB} {what}；可用 {free:GB}。</translation>
+        <source>This needs {needed:bytes} of {what}; {free:bytes} are free.</source>
+        <translation>这需要 {needed:bytes} {what}；可用 {free:bytes}。</translation>
     </message>
     <message>
         <source>Try again in some minutes.</source>
@@ -2984,6 +3012,10 @@
         <translation>为 {value}，不是旋转位置编码所需的 8 的倍数</translation>
     </message>
     <message>
+        <source>is {value}, which cannot be</source>
+        <translation>为 {value}，这个数值不可能成立</translation>
+    </message>
+    <message>
         <source>is {value}, which does not divide the {heads} attention heads</source>
         <translation>为 {value}，不能整除 {heads} 个注意力头</translation>
     </message>
@@ -3228,6 +3260,10 @@
         <translation>缺少 {name}</translation>
     </message>
     <message>
+        <source>{name} is missing: set the program up again</source>
+        <translation>缺少 {name}：请重新设置本程序</translation>
+    </message>
+    <message>
         <source>{name} is neither true nor false</source>
         <translation>{name} 既不是 true 也不是 false</translation>
     </message>
@@ -3276,20 +3312,20 @@
         <translation>{name} 为 {value}</translation>
     </message>
     <message>
-        <source>{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.</source>
-        <translation>{name} 在 {device} 上需要 {needed:GB} 内存，但只有 {free:GB} 可用。</translation>
+        <source>{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.</source>
+        <translation>{name} 在 {device} 上需要 {needed:bytes} 内存，但只有 {free:bytes} 可用。</translation>
     </message>
     <message>
-        <source>{needed:GB} are needed in {folder}, but only {free:GB} are free.</source>
-        <translation>{folder} 中需要 {needed:GB}，但只有 {free:GB} 可用。</translation>
+        <source>{needed:bytes} are needed in {folder}, but only {free:bytes} are free.</source>
+        <translation>{folder} 中需要 {needed:bytes}，但只有 {free:bytes} 可用。</translation>
     </message>
     <message>
-        <source>{needed:GB} are to come, {free:GB} are free in {folder}.</source>
-        <translation>还需下载 {needed:GB}，{folder} 中可用 {free:GB}。</translation>
+        <source>{needed:bytes} are to come, {free:bytes} are free in {folder}.</source>
+        <translation>还需下载 {needed:bytes}，{folder} 中可用 {free:bytes}。</translation>
     </message>
     <message>
-        <source>{needed:GB} of room are needed, {free:GB} are free in {folder}.</source>
-        <translation>需要 {needed:GB} 空间，{folder} 中只有 {free:GB} 可用。</translation>
+        <source>{needed:bytes} of room are needed, {free:bytes} are free in {folder}.</source>
+        <translation>需要 {needed:bytes} 空间，{folder} 中只有 {free:bytes} 可用。</translation>
     </message>
     <message>
         <source>{path} cannot be deleted.</source>
@@ -3400,8 +3436,8 @@
         <translation>{source} 既不是文件夹，也不是模型站点的仓库。</translation>
     </message>
     <message>
-        <source>{spare:GB} of its original text encoder may be deleted.</source>
-        <translation>其原文本编码器占用的 {spare:GB} 可以删除。</translation>
+        <source>{spare:bytes} of its original text encoder may be deleted.</source>
+        <translation>其原文本编码器占用的 {spare:bytes} 可以删除。</translation>
     </message>
     <message>
         <source>{stages} and the {ranges} of the KV range</source>
@@ -3466,6 +3502,10 @@
     <message>
         <source>{title}, which was made on this machine, is damaged.</source>
         <translation>在本机制作的 {title} 已损坏。</translation>
+    </message>
+    <message>
+        <source>{why}: a newer NVIDIA driver may help</source>
+        <translation>{why}：更新 NVIDIA 驱动或许可以解决</translation>
     </message>
 </context>
 <context>
@@ -4820,6 +4860,10 @@
 </context>
 <context>
     <name>QueueModel</name>
+    <message>
+        <source>You are editing it: it does not start until you put it back.</source>
+        <translation>您正在编辑它：放回之前不会开始。</translation>
+    </message>
     <message>
         <source>It could not be made.</source>
         <translation>未能生成。</translation>

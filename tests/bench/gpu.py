@@ -216,6 +216,7 @@ class Bench:
             "gelu_e4m3": lambda k: k.gelu(wide[..., :inner].contiguous(), d3),
             "silu_gate_e4m3": lambda k: k.silu_gate(wide, d3),
             "add_gated": lambda k: k.add_gated(x, u, gate, post),
+            "add_gated_float32": lambda k: k.add_gated(x, u.float(), gate, post),
             "add_gated_norm_e4m3": lambda k: k.add_gated_and_norm(x, u, gate, post, norm, d1),
             "standardise": lambda k: k.standardise(x.unflatten(-1, (-1, 64))),
         }

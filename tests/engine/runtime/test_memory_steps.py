@@ -221,7 +221,7 @@ def test_it_may_run_out_in_every_part_of_a_job(
     assert finished(events).frames == len(expected)
     assert np.abs(frames_of(events).astype(int) - expected.astype(int)).max() <= 1
     assert steps_taken(caplog) == times
-    assert [n.message for n in of_kind(events, Notice) if "too little" in n.message]
+    assert [n.message for n in of_kind(events, Notice) if "too little" in str(n.message)]
     model = engine._models._model
     assert model is not None
     assert model.placement == ladder[times]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +9,6 @@ from torch import Tensor
 
 from magi_engine.runtime.attention import DeviceKernels
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.environment import compiled_dir, keep_compiled
 from magi_engine.runtime.events import Event, Progress, Stage, StageStarted
 from magi_engine.runtime.warming import first_layers
 from magi_engine.sampling.sampler import Sampler
@@ -92,28 +88,6 @@ def test_the_first_layers_share_everything(make_dit: MakeDit) -> None:
     assert short.layers[1].mlp is dit.layers[1].mlp
     assert short.x_embedder is dit.x_embedder
     assert {id(p) for p in short.parameters()} < {id(p) for p in dit.parameters()}
-
-
-def test_compiled_kernels_are_kept_where_they_are_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TRITON_CACHE_DIR", "mine")
-    keep_compiled(tmp_path)
-    assert os.environ["TRITON_CACHE_DIR"] == "mine"
-    assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).is_relative_to(compiled_dir(tmp_path))
-
-
-def test_a_home_that_cannot_be_written_keeps_nothing_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    # As for any user but root, who may run the tests.
-    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))
-    keep_compiled(tmp_path / "cache")
-    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ  # PyTorch would fail to make it
 
 
 def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: None) -> None:
