@@ -133,13 +133,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def wait_through_interrupts(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
-    """Exit code of a child that shares this console, and whether Ctrl-C was pressed meanwhile."""
-    interrupted = False
-    while True:
-        try:
-            return process.wait(), interrupted
-        except KeyboardInterrupt:
-            interrupted = True
+    """Exit code of a child that shares this console, and whether Ctrl-C was pressed meanwhile.
+
+    Noted and not raised: an exception on the way back from the system's call would lose the code.
+    """
+    presses: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: presses.append(number))
+    try:
+        return process.wait(), bool(presses)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def say(line: str) -> None:
