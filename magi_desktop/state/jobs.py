@@ -117,6 +117,23 @@ class JobState(QObject):
         """Frames of the whole result; None while nobody knows."""
         return None if self.request is None else self.request.num_frames
 
+    @property
+    def first_open_chunk(self) -> int | None:
+        """The first chunk that has not begun; None: there is none."""
+        if not self.phase.active:
+            return None
+        for chunk in self.chunks:
+            if chunk.state is ChunkState.WAITING:
+                return chunk.index
+        return len(self.chunks) if self.open_ended else None
+
+    def start_s(self, chunk: int) -> float:
+        """Where a chunk begins in the result, in seconds; the next one that will be, too."""
+        if chunk < len(self.chunks):
+            return self.chunks[chunk].first_frame / self.fps
+        last = self.chunks[-1]
+        return (last.first_frame + last.num_frames) / self.fps
+
     def begin(self, request: GenerationRequest) -> None:
         """A new job takes the place of the last one."""
         _, config = configuration(request.model, request.config_path)

@@ -170,7 +170,7 @@ class Job:
         found = find_model(request.config_path or request.model, self._models.models_dir)
         for sentence in warnings_for(config, own_config):
             yield Notice(sentence)
-        runtime = config.runtime_config
+        runtime = self._runtime = config.runtime_config
         device = choose_device(request.device)
         dtype = choose_dtype(request.dtype, device)
         reference = None
@@ -514,15 +514,21 @@ class Job:
             if chunk > change.from_chunk:
                 yield Notice(
                     Message(
-                        "Chunk {chunk} has already started; the new prompt applies from chunk "
-                        "{first} on.",
-                        chunk=change.from_chunk,
-                        first=chunk,
+                        "That part has already started; the new prompt applies from {seconds} s "
+                        "on.",
+                        seconds=f"{self._start_s(plan, chunk):.3g}",
                     )
                 )
             track.change(chunk + plan.first_chunk, caption)
             self._note_prompt(PromptChange(chunk, change.text))
             yield PromptChanged(chunk, change.text)
+
+    def _start_s(self, plan: LengthPlan, chunk: int) -> float:
+        """Where a chunk begins in the result, in seconds."""
+        runtime = self._runtime
+        clip = plan.prefix_latents if self._request.mode is Mode.V2V else 0
+        latents = chunk * runtime.chunk_width - clip % runtime.chunk_width
+        return latents * runtime.temporal_downsample_factor / runtime.fps
 
     def _note_attention(self, model: LoadedModel) -> Events:
         """Say, once and in the file too, when attention is not exact."""

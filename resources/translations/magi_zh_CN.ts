@@ -351,16 +351,12 @@
         <translation>改变视频走向</translation>
     </message>
     <message>
-        <source>From chunk {chunk} on ({second:.0f} s)</source>
-        <translation>从第 {chunk} 段开始（{second:.0f} 秒）</translation>
+        <source>What should happen then? What has already begun stays as it is.</source>
+        <translation>接下来应该发生什么？已开始的部分保持不变。</translation>
     </message>
     <message>
-        <source>What should happen then? Chunks already begun stay as they are.</source>
-        <translation>接下来应发生什么？已开始的片段保持不变。</translation>
-    </message>
-    <message>
-        <source>Prompt from this chunk on</source>
-        <translation>从此片段开始的提示词</translation>
+        <source>Prompt from then on</source>
+        <translation>从此处起的提示词</translation>
     </message>
     <message>
         <source>What the model is to show from then on.</source>
@@ -381,6 +377,14 @@
     <message>
         <source>Use this prompt (Ctrl+Enter).</source>
         <translation>使用此提示词 (Ctrl+Enter)。</translation>
+    </message>
+    <message>
+        <source>Too late: all of the video has begun</source>
+        <translation>太晚了：整个视频都已开始生成</translation>
+    </message>
+    <message>
+        <source>From {} s on</source>
+        <translation>从第 {} 秒起</translation>
     </message>
 </context>
 <context>
@@ -1680,10 +1684,6 @@
         <translation>第 {chunk} 个片段已经开始。</translation>
     </message>
     <message>
-        <source>Chunk {chunk} has already started; the new prompt applies from chunk {first} on.</source>
-        <translation>片段 {chunk} 已开始；新提示词从片段 {first} 起生效。</translation>
-    </message>
-    <message>
         <source>Close it, then try again.</source>
         <translation>请先关闭它，然后重试。</translation>
     </message>
@@ -2222,6 +2222,10 @@
     <message>
         <source>Start the download again.</source>
         <translation>请重新开始下载。</translation>
+    </message>
+    <message>
+        <source>That part has already started; the new prompt applies from {seconds} s on.</source>
+        <translation>该部分已经开始；新提示词从第 {seconds} 秒起生效。</translation>
     </message>
     <message>
         <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
@@ -4627,12 +4631,12 @@
         <translation>正在启动引擎</translation>
     </message>
     <message>
-        <source>{} chunks</source>
-        <translation>{} 段</translation>
+        <source>Chunks ready: {}</source>
+        <translation>已完成块数：{}</translation>
     </message>
     <message>
-        <source>{ready} of {all} chunks</source>
-        <translation>{ready}/{all} 段</translation>
+        <source>Chunks ready: {ready} of {all}</source>
+        <translation>已完成块数：{ready}/{all}</translation>
     </message>
     <message>
         <source>{:.1f} frames/s</source>
@@ -4645,6 +4649,14 @@
     <message>
         <source>{} left</source>
         <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>Completing the video</source>
+        <translation>正在完成视频</translation>
+    </message>
+    <message>
+        <source>Beginning chunk {}</source>
+        <translation>开始第 {} 块</translation>
     </message>
     <message>
         <source>8-bit attention</source>

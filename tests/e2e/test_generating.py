@@ -190,6 +190,8 @@ def test_an_open_ended_video_runs_until_it_is_stopped(app: App) -> None:
     app.workshop.controller.stop()
     app.wait_for(Phase.CANCELLED)
     assert len(decoded(app.videos()[0])) >= 48
+    app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
+    assert app.workshop.library.items[0].complete, "it ran as long as it was wanted"
 
 
 def test_several_variations_are_lined_up_and_made_one_after_the_other(app: App) -> None:

@@ -78,7 +78,9 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     job.take(StageStarted(Stage.SAMPLING))
     job.take(progress(0, 9))
     assert job_sentence(job) == "Denoising chunk 1, step 9 of 16"
-    assert figures(job) == "0 of 3 chunks  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
+    assert (
+        figures(job) == "Chunks ready: 0 of 3  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
+    )
     job.take(DecodingStarted(0))
     assert job.chunks[0].state is ChunkState.DECODING
     assert job_sentence(job) == "Decoding chunk 1"
@@ -89,6 +91,16 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     assert job.chunks[0].state is ChunkState.DONE
     assert job.frames_done == 24
     assert set(changed) == {0}
+
+
+def test_from_one_chunk_to_the_next_it_does_not_say_that_it_starts(job: JobState) -> None:
+    job.take(StageStarted(Stage.SAMPLING))
+    assert job_sentence(job) == "Starting"
+    job.take(ready(0, 0, 24))
+    assert job_sentence(job) == "Beginning chunk 2"
+    job.take(ready(1, 24, 24))
+    job.take(ready(2, 48, 12))
+    assert job_sentence(job) == "Completing the video"
 
 
 def test_a_chunk_is_decoded_while_the_next_one_is_denoised(job: JobState) -> None:
@@ -131,7 +143,7 @@ def test_an_open_ended_job_grows(qtbot: QtBot) -> None:
         job.take(progress(chunk, 1, None))
     assert [c.index for c in job.chunks] == [0, 1, 2]
     assert job.fraction is None
-    assert "chunks" in figures(job)
+    assert figures(job).startswith("Chunks ready: 0  ·"), "right for one, too"
     assert "left" not in figures(job)
 
 
