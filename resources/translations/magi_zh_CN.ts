@@ -2048,6 +2048,10 @@
         <translation>模型将从 {source} 下载。</translation>
     </message>
     <message>
+        <source>NVRTC does not work ({why}): set the program up again</source>
+        <translation>NVRTC 无法工作（{why}）：请重新设置本程序</translation>
+    </message>
+    <message>
         <source>Negative tokens do nothing in a distilled model, which always has the prompt.</source>
         <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
     </message>
@@ -2232,6 +2236,10 @@
         <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
     </message>
     <message>
+        <source>The autoencoder</source>
+        <translation>自编码器</translation>
+    </message>
+    <message>
         <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
         <translation>无法读取自编码器的配置 {path}。</translation>
     </message>
@@ -2334,6 +2342,10 @@
     <message>
         <source>The frames of {name} are {width}x{height} pixels.</source>
         <translation>{name} 的帧为 {width}x{height} 像素。</translation>
+    </message>
+    <message>
+        <source>The graphics card runs at half its speed. {why}.</source>
+        <translation>显卡目前只有一半的速度。{why}。</translation>
     </message>
     <message>
         <source>The guidance times must rise from 0.</source>
@@ -2442,6 +2454,10 @@
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
         <translation>{mode} 模式需要从{kind}开始。</translation>
+    </message>
+    <message>
+        <source>The model</source>
+        <translation>模型</translation>
     </message>
     <message>
         <source>The name {name} is too long.</source>
@@ -3256,6 +3272,10 @@
         <translation>缺少 {name}</translation>
     </message>
     <message>
+        <source>{name} is missing: set the program up again</source>
+        <translation>缺少 {name}：请重新设置本程序</translation>
+    </message>
+    <message>
         <source>{name} is neither true nor false</source>
         <translation>{name} 既不是 true 也不是 false</translation>
     </message>
@@ -3494,6 +3514,10 @@
     <message>
         <source>{title}, which was made on this machine, is damaged.</source>
         <translation>在本机制作的 {title} 已损坏。</translation>
+    </message>
+    <message>
+        <source>{why}: a newer NVIDIA driver may help</source>
+        <translation>{why}：更新 NVIDIA 驱动或许可以解决</translation>
     </message>
 </context>
 <context>

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt, QThreadPool
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import probe
 from magi_engine.runtime.request import Mode
+from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
 
 
@@ -176,3 +178,25 @@ def test_a_video_goes_to_the_trash_and_comes_back(
     assert video.is_file()
 
     assert made.workshop.library.items[0].path == video
+
+
+def test_a_video_of_the_library_is_not_compared_with_what_the_new_job_starts_from(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    app.short(chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    (video,) = app.videos()
+    app.workshop.draft.set_reference(load_reference(image_file(tmp_path / "a.png")).reference)
+    app.short(chunks=1)
+    player = app.window.player
+    app.job.started.connect(lambda: player.open_file(video))
+    app.generate()
+    app.wait_for(Phase.PREPARING)
+    app.wait_for(Phase.FINISHED)
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+    QCoreApplication.processEvents()
+    assert app.job.request is not None
+    assert app.job.request.mode is Mode.I2V
+    assert not player.showing_job
+    assert not player.commands.compare.isEnabled()
