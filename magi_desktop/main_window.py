@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background, drops, shell
+from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
@@ -38,7 +38,6 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
-from magi_desktop.references import comparison_frames
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
@@ -90,13 +89,7 @@ class MainWindow(QMainWindow):
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
         self.generate_bar = GenerateBar(shop.job, self)
-        self.preflight = PreflightLine(
-            shop.draft,
-            shop.machine,
-            lambda: shop.controller.output_folder,
-            shop.models.models_dir,
-            self,
-        )
+        self.preflight = PreflightLine(shop.draft, shop.machine, self)
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
         self.player.set_empty_text(
@@ -189,7 +182,6 @@ class MainWindow(QMainWindow):
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
-        shop.job.started.connect(self._load_comparison)
         shop.preferences.changed.connect(self._prefer)
         commands = self.player.commands
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
@@ -385,22 +377,6 @@ class MainWindow(QMainWindow):
         if self.workshop.preferences.get("notify"):
             shell.notify(title, text, self)
 
-    @Slot()
-    def _load_comparison(self) -> None:
-        """Give the player what the new job starts from."""
-        self.player.set_reference(None)
-        request = self.workshop.job.request
-        if request is None or request.reference is None:
-            return
-        background.run(
-            comparison_frames,
-            request,
-            self.workshop.job.fps,
-            then=self.player.set_reference,
-            failed=_ignore,  # the job itself says what is wrong with its reference
-            owner=self,
-        )
-
     @Slot(str)
     def _prefer(self, name: str) -> None:
         preferences = self.workshop.preferences
@@ -479,10 +455,6 @@ def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget, 1 if widget is stretch else 0)
     return column
-
-
-def _ignore(_error: Exception) -> None:
-    pass
 
 
 def _as_text(state: QByteArray) -> str:

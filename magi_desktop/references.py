@@ -19,9 +19,8 @@ from magi_engine.media import (
     plan_clip,
     probe,
     read_image,
-    read_video,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.saved import read_request
 
 THUMBNAIL_SIDE = 720
@@ -98,16 +97,3 @@ def _own_request(path: Path) -> GenerationRequest | None:
         return read_request(path)
     except (MediaReadError, InvalidRequestError):
         return None
-
-
-def comparison_frames(request: GenerationRequest, fps: int) -> UInt8Array:
-    """What a request starts from, as the model sees it: (T, H, W, 3), T 1 for an image.
-
-    Raises:
-        MediaReadError: the file is gone or damaged.
-    """
-    assert request.reference is not None
-    size = (request.width, request.height)
-    if request.mode is Mode.I2V:
-        return read_image(request.reference, *size, request.fit, request.crop)[None]
-    return read_video(request.reference, *size, fps, request.clip, request.fit, request.crop)

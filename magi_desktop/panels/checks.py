@@ -8,8 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from magi_desktop.engine_words import translated, translated_error
-from magi_desktop.panels.values import settings_request
-from magi_desktop.state.draft import Draft
+from magi_desktop.state.draft import Draft, settings_request
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme

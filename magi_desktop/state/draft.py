@@ -13,10 +13,11 @@ from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
-from magi_engine.errors import InvalidRequestError
+from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
 from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.length import frames_for
+from magi_engine.runtime.plan import JobPlan
 from magi_engine.runtime.request import (
     DEFAULT_SPECIAL_TOKENS,
     GenerationRequest,
@@ -100,8 +101,12 @@ def configuration(name: str | None, config_path: str | None) -> tuple[str, MagiC
 class Draft(QObject):
     """The next video as the user has composed it so far. Each mode keeps its prompt and reference.
 
+    Attributes:
+        plan: how the engine would make it, or why it cannot; of before the latest changes until
+            it has answered again. None: it has not said anything yet.
+
     Signals:
-        changed: name of what changed: ``mode``, ``prompt``, ``reference`` or a field of
+        changed: name of what changed: ``mode``, ``prompt``, ``reference``, ``plan`` or a field of
             ``GenerationSettings``.
     """
 
@@ -115,6 +120,7 @@ class Draft(QObject):
         self._later_prompts: dict[Mode, tuple[PromptChange, ...]] = dict.fromkeys(Mode, ())
         self._references: dict[Mode, Reference | None] = dict.fromkeys(Mode)
         self._settings = GenerationSettings.of_model()
+        self.plan: JobPlan | MagiError | None = None
 
     @property
     def mode(self) -> Mode:
@@ -145,6 +151,11 @@ class Draft(QObject):
     def config(self) -> MagiConfig:
         """The model's own configuration."""
         return configuration(self._settings.model, self._settings.config_path)[1]
+
+    def set_plan(self, plan: JobPlan | MagiError) -> None:
+        """The engine has answered."""
+        self.plan = plan
+        self.changed.emit("plan")
 
     def set_mode(self, mode: Mode) -> None:
         """Switch; what the other modes hold stays."""
@@ -338,6 +349,18 @@ class Draft(QObject):
             for name in ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
         }
         return dataclasses.replace(own, **{**kept, **values})
+
+
+def settings_request(settings: GenerationSettings) -> GenerationRequest:
+    """The request for a video with these settings and no prompt, to check and export them.
+
+    Raises:
+        MagiError: the model is not known, or the length makes no sense.
+        Exception: values of wrong types, from a hand-edited file.
+    """
+    probe = Draft()
+    probe.set(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+    return probe.request()
 
 
 def _missing_reference(mode: Mode) -> InvalidRequestError:

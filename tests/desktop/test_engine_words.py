@@ -22,7 +22,7 @@ from magi_engine.install import tasks
 from magi_engine.media import open_writer, probe
 from magi_engine.resources import resource_path
 from magi_engine.runtime.failures import named_error
-from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.length import frames_for
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.validation import validate, warnings_for
 from magi_engine.weights import manifest

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.errors import ModelNotFoundError
-from magi_engine.runtime import job as job_module
+from magi_engine.runtime import plan as plan_module
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import ChunkReady, Failed, Finished, Notice
 from magi_engine.runtime.models import LoadedModel
@@ -69,7 +69,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         self.__dict__["attention"] = FailingAttention(self, fails_at)
 
     monkeypatch.setattr(LoadedModel, "__init__", made)
-    monkeypatch.setattr(job_module, "placements", lambda sizes: iter(WAYS))
+    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: tuple(WAYS))
     try:
         find_model("pocket")
     except ModelNotFoundError:
