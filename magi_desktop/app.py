@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QGuiApplication, QIcon
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QIcon
 
-from magi_desktop import logs, set_up, shell, single, translation, windows_taskbar
+from magi_desktop import logs, set_up, single, translation
+from magi_desktop.application import open_application
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme.style import Appearance, theme
@@ -30,12 +30,7 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the program's name, then files to open.
     """
-    windows_taskbar.own_button()
-    app = QApplication(argv)
-    app.setApplicationName(APP_NAME)
-    app.setApplicationVersion(__version__)
-    QGuiApplication.setDesktopFileName(shell.DESKTOP_ID)
-    app.setStyle("Fusion")
+    app = open_application(argv)
     places = Places.of_user()
     files = [os.path.abspath(path) for path in app.arguments()[1:]]
     doorbell = single.claim(single.bell_name(places), files, app)

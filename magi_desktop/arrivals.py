@@ -90,7 +90,7 @@ class Arrivals(QObject):
 
     def refuse(self, error: Exception) -> None:
         """Say in a sentence what is wrong."""
-        self.refused.emit(error if isinstance(error, MagiError) else MagiError(str(error)))
+        self.refused.emit(error)
 
     def _resolve(self, incoming: drops.Incoming) -> None:
         background.run(

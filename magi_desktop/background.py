@@ -10,9 +10,6 @@ from typing import Any, Generic, TypeVar
 import shiboken6
 from PySide6.QtCore import QObject, QRunnable, Qt, QThread, QThreadPool, Signal, Slot
 
-from magi_desktop.engine_words import translated_error
-from magi_engine.errors import MagiError
-
 logger = logging.getLogger(__name__)
 
 _FINISH_TIMEOUT_MS = 20_000
@@ -79,8 +76,6 @@ class Task(QObject, Generic[_Result]):
         then, failed, owner = ends
         if self.cancelled or not shiboken6.isValid(owner):
             return
-        if isinstance(error, MagiError):
-            error = translated_error(error)
         if error is None:
             if then is not None:
                 then(result)

@@ -114,8 +114,8 @@ def resolve(incoming: Incoming, pasted_folder: Path) -> Dropped:
     if incoming.text:
         return Dropped(DropKind.TEXT, text=incoming.text)
     raise InvalidRequestError(
-        translate("Drops", "There is nothing in it that can be used."),
-        translate("Drops", "Drop an image, a video, a settings file or text."),
+        "There is nothing in it that can be used.",
+        "Drop an image, a video, a settings file or text.",
     )
 
 
@@ -163,10 +163,7 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
     if suffix == ".txt":
         text = _read_text(path, _MAX_TEXT_BYTES).strip()
         if not text:
-            raise MediaReadError(
-                translate("Drops", "{} is empty.").format(path.name),
-                translate("Drops", "Choose another file."),
-            )
+            raise MediaReadError("{name} is empty.", "Choose another file.", name=path.name)
         return DropKind.TEXT, text
     image = probe(path).kind is MediaKind.IMAGE
     return (DropKind.IMAGE if image else DropKind.VIDEO), ""
@@ -191,8 +188,9 @@ def _read_text(path: Path, most_bytes: int) -> str:
             return file.read(most_bytes).decode("utf-8-sig", "replace")
     except OSError as error:
         raise MediaReadError(
-            translate("Drops", "{} cannot be read.").format(path.name),
-            translate("Drops", "Check that it is still there and that you may open it."),
+            "{name} cannot be read.",
+            "Check that it is still there and that you may open it.",
+            name=path.name,
         ) from error
 
 
@@ -220,20 +218,22 @@ def _is_remote(url: QUrl) -> bool:
 
 def _save_first() -> MagiError:
     return InvalidRequestError(
-        translate("Drops", "Only the address of the picture was dropped, not the picture."),
-        translate("Drops", "Save the picture first, then drop the file."),
+        "Only the address of the picture was dropped, not the picture.",
+        "Save the picture first, then drop the file.",
     )
 
 
 def _no_settings(path: Path) -> MagiError:
     return InvalidRequestError(
-        translate("Drops", "{} holds no settings this program knows.").format(path.name),
-        translate("Drops", "Choose a configuration of MAGI-1 or a file this program saved."),
+        "{name} holds no settings this program knows.",
+        "Choose a configuration of MAGI-1 or a file this program saved.",
+        name=path.name,
     )
 
 
 def _not_saved(folder: Path) -> MagiError:
     return OutputError(
-        translate("Drops", "The picture could not be saved in {}.").format(folder),
-        translate("Drops", "Check that the folder may be written to and that there is room."),
+        "The picture could not be saved in {folder}.",
+        "Check that the folder may be written to and that there is room.",
+        folder=folder,
     )

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.media import export_video, free_name
 from magi_engine.media.targets import output_error
-
-translate = QCoreApplication.translate
 
 FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
 """Suffix of the target, and what people call the format; none is a folder of PNG frames."""
@@ -59,7 +57,7 @@ class Export(QObject):
 
     def start(self) -> None:
         """Begin, in the background."""
-        background.run(self._run, then=self._end, failed=self._fail, owner=self)
+        background.run(self._run, then=self._end, failed=self.failed.emit, owner=self)
 
     def cancel(self) -> None:
         """Stop within a second of video."""
@@ -88,9 +86,6 @@ class Export(QObject):
         else:
             self.finished.emit(made)
 
-    def _fail(self, error: Exception) -> None:
-        self.failed.emit(error if isinstance(error, MagiError) else OutputError(str(error)))
-
 
 class _StoppedError(Exception):
     pass
@@ -100,15 +95,14 @@ def _export(job: ExportJob, report) -> Path:
     target = job.target
     if job.overwrite and target.exists() and target.samefile(job.source):
         raise OutputError(
-            translate("Export", "A video cannot replace itself."),
-            translate("Export", "Choose another name."),
+            "A video cannot replace itself.",
+            "Choose another name.",
         )
     try:
         workshop = Path(tempfile.mkdtemp(prefix=".export-", dir=target.parent))
     except FileNotFoundError as error:
         raise OutputError(
-            translate("Export", "There is no folder {folder}.").format(folder=target.parent),
-            translate("Export", "Choose another one."),
+            "There is no folder {folder}.", "Choose another one.", folder=target.parent
         ) from error
     except OSError as error:
         raise output_error(error, target) from error
@@ -134,6 +128,6 @@ def _without_remains(error: MagiError, workshop: Path) -> MagiError:
     if isinstance(error, OutputError) and any(workshop.iterdir()):
         return type(error)(
             error.message,
-            translate("Export", "Free some space, or choose another folder or format."),
+            "Free some space, or choose another folder or format.",
         )
     return error

@@ -43,6 +43,7 @@ from magi_desktop.state.library import LibraryItem
 from magi_desktop.state.queue import QueueItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.translation import translated
 from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
@@ -333,11 +334,11 @@ class MainWindow(QMainWindow):
         self._say(self.tr("Saved: {}").format(path.name))
 
     @Slot(object)
-    def _failed(self, error: MagiError) -> None:
+    def _failed(self, error: Exception) -> None:
         model = self.workshop.draft.settings.model
         if isinstance(error, ModelNotFoundError) and self.workshop.models.is_missing(model):
             how = (self.tr("Get it…"), partial(self.dialogs.models, model))
-            self.notice.say(str(error), Tone.ERROR, action=how)
+            self.notice.say(translated(error), Tone.ERROR, action=how)
         else:
             self.notice.say_error(error)
 
@@ -371,7 +372,7 @@ class MainWindow(QMainWindow):
 
     @Slot(object, object)
     def _install_failed(self, _task: Task, error: MagiError) -> None:
-        self._notify(self.tr("The model could not be got ready"), str(error))
+        self._notify(self.tr("The model could not be got ready"), translated(error))
 
     def _notify(self, title: str, text: str) -> None:
         if self.workshop.preferences.get("notify"):

@@ -89,7 +89,9 @@ def _file_size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise MediaReadError(f"There is no file {path}.", "Choose another file.") from error
+        raise MediaReadError(
+            "There is no file {path}.", "Choose another file.", path=path
+        ) from error
 
 
 def _own_request(path: Path) -> GenerationRequest | None:

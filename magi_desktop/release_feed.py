@@ -20,13 +20,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
-from PySide6.QtCore import QCoreApplication
 
 from magi_desktop import set_up
 from magi_desktop.publication import FEED_URL, INSTALLERS, SCHEMA
 from magi_engine import __version__
 from magi_engine.errors import DiskFullError, MagiError
-from magi_engine.install.fetching import Received
+from magi_engine.fetching import Received
 from magi_engine.install.fetching import fetch as fetch_file
 from magi_engine.install.hub import RemoteFile, part_of
 
@@ -39,8 +38,6 @@ _PATIENCE_S = 20.0
 """For the whole list, from a server that sends it drop by drop."""
 _SPARE_BYTES = 50 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-translate = QCoreApplication.translate
 
 
 class UpdateError(MagiError):
@@ -153,8 +150,8 @@ def latest_release(url: str = FEED_URL) -> Release:
         raise _no_list() from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         raise UpdateError(
-            translate("Updates", "The list of versions cannot be reached."),
-            translate("Updates", "Check the network or the proxy, then try again."),
+            "The list of versions cannot be reached.",
+            "Check the network or the proxy, then try again.",
         ) from error
     return parse(content, allow_local)
 
@@ -219,10 +216,11 @@ def fetch(installer: Installer, folder: Path, received: Received) -> Path:
         raise _no_installer() from error
     if free < to_come + _SPARE_BYTES:
         raise DiskFullError(
-            translate("Updates", "{} MB are to come, {} MB are free in {}.").format(
-                to_come // 10**6, free // 10**6, folder
-            ),
-            translate("Updates", "Free some space, then try again."),
+            "{needed:GB} are to come, {free:GB} are free in {folder}.",
+            "Free some space, then try again.",
+            needed=to_come,
+            free=free,
+            folder=folder,
         )
     try:
         fetch_file(installer.remote, target.parent, received)
@@ -300,21 +298,21 @@ def _is_local(url: str) -> bool:
 
 def _no_list() -> UpdateError:
     return UpdateError(
-        translate("Updates", "What answers is not this program's list of versions."),
-        translate("Updates", "Try again later; sign in to the network if it asks for that."),
+        "What answers is not this program's list of versions.",
+        "Try again later; sign in to the network if it asks for that.",
     )
 
 
 def changed_on_disk() -> UpdateError:
     """What to say where an installer is no longer what it was when it came."""
     return UpdateError(
-        translate("Updates", "The file that was fetched has been changed or removed since."),
-        translate("Updates", "Fetch it again."),
+        "The file that was fetched has been changed or removed since.",
+        "Fetch it again.",
     )
 
 
 def _no_installer() -> UpdateError:
     return UpdateError(
-        translate("Updates", "The new version could not be fetched."),
-        translate("Updates", "Try again: what has come so far is kept."),
+        "The new version could not be fetched.",
+        "Try again: what has come so far is kept.",
     )

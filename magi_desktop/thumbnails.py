@@ -207,7 +207,7 @@ def _size(path: Path) -> tuple[int, int]:
     """The video's shape in the box."""
     info = probe(path / _FIRST_FRAME if path.is_dir() else path)
     if info.kind is MediaKind.IMAGE and not path.is_dir():
-        raise MagiError(f"{path.name} is not a video.")
+        raise MagiError("{name} is not a video.", name=path.name)
     scale = min(WIDTH / info.width, HEIGHT / info.height)
     return max(1, round(info.width * scale)), max(1, round(info.height * scale))
 

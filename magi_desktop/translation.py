@@ -1,9 +1,11 @@
-"""The interface's language."""
+"""The interface's language, and what the engine says in it."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
+from magi_engine.errors import message_of
+from magi_engine.messages import Message
 from magi_engine.resources import resource_path
 
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
@@ -36,3 +38,9 @@ def install(wish: str) -> str:
         if translator.load(name, folder):
             QCoreApplication.installTranslator(translator)
     return language
+
+
+def translated(said: Message | Exception) -> str:
+    """A message, or what an error says, in the language of the window."""
+    message = message_of(said) if isinstance(said, Exception) else said
+    return message.rendered(lambda text: QCoreApplication.translate("Messages", text))

@@ -7,12 +7,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QFile, QStandardPaths
+from PySide6.QtCore import QFile, QStandardPaths
 
 from magi_engine.atomic import retry_while_in_use
 from magi_engine.errors import OutputError
+from magi_engine.messages import Message
 
-translate = QCoreApplication.translate
+_DELETE = Message("Delete it in your file manager.")
+_IN_USE = Message("Close what uses it, then try again.")
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,9 @@ def move_to_trash(path: Path) -> Trashed:
         retry_while_in_use(move)
     except PermissionError as error:
         raise OutputError(
-            translate("Trash", "{name} could not be moved to the trash, so it was kept.").format(
-                name=path.name
-            ),
-            translate("Trash", "Delete it in your file manager."),
+            "{name} could not be moved to the trash, so it was kept.",
+            _IN_USE if sys.platform == "win32" else _DELETE,
+            name=path.name,
         ) from error
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)
@@ -68,8 +69,7 @@ def restore(trashed: Trashed) -> None:
         place.rename(original)
     except OSError as error:
         raise OutputError(
-            translate("Trash", "{name} could not be put back.").format(name=original.name),
-            translate("Trash", "Look for it in the trash."),
+            "{name} could not be put back.", "Look for it in the trash.", name=original.name
         ) from error
     # The trash's own note about it, as freedesktop.org lays it down, or as Windows does.
     note = place.parent.parent / "info" / f"{place.name}.trashinfo"

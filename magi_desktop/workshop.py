@@ -27,7 +27,7 @@ from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
-from magi_engine.install.tasks import Make, Task
+from magi_engine.install.tasks import Download, Make, Task
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.host import EngineProcess
 from magi_engine.weights.layout import default_models_dir
@@ -86,6 +86,7 @@ class Workshop(QObject):
         """What the engine found out about this machine; empty until it was asked."""
         self._waiting: list[_Asker] = []
         self.engine.examined.connect(self._examined)
+        self.models.leaving.connect(self.engine.unload)
         self.draft.changed.connect(self._keep_draft)
 
     @Slot()
@@ -155,7 +156,10 @@ class Workshop(QObject):
 
     @Slot(object)
     def _make_room(self, task: Task) -> None:
-        if isinstance(task, Make):  # it loads a model itself
+        # One loads a model itself; the other replaces files, which may not be in use on Windows.
+        if isinstance(task, Make) or (
+            isinstance(task, Download) and self.models.is_damaged(task.model)
+        ):
             self.engine.unload()
 
     @Slot(str)

@@ -7,17 +7,14 @@ they can do about it. The technical cause, when there is one, is chained with ``
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
+from typing import LiteralString
+
+from magi_engine.messages import Message, in_sequence
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system's errors say where a disk, or a user's share of it, is full."""
-
-
-def join_sentences(first: str, second: str) -> str:
-    """Two sentences as one text; no space follows a full stop that is wide itself. Either may be
-    empty."""
-    gap = "" if not first or not second or first.endswith(("。", "！", "？")) else " "
-    return f"{first}{gap}{second}"
 
 
 class MagiError(Exception):
@@ -26,15 +23,28 @@ class MagiError(Exception):
     Args:
         message: one sentence saying what is wrong, without a trailing hint.
         hint: one thing the user can do about it; may be empty.
+        values: what stands in either text in braces; see :class:`Message`.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(
+        self, message: LiteralString | Message, hint: LiteralString | Message = "", **values: object
+    ) -> None:
+        self.message = message if isinstance(message, Message) else Message(message, **values)
+        self.hint = hint if isinstance(hint, Message) else Message(hint, **values)
+        super().__init__(self.message, self.hint)
+
+    @property
+    def whole(self) -> Message:
+        """Message and hint as one text."""
+        return in_sequence(self.message, self.hint)
 
     def __str__(self) -> str:
-        return join_sentences(self.message, self.hint)
+        return str(self.whole)
+
+
+def message_of(error: Exception) -> Message:
+    """What an error says; one that is not ours says it in its own words."""
+    return error.whole if isinstance(error, MagiError) else Message(str(error))
 
 
 class InvalidRequestError(MagiError):
@@ -81,15 +91,30 @@ class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""
 
 
+def is_in_use(error: OSError, path: Path) -> bool:
+    """Whether ``path`` cannot be replaced or removed since a program has it open, on Windows."""
+    # ERROR_ACCESS_DENIED is said of files that are mapped, but also where rights are missing.
+    denied = getattr(error, "winerror", None)
+    return denied in (32, 33, 1224) or (denied == 5 and os.access(path, os.W_OK))
+
+
+def in_use_error(path: Path) -> OutputError:
+    """What to say where :func:`is_in_use`."""
+    return OutputError("{path} is in use.", "Close what uses it, then try again.", path=path)
+
+
 def write_error(error: OSError, target: Path) -> OutputError:
-    """What to say if ``target``, in a folder of models, cannot be written."""
+    """What to say if ``target``, in a folder of models, cannot be written or removed."""
+    if is_in_use(error, target):
+        return in_use_error(target)
     if error.errno in DISK_FULL:
         return DiskFullError(
             "The disk is full.", "Free some space; the download goes on where it stopped."
         )
     if error.errno == errno.EFBIG:
         return OutputError(
-            f"The disk cannot hold a file as large as {target.name}.",
+            "The disk cannot hold a file as large as {name}.",
             "Choose a folder of models on another disk.",
+            name=target.name,
         )
-    return OutputError(f"{target} cannot be written.", "Choose another folder of models.")
+    return OutputError("{path} cannot be written.", "Choose another folder of models.", path=target)

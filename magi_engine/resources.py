@@ -23,6 +23,7 @@ def resource_path(*parts: str) -> Path:
         if path.exists():
             return path
     raise ModelNotFoundError(
-        f"The file {'/'.join(parts)} that ships with the program is missing.",
+        "The file {path} that ships with the program is missing.",
         "Install the program again.",
+        path="/".join(parts),
     )

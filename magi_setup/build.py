@@ -18,6 +18,7 @@ from pathlib import Path
 
 from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
 from magi_engine.loading import load_error
+from magi_engine.messages import Message
 from magi_setup import packages
 from magi_setup.bundle import Bundle
 from magi_setup.environments import (
@@ -158,9 +159,12 @@ class Builder:
     def _build(self, plan: Plan) -> Iterator[SetupProgress]:
         if plan.free_bytes < plan.disk_bytes:
             raise DiskFullError(
-                f"There is too little space in {self.environments.folder}: "
-                f"{_gb(plan.disk_bytes)} GB are needed, {_gb(plan.free_bytes)} GB are free.",
+                "There is too little space in {folder}: {needed:GB} are needed, "
+                "{free:GB} are free.",
                 "Free some space, then try again.",
+                folder=self.environments.folder,
+                needed=plan.disk_bytes,
+                free=plan.free_bytes,
             )
         yield from self._fetch(plan)
         environment = self.environments.new(self.bundle.version, plan.flavor)
@@ -233,7 +237,7 @@ class Builder:
                 unpacked = _folder_bytes(self.environments.cache)
                 yield SetupProgress(Step.INSTALLING, min(unpacked, total), total)
             elif done.returncode != 0:
-                raise self._failure("The packages could not be installed.")
+                raise self._failure(Message("The packages could not be installed."))
 
     def _python(self) -> Path:
         """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
@@ -259,9 +263,9 @@ class Builder:
             return
         made = self._uv.run("venv", "--python", str(python), str(environment.folder))
         if made.returncode != 0:
-            raise self._failure("The environment could not be made.")
+            raise self._failure(Message("The environment could not be made."))
 
-    def _failure(self, sentence: str) -> MagiError:
+    def _failure(self, sentence: Message) -> MagiError:
         """What to raise after uv failed, perhaps for want of space without saying so."""
         if shutil.disk_usage(self.environments.folder).free < _SPARE_BYTES // 4:
             return disk_full()
@@ -283,10 +287,9 @@ class Builder:
 
 
 def _unknown_failure(flavor: str) -> BuildError:
-    without_gpu = "Choose “Without a GPU”, or report it with the log."
-    return BuildError(
-        "What was installed does not start.", OR_REPORT if flavor == CPU else without_gpu
-    )
+    without_gpu = Message("Choose “Without a GPU”, or report it with the log.")
+    hint = OR_REPORT if flavor == CPU else without_gpu
+    return BuildError("What was installed does not start.", hint)
 
 
 def _version_of(python: Path) -> tuple[int, int]:
@@ -307,7 +310,7 @@ def _unpacked_bytes(wheel: Path) -> int:
         with zipfile.ZipFile(wheel) as archive:
             return sum(entry.file_size for entry in archive.infolist())
     except zipfile.BadZipFile as error:
-        raise DamagedPackageError(f"{wheel.name} is damaged.", "Get it again.") from error
+        raise DamagedPackageError("{name} is damaged.", "Get it again.", name=wheel.name) from error
 
 
 def _folder_bytes(folder: Path) -> int:
@@ -329,7 +332,9 @@ def _make_writable(folder: Path) -> None:
         if error.errno in DISK_FULL:
             raise disk_full() from error
         raise BuildError(
-            f"{folder} cannot be written to.", "Allow yourself to write there, then try again."
+            "{folder} cannot be written to.",
+            "Allow yourself to write there, then try again.",
+            folder=folder,
         ) from error
 
 

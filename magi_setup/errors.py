@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from magi_engine.errors import DiskFullError, MagiError
+from magi_engine.messages import Message
 
-OR_REPORT = "Try again; if it happens again, report it with the log."
+OR_REPORT = Message("Try again; if it happens again, report it with the log.")
 
 
 class NetworkError(MagiError):

@@ -6,7 +6,7 @@ download goes on where it stopped, and compares each with the hashes of the rele
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import logging
@@ -17,11 +17,22 @@ import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from magi_engine import fetching
 from magi_engine.errors import DISK_FULL
+from magi_engine.fetching import (
+    Answer,
+    ConnectionFailed,
+    FetchError,
+    Trouble,
+    Wanted,
+    together,
+)
+from magi_engine.messages import Message
 from magi_setup.bundle import Bundle
 from magi_setup.environments import normal_name
 from magi_setup.errors import (
@@ -31,7 +42,7 @@ from magi_setup.errors import (
     SetupCancelled,
     disk_full,
 )
-from magi_setup.uv import POLL_S, Uv
+from magi_setup.uv import Uv
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +55,7 @@ _LOST = (
 )
 _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30
-_TRIES = 4
-_AT_ONCE = 4
-TRY_AGAIN = "Connect to the network, then try again: what was fetched is kept."
+TRY_AGAIN = Message("Connect to the network, then try again: what was fetched is kept.")
 _TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-|pytorch-triton")
 
 
@@ -103,7 +112,9 @@ def resolve(
         if folder is not None:
             refuse_damaged(bundle, flavor, folder)
             raise BuildError(
-                f"Not all packages are in {folder}.", "Choose a folder with all of them."
+                "Not all packages are in {folder}.",
+                "Choose a folder with all of them.",
+                folder=folder,
             )
         raise NetworkError("The packages could not be looked up.", TRY_AGAIN)
     files = [_wheel_file(package) for package in tomllib.loads(answer.stdout)["packages"]]
@@ -143,27 +154,18 @@ def refuse_damaged(bundle: Bundle, flavor: str, folder: Path) -> None:
 def fetch(files: list[WheelFile], target: Path, cancelled: threading.Event) -> Iterator[int]:
     """Bring files into ``target``; yields the bytes that are there, several times a second.
 
+    Whatever ends it, what has come of each file is kept, and the next call goes on from there.
+
     Raises:
         NetworkError, DamagedPackageError, DiskFullError, SetupCancelled
     """
     target.mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_fetch_file, file, target, stop) for file in files]
-        try:
-            while not all(job.done() for job in jobs):
-                if cancelled.wait(POLL_S):
-                    raise SetupCancelled
-                for job in jobs:
-                    if job.done():
-                        job.result()
-                yield sum(_here(file, target) for file in files)
-            for job in jobs:
-                job.result()
-        finally:
-            stop.set()
-            for job in jobs:
-                job.cancel()
+    jobs = {file: partial(_fetch_file, file, target) for file in files}
+    with contextlib.closing(together(jobs)) as steps:
+        for _ in steps:
+            yield sum(_here(file, target) for file in files)
+            if cancelled.is_set():
+                raise SetupCancelled
     yield sum(_here(file, target) for file in files)
 
 
@@ -202,57 +204,51 @@ def _here(file: WheelFile, target: Path) -> int:
     return 0
 
 
-def _fetch_file(file: WheelFile, target: Path, stop: threading.Event) -> None:
+def _fetch_file(file: WheelFile, target: Path, check: Callable[[], None]) -> None:
     done, part = target / file.filename, target / f"{file.filename}.part"
-    if done.exists() and sha256_of(done) == file.sha256:
-        return
-    done.unlink(missing_ok=True)
-    damaged = False
-    for attempt in range(_TRIES):
+    wanted = Wanted(file.size_bytes, file.sha256)
+    try:
+        if not done.exists() or sha256_of(done) != file.sha256:
+            fetching.fetch(wanted, done, part, partial(_ask, file.url), lambda _count: check())
+    except FetchError as error:
+        logger.warning("%s: %s", file.filename, error)
+        if error.trouble in (Trouble.WRONG, Trouble.REPLACED):
+            raise DamagedPackageError(
+                "The package {name} arrived damaged.",
+                "Try again, or from another network.",
+                name=file.name,
+            ) from error
+        raise NetworkError("The connection was lost.", TRY_AGAIN) from error
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise disk_full() from error
+
+
+@contextlib.contextmanager
+def _ask(url: str, start: int) -> Iterator[Answer]:
+    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
+    try:
         try:
-            _download(file, part, stop)
-        except _LOST as error:
-            logger.warning("%s: %s", file.filename, error)
-            if attempt == _TRIES - 1 or stop.wait(2**attempt):
-                raise NetworkError("The connection was lost.", TRY_AGAIN) from error
-            continue
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
-            raise disk_full() from error
-        if sha256_of(part) == file.sha256:
-            part.replace(done)
-            return
-        part.unlink()
-        if damaged:
-            break
-        damaged = True
-    raise DamagedPackageError(
-        f"The package {file.name} arrived damaged.", "Try again, or from another network."
-    )
-
-
-def _download(file: WheelFile, part: Path, stop: threading.Event) -> None:
-    start = part.stat().st_size if part.exists() else 0
-    if start >= file.size_bytes:
-        return
-    headers = {"Range": f"bytes={start}-"} if start else {}
-    request = urllib.request.Request(file.url, headers=headers)
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as source:
-        goes_on = getattr(source, "status", None) == 206
-        with part.open("ab" if goes_on else "wb") as sink:
-            while block := source.read(_BLOCK_BYTES):
-                if stop.is_set():
-                    return
-                sink.write(block)
-    if not stop.is_set() and part.stat().st_size < file.size_bytes:
-        raise ConnectionError("cut off")
+            got = urllib.request.urlopen(
+                urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S
+            )
+        except urllib.error.HTTPError as refusal:
+            got = refusal
+        with got:
+            labels = {name.lower(): value for name, value in got.headers.items()}
+            blocks = iter(partial(got.read1, _BLOCK_BYTES), b"")
+            yield Answer(got.status or 200, labels, blocks)  # a file on this machine has none
+    except _LOST as error:
+        logger.warning("%s: %s", url, error)
+        raise ConnectionFailed from error
 
 
 def _not_ours(name: str) -> DamagedPackageError:
     return DamagedPackageError(
-        f"The package {name} is not the one this version was made with.",
+        "The package {name} is not the one this version was made with.",
         "Get its file again, or a newer version of the program.",
+        name=name,
     )
 
 

@@ -6,9 +6,8 @@ import logging
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent
 from PySide6.QtWidgets import (
-    QApplication,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
@@ -19,15 +18,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import single, translation, windows_taskbar
+from magi_desktop import single, translation
+from magi_desktop.application import open_application
 from magi_desktop.dialogs.parts import push_button, text_label
-from magi_desktop.engine_words import translated_error
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role
-from magi_engine.errors import MagiError, join_sentences
+from magi_engine.errors import MagiError, message_of
+from magi_engine.messages import in_sequence
 from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
@@ -347,11 +348,10 @@ class SetupWindow(QWidget):
         if isinstance(error, SetupCancelled):
             self._say(self.tr("Stopped. What was fetched is kept."), "muted")
         else:
-            shown = translated_error(error) if isinstance(error, MagiError) else error
             kept = ""
             if self.builder.record is not None:
                 kept = self.tr("What was there before is still in use.")
-            self._say(join_sentences(str(shown), kept), "error")
+            self._say(translated(in_sequence(message_of(error), kept)), "error")
         self.go.setText(self.tr("Try again"))
         self.plan = None
 
@@ -383,11 +383,7 @@ def show(
     Returns:
         What is to be started, and what with; None: nothing.
     """
-    windows_taskbar.own_button()
-    app = QApplication(argv)
-    app.setApplicationName(APP_NAME)
-    QGuiApplication.setDesktopFileName("magi-desktop")
-    app.setStyle("Fusion")
+    app = open_application(argv)
     doorbell = single.claim(f"{single.bell_name(places)}-setup", files, app)
     if doorbell is None:
         return None

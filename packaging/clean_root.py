@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SUITE = "bookworm"
+"""Debian 12, the oldest system that everything runs on."""
 # A name and a home that programs stumble over.
 USERS = {"joerg": "/home/Jörg Müller", "second": "/home/second"}
 
@@ -87,24 +88,26 @@ class Root:
 
 
 @contextlib.contextmanager
-def clean_root(wheels: Path, keep: bool) -> Iterator[Root]:
-    """Make a minimal Debian with two users; ``wheels`` is in it as /wheels.
+def clean_root(wheels: Path | None, keep: bool, suite: str = SUITE) -> Iterator[Root]:
+    """Make a minimal Debian with two users; ``wheels``, if any, is in it as /wheels.
 
     Args:
         keep: leave it there, for a look.
     """
-    folder = Path(tempfile.mkdtemp(prefix="magi-root-"))
-    say(f"a clean Debian {SUITE} in {folder}")
+    folder = Path(tempfile.mkdtemp(prefix="magi-root-", dir="/var/tmp"))
+    say(f"a clean Debian {suite} in {folder}")
     made = subprocess.run(
-        ["debootstrap", "--variant=minbase", SUITE, str(folder)], stdout=subprocess.DEVNULL
+        ["debootstrap", "--variant=minbase", suite, str(folder)], stdout=subprocess.DEVNULL
     )
     require(made.returncode == 0, "debootstrap")
     folder.chmod(0o755)
-    shutil.copytree(wheels, folder / "wheels")
+    if wheels is not None:
+        shutil.copytree(wheels, folder / "wheels")
     root = Root(folder)
     try:
-        subprocess.run(["mount", "-t", "proc", "proc", str(folder / "proc")], check=True)
-        subprocess.run(["mount", "--bind", "/dev", str(folder / "dev")], check=True)
+        # Its /dev is its own, as debootstrap makes it; memory to share is all that it lacks.
+        for kind, place in (("proc", "proc"), ("tmpfs", "dev/shm")):
+            subprocess.run(["mount", "-t", kind, kind, str(folder / place)], check=True)
         for name, home in USERS.items():
             require(root.run("useradd", "-m", "-d", home, name).returncode == 0, f"user {name}")
         (folder / "etc" / "apt" / "apt.conf.d" / "99check").write_text(
@@ -113,10 +116,10 @@ def clean_root(wheels: Path, keep: bool) -> Iterator[Root]:
         require(root.run("apt-get", "update", "-qq").returncode == 0, "apt update")
         yield root
     finally:
-        for mount in (root.home("second"), folder / "proc", folder / "dev"):
+        for mount in (root.home("second"), folder / "tmp", folder / "proc", folder / "dev" / "shm"):
             subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
         # Never into what is still mounted.
-        if not keep and str(folder) not in Path("/proc/self/mounts").read_text():
+        if not keep and str(folder) not in Path("/proc/self/mounts").read_text(encoding="utf-8"):
             shutil.rmtree(folder, ignore_errors=True)
 
 

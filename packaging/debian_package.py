@@ -12,10 +12,11 @@ from string import Template
 
 import dev
 from icons import DRAWING, LINUX_SIZES, write_png
+from system_packages import QT_LIBRARIES
 from thin_bundle import LICENSES_NAME, SBOM_NAME, ThinBundle
 
 _FILES = Path(__file__).parent / "linux"
-_BEYOND_QT = ("python3 (>= 3.11)", "ca-certificates", "libc6 (>= 2.28)", "libstdc++6")
+_BEYOND_QT = ("python3 (>= 3.11)", "ca-certificates", "libc6 (>= 2.34)", "libstdc++6")
 
 
 def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
@@ -69,7 +70,7 @@ def lay_out_desktop_files(share: Path, version: str) -> None:
 
 def _write_control(root: Path, version: str) -> None:
     installed = sum(p.lstat().st_size for p in root.rglob("*") if p.is_file()) // 1024
-    needs = [*_BEYOND_QT, *dict.fromkeys(dev.QT_LIBRARIES.values())]
+    needs = [*_BEYOND_QT, *dict.fromkeys(QT_LIBRARIES.values())]
     control = Template((_FILES / "control").read_text(encoding="utf-8"))
     told = control.substitute(version=version, size=installed, depends=", ".join(needs))
     _place_text(told, root / "DEBIAN" / "control")

@@ -130,7 +130,7 @@ def _license_of(name: str) -> str:
         return f"{_headline(name)}\nOf another system; its licence comes with its own files."
     title = f"{found.metadata['Name']} {found.version}: {license_name(name) or 'see below'}"
     files = [f for f in found.files or () if _LICENSE_FILE.match(f.name)]
-    texts = [f.read_text().strip("\n") for f in files if ".dist-info" in str(f)]
+    texts = [f.read_text(encoding="utf-8").strip("\n") for f in files if ".dist-info" in str(f)]
     return "\n\n".join([_headline(title), *texts])
 
 

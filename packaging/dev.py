@@ -12,14 +12,18 @@ program, so that they get a sentence instead of a syntax error.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
+import platform
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import system_packages
+from system_packages import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -27,31 +31,17 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 STAMP = VENV / "magi-setup.txt"
 PYTHONS = ((3, 13), (3, 12), (3, 11))
-SMALLEST_FREE_BYTES = 1 << 30
+TEMPORARY = VENV / "tmp"
+"""Where pip unpacks: /tmp may be small, or memory. Emptied at every set-up."""
 
-# What PySide6's wheels expect of the system: shared library -> its Debian and Ubuntu package.
-QT_LIBRARIES = {
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libEGL.so.1": "libegl1",
-    "libGL.so.1": "libgl1",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libgssapi_krb5.so.2": "libgssapi-krb5-2",
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-shape.so.0": "libxcb-shape0",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-}
+# Fetched, and then used in .venv (measured, see packaging/README.md; the latter rounded up).
+FETCHED_GB = 2.9 if sys.platform.startswith("linux") else 0.5
+USED_GB = 6.5 if sys.platform.startswith("linux") else 2.0
+WITHOUT_CUDA_GB = 2.0
+GB = 1_000_000_000
+
 # Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
-# Programs with which the tests make a screen and use its mouse and keys -> package.
-TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth", "xdotool": "xdotool"}
-
-
-class SetupError(Exception):
-    """The set-up cannot go on; the text is what the user reads: what is wrong and what to do."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -72,27 +62,20 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Passes the arguments to the command line; without any, ends in something to look at."""
-    set_up("run")
-    module = "magi_engine"
-    if not arguments:
-        if has_display(sys.platform, os.environ):
-            require_system_packages(missing_packages(QT_LIBRARIES, library_loads))
-            module = "magi_desktop"
-        else:
-            say("There is no display for the window: making the demo video instead.")
-            arguments = ["demo"]
+    window = not arguments and has_display(sys.platform, os.environ)
+    get_ready("run", system_packages.missing_for_window() if window else [])
+    if not arguments and not window:
+        say("There is no display for the window: making the demo video instead.")
+        arguments = ["demo"]
     # -P: a file in the user's folder must not shadow a module of the same name.
-    return run_child([str(VENV_PYTHON), "-P", "-m", module, *arguments])
+    module = "magi_desktop" if window else "magi_engine"
+    return run_child([str(VENV_PYTHON), "-X", "utf8", "-P", "-m", module, *arguments])
 
 
 def test(arguments: Sequence[str]) -> int:
     """Runs every check and sums them up, or only pytest with the given arguments."""
-    set_up("test")
-    missing = missing_packages(QT_LIBRARIES, library_loads)
-    missing += missing_packages(TEST_PROGRAMS, lambda name: shutil.which(name) is not None)
-    require_system_packages(missing)
-
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    get_ready("test", system_packages.missing_for_tests())
+    environment = {**clean_environment(), "QT_QPA_PLATFORM": "offscreen"}
     if arguments:
         return run_child(python_module("pytest", *arguments), cwd=ROOT, env=environment)
     checks = {
@@ -126,22 +109,27 @@ def run_child(
 
     Ctrl-C reaches the child too: it may have a partial video to keep, so it is waited for.
     """
-    with subprocess.Popen(command, cwd=cwd, env=env) as process:
+    with subprocess.Popen(command, cwd=cwd, env=env or clean_environment()) as process:
         code, _ = wait_through_interrupts(process)
     return code if code >= 0 else 128 - code
 
 
-def run_step(command: Sequence[str]) -> bool:
-    """Runs a step of the set-up and returns whether it ended well.
+def run_step(command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Runs a step of the set-up and returns its exit code, -N when signal N ended it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; the step has been left to wind down first.
     """
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, env=environment or clean_environment()) as process:
         code, interrupted = wait_through_interrupts(process)
     if interrupted:
         raise KeyboardInterrupt
-    return code == 0
+    return code
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without Python's variables: a set-up that needs one works here only."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def wait_through_interrupts(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
@@ -169,31 +157,102 @@ def has_display(platform: str, environment: Mapping[str, str]) -> bool:
 # --- the environment -----------------------------------------------------------------------
 
 
-def set_up(purpose: str) -> None:
+def get_ready(purpose: str, packages: Sequence[str]) -> None:
     """Makes .venv hold the pinned dependencies and this checkout; quick when it already does.
 
     Args:
         purpose: "run", or "test" for the test tools as well.
+        packages: of the system, asked for together with what Python itself lacks.
+
+    Raises:
+        SetupError: something is missing that cannot be installed from here.
     """
     wanted = stamp_text(purpose, ROOT, [ROOT / "pyproject.toml", CONSTRAINTS])
-    if VENV_PYTHON.exists() and stamp_covers(STAMP, wanted):
-        return
-    say("Setting up; this happens once and takes some minutes (about 2 GB, more with CUDA).")
-    if not environment_works():
-        create_environment()
+    done = VENV_PYTHON.exists() and stamp_covers(STAMP, wanted)
+    if done or environment_works():
+        system_packages.install(packages, run_step)
+    else:
+        python, lacking = find_python()
+        system_packages.install([*lacking, *packages], run_step)
+        create_environment(python)
+    if not done:
+        set_up(purpose, wanted)
+
+
+def set_up(purpose: str, wanted: str) -> None:
+    """Installs into .venv what is not yet there; ``wanted`` is noted when all of it is."""
+    require_room()
+    say(
+        f"Setting up; this happens once. Up to {FETCHED_GB} GB are fetched, and {USED_GB} GB used "
+        f"in {VENV}, where {free_gb():.1f} GB are free."
+    )
     STAMP.unlink(missing_ok=True)
     remove_half_installed(site_packages())
-
     # Small and first: where nothing can be fetched, this says so before anything big starts.
-    say("Installing the build tool")
-    pip_install("--retries", "1", "hatchling")
-    say("Installing the program and what it needs")
+    # And the pip that Python brings may be too old to go on with a file that was cut off.
+    say("Installing pip and the build tool")
+    pip_install("--retries", "1", "--upgrade", "pip", "hatchling")
+    say("Installing torch")
+    pip_install("--no-deps", pinned("torch")[0])
+    parts = parts_of_torch()
+    for number, part in enumerate(parts, start=1):
+        # One by one: what is installed stays when a later one is interrupted.
+        say(f"Installing what torch needs for GPUs, {number} of {len(parts)}")
+        pip_install("--no-deps", part)
+    say("Installing the program and what else it needs")
     extras = "[dev]" if purpose == "test" else ""
     pip_install("--no-build-isolation", "--editable", f"{ROOT}{extras}")
     if os.name == "nt":
         show_runtime_to_torch(VENV)
+    shutil.rmtree(TEMPORARY)
     STAMP.write_text(wanted, encoding="utf-8")
     say("Set-up finished")
+
+
+def require_room() -> None:
+    """Looks whether the disk has room for what is still missing of .venv.
+
+    Raises:
+        SetupError: it has not.
+    """
+    whole = WITHOUT_CUDA_GB if has_torch_without_cuda() else USED_GB
+    there = sum(path.lstat().st_size for path in VENV.rglob("*")) / GB
+    missing, free = max(whole - there, 0.1), free_gb()
+    if free < missing:
+        raise SetupError(
+            f"The disk is too full: {VENV} needs {missing:.1f} GB more, and {free:.1f} GB are "
+            "free.\nFree some space, then type the same command again."
+        )
+
+
+def free_gb() -> float:
+    """What is free where .venv is or will be."""
+    return shutil.disk_usage(VENV if VENV.exists() else ROOT).free / GB
+
+
+def has_torch_without_cuda() -> bool:
+    """Whether .venv has a build of torch for the CPU, which somebody has put there."""
+    if not VENV_PYTHON.exists():
+        return False
+    packages = site_packages()
+    return any(packages.glob("torch-*.dist-info")) and not parts_of_torch()
+
+
+def parts_of_torch() -> list[str]:
+    """The pins of the large packages that the installed build of torch needs."""
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+        return []
+    script = "import importlib.metadata as m; print(*(m.requires('torch') or ()))"
+    answer = subprocess.run(
+        [str(VENV_PYTHON), "-c", script], capture_output=True, text=True, env=clean_environment()
+    )
+    return pinned("nvidia-", "triton") if "nvidia-" in answer.stdout else []
+
+
+def pinned(*beginnings: str) -> list[str]:
+    """The lines of the pins that begin so."""
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.startswith(beginnings)]
 
 
 def show_runtime_to_torch(environment: Path) -> None:
@@ -243,50 +302,57 @@ def environment_works() -> bool:
     )
 
 
-def create_environment() -> None:
+def create_environment(python: Sequence[str]) -> None:
     """Creates .venv, replacing a broken one.
 
     Raises:
-        SetupError: no Python fits, its venv module is missing, or the folder is not writable.
+        SetupError: it could not be created.
     """
-    python = find_python()
-    if not succeeds([*python, "-c", "import ensurepip, venv"]):
-        major, minor = version_of(python) or PYTHONS[0]
-        require_system_packages([f"python{major}.{minor}-venv"])
     say(f"Creating {VENV}")
-    if not run_step([*python, "-m", "venv", "--clear", str(VENV)]):
+    # pip is put in afterwards, so that it, too, unpacks in there.
+    made = run_step([*python, "-m", "venv", "--clear", "--without-pip", str(VENV)]) == 0
+    pip = [str(VENV_PYTHON), "-m", "ensurepip", "--upgrade", "--default-pip"]
+    if not made or run_step(pip, pip_environment()) != 0:
+        require_room()
         raise SetupError(
             f"The environment {VENV} could not be created; the lines above say why.\n"
-            "Check that its folder can be written to and the disk is not full."
+            "Check that its folder can be written to."
         )
 
 
-def find_python() -> list[str]:
-    """The command of a Python this program runs on: the running one, or another that is there.
+def find_python() -> tuple[list[str], list[str]]:
+    """The command of a Python this program runs on, and the system's packages it still lacks.
 
-    Where the system's packages offer one, as Ubuntu does beside its own, it is installed.
+    It is the running one, or another that is there, or one that the system's packages offer, as
+    Ubuntu does beside its own.
 
     Raises:
         SetupError: there is none.
     """
     if sys.version_info[:2] in PYTHONS:
-        return [sys.executable]
+        return [sys.executable], packages_for_venv([sys.executable], sys.version_info[:2])
     for version in PYTHONS:
         dotted = ".".join(map(str, version))
         for command in ([f"python{dotted}"], ["py", f"-{dotted}"]):
             if shutil.which(command[0]) and version_of(command) == version:
-                return command
-    if shutil.which("apt-cache"):
-        for major, minor in PYTHONS:
-            name = f"python{major}.{minor}"
-            if succeeds(["apt-cache", "show", name]):
-                require_system_packages([name, f"{name}-venv"])
-                return [name]
+                return command, packages_for_venv(command, version)
+    for major, minor in PYTHONS:
+        name = f"python{major}.{minor}"
+        if system_packages.offered(name):
+            return [name], [name, f"{name}-venv"]
     raise SetupError(
         "Magi Desktop needs Python 3.11, 3.12 or 3.13; this is "
-        f"{sys.version_info[0]}.{sys.version_info[1]} and no other was found.\n"
-        "Install Python 3.12 beside it, then type the same command again."
+        f"{sys.version_info[0]}.{sys.version_info[1]}, and neither is another one installed nor do "
+        "the packages of this system offer one.\nInstall Python 3.12, then type the same command "
+        "again; Debian has a fitting one from version 12 on, Ubuntu from 24.04 on."
     )
+
+
+def packages_for_venv(python: Sequence[str], version: tuple[int, int]) -> list[str]:
+    """Debian keeps what makes environments in a package of its own, which may be missing."""
+    if succeeds([*python, "-c", "import ensurepip, venv"]):
+        return []
+    return [f"python{version[0]}.{version[1]}-venv"]
 
 
 def version_of(python: Sequence[str]) -> tuple[int, int] | None:
@@ -300,16 +366,18 @@ def version_of(python: Sequence[str]) -> tuple[int, int] | None:
     return int(major), int(minor)
 
 
-def succeeds(command: Sequence[str]) -> bool:
+def succeeds(command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
     """Whether a program ends well; its output is of no interest."""
-    silent = subprocess.DEVNULL
-    return subprocess.run(command, stdout=silent, stderr=silent, stdin=silent).returncode == 0
+    silent, environment = subprocess.DEVNULL, environment or clean_environment()
+    done = subprocess.run(command, stdout=silent, stderr=silent, stdin=silent, env=environment)
+    return done.returncode == 0
 
 
 def site_packages() -> Path:
     """Where the environment keeps its packages."""
     script = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    answer = subprocess.run([str(VENV_PYTHON), "-c", script], capture_output=True, text=True)
+    command = [str(VENV_PYTHON), "-X", "utf8", "-c", script]
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8")
     return Path(answer.stdout.strip())
 
 
@@ -333,77 +401,41 @@ def pip_install(*arguments: str) -> None:
         SetupError: pip failed.
     """
     command = python_module("pip", "install", "--no-input", "--disable-pip-version-check")
-    if run_step([*command, "--constraint", str(CONSTRAINTS), *arguments]):
-        return
-    if shutil.disk_usage(VENV).free < SMALLEST_FREE_BYTES:
-        raise SetupError(
-            "The disk is full.\nFree some gigabytes, then type the same command again."
-        )
-    raise SetupError(
-        "Not all packages could be fetched; pip's lines above say why. Most often there is no "
-        "network.\nConnect, then type the same command again: it goes on from here."
-    )
+    # Nothing outside .venv: a cache would hold everything a second time. And Python compiles what
+    # it imports, which is a small part of the large packages.
+    command += ["--no-cache-dir", "--no-compile", "--constraint", str(CONSTRAINTS), *arguments]
+    code = run_step(command, pip_environment())
+    if code != 0:
+        raise SetupError(f"{why_pip_failed(code)} It goes on from here.")
 
 
-# --- packages of the system ----------------------------------------------------------------
+def pip_environment() -> dict[str, str]:
+    """The environment for pip, with an empty folder of its own to unpack in."""
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
+    TEMPORARY.mkdir(parents=True)
+    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(TEMPORARY))
+    # Where a connection is cut, it goes on in the file; a pip too old for that overlooks it.
+    return {**clean_environment(), **folders, "PIP_RESUME_RETRIES": "20"}
 
 
-def missing_packages(needs: Mapping[str, str], present: Callable[[str], bool]) -> list[str]:
-    """The Debian packages of those needs that are not there; none on other systems than Linux."""
-    if not sys.platform.startswith("linux"):
-        return []
-    return [package for name, package in needs.items() if not present(name)]
-
-
-def library_loads(name: str) -> bool:
-    """Whether the system's loader finds a shared library."""
-    try:
-        ctypes.CDLL(name)
-    except OSError:
-        return False
-    return True
-
-
-def require_system_packages(packages: Sequence[str]) -> None:
-    """Installs Debian packages where that is allowed, and otherwise says what to type.
-
-    Raises:
-        SetupError: they are still missing.
-    """
-    if not packages:
-        return
-    prefix = apt_prefix()
-    if prefix is not None:
-        say(f"Installing system packages: {' '.join(packages)}")
-        apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
-        # A failing update (one broken source of many) need not keep packages from installing.
-        run_step([*apt, "update"])
-        if run_step([*apt, "install", "-y", "--no-install-recommends", *packages]):
-            return
-    raise SetupError(system_packages_message(packages, has_apt=shutil.which("apt-get") is not None))
-
-
-def apt_prefix() -> list[str] | None:
-    """What to put before apt-get: nothing for root, sudo where it asks no password; else None."""
-    if shutil.which("apt-get") is None or not hasattr(os, "geteuid"):
-        return None
-    if os.geteuid() == 0:
-        return []
-    if shutil.which("sudo") and succeeds(["sudo", "-n", "true"]):
-        return ["sudo", "-n"]
-    return None
-
-
-def system_packages_message(packages: Sequence[str], *, has_apt: bool) -> str:
-    """What to tell a user whose system lacks packages this script may not install."""
-    if not has_apt:
+def why_pip_failed(code: int) -> str:
+    """What was wrong, and what to do about it."""
+    if code < 0:
         return (
-            f"The system lacks what these Debian packages contain: {' '.join(packages)}.\n"
-            "Install your system's counterparts, then type the same command again."
+            f"pip was ended by signal {-code} ({signal.Signals(-code).name}); the system may have "
+            "run out of memory.\nClose other programs, then type the same command again."
+        )
+    require_room()
+    probe = python_module("pip", "download", "--quiet", "--no-deps", "--no-cache-dir")
+    probe += ["--disable-pip-version-check", "--retries", "0", "--dest", str(TEMPORARY), "einops"]
+    if succeeds(probe, pip_environment()):
+        return (
+            "Not everything could be installed, though packages can be fetched; pip's lines above "
+            "say why.\nMend that, then type the same command again."
         )
     return (
-        "The system lacks some packages. Type this, then the same command again:\n"
-        f"    sudo apt-get install --no-install-recommends {' '.join(packages)}"
+        "Packages cannot be fetched; pip's lines above say why. Most often there is no network."
+        "\nConnect, then type the same command again."
     )
 
 

@@ -17,9 +17,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import dev
 from clean_root import USERS, Root, clean_root, require, say
 from screen import make_first_video, open_screen, wait_for
+from system_packages import QT_LIBRARIES
 
 USER = "joerg"
 NAME = "Magi Desktop"
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         check_without(root, "xz")
         root.run("apt-get", "install", "-y", "xz-utils")
         check_without(root, "python3")
-        needs = ("python3", "desktop-file-utils", *dict.fromkeys(dev.QT_LIBRARIES.values()))
+        needs = ("python3", "desktop-file-utils", *dict.fromkeys(QT_LIBRARIES.values()))
         got = root.run("apt-get", "install", "-y", "--no-install-recommends", *needs)
         require(got.returncode == 0, "Python and Qt's libraries", got.stderr)
         system, before = root.files(), files(root)

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import debian_package
-import dev
+from system_packages import QT_LIBRARIES
 from thin_bundle import ThinBundle
 
 _FILES = Path(__file__).parent / "linux"
@@ -42,7 +42,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
         return []
     folder = work / "run"
     shutil.copytree(bundle.folder, folder / "magi-desktop")
-    text = _MISSING_LIBRARIES.format(names=list(dev.QT_LIBRARIES))
+    text = _MISSING_LIBRARIES.format(names=list(QT_LIBRARIES))
     (folder / "magi-desktop" / "missing_libraries.py").write_text(text, encoding="utf-8")
     debian_package.lay_out_desktop_files(folder / "share", bundle.version)
     for name in ("install.sh", "uninstall.sh"):

@@ -88,13 +88,13 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     wheels.mkdir(parents=True)
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
     wheel = next(wheels.glob("*.whl"))
-    _lock(folder, lock_torch)
+    lock(folder, lock_torch)
     _copy_set_up(app)
     add_system(folder)
     manifest = {
         "version": __version__,
         "wheel_sha256": sha256_of(wheel),
-        "torch": _pinned("torch"),
+        "torch": pinned("torch"),
         "flavors": FLAVORS,
         "start_test": START_TEST,
     }
@@ -111,7 +111,8 @@ def add_linux(folder: Path) -> None:
     _copy_qt(folder / "app")
 
 
-def _lock(folder: Path, lock_torch: bool) -> None:
+def lock(folder: Path, lock_torch: bool) -> None:
+    """Write down every package with its hashes: requirements.txt, and torch-FLAVOR.txt."""
     base = ("pip", "compile", "-q", "--universal", "--python-version", "3.11", "--generate-hashes")
     base += ("--no-header", "--no-annotate", "--only-binary", ":all:")
     project = str(dev.ROOT / "pyproject.toml")
@@ -121,7 +122,7 @@ def _lock(folder: Path, lock_torch: bool) -> None:
     (folder / "requirements.txt").write_text("\n".join(ours) + "\n", encoding="utf-8")
     for flavor in FLAVORS if lock_torch else ():
         wanted = folder / "torch.in"
-        wanted.write_text(_pinned("torch") + "\n", encoding="utf-8")
+        wanted.write_text(pinned("torch") + "\n", encoding="utf-8")
         locked = _uv(*base, str(wanted), "--torch-backend", flavor)
         wanted.unlink()
         (folder / f"torch-{flavor}.txt").write_text(locked, encoding="utf-8")
@@ -186,7 +187,8 @@ def _needed(library: Path) -> list[str]:
     return re.findall(r"\(NEEDED\).*\[(.+)\]", said)
 
 
-def _pinned(name: str) -> str:
+def pinned(name: str) -> str:
+    """A package and the version of it that is tested, as requirements have it."""
     wanted = re.compile(rf"(?im)^{re.escape(name)}==\S+")
     found = wanted.search(dev.CONSTRAINTS.read_text(encoding="utf-8"))
     assert found is not None, name

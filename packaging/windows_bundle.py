@@ -6,7 +6,6 @@ through uv or from a folder, and the launchers from a C compiler that is a wheel
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from string import Template
 
 import icons
-from thin_bundle import QT_MODULES, copy, run, with_libraries
+from thin_bundle import QT_MODULES, copy, pinned, run, with_libraries
 
 from magi_desktop.paths import APP_NAME
 from magi_engine import __version__
@@ -71,16 +70,11 @@ def _unpack_wheels(target: Path) -> None:
         run(
             *(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", fetched),
             *("--only-binary", ":all:", "--platform", "win_amd64"),
-            *("--python-version", PYTHON_VERSION, *(_pinned(name) for name in WHEELS)),
+            *("--python-version", PYTHON_VERSION, *map(pinned, WHEELS)),
         )
         for wheel in Path(fetched).glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(target)
-
-
-def _pinned(name: str) -> str:
-    """The same version as on this computer, where it has been tested."""
-    return f"{name}=={importlib.metadata.version(name)}"
 
 
 def _copy_qt(wheels: Path, app: Path) -> None:

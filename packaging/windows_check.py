@@ -33,6 +33,7 @@ import windows_stand_ins
 from clean_root import require, say
 from screen import Screen, open_screen, wait_for
 from thin_bundle import ThinBundle
+from windows_walk import Walk
 from wine_root import Windows, wine_root
 
 from magi_desktop.windows_taskbar import APP_ID
@@ -70,6 +71,7 @@ def main(argv: Sequence[str]) -> int:
             check.older()
             check.update()
             check.first_start()
+            check.everyday()
             check.removed_in_use()
             check.removed_but_for_belongings()
             check.removed_with_belongings()
@@ -167,7 +169,7 @@ class Check:
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        self._own(self.windows.home)
+        self.windows.own(self.windows.home)
 
     def update(self) -> None:
         """The new version over it: all of its files and no other, entries, settings."""
@@ -206,7 +208,7 @@ class Check:
             say("the packages of a first start are fetched")
             windows_stand_ins.wheels(Bundle.read(self.program), self.wheels)
         shutil.copytree(self.wheels, windows.disk / "wheels ü")
-        windows_stand_ins.leave_out_what_wine_lacks(self.program, self.wheels)
+        windows_stand_ins.want_older_numpy(self.program, self.wheels)
         system = windows.disk / "windows" / "system32"
         windows_stand_ins.icu(self.program / "app/PySide6/Qt6Core.dll", system / "icuuc.dll")
         said = windows.run("wine", windows.path(self.program / "magi.com"), "doctor")
@@ -226,15 +228,28 @@ class Check:
         began = time.monotonic()
         time.sleep(5)
         self.screen.picture(self.pictures, "windows-setting-up")
-        wait_for(lambda: (place / "current.json").exists(), "the environment", 500)
+        wait_for(lambda: (place / "current.json").exists(), "the environment", 1800)
         say(f"the environment is built after {time.monotonic() - began:.0f} s")
         # Told apart by their size: an identifier is given to the next window once it is free.
-        wait_for(lambda: self._widest() > narrow, "the program's window", 120)
+        wait_for(lambda: self._widest() > narrow, "the program's window", 300)
         time.sleep(15)
         self.screen.picture(self.pictures, "windows-program")
         log = (self.data / "Logs" / "magi-desktop.log").read_text(encoding="utf-8")
         require(__version__ in log, "the program has begun its log", log)
         require("unhandled" not in log, "nothing went wrong unforeseen", log)
+
+    def everyday(self) -> None:
+        """What a person does with it; then what the release's own check does, without a window."""
+        walk = Walk(self.windows, self.screen, self.program, self.data, self.pictures)
+        for step in walk.steps():
+            step()
+        script = self.windows.disk / "windows_installed.py"
+        shutil.copyfile(Path(__file__).with_name(script.name), script)
+        python = next((self.data / "environments").glob("*-cpu-*")) / "python.exe"
+        said = self.windows.run(
+            *("wine", self.windows.path(python), self.windows.path(script), "--use"), limit_s=900
+        )
+        require(said.returncode == 0, "what the release checks on Windows", said.stdout)
 
     def _widest(self) -> int:
         return max(map(self.screen.width, self.screen.windows(NAME)), default=0)
@@ -268,7 +283,7 @@ class Check:
         place = self.windows.disk / "Größe"
         place.mkdir()
         (place / "meins.txt").write_text("1", encoding="utf-8")
-        self._own(place)
+        self.windows.own(place)
         require(self._install(self.setup, rf"/D=C:\{place.name}") == 0, "into another folder")
         self.program = place / NAME / "program"
         self._has_all_files()
@@ -356,11 +371,6 @@ class Check:
         command = ["osslsigncode", "verify", "-CAfile", str(self.certificate), "-in", str(path)]
         said = subprocess.run(command, capture_output=True, text=True)
         require(said.returncode == 0, f"{path.name} is signed", said.stdout + said.stderr)
-
-    def _own(self, folder: Path) -> None:
-        owner = self.windows.home.stat()
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import windows_bundle
@@ -49,7 +50,7 @@ def python(work: Path) -> Path:
 def wheels(bundle: Bundle, target: Path) -> None:
     """What a first start without a GPU fetches on Windows, into a folder."""
     with tempfile.TemporaryDirectory() as name:
-        wanted, chosen = Path(name, "wanted.txt"), Path(name, "chosen.txt")
+        wanted = Path(name, "wanted.txt")
         wanted.write_text("\n".join([*bundle.requirements, bundle.torch]), encoding="utf-8")
         told = run(
             *(sys.executable, "-m", "uv", "pip", "compile", "-q", str(wanted), "--no-deps"),
@@ -57,17 +58,21 @@ def wheels(bundle: Bundle, target: Path) -> None:
             *("--python-version", windows_bundle.PYTHON_VERSION),
         )
         told = re.sub(r"(?m)^numpy==\S+", f"numpy=={_NUMPY}", told)
-        chosen.write_text(told, encoding="utf-8")
-        abis = [part for abi in ("cp313", "abi3", "none") for part in ("--abi", abi)]
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(target)),
-                *("--only-binary", ":all:", "--platform", "win_amd64", "-r", str(chosen)),
-                *("--python-version", windows_bundle.PYTHON_VERSION, "--implementation", "cp"),
-                *abis,
-            ],
-            check=True,
-        )
+        fetch([line for line in told.splitlines() if "==" in line], target)
+
+
+def fetch(pins: Sequence[str], target: Path) -> None:
+    """Bring the wheels for Windows of some packages, and of no others, into a folder."""
+    abis = [part for abi in ("cp313", "abi3", "none") for part in ("--abi", abi)]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(target)),
+            *("--only-binary", ":all:", "--platform", "win_amd64", *pins),
+            *("--python-version", windows_bundle.PYTHON_VERSION, "--implementation", "cp"),
+            *abis,
+        ],
+        check=True,
+    )
 
 
 def want_older_numpy(program: Path, wheels: Path) -> None:

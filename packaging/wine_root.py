@@ -39,6 +39,7 @@ class Windows:
     def __init__(self, root: Path, display: str) -> None:
         self.root, self.display = root, display
         self.prefix = "wine"
+        self.user_id = _ID
 
     @property
     def disk(self) -> Path:
@@ -82,6 +83,11 @@ class Windows:
     def registry(self, key: str) -> str:
         """Everything below a key, as text."""
         return self.run("wine", "reg", "query", key, "/s").stdout
+
+    def own(self, folder: Path) -> None:
+        """Make a file, or a folder and all in it, the user's."""
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, _ID, _ID, follow_symlinks=False)
 
     def shut_down(self) -> None:
         """End every Windows program."""
@@ -143,7 +149,9 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
         for mount in mounts:
             subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
         # Never into what is still mounted.
-        if folder is None and str(root) not in Path("/proc/self/mounts").read_text():
+        if folder is None and str(root) not in Path("/proc/self/mounts").read_text(
+            encoding="utf-8"
+        ):
             shutil.rmtree(root, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QWidget
 
 from magi_desktop.dialogs.parts import push_button
 from magi_desktop.dialogs.question import QuestionDialog
@@ -60,13 +60,6 @@ class AddModelDialog(QuestionDialog):
         self.add_field(self.tr("&From"), self.source, self.folder_button)
         self.add_field(self.tr("&Kind"), self.kind)
         self.add_field(self.tr("&Name"), self.name)
-        self.copied = QCheckBox(self.tr("&Copy a folder into the folder of models"), self)
-        name_control(
-            self.copied,
-            self.tr("Copy a folder into the folder of models"),
-            self.tr("Else it is used where it is, and has to stay there."),
-        )
-        self.add_field("", self.copied)
         self.fill(
             self.tr("Add a model"),
             self.tr(
@@ -89,8 +82,7 @@ class AddModelDialog(QuestionDialog):
     @Slot()
     def submit(self) -> None:
         name = self.name.text().strip() or None
-        kind, copied = self.kind.currentData(), self.copied.isChecked()
-        self.ask(Add(self.source.text().strip(), name, kind, copied))
+        self.ask(Add(self.source.text().strip(), name, self.kind.currentData()))
 
     @Slot()
     def _ask_folder(self) -> None:

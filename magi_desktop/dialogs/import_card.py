@@ -9,6 +9,7 @@ from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.task_line import TaskLine, subject_of
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_engine.install.tasks import Import
 
 
@@ -50,7 +51,7 @@ class ImportCard(QFrame):
     @Slot()
     def _show(self) -> None:
         problem = self._tasks.problems.get(subject_of(self._task))
-        self.problem_label.setText("" if problem is None else str(problem.error))
+        self.problem_label.setText("" if problem is None else translated(problem.error))
         for widget in (self.problem_label, self.again_button, self.hide_button):
             widget.setVisible(problem is not None)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.job_words import rough_duration
 from magi_desktop.state.model_words import size_text
+from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.runtime.machine import MachineFacts
@@ -19,7 +19,7 @@ translate = QCoreApplication.translate
 def verdict(outcome: JobPlan | MagiError, facts: MachineFacts) -> tuple[str, str]:
     """Whether a model would run, with the numbers: a label's role and its sentence."""
     if isinstance(outcome, MagiError):
-        return "error", str(translated_error(outcome))
+        return "error", translated(outcome)
     if not outcome.fits:
         return "warning", translated(outcome.problem)
     if outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
@@ -41,8 +41,6 @@ def download_text(
         return "muted", ""
     wanted, room = size_text(status.missing_bytes), size_text(status.room_bytes)
     enough = facts is None or status.room_bytes <= facts.disk_free_bytes
-    if status.entry.is_copied and enough:
-        return "muted", translate("Machine", "{} to copy.").format(wanted)
     if facts is None:
         return "muted", translate("Machine", "{} to download.").format(wanted)
     free = size_text(facts.disk_free_bytes)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from magi_desktop.dialogs.parts import flowing_label
 from magi_desktop.dialogs.question import QuestionDialog
 from magi_desktop.state.asking import Asker
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
 from magi_engine.config.added import AddedModels
 from magi_engine.install.tasks import SetMirror, TaskDone
@@ -55,4 +56,4 @@ class MirrorDialog(QuestionDialog):
         self.ask(SetMirror(self.address.text().strip() or None))
 
     def answer(self, done: TaskDone) -> None:
-        self.changed.emit(done.message)
+        self.changed.emit(translated(done.message))

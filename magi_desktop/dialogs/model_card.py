@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, Q
 from magi_desktop.dialogs.machine import download_text, verdict
 from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
-from magi_desktop.engine_words import translated
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, set_role
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
@@ -142,7 +142,7 @@ class ModelCard(QFrame):
         self.detail.setText(text)
         self.detail.setVisible(bool(text) and not busy)
         problem = self._models.tasks.problems.get(self.name)
-        self.problem_label.setText("" if problem is None else str(problem.error))
+        self.problem_label.setText("" if problem is None else translated(problem.error))
         self.problem_label.setVisible(problem is not None)
         verb, hint = self._main_words(status)
         if problem is not None:
@@ -169,8 +169,6 @@ class ModelCard(QFrame):
         }[status.state]
         if status.state is ModelState.ABSENT and status.entry.folder is not None:
             role, text = "warning", self.tr("Folder not found")
-        elif status.state is ModelState.ABSENT and status.entry.is_copied:
-            text = self.tr("Not copied yet")
         if self._in_use and status.state is ModelState.READY:
             text = self.tr("In use")
         if status.here_bytes:
@@ -201,8 +199,6 @@ class ModelCard(QFrame):
                 return (self.tr("Check again"), again) if there else ("", "")
             case ModelState.UNCHECKED:
                 return self.tr("Check"), self.tr("Reads its files once; then it can be used.")
-            case ModelState.ABSENT | ModelState.PARTLY if status.entry.is_copied:
-                return self.tr("Copy"), self.tr("Copies its files; can be paused at any time.")
             case ModelState.ABSENT:
                 return self.tr("Download"), self.tr("Gets its files; can be paused at any time.")
             case ModelState.PARTLY:

@@ -26,7 +26,6 @@ from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.dialogs.preferences import check_folder
 from magi_desktop.dialogs.storage import StoragePage
-from magi_desktop.engine_words import translated
 from magi_desktop.settings import Preferences
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.machine import MachineState
@@ -34,8 +33,8 @@ from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models, Removal
 from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
-from magi_engine.errors import MagiError
+from magi_desktop.translation import translated
+from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine import MachineFacts
@@ -282,7 +281,7 @@ class ModelsDialog(QDialog):
     @Slot()
     def _ask_mirror(self) -> None:
         dialog = MirrorDialog(self._models.asker, self)
-        dialog.changed.connect(lambda sentence: self.notice.say(translated(sentence)))
+        dialog.changed.connect(self.notice.say)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
@@ -333,10 +332,7 @@ class ModelsDialog(QDialog):
 
     @Slot(object)
     def _say_error(self, error: Exception) -> None:
-        if isinstance(error, MagiError):
-            self.notice.say_error(error)
-        else:
-            self.notice.say(str(error), Tone.ERROR)
+        self.notice.say_error(error)
 
     @Slot()
     def _open_folder(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -23,7 +23,7 @@ from magi_desktop import background
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
-from magi_desktop.translation import LANGUAGES
+from magi_desktop.translation import LANGUAGES, translated
 from magi_desktop.widgets.controls import name_control, prepare_number, set_role
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import OutputError
@@ -44,10 +44,8 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        translate = QCoreApplication.translate
         raise OutputError(
-            translate("PreferencesDialog", "Nothing can be written to {}.").format(folder),
-            translate("PreferencesDialog", "Choose another folder."),
+            "Nothing can be written to {folder}.", "Choose another folder.", folder=folder
         ) from error
 
 
@@ -233,7 +231,7 @@ class PreferencesDialog(QDialog):
             self._preferences.set("output_folder", str(folder))
 
         def fails(error: Exception) -> None:
-            self.note.setText(str(error))
+            self.note.setText(translated(error))
             self.note.show()
 
         background.run(check_folder, folder, then=fits, failed=fails, owner=self)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.asking import Asker
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
 from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Question, TaskDone
@@ -120,7 +121,7 @@ class QuestionDialog(QDialog):
 
     @Slot(object)
     def _failed(self, error: MagiError) -> None:
-        self.problem.setText(str(error))
+        self.problem.setText(translated(error))
         self._show()
         self.fields[0].setFocus()
 

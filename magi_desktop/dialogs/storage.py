@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.parts import flowing_label, push_button, text_label
-from magi_desktop.engine_words import translated
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import set_role
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_engine.install.status import CachedKind, CachedThing

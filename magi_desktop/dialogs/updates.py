@@ -22,6 +22,7 @@ from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.updates import UpdatePhase, Updates
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
 from magi_engine import __version__
 
@@ -143,7 +144,9 @@ class UpdatesDialog(QDialog):
         self.notes.setPlainText("" if release is None else release.notes_in(QLocale().name()))
         self.notes.setVisible(bool(self.notes.toPlainText()))
         self._show_progress(installing)
-        problem = self._install_problem or ("" if updates.problem is None else str(updates.problem))
+        problem = self._install_problem
+        if not problem and updates.problem is not None:
+            problem = translated(updates.problem)
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))
         fetched = phase is UpdatePhase.FETCHED and not self._installed

@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
 
 from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.parts import push_button, text_label
-from magi_desktop.engine_words import translated
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
 from magi_engine.runtime.machine import MachineFacts

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.state.draft import Draft, settings_request
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import wrapped_label
 from magi_engine.errors import MagiError
+from magi_engine.messages import Message
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.validation import validate, warnings_for
 
@@ -26,7 +27,7 @@ class Verdict:
     """What the engine would say to the settings."""
 
     error: MagiError | None
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
 
 def judge(draft: Draft) -> Verdict:
@@ -37,8 +38,8 @@ def judge(draft: Draft) -> Verdict:
         request = draft.request() if ready else settings_request(draft.settings)
         merged = validate(request, own)
     except MagiError as error:
-        return Verdict(translated_error(error), ())
-    return Verdict(None, tuple(translated(s) for s in warnings_for(merged, own)))
+        return Verdict(error, ())
+    return Verdict(None, tuple(warnings_for(merged, own)))
 
 
 class Checks(QWidget):
@@ -75,9 +76,9 @@ class Checks(QWidget):
     def judge_now(self) -> None:
         """Judge without waiting."""
         self.verdict = judge(self._draft)
-        lines = [("warning", sentence) for sentence in self.verdict.warnings]
+        lines = [("warning", translated(warning)) for warning in self.verdict.warnings]
         if self.verdict.error is not None:
-            lines.insert(0, ("error", str(self.verdict.error)))
+            lines.insert(0, ("error", translated(self.verdict.error)))
         self._show(lines)
         self.judged.emit(self.verdict)
 

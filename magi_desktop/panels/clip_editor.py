@@ -15,6 +15,7 @@ from magi_desktop.panels.clip_range import ClipRange
 from magi_desktop.panels.filmstrip import Filmstrip, Grip
 from magi_desktop.references import read_still, thumbnail_size, to_image
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import (
     WheelGuard,
     name_control,
@@ -302,7 +303,7 @@ class ClipEditor(QWidget):
         if not isinstance(error, MagiError):
             raise error
         set_role(self.note, "error")
-        self.note.setText(str(error))
+        self.note.setText(translated(error))
 
 
 def _plan_with_still(

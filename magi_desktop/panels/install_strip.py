@@ -9,6 +9,7 @@ from magi_desktop.state.model_words import fraction, headline, short_figures, su
 from magi_desktop.state.models import Models
 from magi_desktop.state.task_line import QueuedTask, TaskState
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role
 
 _STEPS = 1000
@@ -51,7 +52,8 @@ class InstallStrip(QPushButton):
             self._show_item(item)
         elif tasks.problems:
             problem = next(iter(tasks.problems.values()))
-            self._say(subject_title(self._models, problem.task), problem.error.message, "error")
+            title = subject_title(self._models, problem.task)
+            self._say(title, translated(problem.error.message), "error")
         self.bar.setVisible(item is not None)
         self.setVisible(item is not None or bool(tasks.problems))
 

@@ -26,6 +26,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
+from magi_desktop.translation import translated
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
@@ -154,9 +155,7 @@ class LibraryPanel(QWidget):
             dialog.setDirectory(str(item.path.parent))
             dialog.selectFile(free_name(item.path.with_suffix(suffix)).name)
             # The dialog has asked whether to replace a file of that name.
-            dialog.fileSelected.connect(
-                lambda name: self.exports.start([ExportJob(item.path, Path(name), overwrite=True)])
-            )
+            dialog.fileSelected.connect(lambda name: self._export_over(item, Path(name)))
         else:
             dialog.setWindowTitle(self.tr("Folder to export to"))
             dialog.setFileMode(QFileDialog.FileMode.Directory)
@@ -164,6 +163,10 @@ class LibraryPanel(QWidget):
             dialog.setDirectory(str(items[0].path.parent))
             dialog.fileSelected.connect(lambda name: self.export_to(items, Path(name), suffix))
         dialog.open()
+
+    def _export_over(self, item: LibraryItem, target: Path) -> None:
+        self._library.leaving.emit([target])
+        self.exports.start([ExportJob(item.path, target, overwrite=True)])
 
     def export_to(self, items: list[LibraryItem], folder: Path, suffix: str) -> None:
         """Export videos into a folder under free names; PNG frames get folders of their own."""
@@ -321,7 +324,9 @@ class LibraryPanel(QWidget):
         if isinstance(error, MagiError):
             self.notice.say_error(error)
         else:
-            self.notice.say(self.tr("That did not work: {error}").format(error=error), Tone.ERROR)
+            self.notice.say(
+                self.tr("That did not work: {error}").format(error=translated(error)), Tone.ERROR
+            )
 
     @Slot()
     def _note_selection(self) -> None:

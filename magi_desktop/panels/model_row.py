@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.engine_words import translated
 from magi_desktop.panels.field import Field
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.model_words import headline, short_figures, size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.install.status import ModelState, ModelStatus
@@ -198,7 +198,7 @@ class ModelRow(Field):
             return
         problem = self._models.tasks.problems.get(name)
         if problem is not None:
-            self.say(str(problem.error), "error")
+            self.say(translated(problem.error), "error")
             self._offer(self.tr("Show"), self.tr("Shows it among all models."))
             return
         self.say(self._reason(status), "warning")

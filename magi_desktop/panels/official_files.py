@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication
-
 from magi_desktop.panels.values import own_value
 from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
 from magi_engine import atomic
@@ -84,11 +82,11 @@ def write_config(settings: GenerationSettings, path: Path) -> None:
     try:
         atomic.write_text(path, text)
     except OSError as error:
-        translate = QCoreApplication.translate
-        text = translate("OfficialFiles", "The file {0} cannot be written there: {1}.")
         raise OutputError(
-            text.format(path.name, error.strerror or error),
-            translate("OfficialFiles", "Choose another folder."),
+            "The file {name} cannot be written there: {reason}.",
+            "Choose another folder.",
+            name=path.name,
+            reason=error.strerror or error,
         ) from error
 
 

@@ -7,12 +7,12 @@ from functools import partial
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from magi_desktop.engine_words import translated
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.job_words import duration, rough_duration
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
 from magi_engine.errors import MagiError
 from magi_engine.runtime.plan import Advice, JobPlan

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Protocol
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.panels.values import effective, legal_steps, nearest
 from magi_desktop.state.draft import Draft, GenerationSettings, configuration, settings_request
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.validation import validate
-
-translate = QCoreApplication.translate
 
 _NOT_KEPT = ("seed", "seed_locked")
 """A preset says how videos are made, not which one."""
@@ -105,8 +103,8 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     known = {field.name for field in dataclasses.fields(GenerationSettings)}
     if not values.keys() <= known:
         raise InvalidRequestError(
-            translate("PresetList", "It was saved by a newer version of this program."),
-            translate("PresetList", "Update this program."),
+            "It was saved by a newer version of this program.",
+            "Update this program.",
         )
     kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
@@ -119,9 +117,7 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     except MagiError:
         raise
     except Exception as error:  # a hand-edited file can hold anything
-        raise InvalidRequestError(
-            translate("PresetList", "It is damaged."), translate("PresetList", "Delete it.")
-        ) from error
+        raise InvalidRequestError("It is damaged.", "Delete it.") from error
     return settings
 
 

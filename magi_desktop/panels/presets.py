@@ -34,9 +34,10 @@ from magi_desktop.panels.preset_list import (
 from magi_desktop.panels.values import choose
 from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
-from magi_desktop.widgets.notice_bar import NoticeBar
-from magi_engine.errors import MagiError, OutputError
+from magi_desktop.widgets.notice_bar import NoticeBar, Tone
+from magi_engine.errors import MagiError
 
 _LONGEST_NAME = 40
 _BUILT_IN = Qt.ItemDataRole.UserRole
@@ -155,8 +156,8 @@ class PresetBar(QWidget):
             settings = fitting_settings(self.presets.values(name), before)
         except MagiError as error:
             self.refresh()
-            text = self.tr("“{0}” does not fit any more: {1}").format(name, error.message)
-            self.notice.say_error(type(error)(text, error.hint))
+            text = self.tr("“{0}” does not fit any more: {1}").format(name, translated(error))
+            self.notice.say(text, Tone.ERROR)
             return
         self._set(settings)
         if settings != before:
@@ -300,8 +301,6 @@ class PresetBar(QWidget):
         self.imported.emit()
 
     def _file_failed(self, error: Exception) -> None:
-        if not isinstance(error, MagiError):
-            error = OutputError(str(error))
         self.notice.say_error(error)
 
     def _file_dialog(self, title: str) -> QFileDialog:

@@ -25,6 +25,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
+from magi_desktop.translation import translated
 from magi_desktop.widgets.painting import draw_line, draw_lines, font_of, rounded
 
 ItemRole = Qt.ItemDataRole.UserRole
@@ -99,7 +100,7 @@ class QueueModel(QAbstractListModel):
     def note(self, item: QueueItem) -> str:
         """What has to be said of an item; empty: nothing."""
         if item.state is QueueState.FAILED:
-            return item.error or self.tr("It could not be made.")
+            return translated(item.error) if item.error else self.tr("It could not be made.")
         if item.interrupted:
             return self.tr("Interrupted: the program ended while this was being made.")
         return ""

@@ -33,6 +33,7 @@ from magi_desktop.panels.reference_card import ReferenceCard
 from magi_desktop.references import LoadedReference, load_reference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, wrapped_label
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
@@ -269,7 +270,7 @@ class ReferencePanel(QWidget):
     def _unreadable(self, error: Exception) -> None:
         if not isinstance(error, MagiError):
             raise error
-        self.card.missing.setText(str(error))
+        self.card.missing.setText(translated(error))
         self.card.missing.show()
 
     def _looked(self, path: Path, stamp: Stamp | None) -> None:

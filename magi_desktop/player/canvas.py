@@ -22,8 +22,9 @@ from magi_desktop.player.view import View
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
-from magi_engine.errors import join_sentences
+from magi_desktop.translation import translated
 from magi_engine.media import UInt8Array
+from magi_engine.messages import in_sequence
 
 _WHEEL_STEP = 1.25
 _NOTCH = 120  # QWheelEvent: eighths of a degree of one notch of an ordinary mouse
@@ -45,6 +46,11 @@ class Message:
     title: str
     detail: str = ""
     is_error: bool = False
+
+    @property
+    def whole(self) -> str:
+        """Title and detail as one text."""
+        return translated(in_sequence(self.title, self.detail))
 
 
 class Canvas(QWidget):
@@ -142,7 +148,7 @@ class Canvas(QWidget):
         """A sentence in place of the picture, or below it when there is one."""
         if message != self._message:
             self._message = message
-            text = "" if message is None else join_sentences(message.title, message.detail)
+            text = "" if message is None else message.whole
             self.setAccessibleDescription(text)
             self.update()
 

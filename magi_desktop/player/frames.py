@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QThreadPool, Signal
 
 from magi_desktop import background
 from magi_desktop.player.video_file import BlockReader, VideoFile
+from magi_desktop.translation import translated
 from magi_engine.media import UInt8Array
 
 MEMORY_BYTES = 1 << 30
@@ -184,4 +185,4 @@ class FrameBuffer(QObject):
             return
         self._reader = None
         self.shortened.emit()
-        self.failed.emit(str(error))
+        self.failed.emit(translated(error))

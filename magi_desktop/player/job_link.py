@@ -12,6 +12,7 @@ from magi_desktop.player.chunk_cell import Cell, CellState
 from magi_desktop.player.video_file import VideoFile
 from magi_desktop.state.job_words import current_chunk, job_sentence
 from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
+from magi_desktop.translation import translated
 from magi_engine.media import UInt8Array, plan_clip, read_image, read_plan
 from magi_engine.media.clips import ClipPlan
 from magi_engine.runtime.events import Event
@@ -140,7 +141,7 @@ class JobLink(QObject):
         player.set_source(self._file(), job.frames_done)
         player.finish()
         if job.error is not None:
-            player.fail(job.error.message, job.error.hint)
+            player.fail(translated(job.error.message), translated(job.error.hint))
         elif job.frames_done == 0:
             player.set_message(self.tr("Stopped before the first frames were ready."))
 

@@ -12,7 +12,6 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
-from magi_engine.errors import join_sentences
 
 if TYPE_CHECKING:
     from magi_desktop.player.canvas import Message
@@ -109,7 +108,7 @@ def paint_banner(painter: QPainter, area: QRectF, message: Message, font: QFont)
     """A message above the lower edge of a picture that stays visible."""
     font = _sized(font, t.FONT_BODY)
     metrics = QFontMetricsF(font)
-    text = join_sentences(message.title, message.detail)
+    text = message.whole
     icon_room = (18 + t.SPACE_2) if message.is_error else 0
     most = min(2 * _MESSAGE_WIDTH, area.width() - 2 * t.SPACE_4) - 2 * t.SPACE_3 - icon_room
     flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap

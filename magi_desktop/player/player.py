@@ -27,6 +27,7 @@ from magi_desktop.player.transport import Transport
 from magi_desktop.player.video_file import VideoFacts, VideoFile, read_facts
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
+from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 
@@ -268,9 +269,9 @@ class Player(QWidget):
     def _not_opened(self, error: Exception) -> None:
         self._opening = None
         if isinstance(error, MagiError):
-            self.fail(error.message, error.hint)
+            self.fail(translated(error.message), translated(error.hint))
         else:
-            self.fail(str(error))
+            self.fail(translated(error))
 
     def set_reference(self, source: QImage | UInt8Array | None) -> None:
         """What to compare with: an image, or frames ``(T, H, W, 3)`` that play alongside."""

@@ -130,7 +130,9 @@ def _png_frames(folder: Path, index: int) -> Iterator[UInt8Array]:
             with Image.open(path) as image:
                 yield np.asarray(image.convert("RGB"))
         except (OSError, ValueError, SyntaxError) as error:
-            raise MediaReadError(f"{path.name} cannot be read.", "It may be damaged.") from error
+            raise MediaReadError(
+                "{name} cannot be read.", "It may be damaged.", name=path.name
+            ) from error
         index += 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike, InstallThread
 from magi_engine.install.tasks import Question, TaskCancelled, TaskDone, TaskEvent, TaskFailed
 from magi_engine.runtime.control import Cancel
@@ -18,7 +17,7 @@ class Asker(QObject):
 
     Signals:
         answered: the TaskDone.
-        failed: the MagiError, in the language of the window.
+        failed: the MagiError.
         ended: the question is over, in whichever way.
     """
 
@@ -56,5 +55,5 @@ class Asker(QObject):
         if isinstance(event, TaskDone):
             self.answered.emit(event)
         elif isinstance(event, TaskFailed):
-            self.failed.emit(translated_error(event.error))
+            self.failed.emit(event.error)
         self.ended.emit()

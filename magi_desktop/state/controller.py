@@ -9,13 +9,12 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
-from magi_desktop.engine_words import translated_error
 from magi_desktop.settings import Preferences
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
-from magi_engine.errors import MagiError
+from magi_engine.errors import MagiError, message_of
 from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.events import Cancelled, Failed, Finished
 from magi_engine.runtime.request import GenerationRequest
@@ -138,11 +137,10 @@ class Controller(QObject):
         self._engine.generate(request, preview=self._preferences.get("live_preview"))
 
     def _not_started(self, error: Exception) -> None:
-        named = error if isinstance(error, MagiError) else MagiError(str(error))
         item, self._current = self._current, None
         if item is not None:
-            self._queue.mark_failed(item.id, str(named))
-        self.failed.emit(named)
+            self._queue.mark_failed(item.id, message_of(error))
+        self.failed.emit(error)
         self._go_on()
 
     @Slot(object)
@@ -153,10 +151,9 @@ class Controller(QObject):
             self._library.add(event.path, request, complete=isinstance(event, Finished))
         item, self._current = self._current, None
         if isinstance(event, Failed):
-            error = translated_error(event.error)
             if item is not None:
-                self._queue.mark_failed(item.id, str(error))
-            self.failed.emit(error)
+                self._queue.mark_failed(item.id, event.error.whole)
+            self.failed.emit(event.error)
         elif item is not None:
             self._queue.mark_done(item.id)
         self._go_on()

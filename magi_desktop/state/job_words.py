@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
+from magi_desktop.translation import translated
 from magi_engine.runtime.events import Stage
 
 translate = QCoreApplication.translate
@@ -32,7 +33,7 @@ def job_sentence(job: JobState) -> str:
                 else translate("Progress", "Stopped")
             )
         case Phase.FAILED:
-            return "" if job.error is None else job.error.message
+            return "" if job.error is None else translated(job.error.message)
         case Phase.RUNNING:
             return running_sentence(job)
 
@@ -59,18 +60,9 @@ def current_chunk(job: JobState) -> ChunkInfo | None:
 
 def stage_sentence(stage: Stage | None) -> str:
     """What is being prepared."""
-    sentences = {
-        None: translate("Progress", "Starting the engine"),
-        Stage.READING_REFERENCE: translate("Progress", "Reading the reference"),
-        Stage.LOADING_TEXT_ENCODER: translate("Progress", "Loading the text encoder"),
-        Stage.ENCODING_PROMPT: translate("Progress", "Reading the prompt"),
-        Stage.LOADING_VAE: translate("Progress", "Loading the autoencoder"),
-        Stage.ENCODING_REFERENCE: translate("Progress", "Encoding the reference"),
-        Stage.LOADING_MODEL: translate("Progress", "Loading the model"),
-        Stage.PREPARING_SIZE: translate("Progress", "Preparing for this size"),
-        Stage.SAMPLING: translate("Progress", "Generating"),
-    }
-    return sentences[stage]
+    if stage is None:
+        return translate("Progress", "Starting the engine")
+    return translated(stage.sentence)
 
 
 def figures(job: JobState) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from magi_desktop.engine_words import translated, translated_error
+from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
     AttentionQuantised,
@@ -113,7 +113,6 @@ class JobState(QObject):
         self.eta_s: float | None = None
         self.next_chunk_s: float | None = None
         self.elapsed_s = 0.0
-        self.notices: list[str] = []
         self.path: Path | None = None
         self.error: MagiError | None = None
         self._prompts: tuple[PromptChange, ...] = ()
@@ -144,7 +143,6 @@ class JobState(QObject):
         self.stage, self.fraction = None, None if request.num_frames is None else 0.0
         self.frames_done, self.frames_per_second, self.elapsed_s = 0, 0.0, 0.0
         self.eta_s = self.next_chunk_s = self.path = self.error = None
-        self.notices = []
         self.chunks = []
         self.phase = Phase.PREPARING
         self.started.emit()
@@ -176,10 +174,8 @@ class JobState(QObject):
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):
                 self.preview_ready.emit(index, frames)
-            case Notice(message=english):
-                message = translated(english)
-                self.notices.append(message)
-                self.noticed.emit(message)
+            case Notice(message=message):
+                self.noticed.emit(translated(message))
             case AttentionQuantised() if self.request is not None:
                 self.request = replace(self.request, quantised_attention=True)
             case Paused():
@@ -232,7 +228,7 @@ class JobState(QObject):
             case Cancelled():
                 self.phase = Phase.CANCELLED
             case Failed(error=error):
-                self.phase, self.error = Phase.FAILED, translated_error(error)
+                self.phase, self.error = Phase.FAILED, error
         if not isinstance(event, Finished):
             self.chunks = [c for c in self.chunks if c.state is ChunkPhase.READY]
         self._emit_changed()

@@ -44,7 +44,7 @@ class Library(QObject):
 
     Signals:
         changed: items came, went or changed.
-        leaving: paths of videos that are about to be moved to the trash.
+        leaving: paths of videos that are about to be moved to the trash, or replaced.
         deleted: how many items went, and whether ``undo_delete`` can bring them back.
         failed: a MagiError the user should see: something was not deleted, restored, found.
     """

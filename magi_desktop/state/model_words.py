@@ -40,7 +40,6 @@ def phase_text(phase: Phase) -> str:
     return {
         Phase.ASKING: translate("ModelWords", "Asking what there is to download"),
         Phase.DOWNLOADING: translate("ModelWords", "Downloading"),
-        Phase.COPYING: translate("ModelWords", "Copying"),
         Phase.VERIFYING: translate("ModelWords", "Checking the files"),
         Phase.CONVERTING: translate("ModelWords", "Making the text encoder small"),
         Phase.READING: translate("ModelWords", "Reading the weights"),

@@ -10,12 +10,12 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
-from magi_desktop.engine_words import translated_error
 from magi_desktop.install_thread import InstallerLike
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.asking import Asker
 from magi_desktop.state.draft import configuration
 from magi_desktop.state.task_line import TaskLine
+from magi_desktop.translation import translated
 from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.config.added import AddedModel
 from magi_engine.config.registry import ModelEntry, Registry
@@ -32,7 +32,7 @@ from magi_engine.install.status import (
     remove_model,
     size_on_disk,
 )
-from magi_engine.install.tasks import Download, TaskDone, Verify
+from magi_engine.install.tasks import TaskDone, Verify
 from magi_engine.weights.layout import default_models_dir, entry_paths
 from magi_engine.weights.provenance import small_text_encoder_of
 
@@ -85,11 +85,13 @@ class Models(QObject):
 
     Signals:
         changed: the disk was looked at again.
+        leaving: files of models are about to be moved to the trash.
         removed: the Removal, for a way back.
         failed: an exception: something could not be looked at, removed or put back.
     """
 
     changed = Signal()
+    leaving = Signal()
     removed = Signal(object)
     failed = Signal(object)
 
@@ -128,6 +130,11 @@ class Models(QObject):
         status = self.status(name)
         return status is not None and status.state is not ModelState.READY
 
+    def is_damaged(self, name: str) -> bool:
+        """Whether files of a model are known to be damaged."""
+        status = self.status(name)
+        return status is not None and status.state is ModelState.DAMAGED
+
     def is_accepted(self, name: str) -> bool:
         """Whether the licence of a model was accepted."""
         return name in self._accepted
@@ -154,6 +161,7 @@ class Models(QObject):
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
         if status is not None:
+            self.leaving.emit()
             background.run(
                 _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
                 owner=self,
@@ -161,8 +169,10 @@ class Models(QObject):
 
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
+        self.leaving.emit()
+        title = translated(thing.title)
         background.run(
-            _trash, thing.title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
+            _trash, title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
         )
 
     def undo(self, removal: Removal) -> None:
@@ -177,13 +187,11 @@ class Models(QObject):
 
     @Slot(object)
     def _take_answer(self, done: TaskDone) -> None:
-        """Models that lie here are checked, or copied, at once; then they can be used."""
+        """Models that lie here are checked at once; then they can be used."""
         entries = {entry.name: entry for entry in Registry.load().entries}
         for name in done.added:
             if name in entries and entries[name].folder is not None:
                 self.tasks.do(Verify(name))
-            elif name in entries and entries[name].is_copied:
-                self.tasks.do(Download(name))
         configuration.cache_clear()  # a name may mean another model now
         self.refresh()
 
@@ -239,7 +247,7 @@ def _trash(title: str, paths: Iterable[Path]) -> Removal:
         try:
             trashed.append(move_to_trash(path))
         except MagiError as error:
-            return Removal(title, size, tuple(trashed), translated_error(error))
+            return Removal(title, size, tuple(trashed), error)
         size += path_bytes
     return Removal(title, size, tuple(trashed))
 

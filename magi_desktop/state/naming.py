@@ -35,7 +35,9 @@ def with_output(request: GenerationRequest, folder: Path) -> GenerationRequest:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"The folder for videos cannot be made: {folder}", "Choose another in the preferences."
+            "The folder for videos cannot be made: {folder}",
+            "Choose another in the preferences.",
+            folder=folder,
         ) from error
     wish = Path(request.output or "video.mp4").name
     return dataclasses.replace(request, output=str(free_name(folder / wish)))

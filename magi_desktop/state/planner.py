@@ -13,6 +13,7 @@ from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.draft import Draft, settings_request
 from magi_engine.errors import MagiError
+from magi_engine.runtime.failures import named_error
 from magi_engine.runtime.plan import JobPlan
 from magi_engine.runtime.request import GenerationRequest, Mode
 
@@ -81,7 +82,7 @@ class Planner(QObject):
         return dataclasses.replace(request, output=str(self._output_folder() / request.output))
 
     def _refused(self, error: Exception) -> None:
-        self._answered(error if isinstance(error, MagiError) else MagiError(str(error)))
+        self._answered(named_error(error))
 
     def _answered(self, outcome: JobPlan | MagiError) -> None:
         asked, self._asked = self._asked, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import secrets
 import sqlite3
@@ -18,6 +19,7 @@ from magi_desktop.state.draft import MAX_SEED
 from magi_desktop.state.naming import wished_name
 from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
+from magi_engine.messages import Message
 from magi_engine.runtime.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class QueueItem:
     id: str
     request: GenerationRequest
     state: QueueState = QueueState.WAITING
-    error: str | None = None
+    error: Message | None = None
     interrupted: bool = False
 
 
@@ -203,7 +205,7 @@ class JobQueue(QObject):
         if self.index(item_id) >= 0:
             self._drop([item_id])
 
-    def mark_failed(self, item_id: str, message: str) -> None:
+    def mark_failed(self, item_id: str, message: Message) -> None:
         """It went wrong: it stays, with the reason, and the next one gets its turn."""
         self._set(item_id, state=QueueState.FAILED, error=message)
 
@@ -269,7 +271,7 @@ def _load(connection: sqlite3.Connection) -> tuple[list[QueueItem], bool]:
                     item_id,
                     GenerationRequest.from_json(request),
                     QueueState.WAITING if state == _INTERRUPTED else QueueState(state),
-                    note,
+                    None if note is None else _message(note),
                     interrupted=state == _INTERRUPTED,
                 )
             )
@@ -283,14 +285,14 @@ def _load(connection: sqlite3.Connection) -> tuple[list[QueueItem], bool]:
 def _append(connection: sqlite3.Connection, items: Sequence[QueueItem]) -> None:
     connection.executemany(
         "INSERT INTO queue VALUES (?, (SELECT COALESCE(MAX(position), 0) + 1 FROM queue), ?, ?, ?)",
-        [(i.id, _stored_state(i), i.request.to_json(), i.error) for i in items],
+        [(i.id, _stored_state(i), i.request.to_json(), _note(i)) for i in items],
     )
 
 
 def _update(connection: sqlite3.Connection, item: QueueItem) -> None:
     connection.execute(
         "UPDATE queue SET state = ?, request = ?, note = ? WHERE id = ?",
-        (_stored_state(item), item.request.to_json(), item.error, item.id),
+        (_stored_state(item), item.request.to_json(), _note(item), item.id),
     )
 
 
@@ -306,6 +308,17 @@ def _keep_paused(connection: sqlite3.Connection, paused: bool) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO kept VALUES ('queue_paused', ?)", (str(int(paused)),)
     )
+
+
+def _note(item: QueueItem) -> str | None:
+    return None if item.error is None else json.dumps(item.error.to_dict())
+
+
+def _message(note: str) -> Message:
+    try:
+        return Message.from_dict(json.loads(note))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Message(note)  # a sentence, as earlier versions kept it
 
 
 def _stored_state(item: QueueItem) -> str:

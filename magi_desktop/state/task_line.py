@@ -8,9 +8,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from magi_desktop.engine_words import translated, translated_error
 from magi_desktop.install_thread import InstallerLike, InstallThread
 from magi_desktop.settings import SettingsFile
+from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.install.tasks import (
     Download,
@@ -208,7 +208,7 @@ class TaskLine(QObject):
         else:
             self.items = tuple(q for q in self.items if q.subject != item.subject)
         if isinstance(event, TaskFailed):
-            self.problems[item.subject] = Problem(item.task, translated_error(event.error))
+            self.problems[item.subject] = Problem(item.task, event.error)
         self._go_on()
         self.ended.emit()
         if isinstance(event, TaskDone):

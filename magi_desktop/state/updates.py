@@ -13,7 +13,7 @@ from magi_desktop import background, release_feed
 from magi_desktop.publication import FEED_URL
 from magi_desktop.release_feed import FetchCancelled, Installer, Release
 from magi_desktop.settings import Preferences, SettingsFile
-from magi_engine.install.fetching import Received
+from magi_engine.fetching import Received
 
 _SECTION = "updates"
 _DAY_S = 24 * 3600

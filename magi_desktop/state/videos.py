@@ -181,7 +181,9 @@ def located(item: LibraryItem, path: Path) -> LibraryItem:
     """
     seen = describe(path, item.request, item.complete)
     if (seen.width, seen.height, seen.frames) != (item.width, item.height, item.frames):
-        raise MediaReadError(f"{path.name} is another video.", "Choose the one that was moved.")
+        raise MediaReadError(
+            "{name} is another video.", "Choose the one that was moved.", name=path.name
+        )
     return seen
 
 

@@ -16,11 +16,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.engine_words import translated_error
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
-from magi_engine.errors import MagiError
+from magi_desktop.translation import translated
 
 UNDO_MS = 8000
 """How long something can be undone."""
@@ -105,9 +104,9 @@ class NoticeBar(QFrame):
         self.setAccessibleName(text)
         self.show()
 
-    def say_error(self, error: MagiError) -> None:
+    def say_error(self, error: Exception) -> None:
         """Show an error: what is wrong and what to do."""
-        self.say(str(translated_error(error)), Tone.ERROR)
+        self.say(translated(error), Tone.ERROR)
 
     def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
         """Say what was done, with a button to undo it for a while."""

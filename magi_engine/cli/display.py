@@ -186,7 +186,7 @@ class LiveDisplay:
             case DecodingStarted():
                 self._progress = self._progress and self._progress.decoding(event.index)
             case StageStarted():
-                self._stage = event.stage.sentence
+                self._stage = str(event.stage.sentence)
             case ChunkReady() | Failed():
                 pass
             case _:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.runtime.finding import Finding
 
 _MARKS = {True: "yes", False: "no", None: ""}
@@ -63,6 +64,6 @@ def _print_table(findings: list[Finding]) -> None:
         for finding in findings:
             if finding.topic == topic:
                 mark = Text(_MARKS[finding.works], style="green" if finding.works else "yellow")
-                table.add_row(finding.name, mark, Text(finding.detail))
+                table.add_row(finding.name, mark, Text(as_typed(finding.detail)))
         console.print(Text(topic, style="bold"))
         console.print(Padding(table, (0, 0, 0, 2)))

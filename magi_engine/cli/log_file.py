@@ -34,7 +34,9 @@ def logging_to(path: Path | None) -> Iterator[Path]:
         try:
             handler = logging.FileHandler(path, encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"The log {path} cannot be written.", "Choose another.") from error
+            raise OutputError(
+                "The log {path} cannot be written.", "Choose another.", path=path
+            ) from error
         log.setLevel(logging.INFO)
     handler.setFormatter(logging.Formatter(_FORMAT))
     log.addHandler(handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from magi_engine import __version__
 from magi_engine.cli import demo, doctor, generate, models, quantize, recover, replay, settings
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
+from magi_engine.cli.naming import as_typed
 from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.environment import (
@@ -71,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0: done; 1: it failed; 2: bad input; 130: cancelled.
     """
+    _print_utf8()
     let_threads_sleep()
     let_memory_be_whole()
     keep_compiled(default_cache_dir())
@@ -81,8 +84,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILURE
     except MagiError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(as_typed(f"Error: {error}"), file=sys.stderr)
         return exit_code_for(error)
+
+
+def _print_utf8() -> None:
+    """Prompts and names are in any language; on Windows a file or a pipe gets a code page's few
+    letters otherwise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _run(args: argparse.Namespace, log_file: Path) -> int:
@@ -100,6 +111,8 @@ def _run(args: argparse.Namespace, log_file: Path) -> int:
         if isinstance(named, UnexpectedError):
             if named is not error:  # else the engine has logged it
                 logger.error("%s failed", args.run.__module__, exc_info=error)
-            named = UnexpectedError(named.message, f"Please report it with {log_file}.")
-        print(f"Error: {named}", file=sys.stderr)
+            named = UnexpectedError(
+                named.message, "Please report it with {log_file}.", log_file=log_file
+            )
+        print(as_typed(f"Error: {named}"), file=sys.stderr)
         return exit_code_for(named)

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import CANCELLED, DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError, OutputError, WeightsError
+from magi_engine.errors import (
+    InvalidRequestError,
+    OutputError,
+    WeightsError,
+    in_use_error,
+    is_in_use,
+)
 from magi_engine.install.adding import forget_model
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
@@ -37,6 +44,7 @@ from magi_engine.install.tasks import (
     Verify,
     Work,
 )
+from magi_engine.messages import Message
 from magi_engine.runtime.control import ControlBox
 from magi_engine.weights.layout import default_models_dir, entry_paths
 
@@ -76,7 +84,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "source", metavar="SOURCE", help="a folder, OWNER/REPOSITORY[@REVISION], or its address"
     )
     own.add_argument("--name", help="what it is to be called; default: after the source")
-    own.add_argument("--copy", action="store_true", help="copy a folder into that of models")
     own.add_argument("--like", metavar="MODEL", help="the released model it is a variant of")
     mirror = action("mirror", _mirror, "download from a mirror of the hub from now on")
     mirror.add_argument("address", metavar="ADDRESS", help='such as https://HOST; "none": the hub')
@@ -93,7 +100,7 @@ def _list(args: argparse.Namespace) -> int:
             parts.append(f"{_size(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
-            print(f"{'':{width}} {status.detail}")
+            print(f"{'':{width}} {as_typed(str(status.detail))}")
     problem = Registry.load().problem
     if problem:
         print(f"Note: {problem} Correct or remove it.", file=sys.stderr)
@@ -134,8 +141,9 @@ def _download(args: argparse.Namespace) -> int:
         question = f"The licence of the model: {title} ({licence.url}). Accept it?"
         if not (args.yes or _agreed(question)):
             raise InvalidRequestError(
-                f"The licence of the model ({title}) has not been accepted.",
+                "The licence of the model ({title}) has not been accepted.",
                 "Accept it with --yes.",
+                title=title,
             )
         accept_licence(args.model, args.models_dir)
     return _perform(Download(args.model), args.models_dir, f"magi models download {args.model}")
@@ -149,10 +157,10 @@ def _check(name: str, models_dir: Path) -> int:
     result = _perform(Verify(name), models_dir, f"magi models verify {name}")
     status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
     if status.state is ModelState.DAMAGED:
-        mend = "Put the right files in its folder, then check it again."
+        mend = Message("Put the right files in its folder, then check it again.")
         if status.missing_bytes:
-            mend = f"Mend it with: magi models download {name}"
-        raise WeightsError(f"{status.entry.title} is damaged.", mend)
+            mend = Message("Mend it with: magi models download {name}", name=name)
+        raise WeightsError("{title} is damaged.", mend, title=status.entry.title)
     return result
 
 
@@ -167,21 +175,15 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    done = _task(Add(args.source, args.name, args.like, args.copy), args.models_dir)
+    done = _task(Add(args.source, args.name, args.like), args.models_dir)
     for name in done.added:
         entry = Registry.load().find(name)
-        if entry.folder is not None or entry.is_copied:
-            again = f"magi models download {name}"
-            result = (
-                _perform(Download(name), args.models_dir, again)
-                if entry.is_copied
-                else _check(name, args.models_dir)
-            )
-            if result != DONE:
-                return result
+        if entry.folder is not None and (result := _check(name, args.models_dir)) != DONE:
+            return result
         status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
         if status.missing_bytes:
-            print(f"Get what is missing of it with: magi models download {name}", file=sys.stderr)
+            get = as_typed(f"magi models download {name}")
+            print(f"Get what is missing of it with: {get}", file=sys.stderr)
     return DONE
 
 
@@ -195,7 +197,9 @@ def _remove(args: argparse.Namespace) -> int:
     paths = remove_model(args.model, args.models_dir)
     if not paths and entry.like is None:
         raise InvalidRequestError(
-            f"Nothing of {args.model} can be removed.", "See what is here with: magi models list"
+            "Nothing of {model} can be removed.",
+            "See what is here with: magi models list",
+            model=args.model,
         )
     size = sum(map(size_on_disk, paths))
     for path in paths:
@@ -212,7 +216,11 @@ def _remove(args: argparse.Namespace) -> int:
             else:
                 path.unlink()
         except OSError as error:
-            raise OutputError(f"{path} cannot be deleted.", "Check its permissions.") from error
+            if is_in_use(error, path):
+                raise in_use_error(path) from error
+            raise OutputError(
+                "{path} cannot be deleted.", "Check its permissions.", path=path
+            ) from error
     if forget_model(args.model) is not None:
         print(f"{args.model} is no longer in the list.", file=sys.stderr)
     if entry.folder is not None:
@@ -237,7 +245,7 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
     try:
         _task(task, models_dir)
     except KeyboardInterrupt:
-        print(f"\nStopped. To go on where it stopped: {again}", file=sys.stderr)
+        print(as_typed(f"\nStopped. To go on where it stopped: {again}"), file=sys.stderr)
         return CANCELLED
     return DONE
 

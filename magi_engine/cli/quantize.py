@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.cli.naming import as_typed
 from magi_engine.cli.request_options import add_machine_options
 from magi_engine.errors import InvalidRequestError
 
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"Saved {path}", file=sys.stderr)
     made = made_from(found)
     if args.output is None and made is not None:
-        print(f"Use it with: magi generate --model {made.name}", file=sys.stderr)
+        print(as_typed(f"Use it with: magi generate --model {made.name}"), file=sys.stderr)
     return DONE
 
 
@@ -104,10 +105,10 @@ def _read_captions(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"{path} cannot be read.", "Check the name.") from error
+        raise InvalidRequestError("{path} cannot be read.", "Check the name.", path=path) from error
     captions = [line.strip() for line in lines if line.strip()]
     if not captions:
-        raise InvalidRequestError(f"{path} holds no captions.", "Write one on each line.")
+        raise InvalidRequestError("{path} holds no captions.", "Write one on each line.", path=path)
     return captions
 
 

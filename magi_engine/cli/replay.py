@@ -52,10 +52,12 @@ def run(args: argparse.Namespace) -> int:
     """Replay and write; returns the exit code."""
     for path in (args.case, args.weights, args.tensors, args.special_tokens):
         if not path.is_file():
-            raise InvalidRequestError(f"There is no file {path}.", "Check the name.")
+            raise InvalidRequestError("There is no file {path}.", "Check the name.", path=path)
     for path in (args.out, args.trace):
         if path is not None and not path.parent.is_dir():
-            raise InvalidRequestError(f"There is no folder {path.parent}.", "Create it first.")
+            raise InvalidRequestError(
+                "There is no folder {folder}.", "Create it first.", folder=path.parent
+            )
     device = choose_device(args.device)
     dtype = None if args.dtype is None else choose_dtype(args.dtype, device)
 
@@ -92,7 +94,9 @@ def run(args: argparse.Namespace) -> int:
 def _relative_l2(chunk: Tensor, expected: Tensor) -> float:
     if chunk.shape != expected.shape:
         raise InvalidRequestError(
-            f"A chunk is {tuple(chunk.shape)} large, but recorded as {tuple(expected.shape)}.",
+            "A chunk is {shape} large, but recorded as {recorded}.",
             "Use the tensors that belong to the case.",
+            shape=tuple(chunk.shape),
+            recorded=tuple(expected.shape),
         )
     return ((chunk - expected).norm() / expected.norm()).item()

@@ -272,8 +272,10 @@ def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:
         mode = Mode(mode)
     if (args.image and mode is Mode.V2V) or (args.video and mode is Mode.I2V):
         raise InvalidRequestError(
-            f"The mode {mode.value} and --{'image' if args.image else 'video'} do not go together.",
+            "The mode {mode} and --{option} do not go together.",
             "Leave --mode out.",
+            mode=mode.value,
+            option="image" if args.image else "video",
         )
     return {"mode": mode, "reference": reference}
 
@@ -295,7 +297,7 @@ def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[Prom
     for chunk, text in args.prompt_at or []:
         if not chunk.isdecimal():
             raise InvalidRequestError(
-                f"{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT."
+                "{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT.", chunk=chunk
             )
         prompts.append(PromptChange(int(chunk), text))
     return tuple(sorted(prompts, key=lambda change: change.chunk))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from magi_engine import atomic
-from magi_engine.config.places import default_models_dir
+from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
+from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -31,12 +34,10 @@ class AddedModel:
     """By name of the field of ``ModelPaths``: where a part is that it has of its own, in the
     folder or in the repository. The others are those of the model it is like."""
     folder: str | None = None
-    """Where it lies, to be used there, or to be copied from there."""
-    copied: bool = False
+    """Where it lies, to be used there."""
     repository: str | None = None
     """Or the hub repository it is downloaded from."""
     revision: str = ""
-    endpoint: str | None = None
     license: str = ""
     sizes: dict[str, int] = field(default_factory=dict)
     """By part, of what is to be downloaded, in bytes."""
@@ -44,14 +45,13 @@ class AddedModel:
     def entry(self, like: ModelEntry, mirror: str | None) -> ModelEntry:
         """The same as one of all models."""
         assert like.release is not None
-        root, copies = own_root(self.name), ()
-        if self.folder is None:
+        root = own_root(self.name)
+        if self.folder is not None:
+            own = {part: Path(self.folder) / path for part, path in self.parts.items()}
+        elif self.repository is not None:
             own = {part: root / path for part, path in self.parts.items()}
         else:
-            own = {part: Path(self.folder) / path for part, path in self.parts.items()}
-            if self.copied:
-                places = {part: root / getattr(like.files, part) for part in own}
-                copies, own = tuple((own[part], places[part]) for part in own), places
+            own = {part: root / getattr(like.files, part) for part in self.parts}
         files = replace(like.files, **own)
         release = like.release if len(own) < len(_PARTS) else None
         if self.repository is not None:
@@ -60,7 +60,7 @@ class AddedModel:
                 repository=self.repository,
                 revision=self.revision,
                 license=self.license,
-                endpoint=self.endpoint or mirror,
+                endpoint=mirror,
                 root=root,
                 autoencoder_bytes=self.sizes.get("autoencoder", like.release.autoencoder_bytes),
                 text_encoder_bytes=self.sizes.get("text_encoder", like.release.text_encoder_bytes),
@@ -69,13 +69,16 @@ class AddedModel:
             like,
             name=self.name,
             title=self.title,
-            purpose=f"Like {like.title}; added from {self.repository or self.folder}.",
+            purpose=Message(
+                "Like {title}; added from {source}.",
+                title=like.title,
+                source=self.repository or self.folder or root,
+            ),
             files=files,
             release=release,
             transformer_bytes=self.sizes.get("transformer"),
             like=like,
-            folder=None if self.folder is None or self.copied else Path(self.folder),
-            copies=copies,
+            folder=None if self.folder is None else Path(self.folder),
         )
 
 
@@ -86,7 +89,7 @@ class AddedModels:
     models: tuple[AddedModel, ...] = ()
     mirror: str | None = None
     """Address of a mirror of the hub; HF_ENDPOINT in the environment counts before it."""
-    problem: str = ""
+    problem: Message = NOTHING
     """One sentence if the file cannot be read."""
 
     @classmethod
@@ -96,13 +99,19 @@ class AddedModels:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["version"] > _VERSION:
-                return cls(problem=f"{path} was written by a newer version of this program.")
+                return cls(
+                    problem=Message(
+                        "{path} was written by a newer version of this program.", path=path
+                    )
+                )
             models = tuple(_model(entry) for entry in data["models"])
             return cls(models, _mirror(data.get("mirror")))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return cls(problem=f"The list of your own models, {path}, cannot be read.")
+            return cls(
+                problem=Message("The list of your own models, {path}, cannot be read.", path=path)
+            )
 
     def entries(self, known: Mapping[str, ModelEntry]) -> Iterator[ModelEntry]:
         """As models among the ``known`` ones; one that is like none of them is left out."""
@@ -119,25 +128,34 @@ class AddedModels:
         """The same but one."""
         return replace(self, models=tuple(m for m in self.models if m.name != name))
 
-    def save(self) -> None:
-        """Keep them, atomically.
+    @classmethod
+    def change(cls, how: Callable[[AddedModels], AddedModels]) -> AddedModels:
+        """Change what is kept, one program at a time; returns what it is now.
 
         Raises:
             ConfigError: the file that is there cannot be read, so it is not replaced.
             DiskFullError, OutputError: it cannot be written.
         """
         path = user_models_file()
-        if AddedModels.load().problem:
-            raise ConfigError(
-                f"The list of your own models, {path}, cannot be read.", "Correct or remove it."
-            )
-        data: dict[str, Any] = {"version": _VERSION, "models": [asdict(m) for m in self.models]}
-        if self.mirror is not None:
-            data["mirror"] = self.mirror
         try:
-            atomic.write_text(path, json.dumps(data, indent=1))
+            lock = default_cache_dir() / "models.lock"
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(lock):
+                before = cls.load()
+                if before.problem:
+                    raise ConfigError(
+                        "The list of your own models, {path}, cannot be read.",
+                        "Correct or remove it.",
+                        path=path,
+                    )
+                after = how(before)
+                kept = {"version": _VERSION, "models": [asdict(m) for m in after.models]}
+                if after.mirror is not None:
+                    kept["mirror"] = after.mirror
+                atomic.write_text(path, json.dumps(kept, indent=1))
         except OSError as error:
             raise write_error(error, path) from error
+        return after
 
 
 def own_root(name: str) -> Path:
@@ -154,19 +172,29 @@ def check_name(name: str, taken: set[str]) -> None:
     """Raises InvalidRequestError: a model cannot be called that."""
     if not _NAME.fullmatch(name):
         raise InvalidRequestError(
-            f"A model cannot be called {name!r}.",
+            "A model cannot be called {name!r}.",
             "Use up to 40 letters, digits, dots, dashes and underscores.",
+            name=name,
         )
     if name.casefold() in {other.casefold() for other in taken}:
-        raise InvalidRequestError(f"There is a model called {name} already.", "Use another name.")
+        raise InvalidRequestError(
+            "There is a model called {name} already.", "Use another name.", name=name
+        )
 
 
 def _model(data: dict[str, Any]) -> AddedModel:
-    model = AddedModel(**data)
-    texts = (model.name, model.like, model.title, *model.parts.values())
-    if not all(isinstance(text, str) for text in texts) or not set(model.parts) <= set(_PARTS):
-        raise ValueError(model.name)
-    if (model.folder is None) == (model.repository is None):
+    """Raises ValueError, KeyError, TypeError, AttributeError: that is none."""
+    # Earlier versions could copy a folder, and take a model from a hub of its own.
+    folder = None if data.get("copied") else data["folder"]
+    known = {name: value for name, value in data.items() if name not in ("copied", "endpoint")}
+    model = AddedModel(**{**known, "folder": folder})
+    texts = (model.name, model.like, model.title, model.revision, model.license)
+    texts += (*model.parts.values(), model.folder or "", model.repository or "")
+    if not all(isinstance(value, str) for value in texts):
+        raise TypeError(texts)
+    if not all(type(size) is int for size in model.sizes.values()):
+        raise TypeError(model.sizes)
+    if not set(model.parts) <= set(_PARTS) or None not in (model.folder, model.repository):
         raise ValueError(model.name)
     leads_out = model.folder is None and any(map(_leads_out, model.parts.values()))
     if not _NAME.fullmatch(model.name) or leads_out:

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from magi_engine.errors import ConfigError
+from magi_engine.messages import Message
 
 _Section = TypeVar("_Section")
 
 _DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
 SHORTCUT_MODES = ("8,16,16", "16,16,8")
+_POSITIVE = Message("must be positive")
+_REMOVE = Message("Remove that field.")
 LAST_KV_RANGE = -1
 """As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
@@ -57,7 +60,7 @@ class ModelConfig:
         _require(
             self.params_dtype in _DTYPES,
             "model_config.params_dtype",
-            f"is {self.params_dtype!r}, not one of {', '.join(_DTYPES)}",
+            Message("is {value!r}, not one of {known}", value=self.params_dtype, known=_DTYPES),
         )
         _require_positive(
             self,
@@ -77,34 +80,47 @@ class ModelConfig:
         _require(
             self.num_query_groups > 0 and self.num_attention_heads % self.num_query_groups == 0,
             "model_config.num_query_groups",
-            f"is {self.num_query_groups}, which does not divide the "
-            f"{self.num_attention_heads} attention heads",
+            Message(
+                "is {value}, which does not divide the {heads} attention heads",
+                value=self.num_query_groups,
+                heads=self.num_attention_heads,
+            ),
         )
         _require(
             self.num_attention_heads * self.kv_channels == self.hidden_size,
             "model_config.kv_channels",
-            f"is {self.kv_channels}, but heads x kv_channels must be hidden_size "
-            f"({self.hidden_size})",
+            Message(
+                "is {value}, but heads x kv_channels must be hidden_size ({hidden_size})",
+                value=self.kv_channels,
+                hidden_size=self.hidden_size,
+            ),
         )
         _require(
             self.kv_channels % 8 == 0,
             "model_config.kv_channels",
-            f"is {self.kv_channels}, not a multiple of 8 as the rotary embedding needs",
+            Message(
+                "is {value}, not a multiple of 8 as the rotary embedding needs",
+                value=self.kv_channels,
+            ),
         )
         _require(
             self.hidden_size % 8 == 0,
             "model_config.hidden_size",
-            f"is {self.hidden_size}, not a multiple of 8",
+            Message("is {value}, not a multiple of 8", value=self.hidden_size),
         )
         _require(
             not self.half_channel_vae or self.in_channels % 2 == 0,
             "model_config.in_channels",
-            f"is {self.in_channels}, which half_channel_vae cannot halve",
+            Message("is {value}, which half_channel_vae cannot halve", value=self.in_channels),
         )
         _require(
             self.out_channels == self.in_channels,
             "model_config.out_channels",
-            f"is {self.out_channels}, but must equal in_channels ({self.in_channels})",
+            Message(
+                "is {value}, but must equal in_channels ({in_channels})",
+                value=self.out_channels,
+                in_channels=self.in_channels,
+            ),
         )
         # Single values of the released family; other values mean another architecture.
         fixed = {
@@ -117,7 +133,11 @@ class ModelConfig:
             _require(
                 getattr(self, name) == value,
                 f"model_config.{name}",
-                f"is {getattr(self, name)!r}; only {value!r} exists in the released models",
+                Message(
+                    "is {value!r}; only {only!r} exists in the released models",
+                    value=getattr(self, name),
+                    only=value,
+                ),
             )
 
     @property
@@ -161,14 +181,21 @@ class RuntimeConfig:
         _require(
             self.cfg_number in (1, 3),
             "runtime_config.cfg_number",
-            f"is {self.cfg_number}; it is 3 for base models and 1 for distilled ones",
+            Message(
+                "is {value}; it is 3 for base models and 1 for distilled ones",
+                value=self.cfg_number,
+            ),
         )
         scales = len(self.cfg_t_range)
         for name in ("prev_chunk_scales", "text_scales"):
             _require(
                 len(getattr(self, name)) == scales,
                 f"runtime_config.{name}",
-                f"has {len(getattr(self, name))} values, but cfg_t_range has {scales}",
+                Message(
+                    "has {count} values, but cfg_t_range has {wanted}",
+                    count=len(getattr(self, name)),
+                    wanted=scales,
+                ),
             )
         _require_positive(
             self,
@@ -184,12 +211,16 @@ class RuntimeConfig:
             "temporal_downsample_factor",
         )
         for index, chunks in enumerate(self.noise2clean_kvrange):
-            _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", "must be positive")
+            _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", _POSITIVE)
         _require(
             self.clean_chunk_kvrange > 0 or self.clean_chunk_kvrange == LAST_KV_RANGE,
             "runtime_config.clean_chunk_kvrange",
-            f"is {self.clean_chunk_kvrange}, but must be positive, or {LAST_KV_RANGE} for the last "
-            "entry of noise2clean_kvrange",
+            Message(
+                "is {value}, but must be positive, or {last} for the last entry of "
+                "noise2clean_kvrange",
+                value=self.clean_chunk_kvrange,
+                last=LAST_KV_RANGE,
+            ),
         )
 
 
@@ -215,7 +246,11 @@ class EngineConfig:
         _require(
             self.shortcut_mode in SHORTCUT_MODES,
             "engine_config.shortcut_mode",
-            f"is {self.shortcut_mode!r}, not one of {', '.join(map(repr, SHORTCUT_MODES))}",
+            Message(
+                "is {value!r}, not one of {known}",
+                value=self.shortcut_mode,
+                known=list(map(repr, SHORTCUT_MODES)),
+            ),
         )
 
 
@@ -238,13 +273,16 @@ class MagiConfig:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise ConfigError(f"There is no configuration file {path}.") from error
+            raise ConfigError("There is no configuration file {path}.", path=path) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"The configuration file {path} cannot be read.") from error
+            raise ConfigError("The configuration file {path} cannot be read.", path=path) from error
         except json.JSONDecodeError as error:
             raise ConfigError(
-                f"{path} is not valid JSON (line {error.lineno}, column {error.colno}).",
+                "{path} is not valid JSON (line {line}, column {column}).",
                 "Correct that line or take an official configuration file.",
+                path=path,
+                line=error.lineno,
+                column=error.colno,
             ) from error
         return cls.from_dict(data, source=str(path))
 
@@ -254,7 +292,7 @@ class MagiConfig:
         try:
             if not isinstance(data, dict):
                 raise ConfigError("the file must hold one JSON object.")
-            _require("model_config" in data, "model_config", "is missing")
+            _require("model_config" in data, "model_config", Message("is missing"))
             _reject_unknown(data, [f.name for f in dataclasses.fields(cls)], prefix="")
             return cls(
                 _read_section(ModelConfig, data["model_config"], "model_config"),
@@ -262,34 +300,42 @@ class MagiConfig:
                 _read_section(EngineConfig, data.get("engine_config", {}), "engine_config"),
             )
         except ConfigError as error:
-            raise ConfigError(f"{source}: {error.message}", error.hint) from error
+            problem = error.message
+            raise ConfigError(
+                "{path}: {problem}", error.hint, path=source, problem=problem
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """The official JSON structure."""
         return dataclasses.asdict(self)
 
 
-def _require(condition: bool, name: str, problem: str) -> None:
+def _require(condition: bool, name: str, problem: Message) -> None:
     if not condition:
-        raise ConfigError(f"the field {name} {problem}.", "Correct that field in the file.")
+        raise ConfigError(
+            "the field {name} {problem}.",
+            "Correct that field in the file.",
+            name=name,
+            problem=problem,
+        )
 
 
 def _require_positive(section: object, prefix: str, *names: str) -> None:
     for name in names:
-        _require(getattr(section, name) > 0, f"{prefix}.{name}", "must be positive")
+        _require(getattr(section, name) > 0, f"{prefix}.{name}", _POSITIVE)
 
 
 def _reject_unknown(data: dict[str, Any], known: list[str], prefix: str) -> None:
     for name in data:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else "Remove that field."
-            raise ConfigError(f"the field {prefix}{name} is unknown.", hint)
+            hint = Message("Did you mean {close!r}?", close=close[0]) if close else _REMOVE
+            raise ConfigError("the field {name} is unknown.", hint, name=prefix + name)
 
 
 def _read_section(cls: type[_Section], data: object, section: str) -> _Section:
     if not isinstance(data, dict):
-        raise ConfigError(f"the section {section} must be a JSON object.")
+        raise ConfigError("the section {section} must be a JSON object.", section=section)
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     _reject_unknown(data, list(fields), prefix=f"{section}.")
@@ -298,7 +344,9 @@ def _read_section(cls: type[_Section], data: object, section: str) -> _Section:
         if name in data:
             values[name] = _checked(data[name], hints[name], f"{section}.{name}")
         elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"the field {section}.{name} is missing.", "Add it to the file.")
+            raise ConfigError(
+                "the field {name} is missing.", "Add it to the file.", name=f"{section}.{name}"
+            )
     return cls(**values)
 
 
@@ -312,8 +360,16 @@ def _checked(value: object, expected: Any, name: str) -> Any:
         return value
     elif isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
         return value
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    wanted = {
+        bool: Message("true or false"),
+        int: Message("a whole number"),
+        float: Message("a number"),
+        str: Message("a text"),
+    }
     raise ConfigError(
-        f"the field {name} is {value!r}, but must be {wanted.get(expected, 'a list')}.",
+        "the field {name} is {value}, but must be {wanted}.",
         "Correct that field in the file.",
+        name=name,
+        value=repr(value),
+        wanted=wanted.get(expected, Message("a list")),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
 
 
@@ -95,7 +96,7 @@ class ModelEntry:
     name: str
     """What the user types."""
     title: str
-    purpose: str
+    purpose: Message
     """One sentence: what it is for."""
     config: str
     """Its official configuration file, relative to the resources."""
@@ -113,26 +114,18 @@ class ModelEntry:
     """The model whose transformer is quantised, on this machine, to make this one; or None."""
     captions: str | None = None
     """The prompts it is calibrated with then, one a line, relative to the resources."""
-    hardware: str = ""
+    hardware: Message = NOTHING
     """One sentence: what it runs well on."""
     like: ModelEntry | None = None
     """The released model that one of the user's is a variant of; what it has not of its own
     comes from there. None: it is no model of the user's."""
     folder: Path | None = None
     """Of a user's model that is used where it lies: that folder."""
-    copies: tuple[tuple[Path, Path], ...] = ()
-    """Parts of a user's model that are copied into the folder of models: from where, and the
-    place relative to that folder."""
 
     @property
     def ships(self) -> bool:
         """Whether nothing has to be downloaded."""
-        return self.release is None and self.folder is None and not self.copies
-
-    @property
-    def is_copied(self) -> bool:
-        """Whether all of it is copied, and nothing downloaded."""
-        return bool(self.copies) and self.release is None
+        return self.release is None and self.like is None
 
     @property
     def folder_sources(self) -> tuple[PartSource, ...]:
@@ -151,8 +144,7 @@ class ModelEntry:
         return next((s for s in sources if s.release is self.release), None)
 
     def _source(self, part: Path) -> tuple[PartSource, ...]:
-        copied = any(part == local for _, local in self.copies)
-        if part.is_absolute() or copied or self.release is None:
+        if part.is_absolute() or self.release is None:
             return ()
         if part.is_relative_to(self.release.root):
             remote = part.relative_to(self.release.root).as_posix()
@@ -172,7 +164,7 @@ class Registry:
     default: ModelEntry
     """What is used unless another is asked for."""
     entries: tuple[ModelEntry, ...]
-    problem: str = ""
+    problem: Message = NOTHING
     """One sentence if the user's own list cannot be read; it is left alone then."""
 
     @classmethod
@@ -210,7 +202,7 @@ class Registry:
             default = next(entry for entry in entries if entry.name == data["default"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
             raise ConfigError(
-                f"The list of models {path} is damaged.", "Install the program again."
+                "The list of models {path} is damaged.", "Install the program again.", path=path
             ) from error
         return cls(default, entries)
 
@@ -223,8 +215,10 @@ class Registry:
         for entry in self.entries:
             if entry.name == name:
                 return entry
-        known = ", ".join(entry.name for entry in self.entries)
-        raise ModelNotFoundError(f"There is no model called {name!r}.", f"Known models: {known}.")
+        known = [entry.name for entry in self.entries]
+        raise ModelNotFoundError(
+            "There is no model called {name!r}.", "Known models: {known}.", name=name, known=known
+        )
 
 
 def _release(data: dict[str, Any]) -> Release:
@@ -235,7 +229,7 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
     return ModelEntry(
         name=data["name"],
         title=data["title"],
-        purpose=data["purpose"],
+        purpose=Message(data["purpose"]),
         config=data["config"],
         files=ModelPaths(**{part: Path(path) for part, path in data["files"].items()}),
         guidance=Guidance(data["guidance"]),
@@ -244,5 +238,5 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         transformer_bytes=data.get("transformer_bytes"),
         made_from=data.get("made_from"),
         captions=data.get("captions"),
-        hardware=data.get("hardware", ""),
+        hardware=Message(data.get("hardware", "")),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from magi_engine.errors import InvalidRequestError
+from magi_engine.messages import either
 
 SIZE_MULTIPLE = 16
 
@@ -42,9 +43,12 @@ def check_size(width: int, height: int) -> None:
     """
     if min(width, height) >= SIZE_MULTIPLE and width % SIZE_MULTIPLE == height % SIZE_MULTIPLE == 0:
         return
-    names = " or ".join(f"{w}x{h}" for w, h in nearest_legal_sizes(width, height)[:3])
+    nearest = [f"{w}x{h}" for w, h in nearest_legal_sizes(width, height)[:3]]
     raise InvalidRequestError(
-        f"The size {width}x{height} cannot be made: both sides must be multiples of "
-        f"{SIZE_MULTIPLE}.",
-        f"Use {names}.",
+        "The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.",
+        "Use {names}.",
+        width=width,
+        height=height,
+        multiple=SIZE_MULTIPLE,
+        names=either(*nearest),
     )

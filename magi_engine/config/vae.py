@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine.errors import ConfigError
+from magi_engine.messages import Message
 
-_HINT = "Use the config.json that belongs to the autoencoder's weights."
+_HINT = Message("Use the config.json that belongs to the autoencoder's weights.")
 _JSON_TYPES = {"bool": ("bool",), "int": ("int",), "float": ("int", "float")}
 
 
@@ -69,18 +70,24 @@ class VaeConfig:
         }.items():
             if getattr(self, name) is not wanted:
                 raise ConfigError(
-                    f"the autoencoder field ddconfig.{name} must be {str(wanted).lower()}.",
+                    "the autoencoder field ddconfig.{name} must be {wanted}.",
                     "Use the released autoencoder's config.json.",
+                    name=name,
+                    wanted=str(wanted).lower(),
                 )
         for field in dataclasses.fields(self):
             if field.type != "bool" and getattr(self, field.name) <= 0:
-                raise ConfigError(f"the autoencoder field ddconfig.{field.name} must be positive.")
+                raise ConfigError(
+                    "the autoencoder field ddconfig.{name} must be positive.", name=field.name
+                )
         if self.embed_dim % self.num_heads:
             raise ConfigError("the autoencoder's embed_dim is not a multiple of its num_heads.")
         if not self.use_final_proj and self.embed_dim % self.patch_volume:
             raise ConfigError(
-                f"the autoencoder's embed_dim {self.embed_dim} is not a multiple of "
-                f"{self.patch_volume}, which it must be without use_final_proj."
+                "the autoencoder's embed_dim {embed_dim} is not a multiple of {patch_volume}, "
+                "which it must be without use_final_proj.",
+                embed_dim=self.embed_dim,
+                patch_volume=self.patch_volume,
             )
 
     @property
@@ -106,27 +113,34 @@ class VaeConfig:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ConfigError(
-                f"The autoencoder's configuration {path} cannot be read.",
+                "The autoencoder's configuration {path} cannot be read.",
                 "Download the autoencoder again.",
+                path=path,
             ) from error
         if not isinstance(data, dict) or data.get("model_type") != "vit":
-            raise ConfigError(f"{path} does not describe a ViT autoencoder.", _HINT)
+            raise ConfigError("{path} does not describe a ViT autoencoder.", _HINT, path=path)
         ddconfig = data.get("ddconfig")
         if not isinstance(ddconfig, dict):
-            raise ConfigError(f"{path}: the field ddconfig must be a JSON object.", _HINT)
+            raise ConfigError("{path}: the field ddconfig must be a JSON object.", _HINT, path=path)
         kinds = {f.name: str(f.type) for f in dataclasses.fields(cls)}
         for name, value in ddconfig.items():
             if name not in kinds:
-                raise ConfigError(f"{path}: the field ddconfig.{name} is unknown.", _HINT)
+                raise ConfigError(
+                    "{path}: the field ddconfig.{name} is unknown.", _HINT, path=path, name=name
+                )
             if type(value).__name__ not in _JSON_TYPES[kinds[name]]:
                 raise ConfigError(
-                    f"{path}: the field ddconfig.{name} is {value!r}, which has the wrong type.",
+                    "{path}: the field ddconfig.{name} is {value}, which has the wrong type.",
                     _HINT,
+                    path=path,
+                    name=name,
+                    value=repr(value),
                 )
         try:
             return cls(**ddconfig)
         except ConfigError as error:
-            raise ConfigError(f"{path}: {error.message}", error.hint or _HINT) from error
+            problem, hint = error.message, error.hint or _HINT
+            raise ConfigError("{path}: {problem}", hint, path=path, problem=problem) from error
 
     def to_dict(self) -> dict[str, Any]:
         """The official ``config.json`` structure."""

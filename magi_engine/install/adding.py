@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from magi_engine.errors import (
 from magi_engine.install.hub import Repository, look_into, require_hub
 from magi_engine.install.importing import PARTS, find_in_folder, part_places
 from magi_engine.resources import resource_path
-from magi_engine.weights.files import weight_files
+from magi_engine.weights.files import refuse_stacked_files, weight_files
 
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -37,13 +38,9 @@ class HubAddress:
     repository: str
     revision: str | None = None
     """A branch, tag or commit; None: the main branch."""
-    endpoint: str | None = None
-    """Of a mirror; None: the hub itself."""
 
 
-def add_models(
-    source: str, name: str | None, like: str | None, *, copied: bool = False
-) -> list[ModelEntry]:
+def add_models(source: str, name: str | None, like: str | None) -> list[ModelEntry]:
     """Put the models of a folder, or of a hub repository, into the user's list.
 
     Nothing is copied or downloaded yet. Every kind of released model that is there becomes a model.
@@ -53,7 +50,6 @@ def add_models(
         name: what the model is to be called; with several kinds, its beginning. None: after the
             folder or the repository.
         like: the released model it is a variant of; None: what its folders are called like.
-        copied: whether a folder is to be copied, rather than used where it lies.
 
     Raises:
         InvalidRequestError: the source or the name cannot be used.
@@ -66,26 +62,27 @@ def add_models(
     kinds = [_kind(like)] if like is not None else _kinds(known)
     folder = _as_folder(source)
     if folder is not None:
-        found = _of_folder(folder, kinds, given=like is not None)
-        models = [replace(model, copied=copied) for model in found]
+        models = _of_folder(folder, kinds, given=like is not None)
         stem = name or _slug(folder.name)
     else:
         address = hub_address(source)
-        repository = look_into(address.repository, address.revision, address.endpoint)
-        models = _of_repository(repository, address, kinds)
+        repository = look_into(address.repository, address.revision, AddedModels.load().mirror)
+        models = _of_repository(repository, kinds)
         stem = name or _slug(repository.name.rpartition("/")[2])
-    added, taken = AddedModels.load(), {entry.name for entry in known}
-    named = []
-    for model in models:
-        own = stem if len(models) == 1 else f"{stem}-{model.like}"
-        if name is None and own.casefold() in {n.casefold() for n in taken}:
-            own = f"{stem}-{model.like}"  # such as the folder MAGI-1 a second time
-        check_name(own, taken)
-        taken.add(own)
-        named.append(replace(model, name=own))
-        added = added.with_model(named[-1])
-    added.save()
-    names = {model.name for model in named}
+    names: set[str] = set()
+
+    def with_them(added: AddedModels) -> AddedModels:
+        taken = {entry.name for entry in Registry.load().entries}
+        for model in models:
+            own = stem if len(models) == 1 else f"{stem}-{model.like}"
+            if name is None and own.casefold() in {n.casefold() for n in taken | names}:
+                own = f"{stem}-{model.like}"  # such as the folder MAGI-1 a second time
+            check_name(own, taken | names)
+            names.add(own)
+            added = added.with_model(replace(model, name=own))
+        return added
+
+    AddedModels.change(with_them)
     return [entry for entry in Registry.load().entries if entry.name in names]
 
 
@@ -97,17 +94,17 @@ def set_mirror(address: str | None) -> None:
         DownloadError: it does not answer.
         ConfigError, OutputError: it cannot be kept.
     """
-    added = AddedModels.load()
     if address is not None:
         parts = urlsplit(address.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidRequestError(
-                f"{address} is not the address of a hub.",
+                "{address} is not the address of a hub.",
                 "Give one such as https://huggingface.co",
+                address=address,
             )
         address = address.strip().rstrip("/")
         require_hub(address)
-    AddedModels(added.models, address).save()
+    AddedModels.change(lambda added: replace(added, mirror=address))
 
 
 def forget_model(name: str) -> AddedModel | None:
@@ -116,18 +113,15 @@ def forget_model(name: str) -> AddedModel | None:
     Raises:
         ConfigError, OutputError: the list cannot be written.
     """
-    added = AddedModels.load()
-    model = next((m for m in added.models if m.name == name), None)
+    model = next((m for m in AddedModels.load().models if m.name == name), None)
     if model is not None:
-        added.without(name).save()
+        AddedModels.change(lambda added: added.without(name))
     return model
 
 
 def remember_model(model: AddedModel) -> None:
     """Put a model back into the user's list. Errors as of :func:`forget_model`."""
-    added = AddedModels.load()
-    if all(m.name != model.name for m in added.models):
-        added.with_model(model).save()
+    AddedModels.change(lambda added: added.without(model.name).with_model(model))
 
 
 def hub_address(source: str) -> HubAddress:
@@ -136,13 +130,18 @@ def hub_address(source: str) -> HubAddress:
     Raises:
         InvalidRequestError: it cannot be one.
     """
-    text, endpoint, revision = source.strip(), None, None
+    text, revision = source.strip(), None
     if "://" in text:
         parts = urlsplit(text)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise _no_source(source)
-        if parts.hostname.lower() not in _HUB_HOSTS:
-            endpoint = f"{parts.scheme}://{parts.netloc}"
+        place = f"{parts.scheme}://{parts.netloc}"
+        if parts.hostname.lower() not in _HUB_HOSTS and place not in _mirrors():
+            raise InvalidRequestError(
+                "{place} is not where models are downloaded from.",
+                "Make it your mirror first: magi models mirror {place}",
+                place=place,
+            )
         pieces = [unquote(piece) for piece in parts.path.split("/") if piece]
         if pieces[:1] == ["models"]:  # how some mirrors say it
             pieces = pieces[1:]
@@ -153,7 +152,12 @@ def hub_address(source: str) -> HubAddress:
     revision = after or revision
     if not _REPOSITORY.fullmatch(text):
         raise _no_source(source)
-    return HubAddress(text, revision, endpoint)
+    return HubAddress(text, revision)
+
+
+def _mirrors() -> set[str]:
+    """What stands in for the hub."""
+    return {os.environ.get("HF_ENDPOINT", "").rstrip("/"), AddedModels.load().mirror or ""}
 
 
 def _as_folder(source: str) -> Path | None:
@@ -165,7 +169,9 @@ def _as_folder(source: str) -> Path | None:
         if path.is_file():
             return path.absolute().parent
     if path.is_absolute() or source.startswith((".", "~")) or "\\" in source:
-        raise ModelNotFoundError(f"There is no folder {source}.", "Check the name and the folder.")
+        raise ModelNotFoundError(
+            "There is no folder {folder}.", "Check the name and the folder.", folder=source
+        )
     return None
 
 
@@ -175,11 +181,14 @@ def _of_folder(folder: Path, kinds: list[ModelEntry], *, given: bool) -> list[Ad
         if not found and given:
             found = [(kinds[0], {"transformer": _bare_weights(folder, kinds[0])})]
     except OSError as error:
-        raise ModelNotFoundError(f"{folder} cannot be read.", "Check its permissions.") from error
+        raise ModelNotFoundError(
+            "{folder} cannot be read.", "Check its permissions.", folder=folder
+        ) from error
     if not found:
         raise ModelNotFoundError(
-            f"No model in the official layout was found in {folder}.",
+            "No model in the official layout was found in {folder}.",
             "Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.",
+            folder=folder,
         )
     for entry, places in found:
         _check_kind(places["transformer"], entry)
@@ -203,12 +212,15 @@ def _bare_weights(folder: Path, kind: ModelEntry) -> Path:
             if weight_files(candidate):
                 return candidate
     raise ModelNotFoundError(
-        f"The folder {folder} holds no weights.", "Choose the folder that holds the weights."
+        "The folder {folder} holds no weights.",
+        "Choose the folder that holds the weights.",
+        folder=folder,
     )
 
 
 def _check_kind(transformer: Path, entry: ModelEntry) -> None:
     """Raises WeightsError: these are the weights of a larger, smaller or otherwise other model."""
+    refuse_stacked_files(transformer)
     config = MagiConfig.from_json(resource_path(entry.config))
     names: list[str] = []
     fp8 = False
@@ -222,19 +234,21 @@ def _check_kind(transformer: Path, entry: ModelEntry) -> None:
                 fp8 = fp8 or any(code.startswith("F8") for code in codes)
         except (OSError, SafetensorError) as error:
             raise WeightsError(
-                f"{path} is damaged, incomplete or cannot be read.", "Get that file again."
+                "{path} is damaged, incomplete or cannot be read.",
+                "Get that file again.",
+                path=path,
             ) from error
     layers = 1 + max((int(m[1]) for name in names if (m := _BLOCK.match(name))), default=-1)
     if (layers, fp8) != (config.model_config.num_layers, config.engine_config.fp8_quant):
         raise WeightsError(
-            f"The weights in {transformer} are not those of a {entry.title}.",
+            "The weights in {transformer} are not those of a {title}.",
             "Say what kind of model it is.",
+            transformer=transformer,
+            title=entry.title,
         )
 
 
-def _of_repository(
-    repository: Repository, address: HubAddress, kinds: list[ModelEntry]
-) -> list[AddedModel]:
+def _of_repository(repository: Repository, kinds: list[ModelEntry]) -> list[AddedModel]:
     models = []
     for entry in kinds:
         places = {
@@ -246,8 +260,9 @@ def _of_repository(
             models.append((entry, places))
     if not models:
         raise ModelNotFoundError(
-            f"The repository {repository.name} holds no model in the official layout.",
+            "The repository {repository} holds no model in the official layout.",
             "Choose one that has folders such as ckpt/magi/4.5B_distill.",
+            repository=repository.name,
         )
     return [
         AddedModel(
@@ -257,7 +272,6 @@ def _of_repository(
             parts=places,
             repository=repository.name,
             revision=repository.revision,
-            endpoint=address.endpoint,
             license=repository.license,
             sizes={part: _size_below(repository.sizes, place) for part, place in places.items()},
         )
@@ -287,8 +301,10 @@ def _kind(name: str) -> ModelEntry:
     for entry in kinds:
         if entry.name == name:
             return entry
-    names = ", ".join(entry.name for entry in kinds)
-    raise InvalidRequestError(f"{name} is no released model.", f"Choose one of: {names}.")
+    names = [entry.name for entry in kinds]
+    raise InvalidRequestError(
+        "{name} is no released model.", "Choose one of: {names}.", name=name, names=names
+    )
 
 
 def _title(name: str, like: ModelEntry, count: int) -> str:
@@ -309,6 +325,7 @@ def _slug(text: str) -> str:
 
 def _no_source(source: str) -> MagiError:
     return InvalidRequestError(
-        f"{source} is neither a folder nor a repository of the hub.",
+        "{source} is neither a folder nor a repository of the hub.",
         "Give a folder, owner/repository, or the repository's address.",
+        source=source,
     )

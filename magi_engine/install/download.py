@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -13,18 +12,17 @@ from pathlib import Path, PurePosixPath
 import filelock
 
 from magi_engine.config.registry import ModelEntry, Release
-from magi_engine.errors import InvalidRequestError, WeightsError, write_error
-from magi_engine.install.fetching import Hashes, fetch
+from magi_engine.errors import InvalidRequestError, write_error
+from magi_engine.fetching import Hashes, together
+from magi_engine.install.fetching import fetch
 from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, require_hub
 from magi_engine.install.links import own_folder, share
 from magi_engine.install.room import require_room
 from magi_engine.install.tasks import FileProgress
 from magi_engine.install.verifying import Checked, hashing
-from magi_engine.weights.manifest import FOUND, Manifest, Stamp
+from magi_engine.weights.manifest import Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 
-_AT_ONCE = 4
-_TICK_S = 0.2
 _SOURCE_HOST = "https://raw.githubusercontent.com"
 
 
@@ -42,8 +40,9 @@ def alone(models_dir: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise InvalidRequestError(
-            f"Another program is changing {models_dir} already.",
+            "Another program is changing {folder} already.",
             "Wait until it is done, or stop it there.",
+            folder=models_dir,
         ) from error
     except OSError as error:
         raise write_error(error, models_dir) from error
@@ -63,10 +62,6 @@ class Fetched:
     """Those under way."""
 
 
-class _Stopped(Exception):
-    """Unwinds the threads of a download that is not wanted any more."""
-
-
 def remote_files(
     entry: ModelEntry, models_dir: Path, source_host: str = _SOURCE_HOST
 ) -> list[RemoteFile]:
@@ -79,12 +74,9 @@ def remote_files(
         DownloadError: the hub does not answer.
     """
     release = entry.release
-    copied = [file for source, local in entry.copies for file in _to_copy(source, local)]
-    if copied and release is None:
-        return copied
     if release is None:
         raise InvalidRequestError(
-            f"{entry.title} is not downloaded.", "Choose one of the released models."
+            "{title} is not downloaded.", "Choose one of the released models.", title=entry.title
         )
     require_hub(mirror_of(release.endpoint))
     small = small_text_encoder_of(models_dir / entry.files.text_encoder, models_dir)
@@ -93,31 +85,16 @@ def remote_files(
         for source in entry.folder_sources
         if small is None or source.local != entry.files.text_encoder
     ]
-    files = [*copied, *(file for source in wanted for file in list_part(source))]
+    files = [file for source in wanted for file in list_part(source)]
     tokens = entry.special_tokens_source
     if tokens is not None:
         parent = PurePosixPath(tokens.remote).parent
         folder = replace(tokens, remote=str(parent).lstrip("."), local=tokens.local.parent)
         beside = list_part(folder)
         return [*files, *(file for file in beside if file.path == tokens.local.as_posix())]
-    own = any(local == entry.files.special_tokens for _, local in entry.copies)
-    if own or entry.files.special_tokens.is_absolute():
+    if entry.files.special_tokens.is_absolute():
         return files
     return [*files, _published_tokens(release, entry.files.special_tokens, source_host)]
-
-
-def _to_copy(source: Path, local: Path) -> Iterator[RemoteFile]:
-    """The files of a part that is copied from a folder on this machine."""
-    try:
-        files = sorted(f for f in source.iterdir() if f.is_file()) if source.is_dir() else [source]
-        for file in files:
-            path = local / file.name if source.is_dir() else local
-            size_bytes = file.stat().st_size
-            yield RemoteFile(path.as_posix(), "", size_bytes, None, None, FOUND, copied_from=file)
-    except OSError as error:
-        raise WeightsError(
-            f"{source} cannot be read.", "Connect the disk that it is on, then try again."
-        ) from error
 
 
 def _published_tokens(release: Release, path: Path, host: str) -> RemoteFile:
@@ -158,14 +135,16 @@ def download(
     have = {file: _size(part_of(file, models_dir)) for file in missing}
     here = total - sum(file.size_bytes for file in missing)
     require_room(total - here - sum(have.values()) + made_bytes, models_dir)
-    stop, lock = threading.Event(), threading.Lock()
+    lock = threading.Lock()
 
-    def received(file: RemoteFile, count: int) -> None:
-        with lock:
-            have[file] += count
-        wait_while_paused()
-        if stop.is_set():
-            raise _Stopped
+    def job(file: RemoteFile, check: Callable[[], None]) -> str:
+        def received(count: int) -> None:
+            with lock:
+                have[file] += count
+            wait_while_paused()
+            check()
+
+        return fetch(file, models_dir, received)
 
     def progress(running: Iterable[RemoteFile]) -> Fetched:
         with lock:
@@ -174,20 +153,12 @@ def download(
         return Fetched(here + sum(shown.values()), total, tuple(under_way))
 
     yield progress(())
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = {
-            pool.submit(fetch, file, models_dir, partial(received, file)): file for file in missing
-        }
-        try:
-            while running:
-                for future in wait(running, _TICK_S, FIRST_COMPLETED).done:
-                    file = running.pop(future)
-                    manifest.note(file.path, future.result(), file.source)
-                yield progress(running.values())
-        finally:
-            stop.set()
-            for future in running:
-                future.cancel()
+    with contextlib.closing(together({file: partial(job, file) for file in missing})) as steps:
+        for done in steps:
+            for file, sha256 in done:
+                missing.remove(file)
+                manifest.note(file.path, sha256, file.source)
+            yield progress(missing)
 
 
 def _look_through(
@@ -200,14 +171,12 @@ def _look_through(
     lying = [
         file
         for file in unknown
-        if _size(models_dir / file.path) == file.size_bytes
-        and file.path not in damaged
-        and file.copied_from is None
+        if _size(models_dir / file.path) == file.size_bytes and file.path not in damaged
     ]
     done, total = 0, sum(file.size_bytes for file in lying)
     for file in lying:
         stamp = Stamp.of(models_dir / file.path)
-        hashes = Hashes(file)
+        hashes = Hashes(file.wanted)
         if (yield from hashing(models_dir, file.path, hashes, done, total)) and hashes.right:
             manifest.note(file.path, hashes.sha256.hexdigest(), file.source, stamp)
         done += file.size_bytes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from magi_engine.config.registry import PartSource
 from magi_engine.errors import DownloadError
+from magi_engine.fetching import Wanted
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -36,13 +37,16 @@ class RemoteFile:
     source: str
     """For people: repository and revision."""
     with_token: bool = True
-    copied_from: Path | None = None
-    """A file on this machine that it is copied from, and that no hub knows."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """How to know that it is the right one."""
+        return Wanted(self.size_bytes, self.sha256, self.git_sha1)
 
     @property
     def key(self) -> str:
         """Names the content."""
-        return self.sha256 or self.git_sha1 or f"copy-{self.size_bytes:x}"
+        return self.sha256 or self.git_sha1 or ""
 
 
 def require_hub(endpoint: str | None = None) -> None:
@@ -164,27 +168,33 @@ def refused(status: int, what: str, code: str = "") -> DownloadError:
     """
     if code == "GatedRepo" or status == 403:
         return DownloadError(
-            f"The hub does not give {what} to everybody.",
+            "The hub does not give {what} to everybody.",
             "Ask for access on its page, then sign in with: hf auth login",
+            what=what,
         )
     if code == "RepoNotFound":
         return DownloadError(
-            f"The hub does not have {what}, or it is private.",
+            "The hub does not have {what}, or it is private.",
             "Check the repository's name; if it is private, sign in with: hf auth login",
+            what=what,
         )
     if status == 401:
         return DownloadError(
-            f"The hub does not accept the token that was sent for {what}.",
+            "The hub does not accept the token that was sent for {what}.",
             "Sign in again with: hf auth login",
+            what=what,
         )
     if status == 404:
         return DownloadError(
-            f"The hub does not have {what}.",
+            "The hub does not have {what}.",
             "Update the program, or choose another repository.",
+            what=what,
         )
     if status in (408, 429):
         return DownloadError("The hub has too much to do.", "Try again in some minutes.")
-    return DownloadError(f"The hub refuses {what} (status {status}).", "Try again later.")
+    return DownloadError(
+        "The hub refuses {what} (status {status}).", "Try again later.", what=what, status=status
+    )
 
 
 def no_hub() -> DownloadError:

@@ -11,11 +11,15 @@ from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ModelNotFoundError
 from magi_engine.install.links import link
 from magi_engine.resources import resource_path
+from magi_engine.weights.files import refuse_stacked_files
 from magi_engine.weights.layout import entry_paths, find_model
 
 PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
 """The fields of ``ModelPaths``."""
 
+_INDEX = "*.safetensors.index.json"
+_DEPTH = 5
+"""So many folders from the root of the release down to an index of weights."""
 _TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
 
 
@@ -34,6 +38,7 @@ def import_models(path: Path, models_dir: Path) -> list[ModelEntry]:
 
     Raises:
         ModelNotFoundError: nothing is there.
+        WeightsError: what is there is of MAGI-1.1, or an index of it is damaged.
         ConfigError: the configuration is damaged.
         DiskFullError, OutputError: no link can be made.
     """
@@ -49,28 +54,43 @@ def find_parts(path: Path) -> Found:
     """The parts of released models that are at ``path``. Arguments and errors as above."""
     try:
         if not path.exists():
-            raise ModelNotFoundError(f"There is no {path}.", "Check the name and the folder.")
+            raise ModelNotFoundError(
+                "There is no {path}.", "Check the name and the folder.", path=path
+            )
         entries = [e for e in Registry.load().entries if e.is_downloaded and e.like is None]
         found = (
             _by_config(path, entries) if path.suffix == ".json" else find_in_folder(path, entries)
         )
     except OSError as error:
-        raise ModelNotFoundError(f"{path} cannot be read.", "Check its permissions.") from error
+        raise ModelNotFoundError(
+            "{path} cannot be read.", "Check its permissions.", path=path
+        ) from error
     if not found:
         raise ModelNotFoundError(
-            f"No released model was found in {path}.",
+            "No released model was found in {path}.",
             "Choose the folder that holds “ckpt” or “downloads”.",
+            path=path,
         )
     return found
 
 
 def find_in_folder(root: Path, entries: list[ModelEntry]) -> Found:
-    """The parts of ``entries`` in a folder, of those whose transformer is there."""
+    """The parts of ``entries`` in a folder, of those whose transformer is there.
+
+    Raises:
+        WeightsError: what is there is of MAGI-1.1, or an index of it is damaged.
+    """
     found = []
     for entry in entries:
         places = {part: place for part in PARTS if (place := _place(root, part, entry.files))}
         if "transformer" in places:
+            refuse_stacked_files(places["transformer"])
             found.append((entry, places))
+    if not found:
+        refuse_stacked_files(root)
+        for depth in range(1, _DEPTH):
+            for index in root.glob("*/" * depth + _INDEX):
+                refuse_stacked_files(index)
     return found
 
 

@@ -33,7 +33,9 @@ def link(source: Path, target: Path) -> None:
         if isinstance(failed, DiskFullError):
             raise failed from error
         raise OutputError(
-            f"Nothing can be linked into {target.parent}.", "Choose another folder of models."
+            "Nothing can be linked into {folder}.",
+            "Choose another folder of models.",
+            folder=target.parent,
         ) from error
 
 

@@ -33,6 +33,7 @@ from magi_engine.install.tasks import (
     Work,
 )
 from magi_engine.install.verifying import Checked, verify_files
+from magi_engine.messages import NOTHING, Message, in_sequence
 from magi_engine.runtime.control import ControlBox
 from magi_engine.weights.layout import entry_paths, find_model, missing_parts, needed_files
 from magi_engine.weights.manifest import FOUND, Manifest
@@ -70,13 +71,15 @@ class Performer:
         """
         if isinstance(task, Add):
             self._show(Phase.ASKING, 0, 0)
-            added = add_models(task.source, task.name, task.like, copied=task.copied)
-            titles = ", ".join(entry.title for entry in added)
-            return TaskDone(f"Added: {titles}.", tuple(entry.name for entry in added))
+            added = add_models(task.source, task.name, task.like)
+            titles = [entry.title for entry in added]
+            names = tuple(entry.name for entry in added)
+            return TaskDone(Message("Added: {titles}.", titles=titles), names)
         if isinstance(task, SetMirror):
             self._show(Phase.ASKING, 0, 0)
             set_mirror(task.address)
-            return TaskDone(f"Models are downloaded from {task.address or 'the hub itself'}.")
+            source = task.address or Message("the hub itself")
+            return TaskDone(Message("Models are downloaded from {source}.", source=source))
         if isinstance(task, Make | ShrinkText):
             return TaskDone(self._convert(task))
         with alone(self._models_dir):
@@ -87,20 +90,21 @@ class Performer:
                 return TaskDone(self._verify(entry))
             return TaskDone(self._download(entry))
 
-    def _convert(self, task: Make | ShrinkText) -> str:
+    def _convert(self, task: Make | ShrinkText) -> Message:
         entry = Registry.load().find(task.model)
         if isinstance(task, Make):
             return self._make(entry)
         self._shrink(entry)
-        spare = self._spare_bytes(entry)
-        more = f" {spare / 1e9:.1f} GB of the original may be deleted." if spare else ""
-        return f"The text encoder of {entry.title} is small now.{more}"
+        done = Message("The text encoder of {title} is small now.", title=entry.title)
+        return in_sequence(done, self._spare(entry))
 
-    def _download(self, entry: ModelEntry) -> str:
+    def _download(self, entry: ModelEntry) -> Message:
         if entry.made_from is not None:
             raise InvalidRequestError(
-                f"{entry.title} is made on this machine.",
-                f"Make it with: magi models quantize {entry.name}",
+                "{title} is made on this machine.",
+                "Make it with: magi models quantize {name}",
+                title=entry.title,
+                name=entry.name,
             )
         self._show(Phase.ASKING, 0, 0)
         files = remote_files(entry, self._models_dir)
@@ -113,45 +117,50 @@ class Performer:
                 if isinstance(step, Checked):
                     self._show(Phase.VERIFYING, step.done_bytes, step.total_bytes)
                 else:
-                    phase = Phase.COPYING if entry.is_copied else Phase.DOWNLOADING
-                    self._show(phase, step.done_bytes, step.total_bytes, step.files)
+                    done, total = step.done_bytes, step.total_bytes
+                    self._show(Phase.DOWNLOADING, done, total, step.files)
                 self._poll()
         self._shrink(entry)
         find_model(entry.name, self._models_dir)
-        spare = self._spare_bytes(entry)
-        more = (
-            f" {spare / 1e9:.1f} GB of its original text encoder may be deleted." if spare else ""
-        )
-        return f"{entry.title} is ready.{more}"
+        return in_sequence(_ready(entry), self._spare(entry))
 
-    def _verify(self, entry: ModelEntry) -> str:
+    def _verify(self, entry: ModelEntry) -> Message:
         checked = self._check([entry], anew=True)
         if not checked:
             raise InvalidRequestError(
-                f"Nothing of {entry.title} was downloaded or added here.", "Download it first."
+                "Nothing of {title} was downloaded or added here.",
+                "Download it first.",
+                title=entry.title,
             )
-        damaged = sum(bool(c.damaged) for c in checked)
-        if damaged and entry.folder is not None:
-            return f"Damaged files of {entry.title}: {damaged}. Put the right ones in their place."
+        title, damaged = entry.title, sum(bool(c.damaged) for c in checked)
         if damaged:
-            return f"Damaged files of {entry.title}: {damaged}. They can be downloaded again."
+            found = Message("Damaged files of {title}: {count}.", title=title, count=damaged)
+            if entry.folder is not None:
+                return in_sequence(found, Message("Put the right ones in their place."))
+            return in_sequence(found, Message("They can be downloaded again."))
         if all(c.published for c in checked):
-            return f"All files of {entry.title} are as they were published."
+            return Message("All files of {title} are as they were published.", title=title)
         if entry.like is not None:
-            return f"All files of {entry.title} are whole; from now on any change is noticed."
-        return f"All files of {entry.title} are whole; what was published could not be asked."
+            return Message(
+                "All files of {title} are whole; from now on any change is noticed.", title=title
+            )
+        return Message(
+            "All files of {title} are whole; what was published could not be asked.", title=title
+        )
 
-    def _import(self, path: Path) -> str:
+    def _import(self, path: Path) -> Message:
         """Find and link, then check once what nobody has checked yet."""
         self._show(Phase.ASKING, 0, 0)
         entries = import_models(path, self._models_dir)
         damaged = [c.path for c in self._check(entries, anew=False) if c.damaged]
         if damaged:
-            return f"Files that are not as they were published: {len(damaged)}."
+            return Message(
+                "Files that are not as they were published: {count}.", count=len(damaged)
+            )
         ready = [e.title for e in entries if not missing_parts(e, self._models_dir)]
         if ready:
-            return f"Ready to use: {', '.join(ready)}."
-        return f"Found parts of: {', '.join(entry.title for entry in entries)}."
+            return Message("Ready to use: {titles}.", titles=ready)
+        return Message("Found parts of: {titles}.", titles=[entry.title for entry in entries])
 
     def _check(self, entries: list[ModelEntry], *, anew: bool) -> list[Checked]:
         """Hash the files of some models: all, or only those that are not known to be right."""
@@ -182,13 +191,13 @@ class Performer:
             for entry in entries:
                 if entry.release is not None:
                     files = remote_files(entry, self._models_dir)
-                    published |= {f.path: f for f in files if f.copied_from is None}
+                    published |= {f.path: f for f in files}
         except DownloadError as error:
             logger.info("the hub could not be asked what was published: %s", error)
         self._poll()
         return published
 
-    def _make(self, entry: ModelEntry) -> str:
+    def _make(self, entry: ModelEntry) -> Message:
         # PyTorch comes in only where it is needed.
         from magi_engine.runtime.devices import choose_device, choose_dtype
         from magi_engine.runtime.models import LoadedModel
@@ -200,7 +209,9 @@ class Performer:
         )
 
         if entry.made_from is None:
-            raise InvalidRequestError(f"{entry.title} is not made here.", "Download it.")
+            raise InvalidRequestError(
+                "{title} is not made here.", "Download it.", title=entry.title
+            )
         self._show(Phase.READING, 0, 0)
         found = find_model(entry.made_from, self._models_dir)
         device = choose_device("auto")
@@ -213,7 +224,7 @@ class Performer:
         }
         captions = calibration_captions(found)
         quantize_model(model, folder, captions, lambda what, fraction: shows[what](fraction))
-        return f"{entry.title} is ready."
+        return _ready(entry)
 
     def _shrink(self, entry: ModelEntry) -> None:
         """Make the text encoder small, if it is one of large pickles and that was not done yet."""
@@ -227,11 +238,14 @@ class Performer:
         for fraction in shrink_text_encoder(source, self._models_dir, self._poll):
             show(fraction)
 
-    def _spare_bytes(self, entry: ModelEntry) -> int:
-        """Room that can be had back, now that the text encoder is small."""
+    def _spare(self, entry: ModelEntry) -> Message:
+        """What room can be had back, now that the text encoder is small; empty if none."""
         source = entry_paths(entry, self._models_dir).text_encoder
         small = small_text_encoder_of(source, self._models_dir)
-        return 0 if small is None else sum(map(size_on_disk, _pickles(source)))
+        spare = 0 if small is None else sum(map(size_on_disk, _pickles(source)))
+        if not spare:
+            return NOTHING
+        return Message("{spare:GB} of its original text encoder may be deleted.", spare=spare)
 
     def _in_steps(self, phase: Phase) -> Callable[[float], None]:
         def show(fraction: float) -> None:
@@ -282,6 +296,10 @@ class _Meter:
         if now - first < (_SPEED_AFTER_S if done > begun else _STILL_AFTER_S):
             return None
         return max(0, done - begun) / (now - first)
+
+
+def _ready(entry: ModelEntry) -> Message:
+    return Message("{title} is ready.", title=entry.title)
 
 
 def _pickles(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from magi_engine.config.places import UNFINISHED_NAME, default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
 from magi_engine.install.room import MARGIN_BYTES
+from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.environment import compiled_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
@@ -49,7 +50,7 @@ class ModelStatus:
     """What is still to be downloaded, about."""
     room_bytes: int
     """What has to be free on the disk for that, with what is made of it and a margin."""
-    detail: str
+    detail: Message
     """One sentence on what is wrong; or empty."""
 
 
@@ -68,7 +69,7 @@ class CachedKind(enum.Enum):
 class CachedThing:
     """Something that takes room and can go."""
 
-    title: str
+    title: Message
     paths: tuple[Path, ...]
     size_bytes: int
     kind: CachedKind
@@ -108,17 +109,17 @@ def cached_things(
     things = [*_made(models_dir), *_text_encoders(models_dir)]
     embeddings = cache_dir / "embeddings"
     if embeddings.is_dir():
-        things.append(_thing("Prompts", (embeddings,), CachedKind.EMBEDDINGS))
+        things.append(_thing(Message("Prompts"), (embeddings,), CachedKind.EMBEDDINGS))
     compiled = compiled_dir(cache_dir)
     if compiled.is_dir():
-        title = "Programs for the graphics card"
+        title = Message("Programs for the graphics card")
         things.append(_thing(title, (compiled,), CachedKind.COMPILED))
     # Hidden ones belong to what is being made, and are in its folder.
     # Others are of other programs, where the user chose a folder with more in it.
     found = (p for p in sorted(models_dir.rglob("*.part")) if UNFINISHED_NAME.fullmatch(p.name))
     parts = tuple(p for p in found if not p.name.startswith("."))
     if parts:
-        title = "What was not downloaded to its end"
+        title = Message("What was not downloaded to its end")
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
     return things
 
@@ -205,25 +206,25 @@ def _status(entry: ModelEntry, models_dir: Path, manifest: Manifest) -> ModelSta
     if not entry.ships and begun and damaged:
         # What lies in a folder of the user's own cannot be downloaded.
         size = sum(size_on_disk(models_dir / p) for p in damaged if not Path(p).is_absolute())
-        detail = f"Damaged files: {len(damaged)}."
+        detail = Message("Damaged files: {count}.", count=len(damaged))
         room = size + MARGIN_BYTES if size else 0
         return ModelStatus(entry, ModelState.DAMAGED, here, size, room, detail)
     try:
         find_model(entry.name, models_dir)
-        return ModelStatus(entry, ModelState.READY, here, 0, 0, "")
+        return ModelStatus(entry, ModelState.READY, here, 0, 0, NOTHING)
     except MagiError:
         pass
     if entry.made_from is not None:
-        return ModelStatus(entry, ModelState.TO_MAKE, 0, 0, 0, "")
+        return ModelStatus(entry, ModelState.TO_MAKE, 0, 0, 0, NOTHING)
     if entry.folder is not None and not begun:
-        detail = f"The folder {entry.folder} is not there."
+        detail = Message("The folder {folder} is not there.", folder=entry.folder)
         return ModelStatus(entry, ModelState.ABSENT, 0, 0, 0, detail)
     missing = _missing(entry, paths, models_dir)
     room = missing + made_bytes(entry, models_dir) + MARGIN_BYTES if missing else 0
     if begun and not missing_parts(entry, models_dir):
-        return ModelStatus(entry, ModelState.UNCHECKED, here, missing, room, "")
+        return ModelStatus(entry, ModelState.UNCHECKED, here, missing, room, NOTHING)
     state = ModelState.PARTLY if begun else ModelState.ABSENT
-    return ModelStatus(entry, state, here if begun else 0, missing, room, "")
+    return ModelStatus(entry, state, here if begun else 0, missing, room, NOTHING)
 
 
 def made_bytes(entry: ModelEntry, models_dir: Path) -> int:
@@ -245,9 +246,8 @@ def _missing(entry: ModelEntry, paths: ModelPaths, models_dir: Path) -> int:
         "text encoder": (paths.text_encoder, release.text_encoder_bytes if release else 0),
         "special tokens": (paths.special_tokens, release.special_tokens.bytes if release else 0),
     }
-    copied = {models_dir / local: size_on_disk(source) for source, local in entry.copies}
     parts = [sizes[part] for part in missing_parts(entry, models_dir)]
-    return sum(max(0, copied.get(path, size) - size_on_disk(path)) for path, size in parts)
+    return sum(max(0, size - size_on_disk(path)) for path, size in parts)
 
 
 def _has_transformer(entry: ModelEntry, models_dir: Path) -> bool:
@@ -258,7 +258,8 @@ def _made(models_dir: Path) -> Iterator[CachedThing]:
     for entry in Registry.load().entries:
         folder = entry_paths(entry, models_dir).transformer
         if entry.made_from is not None and folder.is_dir():
-            yield _thing(entry.title, (folder,), CachedKind.QUANTISED_TRANSFORMER)
+            title = Message("{title}", title=entry.title)
+            yield _thing(title, (folder,), CachedKind.QUANTISED_TRANSFORMER)
 
 
 def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
@@ -272,11 +273,11 @@ def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
             continue
         remakeable.add(small)
         if original.resolve().is_relative_to(models_dir.resolve()):  # else it is not ours
-            title = "The original text encoder"
+            title = Message("The original text encoder")
             yield _thing(title, pickles, CachedKind.ORIGINAL_TEXT_ENCODER, remade=False)
     for folder in sorted((models_dir / "quantised").glob("t5-*")):
         yield _thing(
-            "The small text encoder",
+            Message("The small text encoder"),
             (folder,),
             CachedKind.SMALL_TEXT_ENCODER,
             remade=folder in remakeable,
@@ -284,7 +285,7 @@ def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
 
 
 def _thing(
-    title: str, paths: tuple[Path, ...], kind: CachedKind, *, remade: bool = True
+    title: Message, paths: tuple[Path, ...], kind: CachedKind, *, remade: bool = True
 ) -> CachedThing:
     return CachedThing(title, paths, sum(map(size_on_disk, paths)), kind, remade)
 

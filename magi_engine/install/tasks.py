@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import MagiError
+from magi_engine.messages import Message
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,6 @@ class Add:
     """None: after the folder or the repository."""
     like: str | None = None
     """The released model it is a variant of; None: what its folders are called like."""
-    copied: bool = False
-    """Whether what is in a folder is to be copied into the folder of models, later."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,6 @@ class Phase(enum.Enum):
 
     ASKING = "asking what there is"
     DOWNLOADING = "downloading"
-    COPYING = "copying"
     VERIFYING = "verifying"
     CONVERTING = "converting"
     READING = "reading the weights"
@@ -90,7 +88,7 @@ class Phase(enum.Enum):
     @property
     def in_bytes(self) -> bool:
         """Whether its progress is counted in bytes; else in thousandths."""
-        return self in (Phase.DOWNLOADING, Phase.COPYING, Phase.VERIFYING)
+        return self in (Phase.DOWNLOADING, Phase.VERIFYING)
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ class TaskResumed:
 class TaskDone:
     """The task has ended well."""
 
-    message: str
+    message: Message
     """One sentence: what is here now, or what was found."""
     added: tuple[str, ...] = ()
     """Names of the models that were put into the user's list."""

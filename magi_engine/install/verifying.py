@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from magi_engine.install.fetching import Hashes
+from magi_engine.fetching import Hashes
 from magi_engine.install.hub import RemoteFile
 from magi_engine.weights.manifest import FOUND, Manifest, Stamp, Verified
 
@@ -51,7 +51,7 @@ def verify_files(
     for path in paths:
         stamp = Stamp.of(models_dir / path)
         known, remote = manifest.files.get(path), published.get(path)
-        hashes = Hashes(remote)
+        hashes = Hashes(remote and remote.wanted)
         whole = yield from hashing(models_dir, path, hashes, done, total)
         whole = whole and stamp is not None and Stamp.of(models_dir / path) == stamp
         done += sizes[path]

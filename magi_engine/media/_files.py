@@ -13,11 +13,12 @@ import av.video.stream
 from av.stream import Disposition
 
 from magi_engine.errors import MagiError, MediaReadError
+from magi_engine.messages import Message
 
 MAX_FRAME_PIXELS = 36_000_000
 """Of a frame of a video or an animation: 8192x4320. A few bytes can declare any size."""
 
-_ANOTHER = "Choose another file."
+_ANOTHER = Message("Choose another file.")
 
 
 @contextlib.contextmanager
@@ -37,8 +38,9 @@ def media_errors(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise MediaReadError(
-            f"{path.name} is not an image or a video that can be read.",
+            "{name} is not an image or a video that can be read.",
             "It may be damaged or in an unknown format: choose another file.",
+            name=path.name,
         ) from error
 
 
@@ -46,8 +48,12 @@ def check_frame_size(path: Path, width: int, height: int) -> None:
     """Raises: MediaReadError: a frame of this size would fill the memory."""
     if width * height > MAX_FRAME_PIXELS:
         raise MediaReadError(
-            f"The frames of {path.name} are {width}x{height} pixels.",
-            f"At most {MAX_FRAME_PIXELS // 1_000_000} million can be read: scale it down first.",
+            "The frames of {name} are {width}x{height} pixels.",
+            "At most {most} million can be read: scale it down first.",
+            name=path.name,
+            width=width,
+            height=height,
+            most=MAX_FRAME_PIXELS // 1_000_000,
         )
 
 
@@ -59,15 +65,19 @@ def check_file(path: Path) -> None:
     """
     try:
         if path.is_dir():
-            raise MediaReadError(f"{path.name} is a folder, not a file.", "Choose a file in it.")
+            raise MediaReadError(
+                "{name} is a folder, not a file.", "Choose a file in it.", name=path.name
+            )
         if not path.exists():
-            raise MediaReadError(f"There is no file {path}.", "Check the name and the folder.")
+            raise MediaReadError(
+                "There is no file {path}.", "Check the name and the folder.", path=path
+            )
         with path.open("rb") as file:
             if not file.read(1):
-                raise MediaReadError(f"{path.name} is empty.", _ANOTHER)
+                raise MediaReadError("{name} is empty.", _ANOTHER, name=path.name)
     except OSError as error:
         raise MediaReadError(
-            f"{path.name} cannot be read.", "Check that you have permission to open it."
+            "{name} cannot be read.", "Check that you have permission to open it.", name=path.name
         ) from error
 
 
@@ -94,7 +104,7 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
             check_frame_size(path, stream.width, stream.height)
             stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
             return stream
-    raise MediaReadError(f"{path.name} holds no video track.", _ANOTHER)
+    raise MediaReadError("{name} holds no video track.", _ANOTHER, name=path.name)
 
 
 def comment_of(container: av.container.InputContainer) -> str | None:

@@ -64,8 +64,10 @@ class ClipPart:
             length = self.end_s - self.start_s
             if not (math.isfinite(length) and self.start_s >= 0 and length > 0):
                 raise InvalidRequestError(
-                    f"The clip has no range from {self.start_s:g} s to {self.end_s:g} s.",
+                    "The clip has no range from {start_s:g} s to {end_s:g} s.",
                     "Give a start and a later end, in seconds.",
+                    start_s=self.start_s,
+                    end_s=self.end_s,
                 )
         elif self.seconds is None:
             return
@@ -73,8 +75,10 @@ class ClipPart:
             length = self.seconds
         if not 0 < length <= MAX_PART_S + float(_SAME_S):
             raise InvalidRequestError(
-                f"A part of {length:g} s of a clip cannot start a video.",
-                f"Choose more than 0 and at most {MAX_PART_S:g} s.",
+                "A part of {length:g} s of a clip cannot start a video.",
+                "Choose more than 0 and at most {most:g} s.",
+                length=length,
+                most=MAX_PART_S,
             )
 
     @classmethod
@@ -153,15 +157,21 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
         earliest = Fraction(part.start_s) if part.kind is ClipPartKind.RANGE else Fraction(0)
         if last.end <= earliest:
             raise InvalidRequestError(
-                f"{path.name} ends after {float(last.end):.2f} s, before the range begins.",
+                "{name} ends after {end:.2f} s, before the range begins.",
                 "Choose a range inside the clip.",
+                name=path.name,
+                end=float(last.end),
             )
         times = _grid_before(earliest, _junction(last, rate), part.max_frames(rate), rate)
     count = len(times) - len(times) % FRAME_GROUP
     if count == 0:
         raise MediaReadError(
-            f"{path.name} has only {len(times)} frames at {float(rate):g} frames/s in this part.",
-            f"A video can start from {FRAME_GROUP} frames or more: choose a longer part or clip.",
+            "{name} has only {frames} frames at {rate:g} frames/s in this part.",
+            "A video can start from {least} frames or more: choose a longer part or clip.",
+            name=path.name,
+            frames=len(times),
+            rate=float(rate),
+            least=FRAME_GROUP,
         )
     kept = times[:count] if part.kind is ClipPartKind.START else times[len(times) - count :]
     chosen = tuple(frame.time for frame in nearest(known, kept, lambda frame: frame.time))
@@ -259,7 +269,7 @@ def as_rate(fps: float | Fraction) -> Fraction:
     """
     if not (math.isfinite(fps) and fps > 0):
         raise InvalidRequestError(
-            f"A video cannot have {fps} frames per second.", "Give a positive number."
+            "A video cannot have {fps} frames per second.", "Give a positive number.", fps=fps
         )
     film = round(fps * 1.001)
     if abs(film / 1.001 - fps) < 0.002 and abs(round(fps) - fps) > 0.002:

@@ -52,7 +52,10 @@ def fit_picture(
     """
     if width < 1 or height < 1:
         raise InvalidRequestError(
-            f"A picture cannot be {width}x{height}.", "Both sides must be positive."
+            "A picture cannot be {width}x{height}.",
+            "Both sides must be positive.",
+            width=width,
+            height=height,
         )
     shown_width, shown_height = displayed_size or picture.size
     box = crop or CropBox(0, 0, shown_width, shown_height)
@@ -103,8 +106,10 @@ def _check_box(box: CropBox, width: float, height: float) -> None:
     )
     if not inside:
         raise InvalidRequestError(
-            f"The crop box leaves the picture, which is {width:g}x{height:g}.",
+            "The crop box leaves the picture, which is {width:g}x{height:g}.",
             "Choose a box of at least one pixel inside it.",
+            width=width,
+            height=height,
         )
 
 

@@ -84,8 +84,9 @@ def decode_frames(path: Path, from_s: Fraction = Fraction(0)) -> Iterator[TimedF
         first = next(timed, None)
         if first is None:
             raise MediaReadError(
-                f"{path.name} holds no frame that can be read.",
+                "{name} holds no frame that can be read.",
                 "It may be damaged or cut off: choose another video.",
+                name=path.name,
             )
         if from_s > first.time:
             jumped = _jump(container, stream, first, from_s)

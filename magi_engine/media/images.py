@@ -116,8 +116,12 @@ def check_image_size(path: Path, width: int, height: int) -> None:
     """Raises: MediaReadError: the picture is too small or too large to start a video from."""
     if min(width, height) < MIN_SIDE:
         raise MediaReadError(
-            f"{path.name} is only {width}x{height} pixels.",
-            f"Choose a picture of at least {MIN_SIDE}x{MIN_SIDE}.",
+            "{name} is only {width}x{height} pixels.",
+            "Choose a picture of at least {least}x{least}.",
+            name=path.name,
+            width=width,
+            height=height,
+            least=MIN_SIDE,
         )
     limit = MAX_JPEG_PIXELS if path_is_jpeg(path) else MAX_PIXELS
     if width * height > limit:
@@ -157,7 +161,9 @@ def _open_with_ffmpeg(path: Path) -> Image.Image:
     with open_container(path) as container:
         if not is_still_format(container):
             raise MediaReadError(
-                f"{path.name} is a video, not an image.", "Use it as the video of a v2v request."
+                "{name} is a video, not an image.",
+                "Use it as the video of a v2v request.",
+                name=path.name,
             )
         frame = next(container.decode(video_stream(container, path)))
         return Image.fromarray(frame_to_rgb(frame, VideoReformatter()))
@@ -240,6 +246,8 @@ def _grey_to_8_bits(values: np.ndarray, is_16_bit: bool) -> UInt8Array:
 
 def _too_large(path: Path, limit: int) -> MediaReadError:
     return MediaReadError(
-        f"{path.name} has more than {limit // 1_000_000} million pixels.",
+        "{name} has more than {limit} million pixels.",
         "Scale it down first: a video frame needs far fewer.",
+        name=path.name,
+        limit=limit // 1_000_000,
     )

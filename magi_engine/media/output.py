@@ -71,7 +71,9 @@ def recover_partial(part: str | Path) -> Path:
     try:
         if part.is_dir():
             if tidy_folder(part) == 0:
-                raise MediaReadError(f"{part.name} holds no complete frame.", "Delete it.")
+                raise MediaReadError(
+                    "{name} holds no complete frame.", "Delete it.", name=part.name
+                )
         else:
             next(decode_frames(part))
             target = target.with_suffix(part.suffix)

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from magi_engine.errors import DISK_FULL, DiskFullError, InvalidRequestError, OutputError
+from magi_engine.errors import (
+    DISK_FULL,
+    DiskFullError,
+    InvalidRequestError,
+    OutputError,
+    in_use_error,
+    is_in_use,
+)
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
@@ -30,8 +37,9 @@ def output_suffix(path: Path) -> str:
         return ""
     if suffix not in VIDEO_SUFFIXES:
         raise InvalidRequestError(
-            f"Videos cannot be written as {suffix}.",
+            "Videos cannot be written as {suffix}.",
             "Use .mp4, .webm, .gif, .webp, or a folder name for PNG frames.",
+            suffix=suffix,
         )
     return suffix
 
@@ -53,11 +61,15 @@ def check_target(target: Path, overwrite: bool) -> None:
         OutputError: the folder is missing, or the name is taken.
     """
     if not target.parent.is_dir():
-        raise OutputError(f"There is no folder {target.parent}.", "Create it or choose another.")
+        raise OutputError(
+            "There is no folder {folder}.", "Create it or choose another.", folder=target.parent
+        )
     if not (_is_free(target) or (overwrite and target.is_file())):
         raise OutputError(
-            f"{target.name} exists already.",
-            f"Choose another name, such as {free_name(target).name}, or ask to overwrite it.",
+            "{name} exists already.",
+            "Choose another name, such as {free}, or overwrite it: --overwrite",
+            name=target.name,
+            free=free_name(target).name,
         )
 
 
@@ -98,7 +110,7 @@ def target_of(part: Path) -> Path:
     """
     match = _PART.match(part.name)
     if match is None:
-        raise OutputError(f"{part.name} is not an unfinished video.", "Open it as it is.")
+        raise OutputError("{name} is not an unfinished video.", "Open it as it is.", name=part.name)
     return part.with_name(match["name"])
 
 
@@ -106,11 +118,17 @@ def output_error(error: OSError, where: Path) -> OutputError:
     """The project's error for what the system says about writing."""
     if error.errno in _NO_SPACE:
         return DiskFullError(
-            f"No space is left to write {where.name}.", "Free some space or use another disk."
+            "No space is left to write {name}.",
+            "Free some space or use another disk.",
+            name=where.name,
         )
+    if is_in_use(error, where):
+        return in_use_error(where)
     return OutputError(
-        f"{where.name} cannot be written in {where.parent}.",
+        "{name} cannot be written in {folder}.",
         "Choose a folder you may write to.",
+        name=where.name,
+        folder=where.parent,
     )
 
 

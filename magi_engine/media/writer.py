@@ -22,6 +22,7 @@ from magi_engine.atomic import sync_folder
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.targets import check_target, free_name, output_error
+from magi_engine.messages import Message, in_sequence
 
 PRESETS = (
     "ultrafast",
@@ -62,11 +63,18 @@ class WriteOptions:
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise InvalidRequestError(
-                    f"The option {name} cannot be {value}.", f"Use 0 to {most}."
+                    "The option {name} cannot be {value}.",
+                    "Use 0 to {most}.",
+                    name=name,
+                    value=value,
+                    most=most,
                 )
         if self.preset not in PRESETS:
             raise InvalidRequestError(
-                f"There is no encoder preset {self.preset}.", f"Use one of {', '.join(PRESETS)}."
+                "There is no encoder preset {preset}.",
+                "Use one of {presets}.",
+                preset=self.preset,
+                presets=PRESETS,
             )
 
 
@@ -123,7 +131,9 @@ class FrameWriter(ABC):
                 chunks before are in `result`, which the hint names.
         """
         if self._ended:
-            raise OutputError(f"{self.target.name} is finished already.", "Open a new file.")
+            raise OutputError(
+                "{name} is finished already.", "Open a new file.", name=self.target.name
+            )
         shape = (self.video.height, self.video.width, 3)
         if (
             frames.ndim != 4
@@ -132,8 +142,12 @@ class FrameWriter(ABC):
             or frames.dtype != "u1"
         ):
             raise InvalidRequestError(
-                f"Frames of shape {frames.shape} and type {frames.dtype} do not fit this video.",
-                f"Give uint8 frames of shape (T, {shape[0]}, {shape[1]}, 3).",
+                "Frames of shape {shape} and type {dtype} do not fit this video.",
+                "Give uint8 frames of shape (T, {height}, {width}, 3).",
+                shape=frames.shape,
+                dtype=frames.dtype,
+                height=shape[0],
+                width=shape[1],
             )
         try:
             self._append(frames)
@@ -160,7 +174,9 @@ class FrameWriter(ABC):
         if self._ended or self.frames_written == 0:
             self._salvage()
             raise OutputError(
-                f"No frame was written to {self.target.name}.", "Generate at least one chunk."
+                "No frame was written to {name}.",
+                "Generate at least one chunk.",
+                name=self.target.name,
             )
         try:
             self.result = self._finish()
@@ -204,14 +220,16 @@ class FrameWriter(ABC):
             failure = output_error(error, self.target)
         else:
             failure = OutputError(
-                f"{self.target.name} could not be encoded.", "Try another format."
+                "{name} could not be encoded.", "Try another format.", name=self.target.name
             )
         self._salvage()
         if self.result is None:
             return failure
         seconds = float(self.frames_written / self.video.fps)
-        kept = f"The first {seconds:.1f} s are kept in {self.result.name}."
-        return type(failure)(failure.message, f"{kept} {failure.hint}")
+        kept = Message(
+            "The first {seconds:.1f} s are kept in {name}.", seconds=seconds, name=self.result.name
+        )
+        return type(failure)(failure.message, in_sequence(kept, failure.hint))
 
     def _salvage(self) -> None:
         """End without finishing: name what is complete, remove the part if nothing is."""
@@ -268,6 +286,8 @@ def check_video(width: int, height: int) -> None:
     """
     if width < 2 or height < 2 or width % 2 or height % 2:
         raise InvalidRequestError(
-            f"A video cannot be {width}x{height}: its sides must be positive and even.",
+            "A video cannot be {width}x{height}: its sides must be positive and even.",
             "Choose another size, or write a folder of PNG frames.",
+            width=width,
+            height=height,
         )

@@ -240,6 +240,13 @@ class VideoDiT(nn.Module):
         return (condition + self.y_embedder.adaln(unconditional)).to(self.dtype)
 
 
+def sinusoid_frequencies(device: torch.device) -> Tensor:
+    """The sinusoid's 128 frequencies, float32; processors round one or another differently."""
+    half = _TIMESTEP_FEATURES // 2
+    exponents = torch.arange(half, device=device, dtype=torch.float32) / half
+    return torch.exp(-math.log(10000) * exponents)
+
+
 class TimestepEmbedder(nn.Module):
     """Sinusoid of a scalar, then two linears (float32). (...) -> (..., D/4)."""
 
@@ -254,10 +261,8 @@ class TimestepEmbedder(nn.Module):
 
     def forward(self, scalar: Tensor) -> Tensor:
         """Embed timesteps or step codes; both are scaled by 1000."""
-        half = _TIMESTEP_FEATURES // 2
-        exponents = torch.arange(half, device=scalar.device, dtype=torch.float32) / half
         # In this order, as the release rounds.
-        angles = scalar.float()[..., None] * torch.exp(-math.log(10000) * exponents) * 1000
+        angles = scalar.float()[..., None] * sinusoid_frequencies(scalar.device) * 1000
         features = torch.cat([angles.cos(), angles.sin()], dim=-1)
         # The release rounds the sinusoid to the model's dtype before the float32 linear.
         return self.mlp(features.to(self.model_dtype).float())

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.messages import Message
 
 if TYPE_CHECKING:
     import torch
 
-_HINT = "Get the special_tokens.npz that belongs to the model again."
+_HINT = Message("Get the special_tokens.npz that belongs to the model again.")
 
 
 class SpecialToken(enum.Enum):
@@ -103,14 +104,17 @@ class SpecialTokens:
         widths = {array.shape[1] for array in arrays.values()}
         if len(widths) != 1:
             raise WeightsError(
-                f"The tokens in {path} have different widths ({sorted(widths)}).", _HINT
+                "The tokens in {path} have different widths ({widths}).",
+                _HINT,
+                path=path,
+                widths=sorted(widths),
             )
         rows = {
             name: torch.from_numpy(array.astype(np.float16).astype(np.float32))
             for name, array in arrays.items()
         }
         if not all(bool(values.isfinite().all()) for values in rows.values()):
-            raise WeightsError(f"The tokens in {path} are not all finite numbers.", _HINT)
+            raise WeightsError("The tokens in {path} are not all finite numbers.", _HINT, path=path)
         return cls(
             vectors={token: rows[name][row] for token, (name, row) in _PLACES.items()},
             durations=rows["other_tokens"][_FIRST_DURATION_ROW:][:_DURATIONS],
@@ -144,18 +148,25 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
             present = [name for name in _MIN_ROWS if f"{name}.npy" in file.namelist()]
             arrays = {name: _read_array(file, f"{name}.npy") for name in present}
     except FileNotFoundError as error:
-        raise ModelNotFoundError(f"The special tokens {path} are missing.", _HINT) from error
+        raise ModelNotFoundError(
+            "The special tokens {path} are missing.", _HINT, path=path
+        ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise WeightsError(f"The special tokens {path} cannot be read.", _HINT) from error
+        raise WeightsError("The special tokens {path} cannot be read.", _HINT, path=path) from error
     for name, min_rows in _MIN_ROWS.items():
         if name not in arrays:
-            raise WeightsError(f"{path} lacks the array {name}.", _HINT)
+            raise WeightsError("{path} lacks the array {name}.", _HINT, path=path, name=name)
         array = arrays[name]
         if array.ndim != 2 or array.shape[0] < min_rows or array.dtype.kind != "f":
             raise WeightsError(
-                f"The array {name} in {path} is {array.dtype} of shape {array.shape}, but must "
-                f"be floats of shape ({min_rows} or more, width).",
+                "The array {name} in {path} is {dtype} of shape {shape}, but must be floats "
+                "of shape ({min_rows} or more, width).",
                 _HINT,
+                name=name,
+                path=path,
+                dtype=array.dtype,
+                shape=array.shape,
+                min_rows=min_rows,
             )
     return arrays
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.messages import Message
 from magi_engine.model.caption_cleaning import clean_caption
 
 if TYPE_CHECKING:
@@ -52,16 +53,16 @@ class Tokenizer:
         from sentencepiece import SentencePieceProcessor
 
         path = Path(path)
-        hint = "Download the text encoder's files again."
+        hint = Message("Download the text encoder's files again.")
         try:
             # As bytes, since SentencePiece cannot open every path on Windows.
             pieces = SentencePieceProcessor(model_proto=path.read_bytes())
         except FileNotFoundError as error:
-            raise ModelNotFoundError(f"The tokenizer {path} is missing.", hint) from error
+            raise ModelNotFoundError("The tokenizer {path} is missing.", hint, path=path) from error
         except (OSError, RuntimeError) as error:
-            raise WeightsError(f"The tokenizer {path} cannot be read.", hint) from error
+            raise WeightsError("The tokenizer {path} cannot be read.", hint, path=path) from error
         if pieces.GetPieceSize() == 0 or pieces.eos_id() < 0:
-            raise WeightsError(f"The tokenizer {path} is not a T5 tokenizer.", hint)
+            raise WeightsError("The tokenizer {path} is not a T5 tokenizer.", hint, path=path)
         return cls(pieces, max_length)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magi_engine.errors import DeviceError, InvalidRequestError
+from magi_engine.messages import Message
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +37,10 @@ def choose_device(name: str) -> torch.device:
     kind, _, index = name.partition(":")
     if kind not in DEVICES or (index and not index.isdigit()):
         raise InvalidRequestError(
-            f"There is no device called {name!r}.", f"Choose one of {', '.join(DEVICES)}."
+            "There is no device called {name!r}.",
+            "Choose one of {choices}.",
+            name=name,
+            choices=DEVICES,
         )
     if kind == "auto":
         return usable_devices()[0]
@@ -44,10 +48,14 @@ def choose_device(name: str) -> torch.device:
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(index or 0) >= count:
-            found = f"only {count} found" if count else "PyTorch finds no usable NVIDIA GPU"
+            found = Message("PyTorch finds no usable NVIDIA GPU")
+            if count:
+                found = Message("only {count} found", count=count)
             raise DeviceError(
-                f"The device {name} was asked for, but {found}.",
+                "The device {name} was asked for, but {found}.",
                 "Use --device cpu, or install the GPU's driver and a CUDA build of PyTorch.",
+                name=name,
+                found=found,
             )
     if kind == "mps" and not _mps_works():
         raise DeviceError(
@@ -104,7 +112,10 @@ def check_attention(name: str) -> None:
     """
     if name not in ATTENTIONS:
         raise InvalidRequestError(
-            f"There is no attention called {name!r}.", f"Choose one of {'; '.join(ATTENTIONS)}."
+            "There is no attention called {name!r}.",
+            "Choose one of {choices}.",
+            name=name,
+            choices="; ".join(ATTENTIONS),
         )
 
 
@@ -112,7 +123,10 @@ def job_dtype(name: str, device: str, bfloat16_on_processor: bool) -> str:
     """The same as a name; ``device`` as :func:`choose_device` takes it. Needs no PyTorch."""
     if name not in DTYPES:
         raise InvalidRequestError(
-            f"There is no number format {name!r}.", f"Choose one of {', '.join(DTYPES)}."
+            "There is no number format {name!r}.",
+            "Choose one of {choices}.",
+            name=name,
+            choices=DTYPES,
         )
     if name != "auto":
         return name

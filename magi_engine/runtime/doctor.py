@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -21,8 +24,9 @@ from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
-from magi_engine.ops.backends import Timing
+from magi_engine.ops.backends import Timing, kernels_for
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
+from magi_engine.ops.kernels import Kernels
 from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.finding import Finding
@@ -118,6 +122,8 @@ def _devices() -> Iterator[Finding]:
     yield Finding(topic, "chosen by itself", None, str(chosen))
     for device in usable_devices():
         yield Finding(topic, f"fp8 on {device}", *_try_fp8(device))
+        if device.type == "cuda":
+            yield Finding(topic, f"fused kernels on {device}", *_try_kernels(device))
         for backend in ("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION", "MATH"):
             label = backend.lower().removesuffix("_attention")
             yield Finding(topic, f"{label} attention on {device}", *_try_attention(device, backend))
@@ -141,6 +147,18 @@ def _try(action: Callable[[], object]) -> tuple[bool, str]:
         first_line = str(error).strip().splitlines()
         return False, first_line[0][:120] if first_line else type(error).__name__
     return True, ""
+
+
+def _try_kernels(device: torch.device) -> tuple[bool, str]:
+    """Whether the fused kernels run; Triton builds what starts them with the system's compiler."""
+    if type(kernels_for(device)) is not Kernels:
+        return True, ""
+    compiler = any(shutil.which(name) for name in (os.environ.get("CC", "cc"), "gcc", "clang"))
+    if sys.platform == "linux" and not (
+        compiler and Path(sysconfig.get_path("include"), "Python.h").is_file()
+    ):
+        return False, "slower: a C compiler and Python.h are missing; install gcc and python3-dev"
+    return False, "slower: they do not run here; the log says why"
 
 
 def _try_fp8(device: torch.device) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magi_engine.errors import MagiError
+from magi_engine.messages import Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,20 +37,20 @@ class Stage(Enum):
     SAMPLING = "sampling"
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Message:
         """What is going on, for a person."""
         return _STAGE_SENTENCES[self]
 
 
 _STAGE_SENTENCES = {
-    Stage.READING_REFERENCE: "Reading the reference",
-    Stage.LOADING_TEXT_ENCODER: "Loading the text encoder",
-    Stage.ENCODING_PROMPT: "Reading the prompt",
-    Stage.LOADING_VAE: "Loading the autoencoder",
-    Stage.ENCODING_REFERENCE: "Encoding the reference",
-    Stage.LOADING_MODEL: "Loading the model",
-    Stage.PREPARING_SIZE: "Preparing for this size",
-    Stage.SAMPLING: "Generating",
+    Stage.READING_REFERENCE: Message("Reading the reference"),
+    Stage.LOADING_TEXT_ENCODER: Message("Loading the text encoder"),
+    Stage.ENCODING_PROMPT: Message("Reading the prompt"),
+    Stage.LOADING_VAE: Message("Loading the autoencoder"),
+    Stage.ENCODING_REFERENCE: Message("Encoding the reference"),
+    Stage.LOADING_MODEL: Message("Loading the model"),
+    Stage.PREPARING_SIZE: Message("Preparing for this size"),
+    Stage.SAMPLING: Message("Generating"),
 }
 
 
@@ -122,11 +123,11 @@ class StageStarted(Event):
 class Notice(Event):
     """Something the user should know that does not stop the job."""
 
-    message: str
+    message: Message
     kind: ClassVar[str] = "notice"
 
     def _fields(self) -> dict[str, Any]:
-        return {"message": self.message}
+        return {"message": str(self.message)}
 
 
 @dataclass(frozen=True)
@@ -315,8 +316,8 @@ class Failed(Event):
     def _fields(self) -> dict[str, Any]:
         return {
             "error": type(self.error).__name__,
-            "message": self.error.message,
-            "hint": self.error.hint,
+            "message": str(self.error.message),
+            "hint": str(self.error.hint),
             "path": _text(self.path),
             "frames": self.frames,
         }

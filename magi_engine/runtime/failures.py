@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from magi_engine.errors import DISK_FULL, DiskFullError, MagiError
-from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError
 from magi_engine.loading import is_load_error, load_error
 
 logger = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ def named_error(error: Exception) -> MagiError:
     if isinstance(error, MagiError):
         return error
     if _is_out_of_memory(error):
-        return DeviceMemoryError(
+        return OutOfMemoryError(
             "There is not enough memory for this video.",
             "Choose a smaller size, a smaller window or a smaller model.",
         )
@@ -32,8 +31,9 @@ def named_error(error: Exception) -> MagiError:
     if is_load_error(error) and (told := load_error(str(error))) is not None:
         return told
     return UnexpectedError(
-        f"Something unexpected went wrong ({type(error).__name__}).",
+        "Something unexpected went wrong ({kind}).",
         "Please report it with the details from the log.",
+        kind=type(error).__name__,
     )
 
 

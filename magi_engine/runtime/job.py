@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from magi_engine.messages import Message
 from magi_engine.runtime.control import ControlBox, JobCancelled
 from magi_engine.runtime.decoding import ChunkDecoder, DecodedChunk
 from magi_engine.runtime.devices import choose_device, choose_dtype
@@ -224,8 +225,11 @@ class Job:
         yield from self._checkpoint()
         if encoded.was_cut:
             yield Notice(
-                f"The prompt has {encoded.token_count} tokens; "
-                f"only the first {len(encoded.embedding)} of them count."
+                Message(
+                    "The prompt has {tokens} tokens; only the first {most} of them count.",
+                    tokens=encoded.token_count,
+                    most=len(encoded.embedding),
+                )
             )
         return encoded.embedding
 
@@ -385,7 +389,8 @@ class Job:
                 yield from self._step_done(making, making.steps.popleft())
             yield from self._take_all(making, making.decoder.rest())
         if making.memory.take_news():
-            yield Notice("There was too little graphics memory; the video goes on more slowly.")
+            slower = Message("There was too little graphics memory; the video goes on more slowly.")
+            yield Notice(slower)
         self._output.check()
         yield from self._checkpoint()
         yield from self._apply_prompt_changes(making.model, making.track)
@@ -442,12 +447,18 @@ class Job:
             open_chunk = max(0, track.first_open_chunk - length.first_chunk)
             chunk = max(change.from_chunk, open_chunk)
             if length.result_chunks is not None and chunk >= length.result_chunks:
-                yield Notice("The prompt stays as it was: no chunk is left that has not started.")
+                yield Notice(
+                    Message("The prompt stays as it was: no chunk is left that has not started.")
+                )
                 continue
             if chunk > change.from_chunk:
                 yield Notice(
-                    f"Chunk {change.from_chunk} has already started; "
-                    f"the new prompt applies from chunk {chunk} on."
+                    Message(
+                        "Chunk {chunk} has already started; the new prompt applies from chunk "
+                        "{first} on.",
+                        chunk=change.from_chunk,
+                        first=chunk,
+                    )
                 )
             track.change(chunk + length.first_chunk, caption)
             self._note_prompt(PromptChange(chunk, change.text))

@@ -18,13 +18,17 @@ def frames_for(seconds: float, fps: int) -> int:
     """
     if not math.isfinite(seconds) or seconds <= 0:
         raise InvalidRequestError(
-            f"A video cannot be {seconds:g} seconds long.", "Ask for more than 0 seconds."
+            "A video cannot be {seconds:g} seconds long.",
+            "Ask for more than 0 seconds.",
+            seconds=seconds,
         )
     frames = round(seconds * fps)
     if frames == 0:
         raise InvalidRequestError(
-            f"{seconds:g} seconds are less than one frame.",
-            f"Ask for at least {1 / fps:.2f} seconds.",
+            "{seconds:g} seconds are less than one frame.",
+            "Ask for at least {least:.2f} seconds.",
+            seconds=seconds,
+            least=1 / fps,
         )
     return frames
 

@@ -30,7 +30,10 @@ def require_room(module: nn.Module, name: str, device: torch.device) -> None:
     free = free_bytes(device)
     if needed > free:
         raise OutOfMemoryError(
-            f"{name} needs {needed / 1e9:.1f} GB of memory on {device}, "
-            f"but only {free / 1e9:.1f} GB are free.",
+            "{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.",
             "Close other programs, or choose a smaller model or another device.",
+            name=name,
+            needed=needed,
+            device=device,
+            free=free,
         )

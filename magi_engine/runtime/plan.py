@@ -18,6 +18,7 @@ from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.errors import MagiError
 from magi_engine.media.clips import ClipPart, plan_clip
+from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
 from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.costs import DitCosts, counted, decode_flops
@@ -77,7 +78,7 @@ class Advice:
     """One change with which the generation fits; what is None stays as it is."""
 
     kind: AdviceKind
-    sentence: str
+    sentence: Message
     width: int | None = None
     height: int | None = None
     window_size: int | None = None
@@ -153,7 +154,7 @@ class JobPlan:
     length: LengthPlan
     ways: tuple[Placement, ...]
     costs: DitCosts
-    notices: tuple[str, ...]
+    notices: tuple[Message, ...]
     vram_bytes: int | None
     ram_bytes: int
     disk_bytes: int
@@ -162,7 +163,7 @@ class JobPlan:
     chunk_s: float
     measured: bool
     shortage: Shortage | None
-    problem: str
+    problem: Message
     advice: tuple[Advice, ...] = ()
 
     @property
@@ -416,22 +417,26 @@ def _video_file_bytes(request: GenerationRequest, fps: int) -> int:
 
 def _shortage(
     request: GenerationRequest, placement: Placement, disk: int, facts: MachineFacts, on_card: bool
-) -> tuple[Shortage | None, str]:
+) -> tuple[Shortage | None, Message]:
     if on_card and placement.device_bytes > (facts.vram_free_bytes or 0):
         return Shortage.VRAM, _too_little(
-            placement.device_bytes, "graphics memory", facts.vram_free_bytes or 0
+            placement.device_bytes, Message("graphics memory"), facts.vram_free_bytes or 0
         )
     if placement.host_bytes > facts.ram_free_bytes:
-        return Shortage.RAM, _too_little(placement.host_bytes, "memory", facts.ram_free_bytes)
+        return Shortage.RAM, _too_little(
+            placement.host_bytes, Message("memory"), facts.ram_free_bytes
+        )
     if request.output is not None:
         free = disk_free_bytes(Path(request.output).parent)
         if disk > free:
-            return Shortage.DISK, _too_little(disk, "room on the disk", free)
-    return None, ""
+            return Shortage.DISK, _too_little(disk, Message("room on the disk"), free)
+    return None, NOTHING
 
 
-def _too_little(needed: int, what: str, free: int) -> str:
-    return f"This needs {needed / 1e9:.1f} GB of {what}; {free / 1e9:.1f} GB are free."
+def _too_little(needed: int, what: Message, free: int) -> Message:
+    return Message(
+        "This needs {needed:GB} of {what}; {free:GB} are free.", needed=needed, what=what, free=free
+    )
 
 
 def _found(request: GenerationRequest, name: str, models_dir: Path | None) -> FoundModel | None:
@@ -472,10 +477,8 @@ def _advice(
         candidates = (_shorter(request, share) for share in (0.75, 0.5, 0.25, 0.1))
         yield from itertools.islice(filter(fits, candidates), 1)
         return
-    candidates = (
-        Advice(AdviceKind.NARROWER_WINDOW, "Denoise one chunk at a time.", window_size=1),
-    )
-    yield from filter(fits, candidates)
+    sentence = Message("Denoise one chunk at a time.")
+    yield from filter(fits, (Advice(AdviceKind.NARROWER_WINDOW, sentence, window_size=1),))
     yield from itertools.islice(filter(fits, _smaller(request)), 1)
     yield from itertools.islice(filter(fits, _lighter(request)), 1)
 
@@ -488,7 +491,7 @@ def _smaller(request: GenerationRequest) -> Iterator[Advice]:
             max(SIZE_MULTIPLE, round(n * side / short / SIZE_MULTIPLE) * SIZE_MULTIPLE)
             for n in (request.width, request.height)
         )
-        sentence = f"Make the picture {width}x{height}."
+        sentence = Message("Make the picture {width}x{height}.", width=width, height=height)
         yield Advice(AdviceKind.SMALLER, sentence, width=width, height=height)
 
 
@@ -500,9 +503,11 @@ def _lighter(request: GenerationRequest) -> Iterator[Advice]:
     size = registry.find(request.model).transformer_bytes or 0
     lighter = [e for e in registry.entries if 0 < (e.transformer_bytes or 0) < size]
     for entry in sorted(lighter, key=lambda e: -(e.transformer_bytes or 0)):
-        yield Advice(AdviceKind.LIGHTER_MODEL, f"Use {entry.title}.", model=entry.name)
+        sentence = Message("Use {title}.", title=entry.title)
+        yield Advice(AdviceKind.LIGHTER_MODEL, sentence, model=entry.name)
 
 
 def _shorter(request: GenerationRequest, share: float) -> Advice:
     frames = max(1, int((request.num_frames or 0) * share))
-    return Advice(AdviceKind.SHORTER, f"Make {frames} frames.", num_frames=frames)
+    sentence = Message("Make {frames} frames.", frames=frames)
+    return Advice(AdviceKind.SHORTER, sentence, num_frames=frames)

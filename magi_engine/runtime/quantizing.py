@@ -39,6 +39,7 @@ from magi_engine.weights.provenance import (
 from magi_engine.weights.quantize import (
     InputRecorder,
     Inputs,
+    KeptInputs,
     fp8_linears,
     inputs_bytes,
     quantise_file,
@@ -78,15 +79,16 @@ def target_folder(found: FoundModel, models_dir: Path | None, output: Path | Non
     engine = found.config.engine_config
     if engine.fp8_quant:
         raise InvalidRequestError(
-            f"{found.title} is in fp8 already.", "Choose the model it was made from."
+            "{title} is in fp8 already.", "Choose the model it was made from.", title=found.title
         )
     if output is not None:
         return output / weights_folder_name(dataclasses.replace(engine, fp8_quant=True))
     made = made_from(found)
     if made is None:
         raise InvalidRequestError(
-            f"It is not known where the fp8 form of {found.title} belongs.",
+            "It is not known where the fp8 form of {title} belongs.",
             "Give a folder with -o.",
+            title=found.title,
         )
     return entry_paths(made, models_dir).transformer
 
@@ -163,15 +165,16 @@ def _make(
     made = DitWeights.of(config, True, torch.bfloat16.itemsize).total
     require_disk(folder, made + 2 * inputs_bytes(config))  # a new one beside the one before
     key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
-    before = read_inputs(kept, key)
+    before = read_inputs(kept, key, mapped=False)
     done = before.captions
     if done < len(captions):
-        for inputs in calibrate(model, captions, on_progress, done, before.inputs):
+        for inputs in calibrate(model, captions, on_progress, before):
             done += 1
             save_inputs(kept, inputs, done, key)
     model.unload()
+    before.inputs.clear()
     # From the file, tensor by tensor: all of them would be gigabytes.
-    inputs = read_inputs(kept, key).inputs
+    inputs = read_inputs(kept, key, mapped=True).inputs
     device = model.device if model.device.type == "cuda" else torch.device("cpu")
     source = model.found.files.transformer
     for fraction in quantise_file(source, config, inputs, folder, origin, device):
@@ -185,8 +188,7 @@ def calibrate(
     model: LoadedModel,
     captions: Sequence[str],
     on_progress: OnProgress = lambda _what, _fraction: None,
-    done: int = 0,
-    inputs: Mapping[str, Inputs] | None = None,
+    before: KeptInputs | None = None,
 ) -> Iterator[Mapping[str, Inputs]]:
     """Measure the inputs of every linear layer to be quantised, while it generates.
 
@@ -194,11 +196,13 @@ def calibrate(
     all of its few steps.
 
     Args:
-        done, inputs: how many of the captions were measured before, and what.
+        before: what was measured of the first captions; it is added to.
 
     Yields:
         After each caption, what was measured of all so far.
     """
+    before = before or KeptInputs({}, 0)
+    done = before.captions
     config = calibration_config(model.found.config)
     settings = SamplerSettings.from_config(config)
     measured = measured_steps(config)
@@ -209,7 +213,7 @@ def calibrate(
     # After the last measured step of its last chunk nothing is left to be heard of a caption.
     steps_each = (CALIBRATION_CHUNKS - 1) * settings.num_steps + measured.stop
     linears = fp8_linears(config.model_config)
-    with InputRecorder(model.dit, linears, inputs) as recorder:
+    with InputRecorder(model.dit, linears, before.inputs) as recorder:
         for index, embedding in enumerate(embeddings, done):
             steps = _steps(model, settings, embedding, memory, seed=index)
             for step in range(steps_each):

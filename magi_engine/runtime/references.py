@@ -46,8 +46,9 @@ def read_reference(request: GenerationRequest, runtime: RuntimeConfig) -> Refere
         return Reference(image[None], latent_frames=1)
     if probe(request.reference).kind is MediaKind.IMAGE:
         raise MediaReadError(
-            f"{request.reference} is an image, not a video.",
+            "{reference} is an image, not a video.",
             "Choose the mode i2v to start from it.",
+            reference=request.reference,
         )
     clip = plan_clip(request.reference, runtime.fps, request.clip)
     frames = read_plan(clip, *size, request.fit, request.crop)

@@ -59,9 +59,11 @@ def replay_case(
     try:
         data = json.loads(case.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{case} cannot be read.", "Give the JSON file of a case.") from error
+        raise ConfigError(
+            "{path} cannot be read.", "Give the JSON file of a case.", path=case
+        ) from error
     if not isinstance(data, dict) or "config" not in data:
-        raise ConfigError(f"{case} is not a sampling case: it has no config.")
+        raise ConfigError("{case} is not a sampling case: it has no config.", case=case)
     config = MagiConfig.from_dict(data["config"], source=str(case))
     names = _special_tokens(data, case)
     if dtype is not None:
@@ -75,7 +77,12 @@ def replay_case(
     given = read_state_dict(tensors)
     for name in ("noise", "caption"):
         if name not in given:
-            raise WeightsError(f"{tensors} lacks the tensor {name}.", "Use the case's own tensors.")
+            raise WeightsError(
+                "{tensors} lacks the tensor {name}.",
+                "Use the case's own tensors.",
+                tensors=tensors,
+                name=name,
+            )
     settings = SamplerSettings.from_config(config)
     prefix = given.get("prefix")
     prefix_frames = 0 if prefix is None else prefix.shape[2]
@@ -117,10 +124,12 @@ def _special_tokens(data: dict[str, Any], case: Path) -> tuple[SpecialToken, ...
     except KeyError:
         return DEFAULT_TOKENS
     except (TypeError, ValueError) as error:
-        known = ", ".join(token.value for token in SpecialToken)
         raise ConfigError(
-            f"{case}: the field special_tokens is {data['special_tokens']!r}.",
-            f"List some of {known}.",
+            "{case}: the field special_tokens is {tokens}.",
+            "List some of {known}.",
+            case=case,
+            tokens=repr(data["special_tokens"]),
+            known=[token.value for token in SpecialToken],
         ) from error
 
 

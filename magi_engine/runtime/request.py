@@ -20,6 +20,7 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart, ClipPartKind
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.writer import WriteOptions
+from magi_engine.messages import Message
 
 FORMAT = "magi-request"
 FORMAT_VERSION = 1
@@ -134,7 +135,7 @@ class GenerationRequest:
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
-            raise _damaged("it is not JSON") from error
+            raise _damaged(Message("it is not JSON")) from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InvalidRequestError(
                 "These settings were not written by this program.",
@@ -143,15 +144,16 @@ class GenerationRequest:
         version = data.get("version")
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise InvalidRequestError(
-                f"These settings were written by a newer program ({data.get('program_version')}).",
+                "These settings were written by a newer program ({version}).",
                 "Update this program to read them.",
+                version=data.get("program_version"),
             )
         values = {name: _READERS[name](data[name], name) for name in _FIELDS if name in data}
         known = {"format", "version", "program_version", *_FIELDS}
         values["extra"] = {name: value for name, value in data.items() if name not in known}
         missing = [name for name in _REQUIRED if name not in values]
         if missing:
-            raise _damaged(f"{missing[0]} is missing")
+            raise _damaged(Message("{name} is missing", name=missing[0]))
         return cls(**values)
 
 
@@ -171,9 +173,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _damaged(problem: str) -> InvalidRequestError:
+def _damaged(problem: Message) -> InvalidRequestError:
     return InvalidRequestError(
-        f"The saved settings are damaged: {problem}.", "Choose another video or file."
+        "The saved settings are damaged: {problem}.",
+        "Choose another video or file.",
+        problem=problem,
     )
 
 
@@ -182,25 +186,25 @@ def _damaged(problem: str) -> InvalidRequestError:
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise _damaged(f"{name} is not a text")
+        raise _damaged(Message("{name} is not a text", name=name))
     return value
 
 
 def _whole(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _damaged(f"{name} is not a whole number")
+        raise _damaged(Message("{name} is not a whole number", name=name))
     return value
 
 
 def _number(value: Any, name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise _damaged(f"{name} is not a number")
+        raise _damaged(Message("{name} is not a number", name=name))
     return value
 
 
 def _flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
-        raise _damaged(f"{name} is neither true nor false")
+        raise _damaged(Message("{name} is neither true nor false", name=name))
     return value
 
 
@@ -211,7 +215,7 @@ def _optional(reader: Any) -> Any:
 def _tuple_of(reader: Any) -> Any:
     def read(value: Any, name: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise _damaged(f"{name} is not a list")
+            raise _damaged(Message("{name} is not a list", name=name))
         return tuple(reader(v, name) for v in value)
 
     return read
@@ -222,7 +226,7 @@ def _member_of(enum: type[Enum]) -> Any:
         try:
             return enum(value)
         except ValueError as error:
-            raise _damaged(f"{name} is {value!r}") from error
+            raise _damaged(Message("{name} is {value}", name=name, value=repr(value))) from error
 
     return read
 
@@ -232,12 +236,12 @@ def _object_of(cls: type[Any], readers: Mapping[str, Any]) -> Any:
 
     def read(value: Any, name: str) -> Any:
         if not isinstance(value, dict):
-            raise _damaged(f"{name} is not an object")
+            raise _damaged(Message("{name} is not an object", name=name))
         values = {k: readers[k](v, f"{name}.{k}") for k, v in value.items() if k in readers}
         try:
             return cls(**values)
         except TypeError as error:
-            raise _damaged(f"{name} is incomplete") from error
+            raise _damaged(Message("{name} is incomplete", name=name)) from error
 
     return read
 

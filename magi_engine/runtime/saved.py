@@ -20,8 +20,9 @@ def read_request(path: str | Path) -> GenerationRequest:
     text = _read_json_file(path) if path.suffix.lower() == ".json" else read_metadata(path)
     if text is None:
         raise InvalidRequestError(
-            f"{path.name} carries no settings of this program.",
+            "{name} carries no settings of this program.",
             "Choose a video that was generated with it.",
+            name=path.name,
         )
     return GenerationRequest.from_json(text)
 
@@ -30,4 +31,6 @@ def _read_json_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MediaReadError(f"{path} cannot be read.", "Check the name and the folder.") from error
+        raise MediaReadError(
+            "{path} cannot be read.", "Check the name and the folder.", path=path
+        ) from error

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.messages import Message
 from magi_engine.model.caption_cleaning import clean_caption, not_read
 from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.devices import check_attention
@@ -54,7 +55,9 @@ def configured(config: MagiConfig, request: GenerationRequest) -> MagiConfig:
             engine_config=dataclasses.replace(config.engine_config, **shortcut),
         )
     except ConfigError as error:
-        raise InvalidRequestError(f"These settings do not work: {error.message}") from error
+        raise InvalidRequestError(
+            "These settings do not work: {problem}", problem=error.message
+        ) from error
 
 
 def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
@@ -72,11 +75,15 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     check_size(request.width, request.height)
     if request.num_frames is not None and request.num_frames <= 0:
         raise InvalidRequestError(
-            f"A video cannot have {request.num_frames} frames.", "Ask for more than 0 seconds."
+            "A video cannot have {frames} frames.",
+            "Ask for more than 0 seconds.",
+            frames=request.num_frames,
         )
     if not 0 <= request.seed < 2**63:
         raise InvalidRequestError(
-            f"The seed {request.seed} is out of range.", "Choose a seed from 0 to 2^63 - 1."
+            "The seed {seed} is out of range.",
+            "Choose a seed from 0 to 2^63 - 1.",
+            seed=request.seed,
         )
     check_attention(request.attention)
     _check_reference(request)
@@ -107,9 +114,12 @@ def _check_reference(request: GenerationRequest) -> None:
             "Leave the reference out, or choose the mode i2v or v2v.",
         )
     if request.mode is not Mode.T2V and request.reference is None:
-        kind = "an image" if request.mode is Mode.I2V else "a video"
+        kind = Message("an image") if request.mode is Mode.I2V else Message("a video")
         raise InvalidRequestError(
-            f"The mode {request.mode.value} needs {kind} to start from.", f"Choose {kind}."
+            "The mode {mode} needs {kind} to start from.",
+            "Choose {kind}.",
+            mode=request.mode.value,
+            kind=kind,
         )
     if request.prepend_source and request.mode is not Mode.V2V:
         raise InvalidRequestError(
@@ -124,12 +134,16 @@ def _check_overrides(request: GenerationRequest) -> None:
         check_window(chosen.window_size)
     if chosen.fps is not None and not 1 <= chosen.fps <= MAX_FPS:
         raise InvalidRequestError(
-            f"{chosen.fps} frames per second are not possible.",
-            f"Choose from 1 to {MAX_FPS}; the released models are made for 24.",
+            "{fps} frames per second are not possible.",
+            "Choose from 1 to {most}; the released models are made for 24.",
+            fps=chosen.fps,
+            most=MAX_FPS,
         )
     if chosen.num_steps is not None and chosen.num_steps < 1:
         raise InvalidRequestError(
-            f"{chosen.num_steps} steps are not possible.", "Choose a positive number of steps."
+            "{steps} steps are not possible.",
+            "Choose a positive number of steps.",
+            steps=chosen.num_steps,
         )
     ranges = [*(chosen.noise2clean_kvrange or ())]
     clean = chosen.clean_chunk_kvrange
@@ -141,8 +155,9 @@ def _check_overrides(request: GenerationRequest) -> None:
         )
     if chosen.clean_t is not None and not 0 < chosen.clean_t <= 1:
         raise InvalidRequestError(
-            f"The time of clean chunks, {chosen.clean_t:g}, is out of range.",
+            "The time of clean chunks, {clean_t:g}, is out of range.",
             "Choose a value above 0 and up to 1; the released models use 0.9999.",
+            clean_t=chosen.clean_t,
         )
     times = chosen.cfg_t_range
     if times is not None and (times[:1] != (0.0,) or sorted(set(times)) != list(times)):
@@ -154,10 +169,13 @@ def _check_overrides(request: GenerationRequest) -> None:
 def _check_guidance(runtime: RuntimeConfig, engine: EngineConfig) -> None:
     wanted = 1 if engine.distill else 3
     if runtime.cfg_number != wanted:
-        kind = "distilled" if engine.distill else "base"
+        kind = Message("distilled") if engine.distill else Message("base")
         raise InvalidRequestError(
-            f"A {kind} model does not work with cfg_number {runtime.cfg_number}.",
-            f"Set cfg_number to {wanted}.",
+            "A {kind} model does not work with cfg_number {cfg_number}.",
+            "Set cfg_number to {wanted}.",
+            kind=kind,
+            cfg_number=runtime.cfg_number,
+            wanted=wanted,
         )
 
 
@@ -165,10 +183,11 @@ def _check_special_tokens(names: tuple[str, ...]) -> None:
     known = [token.value for token in SpecialToken]
     for name in names:
         if name not in known:
-            listed = ", ".join(token.removesuffix("_TOKEN") for token in known)
             raise InvalidRequestError(
-                f"There is no special token {name.removesuffix('_TOKEN')}.",
-                f"Choose among {listed}.",
+                "There is no special token {name}.",
+                "Choose among {listed}.",
+                name=name.removesuffix("_TOKEN"),
+                listed=[token.removesuffix("_TOKEN") for token in known],
             )
 
 
@@ -197,12 +216,14 @@ def check_prompts(
     count = LengthPlan.of(request.mode, request.num_frames, prefix, runtime).result_chunks
     if count is not None and chunks[-1] >= count:
         raise InvalidRequestError(
-            f"A prompt is given for chunk {chunks[-1]}, but the video ends with chunk {count - 1}.",
+            "A prompt is given for chunk {chunk}, but the video ends with chunk {last}.",
             "Choose an earlier chunk or a longer video.",
+            chunk=chunks[-1],
+            last=count - 1,
         )
 
 
-def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
+def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
     """Sentences about settings that work but are known to look bad (field notes).
 
     Args:
@@ -213,20 +234,24 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[str]:
     usual = own.runtime_config.num_steps
     notes = []
     if engine.fp8_quant and engine.distill and runtime.num_steps <= 8:
-        notes.append("8 steps are noisy with an fp8 model; 16 look better.")
+        notes.append(Message("8 steps are noisy with an fp8 model; 16 look better."))
     if not engine.distill and runtime.num_steps * 2 <= usual:
         notes.append(
-            f"This model usually wants {usual} steps; {runtime.num_steps} may look unfinished."
+            Message(
+                "This model usually wants {usual} steps; {steps} may look unfinished.",
+                usual=usual,
+                steps=runtime.num_steps,
+            )
         )
     return notes
 
 
-def prompt_warning(prompt: str) -> str | None:
+def prompt_warning(prompt: str) -> Message | None:
     """A sentence about what of a prompt the model does not get to read; None: it reads all."""
     lost = not_read(prompt)
     if not lost:
         return None
     shown = lost[:_LOST_CHARACTERS] + ("…" if len(lost) > _LOST_CHARACTERS else "")
     if clean_caption(prompt):
-        return f"Not read by the model, or only in part: “{shown}”."
-    return f"Nothing of this prompt is read by the model: “{shown}”."
+        return Message("Not read by the model, or only in part: “{shown}”.", shown=shown)
+    return Message("Nothing of this prompt is read by the model: “{shown}”.", shown=shown)

@@ -56,8 +56,10 @@ class CaptionTrack:
         """
         if from_chunk < self.first_open_chunk:
             raise InvalidRequestError(
-                f"Chunk {from_chunk} has already started.",
-                f"Change the prompt from chunk {self.first_open_chunk} on.",
+                "Chunk {chunk} has already started.",
+                "Change the prompt from chunk {first} on.",
+                chunk=from_chunk,
+                first=self.first_open_chunk,
             )
         self._changes[from_chunk] = caption
 

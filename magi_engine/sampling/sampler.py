@@ -108,9 +108,11 @@ class _Run:
         self.offset = self.prefix_frames // settings.chunk_width
         if num_chunks is not None and num_chunks <= self.offset:
             raise InvalidRequestError(
-                f"{num_chunks} chunks leave nothing to generate after the {self.offset} of the "
-                "clip it starts with.",
+                "{chunks} chunks leave nothing to generate after the {given} of the clip it "
+                "starts with.",
                 "Ask for a longer video.",
+                chunks=num_chunks,
+                given=self.offset,
             )
         self.emit_from = 0 if self.prefix_frames == 1 else self.prefix_frames
         self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)

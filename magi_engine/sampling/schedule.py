@@ -21,6 +21,7 @@ import numpy as np
 
 from magi_engine.config.official import LAST_KV_RANGE, MagiConfig
 from magi_engine.errors import InvalidRequestError
+from magi_engine.messages import Message, either
 
 MAX_WINDOW = 8
 
@@ -58,8 +59,11 @@ class SamplerSettings:
         unit = math.lcm(self.window_size, max(1, len(self.noise2clean_kvrange)))
         if self.num_steps < 1 or self.num_steps % unit:
             raise InvalidRequestError(
-                f"{self.num_steps} steps do not work with a window of {self.window_size} chunks.",
-                f"Choose a multiple of {unit} steps.",
+                "{steps} steps do not work with a window of {window} chunks.",
+                "Choose a multiple of {unit} steps.",
+                steps=self.num_steps,
+                window=self.window_size,
+                unit=unit,
             )
 
     @classmethod
@@ -91,8 +95,10 @@ def check_window(window_size: int) -> None:
     """
     if not 1 <= window_size <= MAX_WINDOW:
         raise InvalidRequestError(
-            f"A window of {window_size} chunks is not possible.",
-            f"Choose a window from 1 to {MAX_WINDOW}.",
+            "A window of {window} chunks is not possible.",
+            "Choose a window from 1 to {most}.",
+            window=window_size,
+            most=MAX_WINDOW,
         )
 
 
@@ -118,16 +124,23 @@ def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
         return
     if num_steps == _UNEQUAL_STEPS and num_steps % window_size == 0:
         raise InvalidRequestError(
-            f"12 steps do not work with a window of {window_size}: each stage needs whole groups "
-            f"of {_GROUP} steps.",
+            "12 steps do not work with a window of {window}: each stage needs whole groups "
+            "of {group} steps.",
             "Choose a window of 1, 2 or 4.",
+            window=window_size,
+            group=_GROUP,
         )
-    stages = f"{window_size} stages of the window"
+    stages = Message("{count} stages of the window", count=window_size)
     if kv_stages > 1:
-        stages = f"{stages} and the {kv_stages} of the KV range"
-    choices = " or ".join(str(n) for n in (below, above) if n is not None)
+        stages = Message(
+            "{stages} and the {ranges} of the KV range", stages=stages, ranges=kv_stages
+        )
     raise InvalidRequestError(
-        f"{num_steps} steps do not divide into the {stages}.", f"Choose {choices} steps."
+        "{steps} steps do not divide into the {stages}.",
+        "Choose {choices} steps.",
+        steps=num_steps,
+        stages=stages,
+        choices=either(*(n for n in (below, above) if n is not None)),
     )
 
 

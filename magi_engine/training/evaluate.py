@@ -132,7 +132,9 @@ def _measure(args: argparse.Namespace) -> int:
     jobs = args.jobs if args.jobs is not None else min(_MOST_JOBS, os.cpu_count() or 1)
     for option, number in (("--prompts", args.prompts), ("--jobs", jobs)):
         if number < 1:
-            raise InvalidRequestError(f"{option} {number} is too few.", "Give at least 1.")
+            raise InvalidRequestError(
+                "{option} {number} is too few.", "Give at least 1.", option=option, number=number
+            )
     # The shipped models need no folder of downloads, nor the library that knows where it is.
     found = find_model(args.model, models_dir=resource_path("models.json").parent)
     settings = SamplerSettings.from_config(found.config)
@@ -166,7 +168,10 @@ def _rows(text: str) -> list[Row]:
         return [Row(name.strip()) for name in text.split(",")]
     except ValueError as error:
         raise InvalidRequestError(
-            f"--rows {text} names an unknown row.", f"Rows: {', '.join(r.value for r in Row)}."
+            "--rows {text} names an unknown row.",
+            "Rows: {value}.",
+            text=text,
+            value=", ".join(r.value for r in Row),
         ) from error
 
 

@@ -204,12 +204,17 @@ def merge_results(paths: Iterable[Path]) -> tuple[Setting, list[Result]]:
             results = [Result(**r) for r in content["results"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidRequestError(
-                f"{path} holds no results of an evaluation.", "Give files written with --json."
+                "{path} holds no results of an evaluation.",
+                "Give files written with --json.",
+                path=path,
             ) from error
         if setting is not None and measured != setting:
             raise InvalidRequestError(
-                f"{path} was measured with {measured}, the others with {setting}.",
+                "{path} was measured with {measured}, the others with {setting}.",
                 "Merge only results of one model and one setting.",
+                path=path,
+                measured=measured,
+                setting=setting,
             )
         setting = measured
         merged |= {r.key: r for r in results}

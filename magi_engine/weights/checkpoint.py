@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from magi_engine.errors import WeightsError
-from magi_engine.weights.files import weight_files
+from magi_engine.messages import Message
+from magi_engine.weights.files import refuse_stacked, weight_files
 from magi_engine.weights.shards import Shard, TensorInfo, open_shard
 
-_MISFIT_HINT = "Use the weights that belong to this model's configuration."
+_MISFIT_HINT = Message("Use the weights that belong to this model's configuration.")
 
 # Types between which values are converted; anything else (fp8, integers) must match exactly,
 # since fp8 numbers mean nothing without their scales.
@@ -45,8 +46,11 @@ class Checkpoint:
             for name, info in shard.infos().items():
                 if name in located:
                     raise WeightsError(
-                        f"The tensor {name} is in both {located[name][0].path} and {shard.path}.",
+                        "The tensor {name} is in both {path} and {other}.",
                         "Remove the file that does not belong to the checkpoint.",
+                        name=name,
+                        path=located[name][0].path,
+                        other=shard.path,
                     )
                 located[name] = (shard, info)
         return located
@@ -113,6 +117,7 @@ def fit_checkpoint(
         type it is to have there.
     """
     located = checkpoint.locate()
+    refuse_stacked(located, checkpoint.path)
     wanted = {
         name: TensorInfo(tuple(target.shape), dtype_of(name) if dtype_of else target.dtype)
         for name, target in module.state_dict().items()
@@ -156,28 +161,39 @@ def _check(
 ) -> None:
     for name, stored in stored_name.items():
         if stored not in located:
-            raise WeightsError(f"{checkpoint.path} lacks the tensor {name}.", _MISFIT_HINT)
+            raise WeightsError(
+                "{path} lacks the tensor {name}.", _MISFIT_HINT, path=checkpoint.path, name=name
+            )
         shard, found = located[stored]
         if found.shape != wanted[name].shape:
             raise WeightsError(
-                f"The tensor {stored} in {shard.path} has the shape {_shape(found.shape)} "
-                f"where the model needs {_shape(wanted[name].shape)}.",
+                "The tensor {stored} in {path} has the shape {shape} "
+                "where the model needs {needed}.",
                 _MISFIT_HINT,
+                stored=stored,
+                path=shard.path,
+                shape=_shape(found.shape),
+                needed=_shape(wanted[name].shape),
             )
         if found.dtype is not wanted[name].dtype and not (
             {found.dtype, wanted[name].dtype} <= _CONVERTIBLE
         ):
             raise WeightsError(
-                f"The tensor {stored} in {shard.path} is of type {found.dtype} "
-                f"where the model needs {wanted[name].dtype}.",
+                "The tensor {stored} in {path} is of type {dtype} where the model needs {needed}.",
                 _MISFIT_HINT,
+                stored=stored,
+                path=shard.path,
+                dtype=found.dtype,
+                needed=wanted[name].dtype,
             )
     known = {*wanted, *(name for group in tied for name in group)}
     for name, (shard, _) in located.items():
         if name not in known:
             raise WeightsError(
-                f"{shard.path} holds the tensor {name}, which this model does not have.",
+                "{path} holds the tensor {name}, which this model does not have.",
                 _MISFIT_HINT,
+                path=shard.path,
+                name=name,
             )
 
 

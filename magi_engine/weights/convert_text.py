@@ -150,8 +150,9 @@ def _blocks(
     for rows in tensor.split(_ROWS_AT_ONCE):
         if not torch.isfinite(rows).all():
             raise WeightsError(
-                f"The tensor {name} holds numbers that are not finite.",
+                "The tensor {name} holds numbers that are not finite.",
                 "Download the text encoder's files again.",
+                name=name,
             )
         if dtype is torch.int8:
             rounded, scale = quantise_int8(rows)

@@ -71,7 +71,9 @@ class GrowingFile:
                 self._lock.acquire(timeout=0)
             except filelock.Timeout as error:
                 raise OutputError(
-                    f"{self._path} is being made by another program.", "Wait until it is done."
+                    "{path} is being made by another program.",
+                    "Wait until it is done.",
+                    path=self._path,
                 ) from error
             try:
                 self._open()
@@ -169,9 +171,11 @@ def require_disk(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed_bytes + _MARGIN_BYTES > free:
         raise DiskFullError(
-            f"{(needed_bytes + _MARGIN_BYTES) / 1e9:.1f} GB are needed in {folder}, but only "
-            f"{free / 1e9:.1f} GB are free.",
+            "{needed:GB} are needed in {folder}, but only {free:GB} are free.",
             "Free some space, then try again.",
+            needed=needed_bytes + _MARGIN_BYTES,
+            folder=folder,
+            free=free,
         )
 
 
@@ -185,16 +189,18 @@ def named_write_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DISK_FULL:
             raise DiskFullError(
-                f"The disk of {folder} is full.",
+                "The disk of {folder} is full.",
                 "Free some space, then try again; it goes on where it was.",
+                folder=folder,
             ) from error
         if error.errno == errno.EFBIG:
             raise OutputError(
-                f"The disk of {folder} cannot hold a file of this size.",
+                "The disk of {folder} cannot hold a file of this size.",
                 "Choose a folder of models on another disk.",
+                folder=folder,
             ) from error
         raise OutputError(
-            f"{folder} cannot be written to.", "Check that you may write there."
+            "{folder} cannot be written to.", "Check that you may write there.", folder=folder
         ) from error
 
 

@@ -11,8 +11,13 @@ from magi_engine.config.official import EngineConfig, MagiConfig
 from magi_engine.config.places import default_models_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
+from magi_engine.messages import Message
 from magi_engine.resources import resource_path
-from magi_engine.weights.files import checkpoint_files, weight_files
+from magi_engine.weights.files import (
+    checkpoint_files,
+    refuse_stacked_files,
+    weight_files,
+)
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import FILE_NAME, Provenance, is_current, small_text_encoder_of
 
@@ -92,7 +97,7 @@ def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[st
     models_dir = models_dir or default_models_dir()
     files = _with_small_text_encoder(entry_paths(entry, models_dir), models_dir)
     missing = _missing(files)
-    return tuple(dict.fromkeys(part for part, _ in missing))
+    return tuple(dict.fromkeys(str(part) for part, _ in missing))
 
 
 def needed_files(entry: ModelEntry, models_dir: Path | None = None) -> list[Path]:
@@ -150,30 +155,40 @@ def _with_small_text_encoder(files: ModelPaths, models_dir: Path) -> ModelPaths:
 
 def _require_made(entry: ModelEntry, models_dir: Path) -> None:
     assert entry.made_from is not None
-    hint = f"Make it with: {how_to_make(entry, models_dir)}"
+    hint = Message("Make it with: {command}", command=how_to_make(entry, models_dir))
     source = Registry.load().find(entry.made_from)
     weights = entry_paths(entry, models_dir).transformer
     if not (weights / FILE_NAME).is_file():
-        raise ModelNotFoundError(f"{entry.title} has not been made on this machine yet.", hint)
+        raise ModelNotFoundError(
+            "{title} has not been made on this machine yet.", hint, title=entry.title
+        )
     if Provenance.read(weights) is None:
         raise ModelNotFoundError(
-            f"{entry.title}, which was made on this machine, is damaged.", hint
+            "{title}, which was made on this machine, is damaged.", hint, title=entry.title
         )
     if not is_current(weights, entry_paths(source, models_dir).transformer):
-        raise ModelNotFoundError(f"{entry.title} was made from an older {source.title}.", hint)
+        raise ModelNotFoundError(
+            "{title} was made from an older {source}.",
+            hint,
+            title=entry.title,
+            source=source.title,
+        )
 
 
 def _require_verified(entry: ModelEntry, models_dir: Path) -> None:
     if unverified_files(entry, models_dir):
         raise WeightsError(
-            f"The files of {entry.title} have not been checked yet, or were changed.",
-            f"Check them with: magi models verify {entry.name}",
+            "The files of {title} have not been checked yet, or were changed.",
+            "Check them with: magi models verify {name}",
+            title=entry.title,
+            name=entry.name,
         )
 
 
 def _by_config(path: Path, models_dir: Path) -> FoundModel:
     config, files = _config_files(path, models_dir)
     files = _with_small_text_encoder(files, models_dir)
+    refuse_stacked_files(files.transformer)
     _require_parts(files, path.name)
     return FoundModel(path.stem, path.stem, config, files, None)
 
@@ -204,18 +219,23 @@ def _resolve(value: str, field: str, config: Path, roots: tuple[Path, ...]) -> P
     """The folder that a path in a configuration file means: the first of ``roots`` that has it."""
     if not value:
         raise ConfigError(
-            f"{config}: the field runtime_config.{field} is empty.",
+            "{config}: the field runtime_config.{field} is empty.",
             "Write the folder of the model's files into it.",
+            config=config,
+            field=field,
         )
     given = Path(value).expanduser()
     candidates = [root / given for root in roots]  # an absolute path stays as it is
     for candidate in candidates:
         if candidate.is_dir():
             return candidate.resolve()
-    sought = ", ".join(dict.fromkeys(map(str, candidates)))
     raise ModelNotFoundError(
-        f"{config}: there is no folder {value} (runtime_config.{field}; looked for {sought}).",
+        "{config}: there is no folder {value} (runtime_config.{field}; looked for {sought}).",
         "Download the model's files, or correct that field.",
+        config=config,
+        value=value,
+        field=field,
+        sought=list(dict.fromkeys(candidates)),
     )
 
 
@@ -232,28 +252,32 @@ def _require_parts(files: ModelPaths, title: str) -> None:
     if missing is not None:
         part, problem = missing
         raise ModelNotFoundError(
-            f"{title} is not complete, its {part} cannot be used: {problem}.",
+            "{title} is not complete, its {part} cannot be used. {problem}",
             "Download the model, or give the folder of models that holds it.",
+            title=title,
+            part=part,
+            problem=problem,
         )
 
 
-def _missing(files: ModelPaths) -> Iterator[tuple[str, str]]:
+def _missing(files: ModelPaths) -> Iterator[tuple[Message, Message]]:
     """Which part is not there or not complete, and why."""
     folders = (
-        ("transformer", files.transformer, ()),
-        ("autoencoder", files.autoencoder, _VAE_FILES),
-        ("text encoder", files.text_encoder, _TEXT_FILES),
+        (Message("transformer"), files.transformer, ()),
+        (Message("autoencoder"), files.autoencoder, _VAE_FILES),
+        (Message("text encoder"), files.text_encoder, _TEXT_FILES),
     )
     for part, folder, names in folders:
         if not folder.is_dir():
-            yield part, f"the folder {folder} does not exist"
+            yield part, Message("There is no folder {folder}.", folder=folder)
             continue
         for name in names:
             if not (folder / name).is_file():
-                yield part, f"the file {folder / name} is missing"
+                yield part, Message("The file {path} is missing.", path=folder / name)
         try:
             weight_files(folder)
         except ModelNotFoundError as error:
-            yield part, error.message[0].lower() + error.message[1:].removesuffix(".")
+            yield part, error.message
     if not files.special_tokens.is_file():
-        yield "special tokens", f"the file {files.special_tokens} is missing"
+        problem = Message("The file {path} is missing.", path=files.special_tokens)
+        yield Message("special tokens"), problem

@@ -86,7 +86,7 @@ class InputRecorder:
     Args:
         model: the unquantised transformer.
         names: of the linear layers.
-        inputs: what was measured before, to be added to.
+        inputs: what was measured before; it is added to, and nobody else holds on to its tensors.
 
     Attributes:
         inputs: by :func:`input_name`, on the model's device; those of a layer that has not run
@@ -94,9 +94,9 @@ class InputRecorder:
     """
 
     def __init__(
-        self, model: nn.Module, names: Iterable[str], inputs: Mapping[str, Inputs] | None = None
+        self, model: nn.Module, names: Iterable[str], inputs: dict[str, Inputs] | None = None
     ) -> None:
-        self.inputs: dict[str, Inputs] = dict(inputs or {})
+        self.inputs: dict[str, Inputs] = {} if inputs is None else inputs
         self.recording = False
         # Layers of one input are measured at one of them.
         self._layers = {input_name(name): _layer(model, name) for name in names}
@@ -163,8 +163,9 @@ def quantise(
 def _parts(name: str, kind: type[nn.Module], weight: Tensor, inputs: Inputs) -> dict[str, Tensor]:
     if not (torch.isfinite(weight).all() and torch.isfinite(inputs.peaks).all()):
         raise WeightsError(
-            f"The layer {name} computes with numbers that are not finite.",
+            "The layer {name} computes with numbers that are not finite.",
             "Use other weights, or calibrate in float32.",
+            name=name,
         )
     make = quantise_smoothed if kind is Fp8SmoothLinear else quantise_plain
     return {f"{name}.{part}": tensor for part, tensor in make(weight, inputs).items()}
@@ -288,7 +289,7 @@ class KeptInputs:
     """What calibration had measured when it was interrupted, or when it was done.
 
     Attributes:
-        inputs: by :func:`input_name`, mapped from the file.
+        inputs: by :func:`input_name`.
         captions: how many captions they come from.
     """
 
@@ -311,14 +312,22 @@ def save_inputs(path: Path, inputs: Mapping[str, Inputs], captions: int, key: st
         file.finish()
 
 
-def read_inputs(path: Path, key: str) -> KeptInputs:
-    """What was kept under this key; of no caption if nothing was, or it cannot be read."""
+def read_inputs(path: Path, key: str, mapped: bool) -> KeptInputs:
+    """What was kept under this key; of no caption if nothing was, or it cannot be read.
+
+    Args:
+        mapped: leave the tensors in the file, which on Windows can then be neither replaced nor
+            removed; False: copy them.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             noted = file.metadata() or {}
             if noted.get("key") != key:
                 return KeptInputs({}, 0)
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            found: dict[str, Tensor] = {}
+            for name in file.keys():  # noqa: SIM118 (not a mapping)
+                tensor = file.get_tensor(name)
+                found[name] = tensor if mapped else tensor.clone()
             captions = int(noted["captions"])
     except (OSError, SafetensorError, KeyError, ValueError):
         return KeptInputs({}, 0)

@@ -20,9 +20,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from magi_engine.errors import WeightsError
+from magi_engine.messages import Message
 from magi_engine.weights.staging import Stretch, read_stretches
 
-DAMAGED_HINT = "Download that file again."
+DAMAGED_HINT = Message("Download that file again.")
 
 # https://github.com/huggingface/safetensors#format
 DTYPES = {
@@ -85,8 +86,9 @@ def open_shard(path: Path) -> Shard:
     if path.suffix == ".bin":
         return PickleShard(path)
     raise WeightsError(
-        f"{path} is no known kind of weights.",
+        "{path} is no known kind of weights.",
         "Weights are .safetensors, .safetensors.zst or .bin files.",
+        path=path,
     )
 
 
@@ -217,8 +219,9 @@ class PickleShard:
             state = torch.load(self.path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError as error:
             raise WeightsError(
-                f"{self.path} holds something other than plain tensors; nothing in it was run.",
+                "{path} holds something other than plain tensors; nothing in it was run.",
                 "Use weights from the official release.",
+                path=self.path,
             ) from error
         except Exception as error:  # damaged bytes can make the unpickler raise anything
             raise _damaged(self.path) from error
@@ -227,21 +230,25 @@ class PickleShard:
             for name, value in state.items()
         ):
             raise WeightsError(
-                f"{self.path} is not a table of named tensors.",
+                "{path} is not a table of named tensors.",
                 "Use weights from the official release.",
+                path=self.path,
             )
         return state
 
 
 def _damaged(path: Path) -> WeightsError:
-    return WeightsError(f"{path} is damaged, incomplete or cannot be read.", DAMAGED_HINT)
+    return WeightsError("{path} is damaged, incomplete or cannot be read.", DAMAGED_HINT, path=path)
 
 
 def _dtype(code: str, name: str, path: Path) -> torch.dtype:
     if code not in DTYPES:
         raise WeightsError(
-            f"The tensor {name} in {path} has the unsupported type {code}.",
+            "The tensor {name} in {path} has the unsupported type {code}.",
             "Use weights from the official release.",
+            name=name,
+            path=path,
+            code=code,
         )
     return DTYPES[code]
 

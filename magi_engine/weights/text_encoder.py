@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.messages import Message
 from magi_engine.model.text import TextEncoder
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 from magi_engine.ops.int8 import Int8Linear
@@ -20,7 +21,7 @@ from magi_engine.weights.text_stream import BlockStream
 if TYPE_CHECKING:
     from transformers import T5EncoderModel
 
-_HINT = "Download the text encoder's files again."
+_HINT = Message("Download the text encoder's files again.")
 
 # The token embedding has two names; the release stores both, others only the first.
 TIED = (("shared.weight", "encoder.embed_tokens.weight"),)
@@ -50,16 +51,19 @@ def load_text_encoder(
     model = build_text_model(directory)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise WeightsError(
-            f"The tokenizer in {directory} has {tokenizer.vocab_size} tokens, but its encoder "
-            f"knows {model.config.vocab_size}.",
+            "The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.",
             _HINT,
+            folder=directory,
+            tokens=tokenizer.vocab_size,
+            known=model.config.vocab_size,
         )
     made = Provenance.read(directory)
     if made is not None:
         if made.recipe != TEXT_RECIPE:
             raise WeightsError(
-                f"{directory} was made in a way this version does not know.",
+                "{folder} was made in a way this version does not know.",
                 "Convert the text encoder again.",
+                folder=directory,
             )
         to_int8(model)
     if streamed:
@@ -85,7 +89,7 @@ def build_text_model(directory: Path) -> T5EncoderModel:
             model = T5EncoderModel(config)
     # Whatever transformers, which validates in its own ways, makes of a wrong value.
     except Exception as error:
-        raise WeightsError(f"{path} describes no T5 encoder.", _HINT) from error
+        raise WeightsError("{path} describes no T5 encoder.", _HINT, path=path) from error
     model.float().encoder.set_input_embeddings(model.shared)
     return model
 
@@ -107,9 +111,9 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelNotFoundError(f"The file {path} is missing.", _HINT) from error
+        raise ModelNotFoundError("The file {path} is missing.", _HINT, path=path) from error
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be read.", _HINT) from error
+        raise WeightsError("{path} cannot be read.", _HINT, path=path) from error
     if not isinstance(settings, dict) or settings.get("model_type") != "t5":
-        raise WeightsError(f"{path} describes no T5 encoder.", _HINT)
+        raise WeightsError("{path} describes no T5 encoder.", _HINT, path=path)
     return settings

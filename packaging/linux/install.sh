@@ -16,6 +16,12 @@ fail() {
 if [ "$(uname -m)" != x86_64 ]; then
     fail "Magi Desktop is made for 64-bit PCs (x86_64); this is a $(uname -m)."
 fi
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d ' ' -f 2 || true)
+oldest=2.34
+if [ "$(printf '%s\n' "$oldest" "${glibc:-0}" | sort -V | head -n 1)" != "$oldest" ]; then
+    fail "Magi Desktop needs a Linux with glibc $oldest or later, such as Debian 12, Ubuntu 22.04 \
+or Fedora 35; this one has ${glibc:-another C library}."
+fi
 python=
 # By its full path, as menus search other folders; and never that of a virtual environment.
 for name in /usr/bin/python3 python3 python3.13 python3.12 python3.11 \

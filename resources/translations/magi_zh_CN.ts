@@ -115,18 +115,6 @@
         <translation>名称(&amp;N)</translation>
     </message>
     <message>
-        <source>&amp;Copy a folder into the folder of models</source>
-        <translation>将文件夹复制到模型文件夹(&amp;C)</translation>
-    </message>
-    <message>
-        <source>Copy a folder into the folder of models</source>
-        <translation>将文件夹复制到模型文件夹</translation>
-    </message>
-    <message>
-        <source>Else it is used where it is, and has to stay there.</source>
-        <translation>否则在原处使用，必须保留在那里。</translation>
-    </message>
-    <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
@@ -398,1202 +386,8 @@
 <context>
     <name>Drops</name>
     <message>
-        <source>There is nothing in it that can be used.</source>
-        <translation>其中没有可用的内容。</translation>
-    </message>
-    <message>
-        <source>Drop an image, a video, a settings file or text.</source>
-        <translation>请拖入图片、视频、设置文件或文字。</translation>
-    </message>
-    <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
-    </message>
-    <message>
-        <source>{} is empty.</source>
-        <translation>{} 是空的。</translation>
-    </message>
-    <message>
-        <source>Choose another file.</source>
-        <translation>请选择其他文件。</translation>
-    </message>
-    <message>
-        <source>{} cannot be read.</source>
-        <translation>无法读取 {}。</translation>
-    </message>
-    <message>
-        <source>Check that it is still there and that you may open it.</source>
-        <translation>请确认它仍然存在，且您有权打开。</translation>
-    </message>
-    <message>
-        <source>Only the address of the picture was dropped, not the picture.</source>
-        <translation>拖入的只是图片的地址，而不是图片本身。</translation>
-    </message>
-    <message>
-        <source>Save the picture first, then drop the file.</source>
-        <translation>请先保存图片，再拖入文件。</translation>
-    </message>
-    <message>
-        <source>{} holds no settings this program knows.</source>
-        <translation>{} 中没有本程序认识的设置。</translation>
-    </message>
-    <message>
-        <source>Choose a configuration of MAGI-1 or a file this program saved.</source>
-        <translation>请选择 MAGI-1 的配置文件或本程序保存的文件。</translation>
-    </message>
-    <message>
-        <source>The picture could not be saved in {}.</source>
-        <translation>无法将图片保存到 {}。</translation>
-    </message>
-    <message>
-        <source>Check that the folder may be written to and that there is room.</source>
-        <translation>请确认该文件夹可写入且空间充足。</translation>
-    </message>
-</context>
-<context>
-    <name>Engine</name>
-    <message>
-        <source>This mode starts from an image.</source>
-        <translation>此模式从图片开始。</translation>
-    </message>
-    <message>
-        <source>Drop an image onto the window or choose a file.</source>
-        <translation>请将图片拖到窗口上或选择文件。</translation>
-    </message>
-    <message>
-        <source>This mode starts from a video.</source>
-        <translation>此模式从视频开始。</translation>
-    </message>
-    <message>
-        <source>Drop a video onto the window or choose a file.</source>
-        <translation>请将视频拖到窗口上或选择文件。</translation>
-    </message>
-    <message>
-        <source>The folder for videos cannot be made: {a}</source>
-        <translation>无法创建视频文件夹：{a}</translation>
-    </message>
-    <message>
-        <source>Choose another in the preferences.</source>
-        <translation>请在偏好设置中另选一个。</translation>
-    </message>
-    <message>
-        <source>{a} is not a video.</source>
-        <translation>{a} 不是视频。</translation>
-    </message>
-    <message>
-        <source>It may be damaged.</source>
-        <translation>它可能已损坏。</translation>
-    </message>
-    <message>
-        <source>There is too little space in {a}: {b} GB are needed, {c} GB are free.</source>
-        <translation>{a} 的空间太小：需要 {b} GB，可用 {c} GB。</translation>
-    </message>
-    <message>
-        <source>Free some space, then try again.</source>
-        <translation>请腾出空间，然后重试。</translation>
-    </message>
-    <message>
-        <source>Free some space, then try again: what was fetched is kept.</source>
-        <translation>请腾出空间，然后重试：已下载的内容会保留。</translation>
-    </message>
-    <message>
-        <source>The packages could not be looked up.</source>
-        <translation>无法查询软件包。</translation>
-    </message>
-    <message>
-        <source>Connect to the network, then try again: what was fetched is kept.</source>
-        <translation>请连接网络，然后重试：已下载的内容会保留。</translation>
-    </message>
-    <message>
-        <source>The packages could not be installed.</source>
-        <translation>软件包无法安装。</translation>
-    </message>
-    <message>
-        <source>The environment could not be made.</source>
-        <translation>无法创建运行环境。</translation>
-    </message>
-    <message>
-        <source>The package {a} arrived damaged.</source>
-        <translation>软件包 {a} 在传输中损坏。</translation>
-    </message>
-    <message>
-        <source>Try again, or from another network.</source>
-        <translation>请重试，或换一个网络。</translation>
-    </message>
-    <message>
-        <source>The package {a} is not the one this version was made with.</source>
-        <translation>软件包 {a} 与此版本所用的不一致。</translation>
-    </message>
-    <message>
-        <source>Get its file again, or a newer version of the program.</source>
-        <translation>请重新获取该文件，或获取更新版本的程序。</translation>
-    </message>
-    <message>
-        <source>Not all packages are in {a}.</source>
-        <translation>{a} 中的软件包不齐全。</translation>
-    </message>
-    <message>
-        <source>Choose a folder with all of them.</source>
-        <translation>请选择包含全部软件包的文件夹。</translation>
-    </message>
-    <message>
-        <source>The connection was lost.</source>
-        <translation>连接已中断。</translation>
-    </message>
-    <message>
-        <source>Python 3.12 could not be fetched.</source>
-        <translation>无法下载 Python 3.12。</translation>
-    </message>
-    <message>
-        <source>The set-up failed.</source>
-        <translation>安装失败。</translation>
-    </message>
-    <message>
-        <source>The set-up runs already.</source>
-        <translation>安装程序已在运行。</translation>
-    </message>
-    <message>
-        <source>Wait until it has finished.</source>
-        <translation>请等它结束。</translation>
-    </message>
-    <message>
-        <source>Magi Desktop is running.</source>
-        <translation>Magi Desktop 正在运行。</translation>
-    </message>
-    <message>
-        <source>Close it, then try again.</source>
-        <translation>请先关闭它，然后重试。</translation>
-    </message>
-    <message>
-        <source>The set-up could not be started.</source>
-        <translation>无法启动设置程序。</translation>
-    </message>
-    <message>
-        <source>Start Magi Desktop again from the menu.</source>
-        <translation>请从菜单重新启动 Magi Desktop。</translation>
-    </message>
-    <message>
-        <source>There is no file {a}.</source>
-        <translation>没有文件 {a}。</translation>
-    </message>
-    <message>
-        <source>Check the name and the folder.</source>
-        <translation>请检查文件名和文件夹。</translation>
-    </message>
-    <message>
-        <source>{a} is a folder, not a file.</source>
-        <translation>{a} 是文件夹，不是文件。</translation>
-    </message>
-    <message>
-        <source>Choose a file in it.</source>
-        <translation>请选择其中的文件。</translation>
-    </message>
-    <message>
-        <source>{a} is empty.</source>
-        <translation>{a} 是空文件。</translation>
-    </message>
-    <message>
-        <source>Choose another file.</source>
-        <translation>请选择其他文件。</translation>
-    </message>
-    <message>
-        <source>{a} cannot be read.</source>
-        <translation>无法读取 {a}。</translation>
-    </message>
-    <message>
-        <source>Check that you have permission to open it.</source>
-        <translation>请检查您是否有权打开它。</translation>
-    </message>
-    <message>
-        <source>{a} is not an image or a video that can be read.</source>
-        <translation>{a} 不是可读取的图片或视频。</translation>
-    </message>
-    <message>
-        <source>{a} is not an image that can be read.</source>
-        <translation>{a} 不是可读取的图片。</translation>
-    </message>
-    <message>
-        <source>It may be damaged or in an unknown format: choose another file.</source>
-        <translation>它可能已损坏或格式未知：请选择其他文件。</translation>
-    </message>
-    <message>
-        <source>{a} holds no frame that can be read.</source>
-        <translation>{a} 中没有可读取的画面。</translation>
-    </message>
-    <message>
-        <source>It may be damaged or cut off: choose another video.</source>
-        <translation>它可能已损坏或不完整：请选择其他视频。</translation>
-    </message>
-    <message>
-        <source>{a} holds no video track.</source>
-        <translation>{a} 中没有视频轨道。</translation>
-    </message>
-    <message>
-        <source>{a} has more than {b} million pixels.</source>
-        <translation>{a} 的像素超过 {b} 百万。</translation>
-    </message>
-    <message>
-        <source>Scale it down first: a video frame needs far fewer.</source>
-        <translation>请先缩小：视频画面不需要这么多像素。</translation>
-    </message>
-    <message>
-        <source>{a} is only {b}x{c} pixels.</source>
-        <translation>{a} 只有 {b}x{c} 像素。</translation>
-    </message>
-    <message>
-        <source>Choose a picture of at least {a}x{b}.</source>
-        <translation>请选择至少 {a}x{b} 的图片。</translation>
-    </message>
-    <message>
-        <source>{a} has only {b} frames at {c} frames/s in this part.</source>
-        <translation>{a} 的这一部分在 {c} 帧/秒下只有 {b} 帧。</translation>
-    </message>
-    <message>
-        <source>A video can start from {a} frames or more: choose a longer part or clip.</source>
-        <translation>至少需要 {a} 帧才能开始：请选择更长的部分或视频。</translation>
-    </message>
-    <message>
-        <source>{a} cannot be written in {b}.</source>
-        <translation>无法在 {b} 中写入 {a}。</translation>
-    </message>
-    <message>
-        <source>Choose a folder you may write to.</source>
-        <translation>请选择您可以写入的文件夹。</translation>
-    </message>
-    <message>
-        <source>There is no folder {a}.</source>
-        <translation>没有文件夹 {a}。</translation>
-    </message>
-    <message>
-        <source>Create it or choose another.</source>
-        <translation>请创建它或另选一个。</translation>
-    </message>
-    <message>
-        <source>No space is left to write {a}.</source>
-        <translation>空间不足，无法写入 {a}。</translation>
-    </message>
-    <message>
-        <source>Free some space or use another disk.</source>
-        <translation>请腾出一些空间或使用其他磁盘。</translation>
-    </message>
-    <message>
-        <source>The disk is full.</source>
-        <translation>磁盘已满。</translation>
-    </message>
-    <message>
-        <source>Free some space; what was finished so far has been kept.</source>
-        <translation>请腾出一些空间；已完成的部分已保留。</translation>
-    </message>
-    <message>
-        <source>The engine has stopped unexpectedly.</source>
-        <translation>引擎意外停止。</translation>
-    </message>
-    <message>
-        <source>Try again; if it happens again, report it with the log.</source>
-        <translation>请重试；如再次发生，请附上日志报告。</translation>
-    </message>
-    <message>
-        <source>The system has ended the engine, most likely because the memory ran out.</source>
-        <translation>系统结束了引擎，很可能是内存不足。</translation>
-    </message>
-    <message>
-        <source>Close other programs or choose a smaller size, then try again.</source>
-        <translation>请关闭其他程序或选择更小的尺寸，然后重试。</translation>
-    </message>
-    <message>
-        <source>The engine could not be started.</source>
-        <translation>无法启动引擎。</translation>
-    </message>
-    <message>
-        <source>Close other programs, then try again.</source>
-        <translation>请关闭其他程序，然后重试。</translation>
-    </message>
-    <message>
-        <source>Something unexpected went wrong ({a}).</source>
-        <translation>发生意外错误（{a}）。</translation>
-    </message>
-    <message>
-        <source>Please report it with the details from the log.</source>
-        <translation>请附上日志详情报告此问题。</translation>
-    </message>
-    <message>
-        <source>There is not enough memory for this video.</source>
-        <translation>内存不足，无法制作此视频。</translation>
-    </message>
-    <message>
-        <source>Choose a smaller size, a smaller window or a smaller model.</source>
-        <translation>请选择更小的尺寸、窗口或模型。</translation>
-    </message>
-    <message>
-        <source>{a} needs {b} GB of memory on {c}, but only {d} GB are free.</source>
-        <translation>{a} 在 {c} 上需要 {b} GB 内存，但只有 {d} GB 可用。</translation>
-    </message>
-    <message>
-        <source>Close other programs, or choose a smaller model or another device.</source>
-        <translation>请关闭其他程序，或选择更小的模型或其他设备。</translation>
-    </message>
-    <message>
-        <source>The prompt has {a} tokens; only the first {b} of them count.</source>
-        <translation>提示词有 {a} 个词元，只有前 {b} 个有效。</translation>
-    </message>
-    <message>
-        <source>Not read by the model, or only in part: “{a}”.</source>
-        <translation>模型不会读取、或只读取一部分：“{a}”。</translation>
-    </message>
-    <message>
-        <source>Nothing of this prompt is read by the model: “{a}”.</source>
-        <translation>模型不会读取此提示词的任何内容：“{a}”。</translation>
-    </message>
-    <message>
-        <source>Chunk {a} has already started; the new prompt applies from chunk {b} on.</source>
-        <translation>片段 {a} 已开始；新提示词从片段 {b} 起生效。</translation>
-    </message>
-    <message>
-        <source>The prompt stays as it was: no chunk is left that has not started.</source>
-        <translation>提示词保持不变：没有尚未开始的片段了。</translation>
-    </message>
-    <message>
-        <source>There was too little graphics memory; the video goes on more slowly.</source>
-        <translation>显存不足；视频将以较慢的速度继续生成。</translation>
-    </message>
-    <message>
-        <source>This model usually wants {a} steps; {b} may look unfinished.</source>
-        <translation>此模型通常需要 {a} 步；{b} 步可能显得未完成。</translation>
-    </message>
-    <message>
-        <source>8 steps are noisy with an fp8 model; 16 look better.</source>
-        <translation>fp8 模型用 8 步噪点较多；16 步效果更好。</translation>
-    </message>
-    <message>
-        <source>A video cannot be {a} seconds long.</source>
-        <translation>视频长度不能是 {a} 秒。</translation>
-    </message>
-    <message>
-        <source>Ask for more than 0 seconds.</source>
-        <translation>请设置大于 0 秒。</translation>
-    </message>
-    <message>
-        <source>A prompt is given for chunk {a}, but the video ends with chunk {b}.</source>
-        <translation>为片段 {a} 设置了提示词，但视频到片段 {b} 就结束了。</translation>
-    </message>
-    <message>
-        <source>Choose an earlier chunk or a longer video.</source>
-        <translation>请选择更早的片段或更长的视频。</translation>
-    </message>
-    <message>
-        <source>A video without an end cannot look back without a limit.</source>
-        <translation>没有结尾的视频不能无限回看。</translation>
-    </message>
-    <message>
-        <source>Set a KV range, for example 5,4,3,2, or a length.</source>
-        <translation>请设置 KV 范围（例如 5,4,3,2）或长度。</translation>
-    </message>
-    <message>
-        <source>{a} carries no settings of this program.</source>
-        <translation>{a} 中没有本程序的设置。</translation>
-    </message>
-    <message>
-        <source>Choose a video that was generated with it.</source>
-        <translation>请选择用本程序生成的视频。</translation>
-    </message>
-    <message>
-        <source>There is no model called {a}.</source>
-        <translation>没有名为 {a} 的模型。</translation>
-    </message>
-    <message>
-        <source>Known models: {a}.</source>
-        <translation>已知模型：{a}。</translation>
-    </message>
-    <message>
-        <source>{a} has not been made on this machine yet.</source>
-        <translation>{a} 尚未在此电脑上制作。</translation>
-    </message>
-    <message>
-        <source>{a} is made on this machine.</source>
-        <translation>{a} 在本机制作。</translation>
-    </message>
-    <message>
-        <source>{a}, which was made on this machine, is damaged.</source>
-        <translation>在本机制作的 {a} 已损坏。</translation>
-    </message>
-    <message>
-        <source>Make it with: magi models quantize {a}</source>
-        <translation>制作命令：magi models quantize {a}</translation>
-    </message>
-    <message>
-        <source>{a} is damaged, incomplete or cannot be read.</source>
-        <translation>{a} 已损坏、不完整或无法读取。</translation>
-    </message>
-    <message>
-        <source>{a} is not complete, its {b} cannot be used: {c}.</source>
-        <translation>{a} 不完整，无法使用其 {b}：{c}。</translation>
-    </message>
-    <message>
-        <source>Download the model, or give the folder of models that holds it.</source>
-        <translation>请下载该模型，或指定存放它的模型文件夹。</translation>
-    </message>
-    <message>
-        <source>This needs {a} GB of graphics memory; {b} GB are free.</source>
-        <translation>需要 {a} GB 显存；剩余 {b} GB。</translation>
-    </message>
-    <message>
-        <source>This needs {a} GB of memory; {b} GB are free.</source>
-        <translation>需要 {a} GB 内存；剩余 {b} GB。</translation>
-    </message>
-    <message>
-        <source>This needs {a} GB of room on the disk; {b} GB are free.</source>
-        <translation>需要 {a} GB 磁盘空间；剩余 {b} GB。</translation>
-    </message>
-    <message>
-        <source>Denoise one chunk at a time.</source>
-        <translation>一次只去噪一个片段。</translation>
-    </message>
-    <message>
-        <source>Make the picture {a}x{b}.</source>
-        <translation>把画面改为 {a}x{b}。</translation>
-    </message>
-    <message>
-        <source>Use {a}.</source>
-        <translation>改用 {a}。</translation>
-    </message>
-    <message>
-        <source>Make {a} frames.</source>
-        <translation>只生成 {a} 帧。</translation>
-    </message>
-    <message>
-        <source>{a} is ready.</source>
-        <translation>{a} 已就绪。</translation>
-    </message>
-    <message>
-        <source>{a} is ready. {b} GB of its original text encoder may be deleted.</source>
-        <translation>{a} 已就绪。其原始文本编码器占用的 {b} GB 可以删除。</translation>
-    </message>
-    <message>
-        <source>The text encoder of {a} is small now.</source>
-        <translation>{a} 的文本编码器已压缩。</translation>
-    </message>
-    <message>
-        <source>The text encoder of {a} is small now. {b} GB of the original may be deleted.</source>
-        <translation>{a} 的文本编码器已压缩。原件占用的 {b} GB 可以删除。</translation>
-    </message>
-    <message>
-        <source>Damaged files of {a}: {b}. They can be downloaded again.</source>
-        <translation>{a} 中损坏的文件：{b} 个，可以重新下载。</translation>
-    </message>
-    <message>
-        <source>Damaged files: {a}.</source>
-        <translation>损坏的文件：{a} 个。</translation>
-    </message>
-    <message>
-        <source>{a} does not describe a ViT autoencoder.</source>
-        <translation>{a} 描述的不是 ViT 自编码器。</translation>
-    </message>
-    <message>
-        <source>Use the config.json that belongs to the autoencoder&apos;s weights.</source>
-        <translation>请使用与自编码器权重配套的 config.json。</translation>
-    </message>
-    <message>
-        <source>Use the released autoencoder&apos;s config.json.</source>
-        <translation>请使用已发布的自编码器的 config.json。</translation>
-    </message>
-    <message>
-        <source>Download the autoencoder again.</source>
-        <translation>请重新下载自编码器。</translation>
-    </message>
-    <message>
-        <source>The folder {a} holds no weights (looked for an index file and for {b}).</source>
-        <translation>文件夹 {a} 中没有权重（查找了索引文件和 {b}）。</translation>
-    </message>
-    <message>
-        <source>Download the model&apos;s files, or give the folder that holds them.</source>
-        <translation>请下载模型文件，或指定包含它们的文件夹。</translation>
-    </message>
-    <message>
-        <source>The file {a} is missing.</source>
-        <translation>缺少文件 {a}。</translation>
-    </message>
-    <message>
-        <source>{a} holds more than one checkpoint ({b}).</source>
-        <translation>{a} 中有多个检查点（{b}）。</translation>
-    </message>
-    <message>
-        <source>Give the index to use.</source>
-        <translation>请指定要使用的索引。</translation>
-    </message>
-    <message>
-        <source>The index {a} cannot be read.</source>
-        <translation>无法读取索引 {a}。</translation>
-    </message>
-    <message>
-        <source>The index {a} is damaged.</source>
-        <translation>索引 {a} 已损坏。</translation>
-    </message>
-    <message>
-        <source>Download that file again.</source>
-        <translation>请重新下载该文件。</translation>
-    </message>
-    <message>
-        <source>The index {a} names the file {b}, which is not in its folder.</source>
-        <translation>索引 {a} 指向的文件 {b} 不在其文件夹中。</translation>
-    </message>
-    <message>
-        <source>Use weights from the official release.</source>
-        <translation>请使用官方发布的权重。</translation>
-    </message>
-    <message>
-        <source>{a}: there is no folder {b} (runtime_config.{c}; looked for {d}).</source>
-        <translation>{a}：没有文件夹 {b}（runtime_config.{c}；查找了 {d}）。</translation>
-    </message>
-    <message>
-        <source>Download the model&apos;s files, or correct that field.</source>
-        <translation>请下载模型文件，或更正该字段。</translation>
-    </message>
-    <message>
-        <source>{a}: the field runtime_config.{b} is empty.</source>
-        <translation>{a}：字段 runtime_config.{b} 为空。</translation>
-    </message>
-    <message>
-        <source>Write the folder of the model&apos;s files into it.</source>
-        <translation>请填入模型文件所在的文件夹。</translation>
-    </message>
-    <message>
-        <source>{a} was made from an older {b}.</source>
-        <translation>{a} 由旧的 {b} 制作。</translation>
-    </message>
-    <message>
-        <source>{a} lacks the tensor {b}.</source>
-        <translation>{a} 缺少张量 {b}。</translation>
-    </message>
-    <message>
-        <source>The tensor {a} in {b} has the shape {c} where the model needs {d}.</source>
-        <translation>{b} 中张量 {a} 的形状为 {c}，而模型需要 {d}。</translation>
-    </message>
-    <message>
-        <source>The tensor {a} in {b} is of type {c} where the model needs {d}.</source>
-        <translation>{b} 中张量 {a} 的类型为 {c}，而模型需要 {d}。</translation>
-    </message>
-    <message>
-        <source>{a} holds the tensor {b}, which this model does not have.</source>
-        <translation>{a} 含有张量 {b}，而此模型没有它。</translation>
-    </message>
-    <message>
-        <source>The tensor {a} is in both {b} and {c}.</source>
-        <translation>张量 {a} 同时在 {b} 和 {c} 中。</translation>
-    </message>
-    <message>
-        <source>Remove the file that does not belong to the checkpoint.</source>
-        <translation>请移除不属于该检查点的文件。</translation>
-    </message>
-    <message>
-        <source>{a} is no known kind of weights.</source>
-        <translation>{a} 不是已知的权重格式。</translation>
-    </message>
-    <message>
-        <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
-        <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
-    </message>
-    <message>
-        <source>The tensor {a} in {b} has the unsupported type {c}.</source>
-        <translation>{b} 中的张量 {a} 类型不受支持：{c}。</translation>
-    </message>
-    <message>
-        <source>{a} is not a table of named tensors.</source>
-        <translation>{a} 不是命名张量表。</translation>
-    </message>
-    <message>
-        <source>{a} holds something other than plain tensors; nothing in it was run.</source>
-        <translation>{a} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
-    </message>
-    <message>
-        <source>The tokenizer in {a} has {b} tokens, but its encoder knows {c}.</source>
-        <translation>{a} 中的分词器有 {b} 个词元，但其编码器只认识 {c} 个。</translation>
-    </message>
-    <message>
-        <source>{a} describes no T5 encoder.</source>
-        <translation>{a} 描述的不是 T5 编码器。</translation>
-    </message>
-    <message>
-        <source>{a} was made in a way this version does not know.</source>
-        <translation>{a} 的制作方式是此版本不认识的。</translation>
-    </message>
-    <message>
-        <source>Convert the text encoder again.</source>
-        <translation>请重新转换文本编码器。</translation>
-    </message>
-    <message>
-        <source>The tensor {a} holds numbers that are not finite.</source>
-        <translation>张量 {a} 含有非有限数值。</translation>
-    </message>
-    <message>
-        <source>Download the text encoder&apos;s files again.</source>
-        <translation>请重新下载文本编码器的文件。</translation>
-    </message>
-    <message>
-        <source>{a} GB are needed in {b}, but only {c} GB are free.</source>
-        <translation>{b} 中需要 {a} GB，但只有 {c} GB 可用。</translation>
-    </message>
-    <message>
-        <source>The disk of {a} is full.</source>
-        <translation>{a} 所在的磁盘已满。</translation>
-    </message>
-    <message>
-        <source>The disk of {a} cannot hold a file of this size.</source>
-        <translation>{a} 所在的磁盘无法存放这么大的文件。</translation>
-    </message>
-    <message>
-        <source>Free some space, then try again; it goes on where it was.</source>
-        <translation>请释放一些空间后重试；会从中断处继续。</translation>
-    </message>
-    <message>
-        <source>{a} cannot be written to.</source>
-        <translation>无法写入 {a}。</translation>
-    </message>
-    <message>
-        <source>Check that you may write there.</source>
-        <translation>请检查您是否有写入权限。</translation>
-    </message>
-    <message>
-        <source>{a} is being made by another program.</source>
-        <translation>另一个程序正在制作 {a}。</translation>
-    </message>
-    <message>
-        <source>Wait until it is done.</source>
-        <translation>请等待它完成。</translation>
-    </message>
-    <message>
-        <source>Use other weights, or calibrate in float32.</source>
-        <translation>请使用其他权重，或用 float32 校准。</translation>
-    </message>
-    <message>
-        <source>The layer {a} computes with numbers that are not finite.</source>
-        <translation>层 {a} 的计算出现非有限数值。</translation>
-    </message>
-    <message>
-        <source>Connect the disk that it is on, then try again.</source>
-        <translation>请连接它所在的磁盘，然后重试。</translation>
-    </message>
-    <message>
-        <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
-        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
-        <translation>小型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
-    </message>
-    <message>
-        <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
-        <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
-        <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
-    </message>
-    <message>
-        <source>Any computer.</source>
-        <translation>任何电脑。</translation>
-    </message>
-    <message>
-        <source>Any computer; faster on graphics cards that compute in fp8.</source>
-        <translation>任何电脑；在支持 fp8 计算的显卡上更快。</translation>
-    </message>
-    <message>
-        <source>A graphics card with 16 GB; 8 GB are enough if parts of it wait in memory.</source>
-        <translation>16 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
-    </message>
-    <message>
-        <source>A graphics card with 12 GB and fp8; 8 GB are enough if parts of it wait in memory.</source>
-        <translation>支持 fp8 计算、12 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
-    </message>
-    <message>
-        <source>A graphics card with 80 GB, or one with 24 GB and 64 GB of memory.</source>
-        <translation>80 GB 显存的显卡，或 24 GB 显存加 64 GB 内存。</translation>
-    </message>
-    <message>
-        <source>A graphics card with 32 GB that computes in fp8, or one with 24 GB and 32 GB of memory.</source>
-        <translation>支持 fp8 的 32 GB 显卡，或 24 GB 显卡加 32 GB 内存。</translation>
-    </message>
-    <message>
-        <source>All files of {a} are as they were published.</source>
-        <translation>{a} 的所有文件都与发布时一致。</translation>
-    </message>
-    <message>
-        <source>What was installed does not start.</source>
-        <translation>新安装的内容无法启动。</translation>
-    </message>
-    <message>
-        <source>Choose “Without a GPU”, or report it with the log.</source>
-        <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
-    </message>
-    <message>
-        <source>A library that Windows should have is missing or too old.</source>
-        <translation>缺少一个 Windows 应有的库，或其版本过旧。</translation>
-    </message>
-    <message>
-        <source>Install Microsoft&apos;s Visual C++ runtime for x64, then try again.</source>
-        <translation>请安装 Microsoft 的 x64 版 Visual C++ 运行库，然后重试。</translation>
-    </message>
-    <message>
-        <source>The system lacks the library {a}.</source>
-        <translation>系统缺少库 {a}。</translation>
-    </message>
-    <message>
-        <source>Install the package that contains it, then try again.</source>
-        <translation>请安装包含它的软件包，然后重试。</translation>
-    </message>
-    <message>
-        <source>The system is too old: it lacks {a}.</source>
-        <translation>系统版本过旧：缺少 {a}。</translation>
-    </message>
-    <message>
-        <source>Use a newer version of it.</source>
-        <translation>请使用更新版本的系统。</translation>
-    </message>
-    <message>
-        <source>There is too little memory to start.</source>
-        <translation>内存不足，无法启动。</translation>
-    </message>
-    <message>
-        <source>Close other programs, then try again; on Windows, let it choose its paging file&apos;s size.</source>
-        <translation>请关闭其他程序，然后重试；在 Windows 上，请让系统自行决定页面文件的大小。</translation>
-    </message>
-    <message>
-        <source>Windows does not let what was installed start.</source>
-        <translation>Windows 不允许启动已安装的内容。</translation>
-    </message>
-    <message>
-        <source>Allow it in your virus scanner or under App &amp; browser control, then try again.</source>
-        <translation>请在杀毒软件或“应用和浏览器控制”中允许它，然后重试。</translation>
-    </message>
-    <message>
-        <source>What was installed lies on a disk from which no program may be run.</source>
-        <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
-    </message>
-    <message>
-        <source>Have it mounted without the option noexec, then try again.</source>
-        <translation>请在挂载该磁盘时去掉 noexec 选项，然后重试。</translation>
-    </message>
-    <message>
-        <source>This computer&apos;s processor is too old for the program.</source>
-        <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
-    </message>
-    <message>
-        <source>Use a computer with a newer one.</source>
-        <translation>请使用处理器较新的电脑。</translation>
-    </message>
-    <message>
-        <source>What was installed takes more than five minutes to start.</source>
-        <translation>已安装的内容超过五分钟仍未启动。</translation>
-    </message>
-    <message>
-        <source>Try again: it is quicker once a virus scanner has seen every file.</source>
-        <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
-    </message>
-    <message>
-        <source>Nothing of {a} was downloaded or added here.</source>
-        <translation>这里没有下载或添加过 {a} 的任何文件。</translation>
-    </message>
-    <message>
-        <source>Download it first.</source>
-        <translation>请先下载。</translation>
-    </message>
-    <message>
-        <source>Ready to use: {a}.</source>
-        <translation>可以使用：{a}。</translation>
-    </message>
-    <message>
-        <source>Found parts of: {a}.</source>
-        <translation>找到了部分文件：{a}。</translation>
-    </message>
-    <message>
-        <source>There is no {a}.</source>
-        <translation>没有 {a}。</translation>
-    </message>
-    <message>
-        <source>No released model was found in {a}.</source>
-        <translation>在 {a} 中没有找到已发布的模型。</translation>
-    </message>
-    <message>
-        <source>Choose the folder that holds “ckpt” or “downloads”.</source>
-        <translation>请选择包含“ckpt”或“downloads”的文件夹。</translation>
-    </message>
-    <message>
-        <source>Nothing can be linked into {a}.</source>
-        <translation>无法在 {a} 中创建链接。</translation>
-    </message>
-    <message>
-        <source>Choose another folder of models.</source>
-        <translation>请选择其他模型文件夹。</translation>
-    </message>
-    <message>
-        <source>Prompts</source>
-        <translation>提示词</translation>
-    </message>
-    <message>
-        <source>Programs for the graphics card</source>
-        <translation>显卡程序</translation>
-    </message>
-    <message>
-        <source>There is no attention called {a}.</source>
-        <translation>没有名为 {a} 的注意力。</translation>
-    </message>
-    <message>
-        <source>What was not downloaded to its end</source>
-        <translation>未下载完的文件</translation>
-    </message>
-    <message>
-        <source>The original text encoder</source>
-        <translation>原始文本编码器</translation>
-    </message>
-    <message>
-        <source>The small text encoder</source>
-        <translation>小文本编码器</translation>
-    </message>
-    <message>
-        <source>Free some space, or choose another folder of models.</source>
-        <translation>请腾出空间，或选择其他模型文件夹。</translation>
-    </message>
-    <message>
-        <source>Check its permissions.</source>
-        <translation>请检查其权限。</translation>
-    </message>
-    <message>
-        <source>Wait until it is done, or stop it there.</source>
-        <translation>请等它完成，或在那里停止它。</translation>
-    </message>
-    <message>
-        <source>Free some space; the download goes on where it stopped.</source>
-        <translation>请腾出空间；下载会从中断处继续。</translation>
-    </message>
-    <message>
-        <source>{a} cannot be written.</source>
-        <translation>无法写入 {a}。</translation>
-    </message>
-    <message>
-        <source>The file {a} came with other content than was announced.</source>
-        <translation>文件 {a} 的内容与公布的不符。</translation>
-    </message>
-    <message>
-        <source>Try again later, or without a mirror.</source>
-        <translation>请稍后再试，或不使用镜像。</translation>
-    </message>
-    <message>
-        <source>{a} cannot be fetched: the network or the server fails.</source>
-        <translation>无法获取 {a}：网络或服务器出错。</translation>
-    </message>
-    <message>
-        <source>Check the network, then start the download again: it goes on where it was.</source>
-        <translation>请检查网络，然后重新开始下载：会从中断处继续。</translation>
-    </message>
-    <message>
-        <source>The hub does not give {a} to everybody.</source>
-        <translation>该站点不对所有人提供 {a}。</translation>
-    </message>
-    <message>
-        <source>Ask for access on its page, then sign in with: hf auth login</source>
-        <translation>请在其页面申请访问，然后登录：hf auth login</translation>
-    </message>
-    <message>
-        <source>The hub does not have {a}.</source>
-        <translation>该站点没有 {a}。</translation>
-    </message>
-    <message>
-        <source>The hub refuses {a} (status {b}).</source>
-        <translation>该站点拒绝提供 {a}（状态 {b}）。</translation>
-    </message>
-    <message>
-        <source>Try again later.</source>
-        <translation>请稍后再试。</translation>
-    </message>
-    <message>
-        <source>The hub of models cannot be reached.</source>
-        <translation>无法连接模型站点。</translation>
-    </message>
-    <message>
-        <source>Check the network, the proxy or HF_ENDPOINT.</source>
-        <translation>请检查网络、代理或 HF_ENDPOINT。</translation>
-    </message>
-    <message>
-        <source>What answers is not a hub of models.</source>
-        <translation>应答的不是模型站点。</translation>
-    </message>
-    <message>
-        <source>Sign in to the network if it asks for that; check HF_ENDPOINT.</source>
-        <translation>如果网络要求登录，请先登录；并检查 HF_ENDPOINT。</translation>
-    </message>
-    <message>
-        <source>{a} GB of room are needed, {b} GB are free in {c}.</source>
-        <translation>需要 {a} GB 空间，{c} 中只有 {b} GB 可用。</translation>
-    </message>
-    <message>
-        <source>Another program is changing {a} already.</source>
-        <translation>另一个程序正在更改 {a}。</translation>
-    </message>
-    <message>
-        <source>The hub has replaced {a} in the meantime.</source>
-        <translation>模型站点在此期间替换了 {a}。</translation>
-    </message>
-    <message>
-        <source>Start the download again.</source>
-        <translation>请重新开始下载。</translation>
-    </message>
-    <message>
-        <source>The hub does not have {a}, or it is private.</source>
-        <translation>模型站点上没有 {a}，或者它是私有的。</translation>
-    </message>
-    <message>
-        <source>Check the repository&apos;s name; if it is private, sign in with: hf auth login</source>
-        <translation>请检查仓库名称；如果是私有仓库，请用此命令登录：hf auth login</translation>
-    </message>
-    <message>
-        <source>The hub does not accept the token that was sent for {a}.</source>
-        <translation>模型站点不接受为 {a} 发送的访问令牌。</translation>
-    </message>
-    <message>
-        <source>Sign in again with: hf auth login</source>
-        <translation>请用此命令重新登录：hf auth login</translation>
-    </message>
-    <message>
-        <source>Update the program, or choose another repository.</source>
-        <translation>请更新程序，或选择其他仓库。</translation>
-    </message>
-    <message>
-        <source>The hub has too much to do.</source>
-        <translation>模型站点太忙。</translation>
-    </message>
-    <message>
-        <source>Try again in some minutes.</source>
-        <translation>请过几分钟再试。</translation>
-    </message>
-    <message>
-        <source>The hub&apos;s certificate is not valid at this computer&apos;s date.</source>
-        <translation>按本机日期，模型站点的证书无效。</translation>
-    </message>
-    <message>
-        <source>Set the computer&apos;s clock right, then try again.</source>
-        <translation>请校准电脑时钟，然后重试。</translation>
-    </message>
-    <message>
-        <source>The hub&apos;s certificate is not trusted here.</source>
-        <translation>本机不信任模型站点的证书。</translation>
-    </message>
-    <message>
-        <source>Have the certificate of your network&apos;s proxy installed on this computer.</source>
-        <translation>请在本机安装您网络代理的证书。</translation>
-    </message>
-    <message>
-        <source>The disk cannot hold a file as large as {a}.</source>
-        <translation>磁盘无法容纳像 {a} 这么大的文件。</translation>
-    </message>
-    <message>
-        <source>Choose a folder of models on another disk.</source>
-        <translation>请选择另一个磁盘上的模型文件夹。</translation>
-    </message>
-    <message>
-        <source>{a} is not downloaded.</source>
-        <translation>{a} 不是下载得到的。</translation>
-    </message>
-    <message>
-        <source>Choose one of the released models.</source>
-        <translation>请选择一个已发布的模型。</translation>
-    </message>
-    <message>
-        <source>{a} is not made here.</source>
-        <translation>{a} 不是在本机制作的。</translation>
-    </message>
-    <message>
-        <source>Download it.</source>
-        <translation>请下载它。</translation>
-    </message>
-    <message>
-        <source>Damaged files of {a}: {b}. Put the right ones in their place.</source>
-        <translation>{a} 的损坏文件：{b} 个。请换上正确的文件。</translation>
-    </message>
-    <message>
-        <source>All files of {a} are whole; from now on any change is noticed.</source>
-        <translation>{a} 的所有文件都完整；从现在起任何改动都会被发现。</translation>
-    </message>
-    <message>
-        <source>All files of {a} are whole; what was published could not be asked.</source>
-        <translation>{a} 的所有文件都完整；未能查询发布的内容。</translation>
-    </message>
-    <message>
-        <source>Files that are not as they were published: {a}.</source>
-        <translation>与发布内容不一致的文件：{a} 个。</translation>
-    </message>
-    <message>
-        <source>The files of {a} have not been checked yet, or were changed.</source>
-        <translation>{a} 的文件尚未检查，或已被改动。</translation>
-    </message>
-    <message>
-        <source>Check them with: magi models verify {a}</source>
-        <translation>请用此命令检查：magi models verify {a}</translation>
-    </message>
-    <message>
-        <source>Added: {a}.</source>
-        <translation>已添加：{a}。</translation>
-    </message>
-    <message>
-        <source>Models are downloaded from {a}.</source>
-        <translation>模型将从 {a} 下载。</translation>
-    </message>
-    <message>
-        <source>Models are downloaded from the hub itself.</source>
-        <translation>模型将直接从模型站点下载。</translation>
-    </message>
-    <message>
-        <source>Like {a}; added from {b}.</source>
-        <translation>与 {a} 同类；添加自 {b}。</translation>
-    </message>
-    <message>
-        <source>The folder {a} is not there.</source>
-        <translation>文件夹 {a} 不存在。</translation>
-    </message>
-    <message>
-        <source>{a} is neither a folder nor a repository of the hub.</source>
-        <translation>{a} 既不是文件夹，也不是模型站点的仓库。</translation>
-    </message>
-    <message>
-        <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
-        <translation>请给出文件夹、所有者/仓库，或仓库网址。</translation>
-    </message>
-    <message>
-        <source>The folder {a} holds no weights.</source>
-        <translation>文件夹 {a} 中没有权重。</translation>
-    </message>
-    <message>
-        <source>Choose the folder that holds the weights.</source>
-        <translation>请选择包含权重的文件夹。</translation>
-    </message>
-    <message>
-        <source>{a} is no released model.</source>
-        <translation>{a} 不是已发布的模型。</translation>
-    </message>
-    <message>
-        <source>Choose one of: {a}.</source>
-        <translation>请从中选择：{a}。</translation>
-    </message>
-    <message>
-        <source>No model in the official layout was found in {a}.</source>
-        <translation>在 {a} 中没有找到官方布局的模型。</translation>
-    </message>
-    <message>
-        <source>Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.</source>
-        <translation>请选择包含“ckpt”或“downloads”的文件夹，或说明模型的种类。</translation>
-    </message>
-    <message>
-        <source>The weights in {a} are not those of a {b}.</source>
-        <translation>{a} 中的权重不是 {b} 的权重。</translation>
-    </message>
-    <message>
-        <source>Say what kind of model it is.</source>
-        <translation>请说明模型的种类。</translation>
-    </message>
-    <message>
-        <source>The repository {a} holds no model in the official layout.</source>
-        <translation>仓库 {a} 中没有官方布局的模型。</translation>
-    </message>
-    <message>
-        <source>Choose one that has folders such as ckpt/magi/4.5B_distill.</source>
-        <translation>请选择含有 ckpt/magi/4.5B_distill 等文件夹的仓库。</translation>
-    </message>
-    <message>
-        <source>{a} is not the address of a hub.</source>
-        <translation>{a} 不是模型站点的网址。</translation>
-    </message>
-    <message>
-        <source>Give one such as https://huggingface.co</source>
-        <translation>请给出类似 https://huggingface.co 的网址</translation>
-    </message>
-    <message>
-        <source>Get that file again.</source>
-        <translation>请重新获取该文件。</translation>
-    </message>
-    <message>
-        <source>A model cannot be called {a}.</source>
-        <translation>模型不能叫 {a}。</translation>
-    </message>
-    <message>
-        <source>Use up to 40 letters, digits, dots, dashes and underscores.</source>
-        <translation>请使用最多 40 个字母、数字、点、短横线和下划线。</translation>
-    </message>
-    <message>
-        <source>There is a model called {a} already.</source>
-        <translation>已有名为 {a} 的模型。</translation>
-    </message>
-    <message>
-        <source>Use another name.</source>
-        <translation>请换一个名称。</translation>
-    </message>
-    <message>
-        <source>The list of your own models, {a}, cannot be read.</source>
-        <translation>无法读取您自己的模型列表 {a}。</translation>
-    </message>
-    <message>
-        <source>Correct or remove it.</source>
-        <translation>请更正或删除它。</translation>
-    </message>
-    <message>
-        <source>{a} was written by a newer version of this program.</source>
-        <translation>{a} 由本程序的更新版本写成。</translation>
-    </message>
-    <message>
-        <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
-        <translation>随程序附带，任何电脑都能运行：128x128 的彩色运动图形。</translation>
-    </message>
-    <message>
-        <source>The pocket model with guidance at full cost: for comparing with the distilled one.</source>
-        <translation>带完整引导计算的口袋模型：用于与蒸馏版比较。</translation>
-    </message>
-    <message>
-        <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>
-        <translation>口袋模型的 8 位版本，在此电脑上制作：用于试用 fp8。</translation>
-    </message>
-    <message>
-        <source>The small released model, undistilled: best with 64 steps and three passes each.</source>
-        <translation>较小的发布模型，未蒸馏：64 步、每步三次计算时效果最好。</translation>
-    </message>
-    <message>
-        <source>The small released model, distilled: few steps and one pass each.</source>
-        <translation>较小的发布模型，已蒸馏：步数少，每步一次计算。</translation>
-    </message>
-    <message>
-        <source>The small released model, distilled and in fp8: needs the least memory.</source>
-        <translation>较小的发布模型，已蒸馏且为 fp8：所需内存最少。</translation>
-    </message>
-    <message>
-        <source>The large released model, undistilled: the best quality, and by far the slowest.</source>
-        <translation>较大的发布模型，未蒸馏：质量最好，但也最慢。</translation>
-    </message>
-    <message>
-        <source>The large released model, distilled: its quality in a fraction of the time.</source>
-        <translation>较大的发布模型，已蒸馏：以很短的时间达到同样的质量。</translation>
-    </message>
-    <message>
-        <source>The large released model, distilled and in fp8: half the memory.</source>
-        <translation>较大的发布模型，已蒸馏且为 fp8：内存减半。</translation>
-    </message>
-</context>
-<context>
-    <name>Export</name>
-    <message>
-        <source>A video cannot replace itself.</source>
-        <translation>视频不能覆盖自身。</translation>
-    </message>
-    <message>
-        <source>Choose another name.</source>
-        <translation>请选择其他名称。</translation>
-    </message>
-    <message>
-        <source>There is no folder {folder}.</source>
-        <translation>文件夹 {folder} 不存在。</translation>
-    </message>
-    <message>
-        <source>Choose another one.</source>
-        <translation>请另选一个。</translation>
-    </message>
-    <message>
-        <source>Free some space, or choose another folder or format.</source>
-        <translation>请腾出一些空间，或选择其他文件夹或格式。</translation>
     </message>
 </context>
 <context>
@@ -2201,10 +995,6 @@
         <translation>在处理器上运行：内存 {0} / {1}。</translation>
     </message>
     <message>
-        <source>{} to copy.</source>
-        <translation>需复制 {}。</translation>
-    </message>
-    <message>
         <source>{} to download.</source>
         <translation>需下载 {}。</translation>
     </message>
@@ -2448,6 +1238,2217 @@
     </message>
 </context>
 <context>
+    <name>Messages</name>
+    <message>
+        <source>, </source>
+        <translation>、</translation>
+    </message>
+    <message>
+        <source>12 steps do not work with a window of {window}: each stage needs whole groups of {group} steps.</source>
+        <translation>12 步与大小为 {window} 的窗口不相容：每个阶段需要若干组完整的 {group} 步。</translation>
+    </message>
+    <message>
+        <source>8 steps are noisy with an fp8 model; 16 look better.</source>
+        <translation>fp8 模型用 8 步噪点较多；16 步效果更好。</translation>
+    </message>
+    <message>
+        <source>A KV range counts chunks and must be at least 1.</source>
+        <translation>KV 范围以片段计数，至少为 1。</translation>
+    </message>
+    <message>
+        <source>A chunk is {shape} large, but recorded as {recorded}.</source>
+        <translation>一个片段的大小为 {shape}，而记录为 {recorded}。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 12 GB and fp8; 8 GB are enough if parts of it wait in memory.</source>
+        <translation>支持 fp8 计算、12 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 16 GB; 8 GB are enough if parts of it wait in memory.</source>
+        <translation>16 GB 显存的显卡；如果部分内容放在内存中，8 GB 也够。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 32 GB that computes in fp8, or one with 24 GB and 32 GB of memory.</source>
+        <translation>支持 fp8 的 32 GB 显卡，或 24 GB 显卡加 32 GB 内存。</translation>
+    </message>
+    <message>
+        <source>A graphics card with 80 GB, or one with 24 GB and 64 GB of memory.</source>
+        <translation>80 GB 显存的显卡，或 24 GB 显存加 64 GB 内存。</translation>
+    </message>
+    <message>
+        <source>A library that Windows should have is missing or too old.</source>
+        <translation>缺少一个 Windows 应有的库，或其版本过旧。</translation>
+    </message>
+    <message>
+        <source>A model cannot be called {name!r}.</source>
+        <translation>模型不能叫 {name!r}。</translation>
+    </message>
+    <message>
+        <source>A part of {length:g} s of a clip cannot start a video.</source>
+        <translation>视频不能从素材中 {length:g} 秒的部分开始。</translation>
+    </message>
+    <message>
+        <source>A picture cannot be {width}x{height}.</source>
+        <translation>图片的大小不能是 {width}x{height}。</translation>
+    </message>
+    <message>
+        <source>A prompt is given for chunk {chunk}, but the video ends with chunk {last}.</source>
+        <translation>为片段 {chunk} 设置了提示词，但视频到片段 {last} 就结束了。</translation>
+    </message>
+    <message>
+        <source>A text-to-video generation takes no image or video.</source>
+        <translation>文生视频不使用图像或视频。</translation>
+    </message>
+    <message>
+        <source>A video can start from {least} frames or more: choose a longer part or clip.</source>
+        <translation>至少需要 {least} 帧才能开始：请选择更长的部分或视频。</translation>
+    </message>
+    <message>
+        <source>A video cannot be {seconds:g} seconds long.</source>
+        <translation>视频长度不能是 {seconds:g} 秒。</translation>
+    </message>
+    <message>
+        <source>A video cannot be {width}x{height}: its sides must be positive and even.</source>
+        <translation>视频的大小不能是 {width}x{height}：边长必须是正偶数。</translation>
+    </message>
+    <message>
+        <source>A video cannot have {fps} frames per second.</source>
+        <translation>视频不能是每秒 {fps} 帧。</translation>
+    </message>
+    <message>
+        <source>A video cannot have {frames} frames.</source>
+        <translation>视频不能有 {frames} 帧。</translation>
+    </message>
+    <message>
+        <source>A video cannot replace itself.</source>
+        <translation>视频不能覆盖自身。</translation>
+    </message>
+    <message>
+        <source>A video without an end cannot look back without a limit.</source>
+        <translation>没有结尾的视频不能无限回看。</translation>
+    </message>
+    <message>
+        <source>A video without end cannot look back to its beginning.</source>
+        <translation>没有终点的视频无法一直回看到开头。</translation>
+    </message>
+    <message>
+        <source>A window of {window} chunks is not possible.</source>
+        <translation>窗口不能是 {window} 个片段。</translation>
+    </message>
+    <message>
+        <source>A {kind} model does not work with cfg_number {cfg_number}.</source>
+        <translation>{kind}模型不能使用 cfg_number {cfg_number}。</translation>
+    </message>
+    <message>
+        <source>Accept it with --yes.</source>
+        <translation>请用 --yes 接受。</translation>
+    </message>
+    <message>
+        <source>Add it to the file.</source>
+        <translation>请把它加到文件里。</translation>
+    </message>
+    <message>
+        <source>Added: {titles}.</source>
+        <translation>已添加：{titles}。</translation>
+    </message>
+    <message>
+        <source>Agree with --yes.</source>
+        <translation>请用 --yes 同意。</translation>
+    </message>
+    <message>
+        <source>All files of {title} are as they were published.</source>
+        <translation>{title} 的所有文件都与发布时一致。</translation>
+    </message>
+    <message>
+        <source>All files of {title} are whole; from now on any change is noticed.</source>
+        <translation>{title} 的所有文件都完整；从现在起任何改动都会被发现。</translation>
+    </message>
+    <message>
+        <source>All files of {title} are whole; what was published could not be asked.</source>
+        <translation>{title} 的所有文件都完整；未能查询发布的内容。</translation>
+    </message>
+    <message>
+        <source>Allow it in your virus scanner or under App &amp; browser control, then try again.</source>
+        <translation>请在杀毒软件或“应用和浏览器控制”中允许它，然后重试。</translation>
+    </message>
+    <message>
+        <source>Allow yourself to write there, then try again.</source>
+        <translation>请取得那里的写入权限，然后重试。</translation>
+    </message>
+    <message>
+        <source>Another program is changing {folder} already.</source>
+        <translation>另一个程序正在更改 {folder}。</translation>
+    </message>
+    <message>
+        <source>Another video is being generated.</source>
+        <translation>正在生成另一个视频。</translation>
+    </message>
+    <message>
+        <source>Any computer.</source>
+        <translation>任何电脑。</translation>
+    </message>
+    <message>
+        <source>Any computer; faster on graphics cards that compute in fp8.</source>
+        <translation>任何电脑；在支持 fp8 计算的显卡上更快。</translation>
+    </message>
+    <message>
+        <source>Ask for a longer video.</source>
+        <translation>请生成更长的视频。</translation>
+    </message>
+    <message>
+        <source>Ask for access on its page, then sign in with: hf auth login</source>
+        <translation>请在其页面申请访问，然后登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>Ask for at least {least:.2f} seconds.</source>
+        <translation>请至少生成 {least:.2f} 秒。</translation>
+    </message>
+    <message>
+        <source>Ask for more than 0 seconds.</source>
+        <translation>请设置大于 0 秒。</translation>
+    </message>
+    <message>
+        <source>At most {most} million can be read: scale it down first.</source>
+        <translation>最多可读取 {most} 百万像素：请先缩小。</translation>
+    </message>
+    <message>
+        <source>Both sides must be positive.</source>
+        <translation>两边都必须是正数。</translation>
+    </message>
+    <message>
+        <source>Change the prompt from chunk {first} on.</source>
+        <translation>请从第 {first} 个片段起更改提示词。</translation>
+    </message>
+    <message>
+        <source>Check its permissions.</source>
+        <translation>请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Check that it is still there and that you may open it.</source>
+        <translation>请确认它仍然存在，且您有权打开。</translation>
+    </message>
+    <message>
+        <source>Check that the folder may be written to and that there is room.</source>
+        <translation>请确认该文件夹可写入且空间充足。</translation>
+    </message>
+    <message>
+        <source>Check that you have permission to open it.</source>
+        <translation>请检查您是否有权打开它。</translation>
+    </message>
+    <message>
+        <source>Check that you may write there.</source>
+        <translation>请检查您是否有写入权限。</translation>
+    </message>
+    <message>
+        <source>Check the name and the folder.</source>
+        <translation>请检查文件名和文件夹。</translation>
+    </message>
+    <message>
+        <source>Check the name.</source>
+        <translation>请检查名称。</translation>
+    </message>
+    <message>
+        <source>Check the network or the proxy, then try again.</source>
+        <translation>请检查网络或代理，然后重试。</translation>
+    </message>
+    <message>
+        <source>Check the network, the proxy or HF_ENDPOINT.</source>
+        <translation>请检查网络、代理或 HF_ENDPOINT。</translation>
+    </message>
+    <message>
+        <source>Check the network, then start the download again: it goes on where it was.</source>
+        <translation>请检查网络，然后重新开始下载：会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>Check the repository&apos;s name; if it is private, sign in with: hf auth login</source>
+        <translation>请检查仓库名称；如果是私有仓库，请用此命令登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>Check them with: magi models verify {name}</source>
+        <translation>请用此命令检查：magi models verify {name}</translation>
+    </message>
+    <message>
+        <source>Choose a box of at least one pixel inside it.</source>
+        <translation>请在图片内选择至少一个像素的范围。</translation>
+    </message>
+    <message>
+        <source>Choose a configuration of MAGI-1 or a file this program saved.</source>
+        <translation>请选择 MAGI-1 的配置文件或本程序保存的文件。</translation>
+    </message>
+    <message>
+        <source>Choose a file in it.</source>
+        <translation>请选择其中的文件。</translation>
+    </message>
+    <message>
+        <source>Choose a folder of models on another disk.</source>
+        <translation>请选择另一个磁盘上的模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose a folder with all of them.</source>
+        <translation>请选择包含全部软件包的文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose a folder you may write to.</source>
+        <translation>请选择您可以写入的文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose a multiple of {unit} steps.</source>
+        <translation>请选择 {unit} 的倍数作为步数。</translation>
+    </message>
+    <message>
+        <source>Choose a picture of at least {least}x{least}.</source>
+        <translation>请选择至少 {least}x{least} 的图片。</translation>
+    </message>
+    <message>
+        <source>Choose a positive number of steps.</source>
+        <translation>请选择正的步数。</translation>
+    </message>
+    <message>
+        <source>Choose a range inside the clip.</source>
+        <translation>请在素材之内选择范围。</translation>
+    </message>
+    <message>
+        <source>Choose a seed from 0 to 2^63 - 1.</source>
+        <translation>请选择 0 到 2^63 - 1 之间的种子。</translation>
+    </message>
+    <message>
+        <source>Choose a smaller size, a smaller window or a smaller model.</source>
+        <translation>请选择更小的尺寸、窗口或模型。</translation>
+    </message>
+    <message>
+        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
+        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
+    </message>
+    <message>
+        <source>Choose a video that was generated with it.</source>
+        <translation>请选择用本程序生成的视频。</translation>
+    </message>
+    <message>
+        <source>Choose a window from 1 to {most}.</source>
+        <translation>请选择 1 到 {most} 的窗口。</translation>
+    </message>
+    <message>
+        <source>Choose a window of 1, 2 or 4.</source>
+        <translation>请选择大小为 1、2 或 4 的窗口。</translation>
+    </message>
+    <message>
+        <source>Choose among {listed}.</source>
+        <translation>请从中选择：{listed}。</translation>
+    </message>
+    <message>
+        <source>Choose an earlier chunk or a longer video.</source>
+        <translation>请选择更早的片段或更长的视频。</translation>
+    </message>
+    <message>
+        <source>Choose another file.</source>
+        <translation>请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>Choose another folder of models.</source>
+        <translation>请选择其他模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose another folder.</source>
+        <translation>请选择其他文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose another in the preferences.</source>
+        <translation>请在偏好设置中另选一个。</translation>
+    </message>
+    <message>
+        <source>Choose another name, such as {free}, or overwrite it: --overwrite</source>
+        <translation>请换一个名称（例如 {free}），或用 --overwrite 覆盖它。</translation>
+    </message>
+    <message>
+        <source>Choose another name.</source>
+        <translation>请选择其他名称。</translation>
+    </message>
+    <message>
+        <source>Choose another one.</source>
+        <translation>请另选一个。</translation>
+    </message>
+    <message>
+        <source>Choose another size, or write a folder of PNG frames.</source>
+        <translation>请选择其他大小，或写成 PNG 帧的文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose another video or file.</source>
+        <translation>请选择其他视频或文件。</translation>
+    </message>
+    <message>
+        <source>Choose another.</source>
+        <translation>请选择其他的。</translation>
+    </message>
+    <message>
+        <source>Choose from 1 to {most}; the released models are made for 24.</source>
+        <translation>请选择 1 到 {most}；发布的模型是为 24 制作的。</translation>
+    </message>
+    <message>
+        <source>Choose more than 0 and at most {most:g} s.</source>
+        <translation>请选择大于 0 且不超过 {most:g} 秒。</translation>
+    </message>
+    <message>
+        <source>Choose one of the released models.</source>
+        <translation>请选择一个已发布的模型。</translation>
+    </message>
+    <message>
+        <source>Choose one of {choices}.</source>
+        <translation>请选择其一：{choices}。</translation>
+    </message>
+    <message>
+        <source>Choose one of: {names}.</source>
+        <translation>请从中选择：{names}。</translation>
+    </message>
+    <message>
+        <source>Choose one that has folders such as ckpt/magi/4.5B_distill.</source>
+        <translation>请选择含有 ckpt/magi/4.5B_distill 等文件夹的仓库。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds the weights.</source>
+        <translation>请选择包含权重的文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds “ckpt” or “downloads”, or say what kind of model it is.</source>
+        <translation>请选择包含“ckpt”或“downloads”的文件夹，或说明模型的种类。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that holds “ckpt” or “downloads”.</source>
+        <translation>请选择包含“ckpt”或“downloads”的文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose the mode i2v to start from it.</source>
+        <translation>要从它开始，请选择 i2v 模式。</translation>
+    </message>
+    <message>
+        <source>Choose the mode v2v, or leave that option out.</source>
+        <translation>请选择 v2v 模式，或去掉该选项。</translation>
+    </message>
+    <message>
+        <source>Choose the model it was made from.</source>
+        <translation>请选择制作它所用的模型。</translation>
+    </message>
+    <message>
+        <source>Choose the one that was moved.</source>
+        <translation>请选择被移动的那一个。</translation>
+    </message>
+    <message>
+        <source>Choose {choices} steps.</source>
+        <translation>请选择 {choices} 步。</translation>
+    </message>
+    <message>
+        <source>Choose {kind}.</source>
+        <translation>请选择{kind}。</translation>
+    </message>
+    <message>
+        <source>Choose “Without a GPU”, or report it with the log.</source>
+        <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
+    </message>
+    <message>
+        <source>Chunk {chunk} has already started.</source>
+        <translation>第 {chunk} 个片段已经开始。</translation>
+    </message>
+    <message>
+        <source>Chunk {chunk} has already started; the new prompt applies from chunk {first} on.</source>
+        <translation>片段 {chunk} 已开始；新提示词从片段 {first} 起生效。</translation>
+    </message>
+    <message>
+        <source>Close it, then try again.</source>
+        <translation>请先关闭它，然后重试。</translation>
+    </message>
+    <message>
+        <source>Close other programs or choose a smaller size, then try again.</source>
+        <translation>请关闭其他程序或选择更小的尺寸，然后重试。</translation>
+    </message>
+    <message>
+        <source>Close other programs, or choose a smaller model or another device.</source>
+        <translation>请关闭其他程序，或选择更小的模型或其他设备。</translation>
+    </message>
+    <message>
+        <source>Close other programs, then try again.</source>
+        <translation>请关闭其他程序，然后重试。</translation>
+    </message>
+    <message>
+        <source>Close other programs, then try again; on Windows, let it choose its paging file&apos;s size.</source>
+        <translation>请关闭其他程序，然后重试；在 Windows 上，请让系统自行决定页面文件的大小。</translation>
+    </message>
+    <message>
+        <source>Close what uses it, then try again.</source>
+        <translation>请关闭正在使用它的程序，然后重试。</translation>
+    </message>
+    <message>
+        <source>Connect to the network, then try again: what was fetched is kept.</source>
+        <translation>请连接网络，然后重试：已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>Convert the text encoder again.</source>
+        <translation>请重新转换文本编码器。</translation>
+    </message>
+    <message>
+        <source>Correct or remove it.</source>
+        <translation>请更正或删除它。</translation>
+    </message>
+    <message>
+        <source>Correct that field in the file.</source>
+        <translation>请在文件中改正该字段。</translation>
+    </message>
+    <message>
+        <source>Correct that line or take an official configuration file.</source>
+        <translation>请改正这一行，或使用官方配置文件。</translation>
+    </message>
+    <message>
+        <source>Correct the KV range.</source>
+        <translation>请改正 KV 范围。</translation>
+    </message>
+    <message>
+        <source>Create it first.</source>
+        <translation>请先创建它。</translation>
+    </message>
+    <message>
+        <source>Create it or choose another.</source>
+        <translation>请创建它或另选一个。</translation>
+    </message>
+    <message>
+        <source>Damaged files of {title}: {count}.</source>
+        <translation>{title} 的损坏文件：{count} 个。</translation>
+    </message>
+    <message>
+        <source>Damaged files: {count}.</source>
+        <translation>损坏的文件：{count} 个。</translation>
+    </message>
+    <message>
+        <source>Delete it in your file manager.</source>
+        <translation>请在文件管理器中删除。</translation>
+    </message>
+    <message>
+        <source>Delete it.</source>
+        <translation>请将其删除。</translation>
+    </message>
+    <message>
+        <source>Denoise one chunk at a time.</source>
+        <translation>一次只去噪一个片段。</translation>
+    </message>
+    <message>
+        <source>Did you mean {close!r}?</source>
+        <translation>您是指 {close!r} 吗？</translation>
+    </message>
+    <message>
+        <source>Download it first.</source>
+        <translation>请先下载。</translation>
+    </message>
+    <message>
+        <source>Download it.</source>
+        <translation>请下载它。</translation>
+    </message>
+    <message>
+        <source>Download that file again.</source>
+        <translation>请重新下载该文件。</translation>
+    </message>
+    <message>
+        <source>Download the autoencoder again.</source>
+        <translation>请重新下载自编码器。</translation>
+    </message>
+    <message>
+        <source>Download the model&apos;s files, or correct that field.</source>
+        <translation>请下载模型文件，或更正该字段。</translation>
+    </message>
+    <message>
+        <source>Download the model&apos;s files, or give the folder that holds them.</source>
+        <translation>请下载模型文件，或指定包含它们的文件夹。</translation>
+    </message>
+    <message>
+        <source>Download the model, or give the folder of models that holds it.</source>
+        <translation>请下载该模型，或指定存放它的模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Download the text encoder&apos;s files again.</source>
+        <translation>请重新下载文本编码器的文件。</translation>
+    </message>
+    <message>
+        <source>Drop a video onto the window or choose a file.</source>
+        <translation>请将视频拖到窗口上或选择文件。</translation>
+    </message>
+    <message>
+        <source>Drop an image onto the window or choose a file.</source>
+        <translation>请将图片拖到窗口上或选择文件。</translation>
+    </message>
+    <message>
+        <source>Drop an image, a video, a settings file or text.</source>
+        <translation>请拖入图片、视频、设置文件或文字。</translation>
+    </message>
+    <message>
+        <source>Encoding the reference</source>
+        <translation>正在编码参考素材</translation>
+    </message>
+    <message>
+        <source>Fetch it again.</source>
+        <translation>请重新下载。</translation>
+    </message>
+    <message>
+        <source>Files that are not as they were published: {count}.</source>
+        <translation>与发布内容不一致的文件：{count} 个。</translation>
+    </message>
+    <message>
+        <source>For example 0,0.0217,0.1,0.3,0.999.</source>
+        <translation>例如 0,0.0217,0.1,0.3,0.999。</translation>
+    </message>
+    <message>
+        <source>Found parts of: {titles}.</source>
+        <translation>找到了部分文件：{titles}。</translation>
+    </message>
+    <message>
+        <source>Frames of shape {shape} and type {dtype} do not fit this video.</source>
+        <translation>形状为 {shape}、类型为 {dtype} 的帧不适合这个视频。</translation>
+    </message>
+    <message>
+        <source>Free some space or use another disk.</source>
+        <translation>请腾出一些空间或使用其他磁盘。</translation>
+    </message>
+    <message>
+        <source>Free some space, or choose another folder of models.</source>
+        <translation>请腾出空间，或选择其他模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again.</source>
+        <translation>请腾出空间，然后重试。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again: what was fetched is kept.</source>
+        <translation>请腾出空间，然后重试：已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again; it goes on where it was.</source>
+        <translation>请释放一些空间后重试；会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>Free some space; the download goes on where it stopped.</source>
+        <translation>请腾出空间；下载会从中断处继续。</translation>
+    </message>
+    <message>
+        <source>Free some space; what was finished so far has been kept.</source>
+        <translation>请腾出一些空间；已完成的部分已保留。</translation>
+    </message>
+    <message>
+        <source>Generate at least one chunk.</source>
+        <translation>请至少生成一个片段。</translation>
+    </message>
+    <message>
+        <source>Generating</source>
+        <translation>正在生成</translation>
+    </message>
+    <message>
+        <source>Get it again.</source>
+        <translation>请重新获取。</translation>
+    </message>
+    <message>
+        <source>Get its file again, or a newer version of the program.</source>
+        <translation>请重新获取该文件，或获取更新版本的程序。</translation>
+    </message>
+    <message>
+        <source>Get that file again.</source>
+        <translation>请重新获取该文件。</translation>
+    </message>
+    <message>
+        <source>Get the special_tokens.npz that belongs to the model again.</source>
+        <translation>请重新获取属于该模型的 special_tokens.npz。</translation>
+    </message>
+    <message>
+        <source>Give a folder with -o.</source>
+        <translation>请用 -o 指定文件夹。</translation>
+    </message>
+    <message>
+        <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
+        <translation>请给出文件夹、所有者/仓库，或仓库网址。</translation>
+    </message>
+    <message>
+        <source>Give a number of chunks, or limit the KV range.</source>
+        <translation>请给出片段数，或限制 KV 范围。</translation>
+    </message>
+    <message>
+        <source>Give a positive number.</source>
+        <translation>请给出正数。</translation>
+    </message>
+    <message>
+        <source>Give a start and a later end, in seconds.</source>
+        <translation>请给出起点和更晚的终点，以秒计。</translation>
+    </message>
+    <message>
+        <source>Give each chunk one prompt, in rising order.</source>
+        <translation>请按顺序给每个片段一个提示词。</translation>
+    </message>
+    <message>
+        <source>Give one such as https://huggingface.co</source>
+        <translation>请给出类似 https://huggingface.co 的网址</translation>
+    </message>
+    <message>
+        <source>Give one; it may be empty.</source>
+        <translation>请给出一个；可以为空。</translation>
+    </message>
+    <message>
+        <source>Give the JSON file of a case.</source>
+        <translation>请给出用例的 JSON 文件。</translation>
+    </message>
+    <message>
+        <source>Give the index to use.</source>
+        <translation>请指定要使用的索引。</translation>
+    </message>
+    <message>
+        <source>Give uint8 frames of shape (T, {height}, {width}, 3).</source>
+        <translation>请给出形状为 (T, {height}, {width}, 3) 的 uint8 帧。</translation>
+    </message>
+    <message>
+        <source>Have it mounted without the option noexec, then try again.</source>
+        <translation>请在挂载该磁盘时去掉 noexec 选项，然后重试。</translation>
+    </message>
+    <message>
+        <source>Have the certificate of your network&apos;s proxy installed on this computer.</source>
+        <translation>请在本机安装您网络代理的证书。</translation>
+    </message>
+    <message>
+        <source>Install Microsoft&apos;s Visual C++ runtime for x64, then try again.</source>
+        <translation>请安装 Microsoft 的 x64 版 Visual C++ 运行库，然后重试。</translation>
+    </message>
+    <message>
+        <source>Install the package that contains it, then try again.</source>
+        <translation>请安装包含它的软件包，然后重试。</translation>
+    </message>
+    <message>
+        <source>Install the program again.</source>
+        <translation>请重新安装本程序。</translation>
+    </message>
+    <message>
+        <source>Install the program again; the log says what is missing.</source>
+        <translation>请重新安装本程序；日志里写明了缺少什么。</translation>
+    </message>
+    <message>
+        <source>It is damaged.</source>
+        <translation>它已损坏。</translation>
+    </message>
+    <message>
+        <source>It is not known where the fp8 form of {title} belongs.</source>
+        <translation>不知道 {title} 的 fp8 版本应放在哪里。</translation>
+    </message>
+    <message>
+        <source>It may be damaged or cut off: choose another video.</source>
+        <translation>它可能已损坏或不完整：请选择其他视频。</translation>
+    </message>
+    <message>
+        <source>It may be damaged or in an unknown format: choose another file.</source>
+        <translation>它可能已损坏或格式未知：请选择其他文件。</translation>
+    </message>
+    <message>
+        <source>It may be damaged.</source>
+        <translation>它可能已损坏。</translation>
+    </message>
+    <message>
+        <source>It was saved by a newer version of this program.</source>
+        <translation>它由本程序的更新版本保存。</translation>
+    </message>
+    <message>
+        <source>Known models: {known}.</source>
+        <translation>已知模型：{known}。</translation>
+    </message>
+    <message>
+        <source>Leave --mode out.</source>
+        <translation>请去掉 --mode。</translation>
+    </message>
+    <message>
+        <source>Leave the reference out, or choose the mode i2v or v2v.</source>
+        <translation>请去掉参考素材，或选择 i2v 或 v2v 模式。</translation>
+    </message>
+    <message>
+        <source>Leave them out, or choose a base model.</source>
+        <translation>请去掉它们，或选择基础模型。</translation>
+    </message>
+    <message>
+        <source>Like {title}; added from {source}.</source>
+        <translation>与 {title} 同类；添加自 {source}。</translation>
+    </message>
+    <message>
+        <source>List some of {known}.</source>
+        <translation>请从中列出：{known}。</translation>
+    </message>
+    <message>
+        <source>Loading the autoencoder</source>
+        <translation>正在加载自编码器</translation>
+    </message>
+    <message>
+        <source>Loading the model</source>
+        <translation>正在加载模型</translation>
+    </message>
+    <message>
+        <source>Loading the text encoder</source>
+        <translation>正在加载文本编码器</translation>
+    </message>
+    <message>
+        <source>Look for it in the trash.</source>
+        <translation>请在回收站中查找。</translation>
+    </message>
+    <message>
+        <source>Magi Desktop is running.</source>
+        <translation>Magi Desktop 正在运行。</translation>
+    </message>
+    <message>
+        <source>Make it with: magi models quantize {name}</source>
+        <translation>制作命令：magi models quantize {name}</translation>
+    </message>
+    <message>
+        <source>Make it with: {command}</source>
+        <translation>请用此命令制作：{command}</translation>
+    </message>
+    <message>
+        <source>Make it your mirror first: magi models mirror {place}</source>
+        <translation>请先把它设为您的镜像：magi models mirror {place}</translation>
+    </message>
+    <message>
+        <source>Make the picture {width}x{height}.</source>
+        <translation>把画面改为 {width}x{height}。</translation>
+    </message>
+    <message>
+        <source>Make {frames} frames.</source>
+        <translation>只生成 {frames} 帧。</translation>
+    </message>
+    <message>
+        <source>Mend it with: magi models download {name}</source>
+        <translation>请用此命令修复：magi models download {name}</translation>
+    </message>
+    <message>
+        <source>Models are downloaded from {source}.</source>
+        <translation>模型将从 {source} 下载。</translation>
+    </message>
+    <message>
+        <source>Negative tokens do nothing in a distilled model, which always has the prompt.</source>
+        <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
+    </message>
+    <message>
+        <source>No frame was written to {name}.</source>
+        <translation>没有向 {name} 写入任何帧。</translation>
+    </message>
+    <message>
+        <source>No model in the official layout was found in {folder}.</source>
+        <translation>在 {folder} 中没有找到官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>No released model was found in {path}.</source>
+        <translation>在 {path} 中没有找到已发布的模型。</translation>
+    </message>
+    <message>
+        <source>No space is left to write {name}.</source>
+        <translation>空间不足，无法写入 {name}。</translation>
+    </message>
+    <message>
+        <source>Not all packages are in {folder}.</source>
+        <translation>{folder} 中的软件包不齐全。</translation>
+    </message>
+    <message>
+        <source>Not read by the model, or only in part: “{shown}”.</source>
+        <translation>模型不会读取、或只读取一部分：“{shown}”。</translation>
+    </message>
+    <message>
+        <source>Nothing can be linked into {folder}.</source>
+        <translation>无法在 {folder} 中创建链接。</translation>
+    </message>
+    <message>
+        <source>Nothing can be written to {folder}.</source>
+        <translation>无法写入 {folder}。</translation>
+    </message>
+    <message>
+        <source>Nothing of this prompt is read by the model: “{shown}”.</source>
+        <translation>模型不会读取此提示词的任何内容：“{shown}”。</translation>
+    </message>
+    <message>
+        <source>Nothing of {model} can be removed.</source>
+        <translation>{model} 没有可以移除的内容。</translation>
+    </message>
+    <message>
+        <source>Nothing of {title} was downloaded or added here.</source>
+        <translation>这里没有下载或添加过 {title} 的任何文件。</translation>
+    </message>
+    <message>
+        <source>Nothing was removed.</source>
+        <translation>没有移除任何内容。</translation>
+    </message>
+    <message>
+        <source>Only a continued video has a source that can be put in front.</source>
+        <translation>只有续写的视频才有可以放在前面的原视频。</translation>
+    </message>
+    <message>
+        <source>Only the address of the picture was dropped, not the picture.</source>
+        <translation>拖入的只是图片的地址，而不是图片本身。</translation>
+    </message>
+    <message>
+        <source>Open a new file.</source>
+        <translation>请打开新文件。</translation>
+    </message>
+    <message>
+        <source>Open it as it is.</source>
+        <translation>请直接打开它。</translation>
+    </message>
+    <message>
+        <source>Please report it with the details from the log.</source>
+        <translation>请附上日志详情报告此问题。</translation>
+    </message>
+    <message>
+        <source>Please report it with {log_file}.</source>
+        <translation>请附上 {log_file} 报告此问题。</translation>
+    </message>
+    <message>
+        <source>Preparing for this size</source>
+        <translation>正在为此尺寸做准备</translation>
+    </message>
+    <message>
+        <source>Programs for the graphics card</source>
+        <translation>显卡程序</translation>
+    </message>
+    <message>
+        <source>Prompts</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>Put the right files in its folder, then check it again.</source>
+        <translation>请把正确的文件放进它的文件夹，然后再检查一次。</translation>
+    </message>
+    <message>
+        <source>Put the right ones in their place.</source>
+        <translation>请把正确的文件放到原处。</translation>
+    </message>
+    <message>
+        <source>PyTorch finds no usable NVIDIA GPU</source>
+        <translation>PyTorch 找不到可用的 NVIDIA GPU</translation>
+    </message>
+    <message>
+        <source>Python 3.12 could not be fetched.</source>
+        <translation>无法下载 Python 3.12。</translation>
+    </message>
+    <message>
+        <source>Reading the prompt</source>
+        <translation>正在读取提示词</translation>
+    </message>
+    <message>
+        <source>Reading the reference</source>
+        <translation>正在读取参考素材</translation>
+    </message>
+    <message>
+        <source>Ready to use: {titles}.</source>
+        <translation>可以使用：{titles}。</translation>
+    </message>
+    <message>
+        <source>Remove that field.</source>
+        <translation>请删除该字段。</translation>
+    </message>
+    <message>
+        <source>Remove the file that does not belong to the checkpoint.</source>
+        <translation>请移除不属于该检查点的文件。</translation>
+    </message>
+    <message>
+        <source>Save the picture first, then drop the file.</source>
+        <translation>请先保存图片，再拖入文件。</translation>
+    </message>
+    <message>
+        <source>Say what kind of model it is.</source>
+        <translation>请说明模型的种类。</translation>
+    </message>
+    <message>
+        <source>Scale it down first: a video frame needs far fewer.</source>
+        <translation>请先缩小：视频画面不需要这么多像素。</translation>
+    </message>
+    <message>
+        <source>See what is here with: magi models list</source>
+        <translation>请用此命令查看现有内容：magi models list</translation>
+    </message>
+    <message>
+        <source>Set a KV range, for example 5,4,3,2, or a length.</source>
+        <translation>请设置 KV 范围（例如 5,4,3,2）或长度。</translation>
+    </message>
+    <message>
+        <source>Set cfg_number to {wanted}.</source>
+        <translation>请把 cfg_number 设为 {wanted}。</translation>
+    </message>
+    <message>
+        <source>Set the computer&apos;s clock right, then try again.</source>
+        <translation>请校准电脑时钟，然后重试。</translation>
+    </message>
+    <message>
+        <source>Ships with the program and runs anywhere: coloured shapes in motion at 128x128.</source>
+        <translation>随程序附带，任何电脑都能运行：128x128 的彩色运动图形。</translation>
+    </message>
+    <message>
+        <source>Sign in again with: hf auth login</source>
+        <translation>请用此命令重新登录：hf auth login</translation>
+    </message>
+    <message>
+        <source>Sign in to the network if it asks for that; check HF_ENDPOINT.</source>
+        <translation>如果网络要求登录，请先登录；并检查 HF_ENDPOINT。</translation>
+    </message>
+    <message>
+        <source>Something unexpected went wrong ({kind}).</source>
+        <translation>发生意外错误（{kind}）。</translation>
+    </message>
+    <message>
+        <source>Start Magi Desktop again from the menu.</source>
+        <translation>请从菜单重新启动 Magi Desktop。</translation>
+    </message>
+    <message>
+        <source>Start the download again.</source>
+        <translation>请重新开始下载。</translation>
+    </message>
+    <message>
+        <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
+        <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
+    </message>
+    <message>
+        <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
+        <translation>无法读取自编码器的配置 {path}。</translation>
+    </message>
+    <message>
+        <source>The clip has no range from {start_s:g} s to {end_s:g} s.</source>
+        <translation>素材中没有从 {start_s:g} 秒到 {end_s:g} 秒的范围。</translation>
+    </message>
+    <message>
+        <source>The configuration file {path} cannot be read.</source>
+        <translation>无法读取配置文件 {path}。</translation>
+    </message>
+    <message>
+        <source>The connection was lost.</source>
+        <translation>连接已中断。</translation>
+    </message>
+    <message>
+        <source>The crop box leaves the picture, which is {width:g}x{height:g}.</source>
+        <translation>裁剪范围超出了大小为 {width:g}x{height:g} 的图片。</translation>
+    </message>
+    <message>
+        <source>The device mps was asked for, but it does not work here.</source>
+        <translation>指定了设备 mps，但它在这里无法使用。</translation>
+    </message>
+    <message>
+        <source>The device {name} was asked for, but {found}.</source>
+        <translation>指定了设备 {name}，但{found}。</translation>
+    </message>
+    <message>
+        <source>The disk cannot hold a file as large as {name}.</source>
+        <translation>磁盘无法容纳像 {name} 这么大的文件。</translation>
+    </message>
+    <message>
+        <source>The disk is full.</source>
+        <translation>磁盘已满。</translation>
+    </message>
+    <message>
+        <source>The disk of {folder} cannot hold a file of this size.</source>
+        <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
+    </message>
+    <message>
+        <source>The disk of {folder} is full.</source>
+        <translation>{folder} 所在的磁盘已满。</translation>
+    </message>
+    <message>
+        <source>The engine could not be started.</source>
+        <translation>无法启动引擎。</translation>
+    </message>
+    <message>
+        <source>The engine has stopped unexpectedly.</source>
+        <translation>引擎意外停止。</translation>
+    </message>
+    <message>
+        <source>The environment could not be made.</source>
+        <translation>无法创建运行环境。</translation>
+    </message>
+    <message>
+        <source>The file that was fetched has been changed or removed since.</source>
+        <translation>下载的文件后来被更改或删除了。</translation>
+    </message>
+    <message>
+        <source>The file {name} cannot be written there: {reason}.</source>
+        <translation>无法在该处写入文件 {name}：{reason}。</translation>
+    </message>
+    <message>
+        <source>The file {path} came with other content than was announced.</source>
+        <translation>文件 {path} 的内容与公布的不符。</translation>
+    </message>
+    <message>
+        <source>The file {path} is missing.</source>
+        <translation>缺少文件 {path}。</translation>
+    </message>
+    <message>
+        <source>The file {path} that ships with the program is missing.</source>
+        <translation>缺少随程序提供的文件 {path}。</translation>
+    </message>
+    <message>
+        <source>The files of {title} have not been checked yet, or were changed.</source>
+        <translation>{title} 的文件尚未检查，或已被改动。</translation>
+    </message>
+    <message>
+        <source>The first {seconds:.1f} s are kept in {name}.</source>
+        <translation>前 {seconds:.1f} 秒保存在 {name} 中。</translation>
+    </message>
+    <message>
+        <source>The folder for videos cannot be made: {folder}</source>
+        <translation>无法创建视频文件夹：{folder}</translation>
+    </message>
+    <message>
+        <source>The folder {folder} holds no weights (looked for an index file and for {names}).</source>
+        <translation>文件夹 {folder} 中没有权重（查找了索引文件和 {names}）。</translation>
+    </message>
+    <message>
+        <source>The folder {folder} holds no weights.</source>
+        <translation>文件夹 {folder} 中没有权重。</translation>
+    </message>
+    <message>
+        <source>The folder {folder} is not there.</source>
+        <translation>文件夹 {folder} 不存在。</translation>
+    </message>
+    <message>
+        <source>The frames of {name} are {width}x{height} pixels.</source>
+        <translation>{name} 的帧为 {width}x{height} 像素。</translation>
+    </message>
+    <message>
+        <source>The guidance times must rise from 0.</source>
+        <translation>引导时间必须从 0 开始递增。</translation>
+    </message>
+    <message>
+        <source>The hub does not accept the token that was sent for {what}.</source>
+        <translation>模型站点不接受为 {what} 发送的访问令牌。</translation>
+    </message>
+    <message>
+        <source>The hub does not give {what} to everybody.</source>
+        <translation>该站点不对所有人提供 {what}。</translation>
+    </message>
+    <message>
+        <source>The hub does not have {what}, or it is private.</source>
+        <translation>模型站点上没有 {what}，或者它是私有的。</translation>
+    </message>
+    <message>
+        <source>The hub does not have {what}.</source>
+        <translation>该站点没有 {what}。</translation>
+    </message>
+    <message>
+        <source>The hub has replaced {path} in the meantime.</source>
+        <translation>模型站点在此期间替换了 {path}。</translation>
+    </message>
+    <message>
+        <source>The hub has too much to do.</source>
+        <translation>模型站点太忙。</translation>
+    </message>
+    <message>
+        <source>The hub of models cannot be reached.</source>
+        <translation>无法连接模型站点。</translation>
+    </message>
+    <message>
+        <source>The hub refuses {what} (status {status}).</source>
+        <translation>该站点拒绝提供 {what}（状态 {status}）。</translation>
+    </message>
+    <message>
+        <source>The hub&apos;s certificate is not trusted here.</source>
+        <translation>本机不信任模型站点的证书。</translation>
+    </message>
+    <message>
+        <source>The hub&apos;s certificate is not valid at this computer&apos;s date.</source>
+        <translation>按本机日期，模型站点的证书无效。</translation>
+    </message>
+    <message>
+        <source>The index {index} cannot be read.</source>
+        <translation>无法读取索引 {index}。</translation>
+    </message>
+    <message>
+        <source>The index {index} is damaged.</source>
+        <translation>索引 {index} 已损坏。</translation>
+    </message>
+    <message>
+        <source>The index {index} names the file {name!r}, which is not in its folder.</source>
+        <translation>索引 {index} 指向的文件 {name!r} 不在其文件夹中。</translation>
+    </message>
+    <message>
+        <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>The large released model, distilled and in fp8: half the memory.</source>
+        <translation>较大的发布模型，已蒸馏且为 fp8：内存减半。</translation>
+    </message>
+    <message>
+        <source>The large released model, distilled: its quality in a fraction of the time.</source>
+        <translation>较大的发布模型，已蒸馏：以很短的时间达到同样的质量。</translation>
+    </message>
+    <message>
+        <source>The large released model, undistilled: the best quality, and by far the slowest.</source>
+        <translation>较大的发布模型，未蒸馏：质量最好，但也最慢。</translation>
+    </message>
+    <message>
+        <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The layer {name} computes with numbers that are not finite.</source>
+        <translation>层 {name} 的计算出现非有限数值。</translation>
+    </message>
+    <message>
+        <source>The licence of the model ({title}) has not been accepted.</source>
+        <translation>尚未接受模型的许可证（{title}）。</translation>
+    </message>
+    <message>
+        <source>The list of models {path} is damaged.</source>
+        <translation>模型列表 {path} 已损坏。</translation>
+    </message>
+    <message>
+        <source>The list of versions cannot be reached.</source>
+        <translation>无法访问版本列表。</translation>
+    </message>
+    <message>
+        <source>The list of your own models, {path}, cannot be read.</source>
+        <translation>无法读取您自己的模型列表 {path}。</translation>
+    </message>
+    <message>
+        <source>The log {path} cannot be written.</source>
+        <translation>无法写入日志 {path}。</translation>
+    </message>
+    <message>
+        <source>The mode {mode} and --{option} do not go together.</source>
+        <translation>{mode} 模式与 --{option} 不能同时使用。</translation>
+    </message>
+    <message>
+        <source>The mode {mode} needs {kind} to start from.</source>
+        <translation>{mode} 模式需要从{kind}开始。</translation>
+    </message>
+    <message>
+        <source>The new version could not be fetched.</source>
+        <translation>无法下载新版本。</translation>
+    </message>
+    <message>
+        <source>The option {name} cannot be {value}.</source>
+        <translation>选项 {name} 不能是 {value}。</translation>
+    </message>
+    <message>
+        <source>The original text encoder</source>
+        <translation>原始文本编码器</translation>
+    </message>
+    <message>
+        <source>The package {name} arrived damaged.</source>
+        <translation>软件包 {name} 在传输中损坏。</translation>
+    </message>
+    <message>
+        <source>The package {name} is not the one this version was made with.</source>
+        <translation>软件包 {name} 与此版本所用的不一致。</translation>
+    </message>
+    <message>
+        <source>The packages could not be installed.</source>
+        <translation>软件包无法安装。</translation>
+    </message>
+    <message>
+        <source>The packages could not be looked up.</source>
+        <translation>无法查询软件包。</translation>
+    </message>
+    <message>
+        <source>The picture could not be saved in {folder}.</source>
+        <translation>无法将图片保存到 {folder}。</translation>
+    </message>
+    <message>
+        <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>
+        <translation>口袋模型的 8 位版本，在此电脑上制作：用于试用 fp8。</translation>
+    </message>
+    <message>
+        <source>The pocket model with guidance at full cost: for comparing with the distilled one.</source>
+        <translation>带完整引导计算的口袋模型：用于与蒸馏版比较。</translation>
+    </message>
+    <message>
+        <source>The program is closing.</source>
+        <translation>程序正在关闭。</translation>
+    </message>
+    <message>
+        <source>The prompt has {tokens} tokens; only the first {most} of them count.</source>
+        <translation>提示词有 {tokens} 个词元，只有前 {most} 个有效。</translation>
+    </message>
+    <message>
+        <source>The prompt stays as it was: no chunk is left that has not started.</source>
+        <translation>提示词保持不变：没有尚未开始的片段了。</translation>
+    </message>
+    <message>
+        <source>The repository {repository} holds no model in the official layout.</source>
+        <translation>仓库 {repository} 中没有官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>The saved settings are damaged: {problem}.</source>
+        <translation>保存的设置已损坏：{problem}。</translation>
+    </message>
+    <message>
+        <source>The seed {seed} is out of range.</source>
+        <translation>种子 {seed} 超出范围。</translation>
+    </message>
+    <message>
+        <source>The set-up could not be started.</source>
+        <translation>无法启动设置程序。</translation>
+    </message>
+    <message>
+        <source>The set-up failed.</source>
+        <translation>安装失败。</translation>
+    </message>
+    <message>
+        <source>The set-up runs already.</source>
+        <translation>安装程序已在运行。</translation>
+    </message>
+    <message>
+        <source>The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.</source>
+        <translation>无法生成 {width}x{height} 的大小：两边都必须是 {multiple} 的倍数。</translation>
+    </message>
+    <message>
+        <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
+        <translation>小型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
+    </message>
+    <message>
+        <source>The small released model, distilled and in fp8: needs the least memory.</source>
+        <translation>较小的发布模型，已蒸馏且为 fp8：所需内存最少。</translation>
+    </message>
+    <message>
+        <source>The small released model, distilled: few steps and one pass each.</source>
+        <translation>较小的发布模型，已蒸馏：步数少，每步一次计算。</translation>
+    </message>
+    <message>
+        <source>The small released model, undistilled: best with 64 steps and three passes each.</source>
+        <translation>较小的发布模型，未蒸馏：64 步、每步三次计算时效果最好。</translation>
+    </message>
+    <message>
+        <source>The small text encoder</source>
+        <translation>小文本编码器</translation>
+    </message>
+    <message>
+        <source>The small undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
+        <translation>小型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
+    </message>
+    <message>
+        <source>The special tokens {path} are missing.</source>
+        <translation>缺少特殊词元 {path}。</translation>
+    </message>
+    <message>
+        <source>The special tokens {path} cannot be read.</source>
+        <translation>无法读取特殊词元 {path}。</translation>
+    </message>
+    <message>
+        <source>The system has ended the engine, most likely because the memory ran out.</source>
+        <translation>系统结束了引擎，很可能是内存不足。</translation>
+    </message>
+    <message>
+        <source>The system is too old: it lacks {name}.</source>
+        <translation>系统版本过旧：缺少 {name}。</translation>
+    </message>
+    <message>
+        <source>The system lacks the library {name}.</source>
+        <translation>系统缺少库 {name}。</translation>
+    </message>
+    <message>
+        <source>The tensor {name} holds numbers that are not finite.</source>
+        <translation>张量 {name} 含有非有限数值。</translation>
+    </message>
+    <message>
+        <source>The tensor {name} in {path} has the unsupported type {code}.</source>
+        <translation>{path} 中的张量 {name} 类型不受支持：{code}。</translation>
+    </message>
+    <message>
+        <source>The tensor {name} is in both {path} and {other}.</source>
+        <translation>张量 {name} 同时在 {path} 和 {other} 中。</translation>
+    </message>
+    <message>
+        <source>The tensor {stored} in {path} has the shape {shape} where the model needs {needed}.</source>
+        <translation>{path} 中张量 {stored} 的形状为 {shape}，而模型需要 {needed}。</translation>
+    </message>
+    <message>
+        <source>The tensor {stored} in {path} is of type {dtype} where the model needs {needed}.</source>
+        <translation>{path} 中张量 {stored} 的类型为 {dtype}，而模型需要 {needed}。</translation>
+    </message>
+    <message>
+        <source>The text encoder of {title} is small now.</source>
+        <translation>{title} 的文本编码器已压缩。</translation>
+    </message>
+    <message>
+        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
+        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
+    </message>
+    <message>
+        <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>
+        <translation>{folder} 中的分词器有 {tokens} 个词元，但其编码器只认识 {known} 个。</translation>
+    </message>
+    <message>
+        <source>The tokenizer {path} cannot be read.</source>
+        <translation>无法读取分词器 {path}。</translation>
+    </message>
+    <message>
+        <source>The tokenizer {path} is missing.</source>
+        <translation>缺少分词器 {path}。</translation>
+    </message>
+    <message>
+        <source>The tokenizer {path} is not a T5 tokenizer.</source>
+        <translation>分词器 {path} 不是 T5 分词器。</translation>
+    </message>
+    <message>
+        <source>The tokens in {path} are not all finite numbers.</source>
+        <translation>{path} 中的词元并非都是有限数。</translation>
+    </message>
+    <message>
+        <source>The tokens in {path} have different widths ({widths}).</source>
+        <translation>{path} 中词元的宽度不一（{widths}）。</translation>
+    </message>
+    <message>
+        <source>The weights in {transformer} are not those of a {title}.</source>
+        <translation>{transformer} 中的权重不是 {title} 的权重。</translation>
+    </message>
+    <message>
+        <source>There is a model called {name} already.</source>
+        <translation>已有名为 {name} 的模型。</translation>
+    </message>
+    <message>
+        <source>There is no attention called {name!r}.</source>
+        <translation>没有名为 {name!r} 的注意力。</translation>
+    </message>
+    <message>
+        <source>There is no configuration file {path}.</source>
+        <translation>没有配置文件 {path}。</translation>
+    </message>
+    <message>
+        <source>There is no device called {name!r}.</source>
+        <translation>没有名为 {name!r} 的设备。</translation>
+    </message>
+    <message>
+        <source>There is no encoder preset {preset}.</source>
+        <translation>没有编码器预设 {preset}。</translation>
+    </message>
+    <message>
+        <source>There is no file {path}.</source>
+        <translation>没有文件 {path}。</translation>
+    </message>
+    <message>
+        <source>There is no folder {folder}.</source>
+        <translation>没有文件夹 {folder}。</translation>
+    </message>
+    <message>
+        <source>There is no model called {name!r}.</source>
+        <translation>没有名为 {name!r} 的模型。</translation>
+    </message>
+    <message>
+        <source>There is no number format {name!r}.</source>
+        <translation>没有数字格式 {name!r}。</translation>
+    </message>
+    <message>
+        <source>There is no prompt for the first chunk.</source>
+        <translation>第一个片段没有提示词。</translation>
+    </message>
+    <message>
+        <source>There is no special token {name}.</source>
+        <translation>没有特殊词元 {name}。</translation>
+    </message>
+    <message>
+        <source>There is no {path}.</source>
+        <translation>没有 {path}。</translation>
+    </message>
+    <message>
+        <source>There is not enough memory for this video.</source>
+        <translation>内存不足，无法制作此视频。</translation>
+    </message>
+    <message>
+        <source>There is nothing in it that can be used.</source>
+        <translation>其中没有可用的内容。</translation>
+    </message>
+    <message>
+        <source>There is too little memory to start.</source>
+        <translation>内存不足，无法启动。</translation>
+    </message>
+    <message>
+        <source>There is too little space in {folder}: {needed:GB} are needed, {free:GB} are free.</source>
+        <translation>{folder} 的空间太小：需要 {needed:GB}，可用 {free:GB}。</translation>
+    </message>
+    <message>
+        <source>There was too little graphics memory; the video goes on more slowly.</source>
+        <translation>显存不足；视频将以较慢的速度继续生成。</translation>
+    </message>
+    <message>
+        <source>These settings do not work: {problem}</source>
+        <translation>这些设置不可用：{problem}</translation>
+    </message>
+    <message>
+        <source>These settings were not written by this program.</source>
+        <translation>这些设置不是由本程序写入的。</translation>
+    </message>
+    <message>
+        <source>These settings were written by a newer program ({version}).</source>
+        <translation>这些设置由更新的程序（{version}）写入。</translation>
+    </message>
+    <message>
+        <source>They can be downloaded again.</source>
+        <translation>可以重新下载它们。</translation>
+    </message>
+    <message>
+        <source>This computer&apos;s processor is too old for the program.</source>
+        <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
+    </message>
+    <message>
+        <source>This mode starts from a video.</source>
+        <translation>此模式从视频开始。</translation>
+    </message>
+    <message>
+        <source>This mode starts from an image.</source>
+        <translation>此模式从图片开始。</translation>
+    </message>
+    <message>
+        <source>This model usually wants {usual} steps; {steps} may look unfinished.</source>
+        <translation>此模型通常需要 {usual} 步；{steps} 步可能显得未完成。</translation>
+    </message>
+    <message>
+        <source>This needs {needed:GB} of {what}; {free:GB} are free.</source>
+        <translation>这需要 {needed:GB} {what}；可用 {free:GB}。</translation>
+    </message>
+    <message>
+        <source>Try again in some minutes.</source>
+        <translation>请过几分钟再试。</translation>
+    </message>
+    <message>
+        <source>Try again later, or without a mirror.</source>
+        <translation>请稍后再试，或不使用镜像。</translation>
+    </message>
+    <message>
+        <source>Try again later.</source>
+        <translation>请稍后再试。</translation>
+    </message>
+    <message>
+        <source>Try again later; sign in to the network if it asks for that.</source>
+        <translation>请稍后重试；如果网络要求登录，请先登录。</translation>
+    </message>
+    <message>
+        <source>Try again, or from another network.</source>
+        <translation>请重试，或换一个网络。</translation>
+    </message>
+    <message>
+        <source>Try again: it is quicker once a virus scanner has seen every file.</source>
+        <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
+    </message>
+    <message>
+        <source>Try again: what has come so far is kept.</source>
+        <translation>请重试：已下载的部分会保留。</translation>
+    </message>
+    <message>
+        <source>Try again; if it happens again, report it with the log.</source>
+        <translation>请重试；如再次发生，请附上日志报告。</translation>
+    </message>
+    <message>
+        <source>Try another format.</source>
+        <translation>请尝试其他格式。</translation>
+    </message>
+    <message>
+        <source>Two prompts are given for the same chunk, or they are out of order.</source>
+        <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
+    </message>
+    <message>
+        <source>Update the program, or choose another repository.</source>
+        <translation>请更新程序，或选择其他仓库。</translation>
+    </message>
+    <message>
+        <source>Update this program to read them.</source>
+        <translation>请更新本程序以读取它们。</translation>
+    </message>
+    <message>
+        <source>Update this program.</source>
+        <translation>请更新本程序。</translation>
+    </message>
+    <message>
+        <source>Use --device cpu, or install the GPU&apos;s driver and a CUDA build of PyTorch.</source>
+        <translation>请使用 --device cpu，或安装 GPU 驱动和 CUDA 版的 PyTorch。</translation>
+    </message>
+    <message>
+        <source>Use --device cpu.</source>
+        <translation>请使用 --device cpu。</translation>
+    </message>
+    <message>
+        <source>Use .mp4, .webm, .gif, .webp, or a folder name for PNG frames.</source>
+        <translation>请使用 .mp4、.webm、.gif、.webp，或用文件夹名写成 PNG 帧。</translation>
+    </message>
+    <message>
+        <source>Use 0 to {most}.</source>
+        <translation>请使用 0 到 {most}。</translation>
+    </message>
+    <message>
+        <source>Use a computer with a newer one.</source>
+        <translation>请使用处理器较新的电脑。</translation>
+    </message>
+    <message>
+        <source>Use a model of MAGI-1.</source>
+        <translation>请使用 MAGI-1 的模型。</translation>
+    </message>
+    <message>
+        <source>Use a newer version of it.</source>
+        <translation>请使用更新版本的系统。</translation>
+    </message>
+    <message>
+        <source>Use another name.</source>
+        <translation>请换一个名称。</translation>
+    </message>
+    <message>
+        <source>Use it as the video of a v2v request.</source>
+        <translation>请把它用作 v2v 的视频。</translation>
+    </message>
+    <message>
+        <source>Use one of {presets}.</source>
+        <translation>请使用其一：{presets}。</translation>
+    </message>
+    <message>
+        <source>Use other weights, or calibrate in float32.</source>
+        <translation>请使用其他权重，或用 float32 校准。</translation>
+    </message>
+    <message>
+        <source>Use the case&apos;s own tensors.</source>
+        <translation>请使用该用例自己的张量。</translation>
+    </message>
+    <message>
+        <source>Use the config.json that belongs to the autoencoder&apos;s weights.</source>
+        <translation>请使用与自编码器权重配套的 config.json。</translation>
+    </message>
+    <message>
+        <source>Use the released autoencoder&apos;s config.json.</source>
+        <translation>请使用已发布的自编码器的 config.json。</translation>
+    </message>
+    <message>
+        <source>Use the tensors that belong to the case.</source>
+        <translation>请使用属于该用例的张量。</translation>
+    </message>
+    <message>
+        <source>Use the weights that belong to this model&apos;s configuration.</source>
+        <translation>请使用与此模型配置相符的权重。</translation>
+    </message>
+    <message>
+        <source>Use up to 40 letters, digits, dots, dashes and underscores.</source>
+        <translation>请使用最多 40 个字母、数字、点、短横线和下划线。</translation>
+    </message>
+    <message>
+        <source>Use weights from the official release.</source>
+        <translation>请使用官方发布的权重。</translation>
+    </message>
+    <message>
+        <source>Use {names}.</source>
+        <translation>改用 {names}。</translation>
+    </message>
+    <message>
+        <source>Use {title}.</source>
+        <translation>改用 {title}。</translation>
+    </message>
+    <message>
+        <source>Videos cannot be written as {suffix}.</source>
+        <translation>视频不能写成 {suffix}。</translation>
+    </message>
+    <message>
+        <source>Wait until it has finished.</source>
+        <translation>请等它结束。</translation>
+    </message>
+    <message>
+        <source>Wait until it is done, or cancel it.</source>
+        <translation>请等它完成，或取消它。</translation>
+    </message>
+    <message>
+        <source>Wait until it is done, or stop it there.</source>
+        <translation>请等它完成，或在那里停止它。</translation>
+    </message>
+    <message>
+        <source>Wait until it is done.</source>
+        <translation>请等待它完成。</translation>
+    </message>
+    <message>
+        <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
+        <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
+    </message>
+    <message>
+        <source>What answers is not a hub of models.</source>
+        <translation>应答的不是模型站点。</translation>
+    </message>
+    <message>
+        <source>What answers is not this program&apos;s list of versions.</source>
+        <translation>收到的内容不是本程序的版本列表。</translation>
+    </message>
+    <message>
+        <source>What was installed does not start.</source>
+        <translation>新安装的内容无法启动。</translation>
+    </message>
+    <message>
+        <source>What was installed lies on a disk from which no program may be run.</source>
+        <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
+    </message>
+    <message>
+        <source>What was installed takes more than five minutes to start.</source>
+        <translation>已安装的内容超过五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>What was not downloaded to its end</source>
+        <translation>未下载完的文件</translation>
+    </message>
+    <message>
+        <source>Windows does not let what was installed start.</source>
+        <translation>Windows 不允许启动已安装的内容。</translation>
+    </message>
+    <message>
+        <source>Write --prompt-at K TEXT.</source>
+        <translation>请写成 --prompt-at K TEXT。</translation>
+    </message>
+    <message>
+        <source>Write one on each line.</source>
+        <translation>请每行写一条。</translation>
+    </message>
+    <message>
+        <source>Write the folder of the model&apos;s files into it.</source>
+        <translation>请填入模型文件所在的文件夹。</translation>
+    </message>
+    <message>
+        <source>a list</source>
+        <translation>列表</translation>
+    </message>
+    <message>
+        <source>a number</source>
+        <translation>数字</translation>
+    </message>
+    <message>
+        <source>a text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>a video</source>
+        <translation>视频</translation>
+    </message>
+    <message>
+        <source>a whole number</source>
+        <translation>整数</translation>
+    </message>
+    <message>
+        <source>an image</source>
+        <translation>图像</translation>
+    </message>
+    <message>
+        <source>autoencoder</source>
+        <translation>自编码器</translation>
+    </message>
+    <message>
+        <source>base</source>
+        <translation>基础</translation>
+    </message>
+    <message>
+        <source>distilled</source>
+        <translation>蒸馏</translation>
+    </message>
+    <message>
+        <source>graphics memory</source>
+        <translation>显存</translation>
+    </message>
+    <message>
+        <source>has {count} values, but cfg_t_range has {wanted}</source>
+        <translation>有 {count} 个值，但 cfg_t_range 有 {wanted} 个</translation>
+    </message>
+    <message>
+        <source>is missing</source>
+        <translation>缺失</translation>
+    </message>
+    <message>
+        <source>is {value!r}, not one of {known}</source>
+        <translation>为 {value!r}，不在 {known} 之中</translation>
+    </message>
+    <message>
+        <source>is {value!r}; only {only!r} exists in the released models</source>
+        <translation>为 {value!r}；发布的模型中只有 {only!r}</translation>
+    </message>
+    <message>
+        <source>is {value}, but heads x kv_channels must be hidden_size ({hidden_size})</source>
+        <translation>为 {value}，但注意力头数 x kv_channels 必须等于 hidden_size（{hidden_size}）</translation>
+    </message>
+    <message>
+        <source>is {value}, but must be positive, or {last} for the last entry of noise2clean_kvrange</source>
+        <translation>为 {value}，但必须为正数，或用 {last} 表示 noise2clean_kvrange 的最后一项</translation>
+    </message>
+    <message>
+        <source>is {value}, but must equal in_channels ({in_channels})</source>
+        <translation>为 {value}，但必须等于 in_channels（{in_channels}）</translation>
+    </message>
+    <message>
+        <source>is {value}, not a multiple of 8</source>
+        <translation>为 {value}，不是 8 的倍数</translation>
+    </message>
+    <message>
+        <source>is {value}, not a multiple of 8 as the rotary embedding needs</source>
+        <translation>为 {value}，不是旋转位置编码所需的 8 的倍数</translation>
+    </message>
+    <message>
+        <source>is {value}, which does not divide the {heads} attention heads</source>
+        <translation>为 {value}，不能整除 {heads} 个注意力头</translation>
+    </message>
+    <message>
+        <source>is {value}, which half_channel_vae cannot halve</source>
+        <translation>为 {value}，half_channel_vae 无法将其减半</translation>
+    </message>
+    <message>
+        <source>is {value}; it is 3 for base models and 1 for distilled ones</source>
+        <translation>为 {value}；基础模型应为 3，蒸馏模型应为 1</translation>
+    </message>
+    <message>
+        <source>it is not JSON</source>
+        <translation>不是 JSON</translation>
+    </message>
+    <message>
+        <source>memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>must be positive</source>
+        <translation>必须为正数</translation>
+    </message>
+    <message>
+        <source>only {count} found</source>
+        <translation>只找到 {count} 个</translation>
+    </message>
+    <message>
+        <source>room on the disk</source>
+        <translation>磁盘空间</translation>
+    </message>
+    <message>
+        <source>special tokens</source>
+        <translation>特殊词元</translation>
+    </message>
+    <message>
+        <source>text encoder</source>
+        <translation>文本编码器</translation>
+    </message>
+    <message>
+        <source>the autoencoder field ddconfig.{name} must be positive.</source>
+        <translation>自编码器的字段 ddconfig.{name} 必须为正数。</translation>
+    </message>
+    <message>
+        <source>the autoencoder field ddconfig.{name} must be {wanted}.</source>
+        <translation>自编码器的字段 ddconfig.{name} 必须是 {wanted}。</translation>
+    </message>
+    <message>
+        <source>the autoencoder&apos;s embed_dim is not a multiple of its num_heads.</source>
+        <translation>自编码器的 embed_dim 不是其 num_heads 的倍数。</translation>
+    </message>
+    <message>
+        <source>the autoencoder&apos;s embed_dim {embed_dim} is not a multiple of {patch_volume}, which it must be without use_final_proj.</source>
+        <translation>自编码器的 embed_dim {embed_dim} 不是 {patch_volume} 的倍数；不用 use_final_proj 时必须是。</translation>
+    </message>
+    <message>
+        <source>the field {name} is missing.</source>
+        <translation>缺少字段 {name}。</translation>
+    </message>
+    <message>
+        <source>the field {name} is unknown.</source>
+        <translation>未知字段 {name}。</translation>
+    </message>
+    <message>
+        <source>the field {name} is {value}, but must be {wanted}.</source>
+        <translation>字段 {name} 为 {value}，但必须是{wanted}。</translation>
+    </message>
+    <message>
+        <source>the field {name} {problem}.</source>
+        <translation>字段 {name} {problem}。</translation>
+    </message>
+    <message>
+        <source>the file must hold one JSON object.</source>
+        <translation>文件必须包含一个 JSON 对象。</translation>
+    </message>
+    <message>
+        <source>the hub itself</source>
+        <translation>模型库本身</translation>
+    </message>
+    <message>
+        <source>the section {section} must be a JSON object.</source>
+        <translation>{section} 部分必须是 JSON 对象。</translation>
+    </message>
+    <message>
+        <source>transformer</source>
+        <translation>Transformer</translation>
+    </message>
+    <message>
+        <source>true or false</source>
+        <translation>true 或 false</translation>
+    </message>
+    <message>
+        <source>{address} is not the address of a hub.</source>
+        <translation>{address} 不是模型站点的网址。</translation>
+    </message>
+    <message>
+        <source>{case} is not a sampling case: it has no config.</source>
+        <translation>{case} 不是采样用例：它没有 config。</translation>
+    </message>
+    <message>
+        <source>{case}: the field special_tokens is {tokens}.</source>
+        <translation>{case}：字段 special_tokens 为 {tokens}。</translation>
+    </message>
+    <message>
+        <source>{choices} or {last}</source>
+        <translation>{choices} 或 {last}</translation>
+    </message>
+    <message>
+        <source>{choice}</source>
+        <translation>{choice}</translation>
+    </message>
+    <message>
+        <source>{chunk!r} is not the number of a chunk.</source>
+        <translation>{chunk!r} 不是片段的编号。</translation>
+    </message>
+    <message>
+        <source>{chunks} chunks leave nothing to generate after the {given} of the clip it starts with.</source>
+        <translation>{chunks} 个片段在开头素材的 {given} 个之后已没有可生成的内容。</translation>
+    </message>
+    <message>
+        <source>{config}: the field runtime_config.{field} is empty.</source>
+        <translation>{config}：字段 runtime_config.{field} 为空。</translation>
+    </message>
+    <message>
+        <source>{config}: there is no folder {value} (runtime_config.{field}; looked for {sought}).</source>
+        <translation>{config}：没有文件夹 {value}（runtime_config.{field}；查找了 {sought}）。</translation>
+    </message>
+    <message>
+        <source>{count} stages of the window</source>
+        <translation>窗口的 {count} 个阶段</translation>
+    </message>
+    <message>
+        <source>{first} {second}</source>
+        <translation>{first}{second}</translation>
+    </message>
+    <message>
+        <source>{folder} cannot be read.</source>
+        <translation>无法读取 {folder}。</translation>
+    </message>
+    <message>
+        <source>{folder} cannot be written to.</source>
+        <translation>无法写入 {folder}。</translation>
+    </message>
+    <message>
+        <source>{folder} holds more than one checkpoint ({names}).</source>
+        <translation>{folder} 中有多个检查点（{names}）。</translation>
+    </message>
+    <message>
+        <source>{folder} was made in a way this version does not know.</source>
+        <translation>{folder} 的制作方式是此版本不认识的。</translation>
+    </message>
+    <message>
+        <source>{fps} frames per second are not possible.</source>
+        <translation>不能是每秒 {fps} 帧。</translation>
+    </message>
+    <message>
+        <source>{name} cannot be read.</source>
+        <translation>无法读取 {name}。</translation>
+    </message>
+    <message>
+        <source>{name} cannot be written in {folder}.</source>
+        <translation>无法在 {folder} 中写入 {name}。</translation>
+    </message>
+    <message>
+        <source>{name} carries no settings of this program.</source>
+        <translation>{name} 中没有本程序的设置。</translation>
+    </message>
+    <message>
+        <source>{name} could not be encoded.</source>
+        <translation>无法编码 {name}。</translation>
+    </message>
+    <message>
+        <source>{name} could not be moved to the trash, so it was kept.</source>
+        <translation>无法将 {name} 移到回收站，因此已保留。</translation>
+    </message>
+    <message>
+        <source>{name} could not be put back.</source>
+        <translation>无法还原 {name}。</translation>
+    </message>
+    <message>
+        <source>{name} ends after {end:.2f} s, before the range begins.</source>
+        <translation>{name} 在 {end:.2f} 秒处结束，早于范围的起点。</translation>
+    </message>
+    <message>
+        <source>{name} exists already.</source>
+        <translation>{name} 已存在。</translation>
+    </message>
+    <message>
+        <source>{name} has more than {limit} million pixels.</source>
+        <translation>{name} 的像素超过 {limit} 百万。</translation>
+    </message>
+    <message>
+        <source>{name} has only {frames} frames at {rate:g} frames/s in this part.</source>
+        <translation>{name} 的这一部分在 {rate:g} 帧/秒下只有 {frames} 帧。</translation>
+    </message>
+    <message>
+        <source>{name} holds no complete frame.</source>
+        <translation>{name} 不含完整的帧。</translation>
+    </message>
+    <message>
+        <source>{name} holds no frame that can be read.</source>
+        <translation>{name} 中没有可读取的画面。</translation>
+    </message>
+    <message>
+        <source>{name} holds no settings this program knows.</source>
+        <translation>{name} 中没有本程序认识的设置。</translation>
+    </message>
+    <message>
+        <source>{name} holds no video track.</source>
+        <translation>{name} 中没有视频轨道。</translation>
+    </message>
+    <message>
+        <source>{name} is a folder, not a file.</source>
+        <translation>{name} 是文件夹，不是文件。</translation>
+    </message>
+    <message>
+        <source>{name} is a video, not an image.</source>
+        <translation>{name} 是视频，不是图像。</translation>
+    </message>
+    <message>
+        <source>{name} is another video.</source>
+        <translation>{name} 是另一个视频。</translation>
+    </message>
+    <message>
+        <source>{name} is damaged.</source>
+        <translation>{name} 已损坏。</translation>
+    </message>
+    <message>
+        <source>{name} is empty.</source>
+        <translation>{name} 是空的。</translation>
+    </message>
+    <message>
+        <source>{name} is finished already.</source>
+        <translation>{name} 已经完成。</translation>
+    </message>
+    <message>
+        <source>{name} is incomplete</source>
+        <translation>{name} 不完整</translation>
+    </message>
+    <message>
+        <source>{name} is missing</source>
+        <translation>缺少 {name}</translation>
+    </message>
+    <message>
+        <source>{name} is neither true nor false</source>
+        <translation>{name} 既不是 true 也不是 false</translation>
+    </message>
+    <message>
+        <source>{name} is no released model.</source>
+        <translation>{name} 不是已发布的模型。</translation>
+    </message>
+    <message>
+        <source>{name} is not a list</source>
+        <translation>{name} 不是列表</translation>
+    </message>
+    <message>
+        <source>{name} is not a number</source>
+        <translation>{name} 不是数字</translation>
+    </message>
+    <message>
+        <source>{name} is not a text</source>
+        <translation>{name} 不是文本</translation>
+    </message>
+    <message>
+        <source>{name} is not a video.</source>
+        <translation>{name} 不是视频。</translation>
+    </message>
+    <message>
+        <source>{name} is not a whole number</source>
+        <translation>{name} 不是整数</translation>
+    </message>
+    <message>
+        <source>{name} is not an image or a video that can be read.</source>
+        <translation>{name} 不是可读取的图片或视频。</translation>
+    </message>
+    <message>
+        <source>{name} is not an object</source>
+        <translation>{name} 不是对象</translation>
+    </message>
+    <message>
+        <source>{name} is not an unfinished video.</source>
+        <translation>{name} 不是未完成的视频。</translation>
+    </message>
+    <message>
+        <source>{name} is only {width}x{height} pixels.</source>
+        <translation>{name} 只有 {width}x{height} 像素。</translation>
+    </message>
+    <message>
+        <source>{name} is {value}</source>
+        <translation>{name} 为 {value}</translation>
+    </message>
+    <message>
+        <source>{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.</source>
+        <translation>{name} 在 {device} 上需要 {needed:GB} 内存，但只有 {free:GB} 可用。</translation>
+    </message>
+    <message>
+        <source>{needed:GB} are needed in {folder}, but only {free:GB} are free.</source>
+        <translation>{folder} 中需要 {needed:GB}，但只有 {free:GB} 可用。</translation>
+    </message>
+    <message>
+        <source>{needed:GB} are to come, {free:GB} are free in {folder}.</source>
+        <translation>还需下载 {needed:GB}，{folder} 中可用 {free:GB}。</translation>
+    </message>
+    <message>
+        <source>{needed:GB} of room are needed, {free:GB} are free in {folder}.</source>
+        <translation>需要 {needed:GB} 空间，{folder} 中只有 {free:GB} 可用。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be deleted.</source>
+        <translation>无法删除 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be fetched: the network or the server fails.</source>
+        <translation>无法获取 {path}：网络或服务器出错。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be read.</source>
+        <translation>无法读取 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written.</source>
+        <translation>无法写入 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} describes no T5 encoder.</source>
+        <translation>{path} 描述的不是 T5 编码器。</translation>
+    </message>
+    <message>
+        <source>{path} does not describe a ViT autoencoder.</source>
+        <translation>{path} 描述的不是 ViT 自编码器。</translation>
+    </message>
+    <message>
+        <source>{path} holds no captions.</source>
+        <translation>{path} 不含提示词。</translation>
+    </message>
+    <message>
+        <source>{path} holds something other than plain tensors; nothing in it was run.</source>
+        <translation>{path} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
+    </message>
+    <message>
+        <source>{path} holds the tensor {name}, which this model does not have.</source>
+        <translation>{path} 含有张量 {name}，而此模型没有它。</translation>
+    </message>
+    <message>
+        <source>{path} is being made by another program.</source>
+        <translation>另一个程序正在制作 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} is damaged, incomplete or cannot be read.</source>
+        <translation>{path} 已损坏、不完整或无法读取。</translation>
+    </message>
+    <message>
+        <source>{path} is in use.</source>
+        <translation>{path} 正在使用中。</translation>
+    </message>
+    <message>
+        <source>{path} is no known kind of weights.</source>
+        <translation>{path} 不是已知的权重格式。</translation>
+    </message>
+    <message>
+        <source>{path} is not a table of named tensors.</source>
+        <translation>{path} 不是命名张量表。</translation>
+    </message>
+    <message>
+        <source>{path} is not valid JSON (line {line}, column {column}).</source>
+        <translation>{path} 不是有效的 JSON（第 {line} 行，第 {column} 列）。</translation>
+    </message>
+    <message>
+        <source>{path} is of MAGI-1.1, whose tensors hold all layers, stacked and packed in a way that is not published, so that no code outside gives pictures with it.</source>
+        <translation>{path} 属于 MAGI-1.1，其张量包含所有层，以未公开的方式堆叠和打包，因此外部代码无法用它生成画面。</translation>
+    </message>
+    <message>
+        <source>{path} lacks the array {name}.</source>
+        <translation>{path} 缺少数组 {name}。</translation>
+    </message>
+    <message>
+        <source>{path} lacks the tensor {name}.</source>
+        <translation>{path} 缺少张量 {name}。</translation>
+    </message>
+    <message>
+        <source>{path} was written by a newer version of this program.</source>
+        <translation>{path} 由本程序的更新版本写成。</translation>
+    </message>
+    <message>
+        <source>{path}: the field ddconfig must be a JSON object.</source>
+        <translation>{path}：字段 ddconfig 必须是 JSON 对象。</translation>
+    </message>
+    <message>
+        <source>{path}: the field ddconfig.{name} is unknown.</source>
+        <translation>{path}：未知字段 ddconfig.{name}。</translation>
+    </message>
+    <message>
+        <source>{path}: the field ddconfig.{name} is {value}, which has the wrong type.</source>
+        <translation>{path}：字段 ddconfig.{name} 为 {value}，类型不对。</translation>
+    </message>
+    <message>
+        <source>{path}: {problem}</source>
+        <translation>{path}：{problem}</translation>
+    </message>
+    <message>
+        <source>{place} is not where models are downloaded from.</source>
+        <translation>{place} 不是下载模型的地址。</translation>
+    </message>
+    <message>
+        <source>{reference} is an image, not a video.</source>
+        <translation>{reference} 是图像，不是视频。</translation>
+    </message>
+    <message>
+        <source>{seconds:g} seconds are less than one frame.</source>
+        <translation>{seconds:g} 秒不足一帧。</translation>
+    </message>
+    <message>
+        <source>{source} is neither a folder nor a repository of the hub.</source>
+        <translation>{source} 既不是文件夹，也不是模型站点的仓库。</translation>
+    </message>
+    <message>
+        <source>{spare:GB} of its original text encoder may be deleted.</source>
+        <translation>其原文本编码器占用的 {spare:GB} 可以删除。</translation>
+    </message>
+    <message>
+        <source>{stages} and the {ranges} of the KV range</source>
+        <translation>{stages}和 KV 范围的 {ranges} 个阶段</translation>
+    </message>
+    <message>
+        <source>{steps} steps are not possible.</source>
+        <translation>不能是 {steps} 步。</translation>
+    </message>
+    <message>
+        <source>{steps} steps do not divide into the {stages}.</source>
+        <translation>{steps} 步不能平均分到{stages}。</translation>
+    </message>
+    <message>
+        <source>{steps} steps do not work with a window of {window} chunks.</source>
+        <translation>{steps} 步与 {window} 个片段的窗口不相容。</translation>
+    </message>
+    <message>
+        <source>{tensors} lacks the tensor {name}.</source>
+        <translation>{tensors} 缺少张量 {name}。</translation>
+    </message>
+    <message>
+        <source>{title}</source>
+        <translation>{title}</translation>
+    </message>
+    <message>
+        <source>{title} has not been made on this machine yet.</source>
+        <translation>{title} 尚未在此电脑上制作。</translation>
+    </message>
+    <message>
+        <source>{title} is damaged.</source>
+        <translation>{title} 已损坏。</translation>
+    </message>
+    <message>
+        <source>{title} is in fp8 already.</source>
+        <translation>{title} 已经是 fp8。</translation>
+    </message>
+    <message>
+        <source>{title} is made on this machine.</source>
+        <translation>{title} 在本机制作。</translation>
+    </message>
+    <message>
+        <source>{title} is not complete, its {part} cannot be used. {problem}</source>
+        <translation>{title} 不完整，其{part}无法使用。{problem}</translation>
+    </message>
+    <message>
+        <source>{title} is not downloaded.</source>
+        <translation>{title} 不是下载得到的。</translation>
+    </message>
+    <message>
+        <source>{title} is not made here.</source>
+        <translation>{title} 不是在本机制作的。</translation>
+    </message>
+    <message>
+        <source>{title} is ready.</source>
+        <translation>{title} 已就绪。</translation>
+    </message>
+    <message>
+        <source>{title} was made from an older {source}.</source>
+        <translation>{title} 由旧的 {source} 制作。</translation>
+    </message>
+    <message>
+        <source>{title}, which was made on this machine, is damaged.</source>
+        <translation>在本机制作的 {title} 已损坏。</translation>
+    </message>
+</context>
+<context>
     <name>MirrorDialog</name>
     <message>
         <source>Address of the mirror</source>
@@ -2568,10 +3569,6 @@
         <translation>找不到文件夹</translation>
     </message>
     <message>
-        <source>Not copied yet</source>
-        <translation>尚未复制</translation>
-    </message>
-    <message>
         <source>Its files are here; nobody has checked them yet.</source>
         <translation>文件已在本机，尚未检查。</translation>
     </message>
@@ -2598,14 +3595,6 @@
     <message>
         <source>Reads its files once; then it can be used.</source>
         <translation>读取一次全部文件，然后即可使用。</translation>
-    </message>
-    <message>
-        <source>Copy</source>
-        <translation>复制</translation>
-    </message>
-    <message>
-        <source>Copies its files; can be paused at any time.</source>
-        <translation>复制其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Download</source>
@@ -2736,10 +3725,6 @@
     <message>
         <source>Downloading</source>
         <translation>正在下载</translation>
-    </message>
-    <message>
-        <source>Copying</source>
-        <translation>正在复制</translation>
     </message>
     <message>
         <source>Checking the files</source>
@@ -2921,17 +3906,6 @@
     <message>
         <source>Undo</source>
         <translation>撤销</translation>
-    </message>
-</context>
-<context>
-    <name>OfficialFiles</name>
-    <message>
-        <source>The file {0} cannot be written there: {1}.</source>
-        <translation>无法在该处写入文件 {0}：{1}。</translation>
-    </message>
-    <message>
-        <source>Choose another folder.</source>
-        <translation>请选择其他文件夹。</translation>
     </message>
 </context>
 <context>
@@ -3223,14 +4197,6 @@
 </context>
 <context>
     <name>PreferencesDialog</name>
-    <message>
-        <source>Nothing can be written to {}.</source>
-        <translation>无法写入 {}。</translation>
-    </message>
-    <message>
-        <source>Choose another folder.</source>
-        <translation>请选择其他文件夹。</translation>
-    </message>
     <message>
         <source>Preferences</source>
         <translation>偏好设置</translation>
@@ -3579,25 +4545,6 @@
     </message>
 </context>
 <context>
-    <name>PresetList</name>
-    <message>
-        <source>It was saved by a newer version of this program.</source>
-        <translation>它由本程序的更新版本保存。</translation>
-    </message>
-    <message>
-        <source>Update this program.</source>
-        <translation>请更新本程序。</translation>
-    </message>
-    <message>
-        <source>It is damaged.</source>
-        <translation>它已损坏。</translation>
-    </message>
-    <message>
-        <source>Delete it.</source>
-        <translation>请将其删除。</translation>
-    </message>
-</context>
-<context>
     <name>Progress</name>
     <message>
         <source>Paused</source>
@@ -3634,38 +4581,6 @@
     <message>
         <source>Starting the engine</source>
         <translation>正在启动引擎</translation>
-    </message>
-    <message>
-        <source>Reading the reference</source>
-        <translation>正在读取参考素材</translation>
-    </message>
-    <message>
-        <source>Loading the text encoder</source>
-        <translation>正在加载文本编码器</translation>
-    </message>
-    <message>
-        <source>Reading the prompt</source>
-        <translation>正在读取提示词</translation>
-    </message>
-    <message>
-        <source>Loading the autoencoder</source>
-        <translation>正在加载自编码器</translation>
-    </message>
-    <message>
-        <source>Encoding the reference</source>
-        <translation>正在编码参考素材</translation>
-    </message>
-    <message>
-        <source>Loading the model</source>
-        <translation>正在加载模型</translation>
-    </message>
-    <message>
-        <source>Preparing for this size</source>
-        <translation>正在为此尺寸做准备</translation>
-    </message>
-    <message>
-        <source>Generating</source>
-        <translation>正在生成</translation>
     </message>
     <message>
         <source>{} chunks</source>
@@ -4635,25 +5550,6 @@
     </message>
 </context>
 <context>
-    <name>Trash</name>
-    <message>
-        <source>{name} could not be moved to the trash, so it was kept.</source>
-        <translation>无法将 {name} 移到回收站，因此已保留。</translation>
-    </message>
-    <message>
-        <source>Delete it in your file manager.</source>
-        <translation>请在文件管理器中删除。</translation>
-    </message>
-    <message>
-        <source>{name} could not be put back.</source>
-        <translation>无法还原 {name}。</translation>
-    </message>
-    <message>
-        <source>Look for it in the trash.</source>
-        <translation>请在回收站中查找。</translation>
-    </message>
-</context>
-<context>
     <name>UpdateNotices</name>
     <message>
         <source>Shall Magi Desktop look once a day whether there is a newer version?</source>
@@ -4670,49 +5566,6 @@
     <message>
         <source>Show…</source>
         <translation>查看…</translation>
-    </message>
-</context>
-<context>
-    <name>Updates</name>
-    <message>
-        <source>The list of versions cannot be reached.</source>
-        <translation>无法访问版本列表。</translation>
-    </message>
-    <message>
-        <source>Check the network or the proxy, then try again.</source>
-        <translation>请检查网络或代理，然后重试。</translation>
-    </message>
-    <message>
-        <source>{} MB are to come, {} MB are free in {}.</source>
-        <translation>需要下载 {} MB，可用空间为 {} MB，位置：{}。</translation>
-    </message>
-    <message>
-        <source>Free some space, then try again.</source>
-        <translation>请释放一些空间，然后重试。</translation>
-    </message>
-    <message>
-        <source>What answers is not this program&apos;s list of versions.</source>
-        <translation>收到的内容不是本程序的版本列表。</translation>
-    </message>
-    <message>
-        <source>Try again later; sign in to the network if it asks for that.</source>
-        <translation>请稍后重试；如果网络要求登录，请先登录。</translation>
-    </message>
-    <message>
-        <source>The file that was fetched has been changed or removed since.</source>
-        <translation>下载的文件后来被更改或删除了。</translation>
-    </message>
-    <message>
-        <source>Fetch it again.</source>
-        <translation>请重新下载。</translation>
-    </message>
-    <message>
-        <source>The new version could not be fetched.</source>
-        <translation>无法下载新版本。</translation>
-    </message>
-    <message>
-        <source>Try again: what has come so far is kept.</source>
-        <translation>请重试：已下载的部分会保留。</translation>
     </message>
 </context>
 <context>

@@ -111,7 +111,7 @@ def test_an_address_alone_is_refused(tmp_path: Path, as_text: bool) -> None:
         mime.setUrls([QUrl("https://example.org/cat.png")])
     with pytest.raises(MagiError) as caught:
         _resolved(mime, tmp_path)
-    assert caught.value.hint == "Save the picture first, then drop the file."
+    assert str(caught.value.hint) == "Save the picture first, then drop the file."
 
 
 def test_text(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_files_that_are_of_no_use(tmp_path: Path, name: str, content: str) -> No
     (tmp_path / name).write_text(content)
     with pytest.raises(MagiError, match=name) as caught:
         _resolved(_files(tmp_path / name), tmp_path)
-    assert caught.value.hint
+    assert str(caught.value.hint)
 
 
 def test_what_has_gone_and_folders(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_several_keep_what_was_there(source: Path, tmp_path: Path, qtbot: QtBot)
     with qtbot.waitSignal(export.finished) as finished:
         export.start()
     assert finished.args == [[tmp_path / "a-2.gif", tmp_path / "b.gif"]]
-    assert (tmp_path / "a.gif").read_text() == "mine"
+    assert (tmp_path / "a.gif").read_text(encoding="utf-8") == "mine"
 
 
 def test_what_the_user_agreed_to_replace_is_replaced(

@@ -168,7 +168,7 @@ def test_unhandled_exceptions_reach_the_log_and_the_diagnostics(
         raise ValueError("a fault of ours")
     except ValueError as error:
         sys.excepthook(ValueError, error, error.__traceback__)
-    assert "a fault of ours" in log_file.read_text()
+    assert "a fault of ours" in log_file.read_text(encoding="utf-8")
     root = log_file.parent.parent
     places = Places(*(root / n for n in ("config", "data", "cache", "logs", "videos")))
     text = diagnostics.describe(places, [Finding("Devices", "cuda", False, "no driver")])
@@ -183,7 +183,7 @@ def test_a_terminal_shows_what_went_wrong_and_nothing_else(
     file = request.getfixturevalue("log_file")  # after stderr is being captured
     logging.getLogger("magi_desktop").info("all is well")
     logging.getLogger("magi_desktop").warning("a fault of ours")
-    assert "all is well" in file.read_text()
+    assert "all is well" in file.read_text(encoding="utf-8")
     said = capsys.readouterr().err
     assert "a fault of ours" in said
     assert "all is well" not in said
@@ -195,8 +195,24 @@ def test_without_a_terminal_it_logs_all_the_same(
     monkeypatch.setattr(sys, "stderr", None)  # a windowed program on Windows
     file = request.getfixturevalue("log_file")
     logging.getLogger("magi_desktop").error("a fault of ours")
-    assert "a fault of ours" in file.read_text()
+    assert "a fault of ours" in file.read_text(encoding="utf-8")
     assert not any(type(h) is logging.StreamHandler for h in logging.getLogger().handlers)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere is always a screen")
+def test_without_the_screen_that_was_named_it_ends_with_a_sentence(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "xcb",
+        "DISPLAY": ":4711",
+        "HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "magi_desktop"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: There is no screen to open a window on: ")
+    assert "DISPLAY" in done.stderr
+    assert done.stderr.count("\n") == 2
 
 
 def test_a_desktop_that_offers_nothing_is_no_error(

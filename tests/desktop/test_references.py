@@ -106,7 +106,7 @@ def test_bad_files_end_in_a_sentence(tmp_path: Path) -> None:
     ):
         with pytest.raises(MediaReadError, match=part) as caught:
             load_reference(tmp_path / name)
-        assert caught.value.hint, name
+        assert str(caught.value.hint), name
 
 
 def test_pixels_survive(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_changes_are_saved_by_themselves(path: Path, qtbot: QtBot) -> None:
     file = SettingsFile(path)
     file.set_section("draft", {"mode": "i2v"})
     qtbot.waitUntil(path.exists)
-    assert json.loads(path.read_text())["draft"] == {"mode": "i2v"}
+    assert json.loads(path.read_text(encoding="utf-8"))["draft"] == {"mode": "i2v"}
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_a_damaged_file_is_kept_aside_replaced_and_said(path: Path, text: str) -
     assert file.notice is not None
     file.set_section("draft", {"mode": "i2v"})
     file.flush()
-    assert json.loads(path.read_text())["draft"] == {"mode": "i2v"}
+    assert json.loads(path.read_text(encoding="utf-8"))["draft"] == {"mode": "i2v"}
     kept = [p for p in path.parent.iterdir() if "corrupt" in p.name]
-    assert [p.read_text() for p in kept] == [text]
+    assert [p.read_text(encoding="utf-8") for p in kept] == [text]
 
 
 def test_an_older_file_is_backed_up_and_brought_up_to_date(path: Path) -> None:
@@ -70,7 +70,7 @@ def test_an_older_file_is_backed_up_and_brought_up_to_date(path: Path) -> None:
 
     file = SettingsFile(path, version=2, migrations={1: rename})
     assert Preferences(file).get("appearance") == "dark"
-    assert json.loads(path.with_suffix(".version-1.json").read_text()) == old
+    assert json.loads(path.with_suffix(".version-1.json").read_text(encoding="utf-8")) == old
 
 
 def test_a_step_that_stumbles_costs_the_settings_but_not_the_file(path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_step_that_stumbles_costs_the_settings_but_not_the_file(path: Path) ->
     assert file.notice is not None
     assert "Kept as" in file.notice
     kept = [p for p in path.parent.iterdir() if "corrupt" in p.name]
-    assert [p.read_text() for p in kept] == ['{"version": 1, "preferences": 3}']
+    assert [p.read_text(encoding="utf-8") for p in kept] == ['{"version": 1, "preferences": 3}']
 
 
 def test_without_a_back_up_nothing_is_brought_up_to_date(path: Path) -> None:
@@ -91,7 +91,7 @@ def test_without_a_back_up_nothing_is_brought_up_to_date(path: Path) -> None:
     assert file.notice is not None
     file.set_section("draft", {"mode": "i2v"})
     file.flush()
-    assert path.read_text() == '{"version": 1, "preferences": {}}'
+    assert path.read_text(encoding="utf-8") == '{"version": 1, "preferences": {}}'
 
 
 def test_a_newer_file_is_left_alone_and_said(path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_newer_file_is_left_alone_and_said(path: Path) -> None:
     assert Preferences(file).values == PreferenceValues()
     file.set_section("draft", {"mode": "i2v"})
     file.flush()
-    assert path.read_text() == text
+    assert path.read_text(encoding="utf-8") == text
 
 
 def test_a_read_only_folder_costs_no_more_than_the_settings(tmp_path: Path, qtbot: QtBot) -> None:

@@ -45,7 +45,6 @@ def test_the_message_of_an_error_and_its_hint_are_one_text() -> None:
     assert str(MagiError("The disk is full.", "Free some space.")) == (
         "The disk is full. Free some space."
     )
-    assert str(MagiError("磁盘已满。", "请释放空间。")) == "磁盘已满。请释放空间。"
     assert str(MagiError("The disk is full.")) == "The disk is full."
 
 

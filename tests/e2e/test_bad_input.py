@@ -58,7 +58,7 @@ def test_a_damaged_settings_file_is_kept_aside_and_said(tmp_path: Path, qtbot: Q
     app = App(tmp_path / "home", qtbot)
     try:
         (kept,) = settings.parent.glob("settings.corrupt-*.json")
-        assert kept.read_text() == '{"version": 1, "draft": {'
+        assert kept.read_text(encoding="utf-8") == '{"version": 1, "draft": {'
         assert kept.name in app.window.notice.text
         _tiny(app)
     finally:

@@ -32,7 +32,7 @@ def _drag(app: App, log: Path, kind: str, *values: object, onto: QWidget | None 
     start = (screen.width() - drag_source.SIDE // 2, screen.height() - drag_source.SIDE // 2)
     with log.open("w") as out, subprocess.Popen(command, stdout=out) as source:
         try:
-            app.qtbot.waitUntil(lambda: "ready" in log.read_text())
+            app.qtbot.waitUntil(lambda: "ready" in log.read_text(encoding="utf-8"))
             _xdotool("mousemove", *start, "mousedown", 1)
             for part in (0.1, 0.3, 0.6, 0.9, 1.0, 1.0):
                 app.qtbot.wait(60)
@@ -41,7 +41,7 @@ def _drag(app: App, log: Path, kind: str, *values: object, onto: QWidget | None 
                 _xdotool("mousemove", x, y)
             app.qtbot.wait(200)
             _xdotool("mouseup", 1)
-            app.qtbot.waitUntil(lambda: "dropped" in log.read_text())
+            app.qtbot.waitUntil(lambda: "dropped" in log.read_text(encoding="utf-8"))
             app.qtbot.wait(500)  # the data are fetched only now
         finally:
             _xdotool("mouseup", 1)

@@ -40,7 +40,7 @@ def test_what_fails_half_way_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     file.write_text("old")
     with pytest.raises(UnicodeEncodeError):
         atomic.write_text(file, "ne" * 100_000 + "\ud800")
-    assert file.read_text() == "old"
+    assert file.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -57,7 +57,7 @@ def test_a_file_that_is_being_read_is_replaced_as_soon_as_it_is_let_go(
     player = Player(monkeypatch, looks=2)
     file = tmp_path / "clip.mp4"
     atomic.write_text(file, "finished")
-    assert file.read_text() == "finished"
+    assert file.read_text(encoding="utf-8") == "finished"
     assert player.looks == 0
 
 
@@ -69,5 +69,5 @@ def test_a_file_that_is_never_let_go_is_an_error_and_stays(
     Player(monkeypatch, looks=100)
     with pytest.raises(PermissionError):
         atomic.write_text(file, "new")
-    assert file.read_text() == "old"
+    assert file.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [file]

@@ -37,8 +37,8 @@ def test_a_known_cause_is_told_with_what_helps(said: str) -> None:
     error = load_error(said)
     assert error is not None
     assert SAID[said] in str(error)
-    assert error.message.endswith(".")
-    assert error.hint.endswith(".")
+    assert str(error.message).endswith(".")
+    assert str(error.hint).endswith(".")
 
 
 @pytest.mark.parametrize("said", ["exit code -11", "exit code 43", "SyntaxError: invalid syntax"])
@@ -48,7 +48,7 @@ def test_no_cause_is_made_up(said: str) -> None:
 
 def test_only_what_does_not_load_is_told_so() -> None:
     lacking = named_error(ImportError("libcuda.so.1: cannot open shared object file: No such"))
-    assert "libcuda.so.1" in lacking.message
+    assert "libcuda.so.1" in str(lacking.message)
     assert isinstance(named_error(PermissionError(13, "Permission denied")), UnexpectedError)
 
 

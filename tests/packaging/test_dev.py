@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import dev
 import pytest
+import system_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,8 +83,8 @@ def test_a_finished_set_up_is_not_repeated(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(dev, "STAMP", stamp)
     monkeypatch.setattr(dev, "VENV_PYTHON", Path(sys.executable))
     monkeypatch.setattr(dev, "run_step", lambda command: pytest.fail(f"started {command}"))
-    dev.set_up("run")
-    dev.set_up("test")
+    dev.get_ready("run", [])
+    dev.get_ready("test", [])
 
 
 def test_half_installed_packages_are_forgotten(tmp_path: Path) -> None:
@@ -98,37 +100,57 @@ def test_half_installed_packages_are_forgotten(tmp_path: Path) -> None:
 def test_only_absent_libraries_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     needs = {"libEGL.so.1": "libegl1", "libGL.so.1": "libgl1"}
-    assert dev.missing_packages(needs, lambda name: name == "libGL.so.1") == ["libegl1"]
-    assert dev.missing_packages(needs, lambda _: True) == []
+    assert system_packages.missing(needs, lambda name: name == "libGL.so.1") == ["libegl1"]
+    assert system_packages.missing(needs, lambda _: True) == []
     monkeypatch.setattr(sys, "platform", "win32")
-    assert dev.missing_packages(needs, lambda _: False) == []
+    assert system_packages.missing(needs, lambda _: False) == []
 
 
 def test_a_library_that_does_not_exist_does_not_load() -> None:
-    assert not dev.library_loads("libno-such-thing.so.7")
+    assert not system_packages.library_loads("libno-such-thing.so.7")
 
 
 def test_without_rights_the_exact_command_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dev, "apt_prefix", lambda: None)
-    monkeypatch.setattr(dev.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(system_packages, "apt_prefix", lambda: None)
+    monkeypatch.setattr(system_packages.shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(dev.SetupError) as caught:
-        dev.require_system_packages(["libegl1", "libgl1"])
-    last_line = str(caught.value).splitlines()[-1].strip()
-    assert last_line == "sudo apt-get install --no-install-recommends libegl1 libgl1"
+        system_packages.install(["libegl1", "libgl1"], lambda command: pytest.fail("started"))
+    assert str(caught.value).splitlines()[-1].strip() == (
+        "sudo apt-get update && sudo apt-get install --no-install-recommends libegl1 libgl1"
+    )
 
 
 def test_apt_is_run_with_sudo_where_it_asks_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[Sequence[str]] = []
-    monkeypatch.setattr(dev, "apt_prefix", lambda: ["sudo", "-n"])
-    monkeypatch.setattr(dev, "run_step", lambda command: commands.append(command) or True)
-    dev.require_system_packages(["xvfb"])
+    monkeypatch.setattr(system_packages, "apt_prefix", lambda: ["sudo", "-n"])
+    system_packages.install(["xvfb"], lambda command: commands.append(command) or 0)
     assert [command[:2] for command in commands] == [["sudo", "-n"]] * 2
     assert commands[0][-1] == "update"
     assert commands[1][-4:] == ["install", "-y", "--no-install-recommends", "xvfb"]
 
 
+def test_what_the_system_lacks_is_asked_for_at_once_and_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package of Python's environments together with Qt's and the screen's."""
+    asked: list[list[str]] = []
+
+    def refuse(packages: Sequence[str], run_step: object) -> None:
+        asked.append(list(packages))
+        raise dev.SetupError
+
+    monkeypatch.setattr(dev, "VENV_PYTHON", tmp_path / "python")
+    monkeypatch.setattr(dev, "succeeds", lambda command, environment=None: False)
+    monkeypatch.setattr(system_packages, "missing_for_tests", lambda: ["libegl1", "xvfb"])
+    monkeypatch.setattr(system_packages, "install", refuse)
+    monkeypatch.setattr(dev, "run_step", lambda command: pytest.fail(f"started {command}"))
+    assert dev.main(["test"]) == 1
+    major, minor = sys.version_info[:2]
+    assert asked == [[f"python{major}.{minor}-venv", "libegl1", "xvfb"]]
+
+
 def test_a_fitting_interpreter_is_kept() -> None:
-    assert dev.find_python() == [sys.executable]
+    assert dev.find_python() == ([sys.executable], [])
     assert dev.version_of([sys.executable]) == sys.version_info[:2]
 
 
@@ -139,31 +161,104 @@ def test_no_fitting_interpreter_is_one_clear_sentence(monkeypatch: pytest.Monkey
         dev.find_python()
 
 
-def test_another_interpreter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A launcher that is there but does not start, as pyenv leaves them, is passed over."""
+def launcher(folder: Path, name: str, script: str) -> None:
+    """A program for a test of which programs are found; POSIX only."""
     if os.name == "nt":
         pytest.skip("makes POSIX launchers")
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_another_interpreter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launcher that is there but does not start, as pyenv leaves them, is passed over."""
     wanted = "3.12" if sys.version_info[1] != 12 else "3.11"
-    for name, body in (("python3.13", "exit 127"), (f"python{wanted}", f"echo {wanted}")):
-        launcher = tmp_path / name
-        launcher.write_text(f"#!/bin/sh\n{body.replace('.', ' ')}\n")
-        launcher.chmod(0o755)
+    launcher(tmp_path, "python3.13", "exit 127")
+    launcher(tmp_path, f"python{wanted}", f"echo {wanted.replace('.', ' ')}")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
-    assert dev.find_python() == [f"python{wanted}"]
+    assert dev.find_python() == ([f"python{wanted}"], [])
 
 
 def test_an_interpreter_that_the_system_offers_is_installed(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed: list[str] = []
-
+    """apt-cache takes a name for a pattern: what Debian 11 shows for python3.13 is another."""
+    launcher(
+        tmp_path,
+        "apt-cache",
+        'case $2 in *11) echo "Package: python3.11";; *) echo "Package: python3-1313";; esac',
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "version_info", (3, 10, 12))
-    monkeypatch.setattr(dev.shutil, "which", lambda name: name if name == "apt-cache" else None)
-    monkeypatch.setattr(dev, "succeeds", lambda command: command[-1] == "python3.11")
-    monkeypatch.setattr(dev, "require_system_packages", installed.extend)
-    assert dev.find_python() == ["python3.11"]
-    assert installed == ["python3.11", "python3.11-venv"]
+    assert dev.find_python() == (["python3.11"], ["python3.11", "python3.11-venv"])
+    launcher(tmp_path, "apt-cache", 'echo "Package: python3-1313"')
+    with pytest.raises(dev.SetupError, match="Debian has a fitting one from version 12 on"):
+        dev.find_python()
+
+
+def test_children_get_none_of_pythons_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid")
+    code = (
+        "import os; e = os.environ; ok = 'HTTPS_PROXY' in e and 'PIP_INDEX_URL' in e;"
+        "raise SystemExit(not ok or any(n.startswith('PYTHON') for n in e))"
+    )
+    for run in (dev.run_child, dev.run_step):
+        assert run([sys.executable, "-c", code]) == 0
+
+
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for .venv, with this Python in it."""
+    monkeypatch.setattr(dev, "VENV", tmp_path)
+    monkeypatch.setattr(dev, "TEMPORARY", tmp_path / "tmp")
+    monkeypatch.setattr(dev, "VENV_PYTHON", Path(sys.executable))
+    return tmp_path
+
+
+def test_pip_unpacks_in_an_empty_folder_of_its_own(venv: Path) -> None:
+    (venv / "tmp").mkdir()
+    (venv / "tmp" / "left over").touch()
+    environment = dev.pip_environment()
+    assert environment["TMPDIR"] == environment["TEMP"] == str(venv / "tmp")
+    assert list((venv / "tmp").iterdir()) == []
+
+
+def test_a_disk_that_is_too_full_is_said_with_numbers(
+    venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "has_torch_without_cuda", lambda: False)
+    monkeypatch.setattr(dev, "USED_GB", 6.0)
+    usage = shutil.disk_usage(venv)
+    for free, fits in ((6.1e9, True), (2.5e9, False)):
+        there = usage._replace(free=int(free))
+        monkeypatch.setattr(dev.shutil, "disk_usage", lambda path, there=there: there)
+        if fits:
+            dev.require_room()
+            continue
+        with pytest.raises(dev.SetupError, match=r"needs 6\.0 GB more, and 2\.5 GB are free"):
+            dev.require_room()
+        # Nor is anything else blamed where pip found out.
+        with pytest.raises(dev.SetupError, match=r"2\.5 GB are free"):
+            dev.why_pip_failed(1)
+
+
+@pytest.mark.parametrize(
+    ("code", "fetched", "said"),
+    [
+        (-9, True, "signal 9 (SIGKILL)"),
+        (1, True, "though packages can be fetched"),
+        (1, False, "Most often there is no network"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_only_what_was_at_fault_is_blamed(
+    venv: Path, code: int, fetched: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "require_room", lambda: None)
+    monkeypatch.setattr(dev, "succeeds", lambda command, environment: fetched)
+    assert said in dev.why_pip_failed(code)
 
 
 def test_what_is_no_interpreter_has_no_version(tmp_path: Path) -> None:
@@ -234,8 +329,7 @@ def test_run_passes_on(
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr(dev, "set_up", lambda purpose: None)
-    monkeypatch.setattr(dev, "library_loads", lambda name: True)
+    monkeypatch.setattr(dev, "get_ready", lambda purpose, packages: None)
     monkeypatch.setattr(dev, "run_child", lambda command: commands.append(command) or 3)
     assert dev.main(["run", *arguments]) == 3
     assert list(commands[0][commands[0].index("-m") + 1 :]) == passed_on
@@ -254,8 +348,7 @@ def test_all_checks_run_and_one_failure_fails(
         commands.append(" ".join(command))
         return 1 if "pyright" in command else 0
 
-    monkeypatch.setattr(dev, "set_up", lambda purpose: None)
-    monkeypatch.setattr(dev, "missing_packages", lambda needs, present: [])
+    monkeypatch.setattr(dev, "get_ready", lambda purpose, packages: None)
     monkeypatch.setattr(dev, "run_child", fails_at_types)
     assert dev.main(["test"]) == 1
     assert "failed: types" in capsys.readouterr().out

@@ -62,7 +62,7 @@ def test_a_python_in_an_archive_keeps_to_itself(tmp_path: Path) -> None:
     for name in ("python3.dll", "python313.dll", "python313.zip"):
         (tmp_path / name).touch()
     make_private(tmp_path)
-    lines = (tmp_path / "python313._pth").read_text().splitlines()
+    lines = (tmp_path / "python313._pth").read_text(encoding="utf-8").splitlines()
     assert lines == ["python313.zip", ".", "Lib\\site-packages", "import site"]
 
 
@@ -77,7 +77,7 @@ def test_an_ordinary_python_is_slimmed_and_keeps_to_itself(tmp_path: Path) -> No
     windows_bundle.copy_python(source, target)
     files = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
     assert files == {*kept, "Lib/json/a.py", "python312._pth"}
-    lines = (target / "python312._pth").read_text().splitlines()
+    lines = (target / "python312._pth").read_text(encoding="utf-8").splitlines()
     assert lines == ["Lib", "DLLs", ".", "Lib\\site-packages", "import site"]
 
 

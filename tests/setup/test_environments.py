@@ -130,7 +130,7 @@ def test_packages_that_share_a_file_are_both_adopted(tmp_path: Path) -> None:
     first = next(old.packages.glob("*.dist-info"))
     second = old.packages / "other-1.0.dist-info"
     second.mkdir()
-    (second / "RECORD").write_text((first / "RECORD").read_text())
+    (second / "RECORD").write_text((first / "RECORD").read_text(encoding="utf-8"))
     new = environments.new("2.0", "cpu")
     (new.folder / _PACKAGES).mkdir(parents=True)
     for info in (first, second):

@@ -1,50 +1,77 @@
 """Fetching packages over a connection that fails."""
 
+import contextlib
+import errno
 import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
+from magi_engine import fetching
+from magi_engine.errors import DiskFullError
 from magi_setup.bundle import Bundle
-from magi_setup.errors import DamagedPackageError, SetupCancelled
+from magi_setup.errors import DamagedPackageError, NetworkError, SetupCancelled
 from magi_setup.packages import WheelFile, check_against_release, fetch, refuse_damaged
 
 CONTENT = bytes(range(256)) * 4096
 
 
 class Shop(http.server.ThreadingHTTPServer):
-    """Serves CONTENT with ranges; cuts the first answers short, or sends wrong bytes."""
+    """Serves CONTENT with ranges; cuts the first answers short, sends wrong bytes, stands still."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.cuts = 0
         self.riddles = 0
+        self.riddles_later = False
+        """Whether nothing but riddles comes once all cuts were made."""
         self.content = CONTENT
         self.sent_bytes = 0
+        self.gone: set[str] = set()
+        """What is not there, as turns out once an answer to something else waits."""
+        self.stop_at: int | None = None
+        """After so many bytes the answer waits for ``go_on``."""
+        self.waits, self.go_on = threading.Event(), threading.Event()
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         shop = self.server
         assert isinstance(shop, Shop)
-        if shop.riddles > 0:
+        if shop.riddles > 0 or (shop.riddles_later and shop.cuts == 0):
             shop.riddles -= 1
             self.wfile.write(b"what a proxy may say\r\n")
+            return
+        if self.path in shop.gone:
+            shop.waits.wait()
+            self.send_error(404)
+            shop.go_on.set()
             return
         wanted = self.headers.get("Range", "bytes=0-")
         start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         body = shop.content[start:]
         self.send_response(206 if "Range" in self.headers else 200)
         self.send_header("Content-Length", str(len(body)))
+        if "Range" in self.headers:
+            whole = len(shop.content)
+            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
         self.end_headers()
         if shop.cuts > 0:
             shop.cuts -= 1
             body = body[: len(body) // 2]
         shop.sent_bytes += len(body)
-        self.wfile.write(body)
+        if shop.stop_at is not None:
+            self.wfile.write(body[: shop.stop_at])
+            body = body[shop.stop_at :]
+            self.wfile.flush()
+            shop.waits.set()
+            shop.go_on.wait()
+        with contextlib.suppress(OSError):  # nobody may be left
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the tests say what went wrong."""
@@ -56,13 +83,14 @@ def shop() -> Iterator[Shop]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
+        server.go_on.set()
         server.shutdown()
         thread.join()
 
 
-def wheel(shop: Shop) -> WheelFile:
-    url = f"http://127.0.0.1:{shop.server_port}/some-1.0-py3-none-any.whl"
-    return WheelFile("some", "1.0", url, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+def wheel(shop: Shop, name: str = "some") -> WheelFile:
+    url = f"http://127.0.0.1:{shop.server_port}/{name}-1.0-py3-none-any.whl"
+    return WheelFile(name, "1.0", url, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(shop: Shop, tmp_path: Path) -> None:
@@ -99,11 +127,70 @@ def test_wrong_bytes_are_refused_by_name(shop: Shop, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cancelled_it_ends(shop: Shop, tmp_path: Path) -> None:
-    cancelled = threading.Event()
-    cancelled.set()
+def parts(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_cancelled_it_keeps_what_has_come_and_goes_on_from_there(
+    shop: Shop, tmp_path: Path
+) -> None:
+    files = [wheel(shop), wheel(shop, "other")]
+    cancelled, half = threading.Event(), len(CONTENT) // 2
+    shop.stop_at = half
+
+    def note(here: int) -> None:
+        if here == 2 * half:
+            cancelled.set()
+            shop.go_on.set()
+
     with pytest.raises(SetupCancelled):
-        list(fetch([wheel(shop)], tmp_path, cancelled))
+        list(map(note, fetch(files, tmp_path, cancelled)))
+    left = parts(tmp_path)
+    assert set(left) == {f"{file.filename}.part" for file in files}
+    assert all(CONTENT.startswith(data) and len(data) >= 1 << 19 for data in left.values())
+    shop.sent_bytes, shop.stop_at = 0, None
+    list(fetch(files, tmp_path, threading.Event()))
+    assert parts(tmp_path) == {file.filename: CONTENT for file in files}
+    assert shop.sent_bytes == 2 * len(CONTENT) - sum(map(len, left.values()))
+
+
+def test_a_lost_connection_keeps_what_has_come(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_BACKOFF_S", 0.0)
+    shop.cuts, shop.riddles_later = 1, True
+    with pytest.raises(NetworkError, match="connection was lost"):
+        list(fetch([wheel(shop)], tmp_path, threading.Event()))
+    assert parts(tmp_path) == {"some-1.0-py3-none-any.whl.part": CONTENT[: len(CONTENT) // 2]}
+
+
+def test_a_file_that_cannot_be_had_leaves_the_parts_of_the_others(
+    shop: Shop, tmp_path: Path
+) -> None:
+    shop.gone, shop.stop_at = {"/gone-1.0-py3-none-any.whl"}, len(CONTENT) // 2
+    (tmp_path / "some-1.0-py3-none-any.whl.part").write_bytes(CONTENT[:1000])
+    with pytest.raises(NetworkError):
+        list(fetch([wheel(shop, "gone"), wheel(shop)], tmp_path, threading.Event()))
+    left = parts(tmp_path)["some-1.0-py3-none-any.whl.part"]
+    assert CONTENT.startswith(left)
+    assert len(left) >= 1000
+
+
+def test_a_full_disk_keeps_what_has_come(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, write_all = [len(CONTENT) // 2], fetching.write_all
+
+    def write(out: FileIO, block: bytes) -> None:
+        write_all(out, block[: room[0]])
+        room[0] -= len(block)
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(fetching, "write_all", write)
+    with pytest.raises(DiskFullError):
+        list(fetch([wheel(shop)], tmp_path, threading.Event()))
+    assert parts(tmp_path) == {"some-1.0-py3-none-any.whl.part": CONTENT[: len(CONTENT) // 2]}
 
 
 @pytest.fixture

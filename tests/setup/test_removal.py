@@ -83,11 +83,11 @@ def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
     models, strange = home / "AI", home / "AI/ckpt/somebody/else.safetensors"
     ours = models / "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
     unfinished = [
-        part_of(RemoteFile(name, "", 5, sha256, None, "", copied_from=copied), models)
-        for name, sha256, copied in (
-            ("ckpt/magi/24B_gone/model.safetensors", "0123456789abcdef" * 4, None),
-            ("special_tokens.npz", "f" * 64, None),
-            ("added/mine/model.safetensors", None, home),
+        part_of(RemoteFile(name, "", 5, sha256, None, ""), models)
+        for name, sha256 in (
+            ("ckpt/magi/24B_gone/model.safetensors", "0123456789abcdef" * 4),
+            ("special_tokens.npz", "f" * 64),
+            ("added/mine/model.safetensors", "a" * 64),
         )
     ]
     others = [
@@ -136,7 +136,7 @@ def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None
     settings(home, models)
     assert len(Manifest.load(models).files) == 3
     clear(everything=True)
-    assert elsewhere.read_text() == "1"
+    assert elsewhere.read_text(encoding="utf-8") == "1"
     assert not (models / "verified.json").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
     link.parent.mkdir(parents=True)
     link.symlink_to(original.parent)
     clear(everything=True)
-    assert original.read_text() == "12345"
+    assert original.read_text(encoding="utf-8") == "12345"
     assert not (home / "data/Magi Desktop").exists()
 
 

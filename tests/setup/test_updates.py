@@ -99,7 +99,9 @@ def test_damage_is_found_and_only_that_is_fetched_again(
     assert environments.current is not None
     (environments.current.packages / "helper.py").write_text("VALUE = 'gone wrong'\n")
     assert install(first, environments) == ["helper"]
-    assert (environments.current.packages / "helper.py").read_text() == "VALUE = '1.0'\n"
+    assert (environments.current.packages / "helper.py").read_text(
+        encoding="utf-8"
+    ) == "VALUE = '1.0'\n"
     assert folders(environments) == ["1.0-cpu-2"]
 
 

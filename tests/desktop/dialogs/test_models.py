@@ -38,6 +38,7 @@ from magi_engine.install.tasks import (
     TaskProgress,
     Verify,
 )
+from magi_engine.messages import Message
 from magi_engine.weights.layout import entry_paths, needed_files
 from magi_engine.weights.manifest import Manifest
 from tests.desktop.accessibility import faults
@@ -179,7 +180,7 @@ def test_a_download_from_the_click_to_the_end(
     card.box.pause_button.click()
     qtbot.waitUntil(lambda: card.box.headline.text() == "Downloading")
     put(models.models_dir, "24B-base")
-    installer.end(TaskDone("MAGI-1 24B base is here."))
+    installer.end(TaskDone(Message("MAGI-1 24B base is here.")))
     qtbot.waitUntil(lambda: card.main_button.text() == "Use")
     assert "is here" in dialog.notice.text
     assert not card.box.isVisible()
@@ -254,7 +255,7 @@ def test_an_official_folder_is_looked_through(
     qtbot.waitUntil(card.problem_label.isVisible)
     assert faults(dialog) == []
     card.again_button.click()
-    installer.end(TaskDone("2 models were found."))
+    installer.end(TaskDone(Message("2 models were found.")))
     qtbot.waitUntil(lambda: dialog.imports == {})
     assert "2 models" in dialog.notice.text
 
@@ -280,7 +281,7 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
 
 @pytest.mark.parametrize("kind", list(CachedKind))
 def test_every_kind_of_thing_is_explained(qtbot: QtBot, kind: CachedKind) -> None:
-    thing = CachedThing("Something", (Path("somewhere"),), 1000, kind, can_be_remade=True)
+    thing = CachedThing(Message("Something"), (Path("somewhere"),), 1000, kind, can_be_remade=True)
     parent = QWidget()
     qtbot.addWidget(parent)
     row = _ThingRow(thing, parent)
@@ -385,14 +386,14 @@ def test_a_model_of_ones_own_is_added_and_checked(
     sheet.accept_button.click()
     assert not sheet.problem.isVisible()
     add_models(str(folder), "mine", None)
-    installer.question.end(TaskDone("Added: clips.", ("mine",)))
+    installer.question.end(TaskDone(Message("Added: clips."), ("mine",)))
     qtbot.waitUntil(lambda: "mine" in dialog.cards)
     qtbot.waitUntil(lambda: dialog.findChildren(AddModelDialog) == [])
     assert "clips" in dialog.notice.text
     qtbot.waitUntil(lambda: installer.begun == [Verify("mine")])
     card = dialog.cards["mine"]
     qtbot.waitUntil(card.box.isVisible)  # what lies here is checked at once
-    installer.end(TaskDone("All files of clips are whole."))
+    installer.end(TaskDone(Message("All files of clips are whole.")))
     qtbot.waitUntil(lambda: card.main_button.text() == "Check")  # this installer checks nothing
     verify(models.models_dir, "mine")
     models.refresh()
@@ -407,29 +408,6 @@ def test_a_model_of_ones_own_is_added_and_checked(
     models.refresh()
     qtbot.waitUntil(lambda: dialog.cards["mine"].state_label.text() == "Folder not found")
     assert not dialog.cards["mine"].main_button.isVisible()
-
-
-def test_a_folder_can_be_copied(
-    qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
-) -> None:
-    folder = official(tmp_path / "clips", dit_file())
-    dialog = shown(qtbot, models)
-    sheet = ask_own(dialog)
-    sheet.source.setText(str(folder))
-    sheet.copied.setChecked(True)
-    sheet.accept_button.click()
-    assert installer.asked == [Add(str(folder), None, None, copied=True)]
-    add_models(str(folder), None, None, copied=True)
-    installer.question.end(TaskDone("Added: clips.", ("clips",)))
-    qtbot.waitUntil(lambda: installer.begun == [Download("clips")])
-    qtbot.waitUntil(lambda: "clips" in dialog.cards)
-    installer.task.events.put(TaskProgress(Phase.COPYING, 10**9, 2 * 10**9))
-    card = dialog.cards["clips"]
-    qtbot.waitUntil(lambda: card.box.headline.text() == "Copying")
-    card.box.cancel_button.click()
-    qtbot.waitUntil(lambda: card.main_button.text() == "Copy")
-    assert card.state_label.text() == "Not copied yet"
-    assert "to copy" in card.detail.text()
 
 
 def test_adding_can_be_given_up(qtbot: QtBot, models: Models, installer: Installer) -> None:
@@ -465,7 +443,7 @@ def test_a_mirror_is_used_once_it_has_answered(
     sheet.address.setText("https://mirror.example")
     sheet.accept_button.click()
     assert installer.asked == [SetMirror("https://mirror.example")]
-    installer.question.end(TaskDone("Models are downloaded from https://mirror.example."))
+    installer.question.end(TaskDone(Message("Models are downloaded from https://mirror.example.")))
     qtbot.waitUntil(lambda: dialog.findChildren(MirrorDialog) == [])
     assert "mirror.example" in dialog.notice.text
 

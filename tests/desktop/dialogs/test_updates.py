@@ -84,7 +84,7 @@ def test_from_the_menu_to_the_new_version(qtbot: QtBot, make: MakeUpdates, tmp_p
     assert not mark.exists(), "nothing is installed by itself"
     dialog.install_button.click()
     qtbot.waitUntil(dialog.quit_button.isVisible)
-    assert mark.read_text() == "--quiet --nox11\n"
+    assert mark.read_text(encoding="utf-8") == "--quiet --nox11\n"
     assert dialog.state.text() == "Version 99.1.0 is installed; the next start uses it."
     assert faults(dialog) == []
     with qtbot.waitSignal(dialog.quit_wanted):
@@ -109,7 +109,7 @@ def test_two_clicks_run_the_installer_once(qtbot: QtBot, make: MakeUpdates, tmp_
     updates.prepare()  # as of another sheet
     qtbot.waitUntil(lambda: len(prepared) == 2)
     qtbot.waitUntil(dialog.quit_button.isVisible)
-    assert mark.read_text() == "once\n"
+    assert mark.read_text(encoding="utf-8") == "once\n"
 
 
 def test_an_installer_that_fails_says_why(qtbot: QtBot, make: MakeUpdates) -> None:

@@ -187,7 +187,7 @@ def wait_for_notice(qtbot: QtBot, bar: PresetBar) -> str:
 def test_an_official_configuration_becomes_settings(
     qtbot: QtBot, bar: PresetBar, draft: Draft, tmp_path: Path, name: str
 ) -> None:
-    data = json.loads(resource_path("configs", f"{name}_config.json").read_text())
+    data = json.loads(resource_path("configs", f"{name}_config.json").read_text(encoding="utf-8"))
     data["runtime_config"].update(num_steps=32, video_size_w=480, num_frames=48, seed=77)
     file = tmp_path / "mine_config.json"
     file.write_text(json.dumps(data))
@@ -206,7 +206,7 @@ def test_a_configuration_with_more_than_settings_is_used_as_a_file(
 ) -> None:
     bar.export_file(tmp_path / "base.json")
     wait_for_notice(qtbot, bar)
-    data = json.loads((tmp_path / "base.json").read_text())
+    data = json.loads((tmp_path / "base.json").read_text(encoding="utf-8"))
     data["runtime_config"]["text_scales"] = [7.0, 6.0, 5.0, 4.0, 3.0]
     file = tmp_path / "odd_config.json"
     file.write_text(json.dumps(data))

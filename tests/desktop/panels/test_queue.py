@@ -14,6 +14,7 @@ from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
+from magi_engine.messages import Message
 from tests.desktop.state.helpers import request
 
 
@@ -124,7 +125,7 @@ def test_duplicate_asks_how_many(panel: QueuePanel, queue: JobQueue, qtbot: QtBo
 
 def test_a_failed_item_says_why_and_can_be_tried_again(panel: QueuePanel, queue: JobQueue) -> None:
     (item_id,) = queue.add_many([request("a")])
-    queue.mark_failed(item_id, "The disk is full.")
+    queue.mark_failed(item_id, Message("The disk is full."))
     index = panel.model.index(0)
     assert "The disk is full." in index.data(Qt.ItemDataRole.ToolTipRole)
     assert "The disk is full." in index.data(Qt.ItemDataRole.AccessibleTextRole)

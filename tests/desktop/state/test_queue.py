@@ -10,6 +10,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.queue import JobQueue, QueueState
+from magi_desktop.translation import translated
+from magi_engine.errors import OutputError
+from magi_engine.messages import Message
 from tests.desktop.state.conftest import MakeStore
 from tests.desktop.state.helpers import request, settle
 
@@ -51,14 +54,25 @@ def test_everything_is_as_it_was_after_a_restart(
     queue.move(ids[3], 0)
     queue.remove(ids[1])
     queue.replace(ids[2], request("C", seed=7))
-    queue.mark_failed(ids[0], "The disk is full.")
+    queue.mark_failed(ids[0], OutputError("{name} is full.", "Go.", name="C").whole)
     queue.set_paused(True)
     items = queue.items
     again = reopened(make_store, qtbot)
     assert prompts(again) == ["d", "a", "C"]
     assert again.items == items
-    assert again.items[1].error == "The disk is full."
+    assert str(again.items[1].error) == "C is full. Go."
     assert again.paused
+
+
+def test_an_error_of_another_day_is_said_in_the_language_of_today(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot, chinese: None
+) -> None:
+    full = OutputError("No space is left to write {name}.", "Choose another file.", name="C")
+    queue.mark_failed(queue.add(request("a")), full.whole)
+    (item,) = reopened(make_store, qtbot).items
+    assert item.error is not None
+    assert str(item.error) == "No space is left to write C. Choose another file."
+    assert translated(item.error) == "空间不足，无法写入 C。请选择其他文件。"
 
 
 def test_what_is_added_before_the_file_is_read_comes_last(
@@ -100,7 +114,7 @@ def test_the_running_item_stays_on_top(queue: JobQueue) -> None:
 def test_a_failed_item_stays_and_the_next_one_runs(queue: JobQueue) -> None:
     first, second = queue.add_many([request("one"), request("two")])
     queue.mark_running(first)
-    queue.mark_failed(first, "Out of memory.")
+    queue.mark_failed(first, Message("Out of memory."))
     item = queue.next()
     assert item is not None
     assert item.id == second

@@ -21,6 +21,7 @@ from magi_engine.install.tasks import (
     TaskProgress,
     Verify,
 )
+from magi_engine.messages import Message
 from tests.desktop.installer import Installer
 
 A, B = Download("4.5B-base"), Download("24B-base")
@@ -63,11 +64,11 @@ def test_one_at_a_time_in_the_order_asked_for(qtbot: QtBot, begin: Callable[[], 
     assert [item.task for item in line.items] == [A, B], "the same thing is done once"
     assert line.installer.begun == [A]
     with qtbot.waitSignal(line.done) as done:
-        line.installer.end(TaskDone("It is here."))
+        line.installer.end(TaskDone(Message("It is here.")))
     assert done.args == [A, "It is here."]
     assert line.installer.begun == [A, B]
     with qtbot.waitSignal(line.done):
-        line.installer.end(TaskDone(""))
+        line.installer.end(TaskDone(Message("")))
     assert line.items == ()
     assert line.current is None
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from magi_engine.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, duration_text
 from magi_engine.errors import MagiError
+from magi_engine.messages import Message
 from magi_engine.runtime.events import (
     Cancelled,
     ChunkReady,
@@ -56,7 +57,7 @@ CHUNK = ChunkReady(1, 24, np.zeros((24, 4, 4, 3), np.uint8), torch.zeros(1))
 STORY: list[Event] = [
     StageStarted(Stage.LOADING_MODEL),
     StageStarted(Stage.SAMPLING),
-    Notice("8 steps are noisy [really]."),
+    Notice(Message("8 steps are noisy [really].")),
     progress(),
     Paused(),
     Resumed(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import shutil
 import subprocess
@@ -155,6 +156,16 @@ def test_like_takes_the_settings_over(
     assert (shown["seed"], shown["program_version"]) == (5, __version__)
 
 
+def test_what_is_printed_is_utf8_whatever_the_code_page(generate: Generate) -> None:
+    prompt = "红色的球 🎈 rollt über den Tisch"
+    assert generate("--prompt", prompt, "--seconds", "1", "-o", "a.mp4") == 0
+    command = [sys.executable, "-P", "-m", "magi_engine", "settings-of", "a.mp4"]
+    odd = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, env=odd)
+    assert done.returncode == 0, done.stderr
+    assert prompt in done.stdout.decode("utf-8")
+
+
 def test_json_events_are_one_object_per_line(
     generate: Generate, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,7 +246,7 @@ def test_bad_input(
     assert generate(*options) == 2
     assert said in one_error_line(capsys)
     assert sorted(tmp_path.iterdir()) == before
-    assert (tmp_path / "taken.mp4").read_text() == "precious"
+    assert (tmp_path / "taken.mp4").read_text(encoding="utf-8") == "precious"
 
 
 def test_an_enormous_image_is_refused_or_read_but_never_a_crash(
@@ -343,7 +354,8 @@ class TestDamagedModels:
         weights: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        state = load_file(weights)
+        # Copies: on Windows no file is replaced that is mapped.
+        state = {name: tensor.clone() for name, tensor in load_file(weights).items()}
         state["x_embedder.weight"] = torch.zeros(3, 3)
         save_file(state, weights)
         assert "x_embedder.weight" in self._refused(generate, config, capsys)
@@ -367,7 +379,7 @@ class TestDamagedModels:
     def test_a_configuration_with_a_wrong_field(
         self, generate: Generate, config: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        data = json.loads(config.read_text())
+        data = json.loads(config.read_text(encoding="utf-8"))
         data["runtime_config"]["num_stepps"] = 8
         config.write_text(json.dumps(data))
         assert "num_stepps" in self._refused(generate, config, capsys, code=2)
@@ -403,7 +415,7 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_log(
     message = one_error_line(capsys)
     assert "ZeroDivisionError" in message
     assert str(log) in message
-    assert log.read_text().count("ZeroDivisionError: the inner reason") == 1
+    assert log.read_text(encoding="utf-8").count("ZeroDivisionError: the inner reason") == 1
     assert logging.getLogger("magi_engine").handlers == []
 
 
@@ -465,8 +477,8 @@ def test_replay_reproduces_a_recorded_case(
     assert ((replayed - recorded).norm() / recorded.norm()).item() < 6e-5
     said = capsys.readouterr().out
     assert float(said.split("relative L2 ")[1]) < 6e-5
-    forwards = json.loads(trace.read_text())
-    wanted = json.loads(case.with_suffix(".json").read_text())["trace"]
+    forwards = json.loads(trace.read_text(encoding="utf-8"))
+    wanted = json.loads(case.with_suffix(".json").read_text(encoding="utf-8"))["trace"]
     assert len(forwards) == len(wanted)
     for forward, expected in zip(forwards, wanted, strict=True):
         same = {"kv_range", "slice_point", "range_num", "denoising_range_num"}
@@ -490,7 +502,9 @@ def test_replay_names_what_is_wrong(
     }
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "other.json").write_text("[]")
-    wrong_tokens = json.loads(files["case"].read_text()) | {"special_tokens": ["NONE"]}
+    wrong_tokens = json.loads(files["case"].read_text(encoding="utf-8")) | {
+        "special_tokens": ["NONE"]
+    }
     (tmp_path / "tokens.json").write_text(json.dumps(wrong_tokens))
     save_file({"noise": torch.zeros(1)}, tmp_path / "other.safetensors")
     for option, wrong, said, code in (

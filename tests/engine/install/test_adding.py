@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.cli.exit_codes import BAD_INPUT, DONE, FAILURE
+from magi_engine.cli.exit_codes import BAD_INPUT, DONE
 from magi_engine.cli.main import main
 from magi_engine.config.added import AddedModels, user_models_file
 from magi_engine.config.registry import Registry
-from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError
+from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import HubAddress, add_models, forget_model, hub_address
-from magi_engine.install.download import remote_files
 from magi_engine.install.status import ModelState, model_statuses
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import find_model
 from tests.engine.install.hub_server import COMMIT, HubServer
 from tests.engine.install.test_faults import is_said
+from tests.engine.install.test_importing import put_stacked
 from tests.engine.install.test_process import put_special_tokens, release_files
 from tests.places import move_places
 
@@ -66,9 +67,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     files = {path: data for path, data in release_files(1000).items() if "ckpt/vae" not in path}
     server = HubServer({**files, f"{_FOLDER}/model.safetensors": dit_file(), "README.md": b"x"})
     monkeypatch.delenv("HF_ENDPOINT")
+    use_mirror(server.url)
     yield server
     server.shutdown()
     server.server_close()
+
+
+def use_mirror(address: str) -> None:
+    AddedModels.change(lambda added: dataclasses.replace(added, mirror=address))
 
 
 def state(name: str, models_dir: Path) -> ModelState:
@@ -82,11 +88,12 @@ def state(name: str, models_dir: Path) -> ModelState:
         (" a/b@v1 ", HubAddress("a/b", "v1")),
         ("https://huggingface.co/a/b", HubAddress("a/b")),
         ("https://huggingface.co/a/b/tree/dev/ckpt", HubAddress("a/b", "dev")),
-        ("https://mirror.example:8443/a/b@v1", HubAddress("a/b", "v1", "https://mirror.example:8443")),
-        ("https://mirror.example/models/a/b", HubAddress("a/b", None, "https://mirror.example")),
+        ("https://mirror.example:8443/a/b@v1", HubAddress("a/b", "v1")),
+        ("https://mirror.example:8443/models/a/b", HubAddress("a/b")),
     ],
 )  # fmt: skip
 def test_what_people_paste_is_understood(text: str, address: HubAddress) -> None:
+    use_mirror("https://mirror.example:8443")
     assert hub_address(text) == address
 
 
@@ -120,7 +127,7 @@ def test_a_folder_is_used_where_it_lies(tmp_path: Path) -> None:
     shutil.move(folder, tmp_path / "elsewhere")
     status = next(s for s in model_statuses(models_dir) if s.entry.name == entry.name)
     assert status.state is ModelState.ABSENT
-    assert "is not there" in status.detail
+    assert "is not there" in str(status.detail)
     shutil.move(tmp_path / "elsewhere", folder)
     assert main(["models", "remove", entry.name, "--yes", *where]) == DONE
     assert weights.exists()
@@ -175,6 +182,16 @@ def test_weights_of_another_kind_are_not_added(
     assert AddedModels.load().models == ()
 
 
+@pytest.mark.parametrize("like", [None, "24B-base", _LIKE])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_magi_1_1_is_not_added(tmp_path: Path, like: str | None, sharded: bool) -> None:
+    put_stacked(tmp_path / "weights", sharded=sharded)
+    with pytest.raises(WeightsError, match=r"MAGI-1\.1") as raised:
+        add_models(str(tmp_path / "weights"), None, like)
+    is_said(raised.value)
+    assert AddedModels.load().models == ()
+
+
 @pytest.mark.parametrize("name", ["pocket", "POCKET", "a b", "../x", "x" * 41, "-x", "ü"])
 def test_names_that_cannot_be_are_said(tmp_path: Path, name: str) -> None:
     folder = official(tmp_path / "x", dit_file())
@@ -198,7 +215,6 @@ def test_a_repository_is_pinned_downloaded_and_shares_what_is_the_same(
     put_special_tokens(models_dir)
     server.files |= release_files(1000)
     server.files[f"{_FOLDER}/model.safetensors"] = dit_file()
-    AddedModels(AddedModels.load().models, server.url).save()
     where = ("--models-dir", str(models_dir))
     command = [sys.executable, "-m", "magi_engine", "models", "download", "tuned", "--yes", *where]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
@@ -218,50 +234,27 @@ def test_a_repository_is_pinned_downloaded_and_shares_what_is_the_same(
     assert state("twin", models_dir) is ModelState.READY
 
 
-def test_a_folder_is_copied_if_that_is_wanted(tmp_path: Path) -> None:
-    folder, models_dir = official(tmp_path / "mine", dit_file()), tmp_path / "models"
-    where = ("--models-dir", str(models_dir))
-    assert main(["models", "add", str(folder), "--copy", *where]) == DONE
-    copy = models_dir / "added/mine"
-    found = find_model("mine", models_dir)
-    assert found.files.transformer == copy / _FOLDER
-    assert found.files.special_tokens == copy / "special_tokens.npz"
+def test_what_an_earlier_version_copied_is_still_there(tmp_path: Path) -> None:
+    folder, models_dir = tmp_path / "mine", tmp_path / "models"
+    add_models(str(official(folder, dit_file())), None, None)
+    kept = json.loads(user_models_file().read_text())
+    kept["models"][0] |= {"copied": True, "endpoint": None}
+    user_models_file().write_text(json.dumps(kept))
+    official(models_dir / "added/mine", dit_file())
     shutil.rmtree(folder)
-    assert state("mine", models_dir) is ModelState.READY, "the original is no longer needed"
+    where = ("--models-dir", str(models_dir))
     assert main(["models", "verify", "mine", *where]) == DONE
-    weights = copy / _FOLDER / "model.safetensors"
-    weights.write_bytes(dit_file(fill=1))
-    assert main(["models", "verify", "mine", *where]) == FAILURE
-    assert main(["models", "download", "mine", *where]) != DONE, "there is nothing to copy from"
+    for name in ("two", "three"):  # as it was kept, and as it is kept from now on
+        found = find_model("mine", models_dir)
+        assert found.files.transformer == models_dir / "added/mine" / _FOLDER
+        add_models(str(official(tmp_path / name, dit_file())), None, None)
     assert main(["models", "remove", "mine", "--yes", *where]) == DONE
-    assert not copy.exists()
+    assert not (models_dir / "added/mine").exists()
 
 
-def test_a_copy_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, models_dir = official(tmp_path / "mine", dit_file()), tmp_path / "models"
-    data = (folder / "ckpt/vae/diffusion_pytorch_model.safetensors").read_bytes()
-    (entry,) = add_models(str(folder), None, None, copied=True)
-    status = next(s for s in model_statuses(models_dir) if s.entry.name == entry.name)
-    assert status.state is ModelState.ABSENT
-    assert status.missing_bytes == sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    vae = models_dir / "added/mine/ckpt/vae"
-    vae.mkdir(parents=True)
-    name = "diffusion_pytorch_model.safetensors"
-    part = vae / f"{name}.copy-{len(data):x}.part"
-    part.write_bytes(data[:3_000_000] + b"other content")
-    where = ("--models-dir", str(models_dir))
-    assert main(["models", "download", "mine", *where]) == DONE
-    assert (vae / name).read_bytes() == data
-    assert list(models_dir.rglob("*.part")) == []
-    assert state("mine", models_dir) is ModelState.READY
-
-
-def test_a_copy_whose_original_is_gone_is_said(tmp_path: Path) -> None:
-    folder = official(tmp_path / "mine", dit_file())
-    (entry,) = add_models(str(folder), None, None, copied=True)
-    shutil.rmtree(folder)
-    with pytest.raises(MagiError, match="cannot be read") as raised:
-        remote_files(entry, tmp_path / "models")
+def test_a_hub_that_is_not_the_mirror_is_said() -> None:
+    with pytest.raises(MagiError, match="not where models are downloaded from") as raised:
+        add_models("https://mirror.example/a/b", None, None)
     is_said(raised.value)
 
 
@@ -302,7 +295,7 @@ def test_a_damaged_list_of_ones_own_is_said_and_left_alone(
     assert "models.json" in said.err
     with pytest.raises(ConfigError):
         add_models(str(official(tmp_path / "x", dit_file())), None, None)
-    assert user_models_file().read_text() == text
+    assert user_models_file().read_text(encoding="utf-8") == text
 
 
 def test_what_is_known_of_a_model_is_shown(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from magi_engine import fetching
 from magi_engine.errors import DownloadError
-from magi_engine.install import fetching
 from magi_engine.install.download import download
 from magi_engine.install.hub import RemoteFile, part_of
 from magi_engine.install.verifying import verify_files

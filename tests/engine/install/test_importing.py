@@ -13,7 +13,7 @@ import zstandard
 from safetensors.torch import save
 
 from magi_engine.config.registry import Registry
-from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
 from magi_engine.install.importing import import_models
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import weight_files
@@ -110,7 +110,7 @@ def test_the_folder_in_it_may_be_given(inside: str, tmp_path: Path) -> None:
 
 def config_of(official: Path, paths: dict[str, str], where: str) -> Path:
     """An official configuration of the base model with other paths."""
-    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text())
+    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text(encoding="utf-8"))
     data["runtime_config"].update(paths)
     path = official / where
     put(path, json.dumps(data).encode())
@@ -166,6 +166,52 @@ def test_a_part_may_be_missing(tmp_path: Path) -> None:
     assert missing_parts(Registry.load().find(BASE), models) == ("text encoder",)
 
 
+STACKED = "videodit_blocks.layers.self_attention.linear_qkv.weight"
+
+
+def put_stacked(folder: Path, *, sharded: bool) -> None:
+    """A checkpoint of MAGI-1.1: each tensor holds all layers."""
+    if not sharded:
+        put(folder / "model.safetensors", save({STACKED: torch.ones(4, 8, 2)}))
+        return
+    name = "model-00001-of-00001.safetensors"
+    put(folder / name, save({STACKED: torch.ones(4, 8, 2)}))
+    index = {"metadata": {}, "weight_map": {STACKED: name}}
+    put(folder / "model.safetensors.index.json", json.dumps(index).encode())
+
+
+@pytest.mark.parametrize("inside", ["", "ckpt", "ckpt/magi1.1", "ckpt/magi1.1/24B_base"])
+def test_magi_1_1_is_refused_and_nothing_linked(inside: str, tmp_path: Path) -> None:
+    put_stacked(tmp_path / "MAGI-1/ckpt/magi1.1/24B_base/inference_weight", sharded=True)
+    put_rest(tmp_path / "MAGI-1/ckpt/vae", tmp_path / "MAGI-1/ckpt/t5/t5-v1_1-xxl")
+    with pytest.raises(WeightsError, match=r"MAGI-1\.1") as raised:
+        import_models(tmp_path / "MAGI-1" / inside, tmp_path / "models")
+    assert raised.value.hint == "Use a model of MAGI-1."
+    assert not (tmp_path / "models").exists()
+
+
+def test_magi_1_beside_magi_1_1_is_taken(tmp_path: Path) -> None:
+    ckpt(tmp_path / "MAGI-1")
+    put_stacked(tmp_path / "MAGI-1/ckpt/magi1.1/24B_base/inference_weight", sharded=True)
+    assert names_of(tmp_path / "MAGI-1", tmp_path / "models") == {BASE, QUANTISED}
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_configuration_of_magi_1_1_is_refused(sharded: bool, tmp_path: Path) -> None:
+    official = tmp_path / "MAGI-1"
+    ckpt(official)
+    put_stacked(official / "ckpt/magi1.1/24B_base/inference_weight", sharded=sharded)
+    paths = {
+        "load": str(official / "ckpt/magi1.1/24B_base/inference_weight"),
+        "t5_pretrained": str(official / "ckpt/t5"),
+        "vae_pretrained": str(official / "ckpt/vae"),
+    }
+    config = config_of(tmp_path, paths, "magi11.json")
+    for use in (lambda: import_models(config, tmp_path / "models"), lambda: find_model(config)):
+        with pytest.raises(WeightsError, match=r"MAGI-1\.1"):
+            use()
+
+
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     empty, loop = tmp_path / "empty", tmp_path / "loop"
     empty.mkdir()
@@ -182,11 +228,11 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelNotFoundError, match=match) as raised:
             import_models(path, tmp_path / "models")
-        assert raised.value.hint
+        assert str(raised.value.hint)
     put(tmp_path / "x.json", b"[")
     with pytest.raises(ConfigError):
         import_models(tmp_path / "x.json", tmp_path / "models")
-    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text())
+    data = json.loads(resource_path("configs/4.5B_base_config.json").read_text(encoding="utf-8"))
     data["runtime_config"]["load"] = "nowhere"
     put(tmp_path / "y.json", json.dumps(data).encode())
     with pytest.raises(ModelNotFoundError, match="no folder nowhere"):

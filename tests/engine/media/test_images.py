@@ -236,7 +236,7 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     with pytest.raises(MediaReadError, match=says) as caught:
         read_image(make(tmp_path), 64, 64)
-    assert caught.value.message.endswith(".")
+    assert str(caught.value.message).endswith(".")
     assert "\n" not in str(caught.value)
-    assert caught.value.hint
+    assert str(caught.value.hint)
     assert capfd.readouterr().err == ""

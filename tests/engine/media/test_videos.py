@@ -321,7 +321,7 @@ def test_bad_input_is_one_sentence(
     with pytest.raises(MediaReadError, match=says) as caught:
         read_video(path, 64, 48, 24)
     assert "\n" not in str(caught.value)
-    assert caught.value.hint
+    assert str(caught.value.hint)
     assert capfd.readouterr().err == ""
 
 

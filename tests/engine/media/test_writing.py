@@ -293,8 +293,8 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     target.write_text("precious")
     with pytest.raises(OutputError, match="exists already") as caught:
         open_writer(target, SIZE, SIZE, 24)
-    assert "a-2.mp4" in caught.value.hint
-    assert target.read_text() == "precious"
+    assert "a-2.mp4" in str(caught.value.hint)
+    assert target.read_text(encoding="utf-8") == "precious"
     assert free_name(target) == tmp_path / "a-2.mp4"
     write_all(target, moving(4), WriteOptions(overwrite=True))
     assert len(decode(target)) == 4
@@ -305,7 +305,7 @@ def test_a_target_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> N
         writer.write(moving(4))
         writer.target.write_text("precious")
     assert writer.result == tmp_path / "a-2.mp4"
-    assert writer.target.read_text() == "precious"
+    assert writer.target.read_text(encoding="utf-8") == "precious"
 
 
 def test_a_folder_with_something_in_it_is_never_replaced(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_another_version_or_device_is_measured_for_itself(
     monkeypatch.setattr(torch, "__version__", "99.0")
     assert AttentionTable(tmp_path, CPU).load() == []
     AttentionTable(tmp_path, CPU).note([FAST])
-    assert len(json.loads((tmp_path / "attention.json").read_text())) == 2
+    assert len(json.loads((tmp_path / "attention.json").read_text(encoding="utf-8"))) == 2
 
 
 def test_the_doctor_measures_and_remembers(tmp_path: Path) -> None:

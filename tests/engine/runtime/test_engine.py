@@ -309,7 +309,7 @@ def test_a_prompt_of_ten_thousand_words_is_cut_and_said_so(
     prompt = "a red circle moves left " * 2000
     events = run(engine, make_request(prompts=(PromptChange(0, prompt),), num_frames=1))
     finished(events)
-    assert any("first 800" in notice.message for notice in of_kind(events, Notice))
+    assert any("first 800" in str(notice.message) for notice in of_kind(events, Notice))
 
 
 def test_events_are_json(engine: Engine, make_request: MakeRequest) -> None:

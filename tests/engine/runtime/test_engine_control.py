@@ -105,7 +105,7 @@ def test_a_prompt_changed_too_late_applies_to_the_next_chunk(
         events.append(event)
     (changed,) = of_kind(events, PromptChanged)
     assert changed.chunk == 2  # chunk 1 was in the window already
-    assert any("Chunk 0 has already started" in n.message for n in of_kind(events, Notice))
+    assert any("Chunk 0 has already started" in str(n.message) for n in of_kind(events, Notice))
 
 
 def test_a_prompt_changed_after_all_chunks_started_changes_nothing(
@@ -117,7 +117,7 @@ def test_a_prompt_changed_after_all_chunks_started_changes_nothing(
             engine.control(ChangePrompt(1, "a blue square"))
         events.append(event)
     assert of_kind(events, PromptChanged) == []
-    assert any("no chunk is left" in n.message for n in of_kind(events, Notice))
+    assert any("no chunk is left" in str(n.message) for n in of_kind(events, Notice))
 
 
 def test_an_open_ended_video_goes_on_until_it_is_cancelled(
@@ -230,7 +230,7 @@ def test_a_second_job_at_the_same_time_is_refused(
     _pull(first, Progress)
     (refused,) = engine.generate(make_request(output=None))
     assert isinstance(refused, Failed)
-    assert "Another video" in refused.error.message
+    assert "Another video" in str(refused.error.message)
     first.close()  # type: ignore[attr-defined]
 
 
@@ -258,7 +258,7 @@ def test_bad_requests_fail_before_anything_is_loaded(
     ):
         failure = _failure(run(engine, make_request(**changes)))
         assert type(failure.error) is kind, failure.error
-        assert failure.error.hint
+        assert str(failure.error.hint)
         assert failure.path is None
     assert part_files(tmp_path) == []
 
@@ -266,7 +266,7 @@ def test_bad_requests_fail_before_anything_is_loaded(
 def test_an_image_is_no_clip(engine: Engine, make_request: MakeRequest, image: Path) -> None:
     failure = _failure(run(engine, make_request(mode=Mode.V2V, reference=str(image))))
     assert isinstance(failure.error, MediaReadError)
-    assert "i2v" in failure.error.hint
+    assert "i2v" in str(failure.error.hint)
 
 
 class _Interrupted:
@@ -349,8 +349,8 @@ def test_a_model_that_does_not_fit_is_not_even_begun(
     events = run(Engine(), make_request())
     failure = _failure(events)
     assert isinstance(failure.error, DeviceMemoryError)
-    assert "0.0 GB are free" in failure.error.message
-    assert "smaller model" in failure.error.hint
+    assert "0.0 GB are free" in str(failure.error.message)
+    assert "smaller model" in str(failure.error.hint)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file's folder cannot be removed there")

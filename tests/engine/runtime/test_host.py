@@ -154,7 +154,7 @@ def test_closing_the_generator_keeps_the_video_and_frees_the_engine(
     pull(events, ChunkReady)
     (refused,) = shared.generate(make_request(output=None))
     assert isinstance(refused, Failed)
-    assert "Another video" in refused.error.message
+    assert "Another video" in str(refused.error.message)
     events.close()  # type: ignore[attr-defined]
     assert frame_count(tmp_path / "out.mp4") >= 24
     finished(list(shared.generate(make_request(output=None, num_frames=1))))
@@ -164,7 +164,7 @@ def test_errors_and_questions_cross(shared: EngineProcess, make_request: MakeReq
     (failed,) = shared.generate(make_request(config_path=None, model="nope"))
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, ModelNotFoundError)
-    assert "pocket" in failed.error.hint
+    assert "pocket" in str(failed.error.hint)
     assert {"Versions", "Devices", "Models"} <= {finding.topic for finding in shared.examine()}
     finished(list(shared.generate(make_request(output=None, num_frames=1))))
     shared.unload()
@@ -209,7 +209,7 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     failed = checked(events)[-1]
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, EngineDiedError)
-    assert "memory" in failed.error.message
+    assert "memory" in str(failed.error.message)
     assert failed.path == tmp_path / "out.mp4"
     # One chunk may still have been on its way into the file, not more.
     assert frame_count(failed.path) == failed.frames >= 48
@@ -250,7 +250,7 @@ def test_an_engine_that_does_not_start_says_so(
     (failed,) = own.generate(make_request())
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, EngineDiedError)
-    assert "could not be started" in failed.error.message
+    assert "could not be started" in str(failed.error.message)
 
 
 _FROZEN = """#!/bin/sh
@@ -274,7 +274,7 @@ def test_a_frozen_program_is_its_own_engine(
     finished(list(own.generate(make_request(num_frames=1))))
     (failed,) = own.generate(make_request(config_path=None, model="nope"))
     assert isinstance(failed, Failed)
-    assert "the generation failed" in (tmp_path / "engine.log").read_text()
+    assert "the generation failed" in (tmp_path / "engine.log").read_text(encoding="utf-8")
     alone = subprocess.run([program], capture_output=True, text=True, timeout=300)
     assert "the program itself" in alone.stderr
 
@@ -306,7 +306,7 @@ def test_a_frozen_program_needs_no_console_and_hides_its_libraries_from_others(
         environment["LD_LIBRARY_PATH_ORIG"] = before
     done = subprocess.run([program, answer], env=environment, timeout=300)
     assert done.returncode == 0
-    assert answer.read_text() == before
+    assert answer.read_text(encoding="utf-8") == before
 
 
 # Everything at module level: a child that ran its parent's main module would start yet another.
@@ -318,7 +318,7 @@ from magi_engine.runtime.host import EngineProcess
 from magi_engine.runtime.request import GenerationRequest
 import psutil
 process = EngineProcess(cache_dir=Path(sys.argv[2]))
-for event in process.generate(GenerationRequest.from_json(Path(sys.argv[1]).read_text())):
+for event in process.generate(GenerationRequest.from_json(Path(sys.argv[1]).read_text("utf-8"))):
     if isinstance(event, ChunkReady) and event.index == 1:
         print(psutil.Process().children()[0].pid, "torch" in sys.modules, flush=True)
 """

@@ -40,7 +40,7 @@ def generate(tmp_path: Path) -> tuple[list[np.ndarray], object, int]:
         dtype="float32",
     )
     events = list(Engine(cache_dir=tmp_path).generate(request))
-    told = sum(isinstance(e, Notice) and "too little" in e.message for e in events)
+    told = sum(isinstance(e, Notice) and "too little" in str(e.message) for e in events)
     return [e.frames for e in events if isinstance(e, ChunkReady)], events[-1], told
 
 

@@ -139,7 +139,7 @@ def test_advice_is_worth_following(entry, facts: MachineFacts, tmp_path: Path) -
 def test_what_a_4_gb_card_is_told(tmp_path: Path) -> None:
     found = estimated(tmp_path, with_vram(4), width=1280)
     assert found.shortage is Shortage.VRAM
-    assert "GB" in found.problem
+    assert "GB" in str(found.problem)
     kinds = [advice.kind for advice in found.advice]
     assert AdviceKind.SMALLER in kinds
     smaller = next(a for a in found.advice if a.kind is AdviceKind.SMALLER)
@@ -191,7 +191,7 @@ def test_the_doctor_says_what_the_plan_says(facts: MachineFacts, tmp_path: Path)
         whole = plan_model(entry, facts, tmp_path, tmp_path)
         finding = found[entry.name]
         if not whole.fits:
-            assert finding.detail.endswith(whole.problem)
+            assert finding.detail.endswith(str(whole.problem))
         else:
             needed = whole.ram_bytes if whole.vram_bytes is None else whole.vram_bytes
             assert finding.detail.endswith(f"{needed / 1e9:.1f} GB on {facts.device}")

@@ -66,7 +66,7 @@ def test_a_kept_map_is_the_same_map(tmp_path: Path) -> None:
 def test_a_map_that_cannot_be_used_is_none(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "a.json"
     PreviewMap.calibrated(encode).save(path)
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text(encoding="utf-8"))
     if damage == "missing":
         path.unlink()
     elif damage in ("empty", "text"):
@@ -114,10 +114,10 @@ def test_a_damaged_map_is_replaced(tmp_path: Path) -> None:
     workshop = _Workshop(tmp_path)
     workshop.previewer().learn(encode(video(1)), video(1))
     (kept,) = (workshop.cache / "previews").iterdir()
-    good = kept.read_text()
+    good = kept.read_text(encoding="utf-8")
     kept.write_text(good[:100])
     workshop.previewer().learn(encode(video(1)), video(1))
-    assert kept.read_text() == good
+    assert kept.read_text(encoding="utf-8") == good
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:

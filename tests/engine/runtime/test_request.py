@@ -108,8 +108,8 @@ def test_damaged_settings_are_named(change: dict[str, object], said: str) -> Non
     data = json.loads(_FULL.to_json()) | change
     with pytest.raises(InvalidRequestError) as caught:
         GenerationRequest.from_json(json.dumps(data))
-    assert said in caught.value.message
-    assert caught.value.hint
+    assert said in str(caught.value.message)
+    assert str(caught.value.hint)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": "magi-request"}'])

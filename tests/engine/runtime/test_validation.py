@@ -36,55 +36,55 @@ def _sampled(**overrides: Any) -> GenerationRequest:
     return _changed(sampling=SamplingOverrides(**overrides))
 
 
-@pytest.mark.parametrize(
-    ("request_", "said", "hint"),
-    [
-        (_changed(width=1080), "1080x480", "1088x480 or 1072x480"),
-        (_changed(width=0), "0x480", "16x480"),
-        (_changed(height=-16), "720x-16", "720x16"),
-        (_changed(num_frames=0), "0 frames", "more than 0"),
-        (_changed(seed=-1), "seed -1", "0 to 2^63"),
-        (_changed(seed=2**63), "out of range", "0 to 2^63"),
-        (_changed(reference="x.png"), "takes no image", "Leave the reference out"),
-        (_changed(mode=Mode.I2V), "needs an image", "Choose an image"),
-        (_changed(mode=Mode.V2V), "needs a video", "Choose a video"),
-        (_changed(prepend_source=True), "Only a continued video", "v2v"),
-        (_changed(prompts=()), "no prompt for the first chunk", "may be empty"),
-        (_changed(prompts=(PromptChange(1, "x"),)), "no prompt for the first", "may be empty"),
-        (
-            _changed(prompts=(PromptChange(0, "x"), PromptChange(0, "y"))),
-            "same chunk",
-            "rising order",
-        ),
-        (
-            _changed(prompts=(PromptChange(0, "x"), PromptChange(4, "y"))),
-            "chunk 4, but the video ends with chunk 3",
-            "longer video",
-        ),
-        (_changed(special_tokens=("MAGIC_TOKEN",)), "no special token MAGIC", "STATIC_FIRST"),
-        (_changed(negative_tokens=True), "nothing in a distilled model", "base model"),
-        (_sampled(window_size=9), "window of 9", "1 to 8"),
-        (_sampled(window_size=0), "window of 0", "1 to 8"),
-        (_sampled(fps=0), "0 frames per second", "1 to 60"),
-        (_sampled(fps=61), "61 frames per second", "1 to 60"),
-        (_sampled(num_steps=0), "0 steps", "positive"),
-        (_sampled(num_steps=18), "18 steps", "Choose 16 or 20 steps"),
-        (_sampled(num_steps=2), "2 steps", "Choose 4 steps"),
-        (_sampled(num_steps=12, window_size=3), "12 steps do not work", "1, 2 or 4"),
-        (_sampled(cfg_number=3), "distilled model", "cfg_number to 1"),
-        (_sampled(noise2clean_kvrange=(0,)), "at least 1", "KV range"),
-        (_sampled(clean_chunk_kvrange=0), "at least 1", "KV range"),
-        (_sampled(clean_t=1.5), "1.5", "up to 1"),
-        (_sampled(cfg_t_range=(0.1, 0.2)), "rise from 0", "0,0.0217"),
-        (_sampled(text_scales=(1.0, 2.0)), "text_scales has 2", ""),
-        (_sampled(shortcut_mode="8,8,8"), "shortcut_mode", ""),
-    ],
-)
+REFUSED: list[tuple[GenerationRequest, str, str]] = [
+    (_changed(width=1080), "1080x480", "1088x480 or 1072x480"),
+    (_changed(width=0), "0x480", "16x480"),
+    (_changed(height=-16), "720x-16", "720x16"),
+    (_changed(num_frames=0), "0 frames", "more than 0"),
+    (_changed(seed=-1), "seed -1", "0 to 2^63"),
+    (_changed(seed=2**63), "out of range", "0 to 2^63"),
+    (_changed(reference="x.png"), "takes no image", "Leave the reference out"),
+    (_changed(mode=Mode.I2V), "needs an image", "Choose an image"),
+    (_changed(mode=Mode.V2V), "needs a video", "Choose a video"),
+    (_changed(prepend_source=True), "Only a continued video", "v2v"),
+    (_changed(prompts=()), "no prompt for the first chunk", "may be empty"),
+    (_changed(prompts=(PromptChange(1, "x"),)), "no prompt for the first", "may be empty"),
+    (
+        _changed(prompts=(PromptChange(0, "x"), PromptChange(0, "y"))),
+        "same chunk",
+        "rising order",
+    ),
+    (
+        _changed(prompts=(PromptChange(0, "x"), PromptChange(4, "y"))),
+        "chunk 4, but the video ends with chunk 3",
+        "longer video",
+    ),
+    (_changed(special_tokens=("MAGIC_TOKEN",)), "no special token MAGIC", "STATIC_FIRST"),
+    (_changed(negative_tokens=True), "nothing in a distilled model", "base model"),
+    (_sampled(window_size=9), "window of 9", "1 to 8"),
+    (_sampled(window_size=0), "window of 0", "1 to 8"),
+    (_sampled(fps=0), "0 frames per second", "1 to 60"),
+    (_sampled(fps=61), "61 frames per second", "1 to 60"),
+    (_sampled(num_steps=0), "0 steps", "positive"),
+    (_sampled(num_steps=18), "18 steps", "Choose 16 or 20 steps"),
+    (_sampled(num_steps=2), "2 steps", "Choose 4 steps"),
+    (_sampled(num_steps=12, window_size=3), "12 steps do not work", "1, 2 or 4"),
+    (_sampled(cfg_number=3), "distilled model", "cfg_number to 1"),
+    (_sampled(noise2clean_kvrange=(0,)), "at least 1", "KV range"),
+    (_sampled(clean_chunk_kvrange=0), "at least 1", "KV range"),
+    (_sampled(clean_t=1.5), "1.5", "up to 1"),
+    (_sampled(cfg_t_range=(0.1, 0.2)), "rise from 0", "0,0.0217"),
+    (_sampled(text_scales=(1.0, 2.0)), "text_scales has 2", ""),
+    (_sampled(shortcut_mode="8,8,8"), "shortcut_mode", ""),
+]
+
+
+@pytest.mark.parametrize(("request_", "said", "hint"), REFUSED)
 def test_refused_with_one_thing_to_do(request_: GenerationRequest, said: str, hint: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         validate(request_, _DISTILLED)
-    assert said in caught.value.message
-    assert hint in caught.value.hint
+    assert said in str(caught.value.message)
+    assert hint in str(caught.value.hint)
 
 
 def test_a_base_model_needs_three_forwards() -> None:
@@ -121,10 +121,10 @@ def test_choices_reach_the_configuration_and_the_rest_stays() -> None:
 
 def test_warnings_are_about_settings_known_to_look_bad() -> None:
     fp8 = MagiConfig(_MODEL, RuntimeConfig(num_steps=8), EngineConfig(distill=True, fp8_quant=True))
-    assert "noisy" in warnings_for(fp8, fp8)[0]
+    assert "noisy" in str(warnings_for(fp8, fp8)[0])
     assert warnings_for(_DISTILLED, _DISTILLED) == []
     few = validate(_sampled(num_steps=16), _BASE)
-    assert "64 steps" in warnings_for(few, _BASE)[0]
+    assert "64 steps" in str(warnings_for(few, _BASE)[0])
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_a_chunk_that_has_started_keeps_its_caption(toy) -> None:
     for chunk in (-1, 0, 2):
         with pytest.raises(InvalidRequestError) as caught:
             track.change(chunk, toy.caption(2))
-        assert caught.value.hint == "Change the prompt from chunk 3 on."
+        assert str(caught.value.hint) == "Change the prompt from chunk 3 on."
     track.change(3, toy.caption(2))
     assert torch.equal(track.start(3, None), toy.caption(2))
 

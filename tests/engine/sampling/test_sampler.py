@@ -233,7 +233,7 @@ def test_a_caption_changed_while_running_is_the_caption_given_beforehand(toy) ->
                 assert captions.first_open_chunk == 3
                 with pytest.raises(InvalidRequestError) as caught:
                     captions.change(2, toy.caption(seed=61))
-                assert "from chunk 3 on" in caught.value.hint
+                assert "from chunk 3 on" in str(caught.value.hint)
                 captions.change(3, toy.caption(seed=60))
     for index in range(5):
         torch.testing.assert_close(found[index], expected[index], rtol=1e-5, atol=1e-6)

@@ -334,7 +334,7 @@ def test_all_rows_run_with_a_tiny_model(
     printed = capsys.readouterr()
     assert "10 of 10 trials" in printed.err
     assert "square, 2 steps, window 2" in printed.out
-    content = json.loads(kept.read_text())
+    content = json.loads(kept.read_text(encoding="utf-8"))
     assert {(r["row"], r["index"]) for r in content["results"]} == {
         (row.value, i) for row in Row for i in range(2)
     }
@@ -350,7 +350,7 @@ def test_processes_give_what_one_gives(square_model: Path, tmp_path: Path) -> No
         path = tmp_path / f"{jobs}.json"
         options = ["--model", str(square_model), "--prompts", "2", "--rows", "v2v", "--steps", "2"]
         assert evaluate.main([*options, "--jobs", jobs, "--json", str(path), "--device=cpu"]) == 0
-        content = json.loads(path.read_text())["results"]
+        content = json.loads(path.read_text(encoding="utf-8"))["results"]
         results.append(sorted(content, key=lambda r: r["index"]))
     assert results[0] == results[1]
 
@@ -385,7 +385,7 @@ def test_an_interruption_prints_the_rows_so_far(
     options = ["--model", str(square_model), "--rows", "change", "--jobs", "1", "--device", "cpu"]
     assert evaluate.main([*options, "--json", str(path)]) == 130
     assert "window 2" in capsys.readouterr().out
-    assert len(json.loads(path.read_text())["results"]) == 1
+    assert len(json.loads(path.read_text(encoding="utf-8"))["results"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ def _some_frames(world: World, trial: Trial) -> Frames:
 @pytest.fixture(scope="module")
 def square_model(tiny_model_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny random model with square pictures of 32 pixels."""
-    content = json.loads(tiny_model_config.read_text())
+    content = json.loads(tiny_model_config.read_text(encoding="utf-8"))
     runtime = content["runtime_config"]
     for field in ("load", "t5_pretrained", "vae_pretrained"):
         runtime[field] = str(tiny_model_config.parent / runtime[field])

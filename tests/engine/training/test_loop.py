@@ -159,6 +159,6 @@ def test_the_log_keeps_averages(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for step in (pace := Pace(NEVER_MIND_THE_TIME, 7, save=lambda: None)):
         log.add(pace, loss=torch.tensor(float(step)))
     log.close()
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(row["step"], row["loss"]) for row in rows] == [(0, 0.0), (3, 2.0), (6, 5.0)]
     assert len(capsys.readouterr().out.splitlines()) == 3

@@ -122,7 +122,7 @@ class Sources:
     def _config(root: Path):
         from magi_engine.config.official import ModelConfig
 
-        return ModelConfig(**json.loads((root / "dit" / "config.json").read_text()))
+        return ModelConfig(**json.loads((root / "dit" / "config.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +264,7 @@ def test_a_disk_that_is_full_for_real_keeps_what_was_written(
         disk = small_disk(f"{size * percent // 100 // 1024}k")
         with pytest.raises(DiskFullError, match="full") as raised:
             make(disk / "made")
-        assert "goes on" in raised.value.hint
+        assert "goes on" in str(raised.value.hint)
         assert not list(disk.rglob(FILE_NAME))
     disk = small_disk("100m")
     make(disk / "made")
@@ -280,7 +280,7 @@ def test_a_disk_for_small_files_only_is_one_sentence(
     monkeypatch.setattr(growing.os, "fsync", too_large)
     with pytest.raises(OutputError, match="cannot hold a file of this size") as raised:
         sources.text_encoder(tmp_path)
-    assert "another disk" in raised.value.hint
+    assert "another disk" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("work", ["text_encoder", "transformer"])

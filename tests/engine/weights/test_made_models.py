@@ -65,8 +65,8 @@ def test_a_model_that_has_not_been_made_says_how_to_make_it(
 ) -> None:
     with pytest.raises(ModelNotFoundError, match="Pocket fp8 has not been made") as raised:
         find_model("pocket-fp8", tmp_path)
-    assert "magi quantize --model pocket --models-dir" in raised.value.hint
-    assert str(tmp_path) in raised.value.hint
+    assert "magi quantize --model pocket --models-dir" in str(raised.value.hint)
+    assert str(tmp_path) in str(raised.value.hint)
     entry = Registry.load().find("pocket-fp8")
     assert how_to_make(entry) == "magi quantize --model pocket"
     assert missing_parts(entry, tmp_path) == ("transformer",)
@@ -99,7 +99,7 @@ def test_one_made_from_something_else_is_not_used(
     write_made(target, provenance)
     with pytest.raises(ModelNotFoundError, match="older Pocket") as raised:
         find_model("pocket-fp8", tmp_path)
-    assert "magi quantize" in raised.value.hint
+    assert "magi quantize" in str(raised.value.hint)
 
 
 # ---- of a model that was downloaded
@@ -151,7 +151,7 @@ def test_it_is_offered_where_its_source_is(models: Path, tmp_path: Path) -> None
     assert states(models)[LARGE] is ModelState.READY
     assert find_model(LARGE, models).config.engine_config.fp8_quant
     made = [t for t in cached_things(models) if t.kind is CachedKind.QUANTISED_TRANSFORMER]
-    assert [thing.title for thing in made] == [Registry.load().find(LARGE).title]
+    assert [str(thing.title) for thing in made] == [Registry.load().find(LARGE).title]
     assert made[0].size_bytes > 0
 
 

@@ -256,7 +256,9 @@ def test_every_tensor_is_named_and_shaped_as_in_the_release(goldens: Path, make_
     case = goldens / "t2v_fp8_distill.json"
     if not case.is_file():
         pytest.skip("the fp8 golden is not among the copies")
-    config = MagiConfig.from_dict(json.loads(case.read_text())["config"]).model_config
+    config = MagiConfig.from_dict(
+        json.loads(case.read_text(encoding="utf-8"))["config"]
+    ).model_config
     model = make_dit(**{name: getattr(config, name) for name in config.__dataclass_fields__})
     expected = layout(read_state_dict(goldens / "weights_fp8.safetensors"))
     assert layout(quantised(model)) == expected
@@ -349,18 +351,19 @@ def test_weights_of_another_shape_are_refused_before_anything_is_written(
 def test_kept_measurements_are_found_by_their_key(tmp_path: Path) -> None:
     path = tmp_path / "new" / "inputs.safetensors"
     nothing = KeptInputs({}, 0)
-    assert read_inputs(path, "a") == nothing
+    assert read_inputs(path, "a", mapped=False) == nothing
     wide, narrow = Inputs(torch.arange(3.0), None), Inputs(torch.arange(2.0), torch.eye(2))
     save_inputs(path, {"layer.wide": wide, "layer.narrow": narrow}, 4, "a")
-    kept = read_inputs(path, "a")
+    kept = read_inputs(path, "a", mapped=False)
     assert kept.captions == 4
     assert kept.inputs.keys() == {"layer.wide", "layer.narrow"}
     assert kept.inputs["layer.wide"].peaks.tolist() == [0, 1, 2]
     assert kept.inputs["layer.wide"].products is None
     assert torch.equal(kept.inputs["layer.narrow"].products, torch.eye(2))  # type: ignore[arg-type]
-    assert read_inputs(path, "b") == nothing
+    assert read_inputs(path, "a", mapped=True).inputs.keys() == kept.inputs.keys()
+    assert read_inputs(path, "b", mapped=False) == nothing
     path.write_bytes(path.read_bytes()[:-5])
-    assert read_inputs(path, "a") == nothing
+    assert read_inputs(path, "a", mapped=False) == nothing
 
 
 def test_measuring_goes_on_from_what_is_known() -> None:

@@ -215,14 +215,14 @@ def test_a_wrong_config_is_an_error(folder: Path, text: str) -> None:
 
 
 def test_a_tokenizer_too_large_for_its_encoder_is_an_error(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 10}))
     with pytest.raises(WeightsError, match="10"):
         load_text_encoder(folder)
 
 
 def test_weights_of_another_size_are_an_error(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"d_ff": 64}))
     with pytest.raises(WeightsError, match="wi_0"):
         load_text_encoder(folder)

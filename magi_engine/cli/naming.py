@@ -1,0 +1,24 @@
+"""How to call this program from here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+_CALL = re.compile(r"\bmagi (?=(?:demo|doctor|generate|models|quantize|recover|replay|settings)\b)")
+
+
+def as_typed(text: str) -> str:
+    """``text`` with the commands it names, such as ``magi models list``, as they work here.
+
+    In a checkout the program is in an environment that is not on the path.
+    """
+    own = Path(sys.executable).with_name("magi")
+    if shutil.which("magi") is not None or not own.is_file():
+        return text
+    here = Path.cwd()
+    place = os.path.relpath(own) if own.is_relative_to(here) else str(own)
+    return _CALL.sub(lambda _: f"{place} ", text)

@@ -1,0 +1,118 @@
+"""What is said to a person, as a key and its values, so that it can be said in any language.
+
+The key is the English text itself, as in gettext and Qt: it is read where it is raised, and is
+right even where a translation is missing. Values stand in it in braces, by name::
+
+    Message("{path} needs {needed:GB}.", path=path, needed=12_900_000_000)
+
+``packaging/translations.py`` collects every text for the catalogues of the window.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, init=False)
+class Message:
+    """A text with its values; made of plain data only, so that it crosses to any process.
+
+    Args:
+        text: in English, with ``{name}`` for each value; ``{name:GB}`` for a number of bytes.
+        values: numbers, texts, other messages, and sequences of these, which are listed with
+            commas. Anything else goes in as its ``str``.
+    """
+
+    text: str
+    values: dict[str, Any] = field(hash=False)
+
+    def __init__(self, text: str, /, **values: object) -> None:
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "values", {name: _plain(v) for name, v in values.items()})
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def __str__(self) -> str:
+        return self.rendered(str)
+
+    def rendered(self, translate: Callable[[str], str]) -> str:
+        """The sentence, with ``translate`` giving the text in the language that is wanted."""
+        text = translate(self.text)
+        if not self.values:
+            return text
+        values = {name: _shown(value, translate) for name, value in self.values.items()}
+        return _FORMATTER.format(text, **values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The message as JSON values."""
+        return {"text": self.text, "values": {n: _to_json(v) for n, v in self.values.items()}}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Message:
+        """What ``to_dict`` gave.
+
+        Raises:
+            KeyError, TypeError, AttributeError: it is something else.
+        """
+        return cls(data["text"], **{n: _from_json(v) for n, v in data["values"].items()})
+
+
+def in_sequence(first: Message | str, second: Message | str) -> Message:
+    """Two sentences as one text; either may be empty."""
+    if first and second:
+        return Message("{first} {second}", first=first, second=second)
+    only = first or second
+    return Message(only) if isinstance(only, str) else only
+
+
+def either(*choices: object) -> Message:
+    """A choice of one, two or more: ``a``, ``a or b``, ``a, b or c``."""
+    if len(choices) == 1:
+        return Message("{choice}", choice=choices[0])
+    return Message("{choices} or {last}", choices=choices[:-1], last=choices[-1])
+
+
+NOTHING = Message("")
+_LIST = Message(", ")
+
+
+class _Formatter(string.Formatter):
+    """``str.format``, and ``{size:GB}`` for a number of bytes."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "GB":
+            return f"{value / 1e9:.1f} GB"
+        return super().format_field(value, format_spec)
+
+
+_FORMATTER = _Formatter()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return value if isinstance(value, str | int | float | Message) else str(value)
+
+
+def _shown(value: object, translate: Callable[[str], str]) -> object:
+    if isinstance(value, Message):
+        return value.rendered(translate)
+    if isinstance(value, tuple):
+        return _LIST.rendered(translate).join(str(_shown(v, translate)) for v in value)
+    return value
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_to_json(v) for v in value]
+    return value.to_dict() if isinstance(value, Message) else value
+
+
+def _from_json(value: object) -> object:
+    if isinstance(value, list):
+        return [_from_json(v) for v in value]
+    return Message.from_dict(value) if isinstance(value, dict) else value

@@ -1,0 +1,183 @@
+"""Runs the project's tests in wine, with Windows' own Python and packages.
+
+    sudo .venv/bin/python packaging/windows_tests.py [PART...] [--root FOLDER] [--wheels FOLDER]
+                                                     [--out FOLDER]
+
+Without a PART all of them, an hour or two. What each has shown is kept in --out, so that parts can
+be run one by one, and is summed up at the end. A test that fails and is not in KNOWN, or one of
+those that suddenly passes, is a failure. --root and --wheels as for windows_check.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import dev
+
+sys.path.insert(0, str(dev.ROOT))
+
+import thin_bundle
+import windows_bundle
+import windows_stand_ins
+from clean_root import require, say
+from wine_root import Windows, wine_root
+
+from magi_setup.bundle import Bundle
+
+PARTS = {
+    "config": (
+        "config",
+        "test_atomic.py",
+        "test_errors.py",
+        "test_loading.py",
+        "test_resources.py",
+    ),
+    "media": ("media",),
+    "weights": ("weights",),
+    "cli": ("cli",),
+    "install": ("install",),
+    "ops": ("ops", "model"),
+    "runtime": ("runtime", "test_without_torch.py"),
+    "sampling": ("sampling",),
+}
+"""Of tests/engine."""
+OTHER_PARTS = ("desktop", "setup", "packaging")
+"""Folders of tests."""
+_JUNCTIONS = "wine has no junctions (WinError 50)"
+KNOWN: dict[str, str] = {}
+"""Tests that cannot hold in wine, by the beginnings of their names, and why."""
+_TOOLS = (
+    *("pytest", "pytest-qt", "pytest-cov", "coverage"),
+    *("pluggy", "iniconfig", "colorama", "pygments"),
+)
+_LIMIT_S = 3600
+_RUN = r"""
+import os, sys
+os.chdir(r"C:\src")
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what was asked for; returns 0 if nothing failed but what is known to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    every = (*PARTS, *OTHER_PARTS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(every))
+    for name in ("root", "wheels", "out"):
+        parser.add_argument(f"--{name}", type=Path)
+    wishes = parser.parse_args(argv)
+    if odd := set(wishes.parts) - set(every):
+        parser.error(f"no parts: {', '.join(sorted(odd))}")
+    with tempfile.TemporaryDirectory() as name, wine_root(wishes.root) as root:
+        work = Path(name)
+        windows = Windows(root, "")
+        windows.boot()
+        _install(windows, work, wishes.wheels or work / "wheels")
+        out = wishes.out or work / "out"
+        out.mkdir(exist_ok=True)
+        for part in wishes.parts or every:
+            _run(windows, part, out)
+            say(f"{part}: {_counted(_read(out / f'{part}.xml'))}")
+        windows.shut_down()
+        return _sum_up(out)
+
+
+def _install(windows: Windows, work: Path, wheels: Path) -> None:
+    """A Python for Windows with all that the program and its tests need, and the sources."""
+    bundle = Bundle(work, "0", "", thin_bundle.pinned("torch"), ("cpu",), ())
+    thin_bundle.lock(work, False)
+    if not any(wheels.glob("*.whl")):
+        windows_stand_ins.wheels(bundle, wheels)
+    tools = [thin_bundle.pinned(name) for name in _TOOLS]
+    windows_stand_ins.fetch(tools, work / "tools")
+    python = windows.disk / "python"
+    shutil.copytree(windows_stand_ins.python(work), python)
+    next(python.glob("python3*._pth")).unlink()  # as a checkout's Python, it knows PYTHONPATH
+    packages = python / "Lib" / "site-packages"
+    uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--target", str(packages))
+    uv += ("--python-platform", "x86_64-pc-windows-msvc", "--no-deps", "--no-index", "--offline")
+    uv += ("--python-version", windows_bundle.PYTHON_VERSION, "--link-mode", "copy")
+    subprocess.run(
+        [*uv, *map(str, [*wheels.glob("*.whl"), *(work / "tools").glob("*.whl")])], check=True
+    )
+    for runtime in packages.glob("msvcp140*.dll"):  # which belong beside Python
+        runtime.rename(python / runtime.name)
+    (packages / "checkout.pth").write_text("C:\\src\n", encoding="utf-8")
+    icuuc = windows.disk / "windows" / "system32" / "icuuc.dll"
+    windows_stand_ins.icu(packages / "PySide6" / "Qt6Core.dll", icuuc)
+    listed = subprocess.run(
+        ["git", "-C", str(dev.ROOT), "ls-files"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    for file in listed.stdout.splitlines():
+        if (dev.ROOT / file).is_file():
+            thin_bundle.copy(dev.ROOT / file, windows.disk / "src" / file)
+    windows.own(windows.disk / "python")
+    windows.own(windows.disk / "src")
+
+
+def _run(windows: Windows, part: str, out: Path) -> None:
+    inside = PARTS.get(part)
+    paths = [f"tests/engine/{name}" for name in inside] if inside else [f"tests/{part}"]
+    report = windows.disk / "report.xml"
+    report.unlink(missing_ok=True)
+    options = ("-q", "-p", "no:cacheprovider", "--tb=short", r"--junitxml=C:\report.xml")
+    done = windows.run(
+        *("env", "QT_QPA_PLATFORM=offscreen", "OMP_NUM_THREADS=1"),
+        *("wine", r"C:\python\python.exe", "-c", _RUN, *options, *paths),
+        limit_s=_LIMIT_S,
+    )
+    (out / f"{part}.txt").write_text(done.stdout, encoding="utf-8")
+    require(report.is_file(), f"{part} was run to its end", done.stdout[-3000:])
+    shutil.copyfile(report, out / f"{part}.xml")
+
+
+def _read(report: Path) -> dict[str, str]:
+    """What became of each test: passed, failed or skipped."""
+    found = {}
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        kinds = {child.tag for child in case}
+        became = "failed" if kinds & {"failure", "error"} else "passed"
+        found[f"{case.get('classname')}.{case.get('name')}"] = (
+            "skipped" if "skipped" in kinds else became
+        )
+    return found
+
+
+def _counted(outcomes: dict[str, str]) -> str:
+    every = list(outcomes.values())
+    return ", ".join(f"{every.count(what)} {what}" for what in ("passed", "failed", "skipped"))
+
+
+def _sum_up(out: Path) -> int:
+    outcomes: dict[str, str] = {}
+    for report in sorted(out.glob("*.xml")):
+        outcomes |= _read(report)
+    say(f"all parts that were run: {_counted(outcomes)}")
+    failed = [name for name, became in outcomes.items() if became == "failed"]
+    for name, reason in KNOWN.items():
+        say(f"known: {len(_of(name, failed))} of {name}: {reason}")
+    unknown = [name for name in failed if not any(name in _of(k, failed) for k in KNOWN)]
+    healed = [name for name in KNOWN if _of(name, outcomes) and not _of(name, failed)]
+    for name in unknown:
+        say(f"FAIL {name}")
+    for name in healed:
+        say(f"FAIL {name} is known to fail, and passes")
+    return 1 if unknown or healed else 0
+
+
+def _of(known: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(f"tests.{known}")]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+"""What is put together behind the window: files of models are let go before they change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.paths import Places
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.workshop import Workshop
+from magi_engine.install.status import ModelState, model_statuses
+from magi_engine.install.tasks import Download, Make, Verify
+
+
+def test_the_engine_lets_files_go_before_they_are_replaced_or_removed(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places(*(tmp_path / n for n in ("config", "data", "cache", "logs", "videos")))
+    file = SettingsFile(places.settings_file)
+    workshop = Workshop(places, file, Preferences(file))
+    asked: list[str] = []
+    monkeypatch.setattr(workshop.engine, "do", lambda action: asked.append(action.__name__))
+    statuses = {s.entry.name: s for s in model_statuses(tmp_path / "models")}
+    damaged = replace(statuses["4.5B-distill"], state=ModelState.DAMAGED)
+    workshop.models.statuses = tuple({**statuses, "4.5B-distill": damaged}.values())
+
+    def unloads(task: object) -> bool:
+        asked.clear()
+        workshop._make_room(task)  # type: ignore[arg-type]
+        return asked == ["unload"]
+
+    assert unloads(Make("pocket-fp8"))
+    assert unloads(Download("4.5B-distill")), "a repair replaces what may be mapped"
+    assert not unloads(Download("24B-distill")), "what is not here is not in use"
+    assert not unloads(Verify("4.5B-distill"))
+    asked.clear()
+    workshop.models.remove("4.5B-distill")
+    assert asked == ["unload"]
+    workshop.close()

@@ -1,0 +1,37 @@
+"""Commands are named so that they can be typed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from magi_engine.cli.naming import as_typed
+
+SAID = "In /data/magi videos. Make it with: magi quantize --model pocket"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With the program in an environment that is not on the path."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "magi").touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    return tmp_path
+
+
+def test_off_the_path_the_place_is_named(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(checkout)
+    own = Path(".venv", "bin", "magi")
+    assert as_typed(SAID) == SAID.replace("magi quantize", f"{own} quantize")
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(Path, "cwd", lambda: checkout / "elsewhere")
+    assert f"with: {checkout / own} quantize" in as_typed(SAID)
+
+
+def test_on_the_path_the_name_will_do(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(checkout / ".venv" / "bin"))
+    assert as_typed(SAID) == SAID

@@ -1,0 +1,66 @@
+"""What is said is a text with values, and stays that wherever it goes."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+from magi_engine.errors import DiskFullError, MagiError, message_of
+from magi_engine.messages import NOTHING, Message, either, in_sequence
+
+_FULL = Message(
+    "{path} needs {needed:GB}: {what}.",
+    path=Path("a{b"),
+    needed=12_900_000_000,
+    what=Message("room on the disk"),
+)
+_CHINESE = {
+    _FULL.text: "{path} 需要 {needed:GB}：{what}。",
+    "room on the disk": "磁盘空间",
+    ", ": "、",
+    "{choices} or {last}": "{choices} 或 {last}",
+    "{first} {second}": "{first}{second}",
+}
+
+
+def _in_chinese(text: str) -> str:
+    return _CHINESE.get(text, text)
+
+
+def test_values_are_filled_into_the_text_of_any_language() -> None:
+    assert str(_FULL) == "a{b needs 12.9 GB: room on the disk."
+    assert _FULL.rendered(_in_chinese) == "a{b 需要 12.9 GB：磁盘空间。"
+
+
+def test_a_text_without_values_may_hold_braces() -> None:
+    assert str(Message("Use {} here")) == "Use {} here"
+
+
+def test_sequences_and_choices_are_listed() -> None:
+    assert str(Message("Known: {names}.", names=["a", "b"])) == "Known: a, b."
+    assert [str(either(*"abc"[:n])) for n in (1, 2, 3)] == ["a", "a or b", "a, b or c"]
+    assert either("a", "b", "c").rendered(_in_chinese) == "a、b 或 c"
+
+
+def test_a_message_stays_the_same_over_a_channel_and_in_a_file() -> None:
+    listed = Message("{all} {error}", all=(1, 2.5, _FULL), error=ValueError("x"))
+    assert pickle.loads(pickle.dumps(listed)) == listed
+    assert Message.from_dict(json.loads(json.dumps(listed.to_dict()))) == listed
+
+
+def test_an_error_is_its_message_and_its_hint_and_keeps_both_when_it_is_pickled() -> None:
+    error = DiskFullError("{path} is full.", "Free {needed:GB}.", path=Path("x"), needed=2e9)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is DiskFullError
+    assert (again.message, again.hint) == (error.message, error.hint)
+    assert str(again) == "x is full. Free 2.0 GB."
+    assert str(MagiError("It broke.")) == "It broke."
+    assert message_of(error).rendered(_in_chinese) == "x is full.Free 2.0 GB."
+    assert str(message_of(OSError("{no} text"))) == "{no} text"
+
+
+def test_either_of_two_sentences_may_be_empty() -> None:
+    assert str(in_sequence("One.", "Two.")) == "One. Two."
+    assert in_sequence(_FULL, NOTHING) == in_sequence("", _FULL) == _FULL
+    assert not in_sequence("", "")
