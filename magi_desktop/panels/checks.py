@@ -39,7 +39,12 @@ def judge(draft: Draft) -> Verdict:
         merged = validate(request, own)
     except MagiError as error:
         return Verdict(error, ())
-    return Verdict(None, tuple(warnings_for(merged, own)))
+    notes = warnings_for(merged, own)
+    if draft.kept:
+        notes.append(
+            Message("Also kept from the video these settings are from: {names}.", names=draft.kept)
+        )
+    return Verdict(None, tuple(notes))
 
 
 class Checks(QWidget):

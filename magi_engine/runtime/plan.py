@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import dataclasses
 import enum
@@ -479,7 +480,9 @@ def _advice(
         return
     sentence = Message("Denoise one chunk at a time.")
     yield from filter(fits, (Advice(AdviceKind.NARROWER_WINDOW, sentence, window_size=1),))
-    yield from itertools.islice(filter(fits, _smaller(request)), 1)
+    sizes = list(_smaller(request))
+    largest = bisect.bisect_left(sizes, True, key=fits)  # what is smaller fits, too
+    yield from sizes[largest : largest + 1]
     yield from itertools.islice(filter(fits, _lighter(request)), 1)
 
 
