@@ -13,7 +13,7 @@ from magi_desktop.state.draft import Draft
 from magi_engine.errors import MagiError
 from magi_engine.media import MediaInfo, probe
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.saved import names_another_computer, read_request
 
 
 class Arrivals(QObject):
@@ -66,8 +66,13 @@ class Arrivals(QObject):
                 )
 
     @Slot(object)
-    def use_request(self, request: GenerationRequest) -> None:
-        """Compose ``request`` again; its reference is looked at in the background."""
+    def use_request(self, request: GenerationRequest, trusted: bool = False) -> None:
+        """Compose ``request`` again; its reference is looked at in the background.
+
+        Args:
+            trusted: whether the user composed it; else it may come with somebody's video.
+        """
+        request = request if trusted else self._checked(request)
         if request.reference is None:
             self._compose(request, None)
             return
@@ -83,9 +88,8 @@ class Arrivals(QObject):
     def continue_video(self, path: Path, request: GenerationRequest) -> None:
         """Compose a video that begins where another ends, with its last prompt."""
         prompts = tuple(PromptChange(0, last.text) for last in request.prompts[-1:])
-        self._compose(
-            dataclasses.replace(request, mode=Mode.V2V, reference=None, prompts=prompts), None
-        )
+        request = dataclasses.replace(request, mode=Mode.V2V, reference=None, prompts=prompts)
+        self._compose(self._checked(request), None)
         self.media_came.emit(path)
 
     def refuse(self, error: Exception) -> None:
@@ -101,6 +105,14 @@ class Arrivals(QObject):
             failed=self.refuse,
             owner=self,
         )
+
+    def _checked(self, request: GenerationRequest) -> GenerationRequest:
+        """The same without what is not to be opened."""
+        error = names_another_computer(request)
+        if error is None:
+            return request
+        self.refuse(error)
+        return dataclasses.replace(request, reference=None, config_path=None)
 
     def _compose(self, request: GenerationRequest, info: MediaInfo | None) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -12,12 +12,12 @@ from PySide6.QtCore import QByteArray, QCoreApplication, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 from magi_engine.errors import InvalidRequestError, MagiError, MediaReadError, OutputError
+from magi_engine.json_text import read_json
 from magi_engine.media import MediaKind, free_name, probe
 from magi_engine.runtime.request import FORMAT
 
 translate = QCoreApplication.translate
 
-_MAX_JSON_BYTES = 4_000_000
 _MAX_TEXT_BYTES = 100_000
 
 
@@ -171,7 +171,9 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
 
 def _kind_of_json(path: Path) -> DropKind:
     try:
-        data = json.loads(_read_text(path, _MAX_JSON_BYTES))
+        data = read_json(path)
+    except OSError as error:
+        raise _unreadable(path) from error
     except ValueError as error:
         raise _no_settings(path) from error
     if isinstance(data, dict):
@@ -185,13 +187,19 @@ def _kind_of_json(path: Path) -> DropKind:
 def _read_text(path: Path, most_bytes: int) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(most_bytes).decode("utf-8-sig", "replace")
+            data = file.read(most_bytes)
     except OSError as error:
-        raise MediaReadError(
-            "{name} cannot be read.",
-            "Check that it is still there and that you may open it.",
-            name=path.name,
-        ) from error
+        raise _unreadable(path) from error
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
+def _unreadable(path: Path) -> MediaReadError:
+    return MediaReadError(
+        "{name} cannot be read.",
+        "Check that it is still there and that you may open it.",
+        name=path.name,
+    )
 
 
 def _image_bytes(mime: QMimeData, urls: list[QUrl]) -> bytes:

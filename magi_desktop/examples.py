@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from magi_engine.config.registry import Registry
 from magi_engine.errors import ModelNotFoundError
+from magi_engine.json_text import read_json
 from magi_engine.resources import resource_path
 from magi_engine.runtime.request import Mode
 
@@ -21,7 +20,7 @@ def load_examples() -> Examples:
     Raises:
         ModelNotFoundError: the installation lacks it.
     """
-    return json.loads(resource_path("examples.json").read_text(encoding="utf-8"))
+    return read_json(resource_path("examples.json"))
 
 
 def examples_for(examples: Examples, mode: Mode, model: str) -> list[str]:

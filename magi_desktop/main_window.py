@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,8 @@ from magi_engine.runtime.request import Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
+_MOMENT_S = 10.0
+"""What a running video has taken at most to be stopped without a question."""
 _CLOSE_PATIENCE_MS = 30_000
 
 
@@ -151,7 +154,7 @@ class MainWindow(QMainWindow):
         self.generate_bar.editing_left.connect(self._leave_editing)
         self.prompt.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
-        self.progress.stop_clicked.connect(shop.controller.stop)
+        self.progress.stop_clicked.connect(self.stop_video)
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
         self.library.open_requested.connect(self._play)
@@ -264,6 +267,20 @@ class MainWindow(QMainWindow):
 
     # From the menus.
 
+    @Slot()
+    def stop_video(self) -> None:
+        """End the running video. Asks first where it was to be longer and has taken some time."""
+        job, stop = self.workshop.job, self.workshop.controller.stop
+        if job.open_ended or job.elapsed_s < _MOMENT_S:
+            stop()
+        elif job.phase.active:
+            self._ask(
+                self.tr("Stop before the video is complete?"),
+                self.tr("What is finished of it is kept as a video; the rest is not made."),
+                self.tr("Stop"),
+                stop,
+            )
+
     def show_side(self, panel: QWidget) -> None:
         """Bring the queue or the library to the front."""
         self.side.setCurrentWidget(panel)
@@ -282,7 +299,7 @@ class MainWindow(QMainWindow):
         """Compose a queued video again; Generate then puts it back in its place."""
         self._edited = item.id
         self.generate_bar.set_editing(True)
-        self.arrivals.use_request(item.request)
+        self.arrivals.use_request(item.request, trusted=True)
         self.notice.say(
             self.tr("You are editing a queued video. Generate puts it back in its place."),
             action=(self.tr("Leave it as it was"), self._stop_editing),
@@ -393,18 +410,27 @@ class MainWindow(QMainWindow):
     # The end.
 
     def _ask_to_quit(self) -> None:
+        self._ask(
+            self.tr("A video is being made."),
+            self.tr("If you quit now, what is finished of it is kept as a video."),
+            self.tr("Stop and quit"),
+            self._stop_and_quit,
+        )
+
+    def _ask(self, text: str, detail: str, verb: str, then: Callable[[], None]) -> None:
+        """Ask before the running video is ended; keeping on is what Enter and Esc mean."""
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText(self.tr("A video is being made."))
-        box.setInformativeText(
-            self.tr("If you quit now, what is finished of it is kept as a video.")
-        )
-        stop = box.addButton(self.tr("Stop and quit"), QMessageBox.ButtonRole.AcceptRole)
+        box.setText(text)
+        box.setInformativeText(detail)
+        stop = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton(self.tr("Keep making it"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        stop.clicked.connect(self._stop_and_quit)
+        stop.clicked.connect(then)
+        # A video that ends by itself leaves nothing to ask.
+        self.workshop.job.ended.connect(box.close)
         box.open()
 
     @Slot()

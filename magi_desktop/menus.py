@@ -102,7 +102,7 @@ def _make(menus: Menus) -> None:
             ),
             None,
             Entry(translate("Menus", "Pause or resume"), controller.toggle_pause, "Ctrl+P"),
-            Entry(translate("Menus", "Stop and keep the video so far"), controller.stop, "Esc"),
+            Entry(translate("Menus", "Stop and keep the video so far"), w.stop_video, "Ctrl+."),
             Entry(translate("Menus", "Direct the next chunk…"), w.dialogs.direct_next, "Ctrl+D"),
             None,
             Entry(translate("Menus", "From text"), lambda: draft.set_mode(Mode.T2V), "Ctrl+1"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 import re
 import shutil
 import sys
@@ -28,6 +27,7 @@ from magi_engine.errors import DiskFullError, MagiError
 from magi_engine.fetching import Received
 from magi_engine.install.fetching import fetch as fetch_file
 from magi_engine.install.hub import RemoteFile, part_of
+from magi_engine.json_text import parse_json
 
 _MAX_FEED_BYTES = 64 << 10
 _MAX_INSTALLER_BYTES = 2 << 30
@@ -166,7 +166,7 @@ def parse(content: bytes, allow_local: bool = False) -> Release:
         UpdateError: it is none, or of another kind.
     """
     try:
-        said = json.loads(content)
+        said = parse_json(content)
         if said["schema"] != SCHEMA:
             raise ValueError("another schema")
         version = _version(said["version"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from pathlib import Path
 
 from magi_engine.errors import MagiError
+from magi_engine.json_text import read_json
 
 RECORD_NAME = "magi-environment.json"
 """In the environment's folder; written by magi_setup, which runs apart from the program."""
@@ -24,7 +24,7 @@ class SetUpError(MagiError):
 def launcher() -> list[str] | None:
     """The command that opens the set-up; None: this program was not installed by one."""
     try:
-        said = json.loads(Path(sys.prefix, RECORD_NAME).read_text(encoding="utf-8"))
+        said = read_json(Path(sys.prefix, RECORD_NAME))
         return [*said["launcher"], "--setup"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -18,6 +18,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signa
 
 from magi_desktop import background
 from magi_engine import atomic
+from magi_engine.json_text import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class SettingsFile(QObject):
         if not os.path.lexists(self.path):
             return {}
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
+            data = read_json(self.path)
             version = data["version"]
             if type(version) is not int:
                 raise ValueError("the version is not a number")

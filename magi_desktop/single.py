@@ -13,6 +13,7 @@ from PySide6.QtCore import QDir, QLockFile, QObject, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from magi_desktop.paths import Places
+from magi_engine.json_text import parse_json
 
 _WAIT_MS = 1000
 _PATIENCE_S = 10.0
@@ -99,7 +100,7 @@ class Doorbell(QObject):
         assert isinstance(socket, QLocalSocket)
         while socket.canReadLine():
             try:
-                said = json.loads(bytes(socket.readLine().data()))
+                said = parse_json(bytes(socket.readLine().data()))
                 files, token = list(said["files"]), said["token"]
             except (ValueError, KeyError, TypeError):
                 continue

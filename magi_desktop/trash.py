@@ -46,9 +46,10 @@ def move_to_trash(path: Path) -> Trashed:
     try:
         retry_while_in_use(move)
     except PermissionError as error:
+        hint = _IN_USE if sys.platform == "win32" else _DELETE
         raise OutputError(
             "{name} could not be moved to the trash, so it was kept.",
-            _IN_USE if sys.platform == "win32" else _DELETE,
+            hint,
             name=path.name,
         ) from error
     place = Path(file.fileName())

@@ -21,9 +21,9 @@ from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
-from magi_desktop.state.jobs import ChunkPhase
 from magi_desktop.workshop import Workshop
 from magi_engine.install.tasks import Download
+from magi_engine.runtime.events import ChunkState
 
 
 class WindowDialogs(QObject):
@@ -127,7 +127,7 @@ class WindowDialogs(QObject):
     def direct_next(self) -> None:
         """Ask for the prompt of the next chunk that has not begun."""
         job = self._workshop.job
-        chunk = next((c.index for c in job.chunks if c.state is ChunkPhase.WAITING), None)
+        chunk = next((c.index for c in job.chunks if c.state is ChunkState.WAITING), None)
         if chunk is None and job.open_ended:
             chunk = len(job.chunks)
         if chunk is not None:

@@ -71,13 +71,16 @@ class Remains:
     def models(self) -> list[Path]:
         """Files and folders of models, and what the program notes beside them.
 
-        In the usual folder that is everything, in one the user chose only what the program is
-        known to put there.
+        In the usual folder that is everything; in one the user chose, or where a model of the
+        user's own lies, only what the program is known to put there.
         """
-        if self.models_dir == default_models_dir():
+        entries = Registry.load().entries
+        used = [entry.folder.resolve() for entry in entries if entry.folder is not None]
+        ours_alone = not any(f.is_relative_to(self.models_dir.resolve()) for f in used)
+        if self.models_dir == default_models_dir() and ours_alone:
             return [self.models_dir] if self.models_dir.exists() else []
         names = {Path(name) for name in (*_NOTES, _MADE_HERE)}
-        for entry in Registry.load().entries:
+        for entry in entries:
             parts = entry.files
             names.add(parts.transformer)
             if not entry.ships:
@@ -86,6 +89,7 @@ class Remains:
         names |= {Path(name) for name in Manifest.load(self.models_dir).files}
         found = [*unfinished, *(self.models_dir / name for name in names)]
         there = {path for path in found if os.path.lexists(path) and self._is_ours(path)}
+        there = {path for path in there if not any(map(path.resolve().is_relative_to, used))}
         return sorted(path for path in there if there.isdisjoint(path.parents))
 
     def _unfinished(self, names: set[Path]) -> Iterator[Path]:

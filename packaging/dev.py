@@ -34,8 +34,8 @@ PYTHONS = ((3, 13), (3, 12), (3, 11))
 TEMPORARY = VENV / "tmp"
 """Where pip unpacks: /tmp may be small, or memory. Emptied at every set-up."""
 
-# Fetched, and then used in .venv (measured, see packaging/README.md; the latter rounded up).
-FETCHED_GB = 2.9 if sys.platform.startswith("linux") else 0.5
+# Fetched, and then used in .venv; rounded up.
+FETCHED_GB = 3.0 if sys.platform.startswith("linux") else 0.5
 USED_GB = 6.5 if sys.platform.startswith("linux") else 2.0
 WITHOUT_CUDA_GB = 2.0
 GB = 1_000_000_000
@@ -194,7 +194,7 @@ def set_up(purpose: str, wanted: str) -> None:
     pip_install("--retries", "1", "--upgrade", "pip", "hatchling")
     say("Installing torch")
     pip_install("--no-deps", pinned("torch")[0])
-    parts = parts_of_torch()
+    parts = [part for part in parts_of_torch() if not is_installed(part)]
     for number, part in enumerate(parts, start=1):
         # One by one: what is installed stays when a later one is interrupted.
         say(f"Installing what torch needs for GPUs, {number} of {len(parts)}")
@@ -247,6 +247,12 @@ def parts_of_torch() -> list[str]:
         [str(VENV_PYTHON), "-c", script], capture_output=True, text=True, env=clean_environment()
     )
     return pinned("nvidia-", "triton") if "nvidia-" in answer.stdout else []
+
+
+def is_installed(pin: str) -> bool:
+    """Whether .venv has exactly this."""
+    name, _, version = pin.partition("==")
+    return (site_packages() / f"{name.replace('-', '_')}-{version}.dist-info").is_dir()
 
 
 def pinned(*beginnings: str) -> list[str]:

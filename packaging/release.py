@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--python", type=Path, help="folder of a 64-bit Python for Windows")
     wishes = parser.parse_args(argv)
     if Path(sys.prefix).resolve() != dev.VENV.resolve():
-        dev.set_up("run")
+        dev.get_ready("run", [])
         _install_tools(wishes.system)
         command = [str(dev.VENV_PYTHON), __file__, *argv]
         return subprocess.run(command, check=False).returncode

@@ -25,10 +25,11 @@ from magi_desktop import translation
 from magi_desktop.main_window import MainWindow
 from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences, SettingsFile
-from magi_desktop.state.jobs import ChunkPhase, Phase
+from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.workshop import Workshop
 from magi_engine.media import open_writer
+from magi_engine.runtime.events import ChunkState
 from magi_engine.runtime.request import Mode
 
 PROMPTS = (
@@ -110,8 +111,8 @@ class Session:
         def there() -> bool:
             if not job.phase.active:
                 return True
-            ready = sum(c.state is ChunkPhase.READY for c in job.chunks)
-            working = [c.step for c in job.chunks if c.state is ChunkPhase.DENOISING]
+            ready = sum(c.state is ChunkState.DONE for c in job.chunks)
+            working = [c.step for c in job.chunks if c.state is ChunkState.DENOISING]
             return ready >= count and bool(working) and max(working) >= job.num_steps // 2
 
         self.until(there)

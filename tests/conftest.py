@@ -21,7 +21,7 @@ let_threads_sleep()
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 60.0
-_PATIENCE_MS = 120_000
+_PATIENCE_MS = 300_000
 
 
 class PatientBot(QtBot):

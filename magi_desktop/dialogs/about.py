@@ -65,6 +65,7 @@ class AboutDialog(QDialog):
         self.version = text_label(self.tr("Version {}").format(__version__), "muted", self)
         self.version.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         links = text_label(self._links(), "", self)
+        links.setTextFormat(Qt.TextFormat.RichText)
         links.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         links.setOpenExternalLinks(True)
         name_control(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.task_line import TaskLine, subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
+from magi_desktop.widgets.controls import plain_label
 from magi_engine.install.tasks import Import
 
 
@@ -21,7 +22,7 @@ class ImportCard(QFrame):
         self.setProperty("role", "card")
         self._tasks, self._task = tasks, task
         name = task.path.name
-        title = QLabel(name, self)
+        title = plain_label(name, self)
         title.setProperty("role", "heading")
         self.problem_label = flowing_label("", "error", self)
         self.again_button = push_button(

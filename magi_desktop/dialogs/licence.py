@@ -29,6 +29,7 @@ class LicenceDialog(QDialog):
             "accept that licence. You are asked only once."
         ).format(release.repository, licence.title)
         self.link = flowing_label(f'<a href="{licence.url}">{licence.url}</a>', "", self)
+        self.link.setTextFormat(Qt.TextFormat.RichText)
         self.link.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.link.setOpenExternalLinks(True)
         self.link.setToolTip(self.tr("Opens the text of the licence in the browser."))

@@ -13,7 +13,7 @@ from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import icon_button, set_role
+from magi_desktop.widgets.controls import icon_button, plain_label, set_role
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
 from magi_engine.runtime.machine import MachineFacts
@@ -81,7 +81,7 @@ class ModelCard(QFrame):
 
     def _lay_out(self) -> None:
         entry = self._status.entry
-        name = QLabel(entry.title, self)
+        name = plain_label(entry.title, self)
         name.setProperty("role", "heading")
         head = QHBoxLayout()
         head.setSpacing(t.SPACE_2)

@@ -9,6 +9,7 @@ from magi_desktop.dialogs.parts import push_button
 from magi_desktop.state.model_words import figures, files_text, fraction, headline
 from magi_desktop.state.task_line import TaskLine, TaskState
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import plain_label
 
 _STEPS = 1000
 
@@ -24,13 +25,13 @@ class TaskBox(QWidget):
     def __init__(self, tasks: TaskLine, subject: str, title: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._tasks, self._subject = tasks, subject
-        self.headline = QLabel(self)
+        self.headline = plain_label("", self)
         self.figures = QLabel(self)
         self.figures.setProperty("role", "muted")
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of {}").format(title))
-        self.files = QLabel(self)
+        self.files = plain_label("", self)
         self.files.setProperty("role", "caption")
         self.files.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.pause_button = push_button(self.tr("Pause"), "", self)

@@ -8,7 +8,6 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QSizePolicy,
     QToolButton,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from magi_desktop.exporting import Export, ExportJob
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
+from magi_desktop.widgets.controls import plain_label
 
 _STEPS = 1000
 
@@ -39,7 +39,7 @@ class ExportBar(QFrame):
         self.setProperty("role", "card")
         self._export: Export | None = None
         self._waiting: list[Sequence[ExportJob]] = []
-        self._text = QLabel(self)
+        self._text = plain_label("", self)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._bar = QProgressBar(self)
         self._bar.setRange(0, _STEPS)

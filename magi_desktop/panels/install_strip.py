@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtWidgets import QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from magi_desktop.state.model_words import fraction, headline, short_figures, subject_title
 from magi_desktop.state.models import Models
 from magi_desktop.state.task_line import QueuedTask, TaskState
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, set_role
+from magi_desktop.widgets.controls import name_control, plain_label, set_role
 
 _STEPS = 1000
 
@@ -22,7 +22,7 @@ class InstallStrip(QPushButton):
         super().__init__(parent)
         self._models = models
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.title, self.caption = QLabel(self), QLabel(self)
+        self.title, self.caption = plain_label("", self), plain_label("", self)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self._column = column = QVBoxLayout(self)

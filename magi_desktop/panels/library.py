@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QGuiApplication, QImage
+from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -35,6 +35,20 @@ from magi_engine.media import free_name
 _EMPTY, _NOT_FOUND, _GRID = range(3)
 
 
+class SearchField(QLineEdit):
+    """Esc clears it, and in an empty one goes back to what is searched."""
+
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() != Qt.Key.Key_Escape:
+            super().keyPressEvent(event)
+        elif self.text():
+            self.clear()
+        else:
+            self.left.emit()
+
+
 class LibraryPanel(QWidget):
     """A search field over a grid of cards.
 
@@ -54,7 +68,7 @@ class LibraryPanel(QWidget):
     def __init__(self, library: Library, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._library = library
-        self.search = QLineEdit(self)
+        self.search = SearchField(self)
         self.search.setPlaceholderText(self.tr("Search prompts"))
         self.search.setToolTip(self.tr("Show only videos whose prompt has these words (Ctrl+F)."))
         self.search.setAccessibleName(self.tr("Search the library"))
@@ -243,6 +257,7 @@ class LibraryPanel(QWidget):
     def _wire(self) -> None:
         self.search.textChanged.connect(self._show)
         self.search.returnPressed.connect(self.grid.setFocus)
+        self.search.left.connect(self.grid.setFocus)
         self.grid.open_pressed.connect(self.open_selected)
         self.grid.delete_pressed.connect(self.delete_selected)
         self.grid.doubleClicked.connect(self.open_selected)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -24,7 +23,7 @@ from magi_desktop.panels.values import aspect_size
 from magi_desktop.references import LoadedReference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import ElidedLabel, icon_button, wrapped_label
+from magi_desktop.widgets.controls import ElidedLabel, icon_button, plain_label, wrapped_label
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
 from magi_engine.runtime.request import Mode
@@ -53,7 +52,7 @@ class ReferenceCard(QFrame):
         self.view = CropView(self)
         self.view.crop_changed.connect(self._crop_chosen)
         self.name = ElidedLabel(self)
-        self.facts = QLabel(self)
+        self.facts = plain_label("", self)
         self.facts.setProperty("role", "caption")
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.missing = wrapped_label("error", self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
@@ -12,6 +11,7 @@ from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
+from magi_engine.runtime.events import ChunkState
 
 CELL_WIDTH = 104
 PICTURE_HEIGHT = 60
@@ -22,15 +22,6 @@ _LINE = 3
 _MARK = 6
 
 
-class CellState(Enum):
-    """Where a chunk stands."""
-
-    WAITING = "waiting"
-    DENOISING = "denoising"
-    DECODING = "decoding"
-    READY = "ready"
-
-
 @dataclass(frozen=True)
 class Cell:
     """One chunk. Frames count from the start of the video.
@@ -39,7 +30,7 @@ class Cell:
         fraction: how much of the denoising is done, 0 to 1.
     """
 
-    state: CellState
+    state: ChunkState
     fraction: float
     prompt: str
     first_frame: int
@@ -111,12 +102,12 @@ def _paint_state(
         painter.drawRoundedRect(corner, 3, 3)
     painter.setPen(QColor(DARK.text if has_picture else k.text_muted))
     painter.drawText(corner, Qt.AlignmentFlag.AlignCenter, label)
-    if cell.state is CellState.DENOISING:
+    if cell.state is ChunkState.DENOISING:
         painter.setPen(QColor(k.text))
         text = percent_text(cell.fraction * 100)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
         _paint_line(painter, box, cell.fraction)
-    elif cell.state is CellState.DECODING:
+    elif cell.state is ChunkState.DECODING:
         _paint_line(painter, box, 1.0)
         painter.setPen(QColor(k.text))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "…")

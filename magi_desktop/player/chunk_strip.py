@@ -26,11 +26,11 @@ from magi_desktop.player.chunk_cell import (
     CELL_WIDTH,
     PICTURE_HEIGHT,
     Cell,
-    CellState,
     paint_cell,
 )
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
+from magi_engine.runtime.events import ChunkState
 
 _SCROLL_BAR = 10
 _STRIDE = CELL_WIDTH + t.SPACE_2
@@ -148,7 +148,7 @@ class ChunkStrip(QAbstractScrollArea):
             else:
                 high = middle
         index = low - 1
-        if index < 0 or self._cells[index].state is not CellState.READY:
+        if index < 0 or self._cells[index].state is not ChunkState.DONE:
             return None
         return index
 
@@ -200,12 +200,12 @@ class ChunkStrip(QAbstractScrollArea):
         """A chunk in words, for tooltips and screen readers."""
         cell = self._cells[index]
         state = {
-            CellState.WAITING: self.tr("waiting"),
-            CellState.DENOISING: self.tr("denoising, {percent} %").format(
+            ChunkState.WAITING: self.tr("waiting"),
+            ChunkState.DENOISING: self.tr("denoising, {percent} %").format(
                 percent=round(cell.fraction * 100)
             ),
-            CellState.DECODING: self.tr("decoding"),
-            CellState.READY: self.tr("ready"),
+            ChunkState.DECODING: self.tr("decoding"),
+            ChunkState.DONE: self.tr("ready"),
         }[cell.state]
         if index == self._current:
             state = self.tr("playing")
@@ -243,7 +243,7 @@ class ChunkStrip(QAbstractScrollArea):
                 new_prompt=index > 0 and cell.prompt != self._cells[index - 1].prompt,
                 font=self.font(),
             )
-            if cell.state is CellState.READY and index not in self._asked:
+            if cell.state is ChunkState.DONE and index not in self._asked:
                 self._asked.add(index)
                 self.thumbnail_wanted.emit(index)
 
@@ -286,7 +286,7 @@ class ChunkStrip(QAbstractScrollArea):
 
     def _request_prompt(self, index: int) -> None:
         cells = self._cells
-        if self.can_direct and index < len(cells) and cells[index].state is CellState.WAITING:
+        if self.can_direct and index < len(cells) and cells[index].state is ChunkState.WAITING:
             self.prompt_requested.emit(index)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -322,6 +322,6 @@ class ChunkStrip(QAbstractScrollArea):
 
     def _tip(self, index: int) -> str:
         text = self.describe_cell(index)
-        if self.can_direct and self._cells[index].state is CellState.WAITING:
+        if self.can_direct and self._cells[index].state is ChunkState.WAITING:
             text += "\n" + self.tr("Double-click to change the prompt from here on.")
         return text

@@ -8,25 +8,17 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 
 from magi_desktop import background
-from magi_desktop.player.chunk_cell import Cell, CellState
+from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.video_file import VideoFile
 from magi_desktop.state.job_words import current_chunk, job_sentence
-from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
+from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_desktop.translation import translated
-from magi_engine.media import UInt8Array, plan_clip, read_image, read_plan
-from magi_engine.media.clips import ClipPlan
-from magi_engine.runtime.events import Event
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.media import UInt8Array
+from magi_engine.runtime.events import ChunkState, Event
+from magi_engine.runtime.references import Reference, read_reference
 
 if TYPE_CHECKING:
     from magi_desktop.player.player import Player
-
-_STATES = {
-    ChunkPhase.WAITING: CellState.WAITING,
-    ChunkPhase.DENOISING: CellState.DENOISING,
-    ChunkPhase.DECODING: CellState.DECODING,
-    ChunkPhase.READY: CellState.READY,
-}
 
 
 class JobLink(QObject):
@@ -39,7 +31,7 @@ class JobLink(QObject):
     def __init__(self, player: Player, job: JobState) -> None:
         super().__init__(player)
         self._player, self._job = player, job
-        self._reference: background.Task[_Source] | None = None
+        self._reference: background.Task[Reference | None] | None = None
         # Frames of a source clip that stand in front of the result in its file; None: not known.
         self._skip: int | None = 0
         self.live = True
@@ -97,7 +89,7 @@ class JobLink(QObject):
             return
         chunk = current_chunk(job) if job.phase is not Phase.PREPARING else None
         denoised = None
-        if chunk is not None and chunk.state is ChunkPhase.DENOISING:
+        if chunk is not None and chunk.state is ChunkState.DENOISING:
             denoised = self._denoised(chunk)
         player.set_waiting(job_sentence(job), denoised)
 
@@ -110,7 +102,7 @@ class JobLink(QObject):
             return
         chunk = self._job.chunks[index]
         cell = Cell(
-            _STATES[chunk.state],
+            chunk.state,
             self._denoised(chunk),
             chunk.prompt,
             chunk.first_frame,
@@ -155,7 +147,7 @@ class JobLink(QObject):
         if request is None or request.reference is None or self._job.plan is None:
             return
         self._reference = background.run(
-            _read_source,
+            read_reference,
             request,
             self._job.plan.fps,
             then=self._take_reference,
@@ -163,35 +155,17 @@ class JobLink(QObject):
             owner=self,
         )
 
-    def _take_reference(self, source: _Source) -> None:
+    def _take_reference(self, source: Reference | None) -> None:
         self._reference = None
-        if not self.live:
+        if source is None or not self.live:
             return
         self._player.set_reference(source.frames)
         if self._skip is None:
-            self._skip = source.frames_in_front
+            self._skip = 0 if source.clip is None else source.clip.source_frames
             nothing_yet = self._player.buffer.end == 0
             self._player.set_source(self._file(), self._job.frames_done)
             if nothing_yet and not self._job.phase.active:
                 self._player.play()
-
-
-class _Source:
-    """The frames ``(T, H, W, 3)`` a generation starts from, and how many stand in front."""
-
-    def __init__(self, frames: UInt8Array, clip: ClipPlan | None) -> None:
-        self.frames = frames
-        self.frames_in_front = 0 if clip is None else clip.source_frames
-
-
-def _read_source(request: GenerationRequest, fps: float) -> _Source:
-    assert request.reference is not None
-    size = (request.width, request.height)
-    if request.mode is Mode.I2V:
-        image = read_image(request.reference, *size, request.fit, request.crop)
-        return _Source(image[None], None)
-    clip = plan_clip(request.reference, fps, request.clip)
-    return _Source(read_plan(clip, *size, request.fit, request.crop), clip)
 
 
 def _forget(_error: Exception) -> None:

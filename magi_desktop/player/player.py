@@ -14,7 +14,7 @@ from magi_desktop import background
 from magi_desktop.player import overlay
 from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.canvas import Canvas, Message, image_of
-from magi_desktop.player.chunk_cell import Cell, CellState
+from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.chunk_strip import ChunkStrip
 from magi_desktop.player.clock import SPEEDS, PlaybackClock, PlaybackStats
 from magi_desktop.player.frames import MEMORY_BYTES, FrameBuffer
@@ -30,6 +30,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
+from magi_engine.runtime.events import ChunkState
 
 _ZOOM_STEP = 1.25
 _CHUNK_FRAMES = 24  # of every released model; only cuts a file that was opened into cells
@@ -325,7 +326,7 @@ class Player(QWidget):
     @Slot(int)
     def _jump_to_chunk(self, index: int) -> None:
         cell = self.strip.cells[index]
-        if cell.state is CellState.READY:
+        if cell.state is ChunkState.DONE:
             self.seek(cell.first_frame)
 
     @Slot()
@@ -518,5 +519,5 @@ def _cells_of(facts: VideoFacts) -> list[Cell]:
     for index, first in enumerate(range(0, facts.num_frames, _CHUNK_FRAMES)):
         prompt = next((p.text for p in reversed(changes) if p.chunk <= index), "")
         length = min(_CHUNK_FRAMES, facts.num_frames - first)
-        cells.append(Cell(CellState.READY, 1.0, prompt, first, length))
+        cells.append(Cell(ChunkState.DONE, 1.0, prompt, first, length))
     return cells

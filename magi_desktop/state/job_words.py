@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from magi_desktop.state.jobs import ChunkInfo, ChunkPhase, JobState, Phase
+from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_desktop.translation import translated
-from magi_engine.runtime.events import Stage
+from magi_engine.runtime.events import ChunkState, Stage
 
 translate = QCoreApplication.translate
 
@@ -43,7 +43,7 @@ def running_sentence(job: JobState) -> str:
     chunk = current_chunk(job)
     if chunk is None:
         return translate("Progress", "Starting")
-    if chunk.state is ChunkPhase.DECODING:
+    if chunk.state is ChunkState.DECODING:
         return translate("Progress", "Decoding chunk {}").format(chunk.index + 1)
     return translate("Progress", "Denoising chunk {chunk}, step {step} of {steps}").format(
         chunk=chunk.index + 1, step=chunk.step, steps=job.num_steps
@@ -52,9 +52,9 @@ def running_sentence(job: JobState) -> str:
 
 def current_chunk(job: JobState) -> ChunkInfo | None:
     """The first chunk that is in work, or None."""
-    chunks = [c for c in job.chunks if c.state in (ChunkPhase.DENOISING, ChunkPhase.DECODING)]
+    chunks = [c for c in job.chunks if c.state in (ChunkState.DENOISING, ChunkState.DECODING)]
     # One may be decoded while the next ones are denoised, which is what takes long.
-    chunks.sort(key=lambda chunk: chunk.state is ChunkPhase.DECODING)
+    chunks.sort(key=lambda chunk: chunk.state is ChunkState.DECODING)
     return chunks[0] if chunks else None
 
 
@@ -69,7 +69,7 @@ def figures(job: JobState) -> str:
     """Chunks, pace and time left, as far as they are known."""
     if not job.phase.active or job.phase is Phase.PREPARING:
         return ""
-    ready = sum(c.state is ChunkPhase.READY for c in job.chunks)
+    ready = sum(c.state is ChunkState.DONE for c in job.chunks)
     parts = [
         translate("Progress", "{} chunks").format(ready)
         if job.open_ended

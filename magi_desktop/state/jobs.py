@@ -54,21 +54,12 @@ class Phase(Enum):
         return self in (Phase.PREPARING, Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
 
 
-class ChunkPhase(Enum):
-    """Where a chunk stands."""
-
-    WAITING = "waiting"
-    DENOISING = "denoising"
-    DECODING = "decoding"
-    READY = "ready"
-
-
 @dataclass(frozen=True)
 class ChunkInfo:
     """One chunk of the result. Frames count from the start of the result."""
 
     index: int
-    state: ChunkPhase
+    state: ChunkState
     step: int
     prompt: str
     first_frame: int
@@ -169,7 +160,7 @@ class JobState(QObject):
             case Progress():
                 self._progress(event)
             case DecodingStarted(index=index):
-                self._set_chunk(index, state=ChunkPhase.DECODING)
+                self._set_chunk(index, state=ChunkState.DECODING)
             case ChunkReady():
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):
@@ -204,12 +195,10 @@ class JobState(QObject):
         count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
         self._grow_to(count)
         for status in event.active:
-            decoding = status.state is ChunkState.DECODING
-            phase = ChunkPhase.DECODING if decoding else ChunkPhase.DENOISING
-            self._set_chunk(status.index, state=phase, step=status.step)
+            self._set_chunk(status.index, state=status.state, step=status.step)
 
     def _chunk_ready(self, event: ChunkReady) -> None:
-        self._set_chunk(event.index, state=ChunkPhase.READY, step=self.num_steps)
+        self._set_chunk(event.index, state=ChunkState.DONE, step=self.num_steps)
         self.frames_done = event.first_frame + len(event.frames)
         self.frames_ready.emit(event.first_frame, event.frames)
 
@@ -230,7 +219,7 @@ class JobState(QObject):
             case Failed(error=error):
                 self.phase, self.error = Phase.FAILED, error
         if not isinstance(event, Finished):
-            self.chunks = [c for c in self.chunks if c.state is ChunkPhase.READY]
+            self.chunks = [c for c in self.chunks if c.state is ChunkState.DONE]
         self._emit_changed()
         self.ended.emit(event)
 
@@ -244,7 +233,7 @@ class JobState(QObject):
             frames = self.plan.chunk(index).frames
             prompt = self._prompt_at(index)
             self.chunks.append(
-                ChunkInfo(index, ChunkPhase.WAITING, 0, prompt, frames.start, len(frames))
+                ChunkInfo(index, ChunkState.WAITING, 0, prompt, frames.start, len(frames))
             )
             self.chunk_changed.emit(index)
 

@@ -19,6 +19,7 @@ from magi_desktop.state.draft import MAX_SEED
 from magi_desktop.state.naming import wished_name
 from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
+from magi_engine.json_text import parse_json
 from magi_engine.messages import Message
 from magi_engine.runtime.request import GenerationRequest
 
@@ -316,7 +317,7 @@ def _note(item: QueueItem) -> str | None:
 
 def _message(note: str) -> Message:
     try:
-        return Message.from_dict(json.loads(note))
+        return Message.from_dict(parse_json(note))
     except (ValueError, TypeError, KeyError, AttributeError):
         return Message(note)  # a sentence, as earlier versions kept it
 

@@ -167,7 +167,9 @@ def recover(folder: Path) -> list[LibraryItem]:
         return items
     for part in partials:
         try:
-            items.append(describe(recover_partial(part), None, None))
+            recovered = recover_partial(part)
+            if recovered is not None:
+                items.append(describe(recovered, None, None))
         except (MagiError, OSError) as error:
             logger.warning("%s cannot be recovered: %s", part.name, error)
     return items

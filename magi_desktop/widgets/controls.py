@@ -28,9 +28,16 @@ def set_role(widget: QWidget, role: str) -> None:
         widget.style().polish(widget)
 
 
+def plain_label(text: str, parent: QWidget | None = None) -> QLabel:
+    """A label that shows what it is given, tags, too: prompts and names of files may have some."""
+    label = QLabel(text, parent)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
 def wrapped_label(role: str, parent: QWidget | None = None) -> QLabel:
     """A label that takes the width it gets and breaks its lines."""
-    label = QLabel(parent)
+    label = plain_label("", parent)
     label.setProperty("role", role)
     label.setWordWrap(True)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)

@@ -20,6 +20,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
+from magi_desktop.widgets.controls import plain_label
 
 UNDO_MS = 8000
 """How long something can be undone."""
@@ -43,7 +44,7 @@ class NoticeBar(QFrame):
         self._action: Callable[[], None] | None = None
         self._on_hide: Callable[[], None] | None = None
         self._symbol = QLabel(self)
-        self._text = QLabel(self)
+        self._text = plain_label("", self)
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._button = QPushButton(self)

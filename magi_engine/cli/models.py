@@ -21,6 +21,7 @@ from magi_engine.errors import (
     is_in_use,
 )
 from magi_engine.install.adding import forget_model
+from magi_engine.install.links import is_link
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
     ModelState,
@@ -211,7 +212,7 @@ def _remove(args: argparse.Namespace) -> int:
         raise InvalidRequestError("Nothing was removed.", "Agree with --yes.")
     for path in paths:
         try:
-            if path.is_dir() and not path.is_symlink():
+            if path.is_dir() and not is_link(path):
                 shutil.rmtree(path)
             else:
                 path.unlink()

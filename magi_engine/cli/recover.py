@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     parts = find_partials(args.folder)
     for part in parts:
         try:
-            print(f"Recovered {recover_partial(part)}")
+            recovered = recover_partial(part)
+            print(f"Recovered {recovered}" if recovered else f"Removed {part}: nothing was in it.")
         except MagiError as error:
             print(f"Error: {error}", file=sys.stderr)
             code = exit_code_for(error)

@@ -25,7 +25,7 @@ from magi_engine.runtime.request import (
     PromptChange,
     SamplingOverrides,
 )
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.saved import names_another_computer, read_request
 from magi_engine.runtime.validation import validate
 
 _SEEDS = 2**31
@@ -201,6 +201,11 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         InvalidRequestError, ConfigError, ModelNotFoundError: with one thing to do.
     """
     like = None if args.like is None else read_request(args.like)
+    if like is not None:
+        given = {"config_path": args.config or args.model, "reference": args.image or args.video}
+        own = dataclasses.replace(like, **{k: None for k, v in given.items() if v is not None})
+        if (error := names_another_computer(own)) is not None:
+            raise error
     name, config = _choose_model(args, like)
     runtime = config.runtime_config
     request = like or GenerationRequest(

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.json_text import parse_json
 from magi_engine.runtime.saved import read_request
 
 
@@ -24,5 +25,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings; returns the exit code."""
-    print(json.dumps(json.loads(read_request(args.file).to_json()), indent=2, ensure_ascii=False))
+    print(json.dumps(parse_json(read_request(args.file).to_json()), indent=2, ensure_ascii=False))
     return DONE

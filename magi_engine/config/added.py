@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import filelock
@@ -15,6 +15,7 @@ from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
+from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
@@ -97,7 +98,7 @@ class AddedModels:
         """Read the file; what is wrong with it is said in ``problem``, and nothing raised."""
         path = user_models_file()
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
             if data["version"] > _VERSION:
                 return cls(
                     problem=Message(
@@ -196,15 +197,16 @@ def _model(data: dict[str, Any]) -> AddedModel:
         raise TypeError(model.sizes)
     if not set(model.parts) <= set(_PARTS) or None not in (model.folder, model.repository):
         raise ValueError(model.name)
-    leads_out = model.folder is None and any(map(_leads_out, model.parts.values()))
+    leads_out = any(_leads_out(path, model.folder is None) for path in model.parts.values())
     if not _NAME.fullmatch(model.name) or leads_out:
         raise ValueError(model.name)
     return model
 
 
-def _leads_out(path: str) -> bool:
-    """Whether a path leads out of the repository it belongs to."""
-    return Path(path).is_absolute() or ".." in Path(path).parts
+def _leads_out(path: str, fetched: bool) -> bool:
+    """Whether a path leads out of the folder or repository it belongs to. Of a folder that is only
+    read, a part may lie elsewhere, but is called by its whole path then."""
+    return ".." in PurePath(path).parts or (fetched and Path(path).is_absolute())
 
 
 def _mirror(value: object) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from magi_engine.errors import ConfigError
+from magi_engine.json_text import read_json
 from magi_engine.messages import Message
 
 _Section = TypeVar("_Section")
@@ -271,11 +272,9 @@ class MagiConfig:
         """
         path = Path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
         except FileNotFoundError as error:
             raise ConfigError("There is no configuration file {path}.", path=path) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("The configuration file {path} cannot be read.", path=path) from error
         except json.JSONDecodeError as error:
             raise ConfigError(
                 "{path} is not valid JSON (line {line}, column {column}).",
@@ -284,6 +283,8 @@ class MagiConfig:
                 line=error.lineno,
                 column=error.colno,
             ) from error
+        except (OSError, ValueError) as error:
+            raise ConfigError("The configuration file {path} cannot be read.", path=path) from error
         return cls.from_dict(data, source=str(path))
 
     @classmethod
@@ -325,9 +326,13 @@ def _require_positive(section: object, prefix: str, *names: str) -> None:
         _require(getattr(section, name) > 0, f"{prefix}.{name}", _POSITIVE)
 
 
+_FORMER = frozenset({"runtime_config.t5_cache_dir"})
+"""Fields of the first official files that mean nothing here."""
+
+
 def _reject_unknown(data: dict[str, Any], known: list[str], prefix: str) -> None:
     for name in data:
-        if name not in known:
+        if name not in known and prefix + name not in _FORMER:
             close = difflib.get_close_matches(name, known, n=1)
             hint = Message("Did you mean {close!r}?", close=close[0]) if close else _REMOVE
             raise ConfigError("the field {name} is unknown.", hint, name=prefix + name)

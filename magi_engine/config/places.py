@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -29,3 +30,8 @@ def default_log_dir() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_log_dir(_FOLDER, appauthor=False))
+
+
+def expanded(path: str) -> Path:
+    """A path as people write it, with ``~`` and ``$VARIABLES``; unknown ones stay as they are."""
+    return Path(os.path.expanduser(os.path.expandvars(path)))

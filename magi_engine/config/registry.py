@@ -7,12 +7,12 @@ own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and wr
 from __future__ import annotations
 
 import enum
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from magi_engine.errors import ConfigError, ModelNotFoundError
+from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
 
@@ -193,7 +193,7 @@ class Registry:
             ConfigError: the file is damaged.
         """
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
             releases = {
                 name: replace(_release(release), endpoint=mirror)
                 for name, release in data["releases"].items()

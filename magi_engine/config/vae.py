@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from magi_engine.errors import ConfigError
+from magi_engine.json_text import read_json
 from magi_engine.messages import Message
 
 _HINT = Message("Use the config.json that belongs to the autoencoder's weights.")
@@ -110,8 +110,8 @@ class VaeConfig:
         """
         path = Path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            data = read_json(path)
+        except (OSError, ValueError) as error:
             raise ConfigError(
                 "The autoencoder's configuration {path} cannot be read.",
                 "Download the autoencoder again.",

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from magi_engine.config.added import AddedModel, AddedModels, check_name
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.places import expanded
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import (
     InvalidRequestError,
@@ -162,7 +163,7 @@ def _mirrors() -> set[str]:
 
 def _as_folder(source: str) -> Path | None:
     """The folder that is meant, if it is one."""
-    path = Path(source.strip()).expanduser()
+    path = expanded(source.strip())
     with contextlib.suppress(OSError, ValueError):
         if path.is_dir():
             return path.absolute()

@@ -9,6 +9,11 @@ from pathlib import Path
 from magi_engine.errors import DiskFullError, OutputError, write_error
 
 
+def is_link(path: Path) -> bool:
+    """Whether a path leads elsewhere: a symbolic link, or a junction on Windows."""
+    return path.is_symlink() or getattr(os.path, "isjunction", lambda _: False)(path)
+
+
 def link(source: Path, target: Path) -> None:
     """Make ``target`` lead to ``source``; what is there already stays, unless it leads nowhere.
 

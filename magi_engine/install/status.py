@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ from magi_engine.config.added import own_root
 from magi_engine.config.places import UNFINISHED_NAME, default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
+from magi_engine.install.links import is_link
 from magi_engine.install.room import MARGIN_BYTES
+from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.environment import compiled_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
-from magi_engine.weights.provenance import small_text_encoder_of
+from magi_engine.weights.provenance import MADE_FOLDER, is_made_file, small_text_encoder_of
 
 _HUB = "https://huggingface.co"
 _LICENCES_FILE = "licences.json"
@@ -125,9 +128,11 @@ def cached_things(
 
 
 def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
-    """The files and folders that go with a model: no other one that is here needs them.
+    """What goes with a model: what the program itself wrote of it, links it made included, and
+    no other model that is here needs.
 
-    Nothing is removed; that is up to the caller.
+    A model that is used where it lies has nothing of the kind. Nothing is removed; that is up to
+    the caller.
 
     Raises:
         ModelNotFoundError: there is no such model.
@@ -144,7 +149,52 @@ def remove_model(name: str, models_dir: Path | None = None) -> list[Path]:
     if gone.like is not None:
         own = models_dir / own_root(gone.name)  # nobody else's
         mine = {path for path in mine if not path.is_relative_to(own)} | {own}
-    return sorted(p for p in mine if p.exists() and p.is_relative_to(models_dir))
+    manifest = Manifest.load(models_dir)
+    kept = [*needed, *(e.folder for e in registry.entries if e.folder is not None)]
+    made = {small} | ({entry_paths(gone, models_dir).transformer} if gone.made_from else set())
+    places = {place for path in kept for place in (_place(path), path.resolve())}
+    return sorted(
+        path
+        for part in mine
+        for path in _written(part, manifest, made=part in made)
+        if not any(_overlap(_place(path), place) for place in places)
+    )
+
+
+def _written(path: Path, manifest: Manifest, *, made: bool = False) -> list[Path]:
+    """What the program itself wrote at ``path``: all of a folder if nothing else is in it.
+
+    Args:
+        made: whether it is a folder for weights made on this machine.
+    """
+    models_dir = manifest.models_dir
+    inside = path.parent.resolve().is_relative_to(models_dir.resolve())
+    if ".." in path.parts or not inside or not os.path.lexists(path):
+        return []
+    if is_link(path) or not path.is_dir():
+        return [path] if _is_ours(path, manifest, made) else []
+    files = [Path(place, n) for place, folders, names in os.walk(path) for n in (*names, *folders)]
+    files = [file for file in files if is_link(file) or not file.is_dir()]
+    ours = [file for file in files if _is_ours(file, manifest, made)]
+    return [path] if len(ours) == len(files) else ours
+
+
+def _is_ours(file: Path, manifest: Manifest, made: bool) -> bool:
+    return (
+        is_link(file)
+        or manifest.wrote(file)
+        or UNFINISHED_NAME.fullmatch(file.name) is not None
+        or (made and is_made_file(file))
+    )
+
+
+def _place(path: Path) -> Path:
+    """Where a file, folder or link itself is, wherever links lead on the way to it."""
+    return path.parent.resolve() / path.name
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def licence_of(release: Release) -> Licence:
@@ -255,30 +305,33 @@ def _has_transformer(entry: ModelEntry, models_dir: Path) -> bool:
 
 
 def _made(models_dir: Path) -> Iterator[CachedThing]:
+    manifest = Manifest.load(models_dir)
     for entry in Registry.load().entries:
         folder = entry_paths(entry, models_dir).transformer
-        if entry.made_from is not None and folder.is_dir():
+        paths = _written(folder, manifest, made=True) if entry.made_from is not None else []
+        if paths:
             title = Message("{title}", title=entry.title)
-            yield _thing(title, (folder,), CachedKind.QUANTISED_TRANSFORMER)
+            yield _thing(title, tuple(paths), CachedKind.QUANTISED_TRANSFORMER)
 
 
 def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
     """The small ones, and the originals whose place they have taken."""
     entries = [entry for entry in Registry.load().entries if entry.release is not None]
-    remakeable = set()
+    remakeable, manifest = set(), Manifest.load(models_dir)
     for original in sorted({entry_paths(e, models_dir).text_encoder for e in entries}):
         small = small_text_encoder_of(original, models_dir)
         pickles = tuple(sorted(original.glob(_PICKLES)))
         if small is None or not pickles:
             continue
         remakeable.add(small)
-        if original.resolve().is_relative_to(models_dir.resolve()):  # else it is not ours
+        pickles = tuple(p for p in pickles if _written(p, manifest) and not is_link(p))
+        if pickles and not is_link(original):
             title = Message("The original text encoder")
             yield _thing(title, pickles, CachedKind.ORIGINAL_TEXT_ENCODER, remade=False)
-    for folder in sorted((models_dir / "quantised").glob("t5-*")):
+    for folder in sorted((models_dir / MADE_FOLDER).glob("t5-*")):
         yield _thing(
             Message("The small text encoder"),
-            (folder,),
+            tuple(_written(folder, manifest, made=True)),
             CachedKind.SMALL_TEXT_ENCODER,
             remade=folder in remakeable,
         )
@@ -301,7 +354,7 @@ def _licence_key(entry: ModelEntry) -> str | None:
 
 def _accepted(models_dir: Path) -> list[str]:
     with contextlib.suppress(OSError, ValueError):
-        accepted = json.loads((models_dir / _LICENCES_FILE).read_text(encoding="utf-8"))
+        accepted = read_json(models_dir / _LICENCES_FILE)
         if isinstance(accepted, list):
             return [key for key in accepted if isinstance(key, str)]
     return []

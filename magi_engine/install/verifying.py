@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from magi_engine.fetching import Hashes
 from magi_engine.install.hub import RemoteFile
+from magi_engine.json_text import read_json
 from magi_engine.weights.manifest import FOUND, Manifest, Stamp, Verified
 
 _BLOCK_BYTES = 1 << 22
@@ -99,7 +99,7 @@ def looks_whole(path: Path) -> bool:
             with safe_open(path, framework="numpy"):
                 return True
         if path.suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
+            read_json(path)
             return True
         if path.suffix == ".npz":
             return zipfile.is_zipfile(path)

@@ -35,6 +35,9 @@ from magi_engine.media.writer import FrameWriter, WriteOptions
 
 logger = logging.getLogger(__name__)
 
+_MOST_HEADER_BYTES = 16 << 20
+"""Much more than the longest prompts."""
+
 
 @dataclass(frozen=True)
 class Growing:
@@ -43,6 +46,8 @@ class Growing:
     Attributes:
         suffix: of the file.
         name: FFmpeg's muxer.
+        begins: what is in the first bytes of its header.
+        piece: what every piece begins with.
         encoders: the first that works is used; the last always does.
         growing: muxer options of the file while it grows.
         finished: muxer options of the file at the end.
@@ -50,6 +55,8 @@ class Growing:
 
     suffix: str
     name: str
+    begins: bytes
+    piece: bytes
     encoders: tuple[Encoder, ...]
     growing: Mapping[str, str]
     finished: Mapping[str, str]
@@ -58,6 +65,8 @@ class Growing:
 MP4 = Growing(
     suffix=".mp4",
     name="mp4",
+    begins=b"ftyp",
+    piece=b"moof",
     encoders=(NVENC, X264),
     growing={
         "movflags": "empty_moov+default_base_moof+frag_keyframe+frag_discont"
@@ -68,6 +77,8 @@ MP4 = Growing(
 WEBM = Growing(
     suffix=".webm",
     name="webm",
+    begins=b"\x1a\x45\xdf\xa3",
+    piece=b"\x1f\x43\xb6\x75",
     encoders=(VP9,),
     growing={"live": "1"},
     finished={},
@@ -195,6 +206,15 @@ class WebmWriter(GrowingWriter):
     """VP9 in `.webm`."""
 
     kind = WEBM
+
+
+def is_header(path: Path) -> bool:
+    """Whether a file has begun to grow, but has no piece yet."""
+    kind = GROWING.get(path.suffix)
+    if kind is None or path.stat().st_size > _MOST_HEADER_BYTES:
+        return False
+    data = path.read_bytes()
+    return not data or (kind.begins in data[:8] and kind.piece not in data)
 
 
 def make_ordinary(path: Path, frames: int | None = None, metadata: str | None = None) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from PIL import Image
 
+from magi_engine.json_text import parse_json
 from magi_engine.media._files import check_file, comment_of, open_container
 from magi_engine.media.png_frames import FRAME_NAME, METADATA_KEY
 
@@ -62,6 +62,6 @@ def _json_object(comment: object) -> str | None:
     if not isinstance(text, str):
         return None
     try:
-        return text if isinstance(json.loads(text), dict) else None
+        return text if isinstance(parse_json(text), dict) else None
     except ValueError:
         return None

@@ -14,7 +14,7 @@ from magi_engine.errors import MediaReadError
 from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import decode_frames
-from magi_engine.media.growing import GROWING, Mp4Writer, WebmWriter, make_ordinary
+from magi_engine.media.growing import GROWING, Mp4Writer, WebmWriter, is_header, make_ordinary
 from magi_engine.media.png_frames import PngFolderWriter, tidy_folder
 from magi_engine.media.targets import free_name, output_error, output_suffix, part_path, target_of
 from magi_engine.media.writer import FrameWriter, VideoFormat, WriteOptions, check_video
@@ -57,10 +57,11 @@ def open_writer(
     return kind(target, part_path(target, part_suffix), video, options or WriteOptions())
 
 
-def recover_partial(part: str | Path) -> Path:
+def recover_partial(part: str | Path) -> Path | None:
     """Finish an output whose process was killed and give it its name, or a free one like it.
 
-    A GIF or WebP comes back as the MP4 it would have been made from.
+    A GIF or WebP comes back as the MP4 it would have been made from. None: its process was killed
+    before the first chunk; nothing was in it, and it is removed.
 
     Raises:
         OutputError: not an unfinished output, or it cannot be renamed.
@@ -71,10 +72,16 @@ def recover_partial(part: str | Path) -> Path:
     try:
         if part.is_dir():
             if tidy_folder(part) == 0:
+                if not any(part.iterdir()):
+                    part.rmdir()
+                    return None
                 raise MediaReadError(
                     "{name} holds no complete frame.", "Delete it.", name=part.name
                 )
         else:
+            if is_header(part):
+                part.unlink()
+                return None
             next(decode_frames(part))
             target = target.with_suffix(part.suffix)
         if part.suffix in GROWING:

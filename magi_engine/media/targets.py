@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,9 @@ from magi_engine.errors import (
 )
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
-_PART = re.compile(r"^\.(?P<name>.+)\.part-(?P<pid>\d+)-[0-9a-f]{8}(?P<suffix>\.\w+)?$")
+_PART = re.compile(
+    r"^\.(?P<name>.+)\.part-(?P<pid>\d+)(-(?P<start>\d+))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
+)
 _NO_SPACE = DISK_FULL | {errno.EFBIG}
 
 
@@ -75,7 +78,10 @@ def check_target(target: Path, overwrite: bool) -> None:
 
 def part_path(target: Path, suffix: str) -> Path:
     """A fresh hidden name next to the target; it says whose it is and which process writes it."""
-    return target.with_name(f".{target.name}.part-{os.getpid()}-{secrets.token_hex(4)}{suffix}")
+    pid = os.getpid()
+    start = _start_of(pid)
+    writer = f"{pid}-{start}" if start else str(pid)
+    return target.with_name(f".{target.name}.part-{writer}-{secrets.token_hex(4)}{suffix}")
 
 
 def find_partials(folder: str | Path) -> list[Path]:
@@ -140,4 +146,19 @@ def _is_free(path: Path) -> bool:
 
 def _is_orphan(part: Path) -> bool:
     match = _PART.match(part.name)
-    return match is not None and not psutil.pid_exists(int(match["pid"]))
+    if match is None:
+        return False
+    start = _start_of(int(match["pid"]))
+    # After a restart, and soon in a container, another program has the number of the writer.
+    return start is None or match["start"] not in (None, start)
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process began, in a number that stays the same while it runs; None: there is none."""
+    try:
+        if sys.platform == "linux":  # in ticks: what psutil says moves when the clock is set
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            return fields.rpartition(")")[2].split()[19]
+        return str(round(psutil.Process(pid).create_time() * 1000))
+    except (OSError, psutil.Error):
+        return None

@@ -161,7 +161,7 @@ class Job:
         reference = None
         if request.reference is not None:
             yield StageStarted(Stage.READING_REFERENCE)
-            reference = read_reference(request, plan.config.runtime_config)
+            reference = read_reference(request, plan.fps)
             yield from self._checkpoint()
         self._output.open(plan.fps, reference)
 

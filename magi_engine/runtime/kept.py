@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine import atomic
+from magi_engine.json_text import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 def read_kept(path: Path) -> Any:
     """What ``keep`` wrote; None if the file is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, cast
 
+from magi_engine.json_text import parse_json
+
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
 _CODE = "import sys; from magi_engine.runtime.launch import serve; serve(sys.argv[1])"
@@ -86,7 +88,7 @@ def begin_process(arguments: list[str]) -> None:
 
 def serve(settings: str) -> None:
     """Be the engine's process until the other side says so or is gone."""
-    said = json.loads(settings)
+    said = parse_json(settings)
     for name in ("models_dir", "cache_dir"):
         said[name] = said[name] and Path(said[name])
     parsed = ChildSettings(**said)

@@ -18,7 +18,7 @@ from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.errors import MagiError
-from magi_engine.media.clips import ClipPart, plan_clip
+from magi_engine.media.clips import ClipPart
 from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
 from magi_engine.runtime.choice import model_config
@@ -28,6 +28,7 @@ from magi_engine.runtime.length import LengthPlan
 from magi_engine.runtime.machine import MachineFacts, disk_free_bytes
 from magi_engine.runtime.making import MakingEstimate, estimate_making
 from magi_engine.runtime.placement import Placement, Sizes, place
+from magi_engine.runtime.references import plan_reference
 from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.runtime.speeds import Speed, Speeds, attention_weight, guessed
 from magi_engine.runtime.timing import (
@@ -383,15 +384,15 @@ def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
     """
     if request.mode is not Mode.V2V or request.reference is None:
         return int(request.mode is Mode.I2V)
-    path = Path(request.reference)
-    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
-    frames = _clip_frames(path, runtime.fps, request.clip, changed_ns)
+    file = Path(request.reference)
+    changed_ns = file.stat().st_mtime_ns if file.is_file() else 0
+    frames = _clip_frames(request.reference, runtime.fps, request.clip, changed_ns)
     return frames // runtime.temporal_downsample_factor
 
 
 @lru_cache(maxsize=32)
-def _clip_frames(path: Path, fps: int, clip: ClipPart, _changed_ns: int) -> int:
-    return plan_clip(path, fps, clip).frames
+def _clip_frames(path: str, fps: int, clip: ClipPart, _changed_ns: int) -> int:
+    return plan_reference(path, fps, clip).frames
 
 
 def _vae_config(

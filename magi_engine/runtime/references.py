@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from magi_engine.config.official import RuntimeConfig
 from magi_engine.errors import MediaReadError
-from magi_engine.media.clips import ClipPlan, iter_source_frames, plan_clip, read_plan
+from magi_engine.media.clips import ClipPart, ClipPlan, iter_source_frames, plan_clip, read_plan
 from magi_engine.media.images import read_image
 from magi_engine.media.info import MediaKind, probe
 from magi_engine.runtime.request import GenerationRequest, Mode
@@ -22,16 +21,14 @@ class Reference:
 
     Attributes:
         frames: (T, H, W, 3) uint8 RGB; T is 1 for an image, a multiple of 4 for a video.
-        latent_frames: what they become.
         clip: where they stand in the source video; None for an image.
     """
 
     frames: NDArray[np.uint8] = field(repr=False)
-    latent_frames: int
     clip: ClipPlan | None = None
 
 
-def read_reference(request: GenerationRequest, runtime: RuntimeConfig) -> Reference | None:
+def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
     """Read the reference of a request at the size and rate of the result; None for t2v.
 
     Raises:
@@ -43,16 +40,25 @@ def read_reference(request: GenerationRequest, runtime: RuntimeConfig) -> Refere
     size = (request.width, request.height)
     if request.mode is Mode.I2V:
         image = read_image(request.reference, *size, request.fit, request.crop)
-        return Reference(image[None], latent_frames=1)
-    if probe(request.reference).kind is MediaKind.IMAGE:
+        return Reference(image[None])
+    clip = plan_reference(request.reference, fps, request.clip)
+    return Reference(read_plan(clip, *size, request.fit, request.crop), clip)
+
+
+def plan_reference(path: str, fps: float, part: ClipPart) -> ClipPlan:
+    """The frames of a video that a generation goes on from.
+
+    Raises:
+        MediaReadError: not readable, or an image.
+        InvalidRequestError: the range lies outside.
+    """
+    if probe(path).kind is MediaKind.IMAGE:
         raise MediaReadError(
             "{reference} is an image, not a video.",
             "Choose the mode i2v to start from it.",
-            reference=request.reference,
+            reference=path,
         )
-    clip = plan_clip(request.reference, runtime.fps, request.clip)
-    frames = read_plan(clip, *size, request.fit, request.crop)
-    return Reference(frames, len(frames) // runtime.temporal_downsample_factor, clip)
+    return plan_clip(path, fps, part)
 
 
 def source_frames(request: GenerationRequest, reference: Reference) -> Iterator[NDArray[np.uint8]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import ConfigError, WeightsError
+from magi_engine.json_text import read_json
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import DEFAULT_TOKENS, SpecialToken, SpecialTokens
 from magi_engine.ops.attention import Attention
@@ -57,7 +57,7 @@ def replay_case(
         numbered in order of emission.
     """
     try:
-        data = json.loads(case.read_text(encoding="utf-8"))
+        data = read_json(case)
     except (OSError, ValueError) as error:
         raise ConfigError(
             "{path} cannot be read.", "Give the JSON file of a case.", path=case

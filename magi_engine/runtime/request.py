@@ -17,6 +17,7 @@ from typing import Any
 
 from magi_engine import __version__
 from magi_engine.errors import InvalidRequestError
+from magi_engine.json_text import parse_json
 from magi_engine.media.clips import ClipPart, ClipPartKind
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.writer import WriteOptions
@@ -133,8 +134,8 @@ class GenerationRequest:
             InvalidRequestError: not a request, made by an incompatible program, or damaged.
         """
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
+            data = parse_json(text)
+        except ValueError as error:
             raise _damaged(Message("it is not JSON")) from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InvalidRequestError(

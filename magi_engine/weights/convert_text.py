@@ -16,6 +16,7 @@ from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
 from magi_engine.weights.growing import GrowingFile, named_write_errors
 from magi_engine.weights.provenance import (
     FILE_NAME,
+    SIDE_FILES,
     TEXT_RECIPE,
     Provenance,
     content_hash,
@@ -26,7 +27,6 @@ from magi_engine.weights.provenance import (
 from magi_engine.weights.shards import TensorInfo
 from magi_engine.weights.text_encoder import TIED, build_text_model, to_int8
 
-_SIDE_FILES = ("config.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
 _ROWS_AT_ONCE = 1024
 _HASHING_SHARE = 0.3
 
@@ -170,6 +170,6 @@ def _polled(blocks: Iterator[Tensor], poll: Poll) -> Iterator[Tensor]:
 
 def _copy_side_files(source: Path, target: Path) -> None:
     with named_write_errors(target):
-        for name in _SIDE_FILES:
+        for name in SIDE_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, target / name)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.json_text import read_json
 from magi_engine.messages import Message
 
 _GET_HINT = Message("Download the model's files, or give the folder that holds them.")
@@ -112,7 +112,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
 def _weight_map(index: Path) -> dict[str, str]:
     """The file of each tensor."""
     try:
-        weight_map = json.loads(_present(index).read_text(encoding="utf-8"))["weight_map"]
+        weight_map = read_json(_present(index))["weight_map"]
     except OSError as error:
         raise WeightsError("The index {index} cannot be read.", _GET_HINT, index=index) from error
     except (ValueError, KeyError, TypeError) as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from magi_engine.config.official import EngineConfig, MagiConfig
-from magi_engine.config.places import default_models_dir
+from magi_engine.config.places import default_models_dir, expanded
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
 from magi_engine.messages import Message
@@ -224,7 +224,7 @@ def _resolve(value: str, field: str, config: Path, roots: tuple[Path, ...]) -> P
             config=config,
             field=field,
         )
-    given = Path(value).expanduser()
+    given = expanded(value)
     candidates = [root / given for root in roots]  # an absolute path stays as it is
     for candidate in candidates:
         if candidate.is_dir():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from magi_engine import atomic
 from magi_engine.errors import write_error
+from magi_engine.json_text import read_json
 
 _NAME = "verified.json"
 
@@ -44,6 +46,8 @@ class Verified:
     """Where it came from; :data:`FOUND` if nobody could be asked what it ought to be."""
     damaged: bool = False
     """Whether it was found to be another file than that of the hash."""
+    written: bool = False
+    """Whether the program itself wrote it; what the user put there is never removed."""
 
     @property
     def stamp(self) -> Stamp:
@@ -66,9 +70,9 @@ class Manifest:
     def load(cls, models_dir: Path) -> Manifest:
         """Read it; a damaged one counts as empty: then the files are hashed again."""
         try:
-            data = json.loads((models_dir / _NAME).read_text(encoding="utf-8"))
-            return cls(models_dir, {path: Verified(**entry) for path, entry in data.items()})
-        except (OSError, ValueError, TypeError, AttributeError):
+            data = read_json(models_dir / _NAME)
+            return cls(models_dir, {path: _verified(path, entry) for path, entry in data.items()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(models_dir)
 
     def key(self, path: Path) -> str:
@@ -87,6 +91,11 @@ class Manifest:
             and Stamp.of(self.models_dir / path) == known.stamp
         )
 
+    def wrote(self, path: Path) -> bool:
+        """Whether the program itself wrote a file, and nobody has touched it since."""
+        known = self.files.get(self.key(path))
+        return known is not None and known.written and Stamp.of(path) == known.stamp
+
     def find(self, sha256: str) -> str | None:
         """A file that is there with this content."""
         same = [path for path, known in self.files.items() if known.sha256 == sha256]
@@ -96,14 +105,18 @@ class Manifest:
         """A file is right: keep that, atomically.
 
         Args:
-            stamp: what it looked like before it was hashed; None: nobody can have touched it.
+            stamp: what it looked like before it was hashed; None: the program has just written it.
 
         Raises:
             DiskFullError, OutputError: it cannot be kept.
         """
+        known = self.files.get(path)
+        written = stamp is None or bool(known and known.written and known.stamp == stamp)
         stamp = stamp or Stamp.of(self.models_dir / path)
         if stamp is not None:
-            self.files[path] = Verified(stamp.size_bytes, stamp.mtime_ns, sha256, source)
+            self.files[path] = Verified(
+                stamp.size_bytes, stamp.mtime_ns, sha256, source, written=written
+            )
             self._save()
 
     def note_damage(self, path: str, sha256: str, source: str, stamp: Stamp | None) -> None:
@@ -114,7 +127,11 @@ class Manifest:
             stamp: as of :meth:`note`, and so are the errors.
         """
         stamp = stamp or Stamp(0, 0)
-        self.files[path] = Verified(stamp.size_bytes, stamp.mtime_ns, sha256, source, damaged=True)
+        known = self.files.get(path)
+        written = known is not None and known.written  # to be mended by writing it again
+        self.files[path] = Verified(
+            stamp.size_bytes, stamp.mtime_ns, sha256, source, damaged=True, written=written
+        )
         self._save()
 
     def damaged(self) -> list[str]:
@@ -131,3 +148,11 @@ class Manifest:
             atomic.write_text(self.models_dir / _NAME, text)
         except OSError as error:
             raise write_error(error, self.models_dir) from error
+
+
+def _verified(path: str, entry: dict[str, Any]) -> Verified:
+    """An entry of the file. One of an earlier version does not say who wrote it: what was found
+    here was not downloaded, but copied if it lies where nobody else puts anything."""
+    written = entry["source"] != FOUND or PurePath(path).is_relative_to("added")
+    usual = {"written": written and not Path(path).is_absolute()}
+    return Verified(**{**usual, **entry})

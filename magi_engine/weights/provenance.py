@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from magi_engine import atomic
 from magi_engine.errors import MagiError
+from magi_engine.json_text import read_json
 from magi_engine.weights.files import unreadable, weight_files
 
 RECIPE = "e4m3, SmoothQuant 0.45, compensated, 3"
@@ -25,6 +26,12 @@ TEXT_RECIPE = "t5 int8, groups of 128, 1"
 """The same for text encoders."""
 
 FILE_NAME = "model.safetensors"
+
+MADE_FOLDER = "quantised"
+"""Where weights made on this machine are, in the folder of models."""
+
+SIDE_FILES = ("config.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
+"""What a text encoder made here gets of its source."""
 
 _SOURCE_FILE = "source.json"
 _HASHED_AT_ONCE = 1 << 20
@@ -89,7 +96,7 @@ def content_hash(source: Path) -> Generator[int, None, str]:
 def small_text_encoder_folder(models_dir: Path, source_sha256: str) -> Path:
     """Where the 8-bit form of a text encoder with this content is or would be."""
     recipe = hashlib.sha256(TEXT_RECIPE.encode()).hexdigest()[:8]
-    return models_dir / "quantised" / f"t5-{source_sha256[:16]}-{recipe}"
+    return models_dir / MADE_FOLDER / f"t5-{source_sha256[:16]}-{recipe}"
 
 
 def find_small_text_encoder(models_dir: Path, source_sha256: str) -> Path | None:
@@ -114,12 +121,17 @@ def is_current(folder: Path, source: Path) -> bool:
     except (OSError, MagiError):
         return True
     try:
-        if json.loads((folder / _SOURCE_FILE).read_text(encoding="utf-8"))["files"] == stamps:
+        if read_json(folder / _SOURCE_FILE)["files"] == stamps:
             return True
     except (OSError, ValueError, KeyError, TypeError):
         pass
     small = sum(path.stat().st_size for path in files) <= _QUICKLY_HASHED
     return small and made == Provenance.of_source(source)
+
+
+def is_made_file(path: Path) -> bool:
+    """Whether a file is called as what is written when weights are made on this machine."""
+    return path.name in (FILE_NAME, f".{FILE_NAME}.part", _SOURCE_FILE, *SIDE_FILES)
 
 
 def note_source(folder: Path, source: Path) -> None:
@@ -137,12 +149,12 @@ def small_text_encoder_of(source: Path, models_dir: Path) -> Path | None:
         stamps = _stamps(source)
     except MagiError:
         stamps = None
-    for path in sorted((models_dir / "quantised").glob(f"t5-*/{_SOURCE_FILE}")):
+    for path in sorted((models_dir / MADE_FOLDER).glob(f"t5-*/{_SOURCE_FILE}")):
         made = Provenance.read(path.parent)
         if made is None or made.recipe != TEXT_RECIPE:
             continue
         try:
-            noted = json.loads(path.read_text(encoding="utf-8"))
+            noted = read_json(path)
             same = (
                 noted["folder"] == str(source.resolve())
                 if stamps is None

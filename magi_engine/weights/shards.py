@@ -7,7 +7,6 @@ are read, and then hands out the tensors one by one.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import pickle
@@ -20,6 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from magi_engine.errors import WeightsError
+from magi_engine.json_text import parse_json
 from magi_engine.messages import Message
 from magi_engine.weights.staging import Stretch, read_stretches
 
@@ -263,7 +263,7 @@ def _read_header(stream: BinaryIO, path: Path) -> list[tuple[str, TensorInfo, in
     header = bytearray(header_bytes)
     _read_exactly(stream, memoryview(header), path)
     try:
-        entries = json.loads(header)
+        entries = parse_json(header)
         entries.pop("__metadata__", None)
         ordered = sorted(entries.items(), key=lambda item: item[1]["data_offsets"])
         tensors: list[tuple[str, TensorInfo, int]] = []

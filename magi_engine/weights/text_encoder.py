@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.json_text import read_json
 from magi_engine.messages import Message
 from magi_engine.model.text import TextEncoder
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
@@ -109,7 +109,7 @@ def to_int8(model: T5EncoderModel) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json(path)
     except FileNotFoundError as error:
         raise ModelNotFoundError("The file {path} is missing.", _HINT, path=path) from error
     except (OSError, ValueError) as error:

@@ -1030,6 +1030,18 @@
         <translation>继续</translation>
     </message>
     <message>
+        <source>Stop before the video is complete?</source>
+        <translation>视频尚未完成，要停止吗？</translation>
+    </message>
+    <message>
+        <source>What is finished of it is kept as a video; the rest is not made.</source>
+        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
         <source>You are editing a queued video. Generate puts it back in its place.</source>
         <translation>您正在编辑队列中的视频。点击“生成”会将其放回原位。</translation>
     </message>
@@ -1364,6 +1376,10 @@
         <translation>请取得那里的写入权限，然后重试。</translation>
     </message>
     <message>
+        <source>Also kept from the video these settings are from: {names}.</source>
+        <translation>同时保留了这些设置所属视频的：{names}。</translation>
+    </message>
+    <message>
         <source>Another program is changing {folder} already.</source>
         <translation>另一个程序正在更改 {folder}。</translation>
     </message>
@@ -1570,6 +1586,10 @@
     <message>
         <source>Choose from 1 to {most}; the released models are made for 24.</source>
         <translation>请选择 1 到 {most}；发布的模型是为 24 制作的。</translation>
+    </message>
+    <message>
+        <source>Choose it yourself if you trust it.</source>
+        <translation>如果您信任它，请自行选择。</translation>
     </message>
     <message>
         <source>Choose more than 0 and at most {most:g} s.</source>
@@ -2470,6 +2490,10 @@
     <message>
         <source>The set-up runs already.</source>
         <translation>安装程序已在运行。</translation>
+    </message>
+    <message>
+        <source>The settings name a file on another computer, which is not opened: {path}</source>
+        <translation>这些设置指向另一台电脑上的文件，程序不会打开它：{path}</translation>
     </message>
     <message>
         <source>The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.</source>
@@ -4638,8 +4662,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>Stop here and keep the video made so far (Esc).</source>
-        <translation>在此停止并保留已生成的视频 (Esc)。</translation>
+        <source>Stop here and keep the video made so far (Ctrl+.).</source>
+        <translation>在此停止并保留已生成的视频 (Ctrl+.)。</translation>
     </message>
     <message>
         <source>Stop the video</source>

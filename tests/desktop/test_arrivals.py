@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
+from magi_desktop import arrivals as arrivals_module
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
@@ -21,3 +24,32 @@ def test_a_video_is_continued_with_its_last_prompt(qtbot: QtBot, tmp_path: Path)
             arrivals.continue_video(tmp_path / "own.mp4", request)
         assert caught.args == [tmp_path / "own.mp4"]
         assert (draft.mode, draft.prompt, draft.later_prompts) == (Mode.V2V, expected, ())
+
+
+@pytest.mark.parametrize("path", ["//server/share/a.png", "\\\\server\\share\\a.json"])
+@pytest.mark.parametrize("field", ["reference", "config_path"])
+def test_what_settings_of_others_name_on_another_computer_is_not_opened(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, path: str
+) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(arrivals_module, "probe", opened.append)
+    draft = Draft()
+    arrivals = Arrivals(draft, tmp_path, draft)
+    request = GenerationRequest(Mode.I2V, "pocket", 96, 64, 24, (PromptChange(0, "a kite"),))
+    request = dataclasses.replace(request, **{field: path})
+    with qtbot.waitSignal(arrivals.refused) as caught:
+        arrivals.use_request(request)
+    assert caught.args is not None
+    assert path in str(caught.args[0])
+    assert opened == []
+    assert (draft.prompt, draft.reference) == ("a kite", None), "the rest is used"
+    assert draft.settings.config_path is None
+
+
+def test_what_the_user_has_queued_may_lie_anywhere(qtbot: QtBot, tmp_path: Path) -> None:
+    draft = Draft()
+    arrivals = Arrivals(draft, tmp_path, draft)
+    request = GenerationRequest(Mode.I2V, "pocket", 96, 64, 24, reference="//server/share/a.png")
+    with qtbot.waitSignal(arrivals.refused) as caught:
+        arrivals.use_request(request, trusted=True)
+    assert "another computer" not in str(caught.args), "it was looked for"

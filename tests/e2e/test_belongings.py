@@ -36,7 +36,7 @@ def test_all_that_a_first_session_writes_is_listed(empty_home: Path, app: App) -
     app.wait_idle()
     assert app.videos() != []
     app.workshop.file.flush()
-    AddedModels(mirror="https://hub.example").save()
+    AddedModels.change(lambda _: AddedModels(mirror="https://hub.example"))
     # The command line has no home but the system's own.
     command = [sys.executable, "-P", "-m", "magi_engine", "generate", "--prompt", "x"]
     failed = subprocess.run([*command, "--model", "4.5B_base"], capture_output=True, text=True)

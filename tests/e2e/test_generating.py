@@ -9,12 +9,12 @@ import psutil
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from magi_desktop.dialogs.models import ModelsDialog
-from magi_desktop.state.jobs import ChunkPhase, Phase
+from magi_desktop.state.jobs import Phase
 from magi_engine.media import ClipPart, open_writer, read_video
-from magi_engine.runtime.events import ChunkReady
+from magi_engine.runtime.events import ChunkReady, ChunkState
 from magi_engine.runtime.request import Mode
 from magi_engine.runtime.saved import read_request
 from tests.e2e.conftest import App
@@ -44,15 +44,15 @@ def clip(path: Path) -> Path:
 
 def test_text_to_video_appears_chunk_by_chunk_and_lands_in_the_library(app: App) -> None:
     app.short(chunks=3)
-    shown_when: list[list[ChunkPhase]] = []
+    shown_when: list[list[ChunkState]] = []
     app.window.player.first_frame_shown.connect(
         lambda: shown_when.append([c.state for c in app.job.chunks])
     )
     app.generate()
     app.wait_for(Phase.FINISHED)
     assert shown_when
-    assert shown_when[0][1:] != [ChunkPhase.READY] * 2, "shown only when all was done"
-    assert shown_when[0][1] is not ChunkPhase.READY, "shown after the second chunk"
+    assert shown_when[0][1:] != [ChunkState.DONE] * 2, "shown only when all was done"
+    assert shown_when[0][1] is not ChunkState.DONE, "shown after the second chunk"
 
     (video,) = app.videos()
     assert video.name == "a red circle moves right 3.mp4"
@@ -90,7 +90,7 @@ def test_stop_keeps_a_playable_video_and_the_next_one_runs(app: App) -> None:
     app.short(chunks=8)
     app.generate()
     app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
-    app.qtbot.keyClick(app.window, Qt.Key.Key_Escape)
+    app.qtbot.keyClick(app.window, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
     app.wait_for(Phase.CANCELLED)
     (video,) = app.videos()
     assert len(decoded(video)) == app.job.frames_done >= 24
@@ -100,6 +100,50 @@ def test_stop_keeps_a_playable_video_and_the_next_one_runs(app: App) -> None:
     app.generate()
     app.wait_for(Phase.FINISHED)
     assert len(app.videos()) == 2
+
+
+def test_esc_belongs_to_what_has_the_focus_and_ends_no_video(app: App) -> None:
+    app.short()
+    app.workshop.draft.set(seconds=None)
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
+    window, search = app.window, app.window.library.search
+    app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 0)
+    window.search_library()
+    search.setText("circle")
+    for field in (search, window.prompt.field, window.generate_bar.button, window.player.canvas):
+        field.setFocus()
+        app.qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert search.text() == ""
+    before = app.job.frames_done
+    app.qtbot.waitUntil(lambda: app.job.frames_done > before)
+    assert app.job.phase is Phase.RUNNING
+    window.stop_video()
+    app.wait_for(Phase.CANCELLED)
+
+
+def test_stopping_a_video_that_took_some_time_is_asked_about(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magi_desktop.main_window._MOMENT_S", 0.0)
+    app.short(chunks=20)
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
+
+    def asked() -> QMessageBox:
+        app.qtbot.mouseClick(app.window.progress.stop_button, Qt.MouseButton.LeftButton)
+        box = app.window.findChild(QMessageBox)
+        assert box is not None
+        return box
+
+    box = asked()
+    app.qtbot.keyClick(box, Qt.Key.Key_Escape)
+    before = app.job.frames_done
+    app.qtbot.waitUntil(lambda: app.job.frames_done > before)
+    box = asked()
+    (stop,) = [b for b in box.buttons() if b.text() == "Stop"]
+    app.qtbot.mouseClick(stop, Qt.MouseButton.LeftButton)
+    app.wait_for(Phase.CANCELLED)
 
 
 def test_pause_stands_still_and_resume_goes_on(app: App) -> None:

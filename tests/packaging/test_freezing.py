@@ -6,13 +6,12 @@ from pathlib import PurePath
 import freezing
 import pytest
 
-from magi_engine.install import process
-from magi_engine.runtime import launch
+T5 = "transformers.models.t5.modeling_t5"
 
 
 def test_what_is_started_by_name_is_in_it_and_the_training_is_not() -> None:
     modules = freezing.hidden_modules()
-    assert {launch.ENGINE, process.MODULE, "transformers.models.t5.modeling_t5"} <= set(modules)
+    assert {"magi_engine.runtime.child", "magi_engine.install.child", T5} <= set(modules)
     assert not any(name.startswith("magi_engine.training") for name in modules)
     missing = [m for m in modules if m.startswith("magi_") and importlib.util.find_spec(m) is None]
     assert missing == []

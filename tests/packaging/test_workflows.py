@@ -14,8 +14,6 @@ import yaml
 
 _ROOT = Path(__file__).parents[2]
 _WORKFLOWS = sorted((_ROOT / ".github" / "workflows").glob("*.yml"))
-_LINUX = _ROOT / "packaging" / "linux"
-_FLATPAK = _LINUX / "flatpak" / "io.github.magi_desktop.MagiDesktop.yml"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
 
@@ -66,52 +64,3 @@ def test_no_server_is_named_and_rights_are_few(workflow: Path) -> None:
     assert writers in ([], ["draft"])
     for action in re.findall(r"uses: (\S+)", text):
         assert re.fullmatch(r"actions/[\w-]+@v\d+", action), action
-
-
-@pytest.fixture
-def share(tmp_path: Path) -> Path:
-    """/usr/share as the .deb has it, as far as it matters."""
-    share = tmp_path / "share"
-    icons = share / "icons" / "hicolor" / "256x256" / "apps"
-    for folder in (share / "applications", share / "metainfo", icons):
-        folder.mkdir(parents=True)
-    entry = (_LINUX / "magi-desktop.desktop").read_bytes()
-    (share / "applications" / "magi-desktop.desktop").write_bytes(entry)
-    (icons / "magi-desktop.png").write_bytes(b"png")
-    (share / "metainfo" / "magi-desktop.metainfo.xml").write_bytes(b"xml")
-    return share
-
-
-def test_an_appimage_is_laid_out_and_starts_both_programs(tmp_path: Path, share: Path) -> None:
-    frozen = tmp_path / "frozen"
-    frozen.mkdir()
-    for program in ("Magi", "magi"):
-        (frozen / program).write_text(f'#!/bin/sh\necho {program} "$@"\n')
-        (frozen / program).chmod(0o755)
-    target = tmp_path / "App Dir"
-    lay_out = _LINUX / "appimage" / "lay_out.sh"
-    subprocess.run([lay_out, frozen, share, target], check=True)
-    for arguments, said in (
-        (["a b.png"], "Magi a b.png\n"),
-        (["--magi", "doctor"], "magi doctor\n"),
-    ):
-        done = subprocess.run([target / "AppRun", *arguments], capture_output=True, text=True)
-        assert (done.stdout, done.stderr) == (said, "")
-    entry = (target / "magi-desktop.desktop").read_text(encoding="utf-8")
-    assert "Icon=magi-desktop" in entry
-    assert "Action" not in entry
-    assert (target / ".DirIcon").read_bytes() == b"png"
-
-
-def test_the_flatpaks_entry_is_made_by_the_same_edits(share: Path) -> None:
-    manifest = yaml.safe_load(_FLATPAK.read_text(encoding="utf-8"))
-    assert manifest["id"] == _FLATPAK.stem
-    metainfo = (_LINUX / "magi-desktop.metainfo.xml").read_text(encoding="utf-8")
-    assert f"<id>{manifest['id']}</id>" in metainfo
-    edit = next(c for c in manifest["modules"][0]["build-commands"] if c.startswith("sed"))
-    entry = share / "applications" / "magi-desktop.desktop"
-    command = edit.replace("/app/share/applications/magi-desktop.desktop", f"'{entry}'")
-    subprocess.run(command, shell=True, check=True)
-    text = entry.read_text(encoding="utf-8")
-    assert "\nExec=Magi %F\n" in text
-    assert "Action" not in text

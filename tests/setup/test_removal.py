@@ -11,6 +11,7 @@ import pytest
 
 from magi_desktop.belongings import Belonging, sizes
 from magi_desktop.paths import Places
+from magi_engine.config.added import AddedModel, AddedModels
 from magi_engine.install.hub import RemoteFile, part_of
 from magi_engine.weights.manifest import Manifest, Verified
 from magi_setup.environments import Environments
@@ -111,6 +112,22 @@ def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
     assert (models / "somebody's empty folder").exists()
     assert not (models / "ckpt/magi").exists()
     assert not (models / "added").exists()
+
+
+def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path) -> None:
+    models = home / "data/Magi Desktop/models"
+    own = models / "mymodel/model.safetensors"
+    ours = models / "ckpt/magi/4.5B_base/inference_weight/model.safetensors"
+    for path in (own, ours):
+        path.parent.mkdir(parents=True)
+        path.write_text("1")
+    parts = {"transformer": "."}
+    model = AddedModel("mine", "4.5B-base", "Mine", parts, folder=str(own.parent))
+    (home / "data/Magi Desktop/models.json").unlink()
+    AddedModels.change(lambda added: added.with_model(model))
+    clear(everything=True)
+    assert own.read_text() == "1"
+    assert not ours.exists()
 
 
 def test_a_chosen_folder_stays_even_if_nothing_is_left_in_it(home: Path) -> None:

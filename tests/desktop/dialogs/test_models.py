@@ -48,7 +48,7 @@ from tests.engine.install.test_adding import dit_file, official
 
 
 def put(models_dir: Path, name: str, *, transformer_only: bool = False) -> None:
-    """Verified files such as a model has, small ones: nothing here reads weights."""
+    """Files such as are downloaded of a model, small ones: nothing here reads weights."""
     paths = entry_paths(Registry.load().find(name), models_dir)
     folders = [paths.transformer]
     if not transformer_only:
@@ -58,6 +58,8 @@ def put(models_dir: Path, name: str, *, transformer_only: bool = False) -> None:
     for file in (folder / n for folder in folders for n in _NAMES):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"w" * 1000)
+        manifest = Manifest.load(models_dir)
+        manifest.note(manifest.key(file), "0" * 64, "test")
     verify(models_dir, name)
 
 

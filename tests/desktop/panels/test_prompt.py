@@ -77,6 +77,13 @@ def test_what_is_taken_from_a_prompt_is_said(qtbot: QtBot, panel: PromptPanel) -
     qtbot.waitUntil(lambda: panel.hint.text() == "")
 
 
+def test_tags_are_shown_as_they_were_typed(qtbot: QtBot, panel: PromptPanel) -> None:
+    """Nothing of a prompt, or of a file's name, is a label's own markup."""
+    _draft(panel).set_prompt("a red ball <b>rolls</b>")
+    qtbot.waitUntil(lambda: panel.hint.text().endswith("“<b>rolls</b>”"))
+    assert panel.hint.textFormat() is Qt.TextFormat.PlainText
+
+
 def test_every_mode_has_its_text_and_its_own_undo(qtbot: QtBot, panel: PromptPanel) -> None:
     qtbot.keyClicks(panel.field, "one")
     _draft(panel).set_mode(Mode.I2V)

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.player.chunk_cell import CellState
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_engine.errors import OutputError
@@ -96,11 +95,11 @@ def engine(player: Player, tmp_path: Path) -> Iterator[Engine]:
     engine.close()
 
 
-def states(player: Player) -> list[CellState]:
+def states(player: Player) -> list[ChunkState]:
     return [cell.state for cell in player.strip.cells]
 
 
-R, D, W = CellState.READY, CellState.DENOISING, CellState.WAITING
+R, D, W = ChunkState.DONE, ChunkState.DENOISING, ChunkState.WAITING
 
 
 def test_a_generation_from_start_to_end(player: Player, engine: Engine, qtbot: QtBot) -> None:

@@ -13,9 +13,10 @@ from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QMouseEvent
 from PySide6.QtWidgets import QApplication, QToolButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.player.chunk_cell import Cell, CellState
+from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.player import Player
 from magi_engine.media import open_writer
+from magi_engine.runtime.events import ChunkState
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, level, write_greys
 
@@ -311,8 +312,8 @@ def test_the_bar_scrubs_but_not_into_what_is_not_made(player: Player, qtbot: QtB
 
 def test_a_click_on_a_chunk_goes_there(player: Player, qtbot: QtBot) -> None:
     finished(player)
-    cells = [Cell(CellState.READY, 1, "", f, CHUNK) for f in (0, CHUNK)]
-    player.strip.set_cells([*cells, Cell(CellState.WAITING, 0, "", 48, CHUNK)])
+    cells = [Cell(ChunkState.DONE, 1, "", f, CHUNK) for f in (0, CHUNK)]
+    player.strip.set_cells([*cells, Cell(ChunkState.WAITING, 0, "", 48, CHUNK)])
     viewport = player.strip.viewport()
     for index, expected in ((1, CHUNK), (2, CHUNK), (0, 0)):
         where = player.strip.cell_rect(index).center()

@@ -10,14 +10,15 @@ from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.player import chunk_strip
-from magi_desktop.player.chunk_cell import Cell, CellState
+from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.chunk_strip import ChunkStrip
 from magi_desktop.player.thumbnails import ThumbnailMaker
 from magi_desktop.player.video_file import VideoFile
+from magi_engine.runtime.events import ChunkState
 from tests.desktop.player.clips import grey_frames, level, write_greys
 
 
-def cell(index: int, state: CellState = CellState.READY, prompt: str = "a ball") -> Cell:
+def cell(index: int, state: ChunkState = ChunkState.DONE, prompt: str = "a ball") -> Cell:
     return Cell(state, 0.5, prompt, index * 24, 24)
 
 
@@ -52,8 +53,8 @@ def test_only_visible_chunks_are_painted(
     assert 5 <= len(set(painted)) <= 7
     qtbot.wait(30)  # the whole strip is painted once more, as it is new
     painted.clear()
-    strip.set_cell(2, cell(2, CellState.DECODING))
-    strip.set_cell(400, cell(400, CellState.DECODING))
+    strip.set_cell(2, cell(2, ChunkState.DECODING))
+    strip.set_cell(400, cell(400, ChunkState.DECODING))
     qtbot.waitUntil(lambda: bool(painted))
     assert set(painted) == {3, 4}  # the one that changed, and the prompt mark of the next
 
@@ -82,8 +83,8 @@ def test_follows_the_playhead(strip: ChunkStrip) -> None:
 def test_chunks_of_uneven_length_are_found(strip: ChunkStrip) -> None:
     lengths = (20, 24, 24, 8)
     firsts = (0, 20, 44, 68)
-    cells = [Cell(CellState.READY, 1, "", f, n) for f, n in zip(firsts, lengths, strict=True)]
-    strip.set_cells([*cells, Cell(CellState.WAITING, 0, "", 76, 24)])
+    cells = [Cell(ChunkState.DONE, 1, "", f, n) for f, n in zip(firsts, lengths, strict=True)]
+    strip.set_cells([*cells, Cell(ChunkState.WAITING, 0, "", 76, 24)])
     assert [strip.chunk_of(f) for f in (0, 19, 20, 43, 44, 75, 76)] == [0, 0, 1, 1, 2, 3, None]
 
 
@@ -108,7 +109,7 @@ def test_arrow_keys_go_through_the_chunks(strip: ChunkStrip, qtbot: QtBot) -> No
 def test_a_prompt_is_asked_for_only_where_it_can_still_change(
     strip: ChunkStrip, qtbot: QtBot
 ) -> None:
-    states = (CellState.READY, CellState.DENOISING, CellState.WAITING)
+    states = (ChunkState.DONE, ChunkState.DENOISING, ChunkState.WAITING)
     strip.set_cells([cell(i, state) for i, state in enumerate(states)])
     asked: list[int] = []
     strip.prompt_requested.connect(asked.append)
@@ -130,7 +131,7 @@ def test_a_prompt_is_asked_for_only_where_it_can_still_change(
 
 def test_a_changed_prompt_is_marked(strip: ChunkStrip) -> None:
     def image(prompts: tuple[str, str]) -> QImage:
-        strip.set_cells([cell(i, CellState.WAITING, p) for i, p in enumerate(prompts)])
+        strip.set_cells([cell(i, ChunkState.WAITING, p) for i, p in enumerate(prompts)])
         whole = strip.grab().toImage()
         return whole.copy(
             QRect(strip.cell_rect(1).bottomLeft() - QPoint(0, 18), strip.cell_rect(1).size())
@@ -141,7 +142,7 @@ def test_a_changed_prompt_is_marked(strip: ChunkStrip) -> None:
 
 
 def test_chunks_are_described_in_words(strip: ChunkStrip) -> None:
-    strip.set_cells([cell(0), cell(1, CellState.DENOISING, "a kite")])
+    strip.set_cells([cell(0), cell(1, ChunkState.DENOISING, "a kite")])
     strip.set_playing_frame(3)
     assert strip.describe_cell(0) == "Chunk 1 of 2: playing\na ball"
     assert strip.describe_cell(1) == "Chunk 2 of 2: denoising, 50 %\na kite"

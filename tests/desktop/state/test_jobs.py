@@ -10,7 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.job_words import duration, figures, job_sentence
-from magi_desktop.state.jobs import ChunkPhase, JobState, Phase
+from magi_desktop.state.jobs import JobState, Phase
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
     AttentionQuantised,
@@ -84,13 +84,13 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     assert job_sentence(job) == "Denoising chunk 1, step 9 of 16"
     assert figures(job) == "0 of 3 chunks  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
     job.take(DecodingStarted(0))
-    assert job.chunks[0].state is ChunkPhase.DECODING
+    assert job.chunks[0].state is ChunkState.DECODING
     assert job_sentence(job) == "Decoding chunk 1"
     with qtbot.waitSignal(job.frames_ready) as frames:
         job.take(ready(0, 0, 24))
     assert frames.args is not None
     assert frames.args[0] == 0
-    assert job.chunks[0].state is ChunkPhase.READY
+    assert job.chunks[0].state is ChunkState.DONE
     assert job.frames_done == 24
     assert set(changed) == {0}
 
@@ -102,13 +102,13 @@ def test_a_chunk_is_decoded_while_the_next_one_is_denoised(job: JobState) -> Non
     step = progress(2, 3)
     job.take(replace(step, active=(ChunkStatus(1, ChunkState.DECODING, 16), *step.active)))
     assert [c.state for c in job.chunks] == [
-        ChunkPhase.READY,
-        ChunkPhase.DECODING,
-        ChunkPhase.DENOISING,
+        ChunkState.DONE,
+        ChunkState.DECODING,
+        ChunkState.DENOISING,
     ]
     assert job_sentence(job) == "Denoising chunk 3, step 3 of 16"
     job.take(ready(1, 24, 24))
-    assert job.chunks[1].state is ChunkPhase.READY
+    assert job.chunks[1].state is ChunkState.DONE
 
 
 def test_quantised_attention_is_said_and_goes_into_the_library(job: JobState) -> None:

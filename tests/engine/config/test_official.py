@@ -198,3 +198,26 @@ def test_an_unreadable_file_is_named(tmp_path: Path, make: str) -> None:
     with pytest.raises(ConfigError) as caught:
         MagiConfig.from_json(path)
     assert str(path) in str(caught.value.message)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path, encoding: str) -> None:
+    whole = resource_path("configs/4.5B_base_fp8_config.json").read_text(encoding="utf-8")
+    (tmp_path / "a.json").write_text(whole, encoding=encoding)
+    assert MagiConfig.from_json(tmp_path / "a.json").runtime_config.cfg_number == 3
+
+
+def test_a_field_of_the_first_official_files_is_no_error(tmp_path: Path) -> None:
+    data = json.loads(
+        resource_path("configs/4.5B_base_fp8_config.json").read_text(encoding="utf-8")
+    )
+    data["runtime_config"]["t5_cache_dir"] = "./t5"
+    (tmp_path / "a.json").write_text(json.dumps(data), encoding="utf-8")
+    MagiConfig.from_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("text", ["[" * 90_000, '{"model_config": Infinity}', "9" * 6000])
+def test_whatever_a_file_holds_the_error_is_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError):
+        MagiConfig.from_json(tmp_path / "a.json")

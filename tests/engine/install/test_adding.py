@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -15,13 +16,14 @@ import pytest
 
 from magi_engine.cli.exit_codes import BAD_INPUT, DONE
 from magi_engine.cli.main import main
-from magi_engine.config.added import AddedModels, user_models_file
+from magi_engine.config.added import AddedModel, AddedModels, user_models_file
 from magi_engine.config.registry import Registry
 from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import HubAddress, add_models, forget_model, hub_address
-from magi_engine.install.status import ModelState, model_statuses
+from magi_engine.install.status import ModelState, model_statuses, remove_model
 from magi_engine.resources import resource_path
 from magi_engine.weights.layout import find_model
+from magi_engine.weights.manifest import FOUND, Manifest, Stamp
 from tests.engine.install.hub_server import COMMIT, HubServer
 from tests.engine.install.test_faults import is_said
 from tests.engine.install.test_importing import put_stacked
@@ -240,7 +242,12 @@ def test_what_an_earlier_version_copied_is_still_there(tmp_path: Path) -> None:
     kept = json.loads(user_models_file().read_text())
     kept["models"][0] |= {"copied": True, "endpoint": None}
     user_models_file().write_text(json.dumps(kept))
-    official(models_dir / "added/mine", dit_file())
+    copy = official(models_dir / "added/mine", dit_file())
+    manifest = Manifest.load(models_dir)
+    for file in copy.rglob("*.*"):
+        if file.is_file():
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            manifest.note(manifest.key(file), sha256, FOUND)
     shutil.rmtree(folder)
     where = ("--models-dir", str(models_dir))
     assert main(["models", "verify", "mine", *where]) == DONE
@@ -250,6 +257,50 @@ def test_what_an_earlier_version_copied_is_still_there(tmp_path: Path) -> None:
         add_models(str(official(tmp_path / name, dit_file())), None, None)
     assert main(["models", "remove", "mine", "--yes", *where]) == DONE
     assert not (models_dir / "added/mine").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"folder": 5}, {"folder": None, "repository": [1]}, {"sizes": [1]}, {"sizes": {"x": "1"}},
+        {"parts": 1}, {"parts": {"transformer": None}}, {"title": {}}, {"license": 3},
+        {"name": None}, {"revision": []}, {"unheard_of": 1},
+    ],
+)  # fmt: skip
+def test_a_list_with_wrong_types_is_said_and_left_alone(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    add_models(str(official(tmp_path / "mine", dit_file())), None, None)
+    kept = json.loads(user_models_file().read_text())
+    kept["models"][0] |= wrong
+    text = json.dumps(kept)
+    user_models_file().write_text(text)
+    registry = Registry.load()
+    assert "cannot be read" in str(registry.problem)
+    assert all(entry.like is None for entry in registry.entries)
+    with pytest.raises(ConfigError):
+        add_models(str(tmp_path / "mine"), None, None)
+    assert user_models_file().read_text() == text
+
+
+_ADDS = """
+import sys
+from magi_engine.install.adding import add_models
+for n in range(5):
+    add_models(sys.argv[1], f"{sys.argv[2]}-{n}", "4.5B-distill")
+"""
+
+
+def test_several_programs_at_once_lose_none_of_each_others_models(tmp_path: Path) -> None:
+    folder = official(tmp_path / "mine", dit_file())
+    programs = [
+        subprocess.Popen([sys.executable, "-c", _ADDS, str(folder), name], env=dict(os.environ))
+        for name in "abc"
+    ]
+    assert [program.wait() for program in programs] == [0, 0, 0]
+    assert {m.name for m in AddedModels.load().models} == {
+        f"{name}-{n}" for name in "abc" for n in range(5)
+    }
 
 
 def test_a_hub_that_is_not_the_mirror_is_said() -> None:
@@ -312,3 +363,66 @@ def test_what_is_known_of_a_model_is_shown(
     assert str(tmp_path / "mine") in capsys.readouterr().out
     assert forget_model("mine") is not None
     assert forget_model("mine") is None
+
+
+def removed(name: str, models_dir: Path) -> None:
+    assert main(["models", "remove", name, "--yes", "--models-dir", str(models_dir)]) == DONE
+
+
+def test_a_model_used_where_it_lies_stays_even_inside_the_folder_of_models(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    folder = models / "mymodel"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(dit_file())
+    add_models(str(folder), "mine", _LIKE)
+    manifest = Manifest.load(models)
+    path = manifest.key(folder / "model.safetensors")
+    manifest.note(path, "0" * 64, FOUND, Stamp.of(models / path))  # as checking it does
+    assert remove_model("mine", models) == []
+    removed("mine", models)
+    assert (folder / "model.safetensors").read_bytes() == dit_file()
+    assert AddedModels.load().models == ()
+
+
+def keep(model: AddedModel) -> None:
+    AddedModels.change(lambda added: added.with_model(model))
+
+
+def test_what_the_user_put_beside_files_of_ours_stays(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    parts = {"transformer": _FOLDER}
+    keep(AddedModel("mine", _LIKE, "Mine", parts, repository="a/b", revision=COMMIT))
+    weights = models / "added/mine" / _FOLDER / "model.safetensors"
+    notes, other = weights.with_name("notes.txt"), models / "added/mine/other.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(dit_file())
+    manifest = Manifest.load(models)
+    manifest.note(manifest.key(weights), "0" * 64, "a/b")  # as downloading it does
+    notes.write_text("my notes")
+    other.write_bytes(dit_file())
+    removed("mine", models)
+    assert not weights.exists()
+    assert (notes.read_text(), other.read_bytes()) == ("my notes", dit_file())
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_list_that_leads_elsewhere_deletes_nothing_there(
+    tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, victim = tmp_path / "a/b/models", tmp_path / "victim"
+    victim.mkdir()
+    (victim / "model.safetensors").write_bytes(dit_file())
+    (models / "added").mkdir(parents=True)
+    if linked:
+        (models / "added/mine").symlink_to(tmp_path)
+        parts = {"transformer": "victim"}
+        keep(AddedModel("mine", _LIKE, "Mine", parts, repository="a/b", revision=COMMIT))
+    else:
+        parts = {"transformer": "../../../../victim"}
+        keep(AddedModel("mine", _LIKE, "Mine", parts, folder=str(models / "x")))
+        assert AddedModels.load().problem, "it is not even read"
+        monkeypatch.setattr("magi_engine.config.added._leads_out", lambda *_: False)
+    for path in ("added/mine/victim/model.safetensors", "../../../victim/model.safetensors"):
+        Manifest.load(models).note(path, "0" * 64, "https://example.org")
+    removed("mine", models)
+    assert (victim / "model.safetensors").read_bytes() == dit_file()

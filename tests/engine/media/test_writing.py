@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from magi_engine import atomic
 from magi_engine.errors import InvalidRequestError, MediaReadError, OutputError
 from magi_engine.media import (
     FrameWriter,
@@ -424,6 +426,7 @@ def test_a_killed_process_leaves_a_video_that_plays(
         assert playable_frames(part) >= survive
         assert read_metadata(part) == '{"seed": 7}'
     recovered = recover_partial(part)
+    assert recovered is not None
     assert recovered == (target.with_suffix(".mp4") if suffix == ".gif" else target)
     assert len(decode(recovered)) >= survive
     assert read_metadata(recovered) == '{"seed": 7}'
@@ -467,6 +470,7 @@ def test_a_fragment_cut_in_the_middle_is_dropped_on_recovery(tmp_path: Path) -> 
     part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
     part.write_bytes(content[: len(content) - 800])
     recovered = recover_partial(part)
+    assert recovered is not None
     assert recovered.name == "b.mp4"
     assert len(decode(recovered)) >= 48
     assert read_metadata(recovered) == METADATA
@@ -477,14 +481,59 @@ def test_what_cannot_be_recovered(tmp_path: Path) -> None:
     ordinary.touch()
     with pytest.raises(OutputError, match="not an unfinished video"):
         recover_partial(ordinary)
-    writer = open_writer(tmp_path / "b.mp4", SIZE, SIZE, 24)
-    header = writer.part.read_bytes()
-    writer.keep()
     part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
-    part.write_bytes(header)
+    part.write_bytes(b"damaged")
     with pytest.raises(MediaReadError):
         recover_partial(part)
     assert part.exists()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_left_of_a_kill_before_the_first_chunk_is_removed(
+    tmp_path: Path, suffix: str
+) -> None:
+    writer = open_writer(tmp_path / f"a{suffix}", SIZE, SIZE, 24, METADATA)
+    left = tmp_path / writer.part.name.replace(".a", ".b").replace(str(os.getpid()), "999999999")
+    (shutil.copytree if writer.part.is_dir() else shutil.copy)(writer.part, left)
+    writer.keep()
+    assert find_partials(tmp_path) == [left]
+    assert recover_partial(left) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_whose_writer_gave_its_number_to_another_program_is_found(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24) as writer:
+        writer.write(moving(24))
+        content = writer.part.read_bytes()
+        assert find_partials(tmp_path) == []
+    mine, _, number = writer.part.name.rpartition("-")
+    others = mine.rpartition("-")[0] + "-1"  # begun at another time
+    part = tmp_path / f"{others}-{number}"
+    part.write_bytes(content)
+    assert find_partials(tmp_path) == [part]
+    recovered = recover_partial(part)
+    assert recovered is not None
+    assert len(decode(recovered)) == 24
+
+
+def test_a_video_is_finished_although_a_player_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where a file that is open can be neither renamed nor replaced."""
+    looks, replace = [3], os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if looks[0]:
+            looks[0] -= 1
+            raise PermissionError(13, "it is in use")
+        replace(source, target)
+
+    monkeypatch.setattr(atomic.os, "replace", refuse)
+    monkeypatch.setattr(atomic, "_TRIES", 5)
+    monkeypatch.setattr(atomic, "_PAUSE_S", 0)
+    result = write_all(tmp_path / "a.mp4", moving(24))
+    assert result == tmp_path / "a.mp4"
+    assert looks == [0]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -127,5 +127,5 @@ def test_a_required_field_must_be_there() -> None:
 
 def test_json_without_finite_numbers_is_refused() -> None:
     text = _FULL.to_json().replace('"clean_t": 0.9999', '"clean_t": NaN')
-    with pytest.raises(InvalidRequestError, match="clean_t is not a number"):
+    with pytest.raises(InvalidRequestError, match="it is not JSON"):
         GenerationRequest.from_json(text)

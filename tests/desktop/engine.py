@@ -1,0 +1,83 @@
+"""An engine that does what a test tells it, step by step."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+
+from magi_engine.errors import EngineDiedError
+from magi_engine.runtime.control import Cancel, Command
+from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
+from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.plan import JobPlan, Prospect
+from magi_engine.runtime.request import GenerationRequest
+from tests.desktop.machines import planned
+
+
+class ScriptedEngine:
+    """Its job goes on only when the test says so; it obeys Cancel unless it is ``stuck``.
+
+    Attributes:
+        begun: what it was asked to make.
+        commands: what its jobs were told.
+        broken: raises in everything but jobs.
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[GenerationRequest] = []
+        self.commands: list[Command] = []
+        self.stuck = self.broken = self.closed = False
+        self._events: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        self._work()
+
+    def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
+        self.begun.append(request)
+        events = self._events = queue.SimpleQueue()
+        return self._pull(events)
+
+    def say(self, event: Event | Exception) -> None:
+        """What the job comes to next; an exception is raised."""
+        self._events.put(event)
+
+    def control(self, command: Command) -> None:
+        self.commands.append(command)
+        if isinstance(command, Cancel) and not self.stuck:
+            self.say(Cancelled(None, 0))
+
+    def examine(self) -> list[Finding]:
+        self._work()
+        return []
+
+    def machine(self) -> MachineFacts:
+        self._work()
+        raise EngineDiedError("There is no machine.")
+
+    def plan(self, request: GenerationRequest) -> JobPlan:
+        self._work()
+        return planned(request).plan
+
+    def prospects(self) -> dict[str, Prospect]:
+        self._work()
+        return {}
+
+    def unload(self) -> None:
+        self._work()
+
+    def close(self) -> None:
+        self.closed = True
+        self.say(Cancelled(None, 0))  # as of a process that is killed
+
+    def _pull(self, events: queue.SimpleQueue[Event | Exception]) -> Iterator[Event]:
+        event: Event | Exception | None = None
+        while not isinstance(event, Finished | Cancelled | Failed):
+            event = events.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def _work(self) -> None:
+        if self.broken:
+            raise RuntimeError("broken")

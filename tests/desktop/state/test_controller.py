@@ -1,0 +1,162 @@
+"""From the queue through the engine into the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.engine_thread import EngineThread
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.state.controller import Controller
+from magi_desktop.state.jobs import JobState, Phase
+from magi_desktop.state.library import Library
+from magi_desktop.state.queue import JobQueue, QueueState
+from magi_engine.errors import MagiError, OutOfMemoryError
+from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.events import (
+    Cancelled,
+    Failed,
+    Finished,
+    Paused,
+    Stage,
+    StageStarted,
+)
+from tests.desktop.engine import ScriptedEngine
+from tests.desktop.state.conftest import MakeStore
+from tests.desktop.state.helpers import request, settle
+from tests.desktop.state.videos import make_video
+
+BEGUN = StageStarted(Stage.SAMPLING)
+
+
+@dataclass
+class Desk:
+    """A controller with all it drives; the engine is a script."""
+
+    controller: Controller
+    engine: ScriptedEngine
+    queue: JobQueue
+    library: Library
+    preferences: Preferences
+    qtbot: QtBot
+
+    def wait_begun(self, count: int) -> None:
+        self.qtbot.waitUntil(lambda: len(self.engine.begun) == count)
+
+    def states(self) -> list[QueueState]:
+        return [item.state for item in self.queue.items]
+
+
+@pytest.fixture
+def desk(make_store: MakeStore, qtbot: QtBot, tmp_path: Path) -> Iterator[Desk]:
+    store, file = make_store(), SettingsFile(tmp_path / "settings.json")
+    engine, preferences = ScriptedEngine(), Preferences(file)
+    thread = EngineThread(engine, store)
+    queue, library = JobQueue(store, store), Library(store, tmp_path / "thumbnails", store)
+    videos = tmp_path / "videos"
+    controller = Controller(thread, JobState(store), queue, library, preferences, videos, store)
+    thread.start()
+    settle(qtbot, store)
+    yield Desk(controller, engine, queue, library, preferences, qtbot)
+    controller.close()
+    thread.close()
+    library.close()
+    file.flush()
+
+
+def test_videos_are_made_one_after_the_other_and_come_into_the_library(
+    desk: Desk, qtbot: QtBot, tmp_path: Path
+) -> None:
+    desk.controller.generate(request("one"), copies=2)
+    desk.wait_begun(1)
+    assert desk.states() == [QueueState.RUNNING, QueueState.WAITING]
+    first = desk.engine.begun[0]
+    assert first.output is not None
+    assert Path(first.output).parent == tmp_path / "videos"
+    made = Path(first.output)
+    make_video(made, "one")
+    desk.engine.say(BEGUN)
+    desk.engine.say(Finished(made, 24, 1.0))
+    desk.wait_begun(2)
+    assert desk.engine.begun[1].seed != first.seed, "a copy has a seed of its own"
+    with qtbot.waitSignal(desk.controller.idle):
+        desk.engine.say(Cancelled(None, 0))
+    assert desk.states() == []
+    qtbot.waitUntil(lambda: [item.path for item in desk.library.items] == [made])
+    assert not desk.controller.busy
+
+
+@pytest.mark.parametrize("how", ["reported", "raised"])
+def test_a_video_that_fails_stays_with_the_reason_and_the_next_gets_its_turn(
+    desk: Desk, qtbot: QtBot, how: str
+) -> None:
+    desk.queue.add_many([request("one"), request("two")])
+    desk.wait_begun(1)
+    error = OutOfMemoryError("There is not enough memory for this video.")
+    with qtbot.waitSignal(desk.controller.failed) as failed:
+        desk.engine.say(Failed(error, None, 0) if how == "reported" else RuntimeError("broken"))
+    assert failed.args is not None
+    desk.wait_begun(2)
+    assert desk.engine.begun[1].prompt == "two"
+    states = {item.request.prompt: item for item in desk.queue.items}
+    assert states["one"].state is QueueState.FAILED
+    assert str(states["one"].error) == str(failed.args[0])
+    assert states["two"].state is QueueState.RUNNING
+
+
+def test_commands_reach_the_job(desk: Desk, qtbot: QtBot) -> None:
+    desk.controller.generate(request())
+    desk.wait_begun(1)
+    job = desk.controller.job
+    desk.engine.say(BEGUN)
+    qtbot.waitUntil(lambda: job.phase is Phase.RUNNING)
+    desk.controller.change_prompt(1, "a blue square")
+    desk.controller.toggle_pause()
+    desk.engine.say(Paused())
+    qtbot.waitUntil(lambda: job.phase is Phase.PAUSED)
+    desk.controller.toggle_pause()
+    with qtbot.waitSignal(desk.controller.idle):
+        desk.controller.stop()
+    assert job.phase is Phase.CANCELLED
+    assert desk.engine.commands == [
+        ChangePrompt(1, "a blue square"),
+        Pause(),
+        Resume(),
+        Cancel(),
+    ]
+
+
+def test_how_to_compute_is_a_matter_of_this_computer(desk: Desk) -> None:
+    desk.preferences.set("attention", "sdpa")
+    desk.controller.generate(request(attention="triton", quantised_attention=True))
+    desk.wait_begun(1)
+    assert desk.engine.begun[0].attention == "sdpa"
+    assert not desk.engine.begun[0].quantised_attention
+
+
+def test_a_folder_that_cannot_be_made_fails_the_video(
+    desk: Desk, qtbot: QtBot, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    desk.preferences.set("output_folder", str(tmp_path / "file" / "videos"))
+    with qtbot.waitSignal(desk.controller.failed) as failed:
+        desk.controller.generate(request())
+    assert failed.args is not None
+    assert isinstance(failed.args[0], MagiError)
+    assert desk.states() == [QueueState.FAILED]
+    assert not desk.controller.busy
+    assert desk.engine.begun == []
+
+
+def test_nothing_begins_once_the_program_closes(desk: Desk, qtbot: QtBot) -> None:
+    desk.controller.generate(request())  # its folder is still being looked for
+    desk.controller.close()
+    qtbot.waitUntil(lambda: not desk.controller.busy)
+    desk.queue.add_many([request("later")])
+    desk.controller.advance()
+    assert not desk.controller.busy
+    assert desk.engine.begun == []
