@@ -59,7 +59,8 @@ def main(argv: list[str]) -> int:
     if files:
         QTimer.singleShot(0, lambda: window.arrivals.open(*map(Path, files)))
 
-    window.closed.connect(app.quit)
+    # Not quit(): that asks the windows, and this one says no as long as a video is being made.
+    window.closed.connect(lambda: app.exit())
     app.exec()
     doorbell.close()
     workshop.close()

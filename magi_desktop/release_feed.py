@@ -216,7 +216,7 @@ def fetch(installer: Installer, folder: Path, received: Received) -> Path:
         raise _no_installer() from error
     if free < to_come + _SPARE_BYTES:
         raise DiskFullError(
-            "{needed:GB} are to come, {free:GB} are free in {folder}.",
+            "{needed:bytes} are to come, {free:bytes} are free in {folder}.",
             "Free some space, then try again.",
             needed=to_come,
             free=free,

@@ -48,9 +48,7 @@ def move_to_trash(path: Path) -> Trashed:
     except PermissionError as error:
         hint = _IN_USE if sys.platform == "win32" else _DELETE
         raise OutputError(
-            "{name} could not be moved to the trash, so it was kept.",
-            hint,
-            name=path.name,
+            "{name} could not be moved to the trash, so it was kept.", hint, name=path.name
         ) from error
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)

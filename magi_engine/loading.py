@@ -71,7 +71,7 @@ _CAUSES: tuple[tuple[str, Callable[..., LoadError]], ...] = (
     (
         r"timed out",
         lambda: LoadError(
-            "What was installed takes more than five minutes to start.",
+            "What was installed takes more than fifteen minutes to start.",
             "Try again: it is quicker once a virus scanner has seen every file.",
         ),
     ),

@@ -3,7 +3,7 @@
 The key is the English text itself, as in gettext and Qt: it is read where it is raised, and is
 right even where a translation is missing. Values stand in it in braces, by name::
 
-    Message("{path} needs {needed:GB}.", path=path, needed=12_900_000_000)
+    Message("{path} needs {needed:bytes}.", path=path, needed=12_900_000_000)
 
 ``packaging/translations.py`` collects every text for the catalogues of the window.
 """
@@ -21,7 +21,7 @@ class Message:
     """A text with its values; made of plain data only, so that it crosses to any process.
 
     Args:
-        text: in English, with ``{name}`` for each value; ``{name:GB}`` for a number of bytes.
+        text: in English, with ``{name}`` for each value; ``{name:bytes}`` for a number of bytes.
         values: numbers, texts, other messages, and sequences of these, which are listed with
             commas. Anything else goes in as its ``str``.
     """
@@ -81,12 +81,12 @@ _LIST = Message(", ")
 
 
 class _Formatter(string.Formatter):
-    """``str.format``, and ``{size:GB}`` for a number of bytes."""
+    """``str.format``, and ``{size:bytes}`` for a number of bytes."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if format_spec == "GB":
-            return f"{value / 1e9:.1f} GB"
-        return super().format_field(value, format_spec)
+        if format_spec != "bytes":
+            return super().format_field(value, format_spec)
+        return f"{value / 1e9:.1f} GB" if value >= 1e8 else f"{value / 1e6:.1f} MB"
 
 
 _FORMATTER = _Formatter()

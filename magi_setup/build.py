@@ -159,8 +159,8 @@ class Builder:
     def _build(self, plan: Plan) -> Iterator[SetupProgress]:
         if plan.free_bytes < plan.disk_bytes:
             raise DiskFullError(
-                "There is too little space in {folder}: {needed:GB} are needed, "
-                "{free:GB} are free.",
+                "There is too little space in {folder}: {needed:bytes} are needed, "
+                "{free:bytes} are free.",
                 "Free some space, then try again.",
                 folder=self.environments.folder,
                 needed=plan.disk_bytes,

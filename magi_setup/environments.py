@@ -138,7 +138,7 @@ class Environment:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=300,
+                timeout=900,
                 creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

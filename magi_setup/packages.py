@@ -56,7 +56,7 @@ _LOST = (
 _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30
 TRY_AGAIN = Message("Connect to the network, then try again: what was fetched is kept.")
-_TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-|pytorch-triton")
+_TORCHS_OWN = re.compile(r"torch$|triton|nvidia-|cuda-(?!core|pathfinder)|pytorch-triton")
 
 
 @dataclass(frozen=True)

@@ -279,7 +279,7 @@ def check_window(root: Root, checkout: Checkout, pictures: Path | None) -> None:
         began = time.monotonic()
         process = root.start(*checkout.command("run"), user=PERSON)
         try:
-            wait_for(lambda: screen.windows("Magi Desktop") != [], "the window", 120)
+            wait_for(lambda: screen.windows("Magi Desktop") != [], "the window")
             say(f"the window is there after {time.monotonic() - began:.1f} s")
             window = screen.windows("Magi Desktop")[0]
             make_first_video(screen, window, root.videos(PERSON))

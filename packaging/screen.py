@@ -12,7 +12,7 @@ from pathlib import Path
 
 _POLL_S = 0.01
 _AGAIN_S = 3.0
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 
 
 class InVain(Exception):
@@ -90,7 +90,7 @@ def open_screen() -> Iterator[Screen]:
         server.wait()
 
 
-def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 60) -> float:
+def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 300) -> float:
     """Wait until something holds; returns how long that took, in seconds.
 
     Raises:
@@ -117,5 +117,5 @@ def make_first_video(screen: Screen, window: str, videos: Path) -> Path:
     screen.press(window, "ctrl+e")
     screen.type(window, "a red circle moves right")
     screen.press(window, "ctrl+Return")
-    wait_for(lambda: any(videos.glob("[!.]*.mp4")), "a video", 180)  # hidden: not finished yet
+    wait_for(lambda: any(videos.glob("[!.]*.mp4")), "a video", 900)  # hidden: not finished yet
     return next(videos.glob("[!.]*.mp4"))

@@ -37,6 +37,8 @@ from magi_setup.packages import belongs_to_torch, sha256_of
 
 FLAVORS = ("cpu", "cu126", "cu130")
 """Builds of the pinned torch that its publisher offers."""
+_NOT_OF_TORCH_ON_WINDOWS = ("cuda-bindings", "nvidia-cuda-nvrtc")
+"""What the kernels need and torch brings on Linux, in the versions that fit its build."""
 START_TEST = (
     *("torch", "transformers.models.t5", "sentencepiece", "av", "PIL.Image", "safetensors.torch"),
     *("PySide6.QtWidgets", "magi_engine.cli.main", "magi_desktop.app"),
@@ -117,15 +119,26 @@ def lock(folder: Path, lock_torch: bool) -> None:
     base += ("--no-header", "--no-annotate", "--only-binary", ":all:")
     project = str(dev.ROOT / "pyproject.toml")
     everything = _uv(*base, project, "-c", str(dev.CONSTRAINTS))
-    entries = re.split(r"\n(?=\S)", everything.strip())
-    ours = [e for e in entries if not belongs_to_torch(re.split(r"[=\s]", e)[0])]
-    (folder / "requirements.txt").write_text("\n".join(ours) + "\n", encoding="utf-8")
+    (folder / "requirements.txt").write_text(without_torch(everything), encoding="utf-8")
     for flavor in FLAVORS if lock_torch else ():
         wanted = folder / "torch.in"
         wanted.write_text(pinned("torch") + "\n", encoding="utf-8")
         locked = _uv(*base, str(wanted), "--torch-backend", flavor)
         wanted.unlink()
         (folder / f"torch-{flavor}.txt").write_text(locked, encoding="utf-8")
+
+
+def without_torch(locked: str) -> str:
+    """Of a file of locked requirements, those that do not depend on which build of torch it is."""
+    ours = []
+    for entry in re.split(r"\n(?=\S)", locked.strip()):
+        name = re.split(r"[=\s]", entry)[0]
+        if name in _NOT_OF_TORCH_ON_WINDOWS:
+            pin = re.compile(r"(==[^\s;]+)[^\\\n]*")
+            ours.append(pin.sub(r"\1 ; sys_platform == 'win32' ", entry, count=1))
+        elif not belongs_to_torch(name):
+            ours.append(entry)
+    return "\n".join(ours) + "\n"
 
 
 def _copy_set_up(app: Path) -> None:

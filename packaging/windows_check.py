@@ -92,7 +92,6 @@ class Check:
         self.models = windows.local / NAME / "models"
         self.video = windows.home / "Videos" / NAME / "ein Kreis ü.mp4"
         self.setup = work / "setup.exe"
-        self.wheels = work / "wheels"
 
     def prepare(self, setup: Path | None, wheels: Path | None) -> None:
         """Build the installer unless there is one, and fetch what stands in for the network."""
@@ -107,8 +106,7 @@ class Check:
         say(f"setup.exe has {self.setup.stat().st_size / 1e6:.1f} MB")
         require(self.setup.stat().st_size <= 80e6, "setup.exe has at most 80 MB")
         self.windows.boot()
-        if wheels is not None and any(wheels.glob("*.whl")):
-            self.wheels = wheels
+        self.wheels = wheels or self.work / "wheels"
 
     def unsupported(self) -> None:
         """An old or a 32-bit Windows: refused, nothing installed."""
@@ -204,9 +202,7 @@ class Check:
     def first_start(self) -> None:
         """From the double click to the program's window."""
         windows = self.windows
-        if not any(self.wheels.glob("*.whl")):
-            say("the packages of a first start are fetched")
-            windows_stand_ins.wheels(Bundle.read(self.program), self.wheels)
+        windows_stand_ins.wheels(Bundle.read(self.program), self.wheels)
         shutil.copytree(self.wheels, windows.disk / "wheels ü")
         windows_stand_ins.want_older_numpy(self.program, self.wheels)
         system = windows.disk / "windows" / "system32"

@@ -48,7 +48,7 @@ def python(work: Path) -> Path:
 
 
 def wheels(bundle: Bundle, target: Path) -> None:
-    """What a first start without a GPU fetches on Windows, into a folder."""
+    """What a first start without a GPU fetches on Windows, into a folder, unless it is there."""
     with tempfile.TemporaryDirectory() as name:
         wanted = Path(name, "wanted.txt")
         wanted.write_text("\n".join([*bundle.requirements, bundle.torch]), encoding="utf-8")

@@ -96,8 +96,7 @@ def _install(windows: Windows, work: Path, wheels: Path) -> None:
     """A Python for Windows with all that the program and its tests need, and the sources."""
     bundle = Bundle(work, "0", "", thin_bundle.pinned("torch"), ("cpu",), ())
     thin_bundle.lock(work, False)
-    if not any(wheels.glob("*.whl")):
-        windows_stand_ins.wheels(bundle, wheels)
+    windows_stand_ins.wheels(bundle, wheels)
     tools = [thin_bundle.pinned(name) for name in _TOOLS]
     windows_stand_ins.fetch(tools, work / "tools")
     python = windows.disk / "python"

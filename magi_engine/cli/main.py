@@ -16,10 +16,8 @@ from magi_engine.cli import demo, doctor, generate, models, quantize, recover, r
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
 from magi_engine.cli.naming import as_typed
-from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.environment import (
-    keep_compiled,
     let_memory_be_whole,
     let_threads_sleep,
 )
@@ -76,7 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_utf8()
     let_threads_sleep()
     let_memory_be_whole()
-    keep_compiled(default_cache_dir())
     try:
         args = build_parser().parse_args(argv)
         with logging_to(args.log_file) as log_file:

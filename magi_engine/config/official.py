@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ _DTYPES = ("torch.bfloat16", "torch.float16", "torch.float32")
 SHORTCUT_MODES = ("8,16,16", "16,16,8")
 _POSITIVE = Message("must be positive")
 _REMOVE = Message("Remove that field.")
+_LARGEST = 2**31
 LAST_KV_RANGE = -1
 """As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
@@ -58,6 +60,7 @@ class ModelConfig:
     gated_linear_unit: bool = False
 
     def __post_init__(self) -> None:
+        _require_sane_numbers(self, "model_config")
         _require(
             self.params_dtype in _DTYPES,
             "model_config.params_dtype",
@@ -179,6 +182,7 @@ class RuntimeConfig:
     temporal_downsample_factor: int = 4
 
     def __post_init__(self) -> None:
+        _require_sane_numbers(self, "runtime_config")
         _require(
             self.cfg_number in (1, 3),
             "runtime_config.cfg_number",
@@ -244,6 +248,7 @@ class EngineConfig:
     enable_cuda_graph: bool = False
 
     def __post_init__(self) -> None:
+        _require_sane_numbers(self, "engine_config")
         _require(
             self.shortcut_mode in SHORTCUT_MODES,
             "engine_config.shortcut_mode",
@@ -319,6 +324,19 @@ def _require(condition: bool, name: str, problem: Message) -> None:
             name=name,
             problem=problem,
         )
+
+
+def _require_sane_numbers(section: object, prefix: str) -> None:
+    """Refuse what no file means: numbers that are not finite, or that nothing could count to."""
+    for spec in dataclasses.fields(section):  # type: ignore[arg-type]
+        value = getattr(section, spec.name)
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, int | float):
+                _require(
+                    math.isfinite(number) and abs(number) <= _LARGEST,
+                    f"{prefix}.{spec.name}",
+                    Message("is {value}, which cannot be", value=repr(number)),
+                )
 
 
 def _require_positive(section: object, prefix: str, *names: str) -> None:

@@ -245,7 +245,7 @@ class Performer:
         spare = 0 if small is None else sum(map(size_on_disk, _pickles(source)))
         if not spare:
             return NOTHING
-        return Message("{spare:GB} of its original text encoder may be deleted.", spare=spare)
+        return Message("{spare:bytes} of its original text encoder may be deleted.", spare=spare)
 
     def _in_steps(self, phase: Phase) -> Callable[[float], None]:
         def show(fraction: float) -> None:

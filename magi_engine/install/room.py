@@ -21,7 +21,7 @@ def require_room(needed_bytes: int, models_dir: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed_bytes and needed_bytes + MARGIN_BYTES > free:
         raise DiskFullError(
-            "{needed:GB} of room are needed, {free:GB} are free in {folder}.",
+            "{needed:bytes} of room are needed, {free:bytes} are free in {folder}.",
             "Free some space, or choose another folder of models.",
             needed=needed_bytes + MARGIN_BYTES,
             free=free,

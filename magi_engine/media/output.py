@@ -15,7 +15,7 @@ from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import GROWING, Mp4Writer, WebmWriter, is_header, make_ordinary
-from magi_engine.media.png_frames import PngFolderWriter, tidy_folder
+from magi_engine.media.png_frames import PngFolderWriter, put_folder, tidy_folder
 from magi_engine.media.targets import free_name, output_error, output_suffix, part_path, target_of
 from magi_engine.media.writer import FrameWriter, VideoFormat, WriteOptions, check_video
 
@@ -88,9 +88,12 @@ def recover_partial(part: str | Path) -> Path | None:
             with contextlib.suppress(OSError, av.error.FFmpegError):
                 make_ordinary(part)
         final = free_name(target)
-        if final.is_dir():
-            final.rmdir()
-        put_in_place(part, final)
+        if part.is_dir():
+            put_folder(part, final)
+        else:
+            if final.is_dir():
+                final.rmdir()
+            put_in_place(part, final)
     except OSError as error:
         raise output_error(error, target) from error
     return final

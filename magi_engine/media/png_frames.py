@@ -46,9 +46,7 @@ class PngFolderWriter(FrameWriter):
     def _rescue(self) -> Path:
         tidy_folder(self.part)
         final = self._final_name()
-        if final.is_dir():
-            final.rmdir()  # an empty folder of that name; Windows would not replace it
-        put_in_place(self.part, final)
+        put_folder(self.part, final)
         return final
 
     def _release(self) -> None:
@@ -56,6 +54,22 @@ class PngFolderWriter(FrameWriter):
 
     def _remove_part(self) -> None:
         shutil.rmtree(self.part, ignore_errors=True)
+
+
+def put_folder(part: Path, final: Path) -> None:
+    """Give a folder of frames its name. One that is there, and empty, stays the same folder: it may
+    be where somebody works.
+
+    Raises:
+        OSError: it cannot be renamed or filled.
+    """
+    if not final.is_dir():
+        put_in_place(part, final)
+        return
+    for frame in sorted(part.iterdir()):
+        frame.rename(final / frame.name)
+    sync_folder(final)
+    part.rmdir()
 
 
 def tidy_folder(folder: Path) -> int:

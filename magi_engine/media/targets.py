@@ -26,6 +26,9 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(
     r"^\.(?P<name>.+)\.part-(?P<pid>\d+)(-(?P<start>\d+))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
 )
+_LONGEST_NAME = 255
+_LONGEST_KEPT = 190
+"""Bytes of file names: what file systems allow, and what stays of it in a part's name."""
 _NO_SPACE = DISK_FULL | {errno.EFBIG}
 
 
@@ -34,7 +37,12 @@ def output_suffix(path: Path) -> str:
 
     Raises:
         InvalidRequestError: a suffix no writer knows.
+        OutputError: the name is longer than file systems allow.
     """
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise OutputError(
+            "The name {name} is too long.", "Choose a shorter one.", name=path.name[:40] + "…"
+        )
     suffix = path.suffix.lower()
     if path.is_dir() or not suffix:
         return ""
@@ -81,7 +89,8 @@ def part_path(target: Path, suffix: str) -> Path:
     pid = os.getpid()
     start = _start_of(pid)
     writer = f"{pid}-{start}" if start else str(pid)
-    return target.with_name(f".{target.name}.part-{writer}-{secrets.token_hex(4)}{suffix}")
+    name = f".{_kept_name(target.name)}.part-{writer}-{secrets.token_hex(4)}{suffix}"
+    return target.with_name(name)
 
 
 def find_partials(folder: str | Path) -> list[Path]:
@@ -100,10 +109,11 @@ def find_partials(folder: str | Path) -> list[Path]:
 def find_growing(target: Path) -> Path | None:
     """The newest unfinished output meant for a target, whoever writes it; None if there is none."""
     found: list[tuple[float, Path]] = []
+    name = _kept_name(target.name)
     with contextlib.suppress(OSError):
-        for path in target.parent.glob(f".{glob.escape(target.name)}.part-*"):
+        for path in target.parent.glob(f".{glob.escape(name)}.part-*"):
             match = _PART.match(path.name)
-            if match is not None and match["name"] == target.name:
+            if match is not None and match["name"] == name:
                 found.append((path.stat().st_mtime, path))
     return max(found)[1] if found else None
 
@@ -136,6 +146,15 @@ def output_error(error: OSError, where: Path) -> OutputError:
         name=where.name,
         folder=where.parent,
     )
+
+
+def _kept_name(name: str) -> str:
+    """As much of a target's name as the longer name of its unfinished output has room for."""
+    stem, suffix = os.path.splitext(name)
+    room = _LONGEST_KEPT - len(os.fsencode(suffix))
+    while stem and len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + suffix
 
 
 def _is_free(path: Path) -> bool:

@@ -66,7 +66,7 @@ class VideoDiT(nn.Module):
         """What callers should attend with; may be replaced by a faster one."""
         self.part_tokens = PART_TOKENS
         """Fewer take less memory beside the weights, and longer."""
-        self._offloaded: OffloadedLayers | None = None
+        self._offloaded = OffloadedLayers(self.layers)
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
         """Make inference fast, once the weights are there; training is over for this model.
@@ -84,38 +84,29 @@ class VideoDiT(nn.Module):
             layer.self_attention.linear_qkv.fuse()
 
     @torch.inference_mode(False)  # weights made there could not be moved elsewhere
-    def offload(self, device: torch.device, layers: Sequence[int] = ()) -> None:
-        """Move the weights to ``device``, those of ``layers`` to pinned host memory, for inference.
+    def offload(self, layers: Sequence[int]) -> None:
+        """Keep the weights of these layers, and no others, in pinned host memory; for inference.
 
-        Args:
-            device: computes.
-            layers: are copied to the device each time when they run.
+        They are copied to the device each time when they run.
 
         Raises:
             torch.OutOfMemoryError, MemoryError: out of memory; the weights are still whole.
         """
-        if self._offloaded is not None:
-            if self._offloaded.layers == tuple(layers):
-                return
-            self._offloaded.end()
-            self._offloaded = None
-        if layers:
-            self._offloaded = OffloadedLayers(self.layers, layers, device)
-        self.to(device)
+        self._offloaded.choose(layers, self.device)
 
     @property
     def offloaded(self) -> tuple[int, ...]:
         """The layers in host memory, see :meth:`offload`."""
-        return () if self._offloaded is None else self._offloaded.layers
+        return self._offloaded.indices
 
     @property
     def offloaded_bytes(self) -> int:
         """Host memory of the offloaded layers."""
-        return 0 if self._offloaded is None else self._offloaded.host_bytes
+        return self._offloaded.host_bytes
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Where it computes."""
         return self.x_embedder.weight.device
 
     @property
@@ -175,11 +166,7 @@ class VideoDiT(nn.Module):
             self._seen(captions, len(latents)) if isinstance(captions, CaptionBatch) else captions
         )
         for index, layer in enumerate(self.layers):
-            if self._offloaded is not None:
-                self._offloaded.fetch(index)
             x = layer(index, x, condition, seen, rotary, attend, parts)
-            if self._offloaded is not None:
-                self._offloaded.release(index)
         x = _by_parts(self._velocity, x, parts)
         velocity = rearrange(
             x,

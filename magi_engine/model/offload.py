@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 
@@ -32,9 +33,9 @@ class _Entry:
         view = layer_bytes[self.first_byte : self.first_byte + count].view(self.dtype)
         self._put(view.view(self.shape))
 
-    def unbind(self) -> None:
-        """Give the module a tensor of its own again, with what the bytes hold."""
-        self._put(self.current.detach().clone())
+    def move(self, device: torch.device) -> None:
+        """Give the module a tensor of its own on ``device``, with what the bytes hold."""
+        self._put(self.current.detach().to(device, copy=True))
 
     @property
     def current(self) -> Tensor:
@@ -51,100 +52,123 @@ class _Entry:
 
 
 class OffloadedLayers:
-    """Offloads some layers and copies each to the device before it runs.
+    """Those of a model's layers that are offloaded, each copied to the device before it runs.
 
-    Every layer has one of two slots on the device for good, so nothing is allocated while it runs.
+    Every offloaded layer has one of two slots on the device, so nothing is allocated while it runs.
 
     Args:
         layers: of the model, in the order they run.
-        offloaded: indices of those to offload, ascending.
-        device: where they compute.
 
-    Raises:
-        torch.OutOfMemoryError, MemoryError: out of memory; then the layers are as they were.
+    Attributes:
+        indices: the layers that are offloaded.
     """
 
-    def __init__(
-        self, layers: Sequence[nn.Module], offloaded: Sequence[int], device: torch.device
-    ) -> None:
-        self.layers = tuple(offloaded)
-        self._device = device
-        self._stream = CopyStream(device)
-        self._entries = {index: _entries(layers[index]) for index in self.layers}
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        self.indices: tuple[int, ...] = ()
+        self._layers = layers
+        self._entries: dict[int, list[_Entry]] = {}
         self._host: dict[int, Tensor] = {}
-        try:
-            for index in self.layers:
-                self._host[index] = _packed(self._entries[index], device)
-            self._slots = [self._slot_memory(number) for number in range(_SLOTS)]
-        except (torch.OutOfMemoryError, MemoryError):
-            self._forget()
-            raise
-        self._place = {index: i % _SLOTS for i, index in enumerate(self.layers)}
-        for index in self.layers:
-            for entry in self._entries[index]:
-                entry.bind(self._slots[self._place[index]])
-        self._holds: list[int | None] = [None] * _SLOTS
-        self._arrived: list[CopyEvent] = [None] * _SLOTS
-        self._used: list[CopyEvent] = [self._stream.computed()] * _SLOTS
+        self._hooks: list[RemovableHandle] = []
 
     @property
     def host_bytes(self) -> int:
-        """What waits in the host's memory."""
+        """Pinned host memory of the offloaded layers."""
         return sum(memory.nbytes for memory in self._host.values())
 
-    def fetch(self, index: int) -> None:
-        """Before layer ``index`` runs: have its weights there, and let the next ones come."""
-        if index not in self._place:
+    def choose(self, indices: Sequence[int], device: torch.device) -> None:
+        """Offload these layers, and no others; layer by layer, so one at most is in memory twice.
+
+        Args:
+            indices: ascending.
+            device: computes.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: all weights are still there, some layers perhaps on
+                the host; another choice may be made.
+        """
+        if self.indices == tuple(indices) and self._host.keys() == set(indices):
             return
-        slot = self._place[index]
-        if self._holds[slot] != index:
-            self._load(index)
-        self._stream.wait(self._arrived[slot])
-        after = self._next(index)
-        if self._place[after] != slot:
-            self._load_unless_there(after)
+        self._stop()
+        for index in self._host.keys() - set(indices):
+            for entry in self._entries[index]:
+                entry.move(device)
+            del self._host[index]
+        for index in indices:
+            if index not in self._host:
+                self._entries[index] = _entries(self._layers[index])
+                self._host[index] = _packed(self._entries[index], device)
+        if indices:
+            self._start(tuple(indices), device)
 
-    def release(self, index: int) -> None:
-        """After layer ``index`` has run: its place is free."""
-        if index not in self._place:
-            return
-        slot = self._place[index]
-        self._used[slot] = self._stream.computed()
-        after = self._next(index)
-        if self._place[after] == slot:
-            self._load_unless_there(after)
+    def _start(self, indices: tuple[int, ...], device: torch.device) -> None:
+        sizes = [[self._host[i].nbytes for i in indices[n::_SLOTS]] for n in range(_SLOTS)]
+        self._slots = [
+            torch.empty(max(size, default=0), dtype=torch.uint8, device=device) for size in sizes
+        ]
+        self._stream = CopyStream(device)
+        self._slot_of = {index: i % _SLOTS for i, index in enumerate(indices)}
+        self._next = dict(zip(indices, (*indices[1:], indices[0]), strict=True))
+        self._holds: list[int | None] = [None] * _SLOTS
+        self._arrived: list[CopyEvent] = [None] * _SLOTS
+        self._used: list[CopyEvent] = [self._stream.computed()] * _SLOTS
+        for index in indices:
+            for entry in self._entries[index]:
+                entry.bind(self._slots[self._slot_of[index]])
+            self._attach(index)
+        self.indices = indices
 
-    def end(self) -> None:
-        """Give all layers memory of their own on the host; then this is of no use any more."""
-        self._stream.wait(self._arrived[0])
-        self._stream.wait(self._arrived[1])
-        self._forget()
+    def _attach(self, index: int) -> None:
+        def before(_layer: nn.Module, _args: object) -> None:
+            self._fetch(index)
 
-    def _forget(self) -> None:
+        def after(_layer: nn.Module, _args: object, _output: object) -> None:
+            self._release(index)
+
+        layer = self._layers[index]
+        self._hooks.append(layer.register_forward_pre_hook(before))
+        self._hooks.append(layer.register_forward_hook(after))
+
+    def _stop(self) -> None:
+        """Have the layers use their memory on the host."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        if self.indices:
+            for event in self._arrived:
+                self._stream.wait(event)
+            self._slots = []
+        self.indices = ()
         for index, memory in self._host.items():
             for entry in self._entries[index]:
                 entry.bind(memory)
-                entry.unbind()
-        self._host.clear()
-        self._slots = []
 
-    def _next(self, index: int) -> int:
-        position = self.layers.index(index) + 1
-        return self.layers[position % len(self.layers)]
+    def _fetch(self, index: int) -> None:
+        """Before layer ``index`` runs: have its weights there, and let the next ones come."""
+        slot = self._slot_of[index]
+        if self._holds[slot] != index:
+            self._load(index)
+        self._stream.wait(self._arrived[slot])
+        after = self._next[index]
+        if self._slot_of[after] != slot:
+            self._load_unless_there(after)
+
+    def _release(self, index: int) -> None:
+        """After layer ``index`` has run: its slot is free."""
+        slot = self._slot_of[index]
+        self._used[slot] = self._stream.computed()
+        after = self._next[index]
+        if self._slot_of[after] == slot:
+            self._load_unless_there(after)
 
     def _load_unless_there(self, index: int) -> None:
-        if self._holds[self._place[index]] != index:
+        if self._holds[self._slot_of[index]] != index:
             self._load(index)
 
     def _load(self, index: int) -> None:
-        slot, source = self._place[index], self._host[index]
+        slot, source = self._slot_of[index], self._host[index]
         target = self._slots[slot][: len(source)]
         self._arrived[slot] = self._stream.copy([(target, source)], after=self._used[slot])
         self._holds[slot] = index
-
-    def _slot_memory(self, number: int) -> Tensor:
-        sizes = [len(self._host[index]) for index in self.layers[number::_SLOTS]]
-        return torch.empty(max(sizes, default=0), dtype=torch.uint8, device=self._device)
 
 
 def _entries(layer: nn.Module) -> list[_Entry]:

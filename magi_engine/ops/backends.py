@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magi_engine.ops.attention import Attention, attention, attention_by_products
-from magi_engine.ops.fp8 import has_fp8_matmul
+from magi_engine.ops.compiled import kernels_of
+from magi_engine.ops.fused_kernels import FusedKernels
 from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.quantised_kernels import HopperAttention, Int8Attention
 
 logger = logging.getLogger(__name__)
 
@@ -76,23 +79,43 @@ class Timing:
     chosen: bool
 
 
-def kernels_for(device: torch.device) -> Kernels:
-    """The fused kernels if they work on this device, else the plain ones."""
-    if device.type != "cuda":
-        return Kernels()
-    try:
-        from magi_engine.ops.triton_kernels import TritonKernels
+def kernels_for(device: torch.device, folder: Path | None = None) -> Kernels:
+    """The fused kernels if they work on this device, else the plain ones.
 
-        kernels = TritonKernels()
+    Args:
+        folder: where compiled kernels are kept.
+    """
+    return fused_kernels(device, folder)[0]
+
+
+def fused_kernels(device: torch.device, folder: Path | None = None) -> tuple[Kernels, str]:
+    """:func:`kernels_for`, and why they are not the fused ones; "" if they are."""
+    if device.type != "cuda":
+        return Kernels(), "they are for NVIDIA cards"
+    try:
+        kernels = FusedKernels(kernels_of(device, folder))
         x = torch.randn(4, 64, device=device, dtype=torch.bfloat16)
         norm = nn.LayerNorm(64, device=device, dtype=torch.bfloat16)
         with torch.inference_mode():
             torch.testing.assert_close(kernels.layer_norm(x, norm), norm(x), rtol=0.02, atol=0.02)
-    except Exception as error:
-        # No Triton, no C compiler, a driver too old for it, ...: the plain ones always work.
+    except Exception as error:  # whatever a driver or a missing library comes up with
         logger.info("fused kernels are not used: %s", error)
-        return Kernels()
-    return kernels
+        return Kernels(), why_not(error)
+    return kernels, ""
+
+
+def why_not(error: Exception) -> str:
+    """What keeps compiled kernels from being used, and what to do about it."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is missing: set the program up again"
+    if "nvrtc" in str(error).lower() and isinstance(error, OSError | RuntimeError):
+        return f"NVRTC does not work ({_first_line(error)}): set the program up again"
+    return f"{_first_line(error)}: a newer NVIDIA driver may help"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def has_bfloat16_products(device: torch.device) -> bool:
@@ -103,7 +126,10 @@ def has_bfloat16_products(device: torch.device) -> bool:
 
 
 def attention_for(
-    device: torch.device, choice: str = FASTEST, known: Iterable[Timing] = ()
+    device: torch.device,
+    choice: str = FASTEST,
+    known: Iterable[Timing] = (),
+    folder: Path | None = None,
 ) -> Attention:
     """The attention to use on this device.
 
@@ -111,9 +137,10 @@ def attention_for(
         choice: :data:`FASTEST`, :data:`EXACT` or the name of a backend; the fastest exact one
             stands in where that cannot do what is asked.
         known: see :class:`ChosenAttention`.
+        folder: where compiled kernels are kept.
     """
     if device.type == "cuda":
-        backends = available_backends(device)
+        backends = available_backends(device, folder)
         if choice != FASTEST:
             backends = [b for b in backends if b.exact or b.name == choice]
         return ChosenAttention(backends, preferred=choice, known=known)
@@ -127,31 +154,32 @@ def _on_processor(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return (attention_by_products if q.dtype is torch.bfloat16 else attention)(q, k, v)
 
 
-def available_backends(device: torch.device) -> list[Backend]:
-    """What can be tried on an NVIDIA GPU; each may still refuse."""
+def available_backends(device: torch.device, folder: Path | None = None) -> list[Backend]:
+    """What can be tried on an NVIDIA GPU; each may still refuse.
+
+    Args:
+        folder: where compiled kernels are kept.
+    """
     return [
         Backend("cuDNN", functools.partial(_through, SDPBackend.CUDNN_ATTENTION)),
         Backend("FlashAttention", functools.partial(_through, SDPBackend.FLASH_ATTENTION)),
         Backend("memory-efficient", functools.partial(_through, SDPBackend.EFFICIENT_ATTENTION)),
-        *_quantised_backends(device),
+        *_quantised_backends(device, folder),
     ]
 
 
-def _quantised_backends(device: torch.device) -> list[Backend]:
-    found = []
-    if not has_fp8_matmul(device):
-        return found
+def _quantised_backends(device: torch.device, folder: Path | None) -> list[Backend]:
+    if device.type != "cuda":
+        return []
+    capability = torch.cuda.get_device_capability(device)
     try:
-        from magi_engine.ops import triton_attention
-
-        found.append(Backend("fp8, Triton", triton_attention.attend, exact=False))
-        if torch.cuda.get_device_capability(device) == (9, 0):
-            from magi_engine.ops import hopper_attention
-
-            found.append(Backend("fp8, Hopper", hopper_attention.attend, exact=False))
-    except ImportError as error:
+        kernels = kernels_of(device, folder)
+    except (ImportError, OSError, RuntimeError) as error:
         logger.info("not every attention can be tried: %s", error)
-    return found
+        return []
+    if capability == (9, 0):
+        return [Backend("fp8, Hopper", HopperAttention(kernels), exact=False)]
+    return [Backend("int8", Int8Attention(kernels), exact=False)]
 
 
 def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Linear layers with 8-bit floating point (e4m3) weights and inputs (spec section 2, "FP8").
 
-On a GPU with fp8 matrix units the product is one ``torch._scaled_mm``; elsewhere the same
-8-bit values are multiplied in float32, which is exact up to the order of summation.
+On a GPU with fp8 matrix units the product is one ``torch._scaled_mm``. Elsewhere the same 8-bit
+values are multiplied as 16-bit ones on a GPU, which have room for all of them, and as float32 on a
+processor: with sums in float32, that is exact up to the order of summation.
 """
 
 from __future__ import annotations
@@ -48,7 +49,25 @@ def fp8_matmul(
             out_dtype=dtype,
             use_fast_accum=True,
         )
-    return (F.linear(x.float(), weight.float()) * (x_scale * weight_scale)).to(dtype)
+    scale = x_scale * weight_scale
+    if x.device.type != "cuda":
+        return (F.linear(x.float(), weight.float()) * scale).to(dtype)
+    return _wider_matmul(x, weight, _widened(x.device), scale, dtype)
+
+
+def _wider_matmul(
+    x: Tensor, weight: Tensor, wide: torch.dtype, scale: Tensor, dtype: torch.dtype
+) -> Tensor:
+    """``x @ weightᵀ * scale`` with products of numbers of type ``wide`` and sums in float32."""
+    sums = torch.mm(x.to(wide), weight.to(wide).t(), out_dtype=torch.float32)
+    # In one pass over the sums, and into their own memory where that fits.
+    out = sums if dtype is sums.dtype else sums.new_empty(sums.shape, dtype=dtype)
+    return torch.mul(sums, scale, out=out)
+
+
+def _widened(device: torch.device) -> torch.dtype:
+    """The 16-bit type that ``device`` multiplies in hardware; Turing has no bfloat16."""
+    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
 
 
 class _Fp8Linear(nn.Module):

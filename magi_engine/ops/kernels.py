@@ -1,7 +1,7 @@
 """What stands between the matrix products of a transformer block, one method per pass over memory.
 
 :class:`Kernels` spells each out in PyTorch; it runs on every device and under autograd.
-:class:`magi_engine.ops.triton_kernels.TritonKernels` has the same methods as one kernel each.
+:class:`magi_engine.ops.fused_kernels.FusedKernels` has the same methods as one kernel each.
 """
 
 from __future__ import annotations

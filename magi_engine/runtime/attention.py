@@ -1,7 +1,8 @@
-"""What is known of the attention kernels of this machine, kept from one start to the next."""
+"""The kernels a model computes with, and what is known of their speed from earlier starts."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Iterable
@@ -12,10 +13,22 @@ from typing import Any
 import torch
 
 from magi_engine import __version__
-from magi_engine.ops.attention import attention, attention_by_products
-from magi_engine.ops.backends import Backend, ChosenAttention, Timing, available_backends
+from magi_engine.ops.attention import Attention, attention, attention_by_products
+from magi_engine.ops.backends import (
+    EXACT,
+    FASTEST,
+    Backend,
+    ChosenAttention,
+    Timing,
+    attention_for,
+    available_backends,
+    fused_kernels,
+)
+from magi_engine.ops.kernels import Kernels
+from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.kept import keep, read_kept
 from magi_engine.runtime.machine import device_name
+from magi_engine.runtime.streams import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +39,82 @@ _FILE = "attention.json"
 # the pocket model's, which is what one would run there.
 _ON_CARD = ((24, 8, 128, 12150, 120), (24, 8, 128, 12150, 12150), (24, 8, 128, 12150, 48600))
 _ON_PROCESSOR = ((6, 2, 64, 384, 384), (6, 2, 64, 384, 1920))
+
+
+class DeviceKernels:
+    """What one model computes with on its device.
+
+    Args:
+        cache_dir: where compiled kernels and timings of attention are kept; None: nowhere.
+
+    Attributes:
+        warm: whatever was computed once, so that nothing is compiled for it any more.
+    """
+
+    def __init__(self, device: torch.device, cache_dir: Path | None) -> None:
+        self._device = device
+        self._table = None if cache_dir is None else AttentionTable(cache_dir, device)
+        self._folder = None if cache_dir is None else compiled_dir(cache_dir)
+        self._choice = FASTEST
+        self.warm: set[object] = set()
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the device compiles or tries kernels at the first use of a shape."""
+        return self._device.type == "cuda"
+
+    @functools.cached_property
+    def streams(self) -> Streams:
+        """The device's streams: for good, since libraries keep memory for each that is used."""
+        return Streams(self._device)
+
+    @functools.cached_property
+    def plain(self) -> Kernels:
+        """What runs between the matrix products."""
+        return self._fused[0]
+
+    @property
+    def slow_because(self) -> str:
+        """Why a graphics card runs at half its speed; "" if it does not."""
+        return self._fused[1] if self._device.type == "cuda" else ""
+
+    @functools.cached_property
+    def _fused(self) -> tuple[Kernels, str]:
+        return fused_kernels(self._device, self._folder)
+
+    @functools.cached_property
+    def attention(self) -> Attention:
+        """The attention of the transformer; on a GPU it knows what it has tried."""
+        return attention_for(self._device, self._choice, self._known_timings(), self._folder)
+
+    @functools.cached_property
+    def exact_attention(self) -> Attention:
+        """That of the autoencoder."""
+        return attention_for(self._device, EXACT, self._known_timings(), self._folder)
+
+    def choose(self, choice: str) -> bool:
+        """Which :attr:`attention` there is from now on; whether that is another one."""
+        if choice == self._choice:
+            return False
+        self._choice = choice
+        self.__dict__.pop("attention", None)
+        return True
+
+    @property
+    def quantised_attention(self) -> str | None:
+        """Name of the quantised attention that the transformer uses, as far as it has run."""
+        attend = self.attention
+        return attend.quantised if isinstance(attend, ChosenAttention) else None
+
+    def keep_timings(self) -> None:
+        """Let the next start know how fast each attention is."""
+        used = (self.attention, self.exact_attention)
+        timings = [t for a in used if isinstance(a, ChosenAttention) for t in a.timings]
+        if self._table is not None and timings:
+            self._table.note(timings)
+
+    def _known_timings(self) -> list[Timing]:
+        return [] if self._table is None else self._table.load()
 
 
 class AttentionTable:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from magi_engine.config.places import default_cache_dir
-from magi_engine.runtime.environment import keep_compiled, let_memory_be_whole
+from magi_engine.runtime.environment import let_memory_be_whole
 from magi_engine.runtime.events import Event
 from magi_engine.runtime.host import (
     Examine,
@@ -37,7 +36,6 @@ finished then is in the unfinished file beside it."""
 def main(settings: ChildSettings) -> None:
     """Serve until the other side says so or is gone."""
     let_memory_be_whole()
-    keep_compiled(settings.cache_dir or default_cache_dir())
     serve(settings, partial(_prepare, settings), _NICENESS, _ORPHAN_GRACE_S)
 
 

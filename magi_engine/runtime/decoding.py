@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from magi_engine.runtime.models import LoadedModel, PlannedMemory
+from magi_engine.runtime.memory import PlannedMemory
+from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.streams import DeviceEvent
 
 
@@ -58,7 +59,7 @@ class ChunkDecoder:
     """
 
     def __init__(self, model: LoadedModel, memory: PlannedMemory) -> None:
-        self._model, self._memory, self._streams = model, memory, model.streams
+        self._model, self._memory, self._streams = model, memory, model.kernels.streams
         self._pending: deque[DecodedChunk] = deque()
         self._began_one = False
 
@@ -68,7 +69,7 @@ class ChunkDecoder:
         Raises:
             torch.OutOfMemoryError, MemoryError: there is too little memory for any way.
         """
-        self._pending.append(self._memory.run(lambda: self._queued(index, latents)))
+        self._pending.append(self._memory.run(self._queued, index, latents))
         self._began_one = True
 
     def _queued(self, index: int, latents: Tensor) -> DecodedChunk:

@@ -18,8 +18,8 @@ ATTENTIONS = (
     "cuDNN",
     "FlashAttention",
     "memory-efficient",
-    "fp8, Triton",
     "fp8, Hopper",
+    "int8",
 )
 """What can be asked for: the fastest, the fastest that is not quantised, or one by its name, as
 :mod:`magi_engine.ops.backends` has them."""

@@ -19,19 +19,6 @@ def let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def keep_compiled(cache_dir: Path) -> None:
-    """Have what is compiled for a graphics card kept in :func:`compiled_dir`; as above.
-
-    Else, and where nothing can be written there, it is kept in folders for temporary files, and is
-    compiled again after a restart.
-    """
-    folder = compiled_dir(cache_dir)
-    if not os.access(next(filter(os.path.exists, (folder, *folder.parents))), os.W_OK):
-        return
-    os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "inductor"))
-
-
 def let_memory_be_whole() -> None:
     """Have a graphics card's memory taken as pages that are put together as needed; as above.
 

@@ -121,6 +121,13 @@ def dit_activation_bytes(
     return tokens * through + min(part_tokens, tokens) * working
 
 
+def graph_bytes(model: ModelConfig, chunks: int, tokens: int) -> int:
+    """Inputs and outputs of CUDA graphs of forwards of up to so many chunks, in a row or a batch:
+    latents, velocity, cosines and sines."""
+    numbers = 2 * model.latent_channels * model.patch_size**2 + 2 * 3 * (model.kv_channels // 8)
+    return 2 * sum(range(1, chunks + 1)) * tokens * numbers * _FP32
+
+
 def unpatch_channels(vae: VaeConfig) -> int:
     """Channels of a pixel before the decoder's last convolution."""
     return 4 if vae.use_final_proj else vae.embed_dim // vae.patch_volume

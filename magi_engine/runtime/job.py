@@ -35,7 +35,9 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import told_error
-from magi_engine.runtime.models import LoadedModel, ModelCache, PlannedMemory
+from magi_engine.runtime.machine import device_name
+from magi_engine.runtime.memory import PlannedMemory
+from magi_engine.runtime.models import LoadedModel, ModelCache
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.pace import PaceMeter, Preparation
 from magi_engine.runtime.plan import JobPlan
@@ -170,12 +172,11 @@ class Job:
         model = self._models.model(found, device, choose_dtype(request.dtype, device))
         model.choose_attention(request.attention)
         memory = PlannedMemory(model, plan.ways)
-        model.arrange(memory.placement)
         if not model.dit_loaded:
             read_ahead([found.files.transformer, found.files.autoencoder])
         captions = yield from self._encode_prompts(model)
         # 3. The models, and the reference as latents.
-        prefix = yield from self._load(model, reference)
+        prefix = yield from self._load(model, reference, memory)
         # 4. The video.
         yield from self._warm_up(model, memory)
         yield from self._apply_prompt_changes(model, captions)
@@ -185,7 +186,7 @@ class Job:
             yield from self._sample(model, captions, prefix, pace, memory)
         finally:
             self._note_speed(model, pace)
-            model.keep_timings()
+            model.kernels.keep_timings()
 
     def _note_speed(self, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
@@ -193,7 +194,8 @@ class Job:
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
-        speeds.note(self._plan.model, model.device_name, self._plan.dtype, pace.tokens, speed)
+        name = device_name(model.device)
+        speeds.note(self._plan.model, name, self._plan.dtype, pace.tokens, speed)
         speeds.save(self._cache_dir)
 
     def _checkpoint(self) -> Events:
@@ -248,23 +250,25 @@ class Job:
         return track
 
     def _load(
-        self, model: LoadedModel, reference: Reference | None
+        self, model: LoadedModel, reference: Reference | None, memory: PlannedMemory
     ) -> Generator[Event, None, Tensor | None]:
         """Load what is not loaded yet and encode the reference, (1, 16, T, h, w) or None."""
         if not model.vae_loaded:
             yield StageStarted(Stage.LOADING_VAE)
             with self._preparation.loading:
-                model.load_vae()
+                memory.run(model.load_vae)
             yield from self._checkpoint()
         prefix = None
         if reference is not None:
             yield StageStarted(Stage.ENCODING_REFERENCE)
-            prefix = model.encode(reference.frames)
+            prefix = memory.run(model.encode, reference.frames[None])
             yield from self._checkpoint()
+        if self._with_previews:
+            self._previewer = memory.run(model.previewer, self._cache_dir)
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
             with self._preparation.loading:
-                model.load_dit()
+                memory.run(model.load_dit)
             yield from self._checkpoint()
         return prefix
 
@@ -276,16 +280,17 @@ class Job:
         height = self._request.height // model.pixels_per_latent
         width = self._request.width // model.pixels_per_latent
         size = height, width, settings, memory.placement, self._request.attention
-        if not model.compiles or size in model.warm:
+        if not model.kernels.compiles or size in model.kernels.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        steps = warm_up(model, settings, height, width, self._plan.length.num_chunks)
+        chunks = self._plan.length.num_chunks
+        steps = warm_up(model, memory, settings, height, width, chunks)
         left = True
         while left:
             with self._preparation.warming:
                 left = next(steps, False)
             yield from self._checkpoint()
-        model.warm.add(size)
+        model.kernels.warm.add(size)
 
     def _sample(
         self,
@@ -299,8 +304,6 @@ class Job:
         from magi_engine.sampling.sampler import Sampler
 
         plan = self._plan
-        if self._with_previews:
-            self._previewer = model.previewer(self._cache_dir)
         making = _Making(
             model,
             prefix,
@@ -341,11 +344,11 @@ class Job:
         from magi_engine.sampling.events import ChunkDone, StepDone
 
         while True:
-            begun = making.model.streams.record()
+            begun = making.model.kernels.streams.record()
             event = next(sampling, None)
             if isinstance(event, StepDone):
                 making.steps.append(self._queued(making, event, begun))
-            ahead = making.model.streams.steps_ahead if isinstance(event, StepDone) else 0
+            ahead = making.model.kernels.streams.steps_ahead if isinstance(event, StepDone) else 0
             while len(making.steps) > ahead:
                 yield from self._step_done(making, making.steps.popleft())
                 yield from self._between_steps(making)
@@ -359,9 +362,12 @@ class Job:
         """A step that the device is asked for, with a picture of it if it is time for one."""
         latents = None
         if self._previewer is not None and self._previewer.due():
-            oldest = self._of_result(making, done.forward.chunks[0], done.clean())
-            latents = making.model.streams.to_host(oldest)
-        return _Step(done, latents, begun, making.model.streams.record())
+            latents = making.memory.run(self._preview_latents, making, done)
+        return _Step(done, latents, begun, making.model.kernels.streams.record())
+
+    def _preview_latents(self, making: _Making, done: StepDone) -> Tensor:
+        oldest = self._of_result(making, done.forward.chunks[0], done.clean())
+        return making.model.kernels.streams.to_host(oldest)
 
     def _step_done(self, making: _Making, step: _Step) -> Events:
         """Wait for a step and report it, and chunks that are decoded meanwhile."""
@@ -466,7 +472,7 @@ class Job:
 
     def _note_attention(self, model: LoadedModel) -> Events:
         """Say, once and in the file too, when attention is not exact."""
-        backend = model.quantised_attention
+        backend = model.kernels.quantised_attention
         if backend is not None and not self._request.quantised_attention:
             self._request = dataclasses.replace(self._request, quantised_attention=True)
             self._output.describe(self._request)

@@ -3,152 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import gc
-import logging
-from collections import OrderedDict
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from magi_engine.config.vae import Tile, VaeConfig
-from magi_engine.model.caption_cleaning import clean_caption
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
-from magi_engine.model.text import EncodedPrompt, TextEncoder
 from magi_engine.model.vae import ViTVAE, pixels_of
-from magi_engine.ops.attention import Attention
-from magi_engine.ops.backends import (
-    EXACT,
-    FASTEST,
-    ChosenAttention,
-    Timing,
-    attention_for,
-    kernels_for,
-)
-from magi_engine.ops.kernels import Kernels
-from magi_engine.runtime.attention import AttentionTable
-from magi_engine.runtime.machine import HeldModel, device_name
-from magi_engine.runtime.memory import free_bytes, require_room
+from magi_engine.runtime.attention import DeviceKernels
+from magi_engine.runtime.machine import HeldModel
+from magi_engine.runtime.memory import require_room
 from magi_engine.runtime.placement import Placement
 from magi_engine.runtime.preview import Previewer
-from magi_engine.runtime.streams import Streams
-from magi_engine.sampling.memory import Memory
+from magi_engine.runtime.prompts import PromptEncoder
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.weights.checkpoint import Checkpoint, load_weights
+from magi_engine.weights.checkpoint import load_weights
 from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
-from magi_engine.weights.embeddings import EmbeddingCache
 from magi_engine.weights.layout import FoundModel
-from magi_engine.weights.text_encoder import load_text_encoder
-from magi_engine.weights.text_placement import (
-    LARGE_TEXT_ENCODER_BYTES,
-    TextPlacement,
-    choose_text_placement,
-)
-
-logger = logging.getLogger(__name__)
-
-_REMEMBERED_PROMPTS = 64
-
-
-class PromptEncoder:
-    """The text encoder of a model with the prompts it has encoded before.
-
-    Args:
-        directory: T5 in the official layout.
-        device: where the transformer runs; a large encoder uses it only if it has the room.
-        width, max_length: of the captions the transformer takes.
-        cache_dir: where prompts that have been encoded are kept; None: nowhere.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        device: torch.device,
-        width: int,
-        max_length: int,
-        cache_dir: Path | None = None,
-    ) -> None:
-        self._directory = directory
-        self._cache = (
-            None if cache_dir is None else EmbeddingCache(cache_dir, directory, width, max_length)
-        )
-        self._device = device
-        self._width = width
-        self._max_length = max_length
-        self._encoder: TextEncoder | None = None
-        self._known: OrderedDict[str, EncodedPrompt] = OrderedDict()
-        self._bytes = 0
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the encoder is in memory."""
-        return self._encoder is not None
-
-    def knows(self, prompt: str) -> bool:
-        """Whether ``encode`` needs no encoder for this prompt."""
-        return prompt in self._known or not clean_caption(prompt) or self._recall(prompt)
-
-    def load(self) -> None:
-        """Bring the encoder into memory.
-
-        Raises:
-            ModelNotFoundError, WeightsError: its files are missing or damaged.
-        """
-        shards = Checkpoint.open(self._directory).shards
-        self._bytes = sum(shard.path.stat().st_size for shard in shards)
-        free = free_bytes(self._device) if self._device.type == "cuda" else None
-        placement = choose_text_placement(self._bytes, free)
-        on_cpu = placement is TextPlacement.CPU
-        self._encoder = load_text_encoder(
-            self._directory,
-            torch.device("cpu") if on_cpu else self._device,
-            self._max_length,
-            streamed=placement is TextPlacement.STREAMED,
-        )
-
-    def encode(self, prompt: str) -> EncodedPrompt:
-        """The caption of a prompt; loads the encoder if it has to."""
-        if not clean_caption(prompt):
-            return EncodedPrompt(torch.zeros(0, self._width), 0, was_cut=False)
-        if prompt in self._known or self._recall(prompt):
-            self._known.move_to_end(prompt)
-            return self._known[prompt]
-        if self._encoder is None:
-            self.load()
-        assert self._encoder is not None
-        encoded = self._encoder.encode(prompt)
-        self._remember(prompt, encoded)
-        if self._cache is not None:
-            self._cache.put(prompt, encoded)
-        return encoded
-
-    def release_if_large(self) -> None:
-        """Free an encoder that would take the transformer's room."""
-        if self._bytes > LARGE_TEXT_ENCODER_BYTES:
-            self.release()
-
-    def release(self) -> None:
-        """Free the encoder; prompts encoded before stay known."""
-        if self._encoder is not None:
-            self._encoder.close()
-            self._encoder = None
-
-    def _recall(self, prompt: str) -> bool:
-        """Whether an earlier session has encoded the prompt; if so it is known from now on."""
-        encoded = None if self._cache is None else self._cache.get(prompt)
-        if encoded is not None:
-            self._remember(prompt, encoded)
-        return encoded is not None
-
-    def _remember(self, prompt: str, encoded: EncodedPrompt) -> None:
-        self._known[prompt] = encoded
-        if len(self._known) > _REMEMBERED_PROMPTS:
-            self._known.popitem(last=False)
 
 
 class LoadedModel:
@@ -173,10 +49,7 @@ class LoadedModel:
             None if cache_dir is None else cache_dir / EMBEDDINGS,
         )
         self.placement = Placement(0, 0)
-        self._cache_dir = cache_dir
-        self._attention_choice = FASTEST
-        self.warm: set[object] = set()
-        """Whatever the caller has computed once, so that nothing is compiled for it any more."""
+        self.kernels = DeviceKernels(device, cache_dir)
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
         self._special_tokens: SpecialTokens | None = None
@@ -207,7 +80,7 @@ class LoadedModel:
         assert self._vae is not None
         return self._vae
 
-    def arrange(self, placement: Placement) -> None:
+    def place(self, placement: Placement) -> None:
         """Use memory as ``placement`` says; what is loaded moves, what is not will load so.
 
         Raises:
@@ -216,89 +89,57 @@ class LoadedModel:
         self.placement = placement
         if self._dit is not None:
             self._dit.part_tokens = placement.part_tokens
-            self._dit.offload(self.device, placement.offloaded_layers)
+            self._dit.offload(placement.offloaded_layers)
         if self._vae is not None:
             self._vae.tiles_at_once = placement.tiles_at_once
 
     def load_dit(self) -> None:
-        """Load the transformer.
+        """Load the transformer, unless it is there, each layer to where it is placed.
 
         Raises:
             ModelNotFoundError, WeightsError: its files are missing, damaged or of another shape.
-            OutOfMemoryError: there is no room for it.
+            OutOfMemoryError: the host has no room for what goes there.
+            torch.OutOfMemoryError, MemoryError: there is no room for it where it is placed.
         """
+        if self._dit is not None:
+            return
         config = self.found.config
         model_config = dataclasses.replace(config.model_config, params_dtype=str(self.dtype))
         with torch.device("meta"):
             dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
-        # Layers that wait in the host's memory go there directly.
-        streams = bool(self.placement.offloaded_layers)
-        device = torch.device("cpu") if streams else self.device
-        require_room(dit, "The model", device)
-        load_weights(dit, self.found.files.transformer, device=device)
-        dit.eval().requires_grad_(False)
-        dit.speed_up(self._kernels, self.attention)
+        layers = tuple(f"videodit_blocks.layers.{i}." for i in self.placement.offloaded_layers)
+        self._read(dit, "The model", self.found.files.transformer, layers)
+        dit.speed_up(self.kernels.plain, self.kernels.attention)
         self._dit = dit
-        self.arrange(self.placement)
+        self.place(self.placement)
 
     def load_vae(self) -> None:
-        """Load the autoencoder; errors as of :meth:`load_dit`."""
+        """Load the autoencoder, unless it is there; errors as of :meth:`load_dit`."""
+        if self._vae is not None:
+            return
         directory = self.found.files.autoencoder
-        vae_config = VaeConfig.from_json(directory / "config.json")
         with torch.device("meta"):
-            vae = ViTVAE(vae_config)
-        require_room(vae, "The autoencoder", self.device)
-        load_weights(vae, directory, device=self.device, dtype_of=lambda _name: self.dtype)
-        vae.eval().requires_grad_(False)
-        vae.speed_up(self._kernels, self._exact_attention)
-        vae.encoder.to(self._encoder_home)
+            vae = ViTVAE(VaeConfig.from_json(directory / "config.json"))
+        vae.to(self.dtype)
+        self._read(vae, "The autoencoder", directory, self._encoder_prefix)
+        vae.speed_up(self.kernels.plain, self.kernels.exact_attention)
         self._vae = vae
-        self.arrange(self.placement)
+        self.place(self.placement)
+
+    def _read(self, module: nn.Module, name: str, path: Path, host: tuple[str, ...]) -> None:
+        """Fill a module; tensors whose names begin with one of ``host`` stay on the host."""
+
+        def on_host(tensor: str) -> bool:
+            return self.device.type == "cpu" or tensor.startswith(host)
+
+        require_room(module, name, on_host)
+        load_weights(module, path, device=self.device, on_host=on_host)
+        module.eval().requires_grad_(False)
 
     def choose_attention(self, choice: str) -> None:
         """What the transformer attends with from now on, see :func:`attention_for`."""
-        if choice != self._attention_choice:
-            self._attention_choice = choice
-            self.__dict__.pop("attention", None)
-            if self._dit is not None:
-                self._dit.speed_up(self._kernels, self.attention)
-
-    @functools.cached_property
-    def attention(self) -> Attention:
-        """The attention of the transformer; on a GPU it knows what it has tried."""
-        return attention_for(self.device, self._attention_choice, self._known_timings())
-
-    @functools.cached_property
-    def _exact_attention(self) -> Attention:
-        """That of the autoencoder."""
-        return attention_for(self.device, EXACT, self._known_timings())
-
-    @property
-    def quantised_attention(self) -> str | None:
-        """Name of the quantised attention that the transformer uses, as far as it has run."""
-        attend = self.attention
-        return attend.quantised if isinstance(attend, ChosenAttention) else None
-
-    def keep_timings(self) -> None:
-        """Let the next start know how fast each attention is."""
-        used = (self.attention, self._exact_attention)
-        timings = [t for a in used if isinstance(a, ChosenAttention) for t in a.timings]
-        if self._cache_dir is not None and timings:
-            AttentionTable(self._cache_dir, self.device).note(timings)
-
-    def _known_timings(self) -> list[Timing]:
-        if self._cache_dir is None:
-            return []
-        return AttentionTable(self._cache_dir, self.device).load()
-
-    @functools.cached_property
-    def streams(self) -> Streams:
-        """The device's streams: for good, since libraries keep memory for each that is used."""
-        return Streams(self.device)
-
-    @functools.cached_property
-    def _kernels(self) -> Kernels:
-        return kernels_for(self.device)
+        if self.kernels.choose(choice) and self._dit is not None:
+            self._dit.speed_up(self.kernels.plain, self.kernels.attention)
 
     def caption_track(
         self, caption: Tensor, names: tuple[str, ...], negative: bool = False
@@ -316,17 +157,22 @@ class LoadedModel:
 
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> Tensor:
-        """Frames (T, H, W, 3) as scaled latents (1, 16, T', H/8, W/8), float32.
+        """Frames (N, T, H, W, 3) as scaled latents (N, 16, T', H/8, W/8), float32.
 
-        T is 1 for an image, which becomes one latent frame, or a multiple of 4.
+        T is 1 for images, which become one latent frame each, or a multiple of 4.
         """
-        pixels = torch.from_numpy(frames).to(self.device).permute(3, 0, 1, 2)[None]
-        video = (pixels.float() / 127.5 - 1).to(self.dtype)  # (1, 3, T, H, W)
+        latents = []
         encoder = self.vae.encoder.to(self.device)
         try:
-            return self.vae.encode(video, self._tile).float() * self._scale_factor
+            # As many frames on the device as are encoded together.
+            for piece in torch.from_numpy(frames).split(self._tile.frames, dim=1):
+                pixels = piece.to(self.device).permute(0, 4, 1, 2, 3)  # (N, 3, T, H, W)
+                video = (pixels.float() / 127.5 - 1).to(self.dtype)
+                latents.append(self.vae.encode(video, self._tile).float() * self._scale_factor)
         finally:
-            encoder.to(self._encoder_home)
+            if self._encoder_prefix:
+                encoder.cpu()
+        return torch.cat(latents, dim=2)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -352,15 +198,10 @@ class LoadedModel:
         """Free everything."""
         self.text.release()
         self._dit = self._vae = self._special_tokens = None
-        self.warm.clear()
+        self.kernels.warm.clear()
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-    @property
-    def device_name(self) -> str:
-        """What the device's maker calls it."""
-        return device_name(self.device)
 
     def held_bytes(self) -> int:
         """Memory that :meth:`unload` gives back, on the model's device."""
@@ -370,11 +211,6 @@ class LoadedModel:
     def offloaded_bytes(self) -> int:
         """Memory of the machine that :meth:`unload` gives back, if it is not the model's device."""
         return 0 if self._dit is None else self._dit.offloaded_bytes
-
-    @property
-    def compiles(self) -> bool:
-        """Whether the device compiles or tries kernels at the first use of a shape."""
-        return self.device.type == "cuda"
 
     @property
     def pixels_per_latent(self) -> int:
@@ -387,9 +223,9 @@ class LoadedModel:
         return self.found.config.runtime_config.temporal_downsample_factor
 
     @property
-    def _encoder_home(self) -> torch.device:
-        """Where the encoder waits: it works once per video, if at all."""
-        return torch.device("cpu") if self.device.type == "cuda" else self.device
+    def _encoder_prefix(self) -> tuple[str, ...]:
+        """The autoencoder's tensors that stay on the host: its encoder works once per video."""
+        return ("encoder.",) if self.device.type == "cuda" else ()
 
     @property
     def _tile(self) -> Tile:
@@ -399,55 +235,6 @@ class LoadedModel:
     @property
     def _scale_factor(self) -> float:
         return self.found.config.runtime_config.scale_factor
-
-
-class PlannedMemory(Memory):
-    """A run of ``model`` that goes from one placement to the next when memory runs out.
-
-    Args:
-        placements: ways that are left, the fastest first; the model is arranged for the first.
-    """
-
-    def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
-        super().__init__()
-        self._model = model
-        self._left = list(placements)
-        self._news = False
-
-    def take_news(self) -> bool:
-        """Whether memory has run out since this was asked before."""
-        news, self._news = self._news, False
-        return news
-
-    @property
-    def placement(self) -> Placement:
-        """The way in use."""
-        return self._left[0]
-
-    @property
-    def cache_on_host(self) -> bool:
-        """See :class:`Memory`."""
-        return self.placement.cache_on_host
-
-    @property
-    def cuda_graphs(self) -> bool:
-        """See :class:`Memory`."""
-        return self.placement.cuda_graphs
-
-    def step_down(self) -> bool:
-        """See :class:`Memory`."""
-        while len(self._left) > 1:
-            del self._left[0]
-            logger.warning("too little memory: going on with %s", self.placement)
-            if self._model.device.type == "cuda":
-                torch.cuda.empty_cache()
-            try:
-                self._model.arrange(self.placement)
-            except (torch.OutOfMemoryError, MemoryError):
-                continue
-            self._news = True
-            return True
-        return False
 
 
 class ModelCache:

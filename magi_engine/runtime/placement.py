@@ -16,6 +16,7 @@ from magi_engine.runtime.footprint import (
     Decoding,
     DitWeights,
     dit_activation_bytes,
+    graph_bytes,
     kept_bytes,
     vae_weight_bytes,
     work_bytes,
@@ -101,6 +102,17 @@ class Sizes:
         """Keys and values of clean chunks."""
         return kept_bytes(self.config.model_config, self.chunks.kept, self.tokens, self.itemsize)
 
+    def caption_bytes(self) -> int:
+        """Keys and values of captions that together are as long as one may be."""
+        model = self.config.model_config
+        return kept_bytes(model, 1, model.caption_max_length, self.itemsize)
+
+    def graph_bytes(self, part_tokens: int) -> int:
+        """What CUDA graphs take beside what the same forwards take without."""
+        model = self.config.model_config
+        own = graph_bytes(model, self.chunks.forward, self.tokens)
+        return own + self.denoising_bytes(part_tokens)
+
     def denoising_bytes(self, part_tokens: int) -> int:
         """What a forward holds beside weights, keys and values."""
         return dit_activation_bytes(
@@ -137,7 +149,7 @@ class Placement:
         part_tokens: how many tokens the transformer computes together.
         tiles_at_once: how many pieces of a picture the autoencoder decodes together.
         decodes_beside: whether a chunk is decoded while the next ones are denoised.
-        cuda_graphs: whether forwards run as CUDA graphs, which takes their memory once more.
+        cuda_graphs: whether forwards run as CUDA graphs, which have memory of their own.
     """
 
     device_bytes: int
@@ -219,10 +231,11 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
     # The encoder leaves the card when it has done its work, which is before all the rest.
     vae = sizes.vae_weights // 2 if sizes.on_card else sizes.vae_weights
     kept = sizes.kept_bytes()
-    device = weights.total - sum(offloaded) + slots + vae
+    device = weights.total - sum(offloaded) + slots + vae + sizes.caption_bytes()
     device += sizes.work_bytes() * (2 if step.cache_on_host else 1)
     device += 0 if step.cache_on_host else kept
-    denoising = sizes.denoising_bytes(step.part_tokens) * (2 if step.cuda_graphs else 1)
+    device += sizes.graph_bytes(step.part_tokens) if step.cuda_graphs else 0
+    denoising = sizes.denoising_bytes(step.part_tokens)
     decoding = sizes.decoding_bytes(step.tiles_at_once)
     if step.decodes_beside:
         device += denoising + decoding + _SIDE_STREAM_BYTES
@@ -232,5 +245,6 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
     device += sizes.rounded_bytes()  # which a card may find fastest
     host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(offloaded)
-    host += kept if step.cache_on_host else 0
+    # The cache comes after loading, during which one offloaded layer is in memory twice.
+    host += max(kept if step.cache_on_host else 0, max(offloaded, default=0))
     return dataclasses.replace(step, device_bytes=device + _CUDA_LIBRARY_BYTES, host_bytes=host)

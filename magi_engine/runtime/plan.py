@@ -437,7 +437,10 @@ def _shortage(
 
 def _too_little(needed: int, what: Message, free: int) -> Message:
     return Message(
-        "This needs {needed:GB} of {what}; {free:GB} are free.", needed=needed, what=what, free=free
+        "This needs {needed:bytes} of {what}; {free:bytes} are free.",
+        needed=needed,
+        what=what,
+        free=free,
     )
 
 

@@ -85,17 +85,13 @@ class PreviewMap:
         """A map that has seen nothing but plain colours.
 
         Args:
-            encode: frames (T, H, W, 3) to latents (1, C, T / 4, H / 8, W / 8).
+            encode: frames (N, T, H, W, 3) to latents (N, C, T / 4, H / 8, W / 8).
         """
-        plain: Equations | None = None
-        for colour in itertools.product(_LEVELS, repeat=3):
-            frames = np.empty(_PLAIN_SHAPE, np.uint8)
-            frames[:] = colour
-            one = Equations.of(_array(encode(frames)), frames)
-            plain = one if plain is None else plain.plus(one, 1.0)
-        assert plain is not None
-        count = len(_LEVELS) ** 3
-        plain = Equations(plain.gram / count, plain.moment / count)
+        colours = np.array(list(itertools.product(_LEVELS, repeat=3)), np.uint8)  # (N, 3)
+        frames = np.broadcast_to(colours[:, None, None, None], (len(colours), *_PLAIN_SHAPE))
+        # All in one batch, which takes less memory than decoding one tile of a picture.
+        latents = _array(encode(frames.copy())).swapaxes(0, 2)  # (1, C, N, H / 8, W / 8)
+        plain = Equations.of(latents, frames.reshape(-1, *_PLAIN_SHAPE[1:]))
         return cls(plain, Equations(0 * plain.gram, 0 * plain.moment))
 
     def learn(self, latents: Tensor, frames: NDArray[np.uint8]) -> None:

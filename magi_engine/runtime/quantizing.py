@@ -18,8 +18,8 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.resources import resource_path
 from magi_engine.runtime.footprint import DitWeights
 from magi_engine.runtime.making import CALIBRATION_CHUNKS, calibration_config, measured_steps
-from magi_engine.runtime.memory import free_bytes
-from magi_engine.runtime.models import LoadedModel, PlannedMemory
+from magi_engine.runtime.memory import PlannedMemory, free_bytes
+from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.placement import Sizes, place
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.events import StepDone
@@ -210,6 +210,7 @@ def calibrate(
     embeddings = [model.text.encode(caption).embedding for caption in captions[done:]]
     model.text.release_if_large()
     memory = _plan_memory(model)
+    memory.run(model.load_dit)
     # After the last measured step of its last chunk nothing is left to be heard of a caption.
     steps_each = (CALIBRATION_CHUNKS - 1) * settings.num_steps + measured.stop
     linears = fp8_linears(config.model_config)
@@ -225,7 +226,7 @@ def calibrate(
 
 
 def _plan_memory(model: LoadedModel) -> PlannedMemory:
-    """Arrange the model so that generating fits beside what is measured."""
+    """Ways in which generating fits beside what is measured."""
     config = calibration_config(model.found.config)
     vae = VaeConfig.from_json(model.found.files.autoencoder / "config.json")
     on_card = model.device.type == "cuda"
@@ -241,9 +242,7 @@ def _plan_memory(model: LoadedModel) -> PlannedMemory:
     if on_card:
         free = free_bytes(model.device) - inputs_bytes(config.model_config)
     ways = place(sizes, free, psutil.virtual_memory().available)
-    memory = PlannedMemory(model, ways)
-    model.arrange(memory.placement)
-    return memory
+    return PlannedMemory(model, ways)
 
 
 def _steps(

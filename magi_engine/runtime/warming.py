@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import logging
 from collections.abc import Iterator
 
 import torch
 
 from magi_engine.model.dit import VideoDiT
+from magi_engine.runtime.memory import PlannedMemory
 from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.placement import Placement
 from magi_engine.sampling.events import ChunkDone
-from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import SamplerSettings
-
-logger = logging.getLogger(__name__)
 
 _CAPTION_TOKENS = 64
 _LAYERS = 2
@@ -27,6 +23,7 @@ _LAYERS = 2
 
 def warm_up(
     model: LoadedModel,
+    memory: PlannedMemory,
     settings: SamplerSettings,
     height: int,
     width: int,
@@ -35,8 +32,7 @@ def warm_up(
     """Go through all forwards until the window is full with the first layers, and decode a chunk.
 
     That is every kind of shape there will be, at the cost of about one step. Nothing that a video
-    depends on changes. Yields True after each step, so that the caller may stop. If memory runs out
-    this ends early: the video itself finds out what to do about that.
+    depends on changes. Yields True after each step, so that the caller may stop.
 
     Args:
         height, width: of the latents.
@@ -44,7 +40,6 @@ def warm_up(
     """
     chunks = settings.window_size + 1 if num_chunks is None else num_chunks
     caption = torch.zeros(_CAPTION_TOKENS, model.dit.config.caption_channels)
-    memory = _AsPlaced(model.placement)
     steps = Sampler(first_layers(model.dit, _LAYERS), settings, memory=memory).sample(
         height=height,
         width=width,
@@ -53,29 +48,14 @@ def warm_up(
         num_chunks=min(chunks, settings.window_size + 1),
     )
     finished = False
-    try:
-        for event in steps:
-            yield True
-            if finished:
-                break  # the step after a chunk reads it once more
-            if isinstance(event, ChunkDone):
-                model.decode(event.latents)
-                finished = True
-        model.streams.record().wait()
-    except (torch.OutOfMemoryError, MemoryError):
-        logger.info("too little memory to prepare for this size")
-
-
-class _AsPlaced(Memory):
-    """Memory as a placement says, and no other way."""
-
-    def __init__(self, placement: Placement) -> None:
-        super().__init__()
-        self._placement = placement
-
-    @property
-    def cache_on_host(self) -> bool:
-        return self._placement.cache_on_host
+    for event in steps:
+        yield True
+        if finished:
+            break  # the step after a chunk reads it once more
+        if isinstance(event, ChunkDone):
+            memory.run(model.decode, event.latents)
+            finished = True
+    model.kernels.streams.record().wait()
 
 
 def first_layers(dit: VideoDiT, count: int) -> VideoDiT:

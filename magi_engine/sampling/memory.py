@@ -49,13 +49,24 @@ class Memory:
         Raises:
             torch.OutOfMemoryError, MemoryError: there is too little for the last way, too.
         """
-        while True:
-            try:
-                return call(*args, **kwargs)
-            except (torch.OutOfMemoryError, MemoryError) as error:
-                shortage = error.with_traceback(None)  # its frames hold on to tensors
-            if not self.spare() and not self.step_down():
-                raise shortage
+        return until_it_fits(
+            lambda: call(*args, **kwargs), lambda: self.spare() or self.step_down()
+        )
+
+
+def until_it_fits(call: Callable[[], Result], step_down: Callable[[], bool]) -> Result:
+    """``call()``, again after each ``step_down`` for as long as memory runs out in it.
+
+    Raises:
+        torch.OutOfMemoryError, MemoryError: memory ran out and ``step_down`` was False.
+    """
+    while True:
+        try:
+            return call()
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            shortage = error.with_traceback(None)  # its frames hold on to tensors
+        if not step_down():
+            raise shortage
 
 
 def _nothing() -> bool:

@@ -66,5 +66,5 @@ class Camera:
     def _prefix(self, task: Task) -> Tensor | None:
         """What the video starts with, (1, 16, T, h, w)."""
         if task.image is not None:
-            return self._model.encode(task.image)
-        return None if task.clip is None else self._model.encode(task.clip)
+            return self._model.encode(task.image[None])
+        return None if task.clip is None else self._model.encode(task.clip[None])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,15 +75,19 @@ def load_weights(
     path: str | Path,
     *,
     device: torch.device | str = "cpu",
+    on_host: Callable[[str], bool] = lambda _name: False,
     dtype_of: Callable[[str], torch.dtype] | None = None,
     tied: Sequence[Sequence[str]] = (),
 ) -> None:
     """Fill ``module``, normally built on the meta device, with a checkpoint, strictly.
 
     Every tensor is checked by name, shape and type before the first one is read. They are then
-    read one at a time to ``device``, so that memory never holds much more than the module itself.
+    read one at a time to where they are to be, so that memory never holds much more than the
+    module itself; plain safetensors files are mapped on the host, not copied.
 
     Args:
+        device: where the tensors go.
+        on_host: names of those that stay in the host's memory.
         dtype_of: the type each parameter is to have, by name; by default the type it already
             has in ``module``.
         tied: groups of names that share one tensor, of which a checkpoint may hold any.
@@ -94,10 +99,15 @@ def load_weights(
     checkpoint = Checkpoint.open(path)
     fit = fit_checkpoint(module, checkpoint, dtype_of, tied)
     state: dict[str, torch.Tensor] = {}
-    for stored, tensor in _read(checkpoint, fit, torch.device(device)):
-        # Names that share a tensor share its type.
-        converted = tensor.to(next(iter(fit[stored].values())).dtype)
-        state.update(dict.fromkeys(fit[stored], converted))
+    places: dict[torch.device, set[str]] = {}
+    for stored, names in fit.items():
+        place = torch.device("cpu" if all(map(on_host, names)) else device)
+        places.setdefault(place, set()).add(stored)
+    for shard, (place, names) in itertools.product(checkpoint.shards, places.items()):
+        for stored, tensor in shard.tensors(names, place):
+            # Names that share a tensor share its type.
+            converted = tensor.to(next(iter(fit[stored].values())).dtype)
+            state.update(dict.fromkeys(fit[stored], converted))
     module.load_state_dict(state, strict=True, assign=True)
 
 
@@ -128,14 +138,6 @@ def fit_checkpoint(
     for name, stored in stored_name.items():
         fit.setdefault(stored, {})[name] = wanted[name]
     return fit
-
-
-def _read(
-    checkpoint: Checkpoint, names: Iterable[str], device: torch.device
-) -> Iterator[tuple[str, torch.Tensor]]:
-    chosen = frozenset(names)
-    for shard in checkpoint.shards:
-        yield from shard.tensors(chosen, device)
 
 
 def _resolve_tied(

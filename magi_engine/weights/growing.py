@@ -171,7 +171,7 @@ def require_disk(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed_bytes + _MARGIN_BYTES > free:
         raise DiskFullError(
-            "{needed:GB} are needed in {folder}, but only {free:GB} are free.",
+            "{needed:bytes} are needed in {folder}, but only {free:bytes} are free.",
             "Free some space, then try again.",
             needed=needed_bytes + _MARGIN_BYTES,
             folder=folder,

@@ -1516,6 +1516,10 @@
         <translation>请选择 0 到 2^63 - 1 之间的种子。</translation>
     </message>
     <message>
+        <source>Choose a shorter one.</source>
+        <translation>请换一个更短的名称。</translation>
+    </message>
+    <message>
         <source>Choose a smaller size, a smaller window or a smaller model.</source>
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
@@ -2416,6 +2420,10 @@
         <translation>{mode} 模式需要从{kind}开始。</translation>
     </message>
     <message>
+        <source>The name {name} is too long.</source>
+        <translation>名称 {name} 太长。</translation>
+    </message>
+    <message>
         <source>The new version could not be fetched.</source>
         <translation>无法下载新版本。</translation>
     </message>
@@ -2660,8 +2668,8 @@
         <translation>内存不足，无法启动。</translation>
     </message>
     <message>
-        <source>There is too little space in {folder}: {needed:GB} are needed, {free:GB} are free.</source>
-        <translation>{folder} 的空间太小：需要 {needed:GB}，可用 {free:GB}。</translation>
+        <source>There is too little space in {folder}: {needed:bytes} are needed, {free:bytes} are free.</source>
+        <translation>{folder} 的空间太小：需要 {needed:bytes}，可用 {free:bytes}。</translation>
     </message>
     <message>
         <source>There was too little graphics memory; the video goes on more slowly.</source>
@@ -2700,8 +2708,8 @@
         <translation>此模型通常需要 {usual} 步；{steps} 步可能显得未完成。</translation>
     </message>
     <message>
-        <source>This needs {needed:GB} of {what}; {free:GB} are free.</source>
-        <translation>这需要 {needed:GB} {what}；可用 {free:GB}。</translation>
+        <source>This needs {needed:bytes} of {what}; {free:bytes} are free.</source>
+        <translation>这需要 {needed:bytes} {what}；可用 {free:bytes}。</translation>
     </message>
     <message>
         <source>Try again in some minutes.</source>
@@ -2876,8 +2884,8 @@
         <translation>已安装的内容位于不允许运行程序的磁盘上。</translation>
     </message>
     <message>
-        <source>What was installed takes more than five minutes to start.</source>
-        <translation>已安装的内容超过五分钟仍未启动。</translation>
+        <source>What was installed takes more than fifteen minutes to start.</source>
+        <translation>已安装的内容超过十五分钟仍未启动。</translation>
     </message>
     <message>
         <source>What was not downloaded to its end</source>
@@ -2974,6 +2982,10 @@
     <message>
         <source>is {value}, not a multiple of 8 as the rotary embedding needs</source>
         <translation>为 {value}，不是旋转位置编码所需的 8 的倍数</translation>
+    </message>
+    <message>
+        <source>is {value}, which cannot be</source>
+        <translation>为 {value}，这个数值不可能成立</translation>
     </message>
     <message>
         <source>is {value}, which does not divide the {heads} attention heads</source>
@@ -3268,20 +3280,20 @@
         <translation>{name} 为 {value}</translation>
     </message>
     <message>
-        <source>{name} needs {needed:GB} of memory on {device}, but only {free:GB} are free.</source>
-        <translation>{name} 在 {device} 上需要 {needed:GB} 内存，但只有 {free:GB} 可用。</translation>
+        <source>{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.</source>
+        <translation>{name} 在 {device} 上需要 {needed:bytes} 内存，但只有 {free:bytes} 可用。</translation>
     </message>
     <message>
-        <source>{needed:GB} are needed in {folder}, but only {free:GB} are free.</source>
-        <translation>{folder} 中需要 {needed:GB}，但只有 {free:GB} 可用。</translation>
+        <source>{needed:bytes} are needed in {folder}, but only {free:bytes} are free.</source>
+        <translation>{folder} 中需要 {needed:bytes}，但只有 {free:bytes} 可用。</translation>
     </message>
     <message>
-        <source>{needed:GB} are to come, {free:GB} are free in {folder}.</source>
-        <translation>还需下载 {needed:GB}，{folder} 中可用 {free:GB}。</translation>
+        <source>{needed:bytes} are to come, {free:bytes} are free in {folder}.</source>
+        <translation>还需下载 {needed:bytes}，{folder} 中可用 {free:bytes}。</translation>
     </message>
     <message>
-        <source>{needed:GB} of room are needed, {free:GB} are free in {folder}.</source>
-        <translation>需要 {needed:GB} 空间，{folder} 中只有 {free:GB} 可用。</translation>
+        <source>{needed:bytes} of room are needed, {free:bytes} are free in {folder}.</source>
+        <translation>需要 {needed:bytes} 空间，{folder} 中只有 {free:bytes} 可用。</translation>
     </message>
     <message>
         <source>{path} cannot be deleted.</source>
@@ -3392,8 +3404,8 @@
         <translation>{source} 既不是文件夹，也不是模型站点的仓库。</translation>
     </message>
     <message>
-        <source>{spare:GB} of its original text encoder may be deleted.</source>
-        <translation>其原文本编码器占用的 {spare:GB} 可以删除。</translation>
+        <source>{spare:bytes} of its original text encoder may be deleted.</source>
+        <translation>其原文本编码器占用的 {spare:bytes} 可以删除。</translation>
     </message>
     <message>
         <source>{stages} and the {ranges} of the KV range</source>

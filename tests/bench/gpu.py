@@ -216,6 +216,7 @@ class Bench:
             "gelu_e4m3": lambda k: k.gelu(wide[..., :inner].contiguous(), d3),
             "silu_gate_e4m3": lambda k: k.silu_gate(wide, d3),
             "add_gated": lambda k: k.add_gated(x, u, gate, post),
+            "add_gated_float32": lambda k: k.add_gated(x, u.float(), gate, post),
             "add_gated_norm_e4m3": lambda k: k.add_gated_and_norm(x, u, gate, post, norm, d1),
             "standardise": lambda k: k.standardise(x.unflatten(-1, (-1, 64))),
         }
@@ -356,7 +357,7 @@ class Bench:
         expected = run()
         for offloaded in (way.offloaded_layers, tuple(range(config.num_layers))):
             begin = time.perf_counter()
-            dit.offload(self.device, offloaded)
+            dit.offload(offloaded)
             dit.part_tokens = way.part_tokens
             settled = time.perf_counter() - begin
             if self.on_gpu:
@@ -402,7 +403,7 @@ class Bench:
         }
         way = next(way for way in ways if fits[scenario.way](way))
         self.dit.part_tokens = way.part_tokens
-        self.dit.offload(self.device, way.offloaded_layers)
+        self.dit.offload(way.offloaded_layers)
         self.vae.tiles_at_once = way.tiles_at_once
         return way
 

@@ -117,12 +117,12 @@ def settings_of(scenario: Scenario) -> SamplerSettings:
     )
 
 
-def random_dit(config: ModelConfig, device: torch.device) -> VideoDiT:
-    """A transformer whose activations stay of order one, fp8 where the release has it."""
+def random_dit(config: ModelConfig, device: torch.device, fp8: bool = True) -> VideoDiT:
+    """A transformer whose activations stay of order one, with ``fp8`` where the release has it."""
     if device.type == "cpu":
         config = dataclasses.replace(config, params_dtype="torch.float32")
     with torch.device("meta"):
-        dit = VideoDiT(config, fp8=True)
+        dit = VideoDiT(config, fp8=fp8)
     dit = dit.to_empty(device=device)
     torch.manual_seed(0)
     with torch.no_grad():

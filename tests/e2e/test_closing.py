@@ -116,6 +116,58 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(tmp_path: Path, qtbot: 
         app.close()
 
 
+_STUCK = """
+import os, signal, sys
+import psutil
+from PySide6.QtCore import QTimer
+from magi_desktop import main_window
+from magi_desktop.app import main
+from magi_engine.runtime import host
+
+main_window._CLOSE_PATIENCE_MS = 300
+host._END_S = 0.5
+made = main_window.MainWindow.__init__
+
+def started(window, workshop):
+    made(window, workshop)
+    def go():
+        workshop.draft.set_prompt("a red circle moves right")
+        workshop.draft.set(num_steps=4, seconds=30.0, seed=3, seed_locked=True)
+        window.generate(1)
+    def stick(first_frame, _frames):
+        if first_frame < 48:
+            return
+        workshop.job.frames_ready.disconnect(stick)
+        for child in psutil.Process().children():
+            os.kill(child.pid, signal.SIGSTOP)
+        window._stop_and_quit()
+    workshop.job.frames_ready.connect(stick)
+    QTimer.singleShot(500, go)
+
+main_window.MainWindow.__init__ = started
+sys.exit(main(["magi-desktop"]))
+"""
+
+
+def test_an_engine_that_stands_still_does_not_keep_the_program_from_ending(
+    tmp_path: Path, qtbot: QtBot
+) -> None:
+    home = tmp_path / "home"
+    environment = {**os.environ, "MAGI_DESKTOP_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", _STUCK], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "QThread" not in done.stderr
+    (video,) = [path for path in (home / "videos").iterdir() if not path.name.startswith(".")]
+    assert (probe(video).frame_count or 0) >= 24
+    app = App(home, qtbot)
+    try:
+        qtbot.waitUntil(lambda: [i.path for i in app.workshop.library.items] == [video])
+    finally:
+        app.close()
+
+
 def test_twenty_videos_leave_nothing_behind(app: App) -> None:
     process = psutil.Process()
 

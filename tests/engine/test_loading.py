@@ -28,7 +28,7 @@ SAID = {
     "[WinError 4551] An Application Control policy has blocked this file": "App & browser control",
     "exit code 3221225501": "processor is too old",
     "exit code -4": "processor is too old",
-    "Command '['python']' timed out after 300 seconds": "more than five minutes",
+    "Command '['python']' timed out after 900 seconds": "more than fifteen minutes",
 }
 
 

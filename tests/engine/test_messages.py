@@ -10,13 +10,13 @@ from magi_engine.errors import DiskFullError, MagiError, message_of
 from magi_engine.messages import NOTHING, Message, either, in_sequence
 
 _FULL = Message(
-    "{path} needs {needed:GB}: {what}.",
+    "{path} needs {needed:bytes}: {what}.",
     path=Path("a{b"),
     needed=12_900_000_000,
     what=Message("room on the disk"),
 )
 _CHINESE = {
-    _FULL.text: "{path} 需要 {needed:GB}：{what}。",
+    _FULL.text: "{path} 需要 {needed:bytes}：{what}。",
     "room on the disk": "磁盘空间",
     ", ": "、",
     "{choices} or {last}": "{choices} 或 {last}",
@@ -50,7 +50,7 @@ def test_a_message_stays_the_same_over_a_channel_and_in_a_file() -> None:
 
 
 def test_an_error_is_its_message_and_its_hint_and_keeps_both_when_it_is_pickled() -> None:
-    error = DiskFullError("{path} is full.", "Free {needed:GB}.", path=Path("x"), needed=2e9)
+    error = DiskFullError("{path} is full.", "Free {needed:bytes}.", path=Path("x"), needed=2e9)
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is DiskFullError
     assert (again.message, again.hint) == (error.message, error.hint)

@@ -117,7 +117,7 @@ def test_quantised_attention_is_said_and_goes_into_the_library(job: JobState) ->
     job.take(StageStarted(Stage.SAMPLING))
     job.take(progress(0, 1))
     assert "8-bit" not in figures(job)
-    job.take(AttentionQuantised("fp8, Triton"))
+    job.take(AttentionQuantised("int8"))
     assert figures(job).endswith("8-bit attention")
     assert job.request is not None
     assert job.request.quantised_attention

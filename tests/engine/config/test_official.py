@@ -221,3 +221,17 @@ def test_whatever_a_file_holds_the_error_is_ours(tmp_path: Path, text: str) -> N
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError):
         MagiConfig.from_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text_scales": [float("nan")] * 5},
+        {"clean_t": float("inf")},
+        {"window_size": 2**40},
+        {"num_frames": 10**30},
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        dataclasses.replace(RuntimeConfig(), **change)

@@ -11,7 +11,7 @@ from magi_engine.runtime.environment import compiled_dir
 def test_compiled_kernels_are_listed_and_can_be_made_again(tmp_path: Path) -> None:
     models, cache = tmp_path / "models", tmp_path / "cache"
     assert cached_things(models, cache) == []
-    kernel = compiled_dir(cache) / "triton" / "abc" / "kernel.cubin"
+    kernel = compiled_dir(cache) / "cuda" / "entries" / "kernel"
     kernel.parent.mkdir(parents=True)
     kernel.write_bytes(b"k" * 500)
     (thing,) = cached_things(models, cache)

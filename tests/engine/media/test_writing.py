@@ -33,6 +33,7 @@ from magi_engine.media import (
 )
 from magi_engine.media.encoders import X264, Encoder
 from magi_engine.media.growing import MP4, Mp4Writer
+from magi_engine.media.targets import find_growing, target_of
 
 METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -308,6 +309,27 @@ def test_a_target_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> N
         writer.target.write_text("precious")
     assert writer.result == tmp_path / "a-2.mp4"
     assert writer.target.read_text(encoding="utf-8") == "precious"
+
+
+def test_a_folder_that_is_there_stays_the_same_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    before = folder.stat().st_ino
+    assert write_all(folder, moving(3)) == folder
+    assert folder.stat().st_ino == before
+    assert len(list(folder.iterdir())) == 3
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_long_name_is_kept_and_a_longer_one_refused(tmp_path: Path) -> None:
+    target = tmp_path / ("ü" * 123 + ".mp4")  # 250 bytes
+    with open_writer(target, SIZE, SIZE, 24) as writer:
+        writer.write(moving(3))
+        assert find_growing(target) == writer.part
+        assert target_of(writer.part).name == "ü" * 93 + ".mp4"
+    assert writer.result == target
+    with pytest.raises(OutputError, match="too long"):
+        open_writer(tmp_path / ("x" * 300 + ".mp4"), SIZE, SIZE, 24)
 
 
 def test_a_folder_with_something_in_it_is_never_replaced(tmp_path: Path) -> None:

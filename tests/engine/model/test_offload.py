@@ -12,8 +12,6 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import attention
 from magi_engine.ops.kernels import Kernels
 
-CPU = torch.device("cpu")
-
 
 def forward(model: VideoDiT, videos: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(1)
@@ -36,22 +34,22 @@ def test_streaming_changes_nothing(make_dit, offloaded: tuple[int, ...], fp8: bo
     model = make_dit(num_layers=5, fp8=fp8).requires_grad_(False)
     model.speed_up(Kernels())
     expected = forward(model)
-    model.offload(CPU, offloaded)
+    model.offload(offloaded)
     assert model.offloaded == offloaded
     for _ in range(3):  # the first, and those that find layers there from the one before
         assert torch.equal(forward(model), expected)
     with torch.inference_mode():  # as when memory runs out in the middle of a video
-        model.offload(CPU, (1, 2))
+        model.offload((1, 2))
     assert torch.equal(forward(model), expected)
     assert not any(p.is_inference() for p in model.parameters())
-    model.offload(CPU)
+    model.offload(())
     assert model.offloaded == ()
     assert torch.equal(forward(model), expected)
 
 
 def test_streamed_layers_share_two_places(make_dit) -> None:
     model = make_dit(num_layers=6).requires_grad_(False)
-    model.offload(CPU, range(6))
+    model.offload(range(6))
     forward(model)
     storages = {
         p.untyped_storage().data_ptr() for layer in model.layers for p in layer.parameters()
@@ -62,7 +60,7 @@ def test_streamed_layers_share_two_places(make_dit) -> None:
 def test_a_forward_that_broke_off_is_no_harm(make_dit) -> None:
     model = make_dit(num_layers=5).requires_grad_(False)
     expected = forward(model)
-    model.offload(CPU, range(5))
+    model.offload(range(5))
     broken = model.layers[2].mlp.forward
 
     def fail(normed: Tensor) -> Tensor:
@@ -92,7 +90,7 @@ def test_without_room_on_the_host_the_layers_stay_whole(
 
     monkeypatch.setattr(offload, "host_buffer", limited)
     with pytest.raises(MemoryError):
-        model.offload(CPU, range(4))
+        model.offload(range(4))
     assert model.offloaded == ()
     assert torch.equal(forward(model), expected)
 

@@ -12,8 +12,8 @@ import torch
 from magi_engine.errors import InvalidRequestError
 from magi_engine.ops.attention import attention
 from magi_engine.ops.backends import Backend, ChosenAttention, Timing, available_backends
-from magi_engine.ops.quantised_attention import quantised_attention
-from magi_engine.runtime import models
+from magi_engine.ops.quantised_attention import int8_attention
+from magi_engine.runtime import attention as kernels_module
 from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import ATTENTIONS, check_attention
 from magi_engine.runtime.doctor import examine, measure_attention
@@ -90,15 +90,17 @@ def rounding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A device that has a quantised attention, and is fastest with it; the choices it was asked."""
     asked: list[str] = []
 
-    def offered(device: torch.device, choice: str, known: list[Timing]) -> ChosenAttention:
+    def offered(
+        device: torch.device, choice: str, known: list[Timing], folder: Path | None
+    ) -> ChosenAttention:
         asked.append(choice)
-        exact, rounds = Backend("plain", attention), Backend("e4m3", quantised_attention, False)
-        pretended = {id(attention): 2.0, id(quantised_attention): 1.0}
+        exact, rounds = Backend("plain", attention), Backend("int8", int8_attention, False)
+        pretended = {id(attention): 2.0, id(int8_attention): 1.0}
         backends = [exact] if choice == "exact" else [exact, rounds]
         clock = lambda call: pretended[id(call.func)]  # noqa: E731
         return ChosenAttention(backends, clock, preferred=choice, known=known)
 
-    monkeypatch.setattr(models, "attention_for", offered)
+    monkeypatch.setattr(kernels_module, "attention_for", offered)
     return asked
 
 
@@ -108,8 +110,8 @@ def test_a_video_says_that_its_attention_was_quantised(
     engine = Engine(cache_dir=tmp_path / "cache")
     large = make_request(width=256, height=256, num_frames=24)  # 1536 tokens: many keys
     rounded = run(engine, large)
-    assert of_kind(rounded, AttentionQuantised) == [AttentionQuantised("e4m3")]
-    assert isinstance(rounded[rounded.index(AttentionQuantised("e4m3")) - 1], Progress)
+    assert of_kind(rounded, AttentionQuantised) == [AttentionQuantised("int8")]
+    assert isinstance(rounded[rounded.index(AttentionQuantised("int8")) - 1], Progress)
     path = finished(rounded).path
     assert path is not None
     kept = read_request(path)
@@ -128,7 +130,7 @@ def test_a_video_says_that_its_attention_was_quantised(
     assert 0 < (difference != 0).mean() < 1
 
     known = AttentionTable(tmp_path / "cache", CPU).load()
-    assert {t.backend for t in known} == {"plain", "e4m3"}
+    assert {t.backend for t in known} == {"plain", "int8"}
 
 
 def test_an_unknown_attention_is_refused(engine: Engine, make_request: MakeRequest) -> None:

@@ -172,7 +172,7 @@ def test_image_to_video(engine: Engine, make_request: MakeRequest, image: Path) 
     # The image is the first latent frame of the result, untouched by the sampling.
     model = engine._models._model
     assert model is not None
-    expected = model.encode(read_image(image, WIDTH, HEIGHT)[None])
+    expected = model.encode(read_image(image, WIDTH, HEIGHT)[None, None])
     torch.testing.assert_close(chunks[0].latents[:, :, :1], expected)
 
 

@@ -21,6 +21,7 @@ from magi_engine.errors import (
     OutputError,
 )
 from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
+from magi_engine.runtime.attention import DeviceKernels
 from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
@@ -37,7 +38,6 @@ from magi_engine.runtime.events import (
     StageStarted,
 )
 from magi_engine.runtime.failures import UnexpectedError
-from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.request import Mode, PromptChange
 from magi_engine.runtime.saved import read_request
 from tests.engine.runtime.outcomes import (
@@ -154,7 +154,7 @@ def test_cancel_is_obeyed_at_every_stage(
     stage: Stage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(LoadedModel, "compiles", True)  # so that there is every stage
+    monkeypatch.setattr(DeviceKernels, "compiles", True)  # so that there is every stage
     engine = Engine()
     request = make_request(mode=Mode.V2V, reference=str(clip))
     events: list[Event] = []
@@ -349,7 +349,7 @@ def test_a_model_that_does_not_fit_is_not_even_begun(
     events = run(Engine(), make_request())
     failure = _failure(events)
     assert isinstance(failure.error, DeviceMemoryError)
-    assert "0.0 GB are free" in str(failure.error.message)
+    assert "0.0 MB are free" in str(failure.error.message)
     assert "smaller model" in str(failure.error.hint)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from magi_engine.errors import EngineDiedError, ModelNotFoundError
 from magi_engine.media.targets import find_partials
+from magi_engine.runtime import host
 from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import (
@@ -239,6 +240,30 @@ def test_closing_during_a_job_keeps_the_video_and_leaves_nothing_behind(
     assert threading.active_count() <= threads
     if sys.platform != "win32":
         assert psutil.Process().num_fds() == handles
+
+
+@posix_only
+def test_closing_ends_a_process_that_stands_still_and_keeps_the_video(
+    make_request: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "_END_S", 0.5)
+    process = EngineProcess(cache_dir=tmp_path / "cache")
+    before = children()
+    events: list[Event] = []
+    closing = threading.Thread(target=process.close)
+    for event in process.generate(make_request(num_frames=None)):
+        events.append(event)
+        if isinstance(event, ChunkReady) and event.index == 1:
+            (pid,) = children() - before
+            os.kill(pid, signal.SIGSTOP)  # as a step does that takes longer than anybody waits
+            closing.start()
+    closing.join()
+    end = checked(events)[-1]
+    assert isinstance(end, Cancelled)
+    assert end.path == tmp_path / "out.mp4"
+    assert frame_count(end.path) == end.frames >= 24
+    assert children() == before
+    assert list(process.generate(make_request())) == [Cancelled(None, 0)], "it is closed"
 
 
 @pytest.mark.parametrize("executable", ["/nowhere/python", "/bin/false"])

@@ -21,9 +21,12 @@ from magi_engine.runtime import engine as engine_module
 from magi_engine.runtime import placement as plans
 from magi_engine.runtime import plan as plan_module
 from magi_engine.runtime.engine import Engine
+from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.placement import Placement, Sizes, placements
+from magi_engine.runtime.preview import PreviewMap
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.validation import configured
+from magi_engine.weights.layout import find_model
 from tests.engine.conftest import write_random_model
 from tests.engine.runtime.outcomes import checked, finished, frames_of
 from tests.engine.sampling.test_cache import LiveBytes
@@ -41,7 +44,17 @@ def vae() -> VaeConfig:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, vae: VaeConfig) -> Path:
     """Layers in the proportions of the 4.5B model's."""
-    dit = ModelConfig(4, 256, 1024, 8, 4, 32, params_dtype="torch.float32", caption_channels=16)
+    dit = ModelConfig(
+        num_layers=4,
+        hidden_size=256,
+        ffn_hidden_size=1024,
+        num_attention_heads=8,
+        num_query_groups=4,
+        kv_channels=32,
+        params_dtype="torch.float32",
+        caption_channels=16,
+        caption_max_length=32,
+    )
     return write_random_model(tmp_path_factory.mktemp("small"), dit, vae)
 
 
@@ -176,3 +189,14 @@ def test_a_small_card_gets_a_smaller_plan(
         assert model.placement == way
         assert model.dit.offloaded == way.offloaded_layers
     assert np.abs(videos[0] - videos[1]).mean() < 2
+
+
+def test_the_first_preview_takes_less_than_decoding_a_tile(small: Path, vae: VaeConfig) -> None:
+    """All its colours are encoded in one batch, which the plan has room for."""
+    model = LoadedModel(find_model(small), torch.device("cpu"), torch.float32)
+    model.load_vae()
+    request = request_of(small, 1, 256, "cpu")
+    with LiveBytes() as memory:
+        previews = PreviewMap.calibrated(model.encode)
+    assert previews.picture(torch.zeros(1, 16, 1, 2, 2)).shape == (1, 2, 2, 3)
+    assert 0 < memory.peak < sizes_of(request, vae, on_card=True).decoding_bytes(tiles=1)

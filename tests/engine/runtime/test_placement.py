@@ -40,7 +40,7 @@ def test_forwards_of_small_pictures_are_recorded_where_there_is_room() -> None:
     assert other == dataclasses.replace(
         recorded,
         cuda_graphs=False,
-        device_bytes=recorded.device_bytes - small.denoising_bytes(8192),
+        device_bytes=recorded.device_bytes - small.graph_bytes(8192),
     )
     assert place(small, recorded.device_bytes - 1, 10**12)[0] == other
     assert not any(way.cuda_graphs for way in placements(sizes(window=1)))
@@ -103,3 +103,16 @@ def test_limits_the_program_sets_itself() -> None:
     large, *_ = place(sizes("24B_distill_quant", window=1), 24 * GIB, 60 * 10**9)
     assert isinstance(large, Placement)
     assert 0 < large.device_bytes < 24 * GIB
+
+
+@pytest.mark.parametrize("name", ["4.5B_distill_quant", "24B_distill_quant", "4.5B_base"])
+@pytest.mark.parametrize("window", [1, 4])
+def test_encoding_a_reference_fits_where_denoising_does(name: str, window: int) -> None:
+    """It takes the whole autoencoder and no more than decoding does, before there is a cache."""
+    wanted = sizes(name, window)
+    for way in placements(wanted):
+        cache = wanted.work_bytes() * (1 + way.cache_on_host) + wanted.caption_bytes()
+        cache += 0 if way.cache_on_host else wanted.kept_bytes()
+        weights = way.device_bytes - cache - wanted.denoising_bytes(way.part_tokens)
+        encoder = wanted.vae_weights // 2
+        assert weights + encoder + wanted.decoding_bytes(way.tiles_at_once) < way.device_bytes

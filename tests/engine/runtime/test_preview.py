@@ -24,10 +24,10 @@ _MIX = torch.randn(CHANNELS, 3, generator=torch.Generator().manual_seed(0))
 
 
 def encode(frames: NDArray[np.uint8]) -> Tensor:
-    """A linear autoencoder: each latent is a mix of its box's mean colour."""
-    boxes = torch.from_numpy(frames).float().unfold(0, 4, 4).unfold(1, 8, 8).unfold(2, 8, 8)
-    colours = boxes.mean(dim=(4, 5, 6)) / 127.5 - 1  # (T, h, w, 3)
-    return torch.einsum("thwr,cr->cthw", colours, _MIX)[None]
+    """A linear autoencoder of (N, T, H, W, 3): each latent is a mix of its box's mean colour."""
+    boxes = torch.from_numpy(frames).float().unfold(1, 4, 4).unfold(2, 8, 8).unfold(3, 8, 8)
+    colours = boxes.mean(dim=(5, 6, 7)) / 127.5 - 1  # (N, T, h, w, 3)
+    return torch.einsum("nthwr,cr->ncthw", colours, _MIX)
 
 
 def video(seed: int) -> NDArray[np.uint8]:
@@ -37,7 +37,7 @@ def video(seed: int) -> NDArray[np.uint8]:
 
 
 def test_plain_colours_are_enough_for_a_linear_autoencoder() -> None:
-    picture = PreviewMap.calibrated(encode).picture(encode(video(1)))
+    picture = PreviewMap.calibrated(encode).picture(encode(video(1)[None]))
     assert picture.dtype == np.uint8
     np.testing.assert_allclose(picture, video(1)[::4, ::8, ::8].astype(int), atol=2)
 
@@ -46,18 +46,18 @@ def test_decoded_chunks_correct_the_map() -> None:
     """A decoder that shows everything darker: what counts is what it shows."""
     previews = PreviewMap.calibrated(encode)
     for seed in range(2, 30):
-        previews.learn(encode(video(seed)), video(seed) // 2)
-    picture = previews.picture(encode(video(1)))
+        previews.learn(encode(video(seed)[None]), video(seed) // 2)
+    picture = previews.picture(encode(video(1)[None]))
     np.testing.assert_allclose(picture, video(1)[::4, ::8, ::8] // 2, atol=6)
 
 
 def test_a_kept_map_is_the_same_map(tmp_path: Path) -> None:
     previews = PreviewMap.calibrated(encode)
-    previews.learn(encode(video(2)), 255 - video(2))
+    previews.learn(encode(video(2)[None]), 255 - video(2))
     previews.save(tmp_path / "maps" / "a.json")
     again = PreviewMap.load(tmp_path / "maps" / "a.json", CHANNELS)
     assert again is not None
-    latents = encode(video(1))
+    latents = encode(video(1)[None])
     np.testing.assert_array_equal(again.picture(latents), previews.picture(latents))
     assert [file.name for file in (tmp_path / "maps").iterdir()] == ["a.json"]
 
@@ -99,31 +99,32 @@ class _Workshop:
 
 def test_a_map_is_kept_until_the_autoencoder_changes(tmp_path: Path) -> None:
     workshop = _Workshop(tmp_path)
-    workshop.previewer().learn(encode(video(1)), video(1))
+    workshop.previewer().learn(encode(video(1)[None]), video(1))
     first = workshop.encoded
+    assert first == 1, "all colours in one batch"
     assert first > 0
     workshop.previewer()
     assert workshop.encoded == first
     (workshop.vae / "model.safetensors").write_bytes(b"22")
-    workshop.previewer().learn(encode(video(1)), video(1))
+    workshop.previewer().learn(encode(video(1)[None]), video(1))
     assert workshop.encoded == 2 * first
     assert len(list((workshop.cache / "previews").iterdir())) == 2
 
 
 def test_a_damaged_map_is_replaced(tmp_path: Path) -> None:
     workshop = _Workshop(tmp_path)
-    workshop.previewer().learn(encode(video(1)), video(1))
+    workshop.previewer().learn(encode(video(1)[None]), video(1))
     (kept,) = (workshop.cache / "previews").iterdir()
     good = kept.read_text(encoding="utf-8")
     kept.write_text(good[:100])
-    workshop.previewer().learn(encode(video(1)), video(1))
+    workshop.previewer().learn(encode(video(1)[None]), video(1))
     assert kept.read_text(encoding="utf-8") == good
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     workshop = _Workshop(tmp_path)
     workshop.cache.write_text("a file where the folder should be")
-    workshop.previewer().learn(encode(video(1)), video(1))
+    workshop.previewer().learn(encode(video(1)[None]), video(1))
 
 
 def test_at_most_eight_pictures_a_second(tmp_path: Path) -> None:

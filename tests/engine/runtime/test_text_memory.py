@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.runtime import models
+from magi_engine.runtime import prompts
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import Event, Failed, Finished, Stage, StageStarted
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
@@ -39,9 +39,9 @@ def test_its_memory_is_free_when_sampling_starts(
     placement: TextPlacement,
 ) -> None:
     if large:
-        monkeypatch.setattr(models, "LARGE_TEXT_ENCODER_BYTES", 0)
-    monkeypatch.setattr(models, "choose_text_placement", lambda *_args: placement)
-    real, weights, loads = models.load_text_encoder, [], 0
+        monkeypatch.setattr(prompts, "LARGE_TEXT_ENCODER_BYTES", 0)
+    monkeypatch.setattr(prompts, "choose_text_placement", lambda *_args: placement)
+    real, weights, loads = prompts.load_text_encoder, [], 0
 
     def load(*args, **kwargs):
         nonlocal loads
@@ -51,7 +51,7 @@ def test_its_memory_is_free_when_sampling_starts(
         weights.append(weakref.ref(encoder._model.get_submodule("shared").weight))
         return encoder
 
-    monkeypatch.setattr(models, "load_text_encoder", load)
+    monkeypatch.setattr(prompts, "load_text_encoder", load)
     engine = Engine(cache_dir=tmp_path / "cache")
     seen: list[bool] = []
     for number, prompt in enumerate(("a red circle", "a blue square", "a red circle")):

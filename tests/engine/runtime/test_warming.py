@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from magi_engine.runtime.attention import DeviceKernels
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.environment import compiled_dir, keep_compiled
 from magi_engine.runtime.events import Event, Progress, Stage, StageStarted
-from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.warming import first_layers
 from magi_engine.sampling.sampler import Sampler
 from tests.engine.conftest import MakeDit
@@ -23,7 +19,7 @@ from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, run,
 @pytest.fixture
 def compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if kernels were compiled here."""
-    monkeypatch.setattr(LoadedModel, "compiles", True)
+    monkeypatch.setattr(DeviceKernels, "compiles", True)
 
 
 def test_the_video_is_the_same(
@@ -32,7 +28,7 @@ def test_the_video_is_the_same(
     request = make_request(output=None)
     cold = run(engine, request)
     assert Stage.PREPARING_SIZE not in stages_of(cold), "a processor has nothing to prepare"
-    monkeypatch.setattr(LoadedModel, "compiles", True)
+    monkeypatch.setattr(DeviceKernels, "compiles", True)
     warmed = run(engine, request)
     assert stages_of(warmed)[-2:] == [Stage.PREPARING_SIZE, Stage.SAMPLING]
     np.testing.assert_array_equal(frames_of(warmed), frames_of(cold))
@@ -94,28 +90,6 @@ def test_the_first_layers_share_everything(make_dit: MakeDit) -> None:
     assert {id(p) for p in short.parameters()} < {id(p) for p in dit.parameters()}
 
 
-def test_compiled_kernels_are_kept_where_they_are_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TRITON_CACHE_DIR", "mine")
-    keep_compiled(tmp_path)
-    assert os.environ["TRITON_CACHE_DIR"] == "mine"
-    assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).is_relative_to(compiled_dir(tmp_path))
-
-
-def test_a_home_that_cannot_be_written_keeps_nothing_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    # As for any user but root, who may run the tests.
-    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (tmp_path, os.W_OK))
-    keep_compiled(tmp_path / "cache")
-    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ  # PyTorch would fail to make it
-
-
 def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: None) -> None:
     from magi_engine.runtime.control import Cancel
     from magi_engine.runtime.events import Cancelled
@@ -130,5 +104,5 @@ def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: No
     assert not any(isinstance(e, Progress) for e in events)
     model = engine._models._model
     assert model is not None
-    assert model.warm == set(), "half of it does not count"
+    assert model.kernels.warm == set(), "half of it does not count"
     assert torch.is_inference_mode_enabled() is False

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from magi_engine.config.official import MagiConfig
 from magi_engine.model import dit
 from magi_engine.model.dit import VideoDiT
-from magi_engine.ops.attention import attention
-from magi_engine.ops.quantised_attention import quantised_attention
+from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.quantised_attention import e4m3_attention, int8_attention
 from magi_engine.runtime.replay import replay_case
 from magi_engine.sampling.guidance import combine
 from magi_engine.sampling.schedule import Forward, Pass, schedule_times, step_intervals
@@ -372,9 +372,13 @@ OFFICIAL_BF16_ERRORS = {
 """Relative L2 error of the official code's latents in bf16, the worst chunk of each case."""
 
 
+@pytest.mark.parametrize("quantised_attention", [e4m3_attention, int8_attention])
 @pytest.mark.parametrize("name", OFFICIAL_BF16_ERRORS)
 def test_quantised_attention_costs_less_than_twice_what_bf16_does(
-    name: str, goldens: Path, relative_error: RelativeError
+    name: str,
+    quantised_attention: Attention,
+    goldens: Path,
+    relative_error: RelativeError,
 ) -> None:
     tensors = load_file(goldens / f"{name}.safetensors")
     chunk_tokens = 6 * tensors["noise"][0, 0, 0].numel() // 4

@@ -11,8 +11,8 @@ import torch
 
 from magi_engine.model.text import EncodedPrompt
 from magi_engine.resources import resource_path
-from magi_engine.runtime import models
-from magi_engine.runtime.models import PromptEncoder
+from magi_engine.runtime import prompts as prompts_module
+from magi_engine.runtime.prompts import PromptEncoder
 from magi_engine.weights.embeddings import EmbeddingCache
 
 POCKET_T5 = resource_path("models.json").parent / "pocket" / "t5"
@@ -94,7 +94,7 @@ def test_a_known_prompt_needs_no_encoder(
         return PromptEncoder(encoder, torch.device("cpu"), 128, 800, tmp_path / "embeddings")
 
     expected = prompts().encode(PROMPT).embedding
-    monkeypatch.delattr(models, "load_text_encoder")
+    monkeypatch.delattr(prompts_module, "load_text_encoder")
     again = prompts()
     assert again.knows(PROMPT)
     assert torch.equal(again.encode(PROMPT).embedding, expected)

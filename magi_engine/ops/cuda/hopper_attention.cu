@@ -5,22 +5,16 @@
 // matrix units the scores of the next tile together with the sums of the last one, and takes the
 // softmax while those sums and the other warpgroup's products run.
 //
-// Tiles come from magi_engine.ops.triton_attention.quantise: 128 rows of 128 bytes in which pieces
-// of 16 bytes lie where the hardware's 128-byte swizzle expects them, so that a tile is one flat
-// copy. The values' keys are in the order in which a thread holds its scores (see pack), so that
-// weights go from one product into the next without leaving their registers.
+// Tiles come from quantise.cu, swizzled as the matrix units want them: each is one flat copy.
 //
 // Layouts are those of PTX, "wgmma": in the result a thread holds rows g and g + 8 of its warp's
 // 16, of each 8 columns two, 2 t and 2 t + 1, with g = lane / 4 and t = lane % 4. In the left
 // factor it holds, of 32 columns, 4 t .. 4 t + 3 and 16 more.
 
-typedef unsigned long long u64;
-
 constexpr int WIDTH = 128, KEYS = 128, QUERIES = 128;
 constexpr int STAGES = 2;
 constexpr int TILE_BYTES = KEYS * WIDTH;
 constexpr int WARPGROUP = 128;
-constexpr float E4M3_MAX = 448.0f;
 constexpr float SCALE = 0.12751743f;      // log2(e) / sqrt(WIDTH): scores as powers of two
 constexpr float WEIGHT_BITS = 8.0f;
 constexpr float SMALLEST = 1e-6f;
@@ -104,30 +98,15 @@ __device__ __forceinline__ float power_of_two(float x) {
     return y;
 }
 
-__device__ __forceinline__ unsigned four_e4m3(float a, float b, float c, float d) {
-    unsigned packed;
-    asm("{\n.reg .b16 low, high;\n"
-        "cvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
-        "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\n"
-        "mov.b32 %0, {low, high};\n}\n" : "=r"(packed) : "f"(a), "f"(b), "f"(c), "f"(d));
-    return packed;
-}
-
-__device__ __forceinline__ unsigned two_bfloat16(float a, float b) {
-    unsigned packed;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(b), "f"(a));
-    return packed;
-}
-
 // Of the four threads that share a row.
 __device__ __forceinline__ float row_max(float x) {
-    x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-    return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
+    x = fmaxf(x, __shfl_xor_sync(WHOLE_WARP, x, 1));
+    return fmaxf(x, __shfl_xor_sync(WHOLE_WARP, x, 2));
 }
 
 __device__ __forceinline__ float row_sum(float x) {
-    x += __shfl_xor_sync(~0u, x, 1);
-    return x + __shfl_xor_sync(~0u, x, 2);
+    x += __shfl_xor_sync(WHOLE_WARP, x, 1);
+    return x + __shfl_xor_sync(WHOLE_WARP, x, 2);
 }
 
 // ---- the steps of attention
@@ -143,18 +122,18 @@ __device__ __forceinline__ void start_product(
 
 // Two rows of queries as e4m3; returns what makes their scores powers of two.
 __device__ __forceinline__ void read_queries(
-    unsigned (&q8)[4][4], float (&factor)[2], const unsigned short* q, int step, int first,
+    unsigned (&q8)[4][4], float (&factor)[2], const number* q, long long step, int first,
     int length, float key_scale) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         int row = first + 8 * h;
-        const unsigned short* source = q + (u64)(row < length ? row : 0) * step;
+        const number* source = q + (row < length ? row : 0) * step;
         float x[8][4], top = 0;
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             uint2 four = *(const uint2*)(source + 16 * i);
-            x[i][0] = __uint_as_float(four.x << 16), x[i][1] = __uint_as_float(four.x & ~0xFFFFu);
-            x[i][2] = __uint_as_float(four.y << 16), x[i][3] = __uint_as_float(four.y & ~0xFFFFu);
+            x[i][0] = low_number(four.x), x[i][1] = high_number(four.x);
+            x[i][2] = low_number(four.y), x[i][3] = high_number(four.y);
 #pragma unroll
             for (int e = 0; e < 4; e++) top = fmaxf(top, fabsf(x[i][e]));
         }
@@ -240,17 +219,19 @@ __device__ __forceinline__ void look(
     for (int i = 0; i < 64; i++) out[i] *= shrink[i / 2 % 2];
 }
 
-// q: (length, heads, WIDTH) bfloat16, q_step numbers from row to row; out: the same, dense.
+// q: (length, heads, WIDTH), q_step numbers from row to row; out: the same, dense.
 // keys, values: tiles of each group. key_scale: (groups); value_scale, value_mean: (groups, WIDTH).
 extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
-    const unsigned short* q, const unsigned char* key_tiles, const unsigned char* value_tiles,
+    const number* q, const unsigned char* key_tiles, const unsigned char* value_tiles,
     const float* key_scale, const float* value_scale, const float* value_mean,
-    unsigned short* out, int q_step, int heads, int repeats, int length, int count) {
+    number* out, long long q_step, long long heads, long long repeats,
+    long long length, long long count) {
     extern __shared__ unsigned char memory[];
     unsigned char* keys = (unsigned char*)(((u64)memory + 1023) & ~1023ull);
     unsigned char* values = keys + STAGES * TILE_BYTES;
     Barriers* barriers = (Barriers*)(values + STAGES * TILE_BYTES);
-    int head = blockIdx.y, group = head / repeats, tiles = (count + KEYS - 1) / KEYS;
+    int head = blockIdx.y, group = head / (int)repeats;
+    int tiles = ((int)count + KEYS - 1) / KEYS;
     int warpgroup = threadIdx.x / WARPGROUP;
     if (threadIdx.x == 0) {
         for (int i = 0; i < STAGES; i++) {
@@ -283,7 +264,8 @@ extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
         float s[64], sums[64], factor[2], unused[2];
         float most[2] = {FAR_BELOW, FAR_BELOW}, total[2] = {0, 0};
         read_queries(
-            q8, factor, q + head * WIDTH + 4 * (lane % 4), q_step, first, length, key_scale[group]);
+            q8, factor, q + head * WIDTH + 4 * (lane % 4), q_step, first, (int)length,
+            key_scale[group]);
 #pragma unroll
         for (int i = 0; i < 64; i++) sums[i] = 0;
         wait(&barriers->keys_there[0], 0);
@@ -291,7 +273,7 @@ extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
         wait_for_products<0>();
         hold(s);
         if (threadIdx.x % WARPGROUP == 0) arrive(&barriers->keys_read[0]);
-        soften<true>(s, factor, most, total, unused, count);
+        soften<true>(s, factor, most, total, unused, (int)count);
         pack(weights, s);
         int tile = 1;
         for (; tile < tiles - 1; tile++)
@@ -300,7 +282,7 @@ extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
         if (tile < tiles)
             look<true>(
                 tile, keys, values, barriers, q8, weights, s, sums, factor, most, total,
-                count - tile * KEYS);
+                (int)count - tile * KEYS);
         int last = tiles - 1;
         wait(&barriers->values_there[last % STAGES], last / STAGES & 1);
         start_product(sums, weights, values + last % STAGES * TILE_BYTES, true);
@@ -317,7 +299,7 @@ extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
                     int column = 8 * j + 2 * (lane % 4);
                     float2 scale = *(const float2*)(value_scale + group * WIDTH + column);
                     float2 mean = *(const float2*)(value_mean + group * WIDTH + column);
-                    target[column / 2] = two_bfloat16(
+                    target[column / 2] = two_numbers(
                         fmaf(sums[4 * j + 2 * h] * share, scale.x, mean.x),
                         fmaf(sums[4 * j + 2 * h + 1] * share, scale.y, mean.y));
                 }

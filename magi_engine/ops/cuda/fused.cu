@@ -1,0 +1,299 @@
+// The steps of magi_engine.ops.kernels.Kernels, each as one pass over memory.
+//
+// Everything is computed in float32 and rounded where the plain form rounds. Every thread has eight
+// neighbouring columns at a time. Where there is a divisor, results are e4m3, divided by it.
+
+constexpr int WARP = 32;
+constexpr int MOST_THREADS = 256;
+constexpr float STD_EPS = 1e-5f;
+
+// Result i of a row of out, whose type the presence of a divisor tells.
+__device__ __forceinline__ void put(
+    void* out, u64 at, const float (&x)[8], const float* divisor, int column) {
+    if (divisor == nullptr) {
+        store((number*)out + at, x);
+        return;
+    }
+    float d[8], y[8];
+    load(divisor + column, d);
+#pragma unroll
+    for (int e = 0; e < 8; e++) y[e] = clamped(__fdividef(x[e], d[e]), E4M3_MAX);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        unsigned two = two_bfloat16(y[2 * i], y[2 * i + 1]);
+        y[2 * i] = low_bfloat16(two), y[2 * i + 1] = high_bfloat16(two);
+    }
+    *(uint2*)((unsigned char*)out + at) =
+        make_uint2(four_e4m3(y[0], y[1], y[2], y[3]), four_e4m3(y[4], y[5], y[6], y[7]));
+}
+
+// Eight numbers that are float32, or of the type of everything else.
+__device__ __forceinline__ void load_either(
+    const void* from, long long float32, u64 at, float (&x)[8]) {
+    if (float32) load((const float*)from + at, x);
+    else load((const number*)from + at, x);
+}
+
+__device__ __forceinline__ float block_sum(float x, float* room) {
+#pragma unroll
+    for (int i = WARP / 2; i; i /= 2) x += __shfl_xor_sync(WHOLE_WARP, x, i);
+    __syncthreads();  // others may still read the last sum
+    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
+    __syncthreads();
+    float sum = 0;
+    for (int i = 0; i < (int)blockDim.x / WARP; i++) sum += room[i];
+    return sum;
+}
+
+// Takes the mean off a row and returns what is left of it times what makes its variance one.
+// Columns from size on count for nothing.
+template <int PASSES>
+__device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float eps, float* room) {
+    float sum = 0, squares = 0;
+#pragma unroll
+    for (int i = 0; i < PASSES; i++)
+        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
+#pragma unroll
+            for (int e = 0; e < 8; e++) sum += x[i][e];
+    float mean = block_sum(sum, room) / size;
+#pragma unroll
+    for (int i = 0; i < PASSES; i++)
+        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
+#pragma unroll
+            for (int e = 0; e < 8; e++) x[i][e] -= mean, squares += x[i][e] * x[i][e];
+    return rsqrtf(block_sum(squares, room) / size + eps);
+}
+
+#define COLUMNS                                                                                    \
+    _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
+        if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
+
+template <int PASSES>
+__device__ __forceinline__ void layer_norm(
+    const number* x, void* out, const void* weight, const void* bias, long long float32,
+    const float* divisor, long long size, double eps) {
+    __shared__ float room[MOST_THREADS / WARP];
+    u64 row = (u64)blockIdx.x * size;
+    float all[PASSES][8], w[8], b[8];
+    COLUMNS load(x + row + column, all[i]);
+    float factor = centre(all, (int)size, (float)eps, room);
+    COLUMNS {
+        load_either(weight, float32, column, w);
+        load_either(bias, float32, column, b);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
+        round_numbers(all[i]);
+        put(out, row + column, all[i], divisor, column);
+    }
+}
+
+// x + norm(update * gate), and a layer norm of that where there is one.
+template <int PASSES>
+__device__ __forceinline__ void add_gated(
+    const number* x, const void* update, long long update_float32, const float* gate,
+    const void* weight, const void* bias, long long float32, number* out, const void* then_weight, const void* then_bias,
+    long long then_float32, const float* divisor, void* then_out, long long part_rows,
+    long long gate_step, long long size, double eps, double then_eps) {
+    __shared__ float room[MOST_THREADS / WARP];
+    u64 row = (u64)blockIdx.x * size;
+    gate += blockIdx.x / (unsigned)part_rows * gate_step;
+    float all[PASSES][8], before[PASSES][8], w[8], b[8];
+    COLUMNS {
+        load_either(update, update_float32, row + column, all[i]);
+        load(gate + column, w);
+        load(x + row + column, before[i]);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[i][e] *= w[e];
+    }
+    float factor = centre(all, (int)size, (float)eps, room);
+    COLUMNS {
+        load_either(weight, float32, column, w);
+        load_either(bias, float32, column, b);
+#pragma unroll
+        for (int e = 0; e < 8; e++) 
+            all[i][e] = before[i][e] + (all[i][e] * factor * (w[e] + 1.0f) + b[e]);
+        round_numbers(all[i]);
+        store(out + row + column, all[i]);
+    }
+    if (then_out == nullptr) return;
+    factor = centre(all, (int)size, (float)then_eps, room);
+    COLUMNS {
+        load_either(then_weight, then_float32, column, w);
+        load_either(then_bias, then_float32, column, b);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
+        round_numbers(all[i]);
+        put(then_out, row + column, all[i], divisor, column);
+    }
+}
+
+// Both for rows of at most 8 * MOST_THREADS * passes columns.
+#define FOR_ROWS(passes)                                                                           \
+    extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_##passes(                \
+        const number* x, void* out, const void* weight, const void* bias, long long float32,       \
+        const float* divisor, long long size, double eps) {                                        \
+        layer_norm<passes>(x, out, weight, bias, float32, divisor, size, eps);                     \
+    }                                                                                              \
+    extern "C" __global__ void __launch_bounds__(MOST_THREADS) add_gated_##passes(                 \
+        const number* x, const void* update, long long update_float32, const float* gate,          \
+        const void* weight, const void* bias, long long float32, number* out,                      \
+        const void* then_weight, const void* then_bias, long long then_float32,                    \
+        const float* divisor, void* then_out, long long part_rows, long long gate_step,            \
+        long long size, double eps, double then_eps) {                                             \
+        add_gated<passes>(                                                                         \
+            x, update, update_float32, gate, weight, bias, float32, out, then_weight, then_bias,   \
+            then_float32, divisor, then_out, part_rows, gate_step, size, eps, then_eps);           \
+    }
+FOR_ROWS(1)
+FOR_ROWS(2)
+FOR_ROWS(4)
+
+// Of the lanes that share a head or another short row.
+__device__ __forceinline__ float lanes_sum(float x, int lanes) {
+    for (int i = lanes / 2; i; i /= 2) x += __shfl_xor_sync(WHOLE_WARP, x, i);
+    return x;
+}
+
+// Norm of every head, then rotation of its first 2 * half features: feature j with j + half.
+// lanes: of a warp that share a head, 8 features each.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) head_norm(
+    const number* x, number* out, const void* weight, const void* bias, long long float32,
+    const float* cosines, const float* sines, const float* scale, long long rows, long long heads,
+    long long length, long long token_step, long long lanes, long long half, double eps) {
+    unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+    int row = index / (unsigned)lanes, lane = index % (unsigned)lanes, width = 8 * (int)lanes;
+    bool there = row < rows;  // the others go along: their lanes are asked for
+    int token = there ? row / (int)heads : 0, head = there ? row % (int)heads : 0;
+    float all[8], w[8], b[8];
+    load(x + token * token_step + head * width + 8 * lane, all);
+    if (scale != nullptr)
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[e] *= *scale;
+    float sum = 0, squares = 0;
+#pragma unroll
+    for (int e = 0; e < 8; e++) sum += all[e];
+    float mean = lanes_sum(sum, (int)lanes) / width;
+#pragma unroll
+    for (int e = 0; e < 8; e++) all[e] -= mean, squares += all[e] * all[e];
+    float factor = rsqrtf(lanes_sum(squares, (int)lanes) / width + (float)eps);
+    load_either(weight, float32, 8 * lane, w);
+    load_either(bias, float32, 8 * lane, b);
+#pragma unroll
+    for (int e = 0; e < 8; e++) w[e] += 1.0f;
+    if (!float32) round_numbers(w);
+#pragma unroll
+    for (int e = 0; e < 8; e++) all[e] = all[e] * factor * w[e] + b[e];
+    if (!float32) round_numbers(all);
+    if (half) {
+        int pairs = (int)half / 8, own = threadIdx.x % WARP;
+        int partner = lane < pairs ? own + pairs : lane < 2 * pairs ? own - pairs : own;
+        float y[8], c[8], s[8], sign = lane < pairs ? -1.0f : 1.0f;
+#pragma unroll
+        for (int e = 0; e < 8; e++) y[e] = __shfl_sync(WHOLE_WARP, all[e], partner);
+        if (lane < 2 * pairs) {
+            long long at = token % (int)length * half + 8 * (lane < pairs ? lane : lane - pairs);
+            load(cosines + at, c);
+            load(sines + at, s);
+#pragma unroll
+            for (int e = 0; e < 8; e++) all[e] = all[e] * c[e] + sign * y[e] * s[e];
+        }
+    }
+    if (there) store(out + (u64)row * width + 8 * lane, all);
+}
+
+// Two rows of eight parts each, whose parts take turns in the result.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) join(
+    const number* own, const number* caption, void* out, const float* divisor, long long rows,
+    long long part) {
+    int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x), size = 16 * (int)part;
+    if (column >= size) return;
+    int which = column / (int)part, within = which / 2 * (int)part + column % (int)part;
+    u64 row = blockIdx.x;
+    float x[8];
+    load((which % 2 ? caption : own) + row * 8 * part + within, x);
+    put(out, row * size + column, x, divisor, column);
+}
+
+// Coefficients: see magi_engine.ops.gelu. Bound by arithmetic, hence no error function, and one
+// division per column.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) gelu(
+    const number* x, void* out, const float* divisor, long long rows, long long size) {
+    constexpr int ROWS = 4;
+    int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x);
+    if (column >= size) return;
+    float factor[8], all[8];
+    if (divisor != nullptr) {
+        load(divisor + column, factor);
+#pragma unroll
+        for (int e = 0; e < 8; e++) factor[e] = 1.0f / factor[e];
+    }
+#pragma unroll
+    for (int i = 0; i < ROWS; i++) {
+        long long row = (long long)blockIdx.x * ROWS + i;
+        if (row >= rows) break;
+        u64 at = (u64)row * size + column;
+        load(x + at, all);
+#pragma unroll
+        for (int e = 0; e < 8; e++) {
+            float a = fminf(fabsf(all[e]), TAIL_END);
+            float power = fmaf(C7, a, C6);
+            power = fmaf(power, a, C5), power = fmaf(power, a, C4), power = fmaf(power, a, C3);
+            power = fmaf(power, a, C2), power = fmaf(power, a, C1), power = fmaf(power, a, C0);
+            float two;
+            asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(two) : "f"(power));
+            float tail = all[e] * two;
+            all[e] = all[e] > 0 ? all[e] - tail : tail;
+        }
+        if (divisor == nullptr) {
+            store((number*)out + at, all);
+            continue;
+        }
+        round_numbers(all);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[e] = clamped(all[e] * factor[e], E4M3_MAX);
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            unsigned pair = two_bfloat16(all[2 * j], all[2 * j + 1]);
+            all[2 * j] = low_bfloat16(pair), all[2 * j + 1] = high_bfloat16(pair);
+        }
+        *(uint2*)((unsigned char*)out + at) = make_uint2(
+            four_e4m3(all[0], all[1], all[2], all[3]), four_e4m3(all[4], all[5], all[6], all[7]));
+    }
+}
+
+// SiLU of the first half of a row times its second half.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) silu_gate(
+    const number* x, void* out, const float* divisor, long long rows, long long size) {
+    int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x);
+    if (column >= size) return;
+    u64 row = blockIdx.x;
+    float gate[8], value[8];
+    load(x + row * 2 * size + column, gate);
+    load(x + row * 2 * size + size + column, value);
+#pragma unroll
+    for (int e = 0; e < 8; e++) gate[e] = __fdividef(gate[e], 1.0f + __expf(-gate[e]));
+    round_numbers(gate);
+#pragma unroll
+    for (int e = 0; e < 8; e++) gate[e] *= value[e];
+    round_numbers(gate);
+    put(out, row * size + column, gate, divisor, column);
+}
+
+// (x - mean) / (std + eps) of rows of 8 * lanes.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) standardise(
+    const number* x, number* out, long long rows, long long lanes) {
+    unsigned index = blockIdx.x * blockDim.x + threadIdx.x;
+    bool there = index / (unsigned)lanes < rows;
+    u64 at = there ? (u64)index * 8 : 0;
+    float all[8], sum = 0, squares = 0;
+    load(x + at, all);
+#pragma unroll
+    for (int e = 0; e < 8; e++) sum += all[e];
+    float mean = lanes_sum(sum, (int)lanes) / (8 * lanes);
+#pragma unroll
+    for (int e = 0; e < 8; e++) all[e] -= mean, squares += all[e] * all[e];
+    float factor = 1.0f / (sqrtf(lanes_sum(squares, (int)lanes) / (8 * lanes)) + STD_EPS);
+#pragma unroll
+    for (int e = 0; e < 8; e++) all[e] *= factor;
+    if (there) store(out + at, all);
+}

@@ -1,0 +1,141 @@
+"""Quantised attention (:mod:`magi_engine.ops.quantised_attention`) on NVIDIA's matrix units.
+
+``cuda/quantise.cu`` makes 8-bit keys and values, at which ``cuda/hopper_attention.cu`` looks in
+e4m3 on a Hopper, and ``cuda/int8_attention.cu`` in int8 on every other card from Turing on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from magi_engine.ops import compiled
+from magi_engine.ops.fp8 import E4M3
+from magi_engine.ops.quantised_attention import KEYS_PER_TILE
+
+WIDTH = 128
+"""Features of a head: what MAGI-1 has."""
+_TILE_BYTES = KEYS_PER_TILE * WIDTH
+
+_HOPPER_QUERIES, _HOPPER_THREADS = 128, 384
+_HOPPER_SHARED_BYTES = 4 * _TILE_BYTES + 1024 + 256
+"""Two stages of keys and of values, room to align them, and the barriers."""
+_INT8_QUERIES, _INT8_THREADS = 64, 128
+INT8_SHARED_BYTES = 2 * _TILE_BYTES + _INT8_QUERIES * WIDTH
+"""A tile of keys, one of values, and the queries; from Ampere on, there is room for it twice."""
+
+
+@dataclass(frozen=True)
+class QuantisedKeys:
+    """Keys and values of one video in 8 bits, and what undoes the scaling (float32).
+
+    Attributes:
+        keys: (groups, tiles, 128 keys, D), swizzled.
+        values: (groups, tiles, D, 128 keys), swizzled and with keys in the order of weights.
+        key_scale: (groups,) in e4m3, (groups, tiles) in int8.
+        value_scale, value_mean: (groups, D).
+    """
+
+    keys: Tensor
+    values: Tensor
+    key_scale: Tensor
+    value_scale: Tensor
+    value_mean: Tensor
+
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Of all, in the order in which kernels take them."""
+        parts = (self.keys, self.values, self.key_scale, self.value_scale, self.value_mean)
+        return tuple(part.data_ptr() for part in parts)
+
+
+def quantise(kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool) -> QuantisedKeys:
+    """Keys and values (1, S, groups, 128), of any strides between keys."""
+    count, groups, width = k.shape[1:]
+    tiles = -(-count // KEYS_PER_TILE)
+    make = lambda *shape: torch.empty(shape, device=k.device, dtype=torch.float32)  # noqa: E731
+    survey, (key_mean, value_mean, value_scale) = (
+        make(groups, 6, tiles, width),
+        make(3, groups, width),
+    )
+    key_scale = make(groups, tiles) if int8 else make(groups)
+    dtype = torch.int8 if int8 else E4M3
+    k8, v8 = torch.empty((2, groups, tiles, KEYS_PER_TILE, width), device=k.device, dtype=dtype)
+    get = lambda name: kernels.get("quantise.cu", name, k.dtype, INT8=int(int8))  # noqa: E731
+    steps = k.stride(1), v.stride(1)
+    get("survey")(
+        (tiles, groups), 256, k.data_ptr(), v.data_ptr(), survey.data_ptr(), count, *steps
+    )
+    means = key_mean.data_ptr(), key_scale.data_ptr(), value_mean.data_ptr(), value_scale.data_ptr()
+    get("scales")((groups,), 8 * width, survey.data_ptr(), *means, count, tiles)
+    get("quantise")(
+        (tiles, groups), 256,
+        k.data_ptr(), v.data_ptr(), k8.data_ptr(), v8.data_ptr(), *means, count, *steps,
+    )  # fmt: skip
+    return QuantisedKeys(k8, v8, key_scale, value_scale, value_mean)
+
+
+@dataclass(frozen=True)
+class HopperAttention:
+    """:func:`magi_engine.ops.quantised_attention.e4m3_attention` of one video; bfloat16 or float16.
+
+    Raises:
+        RuntimeError: it cannot take these inputs, or cannot be compiled.
+    """
+
+    kernels: compiled.Kernels
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        _check(q, k, v)
+        kernel = self.kernels.get("hopper_attention.cu", "attend", q.dtype, _HOPPER_SHARED_BYTES)
+        seen = quantise(self.kernels, k, v, int8=False)
+        return _attend(kernel, _HOPPER_QUERIES, _HOPPER_THREADS, q, k, seen)
+
+
+@dataclass(frozen=True)
+class Int8Attention:
+    """:func:`magi_engine.ops.quantised_attention.int8_attention` of one video; bfloat16 or float16.
+
+    Raises:
+        RuntimeError: it cannot take these inputs, or cannot be compiled.
+    """
+
+    kernels: compiled.Kernels
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        _check(q, k, v)
+        kernel = self.kernels.get("int8_attention.cu", "attend", q.dtype, INT8_SHARED_BYTES)
+        seen = quantise(self.kernels, k, v, int8=True)
+        return _attend(kernel, _INT8_QUERIES, _INT8_THREADS, q, k, seen)
+
+
+def _attend(
+    kernel: compiled.Kernel, queries: int, threads: int, q: Tensor, k: Tensor, seen: QuantisedKeys
+) -> Tensor:
+    """Run a kernel whose blocks have so many queries and threads."""
+    out = torch.empty_like(q, memory_format=torch.contiguous_format)
+    length, heads = q.shape[1:3]
+    kernel(
+        (-(-length // queries), heads), threads,
+        q.data_ptr(), *seen.addresses, out.data_ptr(),
+        q.stride(1), heads, heads // k.shape[2], length, k.shape[1],
+    )  # fmt: skip
+    return out
+
+
+def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Whether the kernels take these queries, keys and values: of one video, heads of 128.
+
+    Raises:
+        RuntimeError: they do not.
+    """
+    # Rows are read sixteen bytes at a time.
+    dense = all(
+        x.stride()[2:] == (WIDTH, 1) and x.stride(1) % 8 == 0 and x.data_ptr() % 16 == 0
+        for x in (q, k, v)
+    )
+    halves = q.dtype in (torch.bfloat16, torch.float16)
+    if len(q) != 1 or q.shape[3] != WIDTH or not dense or not halves:
+        raise RuntimeError(f"no quantised attention for {q.dtype} {tuple(q.shape)}")
