@@ -26,6 +26,7 @@ class Arrivals(QObject):
         text_came: a text for the prompt.
         media_came: path of an image or a video for the reference.
         config_came: path of an official configuration.
+        seed_locked: every video gets the seed of the settings that came, until it is unlocked.
         hinted: a sentence the user should read.
         refused: a MagiError: it cannot be used.
     """
@@ -33,6 +34,7 @@ class Arrivals(QObject):
     text_came = Signal(str)
     media_came = Signal(object)
     config_came = Signal(object)
+    seed_locked = Signal()
     hinted = Signal(str)
     refused = Signal(object)
 
@@ -62,25 +64,32 @@ class Arrivals(QObject):
                 self.config_came.emit(path)
             case Dropped(kind=DropKind.REQUEST, path=Path() as path):
                 background.run(
-                    read_request, path, then=self.use_request, failed=self.refuse, owner=self
+                    read_request, path, then=self.use_settings, failed=self.refuse, owner=self
                 )
 
     @Slot(object)
-    def use_request(self, request: GenerationRequest, trusted: bool = False) -> None:
-        """Compose ``request`` again; its reference is looked at in the background.
+    def use_settings(self, request: GenerationRequest) -> None:
+        """Compose the settings of a video, perhaps somebody else's, and keep its seed."""
+        self._look_and_compose(self._checked(request), lock_seed=True)
 
-        Args:
-            trusted: whether the user composed it; else it may come with somebody's video.
-        """
-        request = request if trusted else self._checked(request)
+    def edit(self, request: GenerationRequest) -> None:
+        """Compose again what the user composed."""
+        self._look_and_compose(request, lock_seed=False)
+
+    def _look_and_compose(self, request: GenerationRequest, lock_seed: bool) -> None:
         if request.reference is None:
-            self._compose(request, None)
+            self._compose(request, None, lock_seed)
             return
+
+        def without_reference(error: Exception) -> None:
+            self._compose(request, None, lock_seed)
+            self.refuse(error)
+
         background.run(
             probe,
             request.reference,
-            then=lambda info: self._compose(request, info),
-            failed=lambda error: self._compose_without_reference(request, error),
+            then=lambda info: self._compose(request, info, lock_seed),
+            failed=without_reference,
             owner=self,
         )
 
@@ -88,8 +97,14 @@ class Arrivals(QObject):
     def continue_video(self, path: Path, request: GenerationRequest) -> None:
         """Compose a video that begins where another ends, with its last prompt."""
         prompts = tuple(PromptChange(0, last.text) for last in request.prompts[-1:])
-        request = dataclasses.replace(request, mode=Mode.V2V, reference=None, prompts=prompts)
-        self._compose(self._checked(request), None)
+        request = dataclasses.replace(
+            request,
+            mode=Mode.V2V,
+            reference=None,
+            prompts=prompts,
+            seed=self._draft.settings.seed,
+        )
+        self._compose(self._checked(request), None, lock_seed=False)
         self.media_came.emit(path)
 
     def refuse(self, error: Exception) -> None:
@@ -114,12 +129,11 @@ class Arrivals(QObject):
         self.refuse(error)
         return dataclasses.replace(request, reference=None, config_path=None)
 
-    def _compose(self, request: GenerationRequest, info: MediaInfo | None) -> None:
+    def _compose(self, request: GenerationRequest, info: MediaInfo | None, lock_seed: bool) -> None:
         try:
-            self._draft.take(request, info)
+            self._draft.take(request, info, lock_seed=lock_seed)
         except MagiError as error:  # its model is not known here
             self.refuse(error)
-
-    def _compose_without_reference(self, request: GenerationRequest, error: Exception) -> None:
-        self._compose(request, None)
-        self.refuse(error)
+            return
+        if lock_seed:
+            self.seed_locked.emit()

@@ -80,8 +80,6 @@ class MainWindow(QMainWindow):
         self._wire()
         self.menus = make_menus(self)
         self._taskbar = shell.TaskbarProgress(self)
-        self._edited: str | None = None
-        """The queued video that is being edited."""
         self._restore_geometry()
 
     # Composition.
@@ -92,7 +90,7 @@ class MainWindow(QMainWindow):
         self.prompt = PromptPanel(shop.draft, shop.prompt_history, self)
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
-        self.generate_bar = GenerateBar(shop.job, self)
+        self.generate_bar = GenerateBar(shop.job, shop.queue, self)
         self.preflight = PreflightLine(shop.draft, shop.machine, self)
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
@@ -157,18 +155,20 @@ class MainWindow(QMainWindow):
         self.progress.stop_clicked.connect(self.stop_video)
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
+        shop.queue.changed.connect(self._follow_editing)
         self.library.open_requested.connect(self._play)
         shop.library.leaving.connect(self.player.let_go)
         self.library.settings_requested.connect(self._use_settings_of)
         self.library.continue_requested.connect(self._continue)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
-        self.reference.settings_requested.connect(self.arrivals.use_request)
+        self.reference.settings_requested.connect(self.arrivals.use_settings)
         self.reference.other_dropped.connect(self.arrivals.take)
         self.reference.failed.connect(self._failed)
         self.prompt.paste_requested.connect(self.paste)
-        self.arrivals.text_came.connect(self.prompt.insert)
+        self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
         self.arrivals.config_came.connect(self.generation.import_config)
+        self.arrivals.seed_locked.connect(self._say_seed_locked)
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self._failed)
         self.dialogs.said.connect(self._say)
@@ -201,26 +201,26 @@ class MainWindow(QMainWindow):
     @Slot(int)
     def generate(self, copies: int = 1) -> None:
         """Make the draft's video, now or when the ones before it are done."""
-        draft = self.workshop.draft
-        draft.take_seed()
+        draft, queue = self.workshop.draft, self.workshop.queue
+        edited = queue.edited
+        if edited is None:  # else it stays the video it was to be
+            draft.take_seed()
         try:
             request = draft.request()
         except MagiError as error:
             self.notice.say_error(error)
             return
         self.prompt.remember()
-        edited = self._edited
-        self._stop_editing()
-        self.notice.dismiss()
-        if edited is not None and self.workshop.queue.item(edited) is not None:
-            self.workshop.queue.replace(edited, request)
+        if edited is not None:
+            queue.replace(edited.id, request)
         else:
             self.workshop.controller.generate(request, copies)
-        if self.workshop.queue.paused:
+        self.notice.dismiss()
+        if queue.paused:
             self.notice.say(
                 self.tr("The queue is held: nothing starts until you resume it."),
                 Tone.WARNING,
-                action=(self.tr("Resume"), partial(self.workshop.queue.set_paused, False)),
+                action=(self.tr("Resume"), partial(queue.set_paused, False)),
             )
         if copies > 1 or self.workshop.job.phase.active:
             self.side.setCurrentWidget(self.queue)
@@ -297,18 +297,17 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _edit(self, item: QueueItem) -> None:
         """Compose a queued video again; Generate then puts it back in its place."""
-        self._edited = item.id
-        self.generate_bar.set_editing(True)
-        self.arrivals.use_request(item.request, trusted=True)
+        self.workshop.queue.edit(item.id)
+        self.arrivals.edit(item.request)
         self.notice.say(
-            self.tr("You are editing a queued video. Generate puts it back in its place."),
+            self.tr("You are editing a queued video: it is held until you put it back."),
             action=(self.tr("Leave it as it was"), self._stop_editing),
             on_hide=self._stop_editing,
+            about="editing",
         )
 
     def _stop_editing(self) -> None:
-        self._edited = None
-        self.generate_bar.set_editing(False)
+        self.workshop.queue.edit(None)
 
     @Slot()
     def _leave_editing(self) -> None:
@@ -326,13 +325,34 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _use_settings_of(self, item: LibraryItem) -> None:
-        self.arrivals.use_request(item.request)
+        self.arrivals.use_settings(item.request)
 
     @Slot(object)
     def _continue(self, item: LibraryItem) -> None:
         self.arrivals.continue_video(item.path, item.request)
 
     # From the state.
+
+    @Slot()
+    def _follow_editing(self) -> None:
+        if self.workshop.queue.edited is None:
+            self.notice.withdraw("editing")
+
+    @Slot(str)
+    def _insert(self, text: str) -> None:
+        self.prompt.insert(text)
+        self.notice.offer_undo(self.tr("The text was added to the prompt."), self.prompt.field.undo)
+
+    @Slot()
+    def _say_seed_locked(self) -> None:
+        draft = self.workshop.draft
+        self.notice.say(
+            self.tr("Its seed is locked with it: every video gets seed {}.").format(
+                draft.settings.seed
+            ),
+            action=(self.tr("A fresh seed each"), partial(draft.set, seed_locked=False)),
+            for_ms=2 * _NOTICE_MS,
+        )
 
     @Slot(object)
     def _follow_mode(self, mode: Mode) -> None:

@@ -53,6 +53,7 @@ class Menus:
         action = QAction(entry.text, self.window)
         if entry.shortcut:
             action.setShortcut(QKeySequence(entry.shortcut))
+            action.setAutoRepeat(False)  # a key held down makes one video
         action.triggered.connect(lambda _checked=False: entry.do())
         return action
 

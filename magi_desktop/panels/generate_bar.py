@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.state.jobs import JobState
+from magi_desktop.state.queue import JobQueue
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 
 _COPIES = (2, 4, 8)
+
+
+class _OnceButton(QPushButton):
+    """The second press of a double click does nothing."""
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        event.accept()
 
 
 class GenerateBar(QFrame):
@@ -24,11 +32,10 @@ class GenerateBar(QFrame):
     generate_clicked = Signal(int)
     editing_left = Signal()
 
-    def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
+    def __init__(self, job: JobState, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._job = job
-        self._editing = False
-        self.button = QPushButton(self)
+        self._job, self._queue = job, queue
+        self.button = _OnceButton(self)
         self.button.setProperty("kind", "primary")
         self.button.setMinimumHeight(t.CONTROL_HEIGHT + t.SPACE_2)
         self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -55,17 +62,13 @@ class GenerateBar(QFrame):
         row.addWidget(self._more)
         row.addWidget(self.leave_button)
         job.changed.connect(self._show)
+        queue.changed.connect(self._show)
         self._show()
 
     @Slot()
     def generate_once(self) -> None:
         """As if the button had been clicked."""
         self.generate_clicked.emit(1)
-
-    def set_editing(self, editing: bool) -> None:
-        """Whether the button puts an edited video back into the queue, and says so."""
-        self._editing = editing
-        self._show()
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
@@ -82,7 +85,8 @@ class GenerateBar(QFrame):
 
     @Slot()
     def _show(self) -> None:
-        if self._editing:
+        editing = self._queue.edited is not None
+        if editing:
             text = self.tr("Put back in the queue")
             hint = self.tr("Replace the queued video you are editing (Ctrl+Enter).")
         elif self._job.phase.active:
@@ -93,5 +97,5 @@ class GenerateBar(QFrame):
         self.button.setText(text)
         self.button.setToolTip(hint)
         self.button.setAccessibleName(text)
-        self._more.setVisible(not self._editing)
-        self.leave_button.setVisible(self._editing)
+        self._more.setVisible(not editing)
+        self.leave_button.setVisible(editing)

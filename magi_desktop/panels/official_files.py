@@ -49,7 +49,7 @@ def read_config(path: Path) -> Imported:
     entry = _entry_of(config)
     runtime = config.runtime_config
     seconds = runtime.num_frames / runtime.fps
-    common = {"seconds": seconds, "seed": runtime.seed, "seed_locked": True}
+    common = {"seconds": seconds, "seed": runtime.seed}
     if entry is not None:
         values = {**common, **_values(config, entry), "model": entry.name, "config_path": None}
         if _says_all(values, config, entry):

@@ -103,8 +103,7 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     known = {field.name for field in dataclasses.fields(GenerationSettings)}
     if not values.keys() <= known:
         raise InvalidRequestError(
-            "It was saved by a newer version of this program.",
-            "Update this program.",
+            "It was saved by a newer version of this program.", "Update this program."
         )
     kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:

@@ -69,7 +69,7 @@ class PromptPanel(QWidget):
 
     def insert(self, text: str) -> None:
         """Put a dropped text where the cursor is."""
-        self.field.insertPlainText(text)
+        self.field.insert_words(text)
         self.field.setFocus()
 
     @Slot()

@@ -62,10 +62,19 @@ class PromptField(QPlainTextEdit):
         cursor.endEditBlock()
         self.moveCursor(QTextCursor.MoveOperation.End)
 
+    def insert_words(self, text: str) -> None:
+        """Put words where the cursor is, apart from those around them."""
+        cursor = self.textCursor()
+        before = cursor.document().characterAt(cursor.selectionStart() - 1)
+        after = cursor.document().characterAt(cursor.selectionEnd())
+        apart = cursor.selectionStart() > 0 and not before.isspace()
+        cursor.insertText((" " if apart else "") + text.strip() + ("" if after.isspace() else " "))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if event.key() in _ENTER and modifiers == Qt.KeyboardModifier.ControlModifier:
-            self.generate_requested.emit()
+            if not event.isAutoRepeat():
+                self.generate_requested.emit()
         elif modifiers == Qt.KeyboardModifier.AltModifier and event.key() == Qt.Key.Key_Up:
             self.history_requested.emit(1)
         elif modifiers == Qt.KeyboardModifier.AltModifier and event.key() == Qt.Key.Key_Down:

@@ -99,6 +99,8 @@ class QueueModel(QAbstractListModel):
 
     def note(self, item: QueueItem) -> str:
         """What has to be said of an item; empty: nothing."""
+        if item.edited:
+            return self.tr("You are editing it: it does not start until you put it back.")
         if item.state is QueueState.FAILED:
             return translated(item.error) if item.error else self.tr("It could not be made.")
         if item.interrupted:
@@ -150,7 +152,9 @@ class QueueDelegate(QStyledItemDelegate):
         _ground(painter, card, option.state, running)
         inner = card.adjusted(t.SPACE_3, t.SPACE_2, -t.SPACE_3, -t.SPACE_2)
         name, colour = MODE_ICONS[item.request.mode], k.accent_text if running else k.text_muted
-        if item.state is QueueState.FAILED:
+        if item.edited:
+            name, colour = "edit", k.accent_text
+        elif item.state is QueueState.FAILED:
             name, colour = "error", k.error
         elif item.interrupted:
             name, colour = "warning", k.warning
@@ -176,7 +180,7 @@ class QueueDelegate(QStyledItemDelegate):
         if running:
             self._paint_progress(painter, below)
         else:
-            failed = item.state is QueueState.FAILED
+            failed = item.state is QueueState.FAILED and not item.edited
             ink = k.error if failed else k.warning if item.interrupted else k.text_muted
             draw_lines(painter, below, self._model.line(item), 2, ink)
         painter.restore()

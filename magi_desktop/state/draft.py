@@ -260,11 +260,14 @@ class Draft(QObject):
             **parts,
         )
 
-    def take(self, request: GenerationRequest, info: MediaInfo | None = None) -> None:
+    def take(
+        self, request: GenerationRequest, info: MediaInfo | None = None, *, lock_seed: bool
+    ) -> None:
         """Compose the same video again.
 
         Args:
             info: what the request's reference holds; without it the reference is left out.
+            lock_seed: whether later videos are to have its seed, too; one that is locked stays so.
 
         Raises:
             ModelNotFoundError, ConfigError: the request's model is not known here.
@@ -284,7 +287,9 @@ class Draft(QObject):
                     request.prepend_source,
                 )
             )
-        self.set(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+        locked = lock_seed or self._settings.seed_locked
+        values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+        self.set(**{**values, "seed_locked": locked})
         self._base = request
         self.changed.emit("base")
 
@@ -480,7 +485,6 @@ def _settings_of(request: GenerationRequest) -> GenerationSettings:
         height=request.height,
         seconds=None if request.num_frames is None else request.num_frames / fps,
         seed=request.seed,
-        seed_locked=True,
         text_scale=text_scale,
         prev_chunk_scale=prev_chunk_scale,
         special_tokens=request.special_tokens,

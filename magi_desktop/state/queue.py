@@ -45,6 +45,7 @@ class QueueItem:
     Attributes:
         error: what went wrong, of a failed item.
         interrupted: it was being made when the program ended, and waits again.
+        edited: the user is changing it, and it does not start until that is over.
     """
 
     id: str
@@ -52,6 +53,7 @@ class QueueItem:
     state: QueueState = QueueState.WAITING
     error: Message | None = None
     interrupted: bool = False
+    edited: bool = False
 
 
 class JobQueue(QObject):
@@ -86,6 +88,19 @@ class JobQueue(QObject):
         return next((i for i in self._items if i.state is QueueState.RUNNING), None)
 
     @property
+    def edited(self) -> QueueItem | None:
+        """The item that is being edited."""
+        return next((i for i in self._items if i.edited), None)
+
+    def edit(self, item_id: str | None) -> None:
+        """Hold an item while the user changes it, instead of any other; None: of no item."""
+        before = self.edited
+        if before is not None and before.id != item_id:
+            self._set(before.id, edited=False)
+        if item_id is not None:
+            self._set(item_id, edited=True)
+
+    @property
     def paused(self) -> bool:
         """Whether ``next`` gives nothing, until the queue is resumed. Survives a restart."""
         return self._paused
@@ -107,10 +122,11 @@ class JobQueue(QObject):
         return next((n for n, i in enumerate(self._items) if i.id == item_id), -1)
 
     def next(self) -> QueueItem | None:
-        """What is to be made now; None while something runs, the queue is paused or empty."""
+        """What is to be made now; None while something runs or nothing may start."""
         if self._paused or self.running is not None:
             return None
-        return next((i for i in self._items if i.state is QueueState.WAITING), None)
+        waiting = (i for i in self._items if i.state is QueueState.WAITING and not i.edited)
+        return next(waiting, None)
 
     def add(self, request: GenerationRequest) -> str:
         """Line up a video; returns the item's id."""
@@ -138,7 +154,7 @@ class JobQueue(QObject):
     def remove(self, *item_ids: str) -> int:
         """Take items out, all but a running one; returns how many went."""
         gone = [
-            (n, item)
+            (n, dataclasses.replace(item, edited=False))
             for n, item in enumerate(self._items)
             if item.id in item_ids and item.state is not QueueState.RUNNING
         ]
@@ -169,7 +185,7 @@ class JobQueue(QObject):
         item = self.item(item_id)
         if item is None or item.state is QueueState.RUNNING:
             return self.add(request)
-        self._set(item_id, request=request, state=QueueState.WAITING, error=None, interrupted=False)
+        self._put(QueueItem(item_id, request))
         return item_id
 
     def retry(self, item_id: str) -> None:
@@ -214,10 +230,12 @@ class JobQueue(QObject):
         index = self.index(item_id)
         if index < 0:
             return
-        item = dataclasses.replace(self._items[index], **values)  # type: ignore[arg-type]
-        self._items[index] = item
+        self._put(dataclasses.replace(self._items[index], **values))  # type: ignore[arg-type]
+
+    def _put(self, item: QueueItem) -> None:
+        self._items[self.index(item.id)] = item
         self._store.write(lambda c: _update(c, item))
-        self.item_changed.emit(item_id)
+        self.item_changed.emit(item.id)
         self.changed.emit()
 
     def _drop(self, ids: Sequence[str]) -> None:

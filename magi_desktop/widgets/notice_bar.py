@@ -43,6 +43,7 @@ class NoticeBar(QFrame):
         self._tone = Tone.INFO
         self._action: Callable[[], None] | None = None
         self._on_hide: Callable[[], None] | None = None
+        self._about = ""
         self._symbol = QLabel(self)
         self._text = plain_label("", self)
         self._text.setWordWrap(True)
@@ -82,6 +83,7 @@ class NoticeBar(QFrame):
         action: tuple[str, Callable[[], None]] | None = None,
         on_hide: Callable[[], None] | None = None,
         for_ms: int | None = None,
+        about: str = "",
     ) -> None:
         """Show a sentence.
 
@@ -89,11 +91,12 @@ class NoticeBar(QFrame):
             action: label of a button and what it does.
             on_hide: called when this notice is hidden, not when another one replaces it.
             for_ms: hide again after this time; None: until dismissed.
+            about: name of its cause, for ``withdraw``.
         """
         self._tone = tone
         self._text.setText(text)
         self._action = None if action is None else action[1]
-        self._on_hide = on_hide
+        self._on_hide, self._about = on_hide, about
         self._button.setVisible(action is not None)
         if action is not None:
             self._button.setText(action[0])
@@ -113,11 +116,16 @@ class NoticeBar(QFrame):
         """Say what was done, with a button to undo it for a while."""
         self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS)
 
+    def withdraw(self, about: str) -> None:
+        """Hide what is said about a cause that is no more."""
+        if about == self._about:
+            self.dismiss()
+
     @Slot()
     def dismiss(self) -> None:
         """Hide."""
         self._timer.stop()
-        self._action = None
+        self._action, self._about = None, ""
         self.hide()
         on_hide, self._on_hide = self._on_hide, None
         if on_hide is not None:

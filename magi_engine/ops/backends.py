@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from magi_engine.messages import Message
 from magi_engine.ops.attention import Attention, attention, attention_by_products
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.fused_kernels import FusedKernels
@@ -88,10 +89,12 @@ def kernels_for(device: torch.device, folder: Path | None = None) -> Kernels:
     return fused_kernels(device, folder)[0]
 
 
-def fused_kernels(device: torch.device, folder: Path | None = None) -> tuple[Kernels, str]:
-    """:func:`kernels_for`, and why they are not the fused ones; "" if they are."""
+def fused_kernels(
+    device: torch.device, folder: Path | None = None
+) -> tuple[Kernels, Message | None]:
+    """:func:`kernels_for`, and why an NVIDIA card has only the plain ones."""
     if device.type != "cuda":
-        return Kernels(), "they are for NVIDIA cards"
+        return Kernels(), None
     try:
         kernels = FusedKernels(kernels_of(device, folder))
         x = torch.randn(4, 64, device=device, dtype=torch.bfloat16)
@@ -101,16 +104,17 @@ def fused_kernels(device: torch.device, folder: Path | None = None) -> tuple[Ker
     except Exception as error:  # whatever a driver or a missing library comes up with
         logger.info("fused kernels are not used: %s", error)
         return Kernels(), why_not(error)
-    return kernels, ""
+    return kernels, None
 
 
-def why_not(error: Exception) -> str:
+def why_not(error: Exception) -> Message:
     """What keeps compiled kernels from being used, and what to do about it."""
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is missing: set the program up again"
-    if "nvrtc" in str(error).lower() and isinstance(error, OSError | RuntimeError):
-        return f"NVRTC does not work ({_first_line(error)}): set the program up again"
-    return f"{_first_line(error)}: a newer NVIDIA driver may help"
+        return Message("{name} is missing: set the program up again", name=error.name or "a module")
+    why = _first_line(error)
+    if "nvrtc" in str(error).lower():
+        return Message("NVRTC does not work ({why}): set the program up again", why=why)
+    return Message("{why}: a newer NVIDIA driver may help", why=why)
 
 
 def _first_line(error: Exception) -> str:

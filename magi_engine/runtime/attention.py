@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from magi_engine import __version__
+from magi_engine.messages import Message
 from magi_engine.ops.attention import Attention, attention, attention_by_products
 from magi_engine.ops.backends import (
     EXACT,
@@ -74,12 +75,12 @@ class DeviceKernels:
         return self._fused[0]
 
     @property
-    def slow_because(self) -> str:
-        """Why a graphics card runs at half its speed; "" if it does not."""
-        return self._fused[1] if self._device.type == "cuda" else ""
+    def slow_because(self) -> Message | None:
+        """Why a graphics card runs at half its speed, if it does."""
+        return self._fused[1]
 
     @functools.cached_property
-    def _fused(self) -> tuple[Kernels, str]:
+    def _fused(self) -> tuple[Kernels, Message | None]:
         return fused_kernels(self._device, self._folder)
 
     @functools.cached_property

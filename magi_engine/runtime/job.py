@@ -267,6 +267,8 @@ class Job:
             self._previewer = memory.run(model.previewer, self._cache_dir)
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
+            if (why := model.kernels.slow_because) is not None:
+                yield Notice(Message("The graphics card runs at half its speed. {why}.", why=why))
             with self._preparation.loading:
                 memory.run(model.load_dit)
             yield from self._checkpoint()

@@ -1042,8 +1042,8 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>You are editing a queued video. Generate puts it back in its place.</source>
-        <translation>您正在编辑队列中的视频。点击“生成”会将其放回原位。</translation>
+        <source>You are editing a queued video: it is held until you put it back.</source>
+        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
     </message>
     <message>
         <source>Leave it as it was</source>
@@ -1056,6 +1056,18 @@
     <message>
         <source>Show the new one</source>
         <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>The text was added to the prompt.</source>
+        <translation>文字已添加到提示词中。</translation>
+    </message>
+    <message>
+        <source>Its seed is locked with it: every video gets seed {}.</source>
+        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
+    </message>
+    <message>
+        <source>A fresh seed each</source>
+        <translation>每次使用新种子</translation>
     </message>
     <message>
         <source>Saved: {}</source>
@@ -2028,6 +2040,10 @@
         <translation>模型将从 {source} 下载。</translation>
     </message>
     <message>
+        <source>NVRTC does not work ({why}): set the program up again</source>
+        <translation>NVRTC 无法工作（{why}）：请重新设置本程序</translation>
+    </message>
+    <message>
         <source>Negative tokens do nothing in a distilled model, which always has the prompt.</source>
         <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
     </message>
@@ -2310,6 +2326,10 @@
     <message>
         <source>The frames of {name} are {width}x{height} pixels.</source>
         <translation>{name} 的帧为 {width}x{height} 像素。</translation>
+    </message>
+    <message>
+        <source>The graphics card runs at half its speed. {why}.</source>
+        <translation>显卡目前只有一半的速度。{why}。</translation>
     </message>
     <message>
         <source>The guidance times must rise from 0.</source>
@@ -3232,6 +3252,10 @@
         <translation>缺少 {name}</translation>
     </message>
     <message>
+        <source>{name} is missing: set the program up again</source>
+        <translation>缺少 {name}：请重新设置本程序</translation>
+    </message>
+    <message>
         <source>{name} is neither true nor false</source>
         <translation>{name} 既不是 true 也不是 false</translation>
     </message>
@@ -3470,6 +3494,10 @@
     <message>
         <source>{title}, which was made on this machine, is damaged.</source>
         <translation>在本机制作的 {title} 已损坏。</translation>
+    </message>
+    <message>
+        <source>{why}: a newer NVIDIA driver may help</source>
+        <translation>{why}：更新 NVIDIA 驱动或许可以解决</translation>
     </message>
 </context>
 <context>
@@ -4836,6 +4864,10 @@
 </context>
 <context>
     <name>QueueModel</name>
+    <message>
+        <source>You are editing it: it does not start until you put it back.</source>
+        <translation>您正在编辑它：放回之前不会开始。</translation>
+    </message>
     <message>
         <source>It could not be made.</source>
         <translation>未能生成。</translation>

@@ -38,7 +38,7 @@ def test_what_settings_of_others_name_on_another_computer_is_not_opened(
     request = GenerationRequest(Mode.I2V, "pocket", 96, 64, 24, (PromptChange(0, "a kite"),))
     request = dataclasses.replace(request, **{field: path})
     with qtbot.waitSignal(arrivals.refused) as caught:
-        arrivals.use_request(request)
+        arrivals.use_settings(request)
     assert caught.args is not None
     assert path in str(caught.args[0])
     assert opened == []
@@ -51,5 +51,26 @@ def test_what_the_user_has_queued_may_lie_anywhere(qtbot: QtBot, tmp_path: Path)
     arrivals = Arrivals(draft, tmp_path, draft)
     request = GenerationRequest(Mode.I2V, "pocket", 96, 64, 24, reference="//server/share/a.png")
     with qtbot.waitSignal(arrivals.refused) as caught:
-        arrivals.use_request(request, trusted=True)
+        arrivals.edit(request)
     assert "another computer" not in str(caught.args), "it was looked for"
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_only_using_the_settings_of_a_video_locks_its_seed(
+    qtbot: QtBot, tmp_path: Path, locked: bool
+) -> None:
+    draft = Draft()
+    draft.set(seed=5, seed_locked=locked)
+    arrivals = Arrivals(draft, tmp_path, draft)
+    said: list[int] = []
+    arrivals.seed_locked.connect(lambda: said.append(draft.settings.seed))
+    request = GenerationRequest(Mode.T2V, "pocket", 96, 64, 24, seed=3)
+
+    arrivals.continue_video(tmp_path / "a.mp4", request)
+    assert (draft.settings.seed, draft.settings.seed_locked) == (5, locked)
+    arrivals.edit(request)
+    assert (draft.settings.seed, draft.settings.seed_locked) == (3, locked)
+    assert said == []
+    arrivals.use_settings(request)
+    assert (draft.settings.seed, draft.settings.seed_locked) == (3, True)
+    assert said == [3]

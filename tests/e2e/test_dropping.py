@@ -88,6 +88,15 @@ def test_text_goes_into_the_prompt(app: App, tmp_path: Path) -> None:
     app.qtbot.waitUntil(lambda: "a red circle" in app.workshop.draft.prompt)
 
 
+def test_a_text_file_is_put_apart_from_the_words_before_it(app: App, tmp_path: Path) -> None:
+    app.workshop.draft.set_prompt("a red circle")
+    path = tmp_path / "more.txt"
+    path.write_text("moves right\n")
+    _drag(app, tmp_path / "log", "files", path)
+    app.qtbot.waitUntil(lambda: app.workshop.draft.prompt == "a red circle moves right")
+    assert "added" in app.window.notice.text
+
+
 def test_a_picture_without_a_file_is_saved_and_used(app: App, tmp_path: Path) -> None:
     _drag(app, tmp_path / "log", "image", image_file(tmp_path / "web.png", 48, 32))
     app.qtbot.waitUntil(lambda: app.workshop.draft.reference is not None)

@@ -146,6 +146,18 @@ def test_stopping_a_video_that_took_some_time_is_asked_about(
     app.wait_for(Phase.CANCELLED)
 
 
+def test_a_double_click_makes_one_video(app: App) -> None:
+    app.workshop.queue.set_paused(True)
+    app.short(chunks=1)
+    button = app.window.generate_bar.button
+    app.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    app.qtbot.mouseDClick(button, Qt.MouseButton.LeftButton)
+    # A whole double click: the first click, and the second press with its release.
+    assert len(app.workshop.queue.items) == 1
+    app.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert len(app.workshop.queue.items) == 2
+
+
 def test_pause_stands_still_and_resume_goes_on(app: App) -> None:
     app.short(chunks=2)
     app.generate()

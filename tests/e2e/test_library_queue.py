@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt, QThreadPool
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import probe
 from magi_engine.runtime.request import Mode
+from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
 
 
@@ -69,6 +71,41 @@ def test_the_queue_is_put_in_order_by_keyboard_and_survives_a_restart(
         assert again.workshop.queue.paused
     finally:
         again.close()
+
+
+def test_a_queued_video_is_held_while_it_is_edited_and_then_made_once(app: App) -> None:
+    _line_up(app, "one")
+    panel, queue = app.window.queue, app.workshop.queue
+    panel.select(queue.items[0].id)
+    panel.edit()
+    assert "held" in app.window.notice.text
+    queue.set_paused(False)
+    assert not app.workshop.controller.busy
+    app.workshop.draft.set_prompt("uno")
+    app.generate()
+    assert app.window.notice.text == ""
+    app.wait_for(Phase.FINISHED)
+    app.wait_idle()
+    made = app.workshop.library
+    app.qtbot.waitUntil(lambda: [item.request.prompt for item in made.items] == ["uno"])
+    assert len(app.videos()) == 1
+
+
+def test_editing_ends_with_its_entry_and_when_it_is_left(app: App) -> None:
+    _line_up(app, "one", "two")
+    panel, queue = app.window.queue, app.workshop.queue
+    button = app.window.generate_bar.button
+    panel.select(queue.items[0].id)
+    panel.edit()
+    assert button.text() == "Put back in the queue"
+    panel.remove()
+    assert app.window.notice.text == ""
+    assert button.text() == "Generate"
+    panel.select(queue.items[0].id)
+    panel.edit()
+    app.window.notice.dismiss()
+    assert queue.edited is None
+    assert button.text() == "Generate"
 
 
 @pytest.fixture
@@ -141,3 +178,25 @@ def test_a_video_goes_to_the_trash_and_comes_back(
     assert video.is_file()
 
     assert made.workshop.library.items[0].path == video
+
+
+def test_a_video_of_the_library_is_not_compared_with_what_the_new_job_starts_from(
+    app: App, qtbot: QtBot, tmp_path: Path
+) -> None:
+    app.short(chunks=1)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+    (video,) = app.videos()
+    app.workshop.draft.set_reference(load_reference(image_file(tmp_path / "a.png")).reference)
+    app.short(chunks=1)
+    player = app.window.player
+    app.job.started.connect(lambda: player.open_file(video))
+    app.generate()
+    app.wait_for(Phase.PREPARING)
+    app.wait_for(Phase.FINISHED)
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
+    QCoreApplication.processEvents()
+    assert app.job.request is not None
+    assert app.job.request.mode is Mode.I2V
+    assert not player.showing_job
+    assert not player.commands.compare.isEnabled()

@@ -251,3 +251,26 @@ def test_examples_suit_mode_and_model(qtbot: QtBot, panel: PromptPanel) -> None:
     assert _draft(panel).prompt == rich[1]
     panel.field.undo()
     assert _draft(panel).prompt == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "place", "after"),
+    [
+        ("", 0, "new"),
+        ("a star", 6, "a star new"),
+        ("a star ", 7, "a star new"),
+        ("a star", 2, "a new star"),
+        ("a star", 0, "new a star"),
+        ("🌟", 2, "🌟 new"),
+        ("one\ntwo", 4, "one\nnew two"),
+    ],
+)
+def test_words_that_come_in_stay_apart(
+    panel: PromptPanel, before: str, place: int, after: str
+) -> None:
+    panel.field.setPlainText(before)
+    cursor = panel.field.textCursor()
+    cursor.setPosition(place)
+    panel.field.setTextCursor(cursor)
+    panel.insert("new")
+    assert panel.field.toPlainText() == after

@@ -157,3 +157,13 @@ def test_progress_of_the_running_item_is_painted(queue: JobQueue, qtbot: QtBot) 
     early = panel.list.grab().toImage()
     job.fraction = 0.9
     assert panel.list.grab().toImage() != early
+
+
+def test_a_row_says_that_it_is_edited_and_does_not_start(
+    panel: QueuePanel, queue: JobQueue
+) -> None:
+    item_id = queue.add(request("one"))
+    queue.edit(item_id)
+    assert panel.model.line(queue.items[0]).startswith("You are editing it")
+    queue.edit(None)
+    assert "seed" in panel.model.line(queue.items[0])

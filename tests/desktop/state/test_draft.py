@@ -82,7 +82,7 @@ def test_a_request_can_be_composed_again(draft: Draft, reference: Reference | No
     )  # fmt: skip
     request = GenerationRequest.from_json(draft.request().to_json())
     again = Draft()
-    again.take(request, None if reference is None else reference.info)
+    again.take(request, None if reference is None else reference.info, lock_seed=True)
     assert again.request() == request
     assert again.settings == draft.settings
     assert again.reference == draft.reference

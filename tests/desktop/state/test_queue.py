@@ -234,3 +234,28 @@ def test_a_kill_loses_nothing_that_was_written(
     assert top.interrupted
     assert queue.paused
     assert reopened(make_store, qtbot).items == queue.items
+
+
+def test_an_item_is_held_while_it_is_edited(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot
+) -> None:
+    first, second = queue.add_many([request("one"), request("two")])
+    queue.edit(first)
+    item = queue.next()
+    assert item is not None
+    assert item.id == second
+    queue.edit(second)
+    item = queue.next()
+    assert item is not None
+    assert item.id == first, "one is edited at a time"
+    queue.remove(first)
+    assert queue.next() is None
+    assert reopened(make_store, qtbot).next() is not None, "the next start holds nothing"
+    assert queue.replace(second, request("zwei")) == second
+    item = queue.next()
+    assert item is not None
+    assert item.request.prompt == "zwei"
+    queue.edit(second)
+    queue.remove(second)
+    queue.undo_remove()
+    assert queue.edited is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from magi_engine import __version__
 from magi_engine.cli.main import main
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
-from magi_engine.runtime.request import Mode, PromptChange
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from magi_engine.runtime.saved import read_request
 
 Generate = Callable[..., int]
@@ -538,3 +539,14 @@ def test_recover_leaves_what_it_cannot_read(
     assert main(["recover", str(tmp_path)]) == 2
     assert one_error_line(capsys)
     assert part.exists()
+
+
+@pytest.mark.parametrize("field", ["config_path", "reference"])
+def test_settings_of_others_open_no_file_of_another_computer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
+) -> None:
+    request = GenerationRequest(Mode.I2V, "pocket", 64, 64, 24)
+    request = dataclasses.replace(request, **{field: "//server/share/a"})
+    (tmp_path / "theirs.json").write_text(request.to_json())
+    assert main(["generate", "--like", str(tmp_path / "theirs.json")]) == 2
+    assert "//server/share/a" in one_error_line(capsys)

@@ -73,13 +73,13 @@ def test_what_was_compiled_is_found_again(tmp_path: Path) -> None:
     ],
 )
 def test_why_there_are_no_fused_kernels_says_what_to_do(error: Exception, advice: str) -> None:
-    assert advice in why_not(error)
+    assert advice in str(why_not(error))
 
 
-def test_without_a_card_the_plain_steps_are_taken_and_the_reason_is_known() -> None:
+def test_a_processor_has_the_plain_steps_and_that_is_no_fault() -> None:
     kernels, reason = fused_kernels(torch.device("cpu"))
     assert type(kernels) is Kernels
-    assert reason
+    assert reason is None
 
 
 def test_without_its_packages_a_card_has_the_plain_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_without_its_packages_a_card_has_the_plain_steps(monkeypatch: pytest.Mon
     monkeypatch.setattr(backends, "kernels_of", missing)
     kernels, reason = fused_kernels(torch.device("cuda"))
     assert type(kernels) is Kernels
-    assert "cuda.core is missing" in reason
+    assert "cuda.core is missing" in str(reason)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

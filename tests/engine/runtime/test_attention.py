@@ -10,15 +10,17 @@ import pytest
 import torch
 
 from magi_engine.errors import InvalidRequestError
+from magi_engine.messages import Message
 from magi_engine.ops.attention import attention
 from magi_engine.ops.backends import Backend, ChosenAttention, Timing, available_backends
+from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.quantised_attention import int8_attention
 from magi_engine.runtime import attention as kernels_module
 from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import ATTENTIONS, check_attention
 from magi_engine.runtime.doctor import examine, measure_attention
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import AttentionQuantised, Progress
+from magi_engine.runtime.events import AttentionQuantised, Notice, Progress
 from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.saved import read_request
 from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, of_kind, run
@@ -131,6 +133,18 @@ def test_a_video_says_that_its_attention_was_quantised(
 
     known = AttentionTable(tmp_path / "cache", CPU).load()
     assert {t.backend for t in known} == {"plain", "int8"}
+
+
+def test_that_a_card_runs_at_half_its_speed_is_said_once(
+    make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = Message("{name} is missing: set the program up again", name="cuda.core")
+    monkeypatch.setattr(kernels_module, "fused_kernels", lambda *_: (Kernels(), why))
+    engine = Engine()
+    said = [str(notice.message) for notice in of_kind(run(engine, make_request()), Notice)]
+    sentence = f"The graphics card runs at half its speed. {why}."
+    assert said.count(sentence) == 1
+    assert sentence not in [str(n.message) for n in of_kind(run(engine, make_request()), Notice)]
 
 
 def test_an_unknown_attention_is_refused(engine: Engine, make_request: MakeRequest) -> None:

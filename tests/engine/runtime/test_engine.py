@@ -300,7 +300,7 @@ def test_what_is_not_read_of_a_prompt_is_said(
 ) -> None:
     events = run(engine, make_request(prompts=(PromptChange(0, prompt),), num_frames=1))
     finished(events)
-    assert any(said in notice.message for notice in of_kind(events, Notice))
+    assert any(said in str(notice.message) for notice in of_kind(events, Notice))
 
 
 def test_a_prompt_of_ten_thousand_words_is_cut_and_said_so(

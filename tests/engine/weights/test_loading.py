@@ -73,7 +73,7 @@ def test_a_processor_without_the_room_is_told_before_minutes_of_loading(
 ) -> None:
     free = SimpleNamespace(available=50_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    with pytest.raises(OutOfMemoryError, match=r"The model needs 0\.[12] GB"):
+    with pytest.raises(OutOfMemoryError, match="The model needs"):
         LoadedModel(find_model(config_path), torch.device("cpu"), dtype).load_dit()
 
 
