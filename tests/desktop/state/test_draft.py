@@ -120,7 +120,7 @@ def test_settings_of_a_video_come_back_without_loss(
         writing=WriteOptions(crf=20, preset="slow", vp9_crf=40, webp_quality=70, overwrite=True),
         extra={"of_a_newer_program": [1, 2]},
     )
-    draft.take(request, None if reference is None else reference.info)
+    draft.take(request, None if reference is None else reference.info, lock_seed=True)
     again = Draft()
     again.restore(json.loads(json.dumps(draft.to_json())))
     for each in (draft, again):
