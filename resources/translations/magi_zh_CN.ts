@@ -2224,6 +2224,10 @@
         <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
     </message>
     <message>
+        <source>The autoencoder</source>
+        <translation>自编码器</translation>
+    </message>
+    <message>
         <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
         <translation>无法读取自编码器的配置 {path}。</translation>
     </message>
@@ -2438,6 +2442,10 @@
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
         <translation>{mode} 模式需要从{kind}开始。</translation>
+    </message>
+    <message>
+        <source>The model</source>
+        <translation>模型</translation>
     </message>
     <message>
         <source>The name {name} is too long.</source>
