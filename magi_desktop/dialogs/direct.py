@@ -79,12 +79,13 @@ class DirectDialog(QDialog):
     def _follow(self) -> None:
         first = self._job.first_open_chunk
         self._accept_button.setEnabled(first is not None)
-        if first is None:
+        plan = self._job.plan
+        if first is None or plan is None:
             self.title.setText(self.tr("Too late: all of the video has begun"))
             return
         self._chunk = max(self._chunk, first)
-        second = self._job.start_s(self._chunk)
-        self.title.setText(self.tr("From {} s on").format(f"{second:.1f}".removesuffix(".0")))
+        second = f"{plan.chunk(self._chunk).starts_s:.1f}".removesuffix(".0")
+        self.title.setText(self.tr("From {} s on").format(second))
 
     @Slot()
     def _accept(self) -> None:
