@@ -94,10 +94,7 @@ class _StoppedError(Exception):
 def _export(job: ExportJob, report) -> Path:
     target = job.target
     if job.overwrite and target.exists() and target.samefile(job.source):
-        raise OutputError(
-            "A video cannot replace itself.",
-            "Choose another name.",
-        )
+        raise OutputError("A video cannot replace itself.", "Choose another name.")
     try:
         workshop = Path(tempfile.mkdtemp(prefix=".export-", dir=target.parent))
     except FileNotFoundError as error:

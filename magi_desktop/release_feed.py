@@ -306,13 +306,11 @@ def _no_list() -> UpdateError:
 def changed_on_disk() -> UpdateError:
     """What to say where an installer is no longer what it was when it came."""
     return UpdateError(
-        "The file that was fetched has been changed or removed since.",
-        "Fetch it again.",
+        "The file that was fetched has been changed or removed since.", "Fetch it again."
     )
 
 
 def _no_installer() -> UpdateError:
     return UpdateError(
-        "The new version could not be fetched.",
-        "Try again: what has come so far is kept.",
+        "The new version could not be fetched.", "Try again: what has come so far is kept."
     )

@@ -43,7 +43,12 @@ from magi_setup.bundle import Bundle
 NAME = "Magi Desktop"
 OLDER = "0.0.1"
 UNINSTALL = rf"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\{APP_ID}"
-SETTINGS = {"version": 1, "preferences": {"appearance": "dark", "welcomed": True}, "odd": {"a": 1}}
+SETTINGS = {
+    "version": 1,
+    "preferences": {"appearance": "dark", "welcomed": True},
+    "draft": {"settings": {"seconds": 2.0}},  # for short videos
+    "odd": {"a": 1},
+}
 _MB = 1 << 20
 
 

@@ -51,7 +51,10 @@ PARTS = {
 OTHER_PARTS = ("desktop", "setup", "packaging")
 """Folders of tests."""
 _JUNCTIONS = "wine has no junctions (WinError 50)"
-KNOWN: dict[str, str] = {}
+KNOWN = {
+    "engine.install.test_importing.": _JUNCTIONS,
+    "engine.cli.test_models.test_an_official_folder_is_added_and_checked": _JUNCTIONS,
+}
 """Tests that cannot hold in wine, by the beginnings of their names, and why."""
 _TOOLS = (
     *("pytest", "pytest-qt", "pytest-cov", "coverage"),

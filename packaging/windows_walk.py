@@ -6,6 +6,7 @@ what it has to bring about.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -47,23 +48,23 @@ class Walk:
 
     def by_keys(self) -> None:
         """A sentence; paused, gone on with and finished. One stopped half way is kept."""
-        began = time.monotonic()
+        began, before = time.monotonic(), self._finished()
         self._write("a red circle moves right")
         self._press("ctrl+Return")
         self._grows("a video begins")
         self._press("ctrl+p")
         time.sleep(20)
         self._picture("paused")
-        require(self._finished() == 0, "paused, it does not end")
+        require(self._finished() == before, "paused, it does not end")
         self._press("ctrl+p")
-        wait_for(lambda: self._finished() == 1, "a video", _VIDEO_S)
+        wait_for(lambda: self._finished() > before, "a video", _VIDEO_S)
         say(f"a first video is there after {time.monotonic() - began:.0f} s")
         self._picture("video")
         self._press("ctrl+Return")
         self._grows("a second one begins")
         self._press("Escape")
         wait_for(lambda: self._unfinished() == [], "it to stop", _VIDEO_S)
-        require(self._finished() in (1, 2), "stopped, what there is of it is kept or none")
+        require(self._finished() == before + 2, "stopped, what there is of it is kept")
 
     def from_a_picture(self) -> None:
         """A picture with an odd name, opened with the program while that runs."""
@@ -74,7 +75,7 @@ class Walk:
         self.windows.run(
             "wine", self.windows.path(self.program / "Magi.exe"), self.windows.path(picture)
         )
-        time.sleep(10)
+        wait_for(lambda: "i2v" in self._drafted(), "the window to take the picture", 120)
         self._picture("picture")
         self._write("it starts to spin")
         self._press("ctrl+Return")
@@ -143,6 +144,11 @@ class Walk:
         self._magi("generate", "--model", "pocket-fp8", "--seconds", "1", "-o", r"C:\fp8.mp4")
         self._magi("models", "remove", "pocket-fp8", "--yes")
         require(not any(models.rglob("*.safetensors")), "the model is removed")
+
+    def _drafted(self) -> str:
+        """The mode the window is in, as its settings file has it."""
+        said = json.loads((self.data / "settings.json").read_text(encoding="utf-8"))
+        return said.get("draft", {}).get("mode", "")
 
     @property
     def _magi_com(self) -> str:

@@ -115,8 +115,8 @@ class PromptEncoder:
         return encoded
 
     def release_if_large(self) -> None:
-        """Free an encoder that would take the transformer's room, or had too little itself."""
-        if self._bytes > LARGE_TEXT_ENCODER_BYTES or self._placement is not TextPlacement.DEVICE:
+        """Free an encoder that would take the transformer's room."""
+        if self._bytes > LARGE_TEXT_ENCODER_BYTES:
             self.release()
 
     def release(self) -> None:

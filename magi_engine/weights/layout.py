@@ -168,10 +168,7 @@ def _require_made(entry: ModelEntry, models_dir: Path) -> None:
         )
     if not is_current(weights, entry_paths(source, models_dir).transformer):
         raise ModelNotFoundError(
-            "{title} was made from an older {source}.",
-            hint,
-            title=entry.title,
-            source=source.title,
+            "{title} was made from an older {source}.", hint, title=entry.title, source=source.title
         )
 
 

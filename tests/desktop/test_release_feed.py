@@ -249,7 +249,7 @@ def test_too_little_space_is_said_in_numbers(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
-    with pytest.raises(DiskFullError, match="2 MB are to come, 10 MB are free"):
+    with pytest.raises(DiskFullError, match=r"2\.1 MB are to come, 10\.0 MB are free"):
         fetch(installer, tmp_path, ignore)
 
 

@@ -49,7 +49,7 @@ def test_an_error_keeps_its_kind_and_its_words(ends: Ends) -> None:
     ends[0].send(Kind.HAPPENED, 1, failed)
     error = ends[1].receive().value.error
     assert type(error) is DiskFullError
-    assert (error.message, error.hint) == ("Full.", "Free some.")
+    assert (str(error.message), str(error.hint)) == ("Full.", "Free some.")
 
 
 def test_the_end_of_the_other_side(ends: Ends) -> None:
