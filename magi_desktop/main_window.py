@@ -91,13 +91,7 @@ class MainWindow(QMainWindow):
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
         self.generate_bar = GenerateBar(shop.job, shop.queue, self)
-        self.preflight = PreflightLine(
-            shop.draft,
-            shop.machine,
-            lambda: shop.controller.output_folder,
-            shop.models.models_dir,
-            self,
-        )
+        self.preflight = PreflightLine(shop.draft, shop.machine, self)
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
         self.player.set_empty_text(
@@ -508,10 +502,6 @@ def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget, 1 if widget is stretch else 0)
     return column
-
-
-def _ignore(_error: Exception) -> None:
-    pass
 
 
 def _as_text(state: QByteArray) -> str:

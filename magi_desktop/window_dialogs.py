@@ -116,10 +116,10 @@ class WindowDialogs(QObject):
     def direct(self, chunk: int) -> None:
         """Ask for the prompt from a chunk on, if that has not begun."""
         job = self._workshop.job
-        if not job.phase.active or chunk > len(job.chunks):
+        if not job.phase.active or job.plan is None or chunk > len(job.chunks):
             return
         prompt = job.chunks[min(chunk, len(job.chunks) - 1)].prompt
-        dialog = DirectDialog(chunk, prompt, job.chunk_frames / job.fps, self._window)
+        dialog = DirectDialog(chunk, prompt, job.plan.chunk(chunk).starts_s, self._window)
         dialog.chosen.connect(self._workshop.controller.change_prompt)
         self._open(dialog)
 

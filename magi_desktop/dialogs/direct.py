@@ -24,7 +24,7 @@ class DirectDialog(QDialog):
     Args:
         chunk: the first that is to follow it, from 0.
         prompt: what it would follow otherwise.
-        chunk_s: seconds a chunk lasts.
+        starts_s: when that chunk begins in the video.
 
     Signals:
         chosen: chunk and prompt.
@@ -33,7 +33,7 @@ class DirectDialog(QDialog):
     chosen = Signal(int, str)
 
     def __init__(
-        self, chunk: int, prompt: str, chunk_s: float, parent: QWidget | None = None
+        self, chunk: int, prompt: str, starts_s: float, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._chunk = chunk
@@ -41,7 +41,7 @@ class DirectDialog(QDialog):
         self.setMinimumWidth(420)
         title = QLabel(
             self.tr("From chunk {chunk} on ({second:.0f} s)").format(
-                chunk=chunk + 1, second=chunk * chunk_s
+                chunk=chunk + 1, second=starts_s
             ),
             self,
         )

@@ -712,14 +712,6 @@
         <translation>重新描述整个画面，并写明变化之处。</translation>
     </message>
     <message>
-        <source>after the end</source>
-        <translation>在结尾之后</translation>
-    </message>
-    <message>
-        <source>The video has only {} chunks: choose an earlier one.</source>
-        <translation>视频只有 {} 段：请选择更早的片段。</translation>
-    </message>
-    <message>
         <source>at {} s</source>
         <translation>{} 秒处</translation>
     </message>
@@ -782,12 +774,8 @@
         <translation>时长（秒）</translation>
     </message>
     <message>
-        <source>A new chunk of {} frames follows until you press Stop.</source>
-        <translation>每次新增一段 {} 帧，直到您点击“停止”。</translation>
-    </message>
-    <message>
-        <source>{0} frames in chunks of {1}.</source>
-        <translation>共 {0} 帧，每段 {1} 帧。</translation>
+        <source>A new chunk follows until you press Stop.</source>
+        <translation>片段会一个接一个地生成，直到按下“停止”。</translation>
     </message>
 </context>
 <context>
@@ -1398,6 +1386,10 @@
     <message>
         <source>Allow yourself to write there, then try again.</source>
         <translation>请取得那里的写入权限，然后重试。</translation>
+    </message>
+    <message>
+        <source>Also kept from the video these settings are from: {names}.</source>
+        <translation>同时保留了这些设置所属视频的：{names}。</translation>
     </message>
     <message>
         <source>Another program is changing {folder} already.</source>
@@ -2232,6 +2224,10 @@
         <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
     </message>
     <message>
+        <source>The autoencoder</source>
+        <translation>自编码器</translation>
+    </message>
+    <message>
         <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
         <translation>无法读取自编码器的配置 {path}。</translation>
     </message>
@@ -2446,6 +2442,10 @@
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
         <translation>{mode} 模式需要从{kind}开始。</translation>
+    </message>
+    <message>
+        <source>The model</source>
+        <translation>模型</translation>
     </message>
     <message>
         <source>The name {name} is too long.</source>
@@ -4429,12 +4429,24 @@
         <translation>显存 {needed} / {all}</translation>
     </message>
     <message>
+        <source>Estimating …</source>
+        <translation>正在估算…</translation>
+    </message>
+    <message>
         <source>{needed} of {all} memory</source>
         <translation>内存 {needed} / {all}</translation>
     </message>
     <message>
         <source>{} on disk</source>
         <translation>磁盘 {}</translation>
+    </message>
+    <message>
+        <source>chunks of {} frames</source>
+        <translation>每个片段 {} 帧</translation>
+    </message>
+    <message>
+        <source>{frames} frames in {chunks} chunks</source>
+        <translation>{frames} 帧，{chunks} 个片段</translation>
     </message>
     <message>
         <source>roughly {}</source>

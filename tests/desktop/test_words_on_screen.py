@@ -58,7 +58,7 @@ def test_headings_of_menus_are_without_their_mnemonics(qtbot: QtBot) -> None:
 
 
 def test_another_prompt_is_asked_for_with_the_primary_button_last(qtbot: QtBot) -> None:
-    dialog = DirectDialog(2, "a red circle", 1.0)
+    dialog = DirectDialog(2, "a red circle", 2.0)
     qtbot.addWidget(dialog)
     dialog.show()
     cancel, accept = sorted(dialog.findChildren(QPushButton), key=lambda button: button.x())

@@ -349,7 +349,7 @@ def test_a_model_that_does_not_fit_is_not_even_begun(
     events = run(Engine(), make_request())
     failure = _failure(events)
     assert isinstance(failure.error, DeviceMemoryError)
-    assert "0.0 MB are free" in str(failure.error.message)
+    assert "0.2 MB are free" in str(failure.error.message)
     assert "smaller model" in str(failure.error.hint)
 
 
