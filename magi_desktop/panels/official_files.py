@@ -80,7 +80,8 @@ def write_config(settings: GenerationSettings, path: Path) -> None:
         config = _with_places(config, Registry.load().find(settings.model))
     text = json.dumps(config.to_dict(), indent=4) + "\n"
     try:
-        atomic.write_text(path, text)
+        with atomic.replacing(path) as fresh:  # in a folder that is there, and no other
+            fresh.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(
             "The file {name} cannot be written there: {reason}.",
