@@ -195,7 +195,7 @@ class ChunkStrip(QAbstractScrollArea):
         what is playing out of view."""
         bar, width = self.horizontalScrollBar(), self.viewport().width()
         before = self.cell_rect(max(0, index - 1))
-        if 0 <= before.left() and before.left() < width:
+        if 0 <= before.left() < width:
             wanted = index * _STRIDE + CELL_WIDTH - width
             most = wanted if self._current is None else self._current * _STRIDE
             bar.setValue(max(bar.value(), min(wanted, most)))
