@@ -281,6 +281,7 @@ def test_tab_goes_from_the_prompt_to_its_buttons_and_then_to_what_is_below(
 ) -> None:
     widget, order = panel.field.nextInFocusChain(), []
     while widget is not panel.field:
+        assert widget is not None
         order.append(widget)
         widget = widget.nextInFocusChain()
     below = next(n for n, w in enumerate(order) if panel.later.isAncestorOf(w))
