@@ -282,6 +282,17 @@ class MainWindow(QMainWindow):
                 stop,
             )
 
+    def show_prompt(self) -> None:
+        """Bring the prompt into view and type into it."""
+        self.prompt.field.setFocus()
+        self.inputs_scroll.ensureWidgetVisible(self.prompt)
+        self.inputs_scroll.ensureWidgetVisible(self.prompt.field)
+
+    def start_from(self, mode: Mode) -> None:
+        """Compose a video of a mode, beginning with its prompt."""
+        self.workshop.draft.set_mode(mode)
+        self.show_prompt()
+
     def show_side(self, panel: QWidget) -> None:
         """Bring the queue or the library to the front."""
         self.side.setCurrentWidget(panel)

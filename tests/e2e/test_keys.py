@@ -86,6 +86,19 @@ def test_modes_panels_and_help_have_their_keys(app: App) -> None:
     app.qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None)
 
 
+@pytest.mark.parametrize("key", ["ctrl+e", "ctrl+2"])
+def test_a_key_for_the_prompt_brings_it_into_view(app: App, key: str) -> None:
+    bar, field = app.window.inputs_scroll.verticalScrollBar(), app.window.prompt.field
+    app.window.generation.advanced_open = True
+    app.qtbot.waitUntil(lambda: bar.maximum() > 0)
+    bar.setValue(bar.maximum())
+    app.window.player.setFocus()
+    assert field.visibleRegion().isEmpty()
+    press(app, key)
+    app.qtbot.waitUntil(lambda: field.visibleRegion().boundingRect().height() == field.height())
+    assert field.hasFocus()
+
+
 def test_tab_goes_through_the_window_and_comes_back(app: App) -> None:
     press(app, "ctrl+e")
     # In the prompt, Tab leaves the field as everywhere else.

@@ -318,3 +318,14 @@ def test_tab_reaches_everything_from_top_to_bottom(
     ]
     places = [seen.index(stop) for stop in stops]
     assert places == sorted(places)
+
+
+def test_a_click_on_reset_leaves_the_focus_where_it_is(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    draft.set(width=256)
+    panel.seed.edit.setFocus()
+    button = panel.size_row.reset_button
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert draft.is_default("width")
+    assert panel.seed.edit.hasFocus()
