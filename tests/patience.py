@@ -14,8 +14,10 @@ class PatientBot(QtBot):
     def waitUntil(self, callback, *, timeout: int = 0) -> None:
         super().waitUntil(callback, timeout=max(timeout, _PATIENCE_MS))
 
-    def waitSignal(self, signal, *, timeout: int = 0, **named):
-        return super().waitSignal(signal, timeout=max(timeout, _PATIENCE_MS), **named)
+    def waitSignal(self, signal, *, timeout: int = 0, raising: bool | None = None, **named):
+        if raising is not False:  # else nothing is expected, as in assertNotEmitted
+            timeout = max(timeout, _PATIENCE_MS)
+        return super().waitSignal(signal, timeout=timeout, raising=raising, **named)
 
     def waitSignals(self, signals, *, timeout: int = 0, **named):
         return super().waitSignals(signals, timeout=max(timeout, _PATIENCE_MS), **named)

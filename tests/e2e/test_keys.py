@@ -34,14 +34,14 @@ def type_text(app: App, text: str) -> None:
 
 
 def test_a_video_is_made_watched_and_stopped_by_keyboard_alone(app: App) -> None:
-    app.workshop.draft.set(num_steps=4, seconds=8.0, seed=3, seed_locked=True)
+    app.workshop.draft.set(num_steps=4, seconds=None, seed=3, seed_locked=True)
     press(app, "ctrl+e")
     type_text(app, "a red circle moves right")
     assert app.workshop.draft.prompt == "a red circle moves right"
     press(app, "ctrl+Return")
     app.wait_for(Phase.RUNNING)
     app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
-    press(app, "Escape")
+    press(app, "ctrl+period")
     app.wait_for(Phase.CANCELLED)
 
     player = app.window.player
