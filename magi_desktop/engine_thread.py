@@ -15,6 +15,7 @@ from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.failures import named_error, without_traceback
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.plan import JobPlan, Prospect
 from magi_engine.runtime.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ class EngineLike(Protocol):
     def examine(self) -> list[Finding]: ...
 
     def machine(self) -> MachineFacts: ...
+
+    def plan(self, request: GenerationRequest) -> JobPlan: ...
+
+    def prospects(self) -> dict[str, Prospect]: ...
 
     def unload(self) -> None: ...
 
@@ -77,6 +82,15 @@ class EngineThread(WorkThread):
     def look_around(self) -> None:
         """See what this machine has to offer; ``looked`` tells."""
         self.do(partial(self._tell, self.looked, self._engine.machine))
+
+    def plan(self, request: GenerationRequest) -> JobPlan:
+        """How a request would be made. Waits for the engine, but not for a job: to be called in a
+        thread of one's own. Raises what the engine raises."""
+        return self._engine.plan(request)
+
+    def prospects(self) -> dict[str, Prospect]:
+        """How each known model would run; as :meth:`plan`."""
+        return self._engine.prospects()
 
     def unload(self) -> None:
         """Free the models in memory, once no job runs: something else needs the room."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -46,6 +46,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
 from magi_desktop.update_notices import UpdateNotices
+from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
@@ -91,13 +92,7 @@ class MainWindow(QMainWindow):
         self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
         self.generate_bar = GenerateBar(shop.job, shop.queue, self)
-        self.preflight = PreflightLine(
-            shop.draft,
-            shop.machine,
-            lambda: shop.controller.output_folder,
-            shop.models.models_dir,
-            self,
-        )
+        self.preflight = PreflightLine(shop.draft, shop.machine, self)
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
         self.player.set_empty_text(
@@ -147,7 +142,7 @@ class MainWindow(QMainWindow):
         margins = QHBoxLayout(frame)
         margins.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)
         margins.addWidget(self.splitter)
-        self.setCentralWidget(frame)
+        self.setCentralWidget(SmallScreenScroll(frame, self))
         self._follow_mode(self.workshop.draft.mode)
         self.prompt.field.setFocus()
 
@@ -286,6 +281,17 @@ class MainWindow(QMainWindow):
                 self.tr("Stop"),
                 stop,
             )
+
+    def show_prompt(self) -> None:
+        """Bring the prompt into view and type into it."""
+        self.prompt.field.setFocus()
+        self.inputs_scroll.ensureWidgetVisible(self.prompt)
+        self.inputs_scroll.ensureWidgetVisible(self.prompt.field)
+
+    def start_from(self, mode: Mode) -> None:
+        """Compose a video of a mode, beginning with its prompt."""
+        self.workshop.draft.set_mode(mode)
+        self.show_prompt()
 
     def show_side(self, panel: QWidget) -> None:
         """Bring the queue or the library to the front."""
@@ -487,13 +493,13 @@ class MainWindow(QMainWindow):
 
     def _restore_geometry(self) -> None:
         saved = self.workshop.file.section("window")
-        self.resize(_INPUTS_WIDTH + 820 + _SIDE_WIDTH, 900)
-        screen = self.screen().availableSize()
-        self.resize(self.size().boundedTo(screen))
+        fit_to_screen(self, QSize(_INPUTS_WIDTH + 820 + _SIDE_WIDTH, 900))
         width = self.width()
         self.splitter.setSizes([_INPUTS_WIDTH, width - _INPUTS_WIDTH - _SIDE_WIDTH, _SIDE_WIDTH])
         if isinstance(saved.get("geometry"), str):
             self.restoreGeometry(_from_text(saved["geometry"]))
+            if not self.windowState():  # neither maximised nor full screen
+                fit_to_screen(self, self.size())
         if isinstance(saved.get("splitter"), str):
             self.splitter.restoreState(_from_text(saved["splitter"]))
         if saved.get("side") in (0, 1):
@@ -508,10 +514,6 @@ def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget, 1 if widget is stretch else 0)
     return column
-
-
-def _ignore(_error: Exception) -> None:
-    pass
 
 
 def _as_text(state: QByteArray) -> str:

@@ -91,7 +91,7 @@ def _file(menus: Menus) -> None:
 
 def _make(menus: Menus) -> None:
     w = menus.window
-    controller, draft = w.workshop.controller, w.workshop.draft
+    controller = w.workshop.controller
     menus.add(
         translate("Menus", "&Generate"),
         [
@@ -106,9 +106,9 @@ def _make(menus: Menus) -> None:
             Entry(translate("Menus", "Stop and keep the video so far"), w.stop_video, "Ctrl+."),
             Entry(translate("Menus", "Direct the next chunk…"), w.dialogs.direct_next, "Ctrl+D"),
             None,
-            Entry(translate("Menus", "From text"), lambda: draft.set_mode(Mode.T2V), "Ctrl+1"),
-            Entry(translate("Menus", "From an image"), lambda: draft.set_mode(Mode.I2V), "Ctrl+2"),
-            Entry(translate("Menus", "From a video"), lambda: draft.set_mode(Mode.V2V), "Ctrl+3"),
+            Entry(translate("Menus", "From text"), lambda: w.start_from(Mode.T2V), "Ctrl+1"),
+            Entry(translate("Menus", "From an image"), lambda: w.start_from(Mode.I2V), "Ctrl+2"),
+            Entry(translate("Menus", "From a video"), lambda: w.start_from(Mode.V2V), "Ctrl+3"),
         ],
     )
 
@@ -122,7 +122,7 @@ def _view(menus: Menus) -> None:
     menus.add(
         translate("Menus", "&View"),
         [
-            Entry(translate("Menus", "Prompt"), w.prompt.field.setFocus, "Ctrl+E"),
+            Entry(translate("Menus", "Prompt"), w.show_prompt, "Ctrl+E"),
             Entry(translate("Menus", "Queue"), lambda: w.show_side(w.queue), "Ctrl+U"),
             Entry(translate("Menus", "Library"), lambda: w.show_side(w.library), "Ctrl+L"),
             Entry(translate("Menus", "Search the library"), w.search_library, "Ctrl+F"),

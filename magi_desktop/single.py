@@ -92,12 +92,18 @@ class Doorbell(QObject):
     def _answer(self) -> None:
         while (socket := self._server.nextPendingConnection()) is not None:
             socket.readyRead.connect(self._read)
+            # While this program was busy, all may have come and the other have gone.
+            socket.disconnected.connect(self._read)
             socket.disconnected.connect(socket.deleteLater)
+            self._take(socket)
 
     @Slot()
     def _read(self) -> None:
         socket = self.sender()
         assert isinstance(socket, QLocalSocket)
+        self._take(socket)
+
+    def _take(self, socket: QLocalSocket) -> None:
         while socket.canReadLine():
             try:
                 said = parse_json(bytes(socket.readLine().data()))

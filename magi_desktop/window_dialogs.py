@@ -21,9 +21,9 @@ from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
+from magi_desktop.widgets.fitting import fit_to_screen
 from magi_desktop.workshop import Workshop
 from magi_engine.install.tasks import Download
-from magi_engine.runtime.events import ChunkState
 
 
 class WindowDialogs(QObject):
@@ -116,20 +116,16 @@ class WindowDialogs(QObject):
     def direct(self, chunk: int) -> None:
         """Ask for the prompt from a chunk on, if that has not begun."""
         job = self._workshop.job
-        if not job.phase.active or chunk > len(job.chunks):
+        if job.first_open_chunk is None or chunk > len(job.chunks):
             return
-        prompt = job.chunks[min(chunk, len(job.chunks) - 1)].prompt
-        dialog = DirectDialog(chunk, prompt, job.chunk_frames / job.fps, self._window)
+        dialog = DirectDialog(job, chunk, self._window)
         dialog.chosen.connect(self._workshop.controller.change_prompt)
         self._open(dialog)
 
     @Slot()
     def direct_next(self) -> None:
         """Ask for the prompt of the next chunk that has not begun."""
-        job = self._workshop.job
-        chunk = next((c.index for c in job.chunks if c.state is ChunkState.WAITING), None)
-        if chunk is None and job.open_ended:
-            chunk = len(job.chunks)
+        chunk = self._workshop.job.first_open_chunk
         if chunk is not None:
             self.direct(chunk)
 
@@ -184,6 +180,9 @@ class WindowDialogs(QObject):
 
     def _open(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.ensurePolished()
+        asked = dialog.testAttribute(Qt.WidgetAttribute.WA_Resized)
+        fit_to_screen(dialog, dialog.size() if asked else dialog.sizeHint())
         dialog.open()
 
     def _diagnostics(self) -> str:

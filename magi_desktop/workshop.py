@@ -21,6 +21,7 @@ from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.models import Models
+from magi_desktop.state.planner import Planner
 from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
@@ -77,6 +78,7 @@ class Workshop(QObject):
         self.controller = Controller(
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self
         )
+        self.planner = Planner(self.draft, self.engine, lambda: self.controller.output_folder, self)
         self.updates = Updates(
             file, preferences, places.installers, release_feed.installer_kind(), parent=self
         )
@@ -92,7 +94,9 @@ class Workshop(QObject):
         """What can wait until the window is visible."""
         self.engine.start()
         self.machine.refresh()
+        self.planner.refresh()
         self.engine.ended.connect(self.machine.refresh)  # what is free has changed
+        self.machine.changed.connect(self.planner.refresh)
         self.models.tasks.ended.connect(self.machine.refresh)
         self.models.tasks.begun.connect(self._make_room)
         self.models.refresh()
@@ -114,6 +118,7 @@ class Workshop(QObject):
         """End everything in order; blocks for a moment."""
         self.controller.close()
         self.engine.close()
+        self.planner.close()
         self.models.close()
         self.updates.close()
         self.library.close()
@@ -158,5 +163,7 @@ class Workshop(QObject):
             self.engine.unload()
 
     @Slot(str)
-    def _keep_draft(self, _name: str) -> None:
+    def _keep_draft(self, name: str) -> None:
+        if name == "plan":
+            return
         self.file.replace_section("draft", self.draft.to_json())

@@ -21,6 +21,8 @@ _PACKAGES = ("magi_desktop", "magi_engine")
 _TRAINING = "magi_engine.training"
 # Needed by no part of their packages that is used: a faster download, and building extensions.
 _OPTIONAL = ("hf_xet", "setuptools", "tkinter")
+# What kernels for graphics cards need: the torch that is frozen is the CPU's.
+_FOR_CARDS = ("cuda", "nvidia")
 # Imports what the first video and the first large model import, and notes whose source is read.
 _AT_WORK = """
 import inspect, json, sys
@@ -98,7 +100,9 @@ def unused_modules() -> list[str]:
     assert package.origin is not None
     models = Path(package.origin).parent / "models"
     families = {f"transformers.models.{p.name}" for p in models.iterdir() if p.is_dir()}
-    return sorted([_TRAINING, *_OPTIONAL, *foreign, *families.difference(_at_work()["loaded"])])
+    return sorted(
+        [_TRAINING, *_OPTIONAL, *_FOR_CARDS, *foreign, *families.difference(_at_work()["loaded"])]
+    )
 
 
 def without_unused(entries: Iterable[Entry]) -> list[Entry]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytestqt.qtbot import QtBot
 
 from magi_engine.runtime.environment import let_threads_sleep
 from tests.places import move_places
@@ -21,26 +20,13 @@ let_threads_sleep()
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 60.0
-_PATIENCE_MS = 300_000
-
-
-class PatientBot(QtBot):
-    """Waits for a condition for as long as a busy machine may take: what never comes is a failure,
-    what comes late is none."""
-
-    def waitUntil(self, callback, *, timeout: int = 0) -> None:
-        super().waitUntil(callback, timeout=max(timeout, _PATIENCE_MS))
-
-    def waitSignal(self, signal, *, timeout: int = 0, **named):
-        return super().waitSignal(signal, timeout=max(timeout, _PATIENCE_MS), **named)
-
-    def waitSignals(self, signals, *, timeout: int = 0, **named):
-        return super().waitSignals(signals, timeout=max(timeout, _PATIENCE_MS), **named)
 
 
 @pytest.fixture
-def qtbot(qapp: object, request: pytest.FixtureRequest) -> PatientBot:
+def qtbot(qapp: object, request: pytest.FixtureRequest) -> object:
     """pytest-qt's, with patience."""
+    from tests.patience import PatientBot  # Qt is not on every machine that tests the engine
+
     return PatientBot(request)
 
 

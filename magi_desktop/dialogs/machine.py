@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-
 from PySide6.QtCore import QCoreApplication
 
 from magi_desktop.state.job_words import rough_duration
 from magi_desktop.state.model_words import size_text
 from magi_desktop.translation import translated
-from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import MagiError
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.making import estimate_making
-from magi_engine.runtime.preflight import Preflight, estimate_model
+from magi_engine.runtime.making import MakingEstimate
+from magi_engine.runtime.plan import JobPlan
 
 translate = QCoreApplication.translate
 
 
-def estimates(
-    entries: Iterable[ModelEntry], models_dir: Path | None, facts: MachineFacts
-) -> dict[str, Preflight | MagiError]:
-    """By model: what four seconds of its usual size take, or what is wrong with its files."""
-    outcomes: dict[str, Preflight | MagiError] = {}
-    for entry in entries:
-        try:
-            outcomes[entry.name] = estimate_model(entry, facts, models_dir)
-        except MagiError as error:
-            outcomes[entry.name] = error
-    return outcomes
-
-
-def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, str]:
+def verdict(outcome: JobPlan | MagiError, facts: MachineFacts) -> tuple[str, str]:
     """Whether a model would run, with the numbers: a label's role and its sentence."""
     if isinstance(outcome, MagiError):
         return "error", translated(outcome)
@@ -48,10 +31,12 @@ def verdict(outcome: Preflight | MagiError, facts: MachineFacts) -> tuple[str, s
     return "success", sentence.format(size_text(needed), size_text(there))
 
 
-def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
+def download_text(
+    status: ModelStatus, facts: MachineFacts | None, making: MakingEstimate | None
+) -> tuple[str, str]:
     """What is still to be downloaded or made, and if there is room: a label's role and text."""
     if status.state is ModelState.TO_MAKE:
-        return _making_text(status, facts)
+        return _making_text(facts, making)
     if not status.missing_bytes:
         return "muted", ""
     wanted, room = size_text(status.missing_bytes), size_text(status.room_bytes)
@@ -68,16 +53,12 @@ def download_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str,
     return "muted", text.format(wanted, free)
 
 
-def _making_text(status: ModelStatus, facts: MachineFacts | None) -> tuple[str, str]:
-    if facts is None:
+def _making_text(facts: MachineFacts | None, making: MakingEstimate | None) -> tuple[str, str]:
+    if facts is None or making is None:
         return "muted", ""
-    try:
-        estimate = estimate_making(status.entry, facts)
-    except MagiError as error:
-        return "error", translated(error)
-    size, free = size_text(estimate.disk_bytes), size_text(facts.disk_free_bytes)
-    if estimate.disk_bytes > facts.disk_free_bytes:
+    size, free = size_text(making.disk_bytes), size_text(facts.disk_free_bytes)
+    if making.disk_bytes > facts.disk_free_bytes:
         text = translate("Machine", "{0} on the disk, of which only {1} are free.")
         return "warning", text.format(size, free)
     text = translate("Machine", "{0} on the disk; making it takes roughly {1}.")
-    return "muted", text.format(size, rough_duration(estimate.seconds))
+    return "muted", text.format(size, rough_duration(making.seconds))

@@ -14,11 +14,10 @@ from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, plain_label, set_role
-from magi_engine.errors import MagiError
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.preflight import Preflight
+from magi_engine.runtime.plan import Prospect
 
 _BOTTOM = Qt.AlignmentFlag.AlignBottom
 
@@ -39,6 +38,7 @@ class ModelCard(QFrame):
         self.setProperty("role", "card")
         self._models, self._status = models, status
         self._facts: MachineFacts | None = None
+        self._prospect: Prospect | None = None
         self._in_use = False
         entry = status.entry
         self.name = entry.name
@@ -123,10 +123,10 @@ class ModelCard(QFrame):
         self.remove_action.setVisible((can_go or own) and not in_use)
         self._show()
 
-    def show_estimate(self, outcome: Preflight | MagiError, facts: MachineFacts) -> None:
+    def show_prospect(self, prospect: Prospect, facts: MachineFacts) -> None:
         """Say whether four seconds of its usual size would fit, with the numbers."""
-        self._facts = facts
-        role, sentence = verdict(outcome, facts)
+        self._facts, self._prospect = facts, prospect
+        role, sentence = verdict(prospect.plan, facts)
         set_role(self.fit_label, role)
         self.fit_label.setText(sentence)
         self.fit_label.show()
@@ -184,7 +184,8 @@ class ModelCard(QFrame):
             return role, translated(status.detail)
         if status.state is ModelState.UNCHECKED:
             return "muted", self.tr("Its files are here; nobody has checked them yet.")
-        return download_text(status, self._facts)
+        making = None if self._prospect is None else self._prospect.making
+        return download_text(status, self._facts, making)
 
     def _main_words(self, status: ModelStatus) -> tuple[str, str]:
         """What the main button says, and its hint; empty: there is nothing to do."""

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 from magi_desktop import background
 from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.import_card import ImportCard
-from magi_desktop.dialogs.machine import estimates
 from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.parts import push_button, text_label
@@ -36,11 +35,10 @@ from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
-from magi_engine.errors import MagiError
 from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.preflight import Preflight
+from magi_engine.runtime.plan import Prospect
 
 
 class ModelsDialog(QDialog):
@@ -66,7 +64,7 @@ class ModelsDialog(QDialog):
         super().__init__(parent)
         self._preferences = preferences
         self._models, self._machine, self._draft = models, machine, draft
-        self._estimates: dict[str, Preflight | MagiError] = {}
+        self._prospects: dict[str, Prospect] = {}
         self._wanted: str | None = None
         self.cards: dict[str, ModelCard] = {}
         self.imports: dict[str, ImportCard] = {}
@@ -101,7 +99,7 @@ class ModelsDialog(QDialog):
         if card is not None:
             self._inside.activate()  # else a card that has just grown counts as small as it was
             self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
-            if self._estimates:
+            if self._prospects:
                 self._wanted = None
 
     def _lay_out(self) -> None:
@@ -194,7 +192,7 @@ class ModelsDialog(QDialog):
                 self._add_card(ModelCard(self._models, status, self), place)
             removable = self._models.removable_bytes.get(name, 0)
             self.cards[name].show_status(status, name == used, removable)
-        if any(status.entry.name not in self._estimates for status in statuses):
+        if any(status.entry.name not in self._prospects for status in statuses):
             self._judge()
 
     def _add_card(self, card: ModelCard, place: int) -> None:
@@ -202,8 +200,8 @@ class ModelsDialog(QDialog):
         card.use_wanted.connect(self._use)
         card.download_wanted.connect(self.download_wanted)
         self._list.insertWidget(place, card)
-        if card.name in self._estimates and self._machine.facts is not None:
-            card.show_estimate(self._estimates[card.name], self._machine.facts)
+        if card.name in self._prospects and self._machine.facts is not None:
+            card.show_prospect(self._prospects[card.name], self._machine.facts)
 
     @Slot()
     def _show_imports(self) -> None:
@@ -219,24 +217,15 @@ class ModelsDialog(QDialog):
 
     @Slot()
     def _judge(self) -> None:
-        facts, statuses = self._machine.facts, self._models.statuses
+        facts = self._machine.facts
         if facts is not None:
             self._show_folder()
-            background.run(
-                estimates,
-                [status.entry for status in statuses],
-                self._models.models_dir,
-                facts,
-                then=partial(self._show_estimates, facts),
-                owner=self,
-            )
+            self._machine.judge(partial(self._show_prospects, facts), self)
 
-    def _show_estimates(
-        self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]
-    ) -> None:
-        self._estimates = outcomes
-        for name in outcomes.keys() & self.cards.keys():
-            self.cards[name].show_estimate(outcomes[name], facts)
+    def _show_prospects(self, facts: MachineFacts, prospects: dict[str, Prospect]) -> None:
+        self._prospects = prospects
+        for name in prospects.keys() & self.cards.keys():
+            self.cards[name].show_prospect(prospects[name], facts)
 
     def choose_folder(self, folder: Path) -> None:
         """Keep models there from the next start on, if it can be written to."""

@@ -16,8 +16,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background
-from magi_desktop.dialogs.machine import estimates
 from magi_desktop.dialogs.model_card import ModelCard
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.state.machine import MachineState
@@ -27,9 +25,8 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
-from magi_engine.errors import MagiError
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.preflight import Preflight
+from magi_engine.runtime.plan import Prospect
 
 
 class WelcomeDialog(QDialog):
@@ -136,20 +133,11 @@ class WelcomeDialog(QDialog):
     def _judge(self) -> None:
         facts = self._machine.facts
         if facts is not None and self.cards:
-            background.run(
-                estimates,
-                [s.entry for s in self._models.statuses if s.entry.name in self.cards],
-                self._models.models_dir,
-                facts,
-                then=partial(self._show_estimates, facts),
-                owner=self,
-            )
+            self._machine.judge(partial(self._show_prospects, facts), self)
 
-    def _show_estimates(
-        self, facts: MachineFacts, outcomes: dict[str, Preflight | MagiError]
-    ) -> None:
-        for name, outcome in outcomes.items():
-            self.cards[name].show_estimate(outcome, facts)
+    def _show_prospects(self, facts: MachineFacts, prospects: dict[str, Prospect]) -> None:
+        for name in prospects.keys() & self.cards.keys():
+            self.cards[name].show_prospect(prospects[name], facts)
 
     @Slot()
     def _start(self) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from magi_desktop.panels.values import settings_request
-from magi_desktop.state.draft import Draft
+from magi_desktop.state.draft import Draft, settings_request
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
@@ -40,7 +39,12 @@ def judge(draft: Draft) -> Verdict:
         merged = validate(request, own)
     except MagiError as error:
         return Verdict(error, ())
-    return Verdict(None, tuple(warnings_for(merged, own)))
+    notes = warnings_for(merged, own)
+    if draft.kept:
+        notes.append(
+            Message("Also kept from the video these settings are from: {names}.", names=draft.kept)
+        )
+    return Verdict(None, tuple(notes))
 
 
 class Checks(QWidget):

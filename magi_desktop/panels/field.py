@@ -56,6 +56,7 @@ class Field(QWidget):
         self.reset_button = icon_button("reset", "", "", self)
         self.reset_button.setProperty("kind", "")
         self.reset_button.setFixedSize(_RESET_SIZE, _RESET_SIZE)
+        self.reset_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves it where it is
         self.reset_button.clicked.connect(self.reset)
         self.wheel_guard = WheelGuard(self)
         self._header = QHBoxLayout()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -25,6 +23,7 @@ from magi_desktop.widgets.controls import (
     prepare_number,
     wrapped_label,
 )
+from magi_engine.runtime.plan import JobPlan
 from magi_engine.runtime.request import PromptChange
 
 _MOST_CHUNKS = 9999
@@ -154,7 +153,7 @@ class LaterPrompts(QWidget):
     def _draft_changed(self, name: str) -> None:
         if name in ("later_prompts", "mode"):
             self._show()
-        elif name in ("fps", "seconds", "model", "config_path"):
+        elif name == "plan":
             self._refresh()
 
     def _show(self) -> None:
@@ -167,13 +166,10 @@ class LaterPrompts(QWidget):
 
     def _refresh(self) -> None:
         """The times beside the chunks, and how many there are on the folded section."""
-        runtime = self._draft.config.runtime_config
-        fps = self._draft.settings.fps or runtime.fps
-        frames = runtime.chunk_width * runtime.temporal_downsample_factor
-        seconds = self._draft.settings.seconds
-        chunks = None if seconds is None else math.ceil(round(seconds * fps) / frames)
-        for row in self._rows:
-            row.show_time(row.chunk * frames / fps, chunks)
+        plan = self._draft.plan
+        if isinstance(plan, JobPlan):
+            for row in self._rows:
+                row.show_time(plan.chunk(row.chunk).starts_s)
         count = len(self._rows)
         title = self.tr("Direct over time")
         self._toggle.setText(f"{title} ({count})" if count else title)
@@ -216,6 +212,7 @@ class LaterPromptRow(QWidget):
         self._guard.watch(self.number)
         self._time = QLabel(self)
         self._time.setProperty("role", "muted")
+        self._time.setToolTip(self.tr("When this chunk begins."))
         self.remove_button = icon_button(
             "trash", self.tr("Remove this prompt"), self.tr("Remove this prompt."), self
         )
@@ -264,20 +261,9 @@ class LaterPromptRow(QWidget):
         with QSignalBlocker(self.number):
             self.number.setValue(chunk + 1)
 
-    def show_time(self, start_s: float, num_chunks: int | None) -> None:
-        """Say when the chunk begins, or that the video (of ``num_chunks``) ends before it."""
-        if num_chunks is not None and self._chunk >= num_chunks:
-            self._time.setText(self.tr("after the end"))
-            self._time.setToolTip(
-                self.tr("The video has only {} chunks: choose an earlier one.").format(num_chunks)
-            )
-            role = "warning"
-        else:
-            self._time.setText(self.tr("at {} s").format(f"{start_s:.1f}"))
-            self._time.setToolTip(self.tr("When this chunk begins."))
-            role = "muted"
-        self._time.setProperty("role", role)
-        self._time.style().polish(self._time)
+    def show_time(self, starts_s: float) -> None:
+        """Say when the chunk begins."""
+        self._time.setText(self.tr("at {} s").format(f"{starts_s:.1f}"))
 
     @Slot(int)
     def _number_changed(self, number: int) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magi_desktop.panels.values import own_value, settings_request
-from magi_desktop.state.draft import GenerationSettings, configuration
+from magi_desktop.panels.values import own_value
+from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
 from magi_engine import atomic
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.registry import ModelEntry, Registry
@@ -80,7 +80,8 @@ def write_config(settings: GenerationSettings, path: Path) -> None:
         config = _with_places(config, Registry.load().find(settings.model))
     text = json.dumps(config.to_dict(), indent=4) + "\n"
     try:
-        atomic.write_text(path, text)
+        with atomic.replacing(path) as fresh:  # in a folder that is there, and no other
+            fresh.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(
             "The file {name} cannot be written there: {reason}.",

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from magi_desktop.panels.values import effective, legal_steps, nearest, settings_request
-from magi_desktop.state.draft import Draft, GenerationSettings, configuration
+from magi_desktop.panels.values import effective, legal_steps, nearest
+from magi_desktop.state.draft import Draft, GenerationSettings, configuration, settings_request
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.validation import validate

@@ -55,7 +55,6 @@ class PromptPanel(QWidget):
         self._counter = TokenCounter(self)
         self._counter.counted.connect(self._show_count)
         self.field = PromptField(self)
-        self.later = LaterPrompts(draft, self)
         self._lay_out()
         self.setFocusProxy(self.field)
         self.field.textChanged.connect(self._typed)
@@ -128,6 +127,7 @@ class PromptPanel(QWidget):
         column.addLayout(head)
         column.addWidget(self.field)
         column.addLayout(foot)
+        self.later = LaterPrompts(self._draft, self)  # last in the order of Tab, too
         column.addWidget(self.later)
 
     # Text and draft.

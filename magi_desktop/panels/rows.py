@@ -40,7 +40,7 @@ class LengthRow(Field):
     """Seconds, or until the user stops."""
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
-        super().__init__(draft, ("seconds",), also=("fps",), parent=parent)
+        super().__init__(draft, ("seconds",), parent=parent)
         self._last_seconds = draft.settings.seconds or DEFAULT_SECONDS
         self.slider = slider(self, 1, _SLIDER_SECONDS)
         self.slider.valueChanged.connect(self._slid)
@@ -73,29 +73,10 @@ class LengthRow(Field):
         with QSignalBlocker(self.slider), QSignalBlocker(self.box), QSignalBlocker(self.endless):
             self.slider.setValue(round(self._last_seconds))
             self.box.setValue(self._last_seconds)
-            self.box.setSingleStep(self._chunk_frames / self._fps)
             self.endless.setChecked(seconds is None)
         self.slider.setEnabled(seconds is not None)
         self.box.setEnabled(seconds is not None)
-        if seconds is None:
-            self.say(
-                self.tr("A new chunk of {} frames follows until you press Stop.").format(
-                    self._chunk_frames
-                )
-            )
-        else:
-            frames = round(seconds * self._fps)
-            text = self.tr("{0} frames in chunks of {1}.")
-            self.say(text.format(frames, self._chunk_frames))
-
-    @property
-    def _fps(self) -> int:
-        return effective(self.draft, "fps")
-
-    @property
-    def _chunk_frames(self) -> int:
-        runtime = self.draft.config.runtime_config
-        return runtime.chunk_width * runtime.temporal_downsample_factor
+        self.say(self.tr("A new chunk follows until you press Stop.") if seconds is None else "")
 
     @Slot(int)
     def _slid(self, seconds: int) -> None:

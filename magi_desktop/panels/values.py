@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from typing import Any
 
-from magi_desktop.state.draft import Draft, GenerationSettings
+from magi_desktop.state.draft import Draft
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.media import WriteOptions
-from magi_engine.runtime.request import GenerationRequest
 from magi_engine.sampling.schedule import legal_steps as _legal_steps
 
 _MOST_STEPS = 64
@@ -76,15 +74,3 @@ def aspect_size(ratio: float, pixels: int) -> tuple[int, int]:
 
     height = math.sqrt(pixels / ratio)
     return min(((w, h) for w in around(height * ratio) for h in around(height)), key=distance)
-
-
-def settings_request(settings: GenerationSettings) -> GenerationRequest:
-    """The request for a video with these settings and no prompt, to check and export them.
-
-    Raises:
-        MagiError: the model is not known, or the length makes no sense.
-        Exception: values of wrong types, from a hand-edited file.
-    """
-    probe = Draft()
-    probe.set(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
-    return probe.request()

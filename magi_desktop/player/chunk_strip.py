@@ -92,9 +92,14 @@ class ChunkStrip(QAbstractScrollArea):
         if index == len(self._cells):
             self._cells.append(cell)
             self._set_scroll_range()
+            begins = cell.state is not ChunkState.WAITING
         elif self._cells[index] == cell:
             return
+        else:
+            begins = self._cells[index].state is ChunkState.WAITING
         self._cells[index] = cell
+        if begins:
+            self._follow_work(index)
         self._update_cell(index)
         if index + 1 < len(self._cells):
             self._update_cell(index + 1)  # the mark of a changed prompt
@@ -184,6 +189,16 @@ class ChunkStrip(QAbstractScrollArea):
         if rect.left() < 0 or rect.right() >= self.viewport().width():
             # The chunk comes to the left third: what follows is what interests.
             bar.setValue(bar.value() + rect.left() - self.viewport().width() // 3)
+
+    def _follow_work(self, index: int) -> None:
+        """Show a chunk that has begun, unless the user looks at another place or it would push
+        what is playing out of view."""
+        bar, width = self.horizontalScrollBar(), self.viewport().width()
+        before = self.cell_rect(max(0, index - 1))
+        if 0 <= before.left() < width:
+            wanted = index * _STRIDE + CELL_WIDTH - width
+            most = wanted if self._current is None else self._current * _STRIDE
+            bar.setValue(max(bar.value(), min(wanted, most)))
 
     def _update_cell(self, index: int) -> None:
         self.viewport().update(self.cell_rect(index))

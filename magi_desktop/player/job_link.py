@@ -36,6 +36,7 @@ class JobLink(QObject):
         self._skip: int | None = 0
         self.live = True
         job.started.connect(self.show)
+        job.planned.connect(self.show)
         job.changed.connect(self._changed)
         job.chunk_changed.connect(self._chunk_changed)
         job.frames_ready.connect(self._frames_ready)
@@ -46,13 +47,16 @@ class JobLink(QObject):
     def show(self) -> None:
         """Let the player show the job from its first frame on, whether it runs or has ended."""
         job, player = self._job, self._player
-        if job.phase is Phase.IDLE:
+        if job.plan is None:
             player.clear()
             self.live = True
+            if job.phase.active:
+                player.canvas.set_message(None)
+                self._changed()
             return
         self.live = True
         self._skip = None if job.request is not None and job.request.prepend_source else 0
-        player.begin(job.fps, job.num_frames)
+        player.begin(job.plan.fps, job.num_frames)
         for chunk in job.chunks:
             self._chunk_changed(chunk.index)
         self._read_reference()
@@ -65,14 +69,14 @@ class JobLink(QObject):
     def _file(self) -> VideoFile | None:
         """Where frames that are no longer in memory can be read."""
         job = self._job
-        if self._skip is None:
+        if self._skip is None or job.plan is None:
             return None
         if job.phase.active:
             output = None if job.request is None else job.request.output
             if output is None:
                 return None
-            return VideoFile(Path(output), job.fps, self._skip, growing=True)
-        return None if job.path is None else VideoFile(job.path, job.fps, self._skip)
+            return VideoFile(Path(output), job.plan.fps, self._skip, growing=True)
+        return None if job.path is None else VideoFile(job.path, job.plan.fps, self._skip)
 
     @Slot()
     def _changed(self) -> None:
@@ -140,12 +144,12 @@ class JobLink(QObject):
             self._reference.cancel()
             self._reference = None
         request = self._job.request
-        if request is None or request.reference is None:
+        if request is None or request.reference is None or self._job.plan is None:
             return
         self._reference = background.run(
             read_reference,
             request,
-            self._job.fps,
+            self._job.plan.fps,
             then=self._take_reference,
             failed=_forget,  # the engine says what is wrong with it
             owner=self,

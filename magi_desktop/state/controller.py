@@ -148,7 +148,10 @@ class Controller(QObject):
         request = self.job.request
         self.job.take(event)
         if event.path is not None and request is not None:
-            self._library.add(event.path, request, complete=isinstance(event, Finished))
+            # A video that was to run until it is stopped is complete when it is.
+            stopped = isinstance(event, Cancelled) and request.num_frames is None
+            complete = stopped or isinstance(event, Finished)
+            self._library.add(event.path, request, complete)
         item, self._current = self._current, None
         if isinstance(event, Failed):
             if item is not None:

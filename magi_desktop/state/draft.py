@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
-from magi_engine.errors import InvalidRequestError
+from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
 from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.length import frames_for
+from magi_engine.runtime.plan import JobPlan
 from magi_engine.runtime.request import (
     DEFAULT_SPECIAL_TOKENS,
     GenerationRequest,
@@ -100,8 +102,12 @@ def configuration(name: str | None, config_path: str | None) -> tuple[str, MagiC
 class Draft(QObject):
     """The next video as the user has composed it so far. Each mode keeps its prompt and reference.
 
+    Attributes:
+        plan: how the engine would make it, or why it cannot; of before the latest changes until
+            it has answered again. None: it has not said anything yet.
+
     Signals:
-        changed: name of what changed: ``mode``, ``prompt``, ``reference`` or a field of
+        changed: name of what changed: ``mode``, ``prompt``, ``reference``, ``plan`` or a field of
             ``GenerationSettings``.
     """
 
@@ -115,6 +121,9 @@ class Draft(QObject):
         self._later_prompts: dict[Mode, tuple[PromptChange, ...]] = dict.fromkeys(Mode, ())
         self._references: dict[Mode, Reference | None] = dict.fromkeys(Mode)
         self._settings = GenerationSettings.of_model()
+        self._base: GenerationRequest | None = None
+        """What was taken over; it holds what there is no setting for."""
+        self.plan: JobPlan | MagiError | None = None
 
     @property
     def mode(self) -> Mode:
@@ -145,6 +154,11 @@ class Draft(QObject):
     def config(self) -> MagiConfig:
         """The model's own configuration."""
         return configuration(self._settings.model, self._settings.config_path)[1]
+
+    def set_plan(self, plan: JobPlan | MagiError) -> None:
+        """The engine has answered."""
+        self.plan = plan
+        self.changed.emit("plan")
 
     def set_mode(self, mode: Mode) -> None:
         """Switch; what the other modes hold stays."""
@@ -190,6 +204,7 @@ class Draft(QObject):
         if {"model", "config_path"} & values.keys() and self._own_defaults(previous) != (
             self._own_defaults(self._settings)
         ):
+            self._base = None
             self._settings = self._moved_to_model(previous, values)
         for name in (f.name for f in dataclasses.fields(GenerationSettings)):
             if getattr(previous, name) != getattr(self._settings, name):
@@ -223,8 +238,12 @@ class Draft(QObject):
         if self._mode is not Mode.T2V and reference is None:
             raise _missing_reference(self._mode)
         fps = chosen.fps or self.config.runtime_config.fps
-        parts = {} if reference is None else _reference_fields(reference)
-        return GenerationRequest(
+        base = self._base or GenerationRequest(
+            self._mode, chosen.model, chosen.width, chosen.height, None
+        )
+        parts = _NO_REFERENCE if reference is None else _reference_fields(reference)
+        return dataclasses.replace(
+            base,
             mode=self._mode,
             model=chosen.model,
             width=chosen.width,
@@ -233,11 +252,11 @@ class Draft(QObject):
             prompts=(PromptChange(0, prompt), *self.later_prompts),
             seed=chosen.seed,
             config_path=chosen.config_path,
-            sampling=_sampling(chosen),
+            sampling=_sampling(chosen, base.sampling),
             special_tokens=chosen.special_tokens,
             negative_tokens=chosen.negative_tokens,
             output=str(wished_name(prompt, self._mode.value, chosen.seed, chosen.file_format)),
-            writing=WriteOptions() if chosen.crf is None else _quality(chosen),
+            writing=_writing(chosen, base.writing),
             **parts,
         )
 
@@ -271,6 +290,24 @@ class Draft(QObject):
         locked = lock_seed or self._settings.seed_locked
         values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         self.set(**{**values, "seed_locked": locked})
+        self._base = request
+        self.changed.emit("base")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of what the next video has from the one that was taken over, and no setting
+        shows."""
+        if self._base is None:
+            return ()
+        usual = GenerationRequest(Mode.T2V, "", 0, 0, None)
+        sampling = _sampling(self._settings, self._base.sampling)
+        own = [(self._base, usual, name) for name in ("device", "dtype")]
+        own += [(sampling, usual.sampling, name) for name in ("cfg_t_range", "clean_t")]
+        own += [(self._base.writing, usual.writing, n) for n in ("preset", "webp_quality")]
+        names = [name for mine, other, name in own if getattr(mine, name) != getattr(other, name)]
+        for name in ("text_scales", "prev_chunk_scales"):
+            names += [name] if len(getattr(sampling, name) or ()) > 1 else []
+        return tuple(names)
 
     def to_json(self) -> dict[str, Any]:
         """What is worth keeping until the next start, as JSON values."""
@@ -283,6 +320,7 @@ class Draft(QObject):
             },
             "references": {m.value: str(r.path) for m, r in self._references.items() if r},
             "settings": dataclasses.asdict(self._settings),
+            "base": None if self._base is None else self._base.to_json(),
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -302,6 +340,9 @@ class Draft(QObject):
         values = saved.get("settings")
         if isinstance(values, dict):
             self._restore_settings(values)
+        if isinstance(saved.get("base"), str):
+            with contextlib.suppress(InvalidRequestError):  # hand-edited
+                self._base = GenerationRequest.from_json(saved["base"])
         if saved.get("mode") in {mode.value for mode in Mode}:
             self._mode = Mode(saved["mode"])
         self.mode_changed.emit(self._mode)
@@ -345,6 +386,18 @@ class Draft(QObject):
         return dataclasses.replace(own, **{**kept, **values})
 
 
+def settings_request(settings: GenerationSettings) -> GenerationRequest:
+    """The request for a video with these settings and no prompt, to check and export them.
+
+    Raises:
+        MagiError: the model is not known, or the length makes no sense.
+        Exception: values of wrong types, from a hand-edited file.
+    """
+    probe = Draft()
+    probe.set(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+    return probe.request()
+
+
 def _missing_reference(mode: Mode) -> InvalidRequestError:
     if mode is Mode.I2V:
         return InvalidRequestError(
@@ -375,6 +428,7 @@ def _reference_fields(reference: Reference) -> dict[str, Any]:
     }
 
 
+_NO_REFERENCE = {"reference": None, "crop": None, "prepend_source": False}
 _SAMPLING_FIELDS = (
     "num_steps",
     "window_size",
@@ -387,20 +441,25 @@ _SAMPLING_FIELDS = (
 """Fields that settings and overrides share by name."""
 
 
-def _sampling(chosen: GenerationSettings) -> SamplingOverrides:
-    def scale(value: float | None) -> tuple[float, ...] | None:
-        return None if value is None else (value,)
+def _sampling(chosen: GenerationSettings, base: SamplingOverrides) -> SamplingOverrides:
+    def scales(value: float | None, before: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None:
+            return (value,)
+        return None if before is None or len(before) == 1 else before
 
-    return SamplingOverrides(
-        text_scales=scale(chosen.text_scale),
-        prev_chunk_scales=scale(chosen.prev_chunk_scale),
+    return dataclasses.replace(
+        base,
+        text_scales=scales(chosen.text_scale, base.text_scales),
+        prev_chunk_scales=scales(chosen.prev_chunk_scale, base.prev_chunk_scales),
         **{name: getattr(chosen, name) for name in _SAMPLING_FIELDS},
     )
 
 
-def _quality(chosen: GenerationSettings) -> WriteOptions:
-    assert chosen.crf is not None
-    return WriteOptions(crf=chosen.crf, vp9_crf=chosen.crf)
+def _writing(chosen: GenerationSettings, base: WriteOptions) -> WriteOptions:
+    """With the quality of the format that is written; that of the other one stays."""
+    name = "vp9_crf" if chosen.file_format == "webm" else "crf"
+    crf = getattr(WriteOptions(), name) if chosen.crf is None else chosen.crf
+    return dataclasses.replace(base, **{name: crf})
 
 
 def _format_of(output: str | None) -> str:

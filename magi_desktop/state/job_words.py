@@ -42,12 +42,22 @@ def running_sentence(job: JobState) -> str:
     """Which chunk is at which step."""
     chunk = current_chunk(job)
     if chunk is None:
-        return translate("Progress", "Starting")
+        return _between_chunks(job)
     if chunk.state is ChunkState.DECODING:
         return translate("Progress", "Decoding chunk {}").format(chunk.index + 1)
     return translate("Progress", "Denoising chunk {chunk}, step {step} of {steps}").format(
         chunk=chunk.index + 1, step=chunk.step, steps=job.num_steps
     )
+
+
+def _between_chunks(job: JobState) -> str:
+    """Nothing is in work: before the first chunk, from one to the next, or after the last."""
+    ready = sum(c.state is ChunkState.DONE for c in job.chunks)
+    if ready == 0:
+        return translate("Progress", "Starting")
+    if ready == len(job.chunks) and not job.open_ended:
+        return translate("Progress", "Completing the video")
+    return translate("Progress", "Beginning chunk {}").format(ready + 1)
 
 
 def current_chunk(job: JobState) -> ChunkInfo | None:
@@ -71,9 +81,9 @@ def figures(job: JobState) -> str:
         return ""
     ready = sum(c.state is ChunkState.DONE for c in job.chunks)
     parts = [
-        translate("Progress", "{} chunks").format(ready)
+        translate("Progress", "Chunks ready: {}").format(ready)
         if job.open_ended
-        else translate("Progress", "{ready} of {all} chunks").format(
+        else translate("Progress", "Chunks ready: {ready} of {all}").format(
             ready=ready, all=len(job.chunks)
         )
     ]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from magi_desktop.state.draft import configuration
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.runtime.events import (
@@ -23,6 +22,7 @@ from magi_engine.runtime.events import (
     Finished,
     Notice,
     Paused,
+    Planned,
     PreviewReady,
     Progress,
     PromptChanged,
@@ -30,6 +30,7 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
+from magi_engine.runtime.plan import JobPlan
 from magi_engine.runtime.request import GenerationRequest, PromptChange
 
 _LEAST_SECONDS_BETWEEN_CHANGES = 0.1
@@ -68,7 +69,12 @@ class ChunkInfo:
 class JobState(QObject):
     """The job that runs, or the last one. Fed with events on the UI thread.
 
+    Attributes:
+        plan: what the engine does; None before it has said so.
+
     Signals:
+        started: a new job takes the place of the last one.
+        planned: its chunks are known.
         changed: anything; at most ten times a second.
         chunk_changed: index of the chunk.
         frames_ready: first frame, and frames (T, H, W, 3) uint8.
@@ -77,6 +83,7 @@ class JobState(QObject):
     """
 
     started = Signal()
+    planned = Signal()
     changed = Signal()
     chunk_changed = Signal(int)
     frames_ready = Signal(int, object)
@@ -88,9 +95,7 @@ class JobState(QObject):
         super().__init__(parent)
         self.phase = Phase.IDLE
         self.request: GenerationRequest | None = None
-        self.fps = 24
-        self.chunk_frames = 24
-        self.num_steps = 0
+        self.plan: JobPlan | None = None
         self.chunks: list[ChunkInfo] = []
         self.stage: Stage | None = None
         self.fraction: float | None = None
@@ -113,24 +118,33 @@ class JobState(QObject):
         return self.request is not None and self.request.num_frames is None
 
     @property
+    def num_steps(self) -> int:
+        """Denoising steps of a chunk; 0 before there is a plan."""
+        return 0 if self.plan is None else self.plan.num_steps
+
+    @property
     def num_frames(self) -> int | None:
         """Frames of the whole result; None while nobody knows."""
         return None if self.request is None else self.request.num_frames
 
+    @property
+    def first_open_chunk(self) -> int | None:
+        """The first chunk that has not begun; None: there is none, or no plan."""
+        if not self.phase.active or self.plan is None:
+            return None
+        for chunk in self.chunks:
+            if chunk.state is ChunkState.WAITING:
+                return chunk.index
+        return len(self.chunks) if self.open_ended else None
+
     def begin(self, request: GenerationRequest) -> None:
         """A new job takes the place of the last one."""
-        _, config = configuration(request.model, request.config_path)
-        runtime = config.runtime_config
-        self.request = request
-        self.fps = request.sampling.fps or runtime.fps
-        self.chunk_frames = runtime.chunk_width * runtime.temporal_downsample_factor
-        self.num_steps = request.sampling.num_steps or runtime.num_steps
+        self.request, self.plan = request, None
         self._prompts = request.prompts
         self.stage, self.fraction = None, None if request.num_frames is None else 0.0
         self.frames_done, self.frames_per_second, self.elapsed_s = 0, 0.0, 0.0
         self.eta_s = self.next_chunk_s = self.path = self.error = None
         self.chunks = []
-        self._grow_to(1 if request.num_frames is None else -(-request.num_frames // self._width))
         self.phase = Phase.PREPARING
         self.started.emit()
         self._emit_changed()
@@ -145,6 +159,10 @@ class JobState(QObject):
     def take(self, event: Event) -> None:
         """Note what the engine reports."""
         match event:
+            case Planned(plan=plan):
+                self.plan = plan
+                self._grow_to(plan.num_chunks or 1)
+                self.planned.emit()
             case StageStarted(stage=stage):
                 self.stage = stage
                 if stage is Stage.SAMPLING and self.phase is Phase.PREPARING:
@@ -178,7 +196,6 @@ class JobState(QObject):
 
     def _progress(self, event: Progress) -> None:
         self._set_phase(Phase.RUNNING)
-        self.num_steps = event.num_steps
         self.fraction, self.eta_s, self.next_chunk_s = (
             event.fraction,
             event.eta_s,
@@ -191,21 +208,8 @@ class JobState(QObject):
             self._set_chunk(status.index, state=status.state, step=status.step)
 
     def _chunk_ready(self, event: ChunkReady) -> None:
-        count = len(event.frames)
-        self._set_chunk(
-            event.index,
-            state=ChunkState.DONE,
-            step=self.num_steps,
-            first_frame=event.first_frame,
-            num_frames=count,
-        )
-        # What follows begins where this one ended: the first chunk after a clip may be shorter.
-        begins = event.first_frame + count
-        for index in range(event.index + 1, len(self.chunks)):
-            length = self.chunks[index].num_frames or self._width
-            self._set_chunk(index, first_frame=begins)
-            begins += length
-        self.frames_done = event.first_frame + count
+        self._set_chunk(event.index, state=ChunkState.DONE, step=self.num_steps)
+        self.frames_done = event.first_frame + len(event.frames)
         self.frames_ready.emit(event.first_frame, event.frames)
 
     def _prompt_changed(self, chunk: int, text: str) -> None:
@@ -229,24 +233,17 @@ class JobState(QObject):
         self._emit_changed()
         self.ended.emit(event)
 
-    @property
-    def _width(self) -> int:
-        return self.chunk_frames
-
     def _prompt_at(self, index: int) -> str:
         return next((p.text for p in reversed(self._prompts) if p.chunk <= index), "")
 
     def _grow_to(self, count: int) -> None:
         """Let there be ``count`` chunks."""
-        total = self.num_frames
-        while len(self.chunks) < count:
-            index = len(self.chunks)
-            first = 0
-            if self.chunks:
-                first = self.chunks[-1].first_frame + self.chunks[-1].num_frames
-            length = self._width if total is None else max(0, min(self._width, total - first))
+        assert self.plan is not None  # the first thing an engine says
+        for index in range(len(self.chunks), count):
+            frames = self.plan.chunk(index).frames
+            prompt = self._prompt_at(index)
             self.chunks.append(
-                ChunkInfo(index, ChunkState.WAITING, 0, self._prompt_at(index), first, length)
+                ChunkInfo(index, ChunkState.WAITING, 0, prompt, frames.start, len(frames))
             )
             self.chunk_changed.emit(index)
 

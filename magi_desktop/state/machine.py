@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal, Slot
 
+from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.plan import Prospect
+
+logger = logging.getLogger(__name__)
 
 
 class MachineState(QObject):
@@ -30,9 +37,17 @@ class MachineState(QObject):
         """Look again, as soon as no video is being made."""
         self._engine.look_around()
 
+    def judge(self, then: Callable[[dict[str, Prospect]], None], owner: QObject) -> None:
+        """Hand how each known model would run here to ``then``, if the engine says."""
+        background.run(self._engine.prospects, then=then, failed=_left_out, owner=owner)
+
     @Slot(object)
     def _looked(self, outcome: MachineFacts | Exception) -> None:
         self.failed = isinstance(outcome, Exception)
         if not isinstance(outcome, Exception):
             self.facts = outcome
         self.changed.emit()
+
+
+def _left_out(error: Exception) -> None:
+    logger.info("nothing is known of the models' needs: %s", error)

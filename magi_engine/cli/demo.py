@@ -11,7 +11,7 @@ from magi_engine.cli.request_options import add_machine_options
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.media.targets import free_name
 from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.length import frames_for
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 
 PROMPT = "A yellow star bounces off the walls on a navy background"

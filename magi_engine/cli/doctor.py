@@ -37,13 +37,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Examine and print; returns the exit code."""
     from magi_engine.config.places import default_cache_dir
-    from magi_engine.runtime.doctor import examine, measure_attention
+    from magi_engine.runtime.doctor import measure_attention
+    from magi_engine.runtime.engine import Engine
 
     cache_dir = default_cache_dir()
     if args.attention:
         findings = measure_attention(cache_dir)
     else:
-        findings = examine(args.models_dir, cache_dir)
+        findings = Engine(args.models_dir, cache_dir).examine()
     if args.json:
         print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2))
     else:

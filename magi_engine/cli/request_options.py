@@ -18,7 +18,7 @@ from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
 from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.devices import ATTENTIONS, DTYPES
-from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.length import frames_for
 from magi_engine.runtime.request import (
     GenerationRequest,
     Mode,

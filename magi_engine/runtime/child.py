@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from magi_engine.runtime.environment import let_memory_be_whole
 from magi_engine.runtime.events import Event
-from magi_engine.runtime.host import Examine, Generate, LookAround, Unload
+from magi_engine.runtime.host import (
+    Examine,
+    Generate,
+    LookAround,
+    Plan,
+    Prospects,
+    Unload,
+)
 from magi_engine.runtime.launch import ChildSettings
 from magi_engine.runtime.servant import Emit, Job, call, serve
 
@@ -37,22 +44,22 @@ def _prepare(settings: ChildSettings) -> Callable[[Any], Job]:
 
     for module in _FIRST_JOB_IMPORTS:
         importlib.import_module(module)
-    models_dir, cache_dir = settings.models_dir, settings.cache_dir
-    engine = Engine(models_dir, cache_dir)
+    engine = Engine(settings.models_dir, settings.cache_dir)
 
     def job_of(work: Any) -> Job:
         match work:
             case Generate():
                 return _generate(engine, work)
+            case Plan():
+                return call(partial(engine.plan, work.request), at_once=True)
+            case Prospects():
+                return call(engine.prospects, at_once=True)
+            case LookAround():
+                return call(engine.machine, at_once=True)
             case Unload():
                 return call(engine.unload)
-            case LookAround():
-                return call(engine.machine)
             case Examine():
-                # Not while a job runs: trying out attention kernels switches the others off.
-                from magi_engine.runtime.doctor import examine
-
-                return call(partial(examine, models_dir, cache_dir))
+                return call(engine.examine)
         raise TypeError(work)
 
     return job_of

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from magi_engine.config.official import MagiConfig, ModelConfig
 from magi_engine.config.vae import Tile, VaeConfig
-from magi_engine.sampling.schedule import Forward
+from magi_engine.sampling.schedule import Forward, SamplerSettings, forwards
+
+
+class Counted(NamedTuple):
+    """A forward in numbers, all its passes together.
+
+    Attributes:
+        chunks: that go through the layers.
+        pairs: of a chunk and one that it attends to.
+        finishes: whether the oldest chunk has all its steps behind it then.
+    """
+
+    chunks: int
+    pairs: int
+    finishes: bool
+
+    @classmethod
+    def of(cls, forward: Forward) -> Counted:
+        """Counts a forward."""
+        seen = forward.seen
+        return cls(sum(map(len, seen)), sum(map(sum, seen)), forward.finishes)
+
+
+@lru_cache(maxsize=16)
+def counted(settings: SamplerSettings, num_chunks: int, prefix: int) -> tuple[Counted, ...]:
+    """A whole video, as :func:`magi_engine.sampling.schedule.forwards` takes it."""
+    return tuple(map(Counted.of, forwards(settings, num_chunks, prefix)))
 
 
 @dataclass(frozen=True)
@@ -23,8 +51,12 @@ class DitCosts:
     attention: float
 
     @classmethod
-    def of(cls, model: ModelConfig, tokens: int) -> DitCosts:
-        """Of a model, for chunks of so many tokens."""
+    def of_model(cls, model: ModelConfig, tokens: int, attention_weight: float = 1.0) -> DitCosts:
+        """Of a model, for chunks of so many tokens.
+
+        Args:
+            attention_weight: how often operations of attention count, which take longer.
+        """
         size, inner = model.hidden_size, model.ffn_hidden_size
         kv = model.num_query_groups * model.kv_channels
         widened = 2 * inner if model.gated_linear_unit else inner
@@ -33,14 +65,12 @@ class DitCosts:
         ends = size * patch * (model.in_channels + model.out_channels)
         return cls(
             linear=2.0 * tokens * (model.num_layers * layer + ends),
-            attention=4.0 * tokens**2 * size * model.num_layers,
+            attention=4.0 * tokens**2 * size * model.num_layers * attention_weight,
         )
 
-    def of_forward(self, forward: Forward, attention_weight: float) -> float:
-        """Operations of a forward, those of attention counted ``attention_weight`` times."""
-        chunks = sum(map(len, forward.seen))
-        pairs = sum(map(sum, forward.seen))
-        return chunks * self.linear + pairs * self.attention * attention_weight
+    def of(self, forward: Counted) -> float:
+        """Operations of all passes of a forward."""
+        return forward.chunks * self.linear + forward.pairs * self.attention
 
 
 def chunk_tokens(config: MagiConfig, vae: VaeConfig) -> int:

@@ -16,24 +16,21 @@ import psutil
 import torch
 
 from magi_engine import __version__
-from magi_engine.config.official import MagiConfig
 from magi_engine.config.places import default_cache_dir
-from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
-from magi_engine.resources import resource_path
 from magi_engine.runtime.attention import AttentionTable, measured
 from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.finding import Finding
-from magi_engine.runtime.machine import disk_free_bytes, processor_name
-from magi_engine.runtime.memory import free_bytes
+from magi_engine.runtime.machine import MachineFacts, disk_free_bytes, processor_name
+from magi_engine.runtime.plan import JobPlan, prospects
 from magi_engine.weights.layout import (
     default_models_dir,
-    entry_paths,
     how_to_make,
     missing_parts,
 )
@@ -50,11 +47,11 @@ _PACKAGES = (
 )
 _FORMATS = ("mp4", "webm", "gif", "webp", "")
 _GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
-_WORKING_BYTES = 3 << 30
-"""Roughly what a generation takes beside the weights of a large model."""
 
 
-def examine(models_dir: Path | None = None, cache_dir: Path | None = None) -> list[Finding]:
+def examine(
+    facts: MachineFacts, models_dir: Path | None = None, cache_dir: Path | None = None
+) -> list[Finding]:
     """Try out everything a generation may need; takes some seconds, changes nothing."""
     models_dir = models_dir or default_models_dir()
     cache_dir = cache_dir or default_cache_dir()
@@ -65,7 +62,7 @@ def examine(models_dir: Path | None = None, cache_dir: Path | None = None) -> li
         *_attention(known),
         *_memory(models_dir),
         *_codecs(),
-        *_models(models_dir),
+        *model_findings(facts, models_dir, cache_dir),
     ]
 
 
@@ -233,38 +230,30 @@ def _encode_one(codec: str) -> None:
     context.encode(av.VideoFrame(256, 256, "yuv420p"))
 
 
-def _models(models_dir: Path) -> Iterator[Finding]:
+def model_findings(
+    facts: MachineFacts, models_dir: Path | None = None, cache_dir: Path | None = None
+) -> Iterator[Finding]:
+    """Whether each known model would run on a machine, and if not what it lacks."""
+    outcomes = prospects(facts, models_dir, cache_dir)
     for entry in Registry.load().entries:
-        yield Finding("Models", entry.name, *_would_run(entry, models_dir))
+        outcome = outcomes[entry.name].plan
+        if isinstance(outcome, MagiError):
+            yield Finding("Models", entry.name, False, str(outcome))
+            continue
+        missing = missing_parts(entry, models_dir or default_models_dir())
+        lacks = f"not here: {', '.join(missing)}; " if missing else ""
+        if missing and entry.made_from is not None:
+            lacks = f"not made yet: {how_to_make(entry, models_dir or default_models_dir())}; "
+        yield Finding("Models", entry.name, outcome.fits and not lacks, lacks + _verdict(outcome))
 
 
-def _would_run(entry: ModelEntry, models_dir: Path) -> tuple[bool, str]:
-    """Whether a model would run here now, and if not what it lacks."""
-    try:
-        config = MagiConfig.from_json(resource_path(entry.config))
-        missing = missing_parts(entry, models_dir)
-    except MagiError as error:
-        return False, str(error)
-    if missing and entry.made_from is not None:
-        return False, f"not made yet: {how_to_make(entry, models_dir)}"
-    if missing:
-        return False, f"not here: {', '.join(missing)}"
-    needed = _folder_bytes(entry_paths(entry, models_dir).transformer)
-    device = choose_device("auto")
-    free = free_bytes(device)
-    if device.type != "cuda":
-        # The CPU computes in float32, whatever the file holds.
-        needed *= 4 if config.engine_config.fp8_quant else 2
-    if not entry.ships:
-        needed += _WORKING_BYTES
-    if needed > free:
-        return False, f"needs {_gigabytes(needed)} on {device}, {_gigabytes(free)} are free"
-    size = f"{config.runtime_config.video_size_w}x{config.runtime_config.video_size_h}"
-    return True, f"{size}, {config.runtime_config.num_steps} steps, on {device}"
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+def _verdict(plan: JobPlan) -> str:
+    if not plan.fits:
+        return str(plan.problem)
+    runtime = plan.config.runtime_config
+    size = f"{runtime.video_size_w}x{runtime.video_size_h}, {plan.num_steps} steps"
+    needed = plan.ram_bytes if plan.vram_bytes is None else plan.vram_bytes
+    return f"{size}, {_gigabytes(needed)} on {plan.device}"
 
 
 def _gigabytes(count: int) -> str:

@@ -10,10 +10,14 @@ from pathlib import Path
 from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.control import Command, ControlBox
+from magi_engine.runtime.devices import choose_device
 from magi_engine.runtime.events import Event, Failed
+from magi_engine.runtime.failures import told_error
+from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.job import Job
 from magi_engine.runtime.machine import MachineFacts, look_around
 from magi_engine.runtime.models import ModelCache
+from magi_engine.runtime.plan import JobPlan, Prospect, plan, prospects
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.weights.layout import default_models_dir
 
@@ -31,6 +35,8 @@ class Engine:
         self._models = ModelCache(models_dir, self._cache_dir)
         self._running = threading.Lock()
         self._box = ControlBox()
+        self._facts: MachineFacts | None = None
+        """As they were before the job that runs."""
 
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
         """Generate a video while the returned generator is pulled.
@@ -55,11 +61,38 @@ class Engine:
             self._models.clear()
 
     def machine(self) -> MachineFacts:
-        """What this machine has to offer a job, in numbers; not while one runs."""
-        with self._running:
-            vram, ram = self._models.held_bytes()
-            facts = look_around(self._models.models_dir or default_models_dir(), vram, ram)
-            return dataclasses.replace(facts, held=self._models.held_model())
+        """What this machine has to offer a job, in numbers; while one runs, before it began."""
+        if self._running.acquire(blocking=False):
+            try:
+                self._facts = self._look_around()
+            finally:
+                self._running.release()
+        return self._facts or self._look_around()
+
+    def plan(self, request: GenerationRequest) -> JobPlan:
+        """How ``request`` is made here; from any thread, at any time.
+
+        Raises:
+            MagiError: it cannot work at all.
+        """
+        choose_device(request.device)
+        return plan(request, self.machine(), self._models.models_dir, self._cache_dir)
+
+    def prospects(self) -> dict[str, Prospect]:
+        """How each known model would run here, by its name; as :meth:`plan`."""
+        return prospects(self.machine(), self._models.models_dir, self._cache_dir)
+
+    def examine(self) -> list[Finding]:
+        """Try out everything a generation may need; takes some seconds. Not while a job runs:
+        trying out attention kernels switches the others off."""
+        from magi_engine.runtime.doctor import examine
+
+        return examine(self.machine(), self._models.models_dir, self._cache_dir)
+
+    def _look_around(self) -> MachineFacts:
+        vram, ram = self._models.held_bytes()
+        facts = look_around(self._models.models_dir or default_models_dir(), vram, ram)
+        return dataclasses.replace(facts, held=self._models.held_model())
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, preview: bool
@@ -71,6 +104,14 @@ class Engine:
             yield Failed(error, path=None, frames=0)
             return
         try:
-            yield from Job(self._models, request, box, self._cache_dir, preview).events()
+            self._facts = self._look_around()
+            # What an earlier video was made with says nothing of this one.
+            request = dataclasses.replace(request, quantised_attention=False)
+            try:
+                plan = self.plan(request)
+            except Exception as error:
+                yield Failed(told_error(error), path=None, frames=0)
+                return
+            yield from Job(self._models, plan, box, self._cache_dir, preview).events()
         finally:
             self._running.release()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from magi_engine.runtime.plan import JobPlan
+
 
 class Stage(Enum):
     """The parts of a job, in the order in which they usually come."""
@@ -82,6 +84,28 @@ class Event:
 
     def _fields(self) -> dict[str, Any]:
         return {}
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    """What the job is going to do, before anything is loaded; its first event."""
+
+    plan: JobPlan
+    kind: ClassVar[str] = "planned"
+
+    def _fields(self) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "model": plan.model,
+            "device": plan.device,
+            "num_chunks": plan.num_chunks,
+            "num_frames": plan.length.num_frames,
+            "fps": plan.fps,
+            "num_steps": plan.num_steps,
+            "seconds": _rounded(plan.seconds),
+            "vram_bytes": plan.vram_bytes,
+            "ram_bytes": plan.ram_bytes,
+        }
 
 
 @dataclass(frozen=True)

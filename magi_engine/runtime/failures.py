@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError
 from magi_engine.loading import is_load_error, load_error
+
+logger = logging.getLogger(__name__)
 
 
 class UnexpectedError(MagiError):
@@ -32,6 +35,14 @@ def named_error(error: Exception) -> MagiError:
         "Please report it with the details from the log.",
         kind=type(error).__name__,
     )
+
+
+def told_error(error: Exception) -> MagiError:
+    """What ended a job, for its last event; the log has the details."""
+    named = named_error(error)
+    level = logging.ERROR if isinstance(named, UnexpectedError) else logging.INFO
+    logger.log(level, "the generation failed", exc_info=error)
+    return without_traceback(named)
 
 
 def without_traceback(error: MagiError) -> MagiError:

@@ -17,6 +17,7 @@ from magi_engine.runtime.control import Command
 from magi_engine.runtime.events import Cancelled, ChunkReady, Event, Failed
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.plan import JobPlan, Prospect
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.worker import Run, Worker
 
@@ -38,6 +39,18 @@ class Generate:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Say how a request would be made; answered beside a job."""
+
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """Say how each known model would run; answered beside a job."""
+
+
+@dataclass(frozen=True)
 class Unload:
     """Free the models, once no job runs."""
 
@@ -49,7 +62,7 @@ class Examine:
 
 @dataclass(frozen=True)
 class LookAround:
-    """Say what this machine has to offer, in numbers, once no job runs."""
+    """Say what this machine has to offer, in numbers; answered beside a job."""
 
 
 class EngineProcess:
@@ -106,12 +119,29 @@ class EngineProcess:
         return self._worker.call(Examine())
 
     def machine(self) -> MachineFacts:
-        """What this machine has to offer, in numbers; quick, once no job runs.
+        """What this machine has to offer, in numbers; quick, once the process is there.
 
         Raises:
             EngineDiedError: the process has died.
         """
         return self._worker.call(LookAround())
+
+    def plan(self, request: GenerationRequest) -> JobPlan:
+        """How ``request`` would be made on this machine; as quick.
+
+        Raises:
+            MagiError: it cannot work at all.
+            EngineDiedError: the process has died.
+        """
+        return self._worker.call(Plan(request))
+
+    def prospects(self) -> dict[str, Prospect]:
+        """How each known model would run on this machine, by its name; as quick.
+
+        Raises:
+            EngineDiedError: the process has died.
+        """
+        return self._worker.call(Prospects())
 
     def close(self) -> None:
         """End the process for good; a job under way is cancelled and its video kept.

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from magi_engine.config.vae import VaeConfig
 from magi_engine.messages import Message
-from magi_engine.runtime.choice import model_config
 from magi_engine.runtime.control import ControlBox, JobCancelled
 from magi_engine.runtime.decoding import ChunkDecoder, DecodedChunk
 from magi_engine.runtime.devices import choose_device, choose_dtype
@@ -29,35 +27,33 @@ from magi_engine.runtime.events import (
     Finished,
     Notice,
     Paused,
+    Planned,
     PreviewReady,
     PromptChanged,
     Resumed,
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.failures import UnexpectedError, named_error, without_traceback
-from magi_engine.runtime.machine import device_name, look_around
+from magi_engine.runtime.failures import told_error
+from magi_engine.runtime.machine import device_name
 from magi_engine.runtime.memory import PlannedMemory
 from magi_engine.runtime.models import LoadedModel, ModelCache
 from magi_engine.runtime.output import VideoOutput
 from magi_engine.runtime.pace import PaceMeter, Preparation
-from magi_engine.runtime.placement import Sizes, place, placements
-from magi_engine.runtime.plan import LengthPlan, plan_length
+from magi_engine.runtime.plan import JobPlan
 from magi_engine.runtime.preview import Previewer
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
 from magi_engine.runtime.references import Reference, read_reference
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
-from magi_engine.runtime.speeds import Speeds, attention_weight
+from magi_engine.runtime.request import Mode, PromptChange
+from magi_engine.runtime.speeds import Speeds
 from magi_engine.runtime.streams import DeviceEvent
-from magi_engine.runtime.validation import check_prompts, prompt_warning, validate, warnings_for
-from magi_engine.sampling.schedule import SamplerSettings, forwards
+from magi_engine.runtime.validation import prompt_warning
 from magi_engine.weights.layout import find_model
 from magi_engine.weights.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from magi_engine.config.official import MagiConfig
     from magi_engine.sampling.events import ChunkDone, StepDone
     from magi_engine.sampling.prompts import CaptionTrack
 
@@ -89,7 +85,6 @@ class _Making:
     """
 
     model: LoadedModel
-    plan: LengthPlan
     prefix: Tensor | None
     pace: PaceMeter
     meter: ProgressMeter
@@ -101,7 +96,7 @@ class _Making:
 
 
 class Job:
-    """Runs one request. ``events`` may be called once.
+    """Executes a plan. ``events`` may be called once.
 
     Args:
         cache_dir: where the map for previews and the measured speeds are kept.
@@ -111,21 +106,20 @@ class Job:
     def __init__(
         self,
         models: ModelCache,
-        request: GenerationRequest,
+        plan: JobPlan,
         box: ControlBox,
         cache_dir: Path,
         preview: bool = False,
     ) -> None:
         self._models = models
-        # What an earlier video was made with says nothing of this one.
-        self._request = request = dataclasses.replace(request, quantised_attention=False)
+        self._plan, self._request = plan, plan.request
         self._box = box
         self._cache_dir = cache_dir
         self._with_previews = preview
         self._previewer: Previewer | None = None
         self._stopwatch = Stopwatch()
         self._preparation = Preparation()
-        self._output = VideoOutput(request)
+        self._output = VideoOutput(plan.request)
 
     def events(self) -> Iterator[Event]:
         """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
@@ -156,88 +150,52 @@ class Job:
             return Finished(path, frames, self._stopwatch.seconds)
         if isinstance(reason, JobCancelled):
             return Cancelled(path, frames)
-        error = named_error(reason)
-        level = logging.ERROR if isinstance(error, UnexpectedError) else logging.INFO
-        logger.log(level, "the generation failed", exc_info=reason)
-        return Failed(without_traceback(error), path, frames)
+        return Failed(told_error(reason), path, frames)
 
     def _run(self) -> Events:
-        request = self._request
+        plan, request = self._plan, self._request
         # 1. Everything that can be refused without loading anything.
         yield from self._checkpoint()
-        name, own_config = model_config(request.model, request.config_path)
-        config = validate(request, own_config)
+        yield Planned(plan)
         found = find_model(request.config_path or request.model, self._models.models_dir)
-        for sentence in warnings_for(config, own_config):
+        for sentence in plan.notices:
             yield Notice(sentence)
-        runtime = config.runtime_config
-        device = choose_device(request.device)
-        dtype = choose_dtype(request.dtype, device)
         reference = None
         if request.reference is not None:
             yield StageStarted(Stage.READING_REFERENCE)
-            reference = read_reference(request, runtime.fps)
+            reference = read_reference(request, plan.fps)
             yield from self._checkpoint()
-        prefix_frames = 0
-        if reference is not None:  # an image becomes one, too
-            prefix_frames = -(-len(reference.frames) // runtime.temporal_downsample_factor)
-        check_prompts(request, runtime, prefix_frames)
-        plan = plan_length(request.mode, request.num_frames, prefix_frames, runtime)
-        self._output.open(runtime.fps, reference)
+        self._output.open(plan.fps, reference)
 
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
-        model = self._models.model(found, device, dtype)
+        device = choose_device(request.device)
+        model = self._models.model(found, device, choose_dtype(request.dtype, device))
         model.choose_attention(request.attention)
-        memory = self._plan_memory(model, config, plan)
+        memory = PlannedMemory(model, plan.ways)
         if not model.dit_loaded:
             read_ahead([found.files.transformer, found.files.autoencoder])
-        captions = yield from self._encode_prompts(model, plan)
+        captions = yield from self._encode_prompts(model)
         # 3. The models, and the reference as latents.
         prefix = yield from self._load(model, reference, memory)
         # 4. The video.
-        yield from self._warm_up(model, config, plan, memory)
-        yield from self._apply_prompt_changes(model, captions, plan)
+        yield from self._warm_up(model, memory)
+        yield from self._apply_prompt_changes(model, captions)
         yield StageStarted(Stage.SAMPLING)
-        pace = PaceMeter(
-            config,
-            model.vae.config,
-            attention_weight(device.type, config.engine_config.fp8_quant),
-        )
+        pace = PaceMeter(plan.config, model.vae.config, plan.costs)
         try:
-            yield from self._sample(model, config, plan, captions, prefix, pace, memory)
+            yield from self._sample(model, captions, prefix, pace, memory)
         finally:
-            self._note_speed(name, model, pace)
+            self._note_speed(model, pace)
             model.kernels.keep_timings()
 
-    def _plan_memory(
-        self, model: LoadedModel, config: MagiConfig, plan: LengthPlan
-    ) -> PlannedMemory:
-        """The ways in which the video fits."""
-        vae = VaeConfig.from_json(model.found.files.autoencoder / "config.json")
-        on_card = model.device.type == "cuda"
-        sizes = Sizes.of(
-            config,
-            vae,
-            plan.num_chunks,
-            plan.prefix_latents,
-            model.dtype.itemsize,
-            on_card,
-        )
-        ways = list(placements(sizes))
-        if on_card:
-            facts = look_around(self._cache_dir, *self._models.held_bytes())
-            first = place(sizes, facts.vram_free_bytes, facts.ram_free_bytes)
-            ways = ways[ways.index(first) :]
-        return PlannedMemory(model, ways)
-
-    def _note_speed(self, name: str, model: LoadedModel, pace: PaceMeter) -> None:
+    def _note_speed(self, model: LoadedModel, pace: PaceMeter) -> None:
         """Keep what was measured for estimates, also of a job that was stopped."""
         speed = pace.speed(self._preparation)
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
-        dtype = str(model.dtype).removeprefix("torch.")
-        speeds.note(name, device_name(model.device), dtype, pace.tokens, speed)
+        name = device_name(model.device)
+        speeds.note(self._plan.model, name, self._plan.dtype, pace.tokens, speed)
         speeds.save(self._cache_dir)
 
     def _checkpoint(self) -> Events:
@@ -277,9 +235,7 @@ class Job:
             )
         return encoded.embedding
 
-    def _encode_prompts(
-        self, model: LoadedModel, plan: LengthPlan
-    ) -> Generator[Event, None, CaptionTrack]:
+    def _encode_prompts(self, model: LoadedModel) -> Generator[Event, None, CaptionTrack]:
         track: CaptionTrack | None = None
         for change in self._request.prompts:
             caption = yield from self._encode(model, change.text)
@@ -288,7 +244,7 @@ class Job:
                     caption, self._request.special_tokens, self._request.negative_tokens
                 )
             else:
-                track.change(change.chunk + plan.first_chunk, caption)
+                track.change(change.chunk + self._plan.length.first_chunk, caption)
         model.text.release_if_large()
         assert track is not None  # check_prompts has seen a prompt for chunk 0
         return track
@@ -318,20 +274,19 @@ class Job:
             yield from self._checkpoint()
         return prefix
 
-    def _warm_up(
-        self, model: LoadedModel, config: MagiConfig, plan: LengthPlan, memory: PlannedMemory
-    ) -> Events:
+    def _warm_up(self, model: LoadedModel, memory: PlannedMemory) -> Events:
         """Have everything compiled that is computed for the first time, if anything is."""
         from magi_engine.runtime.warming import warm_up
 
-        settings = SamplerSettings.from_config(config)
+        settings = self._plan.settings
         height = self._request.height // model.pixels_per_latent
         width = self._request.width // model.pixels_per_latent
         size = height, width, settings, memory.placement, self._request.attention
         if not model.kernels.compiles or size in model.kernels.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        steps = warm_up(model, memory, settings, height, width, plan.num_chunks)
+        chunks = self._plan.length.num_chunks
+        steps = warm_up(model, memory, settings, height, width, chunks)
         left = True
         while left:
             with self._preparation.warming:
@@ -342,8 +297,6 @@ class Job:
     def _sample(
         self,
         model: LoadedModel,
-        config: MagiConfig,
-        plan: LengthPlan,
         track: CaptionTrack,
         prefix: Tensor | None,
         pace: PaceMeter,
@@ -352,30 +305,24 @@ class Job:
         from magi_engine.sampling.noise import SeededNoise
         from magi_engine.sampling.sampler import Sampler
 
-        settings = SamplerSettings.from_config(config)
+        plan = self._plan
         making = _Making(
             model,
-            plan,
             prefix,
             pace,
             ProgressMeter(
-                plan,
-                lambda: forwards(settings, plan.num_chunks, plan.prefix_latents),
-                pace.operations,
-                settings.num_steps,
-                settings.chunk_width * model.frames_per_latent,
-                self._stopwatch,
+                plan.length, plan.forwards, pace.operations, plan.num_steps, self._stopwatch
             ),
             memory,
             track,
             ChunkDecoder(model, memory),
         )
-        steps = Sampler(model.dit, settings, memory=memory).sample(
+        steps = Sampler(model.dit, plan.settings, memory=memory).sample(
             height=self._request.height // model.pixels_per_latent,
             width=self._request.width // model.pixels_per_latent,
             captions=track,
             noise=SeededNoise(self._request.seed),
-            num_chunks=plan.num_chunks,
+            num_chunks=plan.length.num_chunks,
             prefix=prefix,
         )
         with contextlib.closing(cast("Generator[StepDone | ChunkDone]", steps)) as sampling:
@@ -429,17 +376,17 @@ class Job:
         while not step.done.is_done:
             yield from self._take_all(making, making.decoder.ready())
             time.sleep(_LOOK_AGAIN_S)
-        event, plan = step.event, making.plan
+        event, length = step.event, self._plan.length
         took_s = step.done.seconds_since(step.begun)
         making.pace.step_done(event.forward, took_s)
         yield making.meter.step_done(event.forward, took_s, event.latents)
         yield from self._note_attention(making.model)
         if step.latents is not None and self._previewer is not None:
             frames = self._previewer.picture(step.latents)
-            if plan.num_frames is not None:
-                left = plan.num_frames - making.frames_begun
+            if length.num_frames is not None:
+                left = length.num_frames - making.frames_begun
                 frames = frames[: math.ceil(left / making.model.frames_per_latent)]
-            yield PreviewReady(event.forward.chunks[0] - plan.first_chunk, frames)
+            yield PreviewReady(event.forward.chunks[0] - length.first_chunk, frames)
         yield from self._take_all(making, making.decoder.ready())
 
     def _between_steps(self, making: _Making) -> Events:
@@ -454,12 +401,12 @@ class Job:
             yield Notice(slower)
         self._output.check()
         yield from self._checkpoint()
-        yield from self._apply_prompt_changes(making.model, making.track, making.plan)
+        yield from self._apply_prompt_changes(making.model, making.track)
 
     def _decode(self, making: _Making, done: ChunkDone) -> Events:
         """Begin to decode a chunk; one at a time is under way."""
         yield from self._take_all(making, making.decoder.rest())
-        index = done.index - making.plan.first_chunk
+        index = done.index - self._plan.length.first_chunk
         latents = self._of_result(making, done.index, done.latents)
         making.meter.decoding_started(index)
         making.frames_begun += latents.shape[2] * making.model.frames_per_latent
@@ -476,7 +423,7 @@ class Job:
         frames = chunk.frames()
         if self._previewer is not None:
             self._previewer.learn(chunk.latents, frames)
-        first, wanted = self._output.frames, making.plan.num_frames
+        first, wanted = self._output.frames, self._plan.length.num_frames
         if wanted is not None:
             frames = frames[: wanted - first]
         self._output.write(frames)
@@ -492,23 +439,22 @@ class Job:
         The sampler puts an image back before every step, but its last step moves it once more;
         the result begins with the image itself.
         """
-        plan, prefix = making.plan, making.prefix
-        if index != plan.first_chunk:
+        length, prefix = self._plan.length, making.prefix
+        if index != length.first_chunk:
             return latents
         if self._request.mode is Mode.I2V and prefix is not None:
             latents = latents.clone()
             latents[:, :, : prefix.shape[2]] = prefix
-        return latents[:, :, plan.skip_latents :]
+        return latents[:, :, length.skip_latents :]
 
-    def _apply_prompt_changes(
-        self, model: LoadedModel, track: CaptionTrack, plan: LengthPlan
-    ) -> Events:
+    def _apply_prompt_changes(self, model: LoadedModel, track: CaptionTrack) -> Events:
+        length = self._plan.length
         for change in self._box.take_prompts():
             caption = yield from self._encode(model, change.text)
             model.text.release_if_large()
-            open_chunk = max(0, track.first_open_chunk - plan.first_chunk)
+            open_chunk = max(0, track.first_open_chunk - length.first_chunk)
             chunk = max(change.from_chunk, open_chunk)
-            if plan.result_chunks is not None and chunk >= plan.result_chunks:
+            if length.result_chunks is not None and chunk >= length.result_chunks:
                 yield Notice(
                     Message("The prompt stays as it was: no chunk is left that has not started.")
                 )
@@ -516,13 +462,12 @@ class Job:
             if chunk > change.from_chunk:
                 yield Notice(
                     Message(
-                        "Chunk {chunk} has already started; the new prompt applies from chunk "
-                        "{first} on.",
-                        chunk=change.from_chunk,
-                        first=chunk,
+                        "That part has already started; the new prompt applies from {seconds} s "
+                        "on.",
+                        seconds=f"{self._plan.chunk(chunk).starts_s:.3g}",
                     )
                 )
-            track.change(chunk + plan.first_chunk, caption)
+            track.change(chunk + length.first_chunk, caption)
             self._note_prompt(PromptChange(chunk, change.text))
             yield PromptChanged(chunk, change.text)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.resources import resource_path
-from magi_engine.runtime.costs import DitCosts, chunk_tokens
+from magi_engine.runtime.costs import DitCosts, chunk_tokens, counted
 from magi_engine.runtime.devices import job_dtype
 from magi_engine.runtime.footprint import DitWeights, vae_weight_bytes
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.speeds import Speeds, attention_weight, guessed
-from magi_engine.sampling.schedule import SamplerSettings, forwards
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.weights.layout import entry_paths
 from magi_engine.weights.provenance import WIDEST_COMPENSATED
 
@@ -105,8 +104,8 @@ def estimate_making(
 
 def _calibration_flops(config: MagiConfig, weight: float, tokens: int) -> float:
     """Of one caption."""
-    costs = DitCosts.of(config.model_config, tokens)
+    costs = DitCosts.of_model(config.model_config, tokens, weight)
     steps = config.runtime_config.num_steps
     count = (CALIBRATION_CHUNKS - 1) * steps + measured_steps(config).stop
-    schedule = forwards(SamplerSettings.from_config(config), CALIBRATION_CHUNKS)
-    return sum(costs.of_forward(forward, weight) for forward in itertools.islice(schedule, count))
+    schedule = counted(SamplerSettings.from_config(config), CALIBRATION_CHUNKS, 0)
+    return sum(map(costs.of, schedule[:count]))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from magi_engine.errors import OutOfMemoryError
+from magi_engine.messages import Message
 from magi_engine.runtime.placement import Placement
 from magi_engine.sampling.memory import Memory, Parameters, Result
 
@@ -88,7 +89,7 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def require_room(module: nn.Module, name: str, on_host: Callable[[str], bool]) -> None:
+def require_room(module: nn.Module, name: Message, on_host: Callable[[str], bool]) -> None:
     """Check that the host has room for those weights of ``module`` that go there.
 
     Running out of it does not raise an error: the system slows to a crawl and kills something.

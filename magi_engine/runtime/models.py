@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.messages import Message
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import ViTVAE, pixels_of
@@ -108,7 +109,7 @@ class LoadedModel:
         with torch.device("meta"):
             dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
         layers = tuple(f"videodit_blocks.layers.{i}." for i in self.placement.offloaded_layers)
-        self._read(dit, "The model", self.found.files.transformer, layers)
+        self._read(dit, Message("The model"), self.found.files.transformer, layers)
         dit.speed_up(self.kernels.plain, self.kernels.attention)
         self._dit = dit
         self.place(self.placement)
@@ -121,12 +122,12 @@ class LoadedModel:
         with torch.device("meta"):
             vae = ViTVAE(VaeConfig.from_json(directory / "config.json"))
         vae.to(self.dtype)
-        self._read(vae, "The autoencoder", directory, self._encoder_prefix)
+        self._read(vae, Message("The autoencoder"), directory, self._encoder_prefix)
         vae.speed_up(self.kernels.plain, self.kernels.exact_attention)
         self._vae = vae
         self.place(self.placement)
 
-    def _read(self, module: nn.Module, name: str, path: Path, host: tuple[str, ...]) -> None:
+    def _read(self, module: nn.Module, name: Message, path: Path, host: tuple[str, ...]) -> None:
         """Fill a module; tensors whose names begin with one of ``host`` stay on the host."""
 
         def on_host(tensor: str) -> bool:

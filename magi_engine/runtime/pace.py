@@ -9,7 +9,7 @@ from types import TracebackType
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile, VaeConfig
-from magi_engine.runtime.costs import DitCosts, chunk_tokens, decode_flops
+from magi_engine.runtime.costs import Counted, DitCosts, chunk_tokens, decode_flops
 from magi_engine.runtime.speeds import Speed
 from magi_engine.sampling.schedule import Forward
 
@@ -71,14 +71,13 @@ class PaceMeter:
 
     Args:
         config: what the job runs with.
-        attention_weight: see :func:`magi_engine.runtime.speeds.attention_weight`.
+        costs: of the transformer.
     """
 
-    def __init__(self, config: MagiConfig, vae: VaeConfig, attention_weight: float) -> None:
+    def __init__(self, config: MagiConfig, vae: VaeConfig, costs: DitCosts) -> None:
         self.tokens = chunk_tokens(config, vae)
         self._config, self._vae = config, vae
-        self._weight = attention_weight
-        self._costs = DitCosts.of(config.model_config, self.tokens)
+        self._costs = costs
         self._denoised: list[tuple[float, float]] = []
         self._decoded: list[tuple[float, float]] = []
 
@@ -88,7 +87,7 @@ class PaceMeter:
 
     def operations(self, forward: Forward) -> float:
         """What a step of the window computes."""
-        return self._costs.of_forward(forward, self._weight)
+        return self._costs.of(Counted.of(forward))
 
     def chunk_done(self, latent_frames: int, seconds: float) -> None:
         """Note a chunk that was decoded with nothing beside it."""

@@ -169,22 +169,24 @@ class Placement:
 
 def place(
     sizes: Sizes, device_free_bytes: int | None = None, host_free_bytes: int | None = None
-) -> Placement:
-    """The fastest way that fits; if none does, the one that takes least of the device.
+) -> tuple[Placement, ...]:
+    """The fastest way that fits and those after it; if none does, the one that takes least of the
+    device.
 
     Args:
         device_free_bytes: room on the graphics card; None: as much as one likes.
         host_free_bytes: the same in the machine's memory.
     """
-    steps = list(placements(sizes))
-    for step in steps:
-        on_device = device_free_bytes is None or step.device_bytes <= device_free_bytes
-        on_host = host_free_bytes is None or step.host_bytes <= host_free_bytes
-        if on_device and on_host:
-            return step
+    ways = tuple(placements(sizes))
     # With too little of both, what is left to say is about the device.
-    possible = [s for s in steps if host_free_bytes is None or s.host_bytes <= host_free_bytes]
-    return (possible or steps[:1])[-1]
+    chosen = 0
+    for index, way in enumerate(ways):
+        if host_free_bytes is not None and way.host_bytes > host_free_bytes:
+            continue
+        chosen = index
+        if device_free_bytes is None or way.device_bytes <= device_free_bytes:
+            break
+    return ways[chosen:]
 
 
 def placements(sizes: Sizes) -> Iterator[Placement]:

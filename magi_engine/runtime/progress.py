@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from magi_engine.runtime.events import ChunkState, ChunkStatus, Progress
-from magi_engine.runtime.plan import LengthPlan
+from magi_engine.runtime.length import LengthPlan
 from magi_engine.sampling.schedule import Forward
 
 if TYPE_CHECKING:
@@ -51,27 +51,25 @@ class ProgressMeter:
         schedule: gives all that the sampler will do, from the start.
         operations: what a forward computes.
         num_steps: denoising steps of a chunk.
-        chunk_frames: video frames of a whole chunk.
     """
 
     def __init__(
         self,
-        plan: LengthPlan,
+        length: LengthPlan,
         schedule: Callable[[], Iterator[Forward]],
         operations: Callable[[Forward], float],
         num_steps: int,
-        chunk_frames: int,
         stopwatch: Stopwatch,
     ) -> None:
-        self._plan = plan
+        self._length = length
         self._operations = operations
         self._ahead = (f for f in schedule() if not f.fills_prefix)
         self._coming: deque[Forward] = deque()
         """What is ahead, until a chunk is finished."""
         self._all: float | None = None
-        if plan.num_chunks is not None:
+        if length.num_chunks is not None:
             self._all = sum(operations(f) for f in schedule() if not f.fills_prefix)
-        self._num_steps, self._chunk_frames = num_steps, chunk_frames
+        self._num_steps = num_steps
         self._stopwatch = stopwatch
         self._done = 0.0
         self._steps = self._units = 0
@@ -126,13 +124,13 @@ class ProgressMeter:
 
     def _event(self, forward: Forward, latents: Callable[[], Tensor]) -> Progress:
         window = tuple(
-            ChunkStatus(chunk - self._plan.first_chunk, ChunkState.DENOISING, step + 1)
+            ChunkStatus(chunk - self._length.first_chunk, ChunkState.DENOISING, step + 1)
             for chunk, step in zip(forward.chunks, forward.steps, strict=True)
         )
         rate = self._sampling_s / self._done
         see_s = self._decoding_s / self._chunks_done if self._chunks_done else 0.0
         decode_s = 0.0 if self._beside else see_s
-        total = self._plan.result_chunks
+        total = self._length.result_chunks
         fraction = eta_s = None
         if total is not None and self._all is not None:
             fraction = min(1.0, self._done / self._all)
@@ -149,7 +147,7 @@ class ProgressMeter:
             fraction=fraction,
             elapsed_s=self._stopwatch.seconds,
             seconds_per_step=self._sampling_s / self._steps,
-            frames_per_second=self._chunk_frames / chunk_s if chunk_s > 0 else 0.0,
+            frames_per_second=self._length.chunk_frames / chunk_s if chunk_s > 0 else 0.0,
             eta_s=eta_s,
             next_chunk_s=see_s + (0 if self._decoding or forward.finishes else next_s),
             latents=latents,

@@ -20,7 +20,7 @@ from magi_engine.runtime.footprint import DitWeights
 from magi_engine.runtime.making import CALIBRATION_CHUNKS, calibration_config, measured_steps
 from magi_engine.runtime.memory import PlannedMemory, free_bytes
 from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.placement import Sizes, place, placements
+from magi_engine.runtime.placement import Sizes, place
 from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.noise import SeededNoise
@@ -238,10 +238,10 @@ def _plan_memory(model: LoadedModel) -> PlannedMemory:
         model.dtype.itemsize,
         on_card,
     )
-    ways = list(placements(sizes))
+    free = None
     if on_card:
         free = free_bytes(model.device) - inputs_bytes(config.model_config)
-        ways = ways[ways.index(place(sizes, free, psutil.virtual_memory().available)) :]
+    ways = place(sizes, free, psutil.virtual_memory().available)
     return PlannedMemory(model, ways)
 
 

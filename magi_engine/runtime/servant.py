@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from magi_engine.errors import MagiError
 from magi_engine.runtime.channel import Channel, Kind, Message
 from magi_engine.runtime.control import Cancel, Command
 from magi_engine.runtime.environment import let_threads_sleep
@@ -53,7 +54,8 @@ def call(action: Callable[[], Any], *, at_once: bool = False) -> Job:
         try:
             value = action()
         except Exception as error:
-            logger.exception("a call failed")
+            if not isinstance(error, MagiError):
+                logger.exception("a call failed")
             value = without_traceback(named_error(error))
         emit(Answer(value))
 

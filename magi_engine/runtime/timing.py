@@ -5,25 +5,19 @@ Needs no PyTorch.
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig
-from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.caption_cleaning import clean_caption
-from magi_engine.runtime.costs import DitCosts, decode_flops
+from magi_engine.runtime.costs import Counted, DitCosts
 from magi_engine.runtime.machine import HeldModel, MachineFacts
-from magi_engine.runtime.plan import LengthPlan
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.speeds import Speed
-from magi_engine.sampling.schedule import SamplerSettings, forwards
 from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
 from magi_engine.weights.embedding_names import embedding_name
 from magi_engine.weights.layout import FoundModel
-
-_STEADY_CHUNKS = 12
-"""By then the window is full and the history as deep as it gets."""
 
 
 @dataclass(frozen=True)
@@ -52,61 +46,36 @@ class Times:
         return self.text_s + self.load_s + self.warm_up_s
 
 
-@dataclass(frozen=True)
-class Course:
-    """The part of a generation that is computed from its schedule, in seconds.
+def ready_times(
+    schedule: Iterable[Counted],
+    costs: DitCosts,
+    speed: Speed,
+    decode_s: float,
+    decodes_beside: bool,
+) -> tuple[list[float], float]:
+    """Seconds from the first step until each chunk can be seen, and what the steps take of that.
 
-    Attributes:
-        denoise_s, decode_s: in all; of a video without an end, of its first chunks.
-        first_s: from the first step until the first chunk is decoded.
-        pace_s: from one chunk to the next, once the window is full.
+    Args:
+        decode_s: of a chunk.
+        decodes_beside: whether all but the first are decoded while the next ones are denoised.
     """
-
-    denoise_s: float
-    decode_s: float
-    first_s: float
-    pace_s: float
-
-    @classmethod
-    def of(
-        cls,
-        config: MagiConfig,
-        vae: VaeConfig,
-        speed: Speed,
-        weight: float,
-        tokens: int,
-        plan: LengthPlan,
-        decodes_beside: bool,
-    ) -> Course:
-        """Of a plan, walked through step by step."""
-        runtime = config.runtime_config
-        costs = DitCosts.of(config.model_config, tokens)
-        tile = Tile.released(runtime.fps)
-        decode_s = (
-            decode_flops(vae, tile, runtime.chunk_width, runtime.video_size_h, runtime.video_size_w)
-            / speed.vae_flops_per_s
-        )
-        denoised = now = 0.0
-        ends: list[float] = []
-        wanted = _STEADY_CHUNKS if plan.num_chunks is None else None
-        settings = SamplerSettings.from_config(config)
-        for forward in forwards(settings, plan.num_chunks, plan.prefix_latents):
-            seconds = costs.of_forward(forward, weight) / speed.dit_flops_per_s
-            denoised += seconds
-            now += seconds
-            if forward.finishes:
-                ends.append(now + decode_s)
-                # Beside the next steps it takes no time of its own; the first one always does.
-                if len(ends) == 1 or not decodes_beside:
-                    now = ends[-1]
-                if len(ends) == wanted:
-                    break
-        paces = [after - before for before, after in itertools.pairwise(ends)]
-        pace = max(paces, default=ends[0])
-        return cls(denoised, ends[-1] - denoised, ends[0], pace)
+    denoised = now = 0.0
+    ready: list[float] = []
+    for forward in schedule:
+        seconds = costs.of(forward) / speed.dit_flops_per_s
+        denoised += seconds
+        now += seconds
+        if forward.finishes:
+            ready.append(now + decode_s)
+            # Beside the next steps it takes no time of its own; the first one always does.
+            if len(ready) == 1 or not decodes_beside:
+                now = ready[-1]
+    return ready, denoised
 
 
-def times_of(speed: Speed, held: HeldModel | None, unknown_prompts: int, course: Course) -> Times:
+def times_of(
+    speed: Speed, held: HeldModel | None, unknown_prompts: int, denoise_s: float, decode_s: float
+) -> Times:
     """What will be spent, without what ``held`` saves."""
     text_s = unknown_prompts * (speed.encode_s or 0.0)
     if unknown_prompts and not (held is not None and held.text_encoder):
@@ -116,8 +85,8 @@ def times_of(speed: Speed, held: HeldModel | None, unknown_prompts: int, course:
         text_s=text_s,
         load_s=(speed.load_s or 0.0) if loads else 0.0,
         warm_up_s=(speed.warm_up_s or 0.0) if loads else 0.0,
-        denoise_s=course.denoise_s,
-        decode_s=course.decode_s,
+        denoise_s=denoise_s,
+        decode_s=decode_s,
     )
 
 

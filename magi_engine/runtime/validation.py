@@ -15,7 +15,7 @@ from magi_engine.messages import Message
 from magi_engine.model.caption_cleaning import clean_caption, not_read
 from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.devices import check_attention
-from magi_engine.runtime.plan import plan_length
+from magi_engine.runtime.length import LengthPlan
 from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.sampling.schedule import check_steps, check_window
 
@@ -213,7 +213,7 @@ def check_prompts(
     # A clip that ends in the middle of a chunk makes the result's first chunk shorter.
     unknown = prefix_latents is None and request.mode is Mode.V2V
     prefix = runtime.chunk_width - 1 if unknown else prefix_latents or 0
-    count = plan_length(request.mode, request.num_frames, prefix, runtime).result_chunks
+    count = LengthPlan.of(request.mode, request.num_frames, prefix, runtime).result_chunks
     if count is not None and chunks[-1] >= count:
         raise InvalidRequestError(
             "A prompt is given for chunk {chunk}, but the video ends with chunk {last}.",

@@ -11,6 +11,7 @@ stages. Time runs from 0 (noise) to 1 (clean).
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -378,6 +379,7 @@ class CacheChunks:
     forward: int
 
     @classmethod
+    @functools.lru_cache(maxsize=32)
     def of(cls, settings: SamplerSettings, num_chunks: int | None, prefix: int = 0) -> CacheChunks:
         """Of a video, as :func:`forwards` takes it.
 

@@ -351,16 +351,12 @@
         <translation>改变视频走向</translation>
     </message>
     <message>
-        <source>From chunk {chunk} on ({second:.0f} s)</source>
-        <translation>从第 {chunk} 段开始（{second:.0f} 秒）</translation>
+        <source>What should happen then? What has already begun stays as it is.</source>
+        <translation>接下来应该发生什么？已开始的部分保持不变。</translation>
     </message>
     <message>
-        <source>What should happen then? Chunks already begun stay as they are.</source>
-        <translation>接下来应发生什么？已开始的片段保持不变。</translation>
-    </message>
-    <message>
-        <source>Prompt from this chunk on</source>
-        <translation>从此片段开始的提示词</translation>
+        <source>Prompt from then on</source>
+        <translation>从此处起的提示词</translation>
     </message>
     <message>
         <source>What the model is to show from then on.</source>
@@ -381,6 +377,14 @@
     <message>
         <source>Use this prompt (Ctrl+Enter).</source>
         <translation>使用此提示词 (Ctrl+Enter)。</translation>
+    </message>
+    <message>
+        <source>Too late: all of the video has begun</source>
+        <translation>太晚了：整个视频都已开始生成</translation>
+    </message>
+    <message>
+        <source>From {} s on</source>
+        <translation>从第 {} 秒起</translation>
     </message>
 </context>
 <context>
@@ -712,14 +716,6 @@
         <translation>重新描述整个画面，并写明变化之处。</translation>
     </message>
     <message>
-        <source>after the end</source>
-        <translation>在结尾之后</translation>
-    </message>
-    <message>
-        <source>The video has only {} chunks: choose an earlier one.</source>
-        <translation>视频只有 {} 段：请选择更早的片段。</translation>
-    </message>
-    <message>
         <source>at {} s</source>
         <translation>{} 秒处</translation>
     </message>
@@ -782,12 +778,8 @@
         <translation>时长（秒）</translation>
     </message>
     <message>
-        <source>A new chunk of {} frames follows until you press Stop.</source>
-        <translation>每次新增一段 {} 帧，直到您点击“停止”。</translation>
-    </message>
-    <message>
-        <source>{0} frames in chunks of {1}.</source>
-        <translation>共 {0} 帧，每段 {1} 帧。</translation>
+        <source>A new chunk follows until you press Stop.</source>
+        <translation>片段会一个接一个地生成，直到按下“停止”。</translation>
     </message>
 </context>
 <context>
@@ -1400,6 +1392,10 @@
         <translation>请取得那里的写入权限，然后重试。</translation>
     </message>
     <message>
+        <source>Also kept from the video these settings are from: {names}.</source>
+        <translation>同时保留了这些设置所属视频的：{names}。</translation>
+    </message>
+    <message>
         <source>Another program is changing {folder} already.</source>
         <translation>另一个程序正在更改 {folder}。</translation>
     </message>
@@ -1678,10 +1674,6 @@
     <message>
         <source>Chunk {chunk} has already started.</source>
         <translation>第 {chunk} 个片段已经开始。</translation>
-    </message>
-    <message>
-        <source>Chunk {chunk} has already started; the new prompt applies from chunk {first} on.</source>
-        <translation>片段 {chunk} 已开始；新提示词从片段 {first} 起生效。</translation>
     </message>
     <message>
         <source>Close it, then try again.</source>
@@ -2228,8 +2220,16 @@
         <translation>请重新开始下载。</translation>
     </message>
     <message>
+        <source>That part has already started; the new prompt applies from {seconds} s on.</source>
+        <translation>该部分已经开始；新提示词从第 {seconds} 秒起生效。</translation>
+    </message>
+    <message>
         <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
         <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
+    </message>
+    <message>
+        <source>The autoencoder</source>
+        <translation>自编码器</translation>
     </message>
     <message>
         <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
@@ -2446,6 +2446,10 @@
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
         <translation>{mode} 模式需要从{kind}开始。</translation>
+    </message>
+    <message>
+        <source>The model</source>
+        <translation>模型</translation>
     </message>
     <message>
         <source>The name {name} is too long.</source>
@@ -4429,12 +4433,24 @@
         <translation>显存 {needed} / {all}</translation>
     </message>
     <message>
+        <source>Estimating …</source>
+        <translation>正在估算…</translation>
+    </message>
+    <message>
         <source>{needed} of {all} memory</source>
         <translation>内存 {needed} / {all}</translation>
     </message>
     <message>
         <source>{} on disk</source>
         <translation>磁盘 {}</translation>
+    </message>
+    <message>
+        <source>chunks of {} frames</source>
+        <translation>每个片段 {} 帧</translation>
+    </message>
+    <message>
+        <source>{frames} frames in {chunks} chunks</source>
+        <translation>{frames} 帧，{chunks} 个片段</translation>
     </message>
     <message>
         <source>roughly {}</source>
@@ -4643,12 +4659,12 @@
         <translation>正在启动引擎</translation>
     </message>
     <message>
-        <source>{} chunks</source>
-        <translation>{} 段</translation>
+        <source>Chunks ready: {}</source>
+        <translation>已完成块数：{}</translation>
     </message>
     <message>
-        <source>{ready} of {all} chunks</source>
-        <translation>{ready}/{all} 段</translation>
+        <source>Chunks ready: {ready} of {all}</source>
+        <translation>已完成块数：{ready}/{all}</translation>
     </message>
     <message>
         <source>{:.1f} frames/s</source>
@@ -4661,6 +4677,14 @@
     <message>
         <source>{} left</source>
         <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>Completing the video</source>
+        <translation>正在完成视频</translation>
+    </message>
+    <message>
+        <source>Beginning chunk {}</source>
+        <translation>开始第 {} 块</translation>
     </message>
     <message>
         <source>8-bit attention</source>

@@ -39,7 +39,7 @@ from magi_engine.runtime.events import (
     Stage as JobStage,
 )
 from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.preflight import Preflight, estimate
+from magi_engine.runtime.plan import JobPlan, plan
 from magi_engine.runtime.quantizing import Making, quantize_model
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.weights.layout import find_model
@@ -245,7 +245,7 @@ class DryRun:
             device=self._device.type,
             output=str(output),
         )
-        predicted = estimate(request, engine.machine(), self._models, self._cache)
+        predicted = plan(request, engine.machine(), self._models, self._cache)
         rows = self._stages(engine, request)
         self._compare(title, predicted, rows)
         for row in rows:
@@ -284,7 +284,7 @@ class DryRun:
             Row("all", seconds, *(_most(rows, n) for n in ("own_gb", "rss_gb", "vram_gb"))),
         ]
 
-    def _compare(self, title: str, predicted: Preflight, rows: list[Row]) -> None:
+    def _compare(self, title: str, predicted: JobPlan, rows: list[Row]) -> None:
         seconds = {row.stage: row.seconds for row in rows}
         whole, times = rows[-1], predicted.times
 

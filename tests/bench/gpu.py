@@ -342,7 +342,7 @@ class Bench:
         config = MagiConfig.from_json(path).model_config if self.on_gpu else TINY
         scenario = Scenario("24B", 720, 16, 1, 4)
         sizes = self._sizes(scenario, config)
-        way = place(sizes, _SMALL_CARD_BYTES, 100 * 2**30)
+        way, *_ = place(sizes, _SMALL_CARD_BYTES, 100 * 2**30)
         dit = random_dit(config, self.device)
         dit.speed_up(self.kernels, self.attention)
         run = self._forward_of(720, dit)

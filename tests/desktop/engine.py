@@ -10,7 +10,9 @@ from magi_engine.runtime.control import Cancel, Command
 from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.plan import JobPlan, Prospect
 from magi_engine.runtime.request import GenerationRequest
+from tests.desktop.machines import planned
 
 
 class ScriptedEngine:
@@ -52,6 +54,14 @@ class ScriptedEngine:
     def machine(self) -> MachineFacts:
         self._work()
         raise EngineDiedError("There is no machine.")
+
+    def plan(self, request: GenerationRequest) -> JobPlan:
+        self._work()
+        return planned(request).plan
+
+    def prospects(self) -> dict[str, Prospect]:
+        self._work()
+        return {}
 
     def unload(self) -> None:
         self._work()

@@ -24,7 +24,7 @@ from magi_engine.media import open_writer, probe
 from magi_engine.resources import resource_path
 from magi_engine.runtime.events import Stage
 from magi_engine.runtime.failures import named_error
-from magi_engine.runtime.plan import frames_for
+from magi_engine.runtime.length import frames_for
 from magi_engine.runtime.request import GenerationRequest, Mode
 from magi_engine.runtime.validation import validate
 from tests.engine.runtime.test_validation import REFUSED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow, QPushButton
 from pytestqt.qtbot import QtBot
@@ -12,8 +13,10 @@ from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.state.jobs import JobState
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_engine.errors import MagiError
-from magi_engine.runtime.events import Failed
+from magi_engine.runtime.events import ChunkState, ChunkStatus, Failed, Progress
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.accessibility import faults
+from tests.desktop.machines import planned
 from tests.desktop.state.helpers import request
 
 
@@ -58,7 +61,12 @@ def test_headings_of_menus_are_without_their_mnemonics(qtbot: QtBot) -> None:
 
 
 def test_another_prompt_is_asked_for_with_the_primary_button_last(qtbot: QtBot) -> None:
-    dialog = DirectDialog(2, "a red circle", 1.0)
+    job = JobState()
+    prompts = (PromptChange(0, "a red circle"),)
+    wanted = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96, prompts)
+    job.begin(wanted)
+    job.take(planned(wanted))
+    dialog = DirectDialog(job, 2)
     qtbot.addWidget(dialog)
     dialog.show()
     cancel, accept = sorted(dialog.findChildren(QPushButton), key=lambda button: button.x())
@@ -69,3 +77,28 @@ def test_another_prompt_is_asked_for_with_the_primary_button_last(qtbot: QtBot) 
     with qtbot.waitSignal(dialog.chosen) as chosen:
         accept.click()
     assert chosen.args == [2, "a red circle"]
+
+
+def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
+    job = JobState()
+    wanted = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96)
+    job.begin(wanted)
+    job.take(planned(wanted))
+    dialog = DirectDialog(job, 1)
+    qtbot.addWidget(dialog)
+    assert dialog.title.text() == "From 1 s on"
+
+    def begins(*chunks: int) -> None:
+        active = tuple(ChunkStatus(c, ChunkState.DENOISING, 1) for c in chunks)
+        job.take(Progress(active, 16, chunks[0], 4, 0, 0.1, 1.0, 0.1, 6.0, 8.0, 2.0))
+
+    begins(0, 1)
+    qtbot.waitUntil(lambda: dialog.title.text() == "From 2 s on")
+    with qtbot.waitSignal(dialog.chosen) as chosen:
+        dialog._accept()
+    assert chosen.args is not None
+    assert chosen.args[0] == 2
+    begins(2, 3)
+    qtbot.waitUntil(lambda: dialog.title.text().startswith("Too late"))
+    dialog.chosen.connect(lambda *_: pytest.fail("there is nothing left to direct"))
+    dialog._accept()

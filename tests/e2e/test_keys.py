@@ -34,14 +34,14 @@ def type_text(app: App, text: str) -> None:
 
 
 def test_a_video_is_made_watched_and_stopped_by_keyboard_alone(app: App) -> None:
-    app.workshop.draft.set(num_steps=4, seconds=8.0, seed=3, seed_locked=True)
+    app.workshop.draft.set(num_steps=4, seconds=None, seed=3, seed_locked=True)
     press(app, "ctrl+e")
     type_text(app, "a red circle moves right")
     assert app.workshop.draft.prompt == "a red circle moves right"
     press(app, "ctrl+Return")
     app.wait_for(Phase.RUNNING)
     app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
-    press(app, "Escape")
+    press(app, "ctrl+period")
     app.wait_for(Phase.CANCELLED)
 
     player = app.window.player
@@ -84,6 +84,19 @@ def test_modes_panels_and_help_have_their_keys(app: App) -> None:
     app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), HelpSheet))
     press(app, "Escape")
     app.qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None)
+
+
+@pytest.mark.parametrize("key", ["ctrl+e", "ctrl+2"])
+def test_a_key_for_the_prompt_brings_it_into_view(app: App, key: str) -> None:
+    bar, field = app.window.inputs_scroll.verticalScrollBar(), app.window.prompt.field
+    app.window.generation.advanced_open = True
+    app.qtbot.waitUntil(lambda: bar.maximum() > 0)
+    bar.setValue(bar.maximum())
+    app.window.player.setFocus()
+    assert field.visibleRegion().isEmpty()
+    press(app, key)
+    app.qtbot.waitUntil(lambda: field.visibleRegion().boundingRect().height() == field.height())
+    assert field.hasFocus()
 
 
 def test_tab_goes_through_the_window_and_comes_back(app: App) -> None:

@@ -32,11 +32,12 @@ _MODULES = (
     "runtime.machine",
     "runtime.making",
     "runtime.placement",
+    "runtime.length",
     "runtime.plan",
-    "runtime.preflight",
     "runtime.request",
     "runtime.saved",
     "runtime.validation",
+    "sampling.schedule",
     "weights.layout",
 )
 

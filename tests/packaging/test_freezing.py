@@ -20,6 +20,7 @@ def test_what_is_started_by_name_is_in_it_and_the_training_is_not() -> None:
 def test_only_what_the_project_does_not_need_is_left_out() -> None:
     unused = freezing.unused_modules()
     assert {"pytest", "ruff", "transformers.models.bert"} <= set(unused)
+    assert {"cuda", "nvidia"} <= set(unused)  # the torch that is frozen has no CUDA
     for needed in ("torch", "numpy", "PySide6", "transformers", "transformers.models.t5", "yaml"):
         assert needed not in unused
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_engine.config.registry import Registry
+from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import DownloadError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import add_models
 from magi_engine.install.status import CachedKind, CachedThing, ModelState, model_statuses
@@ -40,8 +42,8 @@ from magi_engine.messages import Message
 from magi_engine.weights.layout import entry_paths, needed_files
 from magi_engine.weights.manifest import Manifest
 from tests.desktop.accessibility import faults
-from tests.desktop.dialogs.test_welcome import FACTS, machine
 from tests.desktop.installer import Installer
+from tests.desktop.machines import FACTS, look, machine
 from tests.engine.install.test_adding import dit_file, official
 
 
@@ -73,10 +75,10 @@ _NAMES = ("model.safetensors", "config.json", "spiece.model")
 
 def shown(qtbot: QtBot, models: Models, draft: Draft | None = None) -> ModelsDialog:
     preferences = Preferences(SettingsFile(models.models_dir.parent / "preferences.json"))
-    dialog = ModelsDialog(models, machine(FACTS), draft or Draft(), preferences)
+    dialog = ModelsDialog(models, machine(FACTS, models.models_dir), draft or Draft(), preferences)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: bool(dialog._estimates))
+    qtbot.waitUntil(lambda: bool(dialog._prospects))
     return dialog
 
 
@@ -226,9 +228,10 @@ def test_an_fp8_copy_of_a_model_that_is_here(
     qtbot: QtBot, models: Models, installer: Installer
 ) -> None:
     put(models.models_dir, "4.5B-distill")
+    paths = entry_paths(Registry.load().find("4.5B-distill"), models.models_dir)
+    (paths.autoencoder / "config.json").write_text(json.dumps(VaeConfig().to_dict()))
+    verify(models.models_dir, "4.5B-distill")
     dialog = shown(qtbot, models)
-    dialog._machine.facts = FACTS
-    dialog._machine.changed.emit()
     copy = dialog.cards["4.5B-distill-fp8-made"]
     qtbot.waitUntil(lambda: "making it takes roughly" in copy.detail.text())
     assert copy.detail.text().startswith("5.1 GB on the disk")
@@ -306,7 +309,7 @@ def test_an_unfinished_download_goes_only_while_none_is_under_way(
 
 def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, models: Models) -> None:
     preferences = Preferences(SettingsFile(models.models_dir.parent / "preferences.json"))
-    dialog = ModelsDialog(models, machine(FACTS), Draft(), preferences)
+    dialog = ModelsDialog(models, machine(FACTS, models.models_dir), Draft(), preferences)
     qtbot.addWidget(dialog)
     dialog.show_model("24B-distill-fp8")
     dialog.show()
@@ -319,10 +322,10 @@ def test_the_verdict_follows_the_machine(qtbot: QtBot, models: Models) -> None:
     roomy = dataclasses.replace(
         FACTS, vram_total_bytes=200 * 10**9, vram_free_bytes=200 * 10**9, ram_free_bytes=60 * 10**9
     )
-    dialog._machine._engine.looked.emit(roomy)
+    look(dialog._machine, roomy)
     qtbot.waitUntil(lambda: "of 200 GB" in label.text())
     tiny = dataclasses.replace(FACTS, vram_free_bytes=10**9, ram_free_bytes=10**9)
-    dialog._machine._engine.looked.emit(tiny)
+    look(dialog._machine, tiny)
     qtbot.waitUntil(lambda: "needs" in label.text())
     assert label.property("role") == "warning"
 

@@ -16,30 +16,9 @@ from magi_engine.install.tasks import Download
 from magi_engine.runtime.host import EngineProcess
 from magi_engine.runtime.machine import MachineFacts
 from tests.desktop.accessibility import faults
+from tests.desktop.machines import FACTS, look, machine
 
-FACTS = MachineFacts(
-    device="cuda:0",
-    device_name="NVIDIA GeForce RTX 4090",
-    processor="AMD Ryzen 9",
-    cores=16,
-    vram_total_bytes=24_000_000_000,
-    vram_free_bytes=22_100_000_000,
-    ram_total_bytes=64_000_000_000,
-    ram_free_bytes=20_100_000_000,
-    disk_free_bytes=60_000_000_000,
-    fp8_in_hardware=True,
-)
 NO_CARD = dataclasses.replace(FACTS, device="cpu", vram_total_bytes=None, vram_free_bytes=None)
-
-
-def machine(outcome: MachineFacts | Exception | None = FACTS) -> MachineState:
-    """What a look at a machine brought; None: it is still under way. No engine is started."""
-    engine = EngineThread(EngineProcess())
-    state = MachineState(engine)
-    engine.setParent(state)
-    if outcome is not None:
-        engine.looked.emit(outcome)
-    return state
 
 
 @pytest.fixture
@@ -122,11 +101,11 @@ def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, models: Models)
     dialog = shown(qtbot, state, models)
     assert dialog._pc.busy.isVisible()
     assert dialog.cards["4.5B-base"].fit_label.text() == ""
-    state._engine.looked.emit(FACTS)
+    look(state, FACTS)
     assert not dialog._pc.busy.isVisible()
     qtbot.waitUntil(lambda: dialog.cards["4.5B-base"].fit_label.text() != "")
     # A later look replaces what was said.
-    state._engine.looked.emit(dataclasses.replace(FACTS, disk_free_bytes=10**9))
+    look(state, dataclasses.replace(FACTS, disk_free_bytes=10**9))
     label = dialog.cards["4.5B-base"].detail
     qtbot.waitUntil(lambda: "only 1.0 GB are free" in label.text())
     assert [v.text() for v in dialog._pc._values][3] == "1.0 GB free"

@@ -163,12 +163,13 @@ def test_length_and_until_i_stop(panel: GenerationPanel, draft: Draft) -> None:
     row.endless.click()
     assert draft.settings.seconds is None
     assert not row.box.isEnabled()
+    assert row.note.text() == "A new chunk follows until you press Stop."
     row.endless.click()
     assert draft.settings.seconds == 7
+    assert row.note.text() == ""
     row.box.setValue(2.5)
     assert draft.settings.seconds == 2.5
     assert row.box.text() == "2.5 s"
-    assert row.note.text().startswith("60 frames")
 
 
 def test_a_typed_seed_is_kept(qtbot: QtBot, panel: GenerationPanel, draft: Draft) -> None:
@@ -317,3 +318,14 @@ def test_tab_reaches_everything_from_top_to_bottom(
     ]
     places = [seen.index(stop) for stop in stops]
     assert places == sorted(places)
+
+
+def test_a_click_on_reset_leaves_the_focus_where_it_is(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    draft.set(width=256)
+    panel.seed.edit.setFocus()
+    button = panel.size_row.reset_button
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert draft.is_default("width")
+    assert panel.seed.edit.hasFocus()

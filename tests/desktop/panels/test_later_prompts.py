@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request import Mode, PromptChange
+from tests.desktop.machines import planned
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_folded_at_first_with_a_row_to_type_in_when_opened(
     assert draft.later_prompts == ()  # an empty row says nothing
     qtbot.keyClicks(row.field, "it spins")
     assert draft.later_prompts == (PromptChange(1, "it spins"),)
+    draft.set_plan(planned(draft.request()).plan)
     assert "at 1.0 s" in _texts(row)
 
 
@@ -63,12 +65,10 @@ def test_no_chunk_below_a_taken_second_one(panel: LaterPrompts, draft: Draft) ->
     assert [p.chunk for p in draft.later_prompts] == [1, 2]
 
 
-def test_the_time_follows_the_rate_and_the_end_is_said(panel: LaterPrompts, draft: Draft) -> None:
+def test_the_time_is_that_of_the_plan(panel: LaterPrompts, draft: Draft) -> None:
     draft.set_later_prompts((PromptChange(3, "a"),))
-    draft.set(fps=12)
-    assert "at 6.0 s" not in _texts(panel.rows[0])  # 4 s are two chunks at 12 frames a second
-    assert "after the end" in _texts(panel.rows[0])
-    draft.set(seconds=None)
+    draft.set(fps=12, seconds=None)
+    draft.set_plan(planned(draft.request()).plan)
     assert "at 6.0 s" in _texts(panel.rows[0])
 
 

@@ -3,68 +3,59 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.engine_thread import EngineThread
 from magi_desktop.panels.preflight_line import PreflightLine
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.machine import MachineState
-from magi_engine.runtime.host import EngineProcess
+from magi_desktop.state.planner import Planner
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.preflight import Preflight, estimate
+from magi_engine.runtime.plan import JobPlan, plan
 from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.timing import Times
 from tests.desktop.accessibility import faults
+from tests.desktop.machines import FACTS, look, machine
 
-CARD = MachineFacts(
-    device="cuda:0",
-    device_name="NVIDIA GeForce RTX 4090",
-    processor="AMD Ryzen 9",
-    cores=16,
-    vram_total_bytes=24_000_000_000,
-    vram_free_bytes=23_000_000_000,
-    ram_total_bytes=64_000_000_000,
-    ram_free_bytes=60_000_000_000,
-    disk_free_bytes=500_000_000_000,
-    fp8_in_hardware=True,
-)
+CARD = dataclasses.replace(FACTS, vram_free_bytes=23_000_000_000, ram_free_bytes=60_000_000_000)
 
 
 class Bench:
     """The line, a draft and a machine whose numbers the test gives."""
 
-    def __init__(self, qtbot: QtBot, models_dir: Path) -> None:
+    def __init__(self, qtbot: QtBot, folder: Path) -> None:
         self.qtbot = qtbot
         self.draft = Draft()
-        self.engine = EngineThread(EngineProcess())  # never started
-        self.machine = MachineState(self.engine)
-        self.line = PreflightLine(self.draft, self.machine, lambda: models_dir, models_dir)
+        self.machine = machine(None, folder)
+        self.planner = Planner(self.draft, self.machine._engine, lambda: folder, self.draft)
+        self.line = PreflightLine(self.draft, self.machine)
         qtbot.addWidget(self.line)
 
-    def show(self, facts: MachineFacts) -> Preflight:
-        """Let the machine be this one, and wait for the estimate."""
-        self.line.outcome = None
-        self.engine.looked.emit(facts)
+    def show(self, facts: MachineFacts) -> JobPlan:
+        """Let the machine be this one, and wait for the plan."""
+        self.draft.plan = None
+        look(self.machine, facts)
+        self.planner.refresh()
         return self.wait()
 
     def text(self) -> str:
         """What the line says."""
         return self.line.label.text().replace("\N{NO-BREAK SPACE}", " ")
 
-    def wait(self) -> Preflight:
-        """Until there is an estimate again."""
-        self.qtbot.waitUntil(lambda: self.line.outcome is not None)
-        assert self.line.outcome is not None
-        return self.line.outcome
+    def wait(self) -> JobPlan:
+        """Until the engine has answered again."""
+        self.qtbot.waitUntil(lambda: self.draft.plan is not None)
+        assert isinstance(self.draft.plan, JobPlan)
+        return self.draft.plan
 
 
 def too_small(request: GenerationRequest) -> MachineFacts:
     """The largest of some cards that is too small for a request, but not if it changes."""
     for tenths in range(300, 10, -5):
         facts = dataclasses.replace(CARD, vram_free_bytes=tenths * 100_000_000)
-        if estimate(request, facts).advice:
+        if plan(request, facts).advice:
             return facts
     pytest.fail("it fits everywhere")
 
@@ -74,9 +65,36 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Bench:
     return Bench(qtbot, tmp_path)
 
 
-def test_nothing_is_said_before_the_machine_is_known(bench: Bench) -> None:
-    bench.qtbot.wait(400)
-    assert bench.line.isHidden()
+def test_it_says_that_it_is_estimating_until_the_engine_answers(bench: Bench) -> None:
+    assert bench.text() == "Estimating …"
+    bench.show(CARD)
+    assert bench.text().startswith("96 frames in 4 chunks  ·  ")
+
+
+def test_an_answer_to_what_has_changed_is_dropped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One question at a time, however fast one types; only what was asked last is shown."""
+    gate, asked = threading.Event(), []
+    really = bench.machine._engine.plan
+
+    def slow(request: GenerationRequest) -> JobPlan:
+        asked.append(request.prompt)
+        assert gate.wait(30)
+        return really(request)
+
+    monkeypatch.setattr(bench.machine._engine, "plan", slow)
+    shown: list[str] = []
+    bench.draft.changed.connect(
+        lambda name: shown.append(bench.wait().request.prompt) if name == "plan" else None
+    )
+    bench.draft.set_prompt("a")
+    bench.qtbot.waitUntil(lambda: asked == ["a"])
+    for text in ("a l", "a li", "a lighthouse"):
+        bench.draft.set_prompt(text)
+    gate.set()
+    bench.qtbot.waitUntil(lambda: shown != [])
+    assert (asked, shown) == (["a", "a lighthouse"], ["a lighthouse"])
 
 
 def test_memory_and_disk_follow_the_settings(bench: Bench) -> None:
@@ -86,7 +104,7 @@ def test_memory_and_disk_follow_the_settings(bench: Bench) -> None:
     assert "of 24 GB graphics memory" in bench.text()
     assert "of 64 GB memory" in bench.text()
     assert "on disk" in bench.text()
-    bench.line.outcome = None
+    bench.draft.plan = None
     bench.draft.set(seconds=8.0)
     assert bench.wait().disk_bytes > before.disk_bytes
 
@@ -95,15 +113,16 @@ def test_a_guessed_time_is_called_one(bench: Bench) -> None:
     bench.draft.set(model="4.5B-distill-fp8", width=320, height=320)
     found = bench.show(CARD)
     assert not found.measured
-    assert bench.text().startswith("roughly ")
+    assert "  ·  roughly " in bench.text()
     assert "Guessed" in bench.line.label.toolTip()
-    measured = dataclasses.replace(found, measured=True, seconds=75.0)
-    bench.line._show(CARD, measured)
-    assert bench.text().startswith("about 1 min 15 s")
+    times = Times(0.0, 0.0, 0.0, 70.0, 5.0)
+    measured = dataclasses.replace(found, measured=True, times=times)
+    bench.draft.set_plan(measured)
+    assert "  ·  about 1 min 15 s  ·  " in bench.text()
     assert "Guessed" not in bench.line.label.toolTip()
-    endless = dataclasses.replace(measured, seconds=None, chunk_s=3.0)
-    bench.line._show(CARD, endless)
-    assert bench.text().startswith("a chunk every 3 s")
+    length = dataclasses.replace(measured.length, num_chunks=None, num_frames=None)
+    bench.draft.set_plan(dataclasses.replace(measured, length=length, chunk_s=3.0))
+    assert bench.text().startswith("chunks of 24 frames  ·  a chunk every 3 s")
 
 
 def test_what_the_time_consists_of(bench: Bench) -> None:
@@ -114,7 +133,7 @@ def test_what_the_time_consists_of(bench: Bench) -> None:
     assert lines[0].startswith("Reading the prompt: ")
     assert any(line.startswith("Getting it up to speed: 14 s") for line in lines)
     times = dataclasses.replace(found.times, text_s=0.0, load_s=0.0, warm_up_s=0.0)
-    bench.line._show(CARD, dataclasses.replace(found, times=times))
+    bench.draft.set_plan(dataclasses.replace(found, times=times))
     assert bench.line.label.toolTip().startswith("Denoising: ")
 
 
@@ -132,7 +151,7 @@ def test_what_does_not_fit_comes_with_a_change_that_does(bench: Bench) -> None:
     assert line.advice_buttons
     line.show()
     assert faults(line) == []
-    line.outcome = None
+    bench.draft.plan = None
     line.advice_buttons[0].click()
     assert bench.wait().fits
     assert line.advice_buttons == []

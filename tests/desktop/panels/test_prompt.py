@@ -116,8 +116,8 @@ def test_the_field_grows_up_to_a_limit(panel: PromptPanel) -> None:
 def test_ctrl_enter_generates_and_enter_does_not(qtbot: QtBot, panel: PromptPanel) -> None:
     with qtbot.waitSignal(panel.generate_requested):
         qtbot.keyClick(panel.field, Qt.Key.Key_Return, CTRL)
-    with qtbot.assertNotEmitted(panel.generate_requested):
-        qtbot.keyClick(panel.field, Qt.Key.Key_Return)
+    panel.generate_requested.connect(lambda: pytest.fail("Enter alone ends a line"))
+    qtbot.keyClick(panel.field, Qt.Key.Key_Return)
     assert _draft(panel).prompt == "\n"
 
 
@@ -274,3 +274,15 @@ def test_words_that_come_in_stay_apart(
     panel.field.setTextCursor(cursor)
     panel.insert("new")
     assert panel.field.toPlainText() == after
+
+
+def test_tab_goes_from_the_prompt_to_its_buttons_and_then_to_what_is_below(
+    panel: PromptPanel,
+) -> None:
+    widget, order = panel.field.nextInFocusChain(), []
+    while widget is not panel.field:
+        assert widget is not None
+        order.append(widget)
+        widget = widget.nextInFocusChain()
+    below = next(n for n, w in enumerate(order) if panel.later.isAncestorOf(w))
+    assert order.index(panel.examples_button) < order.index(panel.history_button) < below

@@ -28,7 +28,8 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request import GenerationRequest, Mode, SamplingOverrides
+from tests.desktop.machines import planned
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
 
 
@@ -43,9 +44,13 @@ class Engine:
 
     def begin(self, num_frames: int | None = 72, **values: object) -> GenerationRequest:
         output = self.folder / "result.mp4"
-        request = GenerationRequest(Mode.T2V, "pocket", 64, 48, num_frames, output=str(output))
+        steps = SamplingOverrides(num_steps=16)
+        request = GenerationRequest(
+            Mode.T2V, "pocket", 64, 48, num_frames, sampling=steps, output=str(output)
+        )
         request = GenerationRequest(**{**vars(request), **values})  # type: ignore[arg-type]
         self.job.begin(request)
+        self.job.take(planned(request))
         self.writer = open_writer(output, 64, 48, 24)
         self.job.take(StageStarted(Stage.SAMPLING))
         return request

@@ -175,3 +175,21 @@ def test_pictures_come_from_memory_and_from_the_file(
     assert made[0].height() >= size.height()
     assert abs(QColor(made[0].pixel(5, 5)).red() - level(7)) <= 2
     assert abs(QColor(made[1].pixel(5, 5)).red() - level(60)) <= 2
+
+
+def test_the_chunk_in_work_is_on_screen(strip: ChunkStrip) -> None:
+    strip.set_cells([cell(0, ChunkState.DENOISING)])
+    for index in range(1, 12):  # a video without an end
+        strip.set_cell(index, cell(index, ChunkState.DENOISING))
+        assert strip.cell_rect(index).right() <= strip.viewport().width()
+    strip.horizontalScrollBar().setValue(0)
+    strip.set_cell(12, cell(12, ChunkState.DENOISING))
+    assert strip.horizontalScrollBar().value() == 0, "who looks elsewhere is left there"
+
+
+def test_the_chunk_in_work_does_not_push_away_what_plays(strip: ChunkStrip) -> None:
+    strip.set_cells([cell(0), *(cell(i, ChunkState.WAITING) for i in range(1, 12))])
+    strip.set_playing_frame(0)
+    for index in range(1, 12):
+        strip.set_cell(index, cell(index, ChunkState.DENOISING))
+    assert strip.cell_rect(0).left() == 0

@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.state.draft import Draft, GenerationSettings, Reference
 from magi_desktop.state.naming import wished_name, with_output
 from magi_engine.errors import InvalidRequestError, OutputError
-from magi_engine.media import ClipPart, FitPolicy, MediaInfo, MediaKind
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.media import ClipPart, FitPolicy, MediaInfo, MediaKind, WriteOptions
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 
 IMAGE = Reference(Path("a.png"), MediaInfo(MediaKind.IMAGE, 64, 48), fit=FitPolicy.PAD)
 CLIP = Reference(
@@ -86,6 +86,57 @@ def test_a_request_can_be_composed_again(draft: Draft, reference: Reference | No
     assert again.request() == request
     assert again.settings == draft.settings
     assert again.reference == draft.reference
+
+
+@pytest.mark.parametrize("reference", [None, IMAGE, CLIP])
+def test_settings_of_a_video_come_back_without_loss(
+    draft: Draft, reference: Reference | None
+) -> None:
+    """As the command line can ask for them, more than the window has settings for."""
+    draft.set_reference(reference)
+    request = dataclasses.replace(
+        draft.request(),
+        width=256,
+        num_frames=100,
+        seed=77,
+        prompts=(PromptChange(0, "a red circle"), PromptChange(2, "blue")),
+        sampling=SamplingOverrides(
+            num_steps=16,
+            window_size=2,
+            shortcut_mode="16,16,8",
+            cfg_t_range=(0.0, 0.1, 0.5),
+            prev_chunk_scales=(1.5, 1.2, 1.0),
+            text_scales=(7.0, 6.0, 0.0),
+            noise2clean_kvrange=(4, 3),
+            clean_chunk_kvrange=2,
+            clean_t=0.99,
+            fps=30,
+        ),
+        special_tokens=("HQ_TOKEN",),
+        negative_tokens=True,
+        device="cpu",
+        dtype="float32",
+        attention="exact",
+        writing=WriteOptions(crf=20, preset="slow", vp9_crf=40, webp_quality=70, overwrite=True),
+        extra={"of_a_newer_program": [1, 2]},
+    )
+    draft.take(request, None if reference is None else reference.info, lock_seed=True)
+    again = Draft()
+    again.restore(json.loads(json.dumps(draft.to_json())))
+    for each in (draft, again):
+        if reference is not None:
+            each.set_reference(draft.reference)
+        made = each.request()
+        assert dataclasses.replace(made, output=request.output) == request
+    assert set(draft.kept) == {
+        "cfg_t_range", "clean_t", "text_scales", "prev_chunk_scales", "device", "dtype", "preset",
+        "webp_quality",
+    }  # fmt: skip
+    draft.set(text_scale=5.0)
+    assert draft.request().sampling.text_scales == (5.0,)
+    draft.set(model="4.5B-base")
+    assert draft.kept == ()
+    assert draft.request().sampling == SamplingOverrides()
 
 
 def test_a_fresh_seed_each_time_unless_locked(draft: Draft) -> None:

@@ -22,25 +22,29 @@ from magi_engine.runtime.events import (
     Failed,
     Finished,
     Paused,
+    Planned,
     Progress,
     PromptChanged,
     Resumed,
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from tests.desktop.machines import planned
 
 
 @pytest.fixture
 def job(qtbot: QtBot) -> JobState:
     job = JobState()
     job.begin(request(60))
+    job.take(planned(request(60)))
     return job
 
 
 def request(num_frames: int | None) -> GenerationRequest:
     prompts = (PromptChange(0, "first"), PromptChange(2, "last"))
-    return GenerationRequest(Mode.T2V, "pocket", 128, 128, num_frames, prompts)
+    steps = SamplingOverrides(num_steps=16)
+    return GenerationRequest(Mode.T2V, "pocket", 128, 128, num_frames, prompts, sampling=steps)
 
 
 def progress(chunk: int, step: int, num_chunks: int | None = 3) -> Progress:
@@ -78,7 +82,9 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     job.take(StageStarted(Stage.SAMPLING))
     job.take(progress(0, 9))
     assert job_sentence(job) == "Denoising chunk 1, step 9 of 16"
-    assert figures(job) == "0 of 3 chunks  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
+    assert (
+        figures(job) == "Chunks ready: 0 of 3  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
+    )
     job.take(DecodingStarted(0))
     assert job.chunks[0].state is ChunkState.DECODING
     assert job_sentence(job) == "Decoding chunk 1"
@@ -89,6 +95,16 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     assert job.chunks[0].state is ChunkState.DONE
     assert job.frames_done == 24
     assert set(changed) == {0}
+
+
+def test_from_one_chunk_to_the_next_it_does_not_say_that_it_starts(job: JobState) -> None:
+    job.take(StageStarted(Stage.SAMPLING))
+    assert job_sentence(job) == "Starting"
+    job.take(ready(0, 0, 24))
+    assert job_sentence(job) == "Beginning chunk 2"
+    job.take(ready(1, 24, 24))
+    job.take(ready(2, 48, 12))
+    assert job_sentence(job) == "Completing the video"
 
 
 def test_a_chunk_is_decoded_while_the_next_one_is_denoised(job: JobState) -> None:
@@ -119,19 +135,24 @@ def test_quantised_attention_is_said_and_goes_into_the_library(job: JobState) ->
     assert job.request.quantised_attention
 
 
-def test_a_shorter_first_chunk_moves_the_ones_after_it(job: JobState) -> None:
-    job.take(ready(0, 0, 20))
-    assert [c.first_frame for c in job.chunks] == [0, 20, 44]
+def test_chunks_are_those_of_the_plan(job: JobState, qtbot: QtBot) -> None:
+    job.begin(request(60))
+    assert job.chunks == [], "nobody has counted yet"
+    found = planned(request(60)).plan
+    with qtbot.waitSignal(job.planned):
+        job.take(Planned(replace(found, length=replace(found.length, first_frames=20))))
+    assert [(c.first_frame, c.num_frames) for c in job.chunks] == [(0, 20), (20, 24), (44, 16)]
 
 
 def test_an_open_ended_job_grows(qtbot: QtBot) -> None:
     job = JobState()
     job.begin(request(None))
+    job.take(planned(request(None)))
     for chunk in range(3):
         job.take(progress(chunk, 1, None))
     assert [c.index for c in job.chunks] == [0, 1, 2]
     assert job.fraction is None
-    assert "chunks" in figures(job)
+    assert figures(job).startswith("Chunks ready: 0  ·"), "right for one, too"
     assert "left" not in figures(job)
 
 

@@ -21,6 +21,7 @@ from magi_engine.runtime.devices import ATTENTIONS, check_attention
 from magi_engine.runtime.doctor import examine, measure_attention
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.events import AttentionQuantised, Notice, Progress
+from magi_engine.runtime.machine import look_around
 from magi_engine.runtime.saved import read_request
 from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, of_kind, run
 
@@ -65,7 +66,9 @@ def test_the_doctor_measures_and_remembers(tmp_path: Path) -> None:
     assert len(now) == 4
     assert sum("chosen" in finding.detail for finding in now) == 2
     assert all("TFLOP/s, error 0.0000, exact" in finding.detail for finding in now)
-    later = [f for f in examine(cache_dir=tmp_path) if f.topic == "Attention"]
+    later = [
+        f for f in examine(look_around(tmp_path), cache_dir=tmp_path) if f.topic == "Attention"
+    ]
     assert later == now
 
 

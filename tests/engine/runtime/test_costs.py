@@ -15,7 +15,7 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
-from magi_engine.runtime.costs import DitCosts, decode_flops
+from magi_engine.runtime.costs import DitCosts, counted, decode_flops
 from magi_engine.runtime.footprint import DitWeights, kept_bytes, vae_weight_bytes, work_bytes
 from magi_engine.runtime.placement import PART_TOKENS, Sizes
 from magi_engine.sampling.cache import RollingCache
@@ -64,14 +64,18 @@ def test_the_cache_is_counted_to_the_byte() -> None:
 def test_operations_are_those_of_the_baselines() -> None:
     """The numbers that were worked out by hand for 720x720 and the 4.5B model."""
     config = MagiConfig.from_json(resource_path("configs", "4.5B_distill_quant_config.json"))
-    costs = DitCosts.of(config.model_config, 12_150)
+    costs = DitCosts.of_model(config.model_config, 12_150)
     assert costs.linear == pytest.approx(98.7e12, rel=0.02)
     assert costs.attention == pytest.approx(61.7e12, rel=0.01)
     schedule = list(forwards(SamplerSettings.from_config(config), 4))
     assert sum(len(seen) for f in schedule for seen in f.seen) == 83
     assert sum(sum(seen) for f in schedule for seen in f.seen) == 163
     one = dataclasses.replace(costs, linear=1.0, attention=100.0)
-    assert sum(one.of_forward(f, 2.0) for f in schedule) == 83 + 2 * 100 * 163
+    whole = counted(SamplerSettings.from_config(config), 4, 0)
+    assert sum(map(one.of, whole)) == 83 + 100 * 163
+    assert sum(forward.finishes for forward in whole) == 4
+    heavy = DitCosts.of_model(config.model_config, 12_150, attention_weight=2.0)
+    assert (heavy.linear, heavy.attention) == (costs.linear, 2 * costs.attention)
 
 
 def test_operations_of_decoding_are_those_pytorch_counts() -> None:

@@ -16,7 +16,7 @@ import torch
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.config.vae import VaeConfig
-from magi_engine.runtime import job as job_module
+from magi_engine.runtime import plan as plan_module
 from magi_engine.runtime import preview
 from magi_engine.runtime.control import Cancel, Pause, Resume
 from magi_engine.runtime.engine import Engine
@@ -92,8 +92,7 @@ def request_for(model_config: Path, device: str):
 def placed(monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
     """The only way to run a job, for as long as ``monkeypatch`` lasts."""
     way = Placement(1, 1, decodes_beside=beside)
-    monkeypatch.setattr(job_module, "placements", lambda sizes: iter([way]))
-    monkeypatch.setattr(job_module, "place", lambda sizes, *free: way)
+    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: (way,))
 
 
 @pytest.fixture(params=[True, False], ids=["beside", "in turn"])

@@ -17,8 +17,9 @@ import torch
 
 from magi_engine.config.official import MagiConfig, ModelConfig
 from magi_engine.config.vae import VaeConfig
-from magi_engine.runtime import job as job_module
+from magi_engine.runtime import engine as engine_module
 from magi_engine.runtime import placement as plans
+from magi_engine.runtime import plan as plan_module
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.models import LoadedModel
 from magi_engine.runtime.placement import Placement, Sizes, placements
@@ -88,8 +89,7 @@ def sizes_of(request: GenerationRequest, vae: VaeConfig, on_card: bool) -> Sizes
 
 
 def only(monkeypatch: pytest.MonkeyPatch, way: Placement) -> None:
-    monkeypatch.setattr(job_module, "placements", lambda sizes: iter([way]))
-    monkeypatch.setattr(job_module, "place", lambda sizes, *free: way)
+    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: (way,))
 
 
 WAYS = [
@@ -174,14 +174,14 @@ def test_a_small_card_gets_a_smaller_plan(
     """What is free decides in the job itself, and the video stays the same but for rounding."""
     request = request_of(small, 1, 128, "cuda")
     ways = list(placements(sizes_of(request, vae, on_card=True)))
-    look = job_module.look_around
+    look = engine_module.look_around
     videos = []
     for way in (ways[0], ways[-1]):
 
         def facts(*arguments: object, way: Placement = way) -> object:
             return dataclasses.replace(look(*arguments), vram_free_bytes=way.device_bytes)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(job_module, "look_around", facts)
+        monkeypatch.setattr(engine_module, "look_around", facts)
         engine = Engine(cache_dir=tmp_path)
         videos.append(frames_of(checked(list(engine.generate(request)))).astype(int))
         model = engine._models._model

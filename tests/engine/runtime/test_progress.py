@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from magi_engine.runtime.events import Progress
-from magi_engine.runtime.plan import LengthPlan
+from magi_engine.runtime.length import LengthPlan
 from magi_engine.runtime.progress import ProgressMeter, Stopwatch
 from magi_engine.sampling.schedule import forwards
 from tests.engine.sampling.test_schedule import settings
@@ -27,11 +27,10 @@ def _run(
     clock = _Clock()
     schedule = settings(num_steps=steps, window_size=window)
     meter = ProgressMeter(
-        LengthPlan(num_chunks, 0, 0, None),
+        LengthPlan(num_chunks, 0, 0, None, 24, 24, 0),
         lambda: forwards(schedule, num_chunks),
         lambda forward: float(len(forward.chunks)),
         steps,
-        24,
         Stopwatch(clock),
     )
     events: list[tuple[float, Progress]] = []

@@ -9,7 +9,7 @@ import pytest
 
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
 from magi_engine.errors import InvalidRequestError
-from magi_engine.runtime.plan import frames_for, plan_length
+from magi_engine.runtime.length import LengthPlan, frames_for
 from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
 from magi_engine.runtime.validation import check_prompts, validate, warnings_for
 
@@ -148,6 +148,8 @@ def test_impossible_lengths(seconds: float) -> None:
         (Mode.T2V, 1, 0, 1, 0),
         (Mode.I2V, 96, 1, 4, 0),  # the image's chunk is emitted whole and counts
         (Mode.V2V, 48, 8, 4, 1),  # 12 latent frames behind 8: ceil(20 / 6)
+        (Mode.V2V, 96, 8, 6, 1),  # five chunks of the result, the first of 16 frames
+        (Mode.V2V, 96, 1, 5, 0),
         (Mode.V2V, 48, 12, 4, 2),
         (Mode.V2V, 3, 5, 1, 0),
         (Mode.V2V, None, 8, None, 1),
@@ -157,11 +159,14 @@ def test_impossible_lengths(seconds: float) -> None:
 def test_chunks_needed(
     mode: Mode, frames: int | None, prefix: int, chunks: int | None, first: int
 ) -> None:
-    plan = plan_length(mode, frames, prefix, RuntimeConfig())
+    plan = LengthPlan.of(mode, frames, prefix, RuntimeConfig())
     assert (plan.num_chunks, plan.first_chunk) == (chunks, first)
     if chunks is not None and frames is not None:
         whole = chunks * 24 - (prefix * 4 if mode is Mode.V2V else 0)
         assert frames <= whole < frames + 24
+        held = [plan.frames_of(chunk) for chunk in range(chunks - first)]
+        assert [n for frames_ in held for n in frames_] == list(range(frames))
+        assert all(len(frames_) == 24 for frames_ in held[1:-1])
 
 
 def test_a_prompt_for_the_last_chunk_depends_on_where_the_clip_ends() -> None:

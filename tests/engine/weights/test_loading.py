@@ -15,6 +15,7 @@ import torch
 from magi_engine.config.official import MagiConfig, ModelConfig
 from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import OutOfMemoryError
+from magi_engine.messages import Message
 from magi_engine.model.dit import VideoDiT
 from magi_engine.resources import resource_path
 from magi_engine.runtime import memory as memory_module
@@ -97,4 +98,6 @@ def test_what_the_plan_promises_can_be_loaded(
     free = SimpleNamespace(available=host_gb * GB - held)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     prefixes = tuple(f"videodit_blocks.layers.{i}." for i in way.offloaded_layers)
-    memory_module.require_room(dit, "The model", lambda tensor: tensor.startswith(prefixes))
+    memory_module.require_room(
+        dit, Message("The model"), lambda tensor: tensor.startswith(prefixes)
+    )

@@ -1,0 +1,96 @@
+"""How the next video would be made, as the engine says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QThreadPool, QTimer, Slot
+
+from magi_desktop import background
+from magi_desktop.engine_thread import EngineThread
+from magi_desktop.state.draft import Draft, settings_request
+from magi_engine.errors import MagiError
+from magi_engine.runtime.failures import named_error
+from magi_engine.runtime.plan import JobPlan
+from magi_engine.runtime.request import GenerationRequest, Mode
+
+
+class Planner(QObject):
+    """Asks the engine after every change of a draft and tells the draft; one question at a time."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        engine: EngineThread,
+        output_folder: Callable[[], Path],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._draft, self._engine, self._output_folder = draft, engine, output_folder
+        self._asked: GenerationRequest | None = None
+        # Of its own: before the engine is there, an answer takes seconds.
+        self._pool = QThreadPool()
+        self._pool.setMaxThreadCount(1)
+        self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._ask)
+        draft.changed.connect(self._draft_changed)
+
+    @Slot()
+    def refresh(self) -> None:
+        """Ask again: the machine is another."""
+        self._timer.start(0)  # several changes come at once
+
+    @Slot(str)
+    def _draft_changed(self, name: str) -> None:
+        if name != "plan":
+            self.refresh()
+
+    def close(self) -> None:
+        """Wait for the last answer; the engine has been closed."""
+        self._timer.stop()
+        self._pool.waitForDone()
+
+    @Slot()
+    def _ask(self) -> None:
+        if self._asked is not None:
+            return  # its answer asks again
+        try:
+            request = self._request()
+        except MagiError as error:
+            self._draft.set_plan(error)
+            return
+        self._asked = request
+        background.run(
+            partial(self._engine.plan, request),
+            then=self._answered,
+            failed=self._refused,
+            owner=self,
+            pool=self._pool,
+        )
+
+    def _request(self) -> GenerationRequest:
+        draft = self._draft
+        if draft.mode is Mode.T2V or draft.reference is not None:
+            request = draft.request()
+        else:  # that a reference is still missing is not the settings' fault
+            request = settings_request(draft.settings)
+        if request.output is None:
+            return request
+        return dataclasses.replace(request, output=str(self._output_folder() / request.output))
+
+    def _refused(self, error: Exception) -> None:
+        self._answered(named_error(error))
+
+    def _answered(self, outcome: JobPlan | MagiError) -> None:
+        asked, self._asked = self._asked, None
+        try:
+            outdated = self._request() != asked
+        except MagiError:
+            outdated = True
+        if outdated:
+            self._ask()
+        else:
+            self._draft.set_plan(outcome)

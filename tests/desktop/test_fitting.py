@@ -1,0 +1,35 @@
+"""Windows on small screens."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QScrollArea, QWidget
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
+
+
+def test_a_window_is_smaller_than_the_screen_by_its_frame(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    free = window.screen().availableSize()
+    fit_to_screen(window, QSize(400, 300))
+    assert window.size() == QSize(400, 300)
+    fit_to_screen(window, free + QSize(100, 100))
+    assert window.width() < free.width()
+    assert window.height() <= free.height() - 40, "the height of a title bar"
+
+
+def test_what_is_wider_than_its_window_is_scrolled_and_keys_go_past_it(qtbot: QtBot) -> None:
+    window, inside = QWidget(), QWidget()
+    qtbot.addWidget(window)
+    inside.setMinimumSize(1000, 300)
+    scroll: QScrollArea = SmallScreenScroll(inside, window)
+    scroll.resize(600, 400)
+    window.show()
+    qtbot.waitUntil(lambda: scroll.horizontalScrollBar().maximum() > 0)
+    assert scroll.verticalScrollBar().maximum() == 0
+    qtbot.keyClick(scroll, Qt.Key.Key_Right)
+    assert scroll.horizontalScrollBar().value() == 0
+    scroll.resize(1200, 400)
+    qtbot.waitUntil(lambda: inside.width() == 1200)

@@ -1,0 +1,23 @@
+"""Waiting in the tests of windows."""
+
+from __future__ import annotations
+
+from pytestqt.qtbot import QtBot
+
+_PATIENCE_MS = 300_000
+
+
+class PatientBot(QtBot):
+    """Waits for a condition for as long as a busy machine may take: what never comes is a failure,
+    what comes late is none."""
+
+    def waitUntil(self, callback, *, timeout: int = 0) -> None:
+        super().waitUntil(callback, timeout=max(timeout, _PATIENCE_MS))
+
+    def waitSignal(self, signal, *, timeout: int = 0, raising: bool | None = None, **named):
+        if raising is not False:  # else nothing is expected, as in assertNotEmitted
+            timeout = max(timeout, _PATIENCE_MS)
+        return super().waitSignal(signal, timeout=timeout, raising=raising, **named)
+
+    def waitSignals(self, signals, *, timeout: int = 0, **named):
+        return super().waitSignals(signals, timeout=max(timeout, _PATIENCE_MS), **named)
