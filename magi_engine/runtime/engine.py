@@ -34,6 +34,8 @@ class Engine:
         self._cache_dir = cache_dir or default_cache_dir()
         self._models = ModelCache(models_dir, self._cache_dir)
         self._running = threading.Lock()
+        self._looking = threading.Lock()
+        """Held while the models in memory are looked at; a job begins after that."""
         self._box = ControlBox()
         self._facts: MachineFacts | None = None
         """As they were before the job that runs."""
@@ -57,17 +59,15 @@ class Engine:
 
     def unload(self) -> None:
         """Free the models; the next generation loads them again."""
-        with self._running:
+        with self._running, self._looking:
             self._models.clear()
 
     def machine(self) -> MachineFacts:
         """What this machine has to offer a job, in numbers; while one runs, before it began."""
-        if self._running.acquire(blocking=False):
-            try:
+        with self._looking:
+            if self._facts is None or not self._running.locked():
                 self._facts = self._look_around()
-            finally:
-                self._running.release()
-        return self._facts or self._look_around()
+            return self._facts
 
     def plan(self, request: GenerationRequest) -> JobPlan:
         """How ``request`` is made here; from any thread, at any time.
@@ -104,7 +104,8 @@ class Engine:
             yield Failed(error, path=None, frames=0)
             return
         try:
-            self._facts = self._look_around()
+            with self._looking:
+                self._facts = self._look_around()
             # What an earlier video was made with says nothing of this one.
             request = dataclasses.replace(request, quantised_attention=False)
             try:

