@@ -185,11 +185,13 @@ class _Run:
         moved = {}
         for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
             moved[chunk] = self.latents[chunk] + v[None] * duration
+        oldest = velocity[:1]
+        # From here on nothing computes, so that a forward is never executed twice.
         self.latents |= moved
         # A clean chunk has left its keys and values, which is all that is needed of it.
         if forward.clean is not None:
             del self.latents[forward.clean]
-        return velocity[:1]
+        return oldest
 
     def _paste_prefix(self) -> None:
         if self.prefix is None:
@@ -339,9 +341,10 @@ class _Run:
         )
 
     def _finished(self, chunk: int) -> ChunkDone:
-        del self.chunk_captions[chunk]
         # The chunk stays for the clean read; a copy leaves.
-        return ChunkDone(chunk, self.latents[chunk][:, :, self._prefix_frames_of(chunk) :].clone())
+        copy = self.latents[chunk][:, :, self._prefix_frames_of(chunk) :].clone()
+        del self.chunk_captions[chunk]
+        return ChunkDone(chunk, copy)
 
     def _prefix_frames_of(self, chunk: int) -> int:
         return max(0, self.emit_from - chunk * self.settings.chunk_width)

@@ -34,6 +34,7 @@ SIDE_FILES = ("config.json", "spiece.model", "tokenizer_config.json", "special_t
 """What a text encoder made here gets of its source."""
 
 _SOURCE_FILE = "source.json"
+_UNFINISHED_SOURCE = f".{_SOURCE_FILE}.*.part"
 _HASHED_AT_ONCE = 1 << 20
 _QUICKLY_HASHED = 64 << 20
 
@@ -131,12 +132,15 @@ def is_current(folder: Path, source: Path) -> bool:
 
 def is_made_file(path: Path) -> bool:
     """Whether a file is called as what is written when weights are made on this machine."""
-    return path.name in (FILE_NAME, f".{FILE_NAME}.part", _SOURCE_FILE, *SIDE_FILES)
+    names = (FILE_NAME, f".{FILE_NAME}.part", _SOURCE_FILE, *SIDE_FILES)
+    return path.name in names or path.match(_UNFINISHED_SOURCE)
 
 
 def note_source(folder: Path, source: Path) -> None:
     """Note beside weights made here which files they stand for, so that nobody need hash them."""
     noted = {"folder": str(source.resolve()), "files": _stamps(source)}
+    for left_by_a_kill in folder.glob(_UNFINISHED_SOURCE):
+        left_by_a_kill.unlink(missing_ok=True)
     atomic.write_text(folder / _SOURCE_FILE, json.dumps(noted))
 
 

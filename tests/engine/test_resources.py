@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import magi_engine.errors
+import magi_engine.messages
 import magi_engine.resources
 from magi_engine.errors import ModelNotFoundError
 from magi_engine.resources import resource_path
@@ -29,7 +30,7 @@ def test_an_installed_package_carries_its_own(tmp_path: Path) -> None:
     shipped.parent.mkdir(parents=True)
     shipped.write_text("installed")
     (package / "__init__.py").touch()
-    for module in (magi_engine.resources, magi_engine.errors):
+    for module in (magi_engine.resources, magi_engine.errors, magi_engine.messages):
         assert module.__file__ is not None
         shutil.copy(module.__file__, package)
     script = "from magi_engine.resources import resource_path as r; print(r('pocket', 'README.md'))"

@@ -86,7 +86,7 @@ def test_what_the_plan_promises_can_be_loaded(
 ) -> None:
     """The full-size model itself, on the meta device, against the room the plan was given."""
     wanted = sizes(name)
-    way = place(wanted, card_gb * GB, host_gb * GB)
+    way = place(wanted, card_gb * GB, host_gb * GB)[0]
     assert way.offloaded_layers
     assert way.device_bytes <= card_gb * GB
     assert way.host_bytes <= host_gb * GB
