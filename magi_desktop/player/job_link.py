@@ -36,7 +36,7 @@ class JobLink(QObject):
         self._skip: int | None = 0
         self.live = True
         job.started.connect(self.show)
-        job.planned.connect(self.show)
+        job.planned.connect(self._planned)
         job.changed.connect(self._changed)
         job.chunk_changed.connect(self._chunk_changed)
         job.frames_ready.connect(self._frames_ready)
@@ -65,6 +65,11 @@ class JobLink(QObject):
         else:
             self._show_end()
         self._changed()
+
+    @Slot()
+    def _planned(self) -> None:
+        if self.live:  # else a video of the library was opened in the meantime, and stays
+            self.show()
 
     def _file(self) -> VideoFile | None:
         """Where frames that are no longer in memory can be read."""
