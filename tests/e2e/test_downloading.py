@@ -91,10 +91,15 @@ def test_a_model_is_downloaded_with_a_pause(app: App, server: HubServer) -> None
     assert faults(app.window) == []
     click(app, card.box.pause_button)
     app.qtbot.waitUntil(lambda: card.box.headline.text() == "Paused")
-    app.qtbot.wait(500)  # until the process has heard of it
-    written = size_on_disk(default_models_dir())
-    app.qtbot.wait(500)
-    assert size_on_disk(default_models_dir()) == written, "a paused download stands still"
+    sizes: list[int] = []
+
+    def stands_still() -> bool:
+        """Once the process has heard of it: the same size a hundred times, while more is offered."""
+        sizes.append(size_on_disk(default_models_dir()))
+        return len(sizes) > 100 and len(set(sizes[-100:])) == 1
+
+    app.qtbot.waitUntil(stands_still)
+    assert sizes[-1] < sum(map(len, server.files.values())), "it stands still before its end"
     server.pause_s = 0.0
     click(app, card.box.pause_button)
     app.qtbot.waitUntil(lambda: state(app) is ModelState.READY)
