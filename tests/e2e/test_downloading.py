@@ -94,7 +94,7 @@ def test_a_model_is_downloaded_with_a_pause(app: App, server: HubServer) -> None
     sizes: list[int] = []
 
     def stands_still() -> bool:
-        """Once the process has heard of it: the same size a hundred times, while more is offered."""
+        """The same size a hundred times, which it is once the process has heard of the pause."""
         sizes.append(size_on_disk(default_models_dir()))
         return len(sizes) > 100 and len(set(sizes[-100:])) == 1
 
