@@ -78,7 +78,8 @@ def shown(qtbot: QtBot, models: Models, draft: Draft | None = None) -> ModelsDia
     dialog = ModelsDialog(models, machine(FACTS, models.models_dir), draft or Draft(), preferences)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: bool(dialog._prospects))
+    # Two looks in the background, of the disk and of the machine; either may be first.
+    qtbot.waitUntil(lambda: bool(dialog.cards) and bool(dialog._prospects))
     return dialog
 
 
