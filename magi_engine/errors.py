@@ -67,6 +67,10 @@ class DiskFullError(OutputError):
     """No space is left on the device; what was written so far is kept."""
 
 
+class TakeError(MagiError):
+    """The latents of an earlier video are missing or damaged, or cannot be kept."""
+
+
 class ModelNotFoundError(MagiError):
     """The model that was asked for is unknown or its files are not on this machine."""
 

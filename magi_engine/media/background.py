@@ -49,6 +49,12 @@ class BackgroundWriter:
         self.check()
         self._queue.put(batches)
 
+    def copy(self, source: Path, frames: int) -> int:
+        """See :meth:`FrameWriter.copy`; done at once, in the calling thread."""
+        self._queue.join()
+        self.check()
+        return self._writer.copy(source, frames)
+
     def check(self) -> None:
         """Raise what went wrong, if anything has."""
         if self._error is not None:

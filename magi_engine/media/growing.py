@@ -46,6 +46,7 @@ class Growing:
     Attributes:
         suffix: of the file.
         name: FFmpeg's muxer.
+        codec: FFmpeg's decoder of what the encoders write.
         begins: what is in the first bytes of its header.
         piece: what every piece begins with.
         encoders: the first that works is used; the last always does.
@@ -55,6 +56,7 @@ class Growing:
 
     suffix: str
     name: str
+    codec: str
     begins: bytes
     piece: bytes
     encoders: tuple[Encoder, ...]
@@ -65,6 +67,7 @@ class Growing:
 MP4 = Growing(
     suffix=".mp4",
     name="mp4",
+    codec="h264",
     begins=b"ftyp",
     piece=b"moof",
     encoders=(NVENC, X264),
@@ -77,6 +80,7 @@ MP4 = Growing(
 WEBM = Growing(
     suffix=".webm",
     name="webm",
+    codec="vp9",
     begins=b"\x1a\x45\xdf\xa3",
     piece=b"\x1f\x43\xb6\x75",
     encoders=(VP9,),
@@ -92,6 +96,7 @@ class GrowingWriter(FrameWriter):
     kind: Growing
     _file: BinaryIO
     _good_bytes: int
+    _header: bytes
 
     @property
     def encoder(self) -> str:
@@ -111,8 +116,8 @@ class GrowingWriter(FrameWriter):
         logger.info("%s is encoded by %s", self.target.name, self.encoder)
         # Unbuffered: what write() returned from is in the system's hands, whoever is killed.
         self._file = self.part.open("xb", buffering=0)
-        header, _ = self._mux([], 0, self._encoder)
-        self._append_bytes(header)
+        self._header, _ = self._mux([], 0, self._encoder)
+        self._append_bytes(self._header)
 
     def _append(self, frames: UInt8Array) -> None:
         last = self.kind.encoders[-1]
@@ -128,6 +133,57 @@ class GrowingWriter(FrameWriter):
         _, piece = self._mux(packets, self.frames_written, last)
         self._append_bytes(piece)
 
+    def copy(self, source: Path, frames: int) -> int:
+        """See :meth:`FrameWriter.copy`."""
+        try:
+            with open_container(source) as container:
+                stream = video_stream(container, source)
+                chunks = self._chunks_of(container, stream, frames)
+                sequence, pieces = 0, []
+                for packets in chunks:
+                    pieces.append(self._mux(packets, sequence, stream)[1])
+                    sequence += len(packets)
+        except (OSError, av.error.FFmpegError, MediaReadError):
+            logger.info("%s is not copied", source, exc_info=True)
+            return 0
+        try:
+            for packets, piece in zip(chunks, pieces, strict=True):
+                self._append_bytes(piece)
+                self.frames_written += len(packets)
+        except OSError as error:
+            raise self._failed(error) from error
+        return sequence
+
+    def _chunks_of(
+        self, source: av.container.InputContainer, stream: av.VideoStream, frames: int
+    ) -> list[list[av.Packet]]:
+        """The packets of the first frames, from key frame to key frame; none if they do not fit."""
+        if not self._fits(stream):
+            return []
+        chunks: list[list[av.Packet]] = []
+        count = 0
+        for packet in _readable_packets(source, stream):
+            if packet.is_keyframe:
+                if count == frames:
+                    return chunks
+                chunks.append([])
+            elif count >= frames or not chunks:
+                return []
+            chunks[-1].append(packet)
+            count += 1
+        return chunks if count == frames else []
+
+    def _fits(self, stream: av.VideoStream) -> bool:
+        """Whether the packets of a stream are decoded right with this file's header."""
+        context = stream.codec_context
+        size = context.width, context.height
+        return (
+            context.name == self.kind.codec
+            and size == (self.video.width, self.video.height)
+            and stream.average_rate == self.video.fps
+            and (context.extradata or b"") in self._header
+        )
+
     def _encode(self, frames: UInt8Array) -> list[av.Packet]:
         context = self._encoder.opened(self.video, self.quality, self._in_band)
         packets: list[av.Packet] = []
@@ -137,9 +193,13 @@ class GrowingWriter(FrameWriter):
         return packets + context.encode(None)
 
     def _mux(
-        self, packets: list[av.Packet], sequence: int, encoder: Encoder
+        self, packets: list[av.Packet], sequence: int, origin: Encoder | av.VideoStream
     ) -> tuple[bytes, bytes]:
-        """A file's header, which has the encoder's parameters, and the packets as one piece."""
+        """A file's header, which has the parameters of the packets, and these as one piece.
+
+        Args:
+            origin: what made the packets, or the stream that they come from.
+        """
         buffer = io.BytesIO()
         options = dict(self.kind.growing)
         if self.kind is MP4:
@@ -148,9 +208,12 @@ class GrowingWriter(FrameWriter):
         with av.open(buffer, "w", format=self.kind.name, container_options=options) as container:
             if self.video.metadata is not None:
                 container.metadata["comment"] = self.video.metadata
-            stream = container.add_stream(encoder.name, rate=self.video.fps)
-            assert isinstance(stream, av.VideoStream)
-            encoder.set_up(stream.codec_context, self.video, self.quality)
+            if isinstance(origin, Encoder):
+                stream = container.add_stream(origin.name, rate=self.video.fps)
+                assert isinstance(stream, av.VideoStream)
+                origin.set_up(stream.codec_context, self.video, self.quality)
+            else:
+                stream = container.add_stream_from_template(origin)
             stream.time_base = 1 / self.video.fps
             container.start_encoding()
             header_bytes = buffer.tell()

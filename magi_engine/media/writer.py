@@ -155,6 +155,21 @@ class FrameWriter(ABC):
             raise self._failed(error) from error
         self.frames_written += len(frames)
 
+    def copy(self, source: Path, frames: int) -> int:
+        """Begin with the first frames of another video of this size, without encoding them again.
+
+        Args:
+            frames: up to the beginning of a chunk, or the end.
+
+        Returns:
+            How many were appended: 0 where the packets of that video do not fit into this one.
+
+        Raises:
+            DiskFullError, OutputError: as :meth:`write`.
+        """
+        del source, frames
+        return 0
+
     def describe(self, metadata: str) -> None:
         """Replace the metadata that the finished file will carry.
 

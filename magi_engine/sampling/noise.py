@@ -23,13 +23,20 @@ class SeededNoise:
     ``torch.randn`` differs in the last bits between CPUs (its vectorised form rounds
     differently). Uniform doubles are exact integers scaled, and the inverse error function in
     double precision agrees everywhere once rounded to float32.
+
+    Args:
+        skip: chunks at the beginning whose noise is not wanted: the others get the same as ever.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, skip: int = 0) -> None:
         self._generator = torch.Generator().manual_seed(seed)
+        self._skip = skip
 
     def next_chunk(self, shape: tuple[int, ...]) -> Tensor:
         """See :class:`NoiseSource`."""
+        for _ in range(self._skip):
+            torch.rand(shape, generator=self._generator, dtype=torch.float64)
+        self._skip = 0
         uniform = torch.rand(shape, generator=self._generator, dtype=torch.float64)
         # rand() may return exactly 0, whose quantile is infinite.
         centred = (2 * uniform - 1).clamp_(min=-1 + 2**-53)

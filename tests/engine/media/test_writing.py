@@ -239,6 +239,45 @@ def test_chunks_of_any_length(tmp_path: Path) -> None:
     assert read_metadata(tmp_path / "a.mp4") is None
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_the_beginning_of_another_video_is_copied_to_the_bit(tmp_path: Path, suffix: str) -> None:
+    """Chunks that two videos share are not encoded again, and the rest follows without a seam."""
+    with open_writer(tmp_path / f"first{suffix}", SIZE, SIZE, 24) as writer:
+        for start in range(3):
+            writer.write(moving(24)[::-1] if start == 2 else moving(24))
+    first = decode(tmp_path / f"first{suffix}")
+    with open_writer(tmp_path / f"second{suffix}", SIZE, SIZE, 24, METADATA) as writer:
+        assert writer.copy(tmp_path / f"first{suffix}", 48) == writer.frames_written == 48
+        assert playable_frames(writer.part) == 48, "they are on the disk at once"
+        writer.write(moving(30))
+        assert playable_frames(writer.part) == 78
+    second = decode(tmp_path / f"second{suffix}")
+    assert len(second) == 78
+    assert probe(tmp_path / f"second{suffix}").duration_s == pytest.approx(78 / 24, rel=0.01)
+    assert all(np.array_equal(a, b) for a, b in zip(first[:48], second[:48], strict=True))
+    assert read_metadata(tmp_path / f"second{suffix}") == METADATA
+
+
+def test_what_does_not_fit_is_not_copied(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "first.mp4", SIZE, SIZE, 24) as writer:
+        writer.write(moving(24))
+        writer.write(moving(24))
+    others = {
+        "another rate.mp4": (SIZE, 30, 48),
+        "another size.mp4": (2 * SIZE, 24, 48),
+        "another codec.webm": (SIZE, 24, 48),
+        "pictures": (SIZE, 24, 48),
+        "inside a chunk.mp4": (SIZE, 24, 30),
+        "more than there are.mp4": (SIZE, 24, 72),
+    }
+    for name, (size, fps, frames) in others.items():
+        with open_writer(tmp_path / name, size, size, fps) as writer:
+            assert writer.copy(tmp_path / "first.mp4", frames) == 0, name
+            assert writer.copy(tmp_path / "gone.mp4", frames) == 0
+            writer.write(moving(24, size))
+        assert len(decode(tmp_path / name)) == 24
+
+
 def test_a_gif_is_smaller_than_the_naive_one(tmp_path: Path) -> None:
     frames = moving(48, 128)
     path = write_all(tmp_path / "a.gif", frames)

@@ -81,3 +81,12 @@ def test_given_noise_comes_out_in_pieces_without_what_is_skipped() -> None:
     assert first.dtype is torch.float32
     assert first.flatten().tolist() == [8, 9, 10, 11]
     assert second.flatten().tolist() == [12, 13, 14, 15, 16, 17, 18, 19]
+
+
+def test_skipped_chunks_change_nothing_for_those_after() -> None:
+    shape = (1, 16, 6, 2, 2)
+    whole = SeededNoise(7)
+    chunks = [whole.next_chunk(shape) for _ in range(4)]
+    late = SeededNoise(7, skip=2)
+    assert torch.equal(late.next_chunk(shape), chunks[2])
+    assert torch.equal(late.next_chunk(shape), chunks[3])

@@ -1,0 +1,425 @@
+"""Takes on the disk: the latents of videos, chunk by chunk, with what they were made from.
+
+A take is a folder that is named by when it began::
+
+    20261128-094455-3f9a01/
+        take.json              what the video is, and the request it was made from
+        prefix.safetensors     latents that it started from, if any
+        000000.safetensors     latents of chunk 0, with the hash of their bytes
+        000001.safetensors     ...
+        pinned                 is there if the take is never tidied away
+
+Each file is written beside its place and renamed, so that after a kill at any byte every file that
+is there is whole. A take that goes on from another one holds the chunks before by hard links, or
+copies of them: any take can be removed without harm to the others.
+
+Needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magi_engine.atomic import replacing, sync_folder, write_text
+from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
+from magi_engine.json_text import read_json
+from magi_engine.messages import Message
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT_BYTES = 20_000_000_000
+"""About two hours of video of 720x720."""
+
+_FORMAT_VERSION = 1
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
+_CHUNK_NAME = re.compile(r"[0-9]{6}\.safetensors")
+_ABOUT = "take.json"
+_PREFIX = "prefix.safetensors"
+_PINNED = "pinned"
+_LIMIT = "limit.json"
+_LEAVING = ".leaving-"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a take is of.
+
+    Attributes:
+        request: the request as JSON, as it stands in the video's metadata.
+        fps: frames per second.
+        chunk_width: latent frames of a whole chunk.
+        in_front: whether the prefix comes before the first chunk; else the first chunk begins
+            with it.
+        chunk_frames: frames that each chunk adds to the video, by the plan; empty without an end.
+    """
+
+    request: str
+    fps: float
+    chunk_width: int
+    in_front: bool
+    chunk_frames: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Take:
+    """A take as it is on the disk now.
+
+    Attributes:
+        chunks: how many of its chunks are whole.
+        prefix_latents: latent frames that it started from.
+        size_bytes: what removing it would free.
+    """
+
+    folder: Path
+    about: About
+    chunks: int
+    prefix_latents: int
+    size_bytes: int
+    pinned: bool
+
+    @property
+    def name(self) -> str:
+        """By which it is found again."""
+        return self.folder.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether all chunks that were planned are there."""
+        return 0 < len(self.about.chunk_frames) <= self.chunks
+
+    def latents_before(self, chunk: int) -> int:
+        """Latent frames before a chunk of the video, those of the prefix included."""
+        if chunk == 0:
+            return self.prefix_latents
+        before = self.prefix_latents if self.about.in_front else 0
+        return (before // self.about.chunk_width + chunk) * self.about.chunk_width
+
+    def read(self, chunk: int) -> NDArray[np.float32]:
+        """The latents of a chunk, (1, 16, T, h, w).
+
+        Raises:
+            TakeError: it is missing or damaged.
+        """
+        return _read(self.folder / _chunk_name(chunk))
+
+    def start(self, chunk: int) -> NDArray[np.float32] | None:
+        """All latents before a chunk, (1, 16, T, h, w); None: there are none.
+
+        Raises:
+            TakeError: some are missing or damaged.
+        """
+        parts = [self.read(index) for index in range(chunk)]
+        if self.prefix_latents and (self.about.in_front or chunk == 0):
+            parts.insert(0, _read(self.folder / _PREFIX))
+        if not parts:
+            return None
+        latents = np.concatenate(parts, axis=2)
+        if latents.shape[2] != self.latents_before(chunk):
+            raise _damaged(self.folder)
+        return latents
+
+
+class TakeWriter:
+    """Appends to one take. Whatever ends it, what was appended stays."""
+
+    def __init__(self, folder: Path, about: About) -> None:
+        self._folder, self._about = folder, about
+        self._chunks = 0
+        with _told(folder):
+            folder.mkdir(parents=True)
+            self._say()
+            sync_folder(folder.parent)
+
+    @property
+    def name(self) -> str:
+        """The take's name."""
+        return self._folder.name
+
+    def describe(self, request: str) -> None:
+        """Note that the video is made as ``request`` says from now on.
+
+        Raises:
+            TakeError, DiskFullError: it cannot be written.
+        """
+        self._about = About(**{**vars(self._about), "request": request})
+        with _told(self._folder):
+            self._say()
+
+    def prefix(self, latents: NDArray[np.float32]) -> None:
+        """Keep what the video starts from, (1, 16, T, h, w); as :meth:`append`."""
+        self._write(_PREFIX, latents)
+
+    def share(self, other: Take, chunks: int) -> None:
+        """Begin with the prefix and the first chunks of another take; as :meth:`append`."""
+        names = [_PREFIX] if other.prefix_latents else []
+        with _told(self._folder):
+            for name in [*names, *map(_chunk_name, range(chunks))]:
+                _link(other.folder / name, self._folder / name)
+            sync_folder(self._folder)
+        self._chunks = chunks
+
+    def append(self, latents: NDArray[np.float32]) -> None:
+        """Keep the latents of the next chunk, (1, 16, T, h, w); they survive a power cut then.
+
+        Raises:
+            TakeError, DiskFullError: they cannot be written; those before are as they were.
+        """
+        self._write(_chunk_name(self._chunks), latents)
+        self._chunks += 1
+
+    def _write(self, name: str, latents: NDArray[np.float32]) -> None:
+        from safetensors.numpy import save
+
+        latents = np.ascontiguousarray(latents, np.float32)
+        data = save({"latents": latents}, {"sha256": _digest(latents)})
+        with _told(self._folder), replacing(self._folder / name) as fresh:
+            fresh.write_bytes(data)
+
+    def _say(self) -> None:
+        values = {"version": _FORMAT_VERSION, **vars(self._about)}
+        write_text(self._folder / _ABOUT, json.dumps(values, ensure_ascii=False))
+
+
+class TakeStore:
+    """All takes of a person, and the limit to what they take up.
+
+    Args:
+        folder: where they are; need not be there yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def limit_bytes(self) -> int:
+        """What all takes together may take up; 0: none are kept."""
+        try:
+            limit = read_json(self.folder / _LIMIT)["bytes"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return DEFAULT_LIMIT_BYTES
+        return limit if isinstance(limit, int) and limit >= 0 else DEFAULT_LIMIT_BYTES
+
+    @limit_bytes.setter
+    def limit_bytes(self, limit: int) -> None:
+        with _told(self.folder):
+            write_text(self.folder / _LIMIT, json.dumps({"bytes": limit}))
+
+    @property
+    def size_bytes(self) -> int:
+        """What all takes take up; what several share counts once."""
+        files = (path.stat() for folder in self._folders() for path in folder.iterdir())
+        return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())
+
+    def begin(self, about: About, name: str | None = None) -> TakeWriter:
+        """Start a take.
+
+        Args:
+            name: one of :func:`new_name`.
+
+        Raises:
+            TakeError, DiskFullError: it cannot be written.
+        """
+        return TakeWriter(self.folder / (name or new_name()), about)
+
+    def find(self, name: str) -> Take:
+        """A take by its name.
+
+        Raises:
+            TakeError: it is not there, or damaged.
+        """
+        folder = self.folder / name
+        if not _ID.fullmatch(name) or not folder.is_dir():
+            raise TakeError(
+                "The latents of this video are no longer kept.",
+                "Continue it from its file instead.",
+            )
+        return _look_at(folder)
+
+    def all(self) -> list[Take]:
+        """Every take that can be read, the newest first."""
+        takes = []
+        for folder in self._folders():
+            try:
+                takes.append(_look_at(folder))
+            except TakeError as error:
+                logger.warning("%s: %s", folder, error)
+        return takes
+
+    def pin(self, name: str, pinned: bool) -> None:
+        """Never tidy a take away, or do.
+
+        Raises:
+            TakeError: as :meth:`find`, or it cannot be written.
+        """
+        mark = self.find(name).folder / _PINNED
+        with _told(mark):
+            mark.touch() if pinned else mark.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Delete a take; its video stays.
+
+        Raises:
+            TakeError: as :meth:`find`, or it cannot be removed.
+        """
+        folder = self.find(name).folder
+        # Renamed first: a take that is half removed is no take.
+        leaving = folder.with_name(f"{_LEAVING}{folder.name}")
+        with _told(folder):
+            os.replace(folder, leaving)
+            shutil.rmtree(leaving)
+
+    def tidy(self, keep: str | None = None) -> list[str]:
+        """Remove what killed programs left, and the oldest takes above the limit.
+
+        Args:
+            keep: a take that is being written.
+
+        Returns:
+            The names of the takes that went.
+        """
+        if not self.folder.is_dir():
+            return []
+        for path in [*self.folder.glob(f"{_LEAVING}*"), *self.folder.glob("*/.*.part")]:
+            if path.parent.name != keep:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        gone: list[str] = []
+        for take in reversed(self.all()):
+            if self.size_bytes <= self.limit_bytes:
+                break
+            if take.pinned or take.name == keep:
+                continue
+            try:
+                self.remove(take.name)
+            except TakeError as error:  # in use, or no longer there
+                logger.warning("%s stays: %s", take.folder, error)
+            else:
+                gone.append(take.name)
+        return gone
+
+    def _folders(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        found = (path for path in self.folder.iterdir() if _ID.fullmatch(path.name))
+        return sorted((path for path in found if path.is_dir()), reverse=True)
+
+
+def new_name() -> str:
+    """A name for a take that begins now; names sort by time."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _chunk_name(chunk: int) -> str:
+    return f"{chunk:06}.safetensors"
+
+
+def _look_at(folder: Path) -> Take:
+    try:
+        about = _about(read_json(folder / _ABOUT))
+        names = {path.name: path.stat() for path in folder.iterdir()}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder) from error
+    chunks = 0
+    while _chunk_name(chunks) in names:
+        chunks += 1
+    prefix = _frames_in(folder / _PREFIX) if _PREFIX in names else 0
+    alone = (status.st_size for status in names.values() if status.st_nlink == 1)
+    return Take(folder, about, chunks, prefix, sum(alone), _PINNED in names)
+
+
+def _about(values: dict[str, Any]) -> About:
+    if values["version"] > _FORMAT_VERSION:
+        raise ValueError("of a newer program")
+    frames = tuple(values["chunk_frames"])
+    typed = (
+        isinstance(values["request"], str),
+        isinstance(values["fps"], int | float) and values["fps"] > 0,
+        isinstance(values["chunk_width"], int) and values["chunk_width"] > 0,
+        isinstance(values["in_front"], bool),
+        all(isinstance(count, int) and count > 0 for count in frames),
+    )
+    if not all(typed):
+        raise ValueError("a value of the wrong type")
+    return About(
+        values["request"], values["fps"], values["chunk_width"], values["in_front"], frames
+    )
+
+
+def _frames_in(path: Path) -> int:
+    """Latent frames of a file, by its header."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            return file.get_slice("latents").get_shape()[2]
+    except (OSError, SafetensorError, IndexError) as error:
+        raise _damaged(path.parent) from error
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            latents = file.get_tensor("latents")
+            digest = (file.metadata() or {}).get("sha256")
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path.parent) from error
+    right = latents.dtype == np.float32 and latents.ndim == 5
+    if not right or _digest(latents) != digest:
+        raise _damaged(path.parent)
+    return latents
+
+
+def _digest(latents: NDArray[np.float32]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(latents).data).hexdigest()
+
+
+def _damaged(folder: Path) -> TakeError:
+    return TakeError(
+        "The kept latents of this video are damaged: {name}.",
+        "Continue it from its file instead.",
+        name=folder.name,
+    )
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        with replacing(target) as fresh:
+            shutil.copyfile(source, fresh)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn the system's errors into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise DiskFullError(
+                "The disk is full; the latents of this video are not kept.",
+                "Free some space, or lower the limit of what is kept.",
+            ) from error
+        raise TakeError(
+            "The latents of this video cannot be kept: {why}.",
+            "Look at the folder {folder}.",
+            why=Message(error.strerror or str(error)),
+            folder=path.parent,
+        ) from error
