@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from magi_engine.sampling.schedule import (
     Forward,
     Pass,
     SamplerSettings,
+    Transition,
     forwards,
     schedule_times,
     step_code,
@@ -62,6 +64,7 @@ class Sampler:
         noise: NoiseSource,
         num_chunks: int | None,
         prefix: Tensor | None = None,
+        transitions: Mapping[int, Transition] = MappingProxyType({}),
     ) -> Iterator[StepDone | ChunkDone]:
         """Denoise chunk after chunk. Closing the iterator frees everything it holds.
 
@@ -72,10 +75,12 @@ class Sampler:
             num_chunks: chunks in all, those of the prefix included; None = until closed.
             prefix: (1, 16, T, height, width) clean latents the video starts with; T = 1 is an
                 image, which is part of the result.
+            transitions: see :func:`forwards`.
         """
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
         run = self.memory.run
-        events = run(_Run, self, height, width, captions, noise, num_chunks, prefix).events()
+        given = height, width, captions, noise, num_chunks, prefix
+        events = run(_Run, self, *given).events(transitions)
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
@@ -140,8 +145,8 @@ class _Run:
             self.memory.cache_on_host,
         )
 
-    def events(self) -> Iterator[StepDone | ChunkDone]:
-        for forward in forwards(self.settings, self.num_chunks, self.prefix_frames):
+    def events(self, transitions: Mapping[int, Transition]) -> Iterator[StepDone | ChunkDone]:
+        for forward in forwards(self.settings, self.num_chunks, self.prefix_frames, transitions):
             if self.on_forward is not None:
                 self.on_forward(forward)
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.

@@ -14,8 +14,9 @@ import enum
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -181,6 +182,21 @@ def step_code(num_steps: int, interval: float) -> float:
     return num_steps / 4 * 2
 
 
+class Transition(enum.Enum):
+    """What a chunk takes over from those before it (paper 2.6).
+
+    At high noise a chunk's layout is settled, at low noise what things look like.
+    """
+
+    GO_ON = "go on"
+    NEW_PLACE = "new place"
+    """It sees only itself while it is noisy: the same one, somewhere else."""
+    NEW_ONE = "new one"
+    """It sees only itself once it is nearly clean: somebody else in the same place."""
+    CUT = "cut"
+    """It sees only itself, and chunks after it see nothing before it."""
+
+
 class Pass(enum.Enum):
     """What the transformer is given. A distilled model only has ``TEXT``."""
 
@@ -240,7 +256,10 @@ class Forward:
 
 
 def forwards(
-    settings: SamplerSettings, num_chunks: int | None, prefix: int = 0
+    settings: SamplerSettings,
+    num_chunks: int | None,
+    prefix: int = 0,
+    transitions: Mapping[int, Transition] = MappingProxyType({}),
 ) -> Iterator[Forward]:
     """Everything the transformer is asked, in turn; without end if ``num_chunks`` is None.
 
@@ -248,8 +267,11 @@ def forwards(
         num_chunks: chunks in all, those of the prefix included.
         prefix: clean latent frames that the video starts with. Its whole chunks are only read; a
             rest is part of the first denoised chunk.
+        transitions: of chunks that do not simply go on; looked at when a chunk begins, so that
+            those of later ones may still change.
     """
-    s, sees, offset = settings, _Ranges.of(settings), prefix // settings.chunk_width
+    s, offset = settings, prefix // settings.chunk_width
+    sees = _Ranges.of(settings, transitions)
     if num_chunks is not None and num_chunks <= offset:
         return
     times = schedule_times(s.num_steps, s.shortcut_mode)
@@ -328,39 +350,53 @@ class _Ranges:
         noisy: ``noise2clean_kvrange``, one entry per equal part of the steps; empty = all.
         clean: for chunks that are read clean; if ``noisy`` is empty only for those of a prefix.
         num_steps: steps per chunk.
+        transitions: of chunks that do not simply go on.
     """
 
     noisy: tuple[int, ...]
     clean: int
     num_steps: int
+    transitions: Mapping[int, Transition]
 
     @classmethod
-    def of(cls, settings: SamplerSettings) -> _Ranges:
+    def of(cls, settings: SamplerSettings, transitions: Mapping[int, Transition]) -> _Ranges:
         noisy, clean = settings.noise2clean_kvrange, settings.clean_chunk_kvrange
         if clean == LAST_KV_RANGE:
             clean = noisy[-1] if noisy else _PREFIX_RANGE
-        return cls(noisy, clean, settings.num_steps)
+        return cls(noisy, clean, settings.num_steps, transitions)
 
     def first(self, chunk: int, step: int) -> int:
         """The earliest chunk that ``chunk`` attends to at ``step``."""
+        alone_at = {Transition.NEW_PLACE: True, Transition.NEW_ONE: False}
+        noisy = 2 * step < self.num_steps
+        alone = alone_at.get(self.transitions.get(chunk, Transition.GO_ON)) is noisy
+        return chunk if alone else self._first_going_on(chunk, step)
+
+    def _first_going_on(self, chunk: int, step: int) -> int:
+        since = self._last_cut(chunk)
         if not self.noisy:
-            return 0
-        return max(0, chunk - self.noisy[step * len(self.noisy) // self.num_steps] + 1)
+            return since
+        return max(since, chunk - self.noisy[step * len(self.noisy) // self.num_steps] + 1)
+
+    def _last_cut(self, chunk: int) -> int:
+        """Where the scene began that a chunk is part of."""
+        cuts = (c for c, kind in self.transitions.items() if kind is Transition.CUT)
+        return max((c for c in cuts if c <= chunk), default=0)
 
     def first_clean(self, chunk: int) -> int:
         """The earliest chunk that ``chunk`` attends to when it is read again, clean."""
-        return self.first_in_prefix(chunk) if self.noisy else 0
+        return self.first_in_prefix(chunk) if self.noisy else self._last_cut(chunk)
 
     def first_in_prefix(self, chunk: int) -> int:
         """The earliest chunk that ``chunk`` of a prefix attends to."""
-        return max(0, chunk - self.clean + 1)
+        return max(self._last_cut(chunk), chunk - self.clean + 1)
 
     def prefix_read(self, offset: int) -> range:
         """The whole chunks of a prefix that are read before chunk ``offset`` is denoised.
 
         Where each sees only itself, those that nobody will look at need not be read.
         """
-        seen = min(self.first(offset, step) for step in range(self.num_steps))
+        seen = min(self._first_going_on(offset, step) for step in range(self.num_steps))
         return range(0 if self.clean > 1 else seen, offset)
 
 
@@ -381,12 +417,12 @@ class CacheChunks:
     @classmethod
     @functools.lru_cache(maxsize=32)
     def of(cls, settings: SamplerSettings, num_chunks: int | None, prefix: int = 0) -> CacheChunks:
-        """Of a video, as :func:`forwards` takes it.
+        """Of a video, as :func:`forwards` takes it; transitions need no more.
 
         Raises:
             InvalidRequestError: it has no end and looks back to its beginning.
         """
-        sees, ahead = _Ranges.of(settings), forwards(settings, num_chunks, prefix)
+        sees, ahead = _Ranges.of(settings, {}), forwards(settings, num_chunks, prefix)
         if sees.noisy:
             # After the window has filled and the history is as deep as it gets, nothing changes.
             stages = 2 * settings.window_size + max(*sees.noisy, sees.clean)

@@ -15,7 +15,7 @@ from torch import Tensor
 from magi_engine.model.captions import CaptionBatch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
-from magi_engine.sampling.schedule import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings, Transition
 
 INSERTED = (  # each goes in front of what is there
     SpecialToken.STATIC_FIRST_FRAMES,
@@ -88,6 +88,7 @@ class PlainVideo:
         null: the null caption, (50, C).
         noise: (1, 16, all frames, h, w).
         prefix: (1, 16, P, h, w); P = 0: none.
+        transitions: of chunks, GO_ON where there is none.
     """
 
     model: VideoDiT
@@ -96,6 +97,7 @@ class PlainVideo:
     null: Tensor
     noise: Tensor
     prefix: Tensor
+    transitions: dict[int, Transition] = field(default_factory=dict)
     cache: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
     """(layer, chunk) -> the keys and values it had last."""
 
@@ -137,10 +139,18 @@ class PlainVideo:
             chunks,
             [self.settings.clean_t] * offset,
             [None] * offset,
-            [max(0, chunk + 1 - back) for chunk in chunks],
+            [self.within_scene(chunk, back) for chunk in chunks],
             self.settings.cfg_number == 3,
             0,
         )
+
+    def within_scene(self, chunk: int, back: int) -> int:
+        """The first of ``back`` chunks up to this one, none before the last cut."""
+        first = max(0, chunk + 1 - back)
+        for earlier in range(first, chunk + 1):
+            if self.transitions.get(earlier) is Transition.CUT:
+                first = earlier
+        return first
 
     def velocity(
         self,
@@ -163,7 +173,14 @@ class PlainVideo:
             if ranges and of_clean == -1:
                 of_clean = ranges[-1]
             back = [of_clean if ranges else 10**6, *back]
-        seen = [max(0, chunk + 1 - n) for chunk, n in zip(chunks, back, strict=True)]
+        for place, (chunk, step) in enumerate(zip(chunks[clean:], steps, strict=True), clean):
+            # "Same one, new place" is alone in the first half of its steps, "same place, new one"
+            # in the second.
+            late = step >= s.num_steps / 2
+            alone = Transition.NEW_ONE if late else Transition.NEW_PLACE
+            if self.transitions.get(chunk) is alone:
+                back[place] = 1
+        seen = [self.within_scene(chunk, n) for chunk, n in zip(chunks, back, strict=True)]
         nothing: list[Tensor | None] = [None] * len(chunks)
         if s.cfg_number == 1:
             copies = t[clean] > s.distill_nearly_clean_chunk_threshold

@@ -16,7 +16,7 @@ from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings, Transition
 from tests.engine.sampling.plain_form import PlainVideo, caption_of, null_caption_of
 
 CONFIGURATIONS = 200
@@ -71,6 +71,8 @@ def test_the_sampler_does_what_the_rules_say(toy, models, seed: int, relative_er
     names = set(rng.sample(list(SpecialToken)[3:], rng.randint(0, 4)))
     negative = settings.cfg_number == 3 and rng.random() < 0.3
     most = rng.choice([6, 800])
+    kinds = list(Transition)
+    transitions = {c: rng.choice(kinds) for c in range(offset, count) if rng.random() < 0.3}
     # A prompt for each chunk, now and then none.
     prompts = [toy.caption(seed=90 + c, length=rng.choice([0, 4, 5])) for c in range(count)]
     generator = torch.Generator().manual_seed(seed)
@@ -87,6 +89,7 @@ def test_the_sampler_does_what_the_rules_say(toy, models, seed: int, relative_er
         noise=GivenNoise(noise, skip=offset * WIDTH),
         num_chunks=count,
         prefix=prefix if frames else None,
+        transitions=transitions,
     )
     actual = {event.index: event.latents for event in events if isinstance(event, ChunkDone)}
 
@@ -97,7 +100,7 @@ def test_the_sampler_does_what_the_rules_say(toy, models, seed: int, relative_er
         for chunk, prompt in enumerate(prompts)
     ]
     null = null_caption_of(model, toy.special_tokens, negative)
-    expected = PlainVideo(model, settings, captions, null, noise, prefix).chunks()
+    expected = PlainVideo(model, settings, captions, null, noise, prefix, transitions).chunks()
     assert actual.keys() == expected.keys()
     for index, latents in expected.items():
         error = relative_error(actual[index], latents)

@@ -15,6 +15,7 @@ from magi_engine.sampling.schedule import (
     CacheChunks,
     Pass,
     SamplerSettings,
+    Transition,
     check_steps,
     check_window,
     forwards,
@@ -300,3 +301,33 @@ def test_the_span_does_not_grow_with_the_video(window: int) -> None:
 def test_a_video_without_end_has_to_forget() -> None:
     with pytest.raises(InvalidRequestError):
         CacheChunks.of(settings(noise2clean_kvrange=()), None)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_transitions_say_what_a_chunk_sees(window: int) -> None:
+    schedule = settings(num_steps=16, window_size=window, noise2clean_kvrange=(5, 4, 3, 2))
+    kinds = {3: Transition.NEW_PLACE, 5: Transition.NEW_ONE, 7: Transition.CUT}
+    plain, changed = list(forwards(schedule, 10)), list(forwards(schedule, 10, 0, kinds))
+    for before, after in zip(plain, changed, strict=True):
+        read = int(before.clean is not None)
+        assert dataclasses.replace(after, ranges=before.ranges) == before, "nothing else changes"
+        for chunk, step, old, new in zip(
+            before.chunks, before.steps, before.ranges[read:], after.ranges[read:], strict=True
+        ):
+            match kinds.get(chunk):
+                case Transition.NEW_PLACE:
+                    assert new == ((chunk, chunk + 1) if step < 8 else old)
+                case Transition.NEW_ONE:
+                    assert new == (old if step < 8 else (chunk, chunk + 1))
+                case _:
+                    assert new == (max(old[0], 7) if chunk >= 7 else old[0], chunk + 1)
+
+
+def test_a_cut_right_after_a_clip_reads_nothing_of_it() -> None:
+    schedule = settings(noise2clean_kvrange=(5, 4, 3, 2), clean_chunk_kvrange=1)
+    cut = forwards(schedule, 8, 18, {3: Transition.CUT})
+    assert not any(forward.fills_prefix for forward in cut)
+    # The next chunk still looks back over one that does not.
+    for kind in (Transition.NEW_PLACE, Transition.NEW_ONE):
+        read = [f.clean for f in forwards(schedule, 8, 36, {6: kind}) if f.fills_prefix]
+        assert read == [2, 3, 4, 5]
