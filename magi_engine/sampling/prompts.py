@@ -63,6 +63,10 @@ class CaptionTrack:
             )
         self._changes[from_chunk] = caption
 
+    def reopen(self, from_chunk: int) -> None:
+        """Chunks from ``from_chunk`` on that have started will start anew."""
+        self._started = min(self._started, from_chunk - 1)
+
     def start(self, chunk: int, chunks_left: int | None) -> Tensor | None:
         """The caption of a chunk that starts now; from here on it is fixed.
 

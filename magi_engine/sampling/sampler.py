@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -20,10 +19,10 @@ from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.schedule import (
     CacheChunks,
+    Direction,
     Forward,
     Pass,
     SamplerSettings,
-    Transition,
     forwards,
     schedule_times,
     step_code,
@@ -64,7 +63,7 @@ class Sampler:
         noise: NoiseSource,
         num_chunks: int | None,
         prefix: Tensor | None = None,
-        transitions: Mapping[int, Transition] = MappingProxyType({}),
+        direction: Direction | None = None,
     ) -> Iterator[StepDone | ChunkDone]:
         """Denoise chunk after chunk. Closing the iterator frees everything it holds.
 
@@ -75,12 +74,12 @@ class Sampler:
             num_chunks: chunks in all, those of the prefix included; None = until closed.
             prefix: (1, 16, T, height, width) clean latents the video starts with; T = 1 is an
                 image, which is part of the result.
-            transitions: see :func:`forwards`.
+            direction: what may still change; see :func:`forwards`.
         """
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
         run = self.memory.run
         given = height, width, captions, noise, num_chunks, prefix
-        events = run(_Run, self, *given).events(transitions)
+        events = run(_Run, self, *given).events(direction)
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
@@ -123,6 +122,7 @@ class _Run:
         self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)
         self.times = schedule_times(settings.num_steps, settings.shortcut_mode)
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
+        self.noises: dict[int, Tensor] = {}  # what each chunk of the window began with
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
         self.null_keys = CaptionKeys(model, captions.null_caption(model.null_caption()))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
@@ -145,8 +145,8 @@ class _Run:
             self.memory.cache_on_host,
         )
 
-    def events(self, transitions: Mapping[int, Transition]) -> Iterator[StepDone | ChunkDone]:
-        for forward in forwards(self.settings, self.num_chunks, self.prefix_frames, transitions):
+    def events(self, direction: Direction | None) -> Iterator[StepDone | ChunkDone]:
+        for forward in forwards(self.settings, self.num_chunks, self.prefix_frames, direction):
             if self.on_forward is not None:
                 self.on_forward(forward)
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.
@@ -166,9 +166,11 @@ class _Run:
             width = self.settings.chunk_width
             frames = slice(forward.first * width, (forward.first + 1) * width)
             self.latents[forward.first] = self.prefix[:, :, frames]
-        for chunk in forward.chunks:
-            if chunk not in self.latents:
-                noise = self.noise.next_chunk(self.shape)
+        for chunk, step in zip(forward.chunks, forward.steps, strict=True):
+            if step == 0:
+                if chunk not in self.noises:  # else it starts anew
+                    self.noises[chunk] = self.noise.next_chunk(self.shape)
+                noise = self.noises[chunk]
                 left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
                 caption = self.captions.start(chunk, left)
                 self.memory.run(self._begin, chunk, noise, caption)
@@ -348,7 +350,7 @@ class _Run:
     def _finished(self, chunk: int) -> ChunkDone:
         # The chunk stays for the clean read; a copy leaves.
         copy = self.latents[chunk][:, :, self._prefix_frames_of(chunk) :].clone()
-        del self.chunk_captions[chunk]
+        del self.chunk_captions[chunk], self.noises[chunk]
         return ChunkDone(chunk, copy)
 
     def _prefix_frames_of(self, chunk: int) -> int:

@@ -15,8 +15,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -197,6 +196,20 @@ class Transition(enum.Enum):
     """It sees only itself, and chunks after it see nothing before it."""
 
 
+@dataclass
+class Direction:
+    """What is decided while a video is made; looked at whenever a stage begins.
+
+    Attributes:
+        transitions: of chunks that do not simply go on, counted with those of the prefix.
+        restart_from: the chunk from which on those in the window start anew, so that a new prompt
+            is seen at once; None again once they do.
+    """
+
+    transitions: dict[int, Transition] = field(default_factory=dict)
+    restart_from: int | None = None
+
+
 class Pass(enum.Enum):
     """What the transformer is given. A distilled model only has ``TEXT``."""
 
@@ -259,7 +272,7 @@ def forwards(
     settings: SamplerSettings,
     num_chunks: int | None,
     prefix: int = 0,
-    transitions: Mapping[int, Transition] = MappingProxyType({}),
+    direction: Direction | None = None,
 ) -> Iterator[Forward]:
     """Everything the transformer is asked, in turn; without end if ``num_chunks`` is None.
 
@@ -267,11 +280,11 @@ def forwards(
         num_chunks: chunks in all, those of the prefix included.
         prefix: clean latent frames that the video starts with. Its whole chunks are only read; a
             rest is part of the first denoised chunk.
-        transitions: of chunks that do not simply go on; looked at when a chunk begins, so that
-            those of later ones may still change.
+        direction: what may still change.
     """
     s, offset = settings, prefix // settings.chunk_width
-    sees = _Ranges.of(settings, transitions)
+    direction = direction or Direction()
+    sees = _Ranges.of(settings, direction.transitions)
     if num_chunks is not None and num_chunks <= offset:
         return
     times = schedule_times(s.num_steps, s.shortcut_mode)
@@ -295,18 +308,24 @@ def forwards(
             finishes=False,
         )
     # 2. In every stage one more chunk is in the window.
-    for newest in itertools.count(offset):
-        first = max(offset, newest - s.window_size + 1)
-        last = newest + 1 if num_chunks is None else min(num_chunks, newest + 1)
-        if first >= last:
+    first = offset
+    stages: list[int] = []  # that each chunk of the window has behind it
+    left = False  # whether a chunk has just left the window
+    while True:
+        if direction.restart_from is not None:
+            stages = stages[: max(0, direction.restart_from - first)]
+            direction.restart_from = None
+        if num_chunks is None or first + len(stages) < num_chunks:
+            stages.append(0)
+        if not stages:
             return
-        chunks = range(first, last)
+        chunks = range(first, first + len(stages))
         for index, interval in enumerate(intervals):
-            steps = tuple((newest - chunk) * len(intervals) + index for chunk in chunks)
+            steps = tuple(stage * len(intervals) + index for stage in stages)
             timesteps = tuple(times[step] for step in steps)
             seen = [(sees.first(c, n), c + 1) for c, n in zip(chunks, steps, strict=True)]
             # A chunk that has just left is read once more, clean.
-            clean = first - 1 if index == 0 and first > offset else None
+            clean = first - 1 if left and index == 0 else None
             if clean is not None:
                 seen.insert(0, (sees.first_clean(clean), first))
             weights = tuple(scales[step] for step in steps) if guided else ()
@@ -323,6 +342,9 @@ def forwards(
                 durations=tuple(durations[step] for step in steps),
                 finishes=steps[0] + 1 == s.num_steps,
             )
+        stages = [stage + 1 for stage in stages]
+        if left := stages[0] == s.window_size:
+            first, stages = first + 1, stages[1:]
 
 
 def guidance_scales(settings: SamplerSettings, times: Sequence[float]) -> list[tuple[float, float]]:

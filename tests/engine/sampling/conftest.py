@@ -17,7 +17,7 @@ from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import NoiseSource, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import Forward, SamplerSettings
+from magi_engine.sampling.schedule import Direction, Forward, SamplerSettings
 
 CHANNELS = 16
 HEIGHT, WIDTH = 4, 4
@@ -74,6 +74,7 @@ class Toy:
         prefix_frames: int = 0,
         on_forward: Callable[[Forward], None] | None = None,
         memory: Memory | None = None,
+        direction: Direction | None = None,
     ) -> Iterator[StepDone | ChunkDone]:
         return Sampler(self.model, settings, on_forward, memory).sample(
             height=HEIGHT,
@@ -82,6 +83,7 @@ class Toy:
             noise=noise or SeededNoise(7),
             num_chunks=num_chunks,
             prefix=self.prefix(prefix_frames),
+            direction=direction,
         )
 
     def chunks(self, *args: Any, **kwargs: Any) -> dict[int, Tensor]:

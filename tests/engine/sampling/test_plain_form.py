@@ -16,7 +16,7 @@ from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import SamplerSettings, Transition
+from magi_engine.sampling.schedule import Direction, SamplerSettings, Transition
 from tests.engine.sampling.plain_form import PlainVideo, caption_of, null_caption_of
 
 CONFIGURATIONS = 200
@@ -89,7 +89,7 @@ def test_the_sampler_does_what_the_rules_say(toy, models, seed: int, relative_er
         noise=GivenNoise(noise, skip=offset * WIDTH),
         num_chunks=count,
         prefix=prefix if frames else None,
-        transitions=transitions,
+        direction=Direction(transitions),
     )
     actual = {event.index: event.latents for event in events if isinstance(event, ChunkDone)}
 

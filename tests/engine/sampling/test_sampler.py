@@ -26,7 +26,7 @@ from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import Forward, SamplerSettings, schedule_times
+from magi_engine.sampling.schedule import Direction, Forward, SamplerSettings, schedule_times
 from tests.engine.ops.cpu_graph import capture
 from tests.engine.sampling.conftest import random
 
@@ -515,3 +515,37 @@ def test_memory_may_run_out_anywhere(toy, cfg: int, on_host: bool) -> None:
         assert len(failing.left) == 1000 - len(range(first, count, 1000))
         for index, latents in expected.items():
             assert torch.equal(actual[index], latents)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_chunks_that_start_anew_follow_the_new_prompt(toy, window: int, relative_error) -> None:
+    settings = toy.settings(window_size=window, num_steps=STEPS[window])
+    plain = toy.chunks(settings, 6)
+    direction, track = Direction(), toy.track(SpecialToken.HQ)
+    done: dict[int, Tensor] = {}
+    for event in toy.events(settings, 6, captions=track, direction=direction):
+        if isinstance(event, ChunkDone):
+            done[event.index] = event.latents
+            if event.index == 1:
+                track.reopen(3)
+                track.change(3, toy.caption(seed=5))
+                direction.restart_from = 3
+    assert list(done) == list(range(6))
+    for chunk in range(3):
+        assert relative_error(done[chunk], plain[chunk]) < 1e-5, "it looks back, never ahead"
+    for chunk in range(3, 6):
+        assert relative_error(done[chunk], plain[chunk]) > 1e-3
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_video_that_starts_anew_is_the_same_one(toy, window: int, relative_error) -> None:
+    settings = toy.settings(window_size=window, num_steps=STEPS[window])
+    plain, direction = toy.chunks(settings, 3), Direction()
+    done: dict[int, Tensor] = {}
+    for event in toy.events(settings, 3, direction=direction):
+        if isinstance(event, ChunkDone):
+            done[event.index] = event.latents
+        elif event.forward.chunks[0] == 0 and event.forward.steps[0] == 1:
+            direction.restart_from = 0
+    for chunk in range(3):
+        assert relative_error(done[chunk], plain[chunk]) < 1e-5, "each keeps its noise"

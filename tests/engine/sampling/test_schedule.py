@@ -13,6 +13,7 @@ import torch
 from magi_engine.errors import InvalidRequestError
 from magi_engine.sampling.schedule import (
     CacheChunks,
+    Direction,
     Pass,
     SamplerSettings,
     Transition,
@@ -307,7 +308,7 @@ def test_a_video_without_end_has_to_forget() -> None:
 def test_transitions_say_what_a_chunk_sees(window: int) -> None:
     schedule = settings(num_steps=16, window_size=window, noise2clean_kvrange=(5, 4, 3, 2))
     kinds = {3: Transition.NEW_PLACE, 5: Transition.NEW_ONE, 7: Transition.CUT}
-    plain, changed = list(forwards(schedule, 10)), list(forwards(schedule, 10, 0, kinds))
+    plain, changed = list(forwards(schedule, 10)), list(forwards(schedule, 10, 0, Direction(kinds)))
     for before, after in zip(plain, changed, strict=True):
         read = int(before.clean is not None)
         assert dataclasses.replace(after, ranges=before.ranges) == before, "nothing else changes"
@@ -325,9 +326,36 @@ def test_transitions_say_what_a_chunk_sees(window: int) -> None:
 
 def test_a_cut_right_after_a_clip_reads_nothing_of_it() -> None:
     schedule = settings(noise2clean_kvrange=(5, 4, 3, 2), clean_chunk_kvrange=1)
-    cut = forwards(schedule, 8, 18, {3: Transition.CUT})
+    cut = forwards(schedule, 8, 18, Direction({3: Transition.CUT}))
     assert not any(forward.fills_prefix for forward in cut)
     # The next chunk still looks back over one that does not.
     for kind in (Transition.NEW_PLACE, Transition.NEW_ONE):
-        read = [f.clean for f in forwards(schedule, 8, 36, {6: kind}) if f.fills_prefix]
+        read = [f.clean for f in forwards(schedule, 8, 36, Direction({6: kind})) if f.fills_prefix]
         assert read == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("window", [1, 2, 4, 8])
+@pytest.mark.parametrize("after", [3, 9, 20, 30])
+def test_chunks_start_anew_behind_the_oldest(window: int, after: int) -> None:
+    """Each is denoised from step 0 to the end in turn, read clean once, and none is left out."""
+    schedule = settings(num_steps=16, window_size=window, noise2clean_kvrange=(5, 4, 3, 2))
+    direction, made = Direction(), []
+    steps_of: dict[int, list[int]] = {chunk: [] for chunk in range(9)}
+    for forward in forwards(schedule, 9, 0, direction):
+        made.append(forward)
+        for chunk, step in zip(forward.chunks, forward.steps, strict=True):
+            if step == 0:
+                steps_of[chunk] = []
+            steps_of[chunk].append(step)
+        if len(made) == after:
+            oldest = forward.chunks[0]
+            direction.restart_from = oldest + 1
+            before = {chunk: len(steps) for chunk, steps in steps_of.items()}
+    assert direction.restart_from is None
+    assert [f.chunks[0] for f in made if f.finishes] == list(range(9)), "all, in their order"
+    assert [f.clean for f in made if f.clean is not None] == list(range(8)), "each once"
+    assert all(steps == list(range(16)) for steps in steps_of.values())
+    begins = {f.chunks[f.steps.index(0)]: i for i, f in enumerate(made) if 0 in f.steps}
+    assert all(begins[chunk] >= after for chunk in range(oldest + 1, 9)), "with the new prompt"
+    assert begins[oldest] < after, "the oldest goes on"
+    assert before[oldest] > 0
