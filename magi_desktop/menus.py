@@ -11,7 +11,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QKeySequence
 
 from magi_desktop import set_up
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 if TYPE_CHECKING:
     from magi_desktop.main_window import MainWindow
