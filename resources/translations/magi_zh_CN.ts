@@ -987,6 +987,14 @@
         <translation>在处理器上运行：内存 {0} / {1}。</translation>
     </message>
     <message>
+        <source>{length} of video take roughly {time}.</source>
+        <translation>生成{length}视频大约需要 {time}。</translation>
+    </message>
+    <message>
+        <source>But {length} of video take roughly {time}.</source>
+        <translation>但生成{length}视频大约需要 {time}。</translation>
+    </message>
+    <message>
         <source>{} to download.</source>
         <translation>需下载 {}。</translation>
     </message>
@@ -4705,6 +4713,14 @@
     <message>
         <source>{percent} %</source>
         <translation>{percent}%</translation>
+    </message>
+    <message>
+        <source>{} days</source>
+        <translation>{} 天</translation>
+    </message>
+    <message>
+        <source>{} h</source>
+        <translation>{} 小时</translation>
     </message>
     <message>
         <source>{} min</source>
