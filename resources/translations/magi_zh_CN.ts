@@ -1070,6 +1070,14 @@
         <translation>显示新视频</translation>
     </message>
     <message>
+        <source>Queue, held</source>
+        <translation>队列（已暂停）</translation>
+    </message>
+    <message>
+        <source>A video was interrupted as the program ended; the queue is held.</source>
+        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
+    </message>
+    <message>
         <source>The text was added to the prompt.</source>
         <translation>文字已添加到提示词中。</translation>
     </message>
@@ -1084,6 +1092,10 @@
     <message>
         <source>Saved: {}</source>
         <translation>已保存：{}</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
     </message>
     <message>
         <source>Get it…</source>
@@ -4916,6 +4928,18 @@
 <context>
     <name>QueuePanel</name>
     <message>
+        <source>Show or hide what could not be made, and why.</source>
+        <translation>显示或隐藏未能生成的视频及原因。</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>清除</translation>
+    </message>
+    <message>
+        <source>Take all that failed out of the queue.</source>
+        <translation>将所有失败的视频移出队列。</translation>
+    </message>
+    <message>
         <source>Nothing is waiting. Videos you ask for line up here.</source>
         <translation>没有等待的视频。您要求生成的视频会在这里排队。</translation>
     </message>
@@ -4984,6 +5008,10 @@
     <message>
         <source>Take this video out of the queue (Del).</source>
         <translation>将此视频移出队列 (Del)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n failed</source>
+        <translation>%n 个失败</translation>
     </message>
     <message numerus="yes">
         <source>%n video(s) waiting</source>
