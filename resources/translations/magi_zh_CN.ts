@@ -5011,7 +5011,9 @@
     </message>
     <message numerus="yes">
         <source>%n failed</source>
-        <translation>%n 个失败</translation>
+        <translation>
+            <numerusform>%n 个失败</numerusform>
+        </translation>
     </message>
     <message numerus="yes">
         <source>%n video(s) waiting</source>
