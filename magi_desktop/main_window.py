@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
-from magi_desktop.menus import make_menus
+from magi_desktop.menus import MenuKeys, make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.install_strip import InstallStrip
@@ -76,12 +76,14 @@ class MainWindow(QMainWindow):
         self.workshop = workshop
         self.setWindowTitle("Magi Desktop")
         self.setAcceptDrops(True)
+        self._deleted_from: QueuePanel | LibraryPanel | None = None
         self._failed_id = ""
         """The item of the queue whose error is said."""
         self._make_panels()
         self._lay_out()
         self._wire()
         self.menus = make_menus(self)
+        MenuKeys(self.menus)
         self._taskbar = shell.TaskbarProgress(self)
         self._restore_geometry()
 
@@ -180,6 +182,8 @@ class MainWindow(QMainWindow):
         self.dialogs.said.connect(self._say)
         self.dialogs.failed.connect(self.arrivals.refuse)
         self.library.show_in_folder_requested.connect(self.show_in_folder)
+        self.queue.removed.connect(self._undoable)
+        self.library.deleted.connect(self._undoable)
         self.generation.download_wanted.connect(self.dialogs.download)
         self.generation.models_wanted.connect(self.dialogs.models)
         self.install_strip.clicked.connect(self.dialogs.installing)
@@ -209,8 +213,7 @@ class MainWindow(QMainWindow):
         """Make the draft's video, now or when the ones before it are done."""
         draft, queue = self.workshop.draft, self.workshop.queue
         edited = queue.edited
-        if edited is None:  # else it stays the video it was to be
-            draft.take_seed()
+        draft.take_seed()
         try:
             request = draft.request()
         except MagiError as error:
@@ -305,7 +308,20 @@ class MainWindow(QMainWindow):
         self.side.setCurrentWidget(self.library)
         self.library.focus_search()
 
+    @Slot()
+    def undo(self) -> None:
+        """Bring back what was deleted last from the queue or the library."""
+        if self._deleted_from is not None:
+            self._deleted_from.undo()
+            self._deleted_from = None
+
     # From the panels.
+
+    @Slot()
+    def _undoable(self) -> None:
+        panel = self.sender()
+        assert isinstance(panel, QueuePanel | LibraryPanel)
+        self._deleted_from = panel
 
     @Slot(object)
     def _edit(self, item: QueueItem) -> None:
@@ -349,6 +365,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _follow_queue(self) -> None:
         queue = self.workshop.queue
+        self.workshop.draft.set_editing(queue.edited is not None)
         if queue.edited is None:
             self.notice.withdraw("editing")
         if not queue.paused:
@@ -375,7 +392,7 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _follow_draft(self, name: str) -> None:
         """What was wrong with the inputs is no longer so, or will be said again."""
-        if name == "plan":
+        if name in ("plan", "editing"):
             return
         self.notice.withdraw("draft")
         if name != "prompt":

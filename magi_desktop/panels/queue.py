@@ -28,7 +28,7 @@ from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_desktop.widgets.empty_state import EmptyState
-from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
 
 _USUAL_COPIES, _MOST_COPIES = 4, 100
 
@@ -38,9 +38,11 @@ class QueuePanel(QWidget):
 
     Signals:
         edit_requested: the QueueItem the user wants to change; ``JobQueue.replace`` takes it.
+        removed: items went, and ``undo`` brings them back.
     """
 
     edit_requested = Signal(object)
+    removed = Signal()
 
     def __init__(self, queue: JobQueue, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -130,6 +132,8 @@ class QueuePanel(QWidget):
     @Slot()
     def clear_failed(self) -> None:
         """Take out what failed, with a way back."""
+        if self.clear_button.hasFocus():
+            self.list.setFocus()  # the button goes with them
         self._remove(self._queue.failed)
 
     def _remove(self, items: Sequence[QueueItem]) -> None:
@@ -137,6 +141,13 @@ class QueuePanel(QWidget):
         if count:
             text = self.tr("%n video(s) removed.", "", count)
             self.notice.offer_undo(text, self._queue.undo_remove)
+            self.removed.emit()
+
+    @Slot()
+    def undo(self) -> None:
+        """Bring back what was removed last."""
+        self.notice.withdraw(UNDO)
+        self._queue.undo_remove()
 
     @Slot()
     def retry(self) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+import shiboken6
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -23,6 +25,8 @@ from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import plain_label
 
+UNDO = "undo"
+"""What an offer to undo is about."""
 UNDO_MS = 8000
 """How long something can be undone."""
 
@@ -64,6 +68,11 @@ class NoticeBar(QFrame):
         self._button = QPushButton(self)
         self._button.setProperty("kind", "quiet")
         self._button.clicked.connect(self._act)
+        self._came_from: QWidget | None = None
+        """What had the focus before this bar's buttons."""
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._focus_moved)
         self._close = QToolButton(self)
         self._close.setProperty("kind", "icon")
         self._close.setToolTip(self.tr("Hide this message."))
@@ -116,7 +125,7 @@ class NoticeBar(QFrame):
 
     def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
         """Say what was done, with a button to undo it for a while."""
-        self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS)
+        self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS, about=UNDO)
 
     def withdraw(self, about: str) -> None:
         """Take back what is said about a cause that is no more."""
@@ -138,6 +147,7 @@ class NoticeBar(QFrame):
     def _show(self) -> None:
         self._timer.stop()
         if not self._said:
+            self._give_focus_back()
             self.hide()
             return
         notice = self._said[-1]
@@ -151,6 +161,19 @@ class NoticeBar(QFrame):
         self._draw_icons()
         self.setAccessibleName(notice.text)
         self.show()
+
+    @Slot(QWidget, QWidget)
+    def _focus_moved(self, old: QWidget | None, now: QWidget | None) -> None:
+        if now is not None and self.isAncestorOf(now) and not (old and self.isAncestorOf(old)):
+            self._came_from = old
+
+    def _give_focus_back(self) -> None:
+        """Before the buttons vanish: else the focus goes wherever the order of Tab leads."""
+        focus = self.focusWidget()
+        if focus is not None and focus.hasFocus():
+            before = self._came_from
+            if before is not None and shiboken6.isValid(before) and before.isVisible():
+                before.setFocus()
 
     @Slot()
     def _act(self) -> None:

@@ -1165,6 +1165,10 @@
         <translation>导出配置…</translation>
     </message>
     <message>
+        <source>Undo the last deletion</source>
+        <translation>撤销上次删除</translation>
+    </message>
+    <message>
         <source>Open the folder of videos</source>
         <translation>打开视频文件夹</translation>
     </message>
@@ -5259,6 +5263,10 @@
     <message>
         <source>Every video gets this seed.</source>
         <translation>每个视频都用此种子。</translation>
+    </message>
+    <message>
+        <source>The queued video keeps this seed.</source>
+        <translation>队列中的视频保留此种子。</translation>
     </message>
     <message>
         <source>The next video gets a fresh seed.</source>

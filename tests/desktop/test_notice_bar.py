@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.widgets.notice_bar import NoticeBar
@@ -59,3 +60,25 @@ def test_what_passes_goes_by_itself_and_uncovers_what_stands(bar: NoticeBar, qtb
     bar.say("The queue is held.", about="held")
     bar.say("Saved.", for_ms=1)
     qtbot.waitUntil(lambda: bar.text == "The queue is held.")
+
+
+@pytest.mark.parametrize("by", ["mouse", "key"])
+def test_the_focus_goes_back_to_where_it_was(qtbot: QtBot, by: str) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    column = QVBoxLayout(window)
+    first, field, bar = QLineEdit(), QLineEdit(), NoticeBar(window)
+    for widget in (first, field, bar):
+        column.addWidget(widget)
+    window.show()
+    window.activateWindow()
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus)
+    bar.offer_undo("Gone.", lambda: None)
+    if by == "mouse":
+        qtbot.mouseClick(bar._button, Qt.MouseButton.LeftButton)
+    else:
+        bar._button.setFocus()
+        qtbot.keyClick(bar._button, Qt.Key.Key_Space)
+    assert bar.text == ""
+    assert field.hasFocus()
