@@ -18,6 +18,13 @@ def default_models_dir() -> Path:
     return Path(platformdirs.user_data_dir(_FOLDER, appauthor=False)) / "models"
 
 
+def default_takes_dir() -> Path:
+    """Where the latents of videos are kept."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir(_FOLDER, appauthor=False)) / "takes"
+
+
 def default_cache_dir() -> Path:
     """Where things are kept that can be made again."""
     import platformdirs

@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig, RuntimeConfig
-from magi_engine.config.places import default_cache_dir
+from magi_engine.config.places import default_cache_dir, default_takes_dir
 from magi_engine.config.registry import ModelEntry, Registry, model_config
 from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.config.vae import Tile, VaeConfig
-from magi_engine.errors import MagiError
+from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media.clips import ClipPart
 from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
@@ -37,8 +37,20 @@ from magi_engine.runtime.planning.timing import (
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.references import plan_reference
 from magi_engine.runtime.request.request import GenerationRequest, Mode
-from magi_engine.runtime.request.validation import check_prompts, validate, warnings_for
-from magi_engine.sampling.schedule import Forward, SamplerSettings, forwards
+from magi_engine.runtime.request.validation import (
+    check_prompts,
+    check_start,
+    validate,
+    warnings_for,
+)
+from magi_engine.sampling.schedule import (
+    Direction,
+    Forward,
+    SamplerSettings,
+    Transition,
+    forwards,
+)
+from magi_engine.takes.store import Take, TakeStore
 from magi_engine.weights.files import weight_files
 from magi_engine.weights.layout import FoundModel, entry_paths, find_model
 
@@ -223,7 +235,15 @@ class JobPlan:
 
     def forwards(self) -> Iterator[Forward]:
         """What the transformer will be asked."""
-        return forwards(self.settings, self.length.num_chunks, self.length.prefix_latents)
+        direction = Direction(self.transitions())
+        return forwards(
+            self.settings, self.length.num_chunks, self.length.prefix_latents, direction
+        )
+
+    def transitions(self) -> dict[int, Transition]:
+        """Of the chunks that do not simply go on, as the sampler counts them."""
+        first = self.length.first_chunk
+        return {first + change.chunk: change.transition for change in self.request.prompts}
 
 
 def plan(
@@ -231,6 +251,7 @@ def plan(
     facts: MachineFacts,
     models_dir: Path | None = None,
     cache_dir: Path | None = None,
+    takes_dir: Path | None = None,
 ) -> JobPlan:
     """How ``request`` is made on the machine of ``facts``. Reads small files, and of a video to go
     on from the times of its frames; takes some milliseconds.
@@ -240,12 +261,15 @@ def plan(
     """
     cache_dir = cache_dir or default_cache_dir()
     speeds = Speeds.load(cache_dir)
-    outcome = _plan(request, facts, models_dir, cache_dir, speeds)
+    take = _take_of(request, takes_dir)
+    outcome = _plan(request, facts, models_dir, cache_dir, speeds, take)
     if outcome.shortage is None:
         return outcome
     return dataclasses.replace(
         outcome,
-        advice=tuple(_advice(request, outcome.shortage, facts, models_dir, cache_dir, speeds)),
+        advice=tuple(
+            _advice(request, outcome.shortage, facts, models_dir, cache_dir, speeds, take)
+        ),
     )
 
 
@@ -307,6 +331,7 @@ def _plan(
     models_dir: Path | None,
     cache_dir: Path,
     speeds: Speeds,
+    take: Take | None,
 ) -> JobPlan:
     name, own = model_config(request.model, request.config_path)
     config = validate(request, own)
@@ -316,10 +341,24 @@ def _plan(
     dtype = job_dtype(request.dtype, device, facts.bfloat16_on_processor)
     found = _found(request, name, models_dir)
     vae = _vae_config(found, name, own, models_dir)
-    prefix = prefix_latents(request, runtime)
+    prefix = prefix_latents(request, runtime) if take is None else take.prefix_latents
     check_prompts(request, runtime, prefix)
-    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
-    sizes = Sizes.of(config, vae, length.num_chunks, prefix, _ITEM_BYTES[dtype], on_card)
+    shared = 0 if request.start is None else request.start.chunk
+    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime, shared)
+    if take is not None:
+        earlier = GenerationRequest.from_json(take.about.request)
+        check_start(request, length, earlier, take.chunks)
+        theirs = model_config(earlier.model, earlier.config_path)
+        theirs = _autoencoder(_found(earlier, theirs[0], models_dir), *theirs, models_dir)
+        if theirs != _autoencoder(found, name, own, models_dir):
+            raise InvalidRequestError(
+                "This model cannot read the latents of that video: its autoencoder is another.",
+                "Choose the model that the video was made with: {model}.",
+                model=earlier.model,
+            )
+    sizes = Sizes.of(
+        config, vae, length.num_chunks, length.prefix_latents, _ITEM_BYTES[dtype], on_card
+    )
     free = (facts.vram_free_bytes or 0) if on_card else None
     ways = place(sizes, free, facts.ram_free_bytes)
     placement = ways[0]
@@ -362,7 +401,7 @@ def _plan(
         ram_bytes=placement.host_bytes,
         disk_bytes=disk,
         times=times,
-        ready_s=tuple(times.before_s + seconds for seconds in ready),
+        ready_s=tuple(times.before_s + seconds for seconds in [0.0] * shared + ready),
         chunk_s=max((b - a for a, b in itertools.pairwise(ready)), default=ready[0]),
         measured=known is not None,
         shortage=shortage,
@@ -392,6 +431,12 @@ def _course(
     return ready[:_STEADY_CHUNKS] if length.num_chunks is None else ready, denoise_s, decode_s
 
 
+def _take_of(request: GenerationRequest, takes_dir: Path | None) -> Take | None:
+    if request.start is None:
+        return None
+    return TakeStore(takes_dir or default_takes_dir()).find(request.start.take)
+
+
 def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
     """Latent frames of what a video starts from.
 
@@ -415,14 +460,19 @@ def _vae_config(
     found: FoundModel | None, name: str, own: MagiConfig, models_dir: Path | None
 ) -> VaeConfig:
     """The model's autoencoder; the released one where its files are not there to say."""
-    folder = Path(own.runtime_config.vae_pretrained)
+    path = _autoencoder(found, name, own, models_dir) / "config.json"
+    return VaeConfig.from_json(path) if path.is_file() else VaeConfig()
+
+
+def _autoencoder(
+    found: FoundModel | None, name: str, own: MagiConfig, models_dir: Path | None
+) -> Path:
     entries = {entry.name: entry for entry in Registry.load().entries}
     if found is not None:
-        folder = found.files.autoencoder
-    elif name in entries:
-        folder = entry_paths(entries[name], models_dir).autoencoder
-    path = folder / "config.json"
-    return VaeConfig.from_json(path) if path.is_file() else VaeConfig()
+        return found.files.autoencoder
+    if name in entries:
+        return entry_paths(entries[name], models_dir).autoencoder
+    return Path(own.runtime_config.vae_pretrained)
 
 
 def _video_file_bytes(request: GenerationRequest, fps: int) -> int:
@@ -485,12 +535,14 @@ def _advice(
     models_dir: Path | None,
     cache_dir: Path,
     speeds: Speeds,
+    take: Take | None,
 ) -> Iterator[Advice]:
     """Changes with which it fits, each of them tried."""
 
     def fits(advice: Advice) -> bool:
+        changed = advice.applied(request)
         try:
-            return _plan(advice.applied(request), facts, models_dir, cache_dir, speeds).fits
+            return _plan(changed, facts, models_dir, cache_dir, speeds, take).fits
         except MagiError:
             return False
 

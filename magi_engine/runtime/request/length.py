@@ -43,7 +43,8 @@ class LengthPlan:
     Attributes:
         num_chunks: all chunks, prefix included; None: open-ended.
         prefix_latents: clean latent frames that the sampler starts with.
-        first_chunk: the first one that is emitted.
+        first_chunk: the first one of the result.
+        shared_chunks: of the result, that are there already: they are part of the prefix.
         num_frames: of the result; what the last chunk has beyond them is cut off.
         chunk_frames: of a whole chunk.
         first_frames: of the first emitted chunk, which a prefix may have a part of.
@@ -53,6 +54,7 @@ class LengthPlan:
     num_chunks: int | None
     prefix_latents: int
     first_chunk: int
+    shared_chunks: int
     num_frames: int | None
     chunk_frames: int
     first_frames: int
@@ -60,9 +62,14 @@ class LengthPlan:
 
     @classmethod
     def of(
-        cls, mode: Mode, num_frames: int | None, prefix_latents: int, runtime: RuntimeConfig
+        cls,
+        mode: Mode,
+        num_frames: int | None,
+        prefix_latents: int,
+        runtime: RuntimeConfig,
+        shared_chunks: int = 0,
     ) -> LengthPlan:
-        """Of a job whose prefix has ``prefix_latents`` latent frames.
+        """Of a job whose reference has ``prefix_latents`` latent frames.
 
         The image of i2v is part of the result: its chunk is emitted whole. The clip of v2v comes
         before the result.
@@ -74,8 +81,11 @@ class LengthPlan:
             chunks = math.ceil((math.ceil(num_frames / frames) + before) / width)
         return cls(
             num_chunks=chunks,
-            prefix_latents=prefix_latents,
+            prefix_latents=(before // width + shared_chunks) * width
+            if shared_chunks
+            else prefix_latents,
             first_chunk=before // width,
+            shared_chunks=shared_chunks,
             num_frames=num_frames,
             chunk_frames=width * frames,
             first_frames=(width - before % width) * frames,
@@ -94,3 +104,9 @@ class LengthPlan:
         first = self.first_frames + (chunk - 1) * self.chunk_frames if chunk else 0
         end = self.first_frames + chunk * self.chunk_frames
         return range(first, end if self.num_frames is None else min(end, self.num_frames))
+
+    def chunk_near(self, frame: int) -> int:
+        """The chunk that begins nearest to a frame of the result."""
+        if frame <= self.first_frames / 2:
+            return 0
+        return 1 + max(0, round((frame - self.first_frames) / self.chunk_frames))

@@ -22,6 +22,7 @@ from magi_engine.media.clips import ClipPart, ClipPartKind
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.writer import WriteOptions
 from magi_engine.messages import Message
+from magi_engine.sampling.schedule import Transition
 
 FORMAT = "magi-request"
 FORMAT_VERSION = 1
@@ -38,10 +39,30 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class PromptChange:
-    """``text`` is the prompt from chunk ``chunk`` of the result on (0 is the first one)."""
+    """``text`` is the prompt from chunk ``chunk`` of the result on (0 is the first one).
+
+    ``transition`` says what that chunk takes over from those before it.
+    """
 
     chunk: int
     text: str
+    transition: Transition = Transition.GO_ON
+
+
+@dataclass(frozen=True)
+class TakeStart:
+    """What a video has in common with an earlier one.
+
+    Attributes:
+        take: name of the kept latents of that video.
+        chunk: the first chunk of the result that is made anew; all before it are shared.
+        video: the file of that video, whose packets are copied; without it, or if they do not fit,
+            the shared chunks are decoded once more.
+    """
+
+    take: str
+    chunk: int
+    video: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,8 @@ class GenerationRequest:
     config_path: str | None = None
     """An official configuration file to use instead of the model's own."""
     sampling: SamplingOverrides = field(default_factory=SamplingOverrides)
+    start: TakeStart | None = None
+    """The chunks it shares with an earlier video; they count as chunks of this one."""
     special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
     negative_tokens: bool = False
     """Whether the forwards without prompt know what to stay away from; base models only."""
@@ -105,6 +128,8 @@ class GenerationRequest:
     """One of ``devices.ATTENTIONS``; an exact one stands in for what the device does not have."""
     quantised_attention: bool = False
     """No wish but a fact, noted by the engine: the attention of this video rounded to 8 bits."""
+    take: str | None = None
+    """Noted by the engine, too: under which name the latents of this video are kept."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a newer program, kept so that nothing gets lost on a round trip."""
 
@@ -283,19 +308,22 @@ _SAMPLING = _object_of(
         "fps": _whole,
     },
 )
+_PROMPT = {"chunk": _whole, "text": _text, "transition": _member_of(Transition)}
+_START = _object_of(TakeStart, {"take": _text, "chunk": _whole, "video": _text})
 _READERS: dict[str, Any] = {
     "mode": _member_of(Mode),
     "model": _text,
     "width": _whole,
     "height": _whole,
     "num_frames": _optional(_whole),
-    "prompts": _tuple_of(_object_of(PromptChange, {"chunk": _whole, "text": _text})),
+    "prompts": _tuple_of(_object_of(PromptChange, _PROMPT)),
     "seed": _whole,
     "reference": _optional(_text),
     "fit": _member_of(FitPolicy),
     "crop": _optional(_CROP),
     "clip": _CLIP,
     "prepend_source": _flag,
+    "start": _optional(_START),
     "config_path": _optional(_text),
     "sampling": _SAMPLING,
     "special_tokens": _tuple_of(_text),
@@ -306,6 +334,7 @@ _READERS: dict[str, Any] = {
     "dtype": _text,
     "attention": _text,
     "quantised_attention": _flag,
+    "take": _optional(_text),
 }
 _FIELDS = tuple(_READERS)
 _REQUIRED = ("mode", "model", "width", "height", "num_frames")

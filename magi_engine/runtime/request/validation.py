@@ -223,6 +223,40 @@ def check_prompts(
         )
 
 
+def check_start(
+    request: GenerationRequest, length: LengthPlan, earlier: GenerationRequest, kept: int
+) -> None:
+    """Check that a video can share its first chunks with an earlier one.
+
+    Args:
+        earlier: what that one was made from.
+        kept: how many of its chunks there are.
+
+    Raises:
+        InvalidRequestError: it has fewer chunks, or another size or number of frames per second.
+    """
+    shared, of_result = length.shared_chunks, length.result_chunks
+    if not 0 <= shared <= kept:
+        raise InvalidRequestError(
+            "Only {kept} chunks of that video are kept; {wanted} are asked for.",
+            "Start from an earlier place.",
+            kept=kept,
+            wanted=shared,
+        )
+    if of_result is not None and shared >= of_result:
+        raise InvalidRequestError(
+            "Nothing is left to make: the video would end before the place it starts from.",
+            "Choose a longer video, or an earlier place.",
+        )
+    if (earlier.width, earlier.height) != (request.width, request.height):
+        raise InvalidRequestError(
+            "A video of {width}x{height} cannot go on as one of another size.",
+            "Choose that size.",
+            width=earlier.width,
+            height=earlier.height,
+        )
+
+
 def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
     """Sentences about settings that work but are known to look bad (field notes).
 

@@ -1,0 +1,190 @@
+"""Storyboards: prompts with the times they begin at, as text, SRT or CSV.
+
+As text, a line for each prompt, with how it begins if it does not simply go on::
+
+    # Lines that begin with # are notes.
+    0:00 a red ball rolls over a table
+    0:04 new one: a blue cube slides over the table
+    0:08 cut: a lighthouse in a storm
+
+SRT holds the same texts as subtitles, CSV in the columns ``start``, ``transition``, ``prompt``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from magi_engine.errors import InvalidRequestError
+from magi_engine.runtime.request.length import LengthPlan
+from magi_engine.runtime.request.request import PromptChange
+from magi_engine.sampling.schedule import Transition
+
+SUFFIXES = (".txt", ".srt", ".csv")
+
+_MAX_BYTES = 4 << 20
+_TIME = r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:[.,]\d{1,9})?)"
+_LINE = re.compile(rf"{_TIME}\s+(.*)")
+_SRT_TIMES = re.compile(rf"{_TIME}\s*-->\s*{_TIME}.*")
+_COLUMNS = ("start", "transition", "prompt")
+_BY_NAME = {transition.value: transition for transition in Transition}
+_LAST_SHOT_S = 4.0
+"""How long the last subtitle of an SRT file is shown."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A prompt, when it begins in the video, and what it takes over from what was before."""
+
+    start_s: float
+    text: str
+    transition: Transition = Transition.GO_ON
+
+
+def read_storyboard(path: Path) -> list[Shot]:
+    """The shots of a file, in the order of their times.
+
+    Raises:
+        InvalidRequestError: it cannot be read, holds no shot, or a line is none; says which.
+    """
+    try:
+        data = path.read_bytes()[:_MAX_BYTES]
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(
+            "The storyboard {path} cannot be read.", "Save it as text in UTF-8.", path=path
+        ) from error
+    parse = {".srt": _from_srt, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
+    shots = sorted(parse(text), key=lambda shot: shot.start_s)
+    if not shots:
+        raise InvalidRequestError(
+            "There is no prompt in {path}.", "Begin with a line such as: 0:00 a red ball", path=path
+        )
+    return shots
+
+
+def written_storyboard(shots: Iterable[Shot], suffix: str) -> str:
+    """The shots as a file of that suffix, which :func:`read_storyboard` reads again."""
+    shots = list(shots)
+    if suffix == ".csv":
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows((_clock(s.start_s), s.transition.value, s.text) for s in shots)
+        return table.getvalue()
+    if suffix == ".srt":
+        ends = [shot.start_s for shot in shots[1:]] + [shots[-1].start_s + _LAST_SHOT_S]
+        return "\n".join(
+            f"{number}\n{_srt_clock(shot.start_s)} --> {_srt_clock(end)}\n{_named(shot)}\n"
+            for number, (shot, end) in enumerate(zip(shots, ends, strict=True), 1)
+        )
+    return "".join(f"{_clock(shot.start_s)} {_named(shot)}\n" for shot in shots)
+
+
+def prompts_of(shots: Iterable[Shot], length: LengthPlan, fps: float) -> tuple[PromptChange, ...]:
+    """The prompts of the chunks that begin nearest to the times of the shots.
+
+    Raises:
+        InvalidRequestError: none begins at 0, or two fall on the same chunk.
+    """
+    prompts: dict[int, PromptChange] = {}
+    for shot in shots:
+        chunk = length.chunk_near(round(shot.start_s * fps))
+        if chunk in prompts:
+            raise InvalidRequestError(
+                "The prompts at {start:g} s and the one before it fall on the same part of the "
+                "video.",
+                "Leave at least {chunk:.2g} s between them.",
+                start=shot.start_s,
+                chunk=length.chunk_frames / fps,
+            )
+        prompts[chunk] = PromptChange(chunk, shot.text, shot.transition)
+    if 0 not in prompts:
+        raise InvalidRequestError("The storyboard does not begin at 0:00.", "Add a line for it.")
+    return tuple(prompts.values())
+
+
+def shots_of(prompts: Iterable[PromptChange], length: LengthPlan, fps: float) -> Iterator[Shot]:
+    """The other way: when each prompt begins."""
+    for change in prompts:
+        start_s = length.frames_of(change.chunk).start / fps
+        yield Shot(start_s, change.text, change.transition)
+
+
+def _from_text(text: str) -> Iterator[Shot]:
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if not (match := _LINE.fullmatch(line)):
+            raise _no_shot(number, line)
+        yield _shot(match.groups(), match[4])
+
+
+def _from_srt(text: str) -> Iterator[Shot]:
+    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()):
+        lines = block.split("\n")
+        times = next((i for i, line in enumerate(lines) if "-->" in line), None)
+        match = None if times is None else _SRT_TIMES.fullmatch(lines[times].strip())
+        if times is None or match is None:
+            raise _no_shot(text[: text.find(block)].count("\n") + 1, lines[0])
+        yield _shot(match.groups(), " ".join(line.strip() for line in lines[times + 1 :]))
+
+
+def _from_csv(text: str) -> Iterator[Shot]:
+    rows = csv.reader(io.StringIO(text))
+    for number, row in enumerate(rows, 1):
+        if not row or [cell.strip().lower() for cell in row] == list(_COLUMNS):
+            continue
+        match = re.fullmatch(_TIME, row[0].strip())
+        named = len(row) == len(_COLUMNS) and row[1].strip().lower() in (*_BY_NAME, "")
+        if match is None or not (named or len(row) == 2):
+            raise _no_shot(number, ",".join(row))
+        transition = _BY_NAME.get(row[1].strip().lower()) if named else None
+        yield Shot(_seconds(match.groups()), row[-1].strip(), transition or Transition.GO_ON)
+
+
+def _shot(time: tuple[str | None, ...], text: str) -> Shot:
+    name, colon, prompt = text.partition(":")
+    transition = _BY_NAME.get(name.strip().lower()) if colon else None
+    if transition is None:
+        return Shot(_seconds(time), text.strip())
+    return Shot(_seconds(time), prompt.strip(), transition)
+
+
+def _seconds(time: tuple[str | None, ...]) -> float:
+    hours, minutes, seconds = time[:3]
+    return (
+        int(hours or 0) * 3600 + int(minutes or 0) * 60 + float((seconds or "0").replace(",", "."))
+    )
+
+
+def _named(shot: Shot) -> str:
+    # A prompt may itself begin with the name of a transition.
+    explicit = shot.transition is not Transition.GO_ON or shot.text.partition(":")[0] in _BY_NAME
+    text = " ".join(shot.text.split())
+    return f"{shot.transition.value}: {text}" if explicit else text
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes}:{rest / 1000:06.3f}".removesuffix(".000")
+
+
+def _srt_clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02},{rest % 1000:03}"
+
+
+def _no_shot(line: int, text: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        "Line {line} of the storyboard is no time with a prompt: {text}",
+        "Write it as: 0:04 a red ball, or 0:04 cut: a red ball",
+        line=line,
+        text=text[:80],
+    )
