@@ -19,6 +19,7 @@ Needs no PyTorch.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -47,7 +48,6 @@ DEFAULT_LIMIT_BYTES = 20_000_000_000
 
 _FORMAT_VERSION = 1
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-_CHUNK_NAME = re.compile(r"[0-9]{6}\.safetensors")
 _ABOUT = "take.json"
 _PREFIX = "prefix.safetensors"
 _PINNED = "pinned"
@@ -65,14 +65,24 @@ class About:
         chunk_width: latent frames of a whole chunk.
         in_front: whether the prefix comes before the first chunk; else the first chunk begins
             with it.
-        chunk_frames: frames that each chunk adds to the video, by the plan; empty without an end.
+        first_frames: frames of the first chunk.
+        chunk_frames: of every other one.
+        num_frames: of the whole video, by the plan; None: it has no end.
+        source_frames: of a clip that stands in front of the first chunk in the file.
     """
 
     request: str
     fps: float
     chunk_width: int
     in_front: bool
-    chunk_frames: tuple[int, ...]
+    first_frames: int
+    chunk_frames: int
+    num_frames: int | None
+    source_frames: int = 0
+
+    def frames_before(self, chunk: int) -> int:
+        """Frames of the video before a chunk, if all before are whole."""
+        return 0 if chunk == 0 else self.first_frames + (chunk - 1) * self.chunk_frames
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,14 @@ class Take:
     @property
     def finished(self) -> bool:
         """Whether all chunks that were planned are there."""
-        return 0 < len(self.about.chunk_frames) <= self.chunks
+        wanted = self.about.num_frames
+        return wanted is not None and self.about.frames_before(self.chunks) >= wanted
+
+    @property
+    def frames(self) -> int:
+        """Frames of the video that its chunks make up."""
+        made = self.about.frames_before(self.chunks)
+        return made if self.about.num_frames is None else min(made, self.about.num_frames)
 
     def latents_before(self, chunk: int) -> int:
         """Latent frames before a chunk of the video, those of the prefix included."""
@@ -156,7 +173,7 @@ class TakeWriter:
         Raises:
             TakeError, DiskFullError: it cannot be written.
         """
-        self._about = About(**{**vars(self._about), "request": request})
+        self._about = dataclasses.replace(self._about, request=request)
         with _told(self._folder):
             self._say()
 
@@ -345,19 +362,18 @@ def _look_at(folder: Path) -> Take:
 def _about(values: dict[str, Any]) -> About:
     if values["version"] > _FORMAT_VERSION:
         raise ValueError("of a newer program")
-    frames = tuple(values["chunk_frames"])
+    about = About(**{field.name: values[field.name] for field in dataclasses.fields(About)})
+    counts = (about.chunk_width, about.first_frames, about.chunk_frames, about.source_frames + 1)
     typed = (
-        isinstance(values["request"], str),
-        isinstance(values["fps"], int | float) and values["fps"] > 0,
-        isinstance(values["chunk_width"], int) and values["chunk_width"] > 0,
-        isinstance(values["in_front"], bool),
-        all(isinstance(count, int) and count > 0 for count in frames),
+        isinstance(about.request, str),
+        isinstance(about.fps, int | float) and about.fps > 0,
+        isinstance(about.in_front, bool),
+        all(isinstance(count, int) and count > 0 for count in counts),
+        about.num_frames is None or isinstance(about.num_frames, int),
     )
     if not all(typed):
         raise ValueError("a value of the wrong type")
-    return About(
-        values["request"], values["fps"], values["chunk_width"], values["in_front"], frames
-    )
+    return about
 
 
 def _frames_in(path: Path) -> int:

@@ -79,11 +79,10 @@ class LengthPlan:
         chunks = None
         if num_frames is not None:
             chunks = math.ceil((math.ceil(num_frames / frames) + before) / width)
+        shared = (before // width + shared_chunks) * width
         return cls(
             num_chunks=chunks,
-            prefix_latents=(before // width + shared_chunks) * width
-            if shared_chunks
-            else prefix_latents,
+            prefix_latents=shared if shared_chunks else prefix_latents,
             first_chunk=before // width,
             shared_chunks=shared_chunks,
             num_frames=num_frames,

@@ -17,7 +17,7 @@ from magi_engine import atomic
 from magi_engine.errors import DiskFullError, TakeError
 from magi_engine.takes.store import About, TakeStore, TakeWriter
 
-ABOUT = About("{}", 24.0, 6, in_front=True, chunk_frames=(24, 24, 20))
+ABOUT = About("{}", 24.0, 6, True, 24, 24, 68)
 
 
 def latents(chunk: int, frames: int = 6) -> NDArray[np.float32]:
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> TakeStore:
 
 def test_what_was_written_is_read_to_the_bit(store: TakeStore) -> None:
     take = store.find(written(store).name)
-    assert (take.chunks, take.finished, take.about) == (3, True, ABOUT)
+    assert (take.chunks, take.frames, take.finished, take.about) == (3, 68, True, ABOUT)
     assert take.size_bytes == store.size_bytes > 3 * latents(0).nbytes
     assert np.array_equal(take.read(2), latents(2))
     start = take.start(2)
@@ -61,7 +61,7 @@ def test_a_clip_in_front_belongs_to_every_start(store: TakeStore) -> None:
 
 
 def test_an_image_is_part_of_the_first_chunk(store: TakeStore) -> None:
-    writer = store.begin(About("{}", 24.0, 6, in_front=False, chunk_frames=()))
+    writer = store.begin(About("{}", 24.0, 6, False, 24, 24, None))
     writer.prefix(latents(9, 1))
     writer.append(latents(0))
     take = store.find(writer.name)
@@ -179,7 +179,7 @@ from pathlib import Path
 import numpy as np
 from magi_engine.takes.store import About, TakeStore
 
-writer = TakeStore(Path(sys.argv[1])).begin(About("{}", 24.0, 6, True, ()))
+writer = TakeStore(Path(sys.argv[1])).begin(About("{}", 24.0, 6, True, 24, 24, None))
 for chunk in itertools.count():
     values = np.random.default_rng(chunk).normal(size=(1, 16, 6, 4, 4))
     writer.append(values.astype(np.float32))

@@ -57,7 +57,10 @@ def test_as_people_write_it(tmp_path: Path) -> None:
     assert read_storyboard(saved(tmp_path, "0:00 a ball\n", encoding="utf-16")) == [
         Shot(0, "a ball")
     ]
-    subtitles = "1\n00:00:00,000 --> 00:00:04,000\na ball\nrolls\n\n2\n00:00:04,000 --> 00:00:08,000 X1:5\ncut: waves\n"
+    subtitles = (
+        "1\n00:00:00,000 --> 00:00:04,000\na ball\nrolls\n\n"
+        "2\n00:00:04,000 --> 00:00:08,000 X1:5\ncut: waves\n"
+    )
     assert read_storyboard(saved(tmp_path, subtitles, ".srt")) == [
         Shot(0.0, "a ball rolls"),
         Shot(4.0, "waves", Transition.CUT),

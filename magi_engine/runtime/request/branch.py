@@ -1,0 +1,107 @@
+"""New videos that begin with chunks of an earlier one."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from magi_engine.errors import TakeError
+from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
+from magi_engine.sampling.schedule import Transition
+from magi_engine.takes.store import Take, TakeStore
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A video whose latents are kept.
+
+    Attributes:
+        request: what it was made from.
+        video: its file; None: only the latents are there.
+    """
+
+    request: GenerationRequest
+    take: Take
+    video: Path | None = None
+
+    @classmethod
+    def of_video(cls, video: Path, store: TakeStore) -> Earlier:
+        """Of a file that this program made.
+
+        Raises:
+            MagiError: it has no settings, or its latents are not kept or damaged.
+        """
+        request = read_request(video)
+        if request.take is None:
+            raise TakeError(
+                "The latents of {name} were not kept.",
+                "Continue it from its file: magi generate --video FILE.",
+                name=video.name,
+            )
+        return cls.of_take(store.find(request.take), video)
+
+    @classmethod
+    def of_take(cls, take: Take, video: Path | None = None) -> Earlier:
+        """Of kept latents.
+
+        Raises:
+            MagiError: they are damaged.
+        """
+        return cls(GenerationRequest.from_json(take.about.request), take, video)
+
+    def redone(
+        self,
+        chunk: int,
+        *,
+        text: str | None = None,
+        transition: Transition = Transition.GO_ON,
+        seed: int | None = None,
+        seconds: float | None = None,
+    ) -> GenerationRequest:
+        """The same video up to a chunk, and from there on made anew.
+
+        Args:
+            text: the prompt from there on; None: as it was.
+            transition: what the chunk takes over from those before it.
+            seed: None: as it was.
+            seconds: length of the whole; None: as it was.
+        """
+        prompts = self.request.prompts
+        if text is not None or transition is not Transition.GO_ON:
+            before = [change for change in prompts if change.chunk < chunk]
+            said = [change for change in prompts if change.chunk <= chunk][-1].text
+            prompts = (*before, PromptChange(chunk, said if text is None else text, transition))
+        frames = self.request.num_frames
+        if seconds is not None:
+            frames = frames_for(seconds, round(self.take.about.fps))
+        video = None if self.video is None else str(self.video.absolute())
+        return dataclasses.replace(
+            self.request,
+            prompts=prompts,
+            seed=self.request.seed if seed is None else seed,
+            num_frames=frames,
+            start=TakeStart(self.take.name, chunk, video),
+            take=None,
+        )
+
+    def extended(self, seconds: float, text: str | None = None) -> GenerationRequest:
+        """The video and what comes after its last chunk.
+
+        Args:
+            seconds: how much is added.
+            text: the prompt of that; None: the last one goes on.
+
+        Raises:
+            InvalidRequestError: nothing would be added.
+        """
+        end = self.take.about.frames_before(self.take.chunks)
+        more = frames_for(seconds, round(self.take.about.fps))
+        request = self.redone(self.take.chunks, text=text)
+        return dataclasses.replace(request, num_frames=end + more)
+
+    def resumed(self) -> GenerationRequest:
+        """The rest of a video that was not made to its end."""
+        return self.redone(self.take.chunks)
