@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from magi_engine import __version__
-from magi_engine.cli import demo, doctor, generate, models, quantize, recover, replay, settings
+from magi_engine.cli import (
+    demo,
+    doctor,
+    generate,
+    models,
+    quantize,
+    recover,
+    redo,
+    replay,
+    settings,
+    takes,
+)
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
 from magi_engine.cli.naming import as_typed
@@ -25,7 +36,7 @@ from magi_engine.runtime.process.errors import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
 
-_COMMANDS = (generate, demo, recover, settings, models, quantize, doctor, replay)
+_COMMANDS = (generate, redo, demo, takes, recover, settings, models, quantize, doctor, replay)
 _EXAMPLES = """\
 examples:
   magi demo

@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from magi_engine.config.official import SHORTCUT_MODES, MagiConfig
+from magi_engine.config.official import SHORTCUT_MODES, MagiConfig, RuntimeConfig
 from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart
@@ -18,7 +18,8 @@ from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
 from magi_engine.runtime.machine.devices import ATTENTIONS, DTYPES
-from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.planning.plan import prefix_latents
+from magi_engine.runtime.request.length import LengthPlan, frames_for
 from magi_engine.runtime.request.metadata import names_another_computer, read_request
 from magi_engine.runtime.request.request import (
     GenerationRequest,
@@ -26,6 +27,7 @@ from magi_engine.runtime.request.request import (
     PromptChange,
     SamplingOverrides,
 )
+from magi_engine.runtime.request.storyboard import prompts_of, read_storyboard
 from magi_engine.runtime.request.validation import validate
 
 _SEEDS = 2**31
@@ -84,9 +86,16 @@ def _add_content_options(parser: argparse.ArgumentParser) -> None:
         metavar=("K", "TEXT"),
         help="prompt from chunk K on; may be given several times",
     )
+    group.add_argument(
+        "--storyboard",
+        type=Path,
+        metavar="FILE",
+        help="prompts with their times and transitions, instead of --prompt: .txt with lines such "
+        "as '0:04 cut: a ball', .srt or .csv",
+    )
     group.add_argument("--size", type=_size, metavar="WxH", help="pixels, multiples of 16")
     length = group.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=_number, metavar="S", help="length of the result")
+    length.add_argument("--seconds", type=number, metavar="S", help="length of the result")
     length.add_argument(
         "--until-stopped", action="store_true", help="go on until Ctrl-C, whatever the length"
     )
@@ -240,11 +249,9 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     if args.model is not None:
         request = dataclasses.replace(request, config_path=None)
     request = dataclasses.replace(
-        request,
-        prompts=_prompts(args, request),
-        sampling=sampling,
-        writing=_writing(args, request.writing),
+        request, sampling=sampling, writing=_writing(args, request.writing)
     )
+    request = dataclasses.replace(request, prompts=_prompts(args, request, runtime))
     output = os.path.abspath(args.output or free_name(default_name(request)))
     request = dataclasses.replace(request, output=output)
     output_suffix(Path(output))
@@ -294,7 +301,18 @@ def _length(args: argparse.Namespace, fps: int) -> dict[str, Any]:
     return {} if args.seconds is None else {"num_frames": frames_for(args.seconds, fps)}
 
 
-def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[PromptChange, ...]:
+def _prompts(
+    args: argparse.Namespace, request: GenerationRequest, runtime: RuntimeConfig
+) -> tuple[PromptChange, ...]:
+    if args.storyboard is not None:
+        if args.prompt is not None or args.prompt_at is not None:
+            raise InvalidRequestError(
+                "A storyboard and --prompt do not go together.", "Leave one of them out."
+            )
+        prefix = prefix_latents(request, runtime)
+        length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
+        shots = read_storyboard(args.storyboard)
+        return prompts_of(shots, length, request.sampling.fps or runtime.fps)
     if args.prompt is None and args.prompt_at is None:
         return request.prompts
     first = request.prompt if args.prompt is None else args.prompt
@@ -326,7 +344,8 @@ def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
 # Readers of option values: what they raise, argparse turns into one line.
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """An option's value as a number."""
     try:
         return float(text)
     except ValueError as error:
@@ -341,7 +360,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(_number(part) for part in text.split(","))
+    return tuple(number(part) for part in text.split(","))
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
@@ -362,11 +381,11 @@ def _clip(text: str) -> ClipPart:
     kind, colon, seconds = text.partition(":")
     if kind in ("end", "start"):
         make = ClipPart.end if kind == "end" else ClipPart.start
-        return make(_number(seconds) if colon else None)
+        return make(number(seconds) if colon else None)
     match = re.fullmatch(r"([\d.]+)-([\d.]+)", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither end, start nor A-B in seconds")
-    return ClipPart.range(_number(match[1]), _number(match[2]))
+    return ClipPart.range(number(match[1]), number(match[2]))
 
 
 def _special_tokens(text: str) -> tuple[str, ...]:

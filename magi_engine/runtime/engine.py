@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from magi_engine.config.places import default_cache_dir
+from magi_engine.config.places import default_cache_dir, default_takes_dir
 from magi_engine.errors import MagiError
 from magi_engine.runtime.job.events import Event, Failed
 from magi_engine.runtime.job.job import Job
@@ -18,6 +18,7 @@ from magi_engine.runtime.planning.plan import JobPlan, Prospect, plan, prospects
 from magi_engine.runtime.process.control import Command, ControlBox
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import default_models_dir
 
 
@@ -27,9 +28,16 @@ class Engine:
     Args:
         models_dir: where downloaded models are; None: the usual place of this system.
         cache_dir: where things are kept that can be made again; None: the usual place.
+        takes_dir: where the latents of videos are kept; None: the usual place.
     """
 
-    def __init__(self, models_dir: Path | None = None, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        models_dir: Path | None = None,
+        cache_dir: Path | None = None,
+        takes_dir: Path | None = None,
+    ) -> None:
+        self._takes = TakeStore(takes_dir or default_takes_dir())
         self._cache_dir = cache_dir or default_cache_dir()
         self._models = ModelCache(models_dir, self._cache_dir)
         self._running = threading.Lock()
@@ -75,7 +83,8 @@ class Engine:
             MagiError: it cannot work at all.
         """
         choose_device(request.device)
-        return plan(request, self.machine(), self._models.models_dir, self._cache_dir)
+        folders = self._models.models_dir, self._cache_dir, self._takes.folder
+        return plan(request, self.machine(), *folders)
 
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run here, by its name; as :meth:`plan`."""
@@ -106,12 +115,13 @@ class Engine:
             with self._looking:
                 self._facts = self._look_around()
             # What an earlier video was made with says nothing of this one.
-            request = dataclasses.replace(request, quantised_attention=False)
+            request = dataclasses.replace(request, quantised_attention=False, take=None)
             try:
                 plan = self.plan(request)
+                job = Job(self._models, plan, box, self._cache_dir, self._takes, preview)
             except Exception as error:
                 yield Failed(told_error(error), path=None, frames=0)
                 return
-            yield from Job(self._models, plan, box, self._cache_dir, preview).events()
+            yield from job.events()
         finally:
             self._running.release()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -64,7 +64,7 @@ class Sampler:
         num_chunks: int | None,
         prefix: Tensor | None = None,
         direction: Direction | None = None,
-    ) -> Iterator[StepDone | ChunkDone]:
+    ) -> Generator[StepDone | ChunkDone]:
         """Denoise chunk after chunk. Closing the iterator frees everything it holds.
 
         Args:
@@ -107,7 +107,7 @@ class _Run:
         self.memory = sampler.memory
         self.captions, self.noise, self.num_chunks = captions, noise, num_chunks
         self.device = model.device
-        self.prefix = None if prefix is None else prefix.to(self.device, torch.float32)
+        self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]
         self.offset = self.prefix_frames // settings.chunk_width
         if num_chunks is not None and num_chunks <= self.offset:
@@ -118,6 +118,8 @@ class _Run:
                 chunks=num_chunks,
                 given=self.offset,
             )
+        rest = None if prefix is None else prefix[:, :, self.offset * settings.chunk_width :]
+        self.prefix_rest = rest if rest is None else rest.to(self.device, torch.float32)
         self.emit_from = 0 if self.prefix_frames == 1 else self.prefix_frames
         self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)
         self.times = schedule_times(settings.num_steps, settings.shortcut_mode)
@@ -165,7 +167,7 @@ class _Run:
             assert self.prefix is not None
             width = self.settings.chunk_width
             frames = slice(forward.first * width, (forward.first + 1) * width)
-            self.latents[forward.first] = self.prefix[:, :, frames]
+            self.latents[forward.first] = self.prefix[:, :, frames].to(self.device, torch.float32)
         for chunk, step in zip(forward.chunks, forward.steps, strict=True):
             if step == 0:
                 if chunk not in self.noises:  # else it starts anew
@@ -201,11 +203,8 @@ class _Run:
         return oldest
 
     def _paste_prefix(self) -> None:
-        if self.prefix is None:
-            return
-        width = self.settings.chunk_width
-        rest = self.prefix[:, :, self.offset * width :]
-        if self.offset in self.latents and rest.shape[2]:
+        rest = self.prefix_rest
+        if self.offset in self.latents and rest is not None and rest.shape[2]:
             denoised = self.latents[self.offset][:, :, rest.shape[2] :]
             self.latents[self.offset] = torch.cat([rest, denoised], dim=2)
 

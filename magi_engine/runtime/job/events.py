@@ -252,6 +252,15 @@ class DecodingStarted(Event):
 
 
 @dataclass(frozen=True)
+class ChunksShared(Event):
+    """The first chunks of the video are those of an earlier one and are in the file already."""
+
+    chunks: int
+    frames: int
+    kind: ClassVar[str] = "chunks_shared"
+
+
+@dataclass(frozen=True)
 class ChunkReady(Event):
     """A chunk is decoded and, if there is an output file, on its way into it."""
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from magi_engine.errors import MagiError
 from magi_engine.media.background import BackgroundWriter
+from magi_engine.runtime.job.latents import KeptLatents
 from magi_engine.runtime.request.references import Reference, source_frames
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.takes.store import Take
 
 
 class VideoOutput:
     """Takes the frames of a job; without an output path it only counts them.
 
     Attributes:
+        request: how the video is really made, which the finished file says.
         frames: generated frames taken so far; those of a source clip in front do not count.
     """
 
-    def __init__(self, request: GenerationRequest) -> None:
-        self._request = request
+    def __init__(self, request: GenerationRequest, latents: KeptLatents) -> None:
+        self.request = dataclasses.replace(request, take=latents.name)
+        self._latents = latents
         self._writer: BackgroundWriter | None = None
         self._source: Reference | None = None
         self._source_frames = 0
@@ -41,7 +49,7 @@ class VideoOutput:
             OutputError: the folder is missing or read-only, the name is taken.
             InvalidRequestError: the name asks for an unknown format.
         """
-        request = self._request
+        request = self.request
         if request.output is None:
             return
         from magi_engine.media.output import open_writer
@@ -59,8 +67,36 @@ class VideoOutput:
         if request.prepend_source:
             self._source = reference
 
-    def write(self, frames: NDArray[np.uint8]) -> None:
+    def share(self, earlier: Take, video: Path, chunks: int) -> int:
+        """Begin with chunks of an earlier video, whose packets are copied.
+
+        Args:
+            video: the file of that one.
+            chunks: how many are wanted.
+
+        Returns:
+            How many were copied: the last one not if it is cut off there, none if the packets do
+            not fit into this file.
+
+        Raises:
+            DiskFullError, OutputError: as :meth:`write`.
+        """
+        about = earlier.about
+        if about.frames_before(chunks) > earlier.frames:
+            chunks -= 1
+        frames = about.frames_before(chunks)
+        if self._writer is None or chunks == 0:
+            return 0
+        if not self._writer.copy(video, about.source_frames + frames):
+            return 0
+        self._source, self._source_frames, self.frames = None, about.source_frames, frames
+        return chunks
+
+    def write(self, frames: NDArray[np.uint8], latents: NDArray[np.float32] | None = None) -> None:
         """Append (T, H, W, 3) frames of the result; a file is written in the background.
+
+        Args:
+            latents: to keep of them, once they are in the file.
 
         Raises:
             DiskFullError, OutputError: of what came before, which is kept as far as it went.
@@ -68,10 +104,17 @@ class VideoOutput:
         if self._writer is not None:
             # Not before the first chunk: a job that is stopped earlier has made no video.
             if self._source is not None:
-                self._writer.write(self._counted(source_frames(self._request, self._source)))
+                self._writer.write(self._counted(source_frames(self.request, self._source)))
                 self._source = None
-            self._writer.write([frames])
+            self._writer.write(self._with(frames, latents))
         self.frames += len(frames)
+
+    def _with(
+        self, frames: NDArray[np.uint8], latents: NDArray[np.float32] | None
+    ) -> Iterator[NDArray[np.uint8]]:
+        yield frames
+        if latents is not None:
+            self._latents.append(latents, self.request, self._source_frames)
 
     def check(self) -> None:
         """Raise what went wrong in the background, as :meth:`write`."""
@@ -83,14 +126,18 @@ class VideoOutput:
             self._source_frames += len(frames)
             yield frames
 
-    def describe(self, request: GenerationRequest) -> None:
-        """Note that the video is now made as ``request`` says, for the finished file."""
+    def made_with(self, **changes: Any) -> None:
+        """Note fields of the request that are not as they were asked for."""
+        self.request = dataclasses.replace(self.request, **changes)
         if self._writer is not None:
-            self._writer.describe(request.to_json())
+            self._writer.describe(self.request.to_json())
 
     def close(self) -> Path | None:
         """Finish the file; None if there is none or nothing came to be written."""
-        return None if self._writer is None else self._writer.close()
+        path = None if self._writer is None else self._writer.close()
+        with contextlib.suppress(MagiError):
+            self._latents.describe(self.request)
+        return path
 
     def keep(self) -> Path | None:
         """End the file with what is in it, without raising; may be called at any time."""

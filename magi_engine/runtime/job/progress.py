@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from magi_engine.runtime.job.control import Stopwatch
 from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Progress
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.sampling.schedule import Forward
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class Stopwatch:
-    """Seconds of work: runs from its creation, stands still while paused."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._start = clock()
-        self._paused_s = 0.0
-        self._paused_at: float | None = None
-
-    def pause(self) -> None:
-        """Stop counting."""
-        self._paused_at = self._clock()
-
-    def resume(self) -> None:
-        """Go on counting."""
-        if self._paused_at is not None:
-            self._paused_s += self._clock() - self._paused_at
-            self._paused_at = None
-
-    @property
-    def seconds(self) -> float:
-        """Work done so far."""
-        now = self._clock() if self._paused_at is None else self._paused_at
-        return now - self._start - self._paused_s
 
 
 class ProgressMeter:
@@ -63,7 +37,7 @@ class ProgressMeter:
     ) -> None:
         self._length = length
         self._operations = operations
-        self._ahead = (f for f in schedule() if not f.fills_prefix)
+        self._ahead: Iterator[Forward] = (f for f in schedule() if not f.fills_prefix)
         self._coming: deque[Forward] = deque()
         """What is ahead, until a chunk is finished."""
         self._all: float | None = None
@@ -75,7 +49,7 @@ class ProgressMeter:
         self._steps = self._units = 0
         self._sampling_s = 0.0
         self._decoding_s = 0.0
-        self._chunks_done = 0
+        self._chunks_done = self._decoded = 0
         self._frames_done = 0
         self._beside = False
         self._decoding: tuple[ChunkStatus, ...] = ()
@@ -90,7 +64,8 @@ class ProgressMeter:
             latents: passed on in the event.
         """
         self._look_ahead()
-        self._coming.popleft()
+        if self._coming:
+            self._coming.popleft()
         self._look_ahead()
         self._done += self._operations(forward)
         self._steps += 1
@@ -105,6 +80,19 @@ class ProgressMeter:
                 return
             self._coming.append(forward)
 
+    def shared(self, chunks: int, frames: int) -> None:
+        """Note chunks that were there already."""
+        self._chunks_done, self._frames_done = chunks, frames
+
+    def restarted(self, schedule: Iterator[Forward]) -> None:
+        """Note that chunks start anew; ``schedule`` is what is ahead now."""
+        self._coming.clear()
+        ahead = (f for f in schedule if not f.fills_prefix)
+        if self._all is not None:
+            ahead = list(ahead)
+            self._all = self._done + sum(map(self._operations, ahead))
+        self._ahead = iter(ahead)
+
     def decoding_started(self, index: int) -> None:
         """Note that a chunk has all its steps behind it."""
         self._decoding += (ChunkStatus(index, ChunkState.DECODING, self._num_steps),)
@@ -117,6 +105,7 @@ class ProgressMeter:
             beside: whether others are denoised meanwhile, so that this is part of their steps.
         """
         self._chunks_done += 1
+        self._decoded += 1
         self._frames_done += frames
         self._decoding_s += decode_s
         self._beside = beside
@@ -128,7 +117,7 @@ class ProgressMeter:
             for chunk, step in zip(forward.chunks, forward.steps, strict=True)
         )
         rate = self._sampling_s / self._done
-        see_s = self._decoding_s / self._chunks_done if self._chunks_done else 0.0
+        see_s = self._decoding_s / self._decoded if self._decoded else 0.0
         decode_s = 0.0 if self._beside else see_s
         total = self._length.result_chunks
         fraction = eta_s = None

@@ -233,12 +233,17 @@ class JobPlan:
         frames = self.length.frames_of(index)
         return ChunkPlan(index, frames, frames.start / self.fps, ready_s)
 
-    def forwards(self) -> Iterator[Forward]:
-        """What the transformer will be asked."""
+    def forwards(self, first: int | None = None) -> Iterator[Forward]:
+        """What the transformer will be asked.
+
+        Args:
+            first: the chunk that is the first to be made, as the sampler counts; None: by the plan.
+        """
+        prefix = self.length.prefix_latents
+        if first is not None:
+            prefix = first * self.config.runtime_config.chunk_width
         direction = Direction(self.transitions())
-        return forwards(
-            self.settings, self.length.num_chunks, self.length.prefix_latents, direction
-        )
+        return forwards(self.settings, self.length.num_chunks, prefix, direction)
 
     def transitions(self) -> dict[int, Transition]:
         """Of the chunks that do not simply go on, as the sampler counts them."""

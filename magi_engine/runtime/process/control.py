@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from magi_engine.sampling.schedule import Transition
+
 
 @dataclass(frozen=True)
 class Cancel:
@@ -23,10 +25,18 @@ class Resume:
 
 @dataclass(frozen=True)
 class ChangePrompt:
-    """Use ``text`` from chunk ``from_chunk`` of the result on."""
+    """Use ``text`` from chunk ``from_chunk`` of the result on.
+
+    Attributes:
+        transition: what that chunk takes over from those before it.
+        at_once: use it from the chunk after the one that is finished next: those that have begun
+            behind that start anew, whatever ``from_chunk`` is.
+    """
 
     from_chunk: int
     text: str
+    transition: Transition = Transition.GO_ON
+    at_once: bool = False
 
 
 Command = Cancel | Pause | Resume | ChangePrompt

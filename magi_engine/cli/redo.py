@@ -1,0 +1,102 @@
+"""``magi redo``, ``extend`` and ``resume``: new videos that begin with an earlier one's chunks."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from magi_engine.cli.request_options import add_machine_options, default_name, number
+from magi_engine.cli.running import add_display_options, run_request
+from magi_engine.config.places import default_takes_dir
+from magi_engine.media.targets import check_target, free_name
+from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.sampling.schedule import Transition
+from magi_engine.takes.store import TakeStore
+
+_KEPT = """\
+Each video's latents are kept for a while (see 'magi takes'); with them, what it shares with the new
+one is neither made nor encoded again.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands and their options."""
+
+    def command(
+        name: str, make: Callable[[argparse.Namespace, Earlier], GenerationRequest], text: str
+    ) -> argparse.ArgumentParser:
+        parser = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}. {_KEPT}"
+        )
+        parser.add_argument("video", metavar="VIDEO", help="a generated video, or a take's name")
+        parser.add_argument("-o", "--output", metavar="FILE", help="default: a new name beside it")
+        parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+        add_machine_options(parser)
+        add_display_options(parser)
+        parser.set_defaults(run=lambda args: _run(args, make))
+        return parser
+
+    redo = command("redo", _redone, "make a video anew from a chunk on")
+    redo.add_argument(
+        "--from-chunk", type=int, required=True, metavar="K", help="the first one that is made anew"
+    )
+    redo.add_argument("--prompt", metavar="TEXT", help="from there on; default: as it was")
+    redo.add_argument(
+        "--transition",
+        choices=[transition.value for transition in Transition],
+        default=Transition.GO_ON.value,
+        help="what the chunk takes over from those before it; default: go on",
+    )
+    redo.add_argument("--seed", type=int, metavar="N", help="default: as it was")
+    redo.add_argument("--seconds", type=number, metavar="S", help="length of the whole video")
+    extend = command("extend", _extended, "go on from the end of a video")
+    extend.add_argument("--seconds", type=number, required=True, metavar="S", help="how much more")
+    extend.add_argument("--prompt", metavar="TEXT", help="of what is added; default: the last one")
+    command(
+        "resume",
+        lambda _args, earlier: earlier.resumed(),
+        "make the rest of a video that was not made to its end",
+    )
+
+
+def _redone(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
+    return earlier.redone(
+        args.from_chunk,
+        text=args.prompt,
+        transition=Transition(args.transition),
+        seed=args.seed,
+        seconds=args.seconds,
+    )
+
+
+def _extended(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
+    return earlier.extended(args.seconds, args.prompt)
+
+
+def _run(
+    args: argparse.Namespace, make: Callable[[argparse.Namespace, Earlier], GenerationRequest]
+) -> int:
+    request = make(args, _earlier(args.video))
+    beside = Path(args.video).parent
+    output = args.output or free_name(beside / default_name(request).name)
+    chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention")}
+    request = dataclasses.replace(
+        request,
+        output=os.path.abspath(output),
+        writing=dataclasses.replace(request.writing, overwrite=args.overwrite),
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+    check_target(Path(output), args.overwrite)
+    return run_request(request, args)
+
+
+def _earlier(video: str) -> Earlier:
+    store = TakeStore(default_takes_dir())
+    path = Path(video)
+    if path.exists() or path.suffix:
+        return Earlier.of_video(path, store)
+    return Earlier.of_take(store.find(video))

@@ -1,0 +1,112 @@
+"""``magi takes``: the latents of earlier videos that are kept, and the limit to them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from magi_engine.cli.exit_codes import DONE
+from magi_engine.config.places import default_takes_dir
+from magi_engine.errors import InvalidRequestError
+from magi_engine.messages import Message
+from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.takes.store import Take, TakeStore
+
+_DESCRIPTION = """\
+While a video is made, its latents are kept with the program's data, so that it can be redone from
+any chunk, extended without loss, or resumed. Above the limit the oldest go; videos always stay.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its actions."""
+    parser = commands.add_parser(
+        "takes", help="list, show, pin, remove the kept latents of videos", description=_DESCRIPTION
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> None:
+        new = actions.add_parser(name, help=text, description=text)
+        if run not in (_list, _limit):
+            new.add_argument("take", metavar="TAKE", help="its name, as 'magi takes list' shows it")
+        elif run is _limit:
+            new.add_argument("gigabytes", type=float, metavar="GB", help="0: none are kept")
+        new.set_defaults(run=run)
+
+    action("list", _list, "what is kept, the newest first")
+    action("show", _show, "all that is known of one")
+    action("pin", _pin, "keep one, whatever the limit")
+    action("unpin", _unpin, "let one go when the limit is reached")
+    action("remove", _remove, "delete one; the video stays")
+    action("limit", _limit, "how much all of them may take up")
+
+
+def _store() -> TakeStore:
+    return TakeStore(default_takes_dir())
+
+
+def _list(args: argparse.Namespace) -> int:
+    del args
+    store = _store()
+    for take in store.all():
+        request = GenerationRequest.from_json(take.about.request)
+        notes = ["pinned"] * take.pinned + ["unfinished"] * (not take.finished)
+        size = Message("{size:bytes}", size=take.size_bytes)
+        parts = f"{_length(take)}, {size}", *notes
+        print(f"{take.name}  {', '.join(parts)}  {request.prompt}")
+    used = Message(
+        "{used:bytes} of {limit:bytes} are used.", used=store.size_bytes, limit=store.limit_bytes
+    )
+    print(used)
+    return DONE
+
+
+def _show(args: argparse.Namespace) -> int:
+    take = _store().find(args.take)
+    request = GenerationRequest.from_json(take.about.request)
+    rows = [
+        ("length", f"{_length(take)}, {take.chunks} chunks"),
+        ("size", Message("{size:bytes}", size=take.size_bytes)),
+        ("pinned", "yes" if take.pinned else "no"),
+        ("model", request.model),
+        ("picture", f"{request.width}x{request.height}"),
+        ("seed", request.seed),
+        ("video", request.output or "none"),
+        ("folder", take.folder),
+        *((f"chunk {change.chunk}", change.text) for change in request.prompts),
+    ]
+    for title, value in rows:
+        print(f"{title:10} {value}")
+    return DONE
+
+
+def _pin(args: argparse.Namespace) -> int:
+    _store().pin(args.take, True)
+    return DONE
+
+
+def _unpin(args: argparse.Namespace) -> int:
+    _store().pin(args.take, False)
+    return DONE
+
+
+def _remove(args: argparse.Namespace) -> int:
+    _store().remove(args.take)
+    print(f"Removed {args.take}.")
+    return DONE
+
+
+def _limit(args: argparse.Namespace) -> int:
+    if not 0 <= args.gigabytes < 1e6:
+        raise InvalidRequestError(
+            "The limit cannot be {limit:g} GB.", "Choose 0 or more.", limit=args.gigabytes
+        )
+    store = _store()
+    store.limit_bytes = int(args.gigabytes * 1e9)
+    for name in store.tidy():
+        print(f"Removed {name}.")
+    return DONE
+
+
+def _length(take: Take) -> str:
+    return f"{take.frames / take.about.fps:.3g} s"
