@@ -447,7 +447,6 @@ class MainWindow(QMainWindow):
 
     def _say_draft_error(self, error: MagiError) -> None:
         checks = self.generation.checks
-        checks.judge_now()
         if checks.says(error):  # one place for one error
             self.inputs_scroll.ensureWidgetVisible(checks)
         else:

@@ -1284,10 +1284,6 @@
         <translation>、</translation>
     </message>
     <message>
-        <source>12 steps do not work with a window of {window}: each stage needs whole groups of {group} steps.</source>
-        <translation>12 步与大小为 {window} 的窗口不相容：每个阶段需要若干组完整的 {group} 步。</translation>
-    </message>
-    <message>
         <source>8 steps are noisy with an fp8 model; 16 look better.</source>
         <translation>fp8 模型用 8 步噪点较多；16 步效果更好。</translation>
     </message>
@@ -1576,8 +1572,8 @@
         <translation>请选择 1 到 {most} 的窗口。</translation>
     </message>
     <message>
-        <source>Choose a window of 1, 2 or 4.</source>
-        <translation>请选择大小为 1、2 或 4 的窗口。</translation>
+        <source>12 steps look better with a window of 1, 2 or 4 chunks.</source>
+        <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -2544,6 +2540,10 @@
         <translation>种子 {seed} 超出范围。</translation>
     </message>
     <message>
+        <source>The server that answered is no hub of models.</source>
+        <translation>应答的服务器不是模型站点。</translation>
+    </message>
+    <message>
         <source>The set-up could not be started.</source>
         <translation>无法启动设置程序。</translation>
     </message>
@@ -2628,7 +2628,7 @@
         <translation>{path} 中张量 {stored} 的类型为 {dtype}，而模型需要 {needed}。</translation>
     </message>
     <message>
-        <source>The text encoder of {title} is small now.</source>
+        <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
     </message>
     <message>
@@ -2808,6 +2808,10 @@
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
     </message>
     <message>
+        <source>Unfinished downloads</source>
+        <translation>未下载完的文件</translation>
+    </message>
+    <message>
         <source>Update the program, or choose another repository.</source>
         <translation>请更新程序，或选择其他仓库。</translation>
     </message>
@@ -2924,10 +2928,6 @@
         <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
     </message>
     <message>
-        <source>What answers is not a hub of models.</source>
-        <translation>应答的不是模型站点。</translation>
-    </message>
-    <message>
         <source>What answers is not this program&apos;s list of versions.</source>
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
@@ -2942,10 +2942,6 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
-    </message>
-    <message>
-        <source>What was not downloaded to its end</source>
-        <translation>未下载完的文件</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3330,6 +3326,10 @@
     <message>
         <source>{name} is not an unfinished video.</source>
         <translation>{name} 不是未完成的视频。</translation>
+    </message>
+    <message>
+        <source>{name} is not positive</source>
+        <translation>{name} 不是正数</translation>
     </message>
     <message>
         <source>{name} is only {width}x{height} pixels.</source>
