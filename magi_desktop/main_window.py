@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QKeyEvent,
 )
 from PySide6.QtWidgets import (
+    QGridLayout,
     QHBoxLayout,
     QMainWindow,
     QMessageBox,
@@ -28,6 +29,7 @@ from PySide6.QtWidgets import (
 from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.menus import make_menus
+from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.install_strip import InstallStrip
@@ -38,6 +40,7 @@ from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
+from magi_desktop.panels.video_bar import Foot, VideoBar
 from magi_desktop.player.player import Player
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
@@ -46,6 +49,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
 from magi_desktop.update_notices import UpdateNotices
+from magi_desktop.video_actions import VideoCommands
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
@@ -53,7 +57,7 @@ from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
 from magi_engine.install.tasks import Download, Make, Task
 from magi_engine.runtime.events import Event, Failed, Finished
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request import GenerationRequest, Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
@@ -101,9 +105,12 @@ class MainWindow(QMainWindow):
         )
         self.progress = ProgressPanel(shop.job, self)
         self.queue = QueuePanel(shop.queue, shop.job, self)
-        self.library = LibraryPanel(shop.library, self)
-        self.install_strip = InstallStrip(shop.models, self)
         self.notice = NoticeBar(self)
+        self.exports = ExportBar(self)
+        self.videos = VideoCommands(shop.library, self.notice, self.exports, self)
+        self.video_bar = VideoBar(self.player, shop.library, shop.job, self.videos, self)
+        self.library = LibraryPanel(shop.library, self.videos, self)
+        self.install_strip = InstallStrip(shop.models, self)
         self.arrivals = Arrivals(shop.draft, shop.places.pasted, self)
         self.dialogs = WindowDialogs(shop, self)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
@@ -123,13 +130,25 @@ class MainWindow(QMainWindow):
         left = _column(self.modes, scroll, self.generate_bar, self.preflight, stretch=scroll)
         left.setMinimumWidth(300)
 
-        centre = _column(self.notice, self.player, self.progress, stretch=self.player)
+        foot = Foot(
+            self.player, self.workshop.job, self.workshop.library, self.video_bar, self.progress
+        )
+        centre = QWidget(self)
+        cells = QGridLayout(centre)
+        cells.setContentsMargins(0, 0, 0, 0)
+        cells.setSpacing(t.SPACE_3)
+        cells.addWidget(self.player, 0, 0)
+        cells.addWidget(foot, 1, 0)
+        # A notice lies over the picture, which stays where it is.
+        cells.addWidget(self.notice, 0, 0, Qt.AlignmentFlag.AlignTop)
+        cells.setRowStretch(0, 1)
+        self.notice.raise_()
         centre.setMinimumWidth(396)
 
         self.side = QTabWidget(self)
         self.side.addTab(self.queue, self.tr("Queue"))
         self.side.addTab(self.library, self.tr("Library"))
-        right = _column(self.side, self.install_strip, stretch=self.side)
+        right = _column(self.side, self.exports, self.install_strip, stretch=self.side)
         right.setMinimumWidth(240)
 
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
@@ -157,10 +176,12 @@ class MainWindow(QMainWindow):
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
         shop.queue.changed.connect(self._follow_editing)
-        self.library.open_requested.connect(self._play)
         shop.library.leaving.connect(self.player.let_go)
-        self.library.settings_requested.connect(self._use_settings_of)
-        self.library.continue_requested.connect(self._continue)
+        shop.library.renamed.connect(self.player.follow)
+        self.videos.play_wanted.connect(self._play)
+        self.videos.settings_wanted.connect(self.arrivals.use_settings)
+        self.videos.continue_wanted.connect(self.arrivals.continue_video)
+        self.videos.variations_wanted.connect(self._vary)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
         self.reference.settings_requested.connect(self.arrivals.use_settings)
         self.reference.other_dropped.connect(self.arrivals.take)
@@ -174,7 +195,6 @@ class MainWindow(QMainWindow):
         self.arrivals.refused.connect(self._failed)
         self.dialogs.said.connect(self._say)
         self.dialogs.failed.connect(self.arrivals.refuse)
-        self.library.show_in_folder_requested.connect(self.show_in_folder)
         self.generation.download_wanted.connect(self.dialogs.download)
         self.generation.models_wanted.connect(self.dialogs.models)
         self.install_strip.clicked.connect(self.dialogs.installing)
@@ -239,10 +259,6 @@ class MainWindow(QMainWindow):
         """Use what is on the clipboard as if it had been dropped."""
         self.arrivals.take_data(QGuiApplication.clipboard().mimeData())
 
-    def show_in_folder(self, path: Path) -> None:
-        """Show a file in the file manager."""
-        shell.show_in_folder(path, self)
-
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if drops.can_take(event.mimeData()):
             event.acceptProposedAction()
@@ -259,7 +275,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.workshop.controller.busy:
             self._keep_geometry()
-            self.library.exports.cancel()
+            self.exports.cancel()
             event.accept()
             self.closed.emit()
             return
@@ -329,19 +345,11 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:
         self.player.open_file(item.path)
-        if self.workshop.job.phase.active:
-            self.notice.say(
-                self.tr("This is a finished video; the new one is being made meanwhile."),
-                action=(self.tr("Show the new one"), self.player.show_job),
-            )
 
-    @Slot(object)
-    def _use_settings_of(self, item: LibraryItem) -> None:
-        self.arrivals.use_settings(item.request)
-
-    @Slot(object)
-    def _continue(self, item: LibraryItem) -> None:
-        self.arrivals.continue_video(item.path, item.request)
+    @Slot(object, int)
+    def _vary(self, request: GenerationRequest, count: int) -> None:
+        self.workshop.controller.vary(request, count)
+        self.side.setCurrentWidget(self.queue)
 
     # From the state.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu
 
 from magi_desktop import set_up
 from magi_engine.runtime.request import Mode
@@ -35,7 +36,7 @@ class Menus:
     window: MainWindow
     groups: dict[str, list[QAction]] = field(default_factory=dict)
 
-    def add(self, title: str, entries: list[Entry | QAction | None]) -> list[QAction]:
+    def add(self, title: str, entries: list[Entry | QAction | None]) -> QMenu:
         """Append a menu to the menu bar; None is a separator."""
         menu = self.window.menuBar().addMenu(title)
         actions: list[QAction] = []
@@ -47,7 +48,7 @@ class Menus:
             menu.addAction(action)
             actions.append(action)
         self.groups[re.sub(r"\(&\w\)|&", "", title)] = actions
-        return actions
+        return menu
 
     def _action(self, entry: Entry) -> QAction:
         action = QAction(entry.text, self.window)
@@ -64,6 +65,7 @@ def make_menus(window: MainWindow) -> Menus:
     _file(menus)
     _make(menus)
     menus.add(translate("Menus", "&Player"), _player_entries(window))
+    _video(menus)
     _view(menus)
     _help(menus)
     return menus
@@ -115,6 +117,16 @@ def _make(menus: Menus) -> None:
 
 def _player_entries(window: MainWindow) -> list[Entry | QAction | None]:
     return list(window.player.commands.by_name.values())
+
+
+def _video(menus: Menus) -> None:
+    """What can be done with the video that is shown."""
+    shown = menus.window.video_bar.video_actions
+    title = translate("Menus", "V&ideo")
+    menu = menus.add(title, [])
+    shown.fill(menu, shown=True)
+    menu.aboutToShow.connect(shown.refresh)
+    menus.groups[title.replace("&", "")] = list(shown.by_name.values())
 
 
 def _view(menus: Menus) -> None:

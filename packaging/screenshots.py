@@ -210,7 +210,7 @@ class Session:
         self.window.side.setCurrentWidget(self.window.library)
         self.shot("library")
         self.window.library.select(self.shop.library.items[1].id)
-        self.window.library.open_selected()
+        self.window.library.video_actions.play.trigger()
         self.shot("library-playing")
         self.window.side.setCurrentWidget(self.window.queue)
         lost = draw_picture(self.home / "lost.png")

@@ -50,6 +50,7 @@ class JobLink(QObject):
         if job.plan is None:
             player.clear()
             self.live = True
+            player.shown_changed.emit()
             if job.phase.active:
                 player.canvas.set_message(None)
                 self._changed()

@@ -345,6 +345,85 @@
     </message>
 </context>
 <context>
+    <name>DetailsDialog</name>
+    <message>
+        <source>Details</source>
+        <translation>详情</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Put all of it on the clipboard.</source>
+        <translation>把全部内容放到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Back to the window.</source>
+        <translation>回到主窗口。</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Prompt from second {}</source>
+        <translation>第 {} 秒起的提示词</translation>
+    </message>
+    <message>
+        <source>Started from</source>
+        <translation>起始素材</translation>
+    </message>
+    <message>
+        <source>{}, stopped early</source>
+        <translation>{}，提前停止</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>种子</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>尺寸</translation>
+    </message>
+    <message>
+        <source>Length</source>
+        <translation>时长</translation>
+    </message>
+    <message>
+        <source>Quality</source>
+        <translation>质量</translation>
+    </message>
+    <message>
+        <source>{} steps</source>
+        <translation>{} 步</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>制作于</translation>
+    </message>
+    <message>
+        <source>Took</source>
+        <translation>用时</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
+    </message>
+</context>
+<context>
     <name>DirectDialog</name>
     <message>
         <source>Direct the video</source>
@@ -816,56 +895,48 @@
         <translation>作品库</translation>
     </message>
     <message>
-        <source>Export as {format}</source>
-        <translation>导出为 {format}</translation>
+        <source>Order</source>
+        <translation>排序</translation>
     </message>
     <message>
-        <source>Folder to export to</source>
-        <translation>导出到的文件夹</translation>
+        <source>In what order the videos stand.</source>
+        <translation>视频的排列顺序。</translation>
     </message>
     <message>
-        <source>Find the file …</source>
-        <translation>查找文件…</translation>
+        <source>Newest first</source>
+        <translation>最新的在前</translation>
     </message>
     <message>
-        <source>Use these settings</source>
-        <translation>使用这些设置</translation>
+        <source>Oldest first</source>
+        <translation>最早的在前</translation>
     </message>
     <message>
-        <source>Remove from the list</source>
-        <translation>从列表中移除</translation>
+        <source>Longest first</source>
+        <translation>最长的在前</translation>
     </message>
     <message>
-        <source>Play</source>
-        <translation>播放</translation>
+        <source>By prompt</source>
+        <translation>按提示词</translation>
     </message>
     <message>
-        <source>Continue this video</source>
-        <translation>续写此视频</translation>
+        <source>By name of the file</source>
+        <translation>按文件名</translation>
     </message>
     <message>
-        <source>Export as</source>
-        <translation>导出为</translation>
+        <source>Favourites only</source>
+        <translation>只看收藏</translation>
     </message>
     <message>
-        <source>PNG frames</source>
-        <translation>PNG 帧</translation>
+        <source>Show only your favourites.</source>
+        <translation>只显示收藏的视频。</translation>
     </message>
     <message>
-        <source>Copy the first frame</source>
-        <translation>复制首帧</translation>
+        <source>Export</source>
+        <translation>导出</translation>
     </message>
     <message>
-        <source>Show in folder</source>
-        <translation>在文件夹中显示</translation>
-    </message>
-    <message>
-        <source>Move to trash</source>
-        <translation>移到回收站</translation>
-    </message>
-    <message>
-        <source>Where is {name}?</source>
-        <translation>{name} 在哪里？</translation>
+        <source>Save copies in another format.</source>
+        <translation>以其他格式保存副本。</translation>
     </message>
     <message>
         <source>Nothing made yet. Every finished video is kept here.</source>
@@ -874,6 +945,10 @@
     <message>
         <source>No video has “{words}” in its prompt.</source>
         <translation>没有提示词包含“{words}”的视频。</translation>
+    </message>
+    <message>
+        <source>No favourites yet: the star marks a video as one.</source>
+        <translation>还没有收藏：点星标即可收藏视频。</translation>
     </message>
     <message numerus="yes">
         <source>%n video(s)</source>
@@ -884,34 +959,6 @@
     <message>
         <source>{chosen} of {total} selected</source>
         <translation>已选 {chosen} 个，共 {total} 个</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>Exported to {name}.</source>
-        <translation>已导出到 {name}。</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) exported.</source>
-        <translation>
-            <numerusform>已导出 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>显示</translation>
-    </message>
-    <message>
-        <source>The first frame was copied.</source>
-        <translation>已复制首帧。</translation>
-    </message>
-    <message>
-        <source>That did not work: {error}</source>
-        <translation>操作未成功：{error}</translation>
     </message>
 </context>
 <context>
@@ -1054,14 +1101,6 @@
         <translation>保持原样</translation>
     </message>
     <message>
-        <source>This is a finished video; the new one is being made meanwhile.</source>
-        <translation>这是已完成的视频，新视频正在同时生成。</translation>
-    </message>
-    <message>
-        <source>Show the new one</source>
-        <translation>显示新视频</translation>
-    </message>
-    <message>
         <source>The text was added to the prompt.</source>
         <translation>文字已添加到提示词中。</translation>
     </message>
@@ -1195,6 +1234,10 @@
     <message>
         <source>From a video</source>
         <translation>视频续写</translation>
+    </message>
+    <message>
+        <source>V&amp;ideo</source>
+        <translation>视频(&amp;I)</translation>
     </message>
     <message>
         <source>&amp;View</source>
@@ -1442,6 +1485,10 @@
     <message>
         <source>Check its permissions.</source>
         <translation>请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Check that it is still there and that its folder may be written to.</source>
+        <translation>请检查它是否还在，以及所在文件夹是否可写。</translation>
     </message>
     <message>
         <source>Check that it is still there and that you may open it.</source>
@@ -2696,6 +2743,10 @@
         <translation>其中没有可用的内容。</translation>
     </message>
     <message>
+        <source>There is something called {name} already.</source>
+        <translation>已有名为 {name} 的文件。</translation>
+    </message>
+    <message>
         <source>There is too little memory to start.</source>
         <translation>内存不足，无法启动。</translation>
     </message>
@@ -3178,6 +3229,10 @@
     <message>
         <source>{name} cannot be read.</source>
         <translation>无法读取 {name}。</translation>
+    </message>
+    <message>
+        <source>{name} cannot be renamed.</source>
+        <translation>无法重命名 {name}。</translation>
     </message>
     <message>
         <source>{name} cannot be written in {folder}.</source>
@@ -5777,6 +5832,171 @@
     <message>
         <source>Install it by hand from its page.</source>
         <translation>请从其网页手动安装。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoActions</name>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>续写</translation>
+    </message>
+    <message>
+        <source>Compose a video that goes on where this one ends.</source>
+        <translation>编写一个从此视频结尾继续的新视频。</translation>
+    </message>
+    <message>
+        <source>Four variations</source>
+        <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Make it four times more, with other seeds.</source>
+        <translation>换用其他种子，再做四次。</translation>
+    </message>
+    <message>
+        <source>Use these settings</source>
+        <translation>使用这些设置</translation>
+    </message>
+    <message>
+        <source>Copy the first frame</source>
+        <translation>复制第一帧</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Show the file in the file manager.</source>
+        <translation>在文件管理器中显示该文件。</translation>
+    </message>
+    <message>
+        <source>Rename…</source>
+        <translation>重命名…</translation>
+    </message>
+    <message>
+        <source>Favourite</source>
+        <translation>收藏</translation>
+    </message>
+    <message>
+        <source>Mark it, to find it again in the library.</source>
+        <translation>加上标记，以便在作品库中找到它。</translation>
+    </message>
+    <message>
+        <source>Details…</source>
+        <translation>详情…</translation>
+    </message>
+    <message>
+        <source>How it was made: prompt, seed, size, and how long it took.</source>
+        <translation>它是怎样制作的：提示词、种子、尺寸和用时。</translation>
+    </message>
+    <message>
+        <source>Move to trash</source>
+        <translation>移到回收站</translation>
+    </message>
+    <message>
+        <source>Find the file …</source>
+        <translation>查找文件…</translation>
+    </message>
+    <message>
+        <source>Remove from the list</source>
+        <translation>从列表中移除</translation>
+    </message>
+    <message>
+        <source>Export as</source>
+        <translation>导出为</translation>
+    </message>
+    <message>
+        <source>PNG frames</source>
+        <translation>PNG 帧</translation>
+    </message>
+    <message>
+        <source>{}.</source>
+        <translation>{}。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoBar</name>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Save a copy in another format, such as GIF.</source>
+        <translation>以其他格式（如 GIF）保存副本。</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>More to do with this video.</source>
+        <translation>对此视频的更多操作。</translation>
+    </message>
+    <message>
+        <source>made in {}</source>
+        <translation>制作用时 {}</translation>
+    </message>
+    <message>
+        <source>stopped early</source>
+        <translation>提前停止</translation>
+    </message>
+    <message>
+        <source>Show the new one</source>
+        <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>Another video is being made meanwhile: watch that one.</source>
+        <translation>另一个视频正在制作：去看那个。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoCommands</name>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>Name of the file:</source>
+        <translation>文件名：</translation>
+    </message>
+    <message>
+        <source>Where is {name}?</source>
+        <translation>{name} 在哪里？</translation>
+    </message>
+    <message>
+        <source>Export as {format}</source>
+        <translation>导出为 {format}</translation>
+    </message>
+    <message>
+        <source>Folder to export to</source>
+        <translation>导出到的文件夹</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation>已导出为 {name}。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) exported.</source>
+        <translation>
+            <numerusform>已导出 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>The first frame was copied.</source>
+        <translation>已复制第一帧。</translation>
     </message>
 </context>
 <context>
