@@ -19,7 +19,7 @@ from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
 from magi_desktop.widgets.fitting import fit_to_screen
-from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
+from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
 from magi_engine.runtime.request import GenerationRequest
@@ -39,12 +39,14 @@ class VideoCommands(QObject):
         settings_wanted: the GenerationRequest to compose again.
         continue_wanted: path of a video and its GenerationRequest, to be gone on with.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
+        deleted: videos went, and ``undo`` brings them back.
     """
 
     play_wanted = Signal(object)
     settings_wanted = Signal(object)
     continue_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
+    deleted = Signal()
 
     def __init__(
         self, library: Library, notice: NoticeBar, exports: ExportBar, window: QWidget
@@ -128,6 +130,12 @@ class VideoCommands(QObject):
         """Move them to the trash, with a way back; missing ones leave the list."""
         self._library.delete(item.id for item in items)
 
+    @Slot()
+    def undo(self) -> None:
+        """Bring back what was deleted last."""
+        self._notice.withdraw(UNDO)
+        self._library.undo_delete()
+
     def locate(self, items: Items) -> None:
         """Ask where the first one is now."""
         item = items[0]
@@ -189,6 +197,7 @@ class VideoCommands(QObject):
         text = self.tr("%n video(s) deleted.", "", count)
         if undoable:
             self._notice.offer_undo(text, self._library.undo_delete)
+            self.deleted.emit()
         else:
             self._notice.say(text, for_ms=UNDO_MS)
 

@@ -164,6 +164,6 @@ class Workshop(QObject):
 
     @Slot(str)
     def _keep_draft(self, name: str) -> None:
-        if name == "plan":
+        if name in ("plan", "editing"):
             return
         self.file.replace_section("draft", self.draft.to_json())

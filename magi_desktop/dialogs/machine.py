@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from magi_desktop.state.job_words import rough_duration
+from magi_desktop.state.job_words import duration, rough_duration
 from magi_desktop.state.model_words import size_text
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.runtime.machine import MachineFacts
 from magi_engine.runtime.making import MakingEstimate
-from magi_engine.runtime.plan import JobPlan
+from magi_engine.runtime.plan import JobPlan, Pace
 
 translate = QCoreApplication.translate
 
 
+_ROLES = {Pace.FAIR: "success", Pace.SLOW: "warning", Pace.HOPELESS: "error"}
+
+
 def verdict(outcome: JobPlan | MagiError, facts: MachineFacts) -> tuple[str, str]:
-    """Whether a model would run, with the numbers: a label's role and its sentence."""
+    """Whether a model would run, and how long its usual video takes: a label's role and text."""
     if isinstance(outcome, MagiError):
         return "error", translated(outcome)
     if not outcome.fits:
         return "warning", translated(outcome.problem)
     if outcome.vram_bytes is not None and facts.vram_total_bytes is not None:
-        sentence = translate("Machine", "Runs on this graphics card: {0} of {1}.")
+        where = translate("Machine", "Runs on this graphics card: {0} of {1}.")
         needed, there = outcome.vram_bytes, facts.vram_total_bytes
     else:
-        sentence = translate("Machine", "Runs on the processor: {0} of {1} memory.")
+        where = translate("Machine", "Runs on the processor: {0} of {1} memory.")
         needed, there = outcome.ram_bytes, facts.ram_total_bytes
-    return "success", sentence.format(size_text(needed), size_text(there))
+    where = where.format(size_text(needed), size_text(there))
+    return _ROLES[outcome.pace], f"{where} {_time_text(outcome)}"
+
+
+def _time_text(outcome: JobPlan) -> str:
+    text = translate("Machine", "{length} of video take roughly {time}.")
+    if outcome.pace is not Pace.FAIR:
+        text = translate("Machine", "But {length} of video take roughly {time}.")
+    length_s = (outcome.length.num_frames or 0) / outcome.fps
+    return text.format(length=duration(length_s), time=rough_duration(outcome.times.all_s))
 
 
 def download_text(

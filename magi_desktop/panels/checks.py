@@ -73,6 +73,11 @@ class Checks(QWidget):
         """All that is said, a line each."""
         return "\n".join(label.text() for _, label, _ in self._lines)
 
+    def says(self, error: MagiError) -> bool:
+        """Whether this error is shown here."""
+        said = self.verdict.error
+        return said is not None and translated(said) == translated(error)
+
     @Slot()
     def _judge_soon(self) -> None:
         self._timer.start()

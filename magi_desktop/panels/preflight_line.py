@@ -15,7 +15,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
 from magi_engine.errors import MagiError
-from magi_engine.runtime.plan import Advice, JobPlan
+from magi_engine.runtime.plan import Advice, JobPlan, Pace
 
 _SEPARATOR = "  ·  "
 
@@ -66,7 +66,8 @@ class PreflightLine(QWidget):
             for advice in plan.advice:
                 self.advice_buttons.append(self._button(advice))
                 self._buttons.addWidget(self.advice_buttons[-1])
-        set_role(self.label, "caption" if fits else "warning")
+        slow = isinstance(plan, JobPlan) and plan.pace is not Pace.FAIR
+        set_role(self.label, "warning" if slow or not fits else "caption")
         self.label.setText(text)
         self.label.setToolTip(tip)
         self.setVisible(bool(text))

@@ -161,8 +161,8 @@ class Player(QWidget):
 
     @property
     def path(self) -> Path | None:
-        """The finished file that is shown, None while there is none."""
-        return None if self._file is None or self._file.growing else self._file.path
+        """The file that is shown, or that is being opened."""
+        return self._path
 
     # A video that is being made
 
@@ -202,6 +202,7 @@ class Player(QWidget):
         """Where frames that are not in memory can be read, and how many it holds so far."""
         self._file = file
         if file is not None:
+            self._path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
         self.shown_changed.emit()
@@ -257,8 +258,8 @@ class Player(QWidget):
     def let_go(self, paths: list[Path]) -> None:
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
-        if self._file is not None and self._file.path in paths:
-            self._let_go = self._file.path
+        if self._path in paths:
+            self._let_go = self._path
             self.clear()
 
     @Slot(object, object)
@@ -276,6 +277,8 @@ class Player(QWidget):
         self._clock.reset(self._clock.fps)
         self.canvas.set_message(None)
         self._update_range()
+        self._path = path
+        self.shown_changed.emit()
         self._opening = background.run(
             read_facts,
             path,
@@ -455,6 +458,7 @@ class Player(QWidget):
         self._shown: int | None = None
         self._first_shown = False
         self._file: VideoFile | None = None
+        self._path: Path | None = None
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
@@ -499,7 +503,7 @@ class Player(QWidget):
     def save_frame(self) -> None:
         """Ask where to save the frame shown."""
         if (frame := self._frame_shown()) is not None:
-            stem = "magi" if self._file is None else self._file.path.stem
+            stem = "magi" if self._path is None else self._path.stem
             self.stills.ask(frame, f"{stem}-{self.position + 1:04d}.png", self.window())
 
     def _frame_shown(self) -> UInt8Array | None:

@@ -27,11 +27,12 @@ class Controller(QObject):
         videos: where videos go unless the preferences name another folder.
 
     Signals:
-        failed: a job or its preparation went wrong; the next one starts all the same.
+        failed: a job or its preparation went wrong, with the id of the queue's item; the next one
+            starts all the same.
         idle: nothing runs and nothing waits.
     """
 
-    failed = Signal(object)
+    failed = Signal(object, str)
     idle = Signal()
 
     def __init__(
@@ -144,7 +145,7 @@ class Controller(QObject):
         item, self._current = self._current, None
         if item is not None:
             self._queue.mark_failed(item.id, message_of(error))
-        self.failed.emit(error)
+        self.failed.emit(error, "" if item is None else item.id)
         self._go_on()
 
     @Slot(object)
@@ -160,7 +161,7 @@ class Controller(QObject):
         if isinstance(event, Failed):
             if item is not None:
                 self._queue.mark_failed(item.id, event.error.whole)
-            self.failed.emit(event.error)
+            self.failed.emit(event.error, "" if item is None else item.id)
         elif item is not None:
             self._queue.mark_done(item.id)
         self._go_on()

@@ -10,7 +10,7 @@ from magi_engine.runtime.events import ChunkState, Stage
 
 translate = QCoreApplication.translate
 
-_EXACT_S = 100
+_EXACT_S, _HOURS_S, _DAYS_S = 100, 10 * 3600, 100 * 3600
 
 
 def job_sentence(job: JobState) -> str:
@@ -114,7 +114,11 @@ def percent_text(percent: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """A time span that is only a guess: 8 s, 4 min, 1 h 20 min."""
+    """A time span that is only a guess: 8 s, 4 min, 1 h 20 min, 68 h, 27 days."""
+    if seconds >= _DAYS_S:
+        return translate("Progress", "{} days").format(round(seconds / 86400))
+    if seconds >= _HOURS_S:
+        return translate("Progress", "{} h").format(round(seconds / 3600))
     if not _EXACT_S <= seconds < 3600:
         return duration(seconds)
     return translate("Progress", "{} min").format(round(seconds / 60))

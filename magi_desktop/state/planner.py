@@ -45,7 +45,7 @@ class Planner(QObject):
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
-        if name != "plan":
+        if name not in ("plan", "editing"):
             self.refresh()
 
     def close(self) -> None:

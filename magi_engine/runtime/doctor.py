@@ -28,7 +28,7 @@ from magi_engine.runtime.devices import choose_device, usable_devices
 from magi_engine.runtime.environment import compiled_dir
 from magi_engine.runtime.finding import Finding
 from magi_engine.runtime.machine import MachineFacts, disk_free_bytes, processor_name
-from magi_engine.runtime.plan import JobPlan, prospects
+from magi_engine.runtime.plan import JobPlan, Pace, prospects
 from magi_engine.weights.layout import (
     default_models_dir,
     how_to_make,
@@ -244,7 +244,8 @@ def model_findings(
         lacks = f"not here: {', '.join(missing)}; " if missing else ""
         if missing and entry.made_from is not None:
             lacks = f"not made yet: {how_to_make(entry, models_dir or default_models_dir())}; "
-        yield Finding("Models", entry.name, outcome.fits and not lacks, lacks + _verdict(outcome))
+        well = outcome.fits and outcome.pace is Pace.FAIR and not lacks
+        yield Finding("Models", entry.name, well, lacks + _verdict(outcome))
 
 
 def _verdict(plan: JobPlan) -> str:
@@ -253,7 +254,9 @@ def _verdict(plan: JobPlan) -> str:
     runtime = plan.config.runtime_config
     size = f"{runtime.video_size_w}x{runtime.video_size_h}, {plan.num_steps} steps"
     needed = plan.ram_bytes if plan.vram_bytes is None else plan.vram_bytes
-    return f"{size}, {_gigabytes(needed)} on {plan.device}"
+    length_s = (plan.length.num_frames or 0) / plan.fps
+    time = f"roughly {plan.times.all_s / 60:.1f} min for {length_s:g} s of video"
+    return f"{size}, {_gigabytes(needed)} on {plan.device}, {time}"
 
 
 def _gigabytes(count: int) -> str:

@@ -44,6 +44,7 @@ from magi_engine.weights.files import weight_files
 from magi_engine.weights.layout import FoundModel, entry_paths, find_model
 
 _USUAL_S = 4
+_SLOW_S, _HOPELESS_S = 1800, 12 * 3600
 _ENDLESS_S = 60
 """A video without an end is counted as one minute on the disk."""
 _STEADY_CHUNKS = 12
@@ -64,6 +65,14 @@ class Shortage(enum.Enum):
     VRAM = "vram"
     RAM = "ram"
     DISK = "disk"
+
+
+class Pace(enum.Enum):
+    """Whether one would wait for a video: for minutes, for hours, for more than half a day."""
+
+    FAIR = "fair"
+    SLOW = "slow"
+    HOPELESS = "hopeless"
 
 
 class AdviceKind(enum.Enum):
@@ -192,6 +201,14 @@ class JobPlan:
     def seconds(self) -> float | None:
         """Until the video is finished; None: it has no end."""
         return None if self.num_chunks is None else self.times.all_s
+
+    @property
+    def pace(self) -> Pace:
+        """Whether one would wait for it; of a video without an end, for its first chunks."""
+        seconds = self.ready_s[-1] if self.seconds is None else self.seconds
+        if seconds < _SLOW_S:
+            return Pace.FAIR
+        return Pace.SLOW if seconds < _HOPELESS_S else Pace.HOPELESS
 
     @property
     def settings(self) -> SamplerSettings:

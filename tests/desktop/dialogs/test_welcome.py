@@ -62,11 +62,11 @@ HUGE = dataclasses.replace(
 @pytest.mark.parametrize(
     ("facts", "role", "words"),
     [
-        (HUGE, "success", "of 200 GB"),
+        (HUGE, "warning", "of 200 GB. But 4 s of video take roughly 7 h"),
         (
             dataclasses.replace(HUGE, device="cpu", vram_total_bytes=None, vram_free_bytes=None),
-            "success",
-            "of 512 GB memory",
+            "error",
+            "of 512 GB memory. But 4 s of video take roughly 27 days",
         ),
         (dataclasses.replace(HUGE, vram_free_bytes=10**9, ram_free_bytes=10**9), "warning", "1.0"),
     ],
@@ -79,6 +79,18 @@ def test_the_verdict_gives_the_numbers(
     qtbot.waitUntil(lambda: label.text() != "")
     assert words in label.text()
     assert label.property("role") == role
+
+
+def test_only_what_takes_minutes_is_green(qtbot: QtBot, models: Models) -> None:
+    slow = dataclasses.replace(NO_CARD, cores=2, ram_free_bytes=60 * 10**9)
+    dialog = shown(qtbot, machine(slow), models)
+    cards = dialog.cards.values()
+    qtbot.waitUntil(lambda: all(card.fit_label.text() for card in cards))
+    assert {card.fit_label.property("role") for card in cards} <= {"warning", "error"}
+    look(dialog._machine, dataclasses.replace(FACTS, ram_free_bytes=60 * 10**9))
+    label = dialog.cards["4.5B-distill"].fit_label
+    qtbot.waitUntil(lambda: "4 s of video take roughly 6 min" in label.text())
+    assert label.property("role") == "success"
 
 
 @pytest.mark.parametrize(

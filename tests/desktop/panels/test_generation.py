@@ -320,6 +320,29 @@ def test_tab_reaches_everything_from_top_to_bottom(
     assert places == sorted(places)
 
 
+def test_reset_by_keyboard_moves_into_no_number(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    draft.set(width=256)
+    row = panel.size_row
+    row.reset_button.setFocus()
+    qtbot.keyClick(row.reset_button, Qt.Key.Key_Space)
+    assert draft.is_default("width")
+    assert row.aspect_buttons[0].hasFocus()
+
+
+def test_the_seed_of_a_queued_video_is_not_called_fresh(
+    panel: GenerationPanel, draft: Draft
+) -> None:
+    assert "fresh" in panel.seed.note.text()
+    seed = draft.settings.seed
+    draft.set_editing(True)
+    assert panel.seed.note.text() == "The queued video keeps this seed."
+    assert draft.take_seed() == seed
+    draft.set_editing(False)
+    assert "fresh" in panel.seed.note.text()
+
+
 def test_a_click_on_reset_leaves_the_focus_where_it_is(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft
 ) -> None:

@@ -13,7 +13,7 @@ from magi_desktop.panels.preflight_line import PreflightLine
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.planner import Planner
 from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import JobPlan, plan
+from magi_engine.runtime.plan import JobPlan, Pace, plan
 from magi_engine.runtime.request import GenerationRequest
 from magi_engine.runtime.timing import Times
 from tests.desktop.accessibility import faults
@@ -162,3 +162,17 @@ def test_settings_that_cannot_work_are_left_to_the_checks(bench: Bench) -> None:
     assert not bench.line.isHidden()
     bench.draft.set(width=8)
     bench.qtbot.waitUntil(bench.line.isHidden)
+
+
+def test_hours_are_a_warning(bench: Bench) -> None:
+    card = dataclasses.replace(CARD, device="cpu", vram_total_bytes=None, cores=2)
+    plan = bench.show(card)
+    assert plan.pace is Pace.FAIR
+    assert bench.line.label.property("role") == "caption"
+    bench.draft.plan = None
+    bench.draft.set(model="4.5B-distill")
+    plan = bench.wait()
+    assert plan.fits
+    assert plan.pace is Pace.HOPELESS
+    assert bench.line.label.property("role") == "warning"
+    assert "days" in bench.text() or " h" in bench.text()
