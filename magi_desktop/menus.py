@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Slot
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from magi_desktop import set_up
+from magi_desktop.video_actions import VARIATIONS
 from magi_engine.runtime.request import Mode
 
 if TYPE_CHECKING:
@@ -145,15 +147,15 @@ def _make(menus: Menus) -> None:
     menus.add(
         translate("Menus", "&Generate"),
         [
-            Entry(translate("Menus", "Generate"), w.generate, "Ctrl+Return"),
+            Entry(translate("Menus", "Generate"), w.generate_bar.generate_once, "Ctrl+Return"),
             Entry(
                 translate("Menus", "Generate four variations"),
-                lambda: w.generate(4),
+                partial(w.generate_bar.generate, VARIATIONS),
                 "Ctrl+Shift+Return",
             ),
             None,
             Entry(translate("Menus", "Pause or resume"), controller.toggle_pause, "Ctrl+P"),
-            Entry(translate("Menus", "Stop and keep the video so far"), w.stop_video, "Ctrl+."),
+            Entry(translate("Menus", "Stop and keep the video so far"), w.making.stop, "Ctrl+."),
             Entry(translate("Menus", "Direct the next chunk…"), w.dialogs.direct_next, "Ctrl+D"),
             None,
             Entry(translate("Menus", "From text"), lambda: w.start_from(Mode.T2V), "Ctrl+1"),

@@ -213,13 +213,22 @@ class PromptPanel(QWidget):
         self.examples_menu.clear()
         if not self._examples:
             return
-        for prompt in examples_for(self._examples, self._draft.mode, self._draft.settings.model):
+        for prompt in self._fitting_examples():
             short = prompt[: _MENU_CHARACTERS - 1] + "…"
             label = prompt if len(prompt) <= _MENU_CHARACTERS else short
             action = QAction(label.replace("&", "&&"), self.examples_menu)
             action.setToolTip(prompt)
             action.setData(prompt)
             self.examples_menu.addAction(action)
+
+    @Slot()
+    def take_example(self) -> None:
+        """Fill in the first prompt that the chosen model can do."""
+        if self._examples:
+            self._take(self._fitting_examples()[0])
+
+    def _fitting_examples(self) -> list[str]:
+        return examples_for(self._examples, self._draft.mode, self._draft.settings.model)
 
     @Slot(QAction)
     def _take_example(self, action: QAction) -> None:
