@@ -17,7 +17,7 @@ from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 _MOMENT_S = 10.0
 """What a running video has taken at most to be stopped without a question."""

@@ -22,7 +22,7 @@ from shiboken6 import isValid
 
 from magi_desktop import set_up
 from magi_desktop.video_actions import VARIATIONS
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 if TYPE_CHECKING:
     from magi_desktop.main_window import MainWindow

@@ -22,8 +22,8 @@ from magi_desktop.widgets.fitting import fit_to_screen
 from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
-from magi_engine.runtime.request import GenerationRequest
-from magi_engine.runtime.saved import names_another_computer
+from magi_engine.runtime.request.metadata import names_another_computer
+from magi_engine.runtime.request.request import GenerationRequest
 
 VARIATIONS = 4
 """How many more videos "Four variations" makes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.runtime.environment import let_threads_sleep
+from magi_engine.runtime.process.environment import let_threads_sleep
 from tests.places import move_places
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -13,7 +13,7 @@ from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 _WIDTH = 460
 

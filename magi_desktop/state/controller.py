@@ -15,9 +15,9 @@ from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_engine.errors import MagiError, message_of
-from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.events import Cancelled, Failed, Finished
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Failed, Finished
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.request import GenerationRequest
 
 
 class Controller(QObject):

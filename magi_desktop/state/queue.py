@@ -21,7 +21,7 @@ from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
 from magi_engine.json_text import parse_json
 from magi_engine.messages import Message
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 

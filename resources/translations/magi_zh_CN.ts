@@ -634,6 +634,26 @@
         <translation>{} 个变体</translation>
     </message>
     <message>
+        <source>Four variations</source>
+        <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Gets its files, and can be paused at any time. Then generate.</source>
+        <translation>获取模型文件，可随时暂停。之后即可生成。</translation>
+    </message>
+    <message>
+        <source>Download model ({})</source>
+        <translation>下载模型（{}）</translation>
+    </message>
+    <message>
+        <source>Shows it among all models.</source>
+        <translation>在所有模型中显示它。</translation>
+    </message>
+    <message>
+        <source>Get the model ready…</source>
+        <translation>准备模型…</translation>
+    </message>
+    <message>
         <source>Put back in the queue</source>
         <translation>放回队列</translation>
     </message>
@@ -1081,64 +1101,16 @@
         <translation>作品库</translation>
     </message>
     <message>
-        <source>The queue is held: nothing starts until you resume it.</source>
-        <translation>队列已暂停，点击“继续”后才会开始。</translation>
-    </message>
-    <message>
-        <source>Resume</source>
-        <translation>继续</translation>
-    </message>
-    <message>
-        <source>Stop before the video is complete?</source>
-        <translation>视频尚未完成，要停止吗？</translation>
-    </message>
-    <message>
-        <source>What is finished of it is kept as a video; the rest is not made.</source>
-        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
-    </message>
-    <message>
-        <source>Stop</source>
-        <translation>停止</translation>
-    </message>
-    <message>
-        <source>You are editing a queued video: it is held until you put it back.</source>
-        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
-    </message>
-    <message>
-        <source>Leave it as it was</source>
-        <translation>保持原样</translation>
-    </message>
-    <message>
         <source>Queue, held</source>
         <translation>队列（已暂停）</translation>
-    </message>
-    <message>
-        <source>A video was interrupted as the program ended; the queue is held.</source>
-        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
     </message>
     <message>
         <source>The text was added to the prompt.</source>
         <translation>文字已添加到提示词中。</translation>
     </message>
     <message>
-        <source>Its seed is locked with it: every video gets seed {}.</source>
-        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
-    </message>
-    <message>
-        <source>A fresh seed each</source>
-        <translation>每次使用新种子</translation>
-    </message>
-    <message>
         <source>Saved: {}</source>
         <translation>已保存：{}</translation>
-    </message>
-    <message>
-        <source>Try again</source>
-        <translation>重试</translation>
-    </message>
-    <message>
-        <source>Get it…</source>
-        <translation>获取…</translation>
     </message>
     <message>
         <source>Your video is ready</source>
@@ -1172,9 +1144,80 @@
         <source>Stop and quit</source>
         <translation>停止并退出</translation>
     </message>
+</context>
+<context>
+    <name>Making</name>
+    <message>
+        <source>Stop before the video is complete?</source>
+        <translation>视频尚未完成，要停止吗？</translation>
+    </message>
+    <message>
+        <source>What is finished of it is kept as a video; the rest is not made.</source>
+        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
     <message>
         <source>Keep making it</source>
         <translation>继续生成</translation>
+    </message>
+    <message>
+        <source>There is no prompt.</source>
+        <translation>没有提示词。</translation>
+    </message>
+    <message>
+        <source>Say what the video shall show, or let the model show what it likes.</source>
+        <translation>请说明视频要展示什么，或让模型自由发挥。</translation>
+    </message>
+    <message>
+        <source>Write a prompt</source>
+        <translation>写提示词</translation>
+    </message>
+    <message>
+        <source>Use an example</source>
+        <translation>使用示例</translation>
+    </message>
+    <message>
+        <source>Generate without</source>
+        <translation>不用提示词生成</translation>
+    </message>
+    <message>
+        <source>You are editing a queued video: it is held until you put it back.</source>
+        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
+    </message>
+    <message>
+        <source>Leave it as it was</source>
+        <translation>保持原样</translation>
+    </message>
+    <message>
+        <source>The queue is held: nothing starts until you resume it.</source>
+        <translation>队列已暂停，点击“继续”后才会开始。</translation>
+    </message>
+    <message>
+        <source>A video was interrupted as the program ended; the queue is held.</source>
+        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Its seed is locked with it: every video gets seed {}.</source>
+        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
+    </message>
+    <message>
+        <source>A fresh seed each</source>
+        <translation>每次使用新种子</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Get it…</source>
+        <translation>获取…</translation>
     </message>
 </context>
 <context>
@@ -3809,26 +3852,6 @@
     <message>
         <source>damaged</source>
         <translation>已损坏</translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>查看</translation>
-    </message>
-    <message>
-        <source>Shows how far it is, among all models.</source>
-        <translation>在模型列表中查看进度。</translation>
-    </message>
-    <message>
-        <source>Shows it among all models.</source>
-        <translation>在模型列表中查看。</translation>
-    </message>
-    <message>
-        <source>Download ({})</source>
-        <translation>下载（{}）</translation>
-    </message>
-    <message>
-        <source>Gets its files; can be paused at any time.</source>
-        <translation>下载其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Some of its files are not on this computer yet.</source>

@@ -21,7 +21,7 @@ from magi_desktop.state.store import Store
 from magi_desktop.state.videos import LibraryItem
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.widgets.notice_bar import NoticeBar
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.accessibility import faults
 from tests.desktop.state.helpers import request
 from tests.desktop.state.videos import make_video
