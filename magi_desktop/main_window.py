@@ -9,6 +9,7 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
+    QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
     QKeyEvent,
@@ -28,6 +29,7 @@ from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.making import Making
 from magi_desktop.menus import MenuKeys, make_menus
+from magi_desktop.panels.drop_zone import Veil
 from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
@@ -82,6 +84,7 @@ class MainWindow(QMainWindow):
         self._wire()
         self.menus = make_menus(self)
         MenuKeys(self.menus)
+        self.veil = Veil(self)
         self._taskbar = shell.TaskbarProgress(self)
         self._restore_geometry()
 
@@ -91,7 +94,7 @@ class MainWindow(QMainWindow):
         shop = self.workshop
         self.modes = ModeSelector(shop.draft, self)
         self.prompt = PromptPanel(shop.draft, shop.prompt_history, self)
-        self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
+        self.reference = ReferencePanel(shop.draft, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
         self.generate_bar = GenerateBar(shop.draft, shop.job, shop.queue, shop.models, self)
         self.preflight = PreflightLine(shop.draft, shop.machine, self)
@@ -192,7 +195,7 @@ class MainWindow(QMainWindow):
         self.videos.variations_wanted.connect(self.making.vary)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
         self.reference.settings_requested.connect(self.arrivals.use_settings)
-        self.reference.other_dropped.connect(self.arrivals.take)
+        self.reference.paste_requested.connect(self.paste)
         self.reference.failed.connect(self.making.say_input_error)
         self.prompt.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
@@ -201,6 +204,7 @@ class MainWindow(QMainWindow):
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)
         self.dialogs.said.connect(self._say)
+        self.dialogs.started.connect(self._start)
         self.dialogs.failed.connect(self.arrivals.refuse)
         self.queue.removed.connect(self._undoable)
         self.videos.deleted.connect(self._undoable)
@@ -241,8 +245,13 @@ class MainWindow(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if drops.can_take(event.mimeData()):
             event.acceptProposedAction()
+            self.veil.say(drops.promise(event.mimeData()))
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.veil.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        self.veil.hide()
         event.acceptProposedAction()
         self.arrivals.take_data(event.mimeData())
 
@@ -299,6 +308,12 @@ class MainWindow(QMainWindow):
         panel = self.sender()
         assert isinstance(panel, QueuePanel | VideoCommands)
         self._deleted_from = panel
+
+    @Slot()
+    def _start(self) -> None:
+        """Who begins finds something to press Generate for."""
+        if not self.workshop.draft.prompt.strip():
+            self.prompt.take_example()
 
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:

@@ -32,10 +32,12 @@ class WindowDialogs(QObject):
     Signals:
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
+        started: the user begins with a model that the welcome offers.
     """
 
     said = Signal(str)
     failed = Signal(object)
+    started = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
         super().__init__(window)
@@ -61,6 +63,7 @@ class WindowDialogs(QObject):
         """Say what this computer can run and offer the models."""
         dialog = WelcomeDialog(self._workshop.machine, self._workshop.models, self._window)
         dialog.start_wanted.connect(self.use_model)
+        dialog.start_wanted.connect(self.started)
         dialog.download_wanted.connect(self.download)
         self._open(dialog)
 

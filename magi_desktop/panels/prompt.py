@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
@@ -27,7 +27,7 @@ _LOST_CHARACTERS = 40
 
 
 class PromptPanel(QWidget):
-    """The prompt of the current mode with its count of tokens, used and example prompts, and the
+    """The prompt with its count of tokens, used and example prompts, and the
     prompts for later chunks.
 
     Signals:
@@ -64,6 +64,7 @@ class PromptPanel(QWidget):
         draft.mode_changed.connect(self._show_mode)
         draft.changed.connect(self._draft_changed)
         self._show_mode(draft.mode)
+        self._show_prompt()
         background.run(load_examples, then=self._examples_loaded, owner=self)
 
     def insert(self, text: str) -> None:
@@ -141,16 +142,12 @@ class PromptPanel(QWidget):
 
     @Slot(object)
     def _show_mode(self, mode: Mode) -> None:
-        self._browsed = []
-        with QSignalBlocker(self.field):
-            self.field.show_text_of(mode, self._draft.prompt)
         placeholders = {
             Mode.T2V: self.tr("What can be seen, and how does it move?"),
             Mode.I2V: self.tr("What is in the picture, and how does it begin to move?"),
             Mode.V2V: self.tr("What is in the video, and how does it go on?"),
         }
         self.field.setPlaceholderText(placeholders[mode])
-        self._show_prompt()
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:

@@ -467,7 +467,38 @@
     </message>
 </context>
 <context>
+    <name>DropZone</name>
+    <message>
+        <source>Use a sample picture</source>
+        <translation>使用示例图片</translation>
+    </message>
+    <message>
+        <source>A coloured ball, such as this model can set in motion.</source>
+        <translation>一个彩色小球，此模型能让它动起来。</translation>
+    </message>
+</context>
+<context>
     <name>Drops</name>
+    <message>
+        <source>Start a video from this picture</source>
+        <translation>用这张图片开始一个视频</translation>
+    </message>
+    <message>
+        <source>Go on from the end of this video</source>
+        <translation>从这个视频的结尾继续</translation>
+    </message>
+    <message>
+        <source>Use the settings in this file</source>
+        <translation>使用此文件中的设置</translation>
+    </message>
+    <message>
+        <source>Add this text to the prompt</source>
+        <translation>把这段文字加入提示词</translation>
+    </message>
+    <message>
+        <source>Drop it to see whether it can be used</source>
+        <translation>松开以查看能否使用</translation>
+    </message>
     <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
@@ -2058,6 +2089,10 @@
         <translation>请重新安装本程序；日志里写明了缺少什么。</translation>
     </message>
     <message>
+        <source>It has only seen plain coloured shapes on plain ground: photos and anything else become nonsense.</source>
+        <translation>它只见过纯色背景上的简单彩色图形：照片和其他内容会变得面目全非。</translation>
+    </message>
+    <message>
         <source>It is damaged.</source>
         <translation>它已损坏。</translation>
     </message>
@@ -2852,6 +2887,10 @@
     <message>
         <source>This mode starts from an image.</source>
         <translation>此模式从图片开始。</translation>
+    </message>
+    <message>
+        <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
+        <translation>此模型只学过 {width} x {height}：其他尺寸效果会不正常。</translation>
     </message>
     <message>
         <source>This model usually wants {usual} steps; {steps} may look unfinished.</source>
@@ -5139,6 +5178,14 @@
 <context>
     <name>ReferenceCard</name>
     <message>
+        <source>Use a sample picture</source>
+        <translation>使用示例图片</translation>
+    </message>
+    <message>
+        <source>A coloured ball, such as this model can set in motion.</source>
+        <translation>一个彩色小球，此模型能让它动起来。</translation>
+    </message>
+    <message>
         <source>Choose another file</source>
         <translation>选择其他文件</translation>
     </message>
@@ -5242,6 +5289,10 @@
         <translation>已移除 {}。</translation>
     </message>
     <message>
+        <source>The video takes its shape: {width} × {height}.</source>
+        <translation>视频采用它的形状：{width} × {height}。</translation>
+    </message>
+    <message>
         <source>Reading the file…</source>
         <translation>正在读取文件…</translation>
     </message>
@@ -5272,10 +5323,6 @@
     <message>
         <source>{} is gone. Put it back or choose another file.</source>
         <translation>{} 已不存在。请将其放回或选择其他文件。</translation>
-    </message>
-    <message>
-        <source>Drop it here</source>
-        <translation>拖到这里</translation>
     </message>
 </context>
 <context>
