@@ -91,6 +91,12 @@ class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""
 
 
+def too_long(name: str) -> OutputError:
+    """What to say of a name that is longer than file systems allow."""
+    shown = name if len(name) <= 40 else f"{name[:40]}…"
+    return OutputError("The name {name} is too long.", "Choose a shorter one.", name=shown)
+
+
 def is_in_use(error: OSError, path: Path) -> bool:
     """Whether ``path`` cannot be replaced or removed since a program has it open, on Windows."""
     # ERROR_ACCESS_DENIED is said of files that are mapped, but also where rights are missing.
