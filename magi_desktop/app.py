@@ -30,9 +30,10 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the program's name, then files to open.
     """
-    app = open_application(argv)
+    # Qt keeps of a name on Windows only the letters of one code page: it gets no files.
+    app = open_application(argv[:1])
     places = Places.of_user()
-    files = [os.path.abspath(path) for path in app.arguments()[1:]]
+    files = [os.path.abspath(path) for path in argv[1:]]
     doorbell = single.claim(single.bell_name(places), files, app)
     if doorbell is None:
         return 0

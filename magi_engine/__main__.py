@@ -10,7 +10,7 @@ def run() -> None:
     interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interrupts:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from magi_engine.runtime.launch import begin_process
+    from magi_engine.runtime.process.launch import begin_process
 
     begin_process(sys.argv)  # a frozen program is also its own helper process
     from magi_engine.cli.main import main

@@ -14,6 +14,7 @@ magi-desktop --magi ARGUMENT...  the command line, as the command magi does
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import subprocess
@@ -63,9 +64,7 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
     builder = Builder(bundle, environments, launcher, wishes.wheels)
     current = environments.current
     if current is not None and not (wishes.setup or wishes.unattended or builder.needs_build()):
-        if environments.needs_tidying():
-            _start_apart([*launcher, "--tidy"])
-        return start_program(current, wishes.files)
+        return start_program(current, wishes.files, launcher)
     _log_to(places.logs / "setup.log")
     if wishes.unattended:
         return _unattended(builder, wishes.flavor)
@@ -74,11 +73,16 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
     from magi_setup.window import show
 
     wanted = show(builder, places, sys.argv[:1], _absolute(wishes.files))
-    return 0 if wanted is None else start_program(*wanted)
+    return 0 if wanted is None else start_program(*wanted, launcher)
 
 
-def start_program(environment: Environment, files: list[str]) -> int:
-    """Replace this process by the program; on Windows, start it and end."""
+def start_program(environment: Environment, files: list[str], launcher: tuple[str, ...]) -> int:
+    """Replace this process by the program; on Windows, start it and end.
+
+    What earlier set-ups left is removed meanwhile.
+    """
+    if Environments(environment.folder.parent).needs_tidying():
+        _start_apart([*launcher, "--tidy"])
     command = environment.command(_absolute(files))
     if sys.platform == "win32":
         _start_apart(command)
@@ -162,6 +166,8 @@ def _unattended(builder: Builder, flavor: str | None) -> int:
         logger.exception("the set-up failed")
         print(unexpected(), file=sys.stderr)
         return 1
+    with contextlib.suppress(BusyError):  # another one began: it removes that as well
+        builder.environments.tidy()
     return 0
 
 

@@ -187,8 +187,6 @@ class Builder:
             )
         )
         self.environments.switch(environment)
-        remove_tree(self.environments.downloads)
-        remove_tree(self.environments.cache)
 
     def verify(self) -> Iterator[SetupProgress | frozenset[str]]:
         """Hash everything installed again; yields the damaged packages last.

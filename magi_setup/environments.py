@@ -184,7 +184,7 @@ class Environments:
 
     @property
     def downloads(self) -> Path:
-        """Files on their way into an environment; empty afterwards."""
+        """Files on their way into an environment; gone afterwards."""
         return self.folder / "downloads"
 
     @property
@@ -240,9 +240,15 @@ class Environments:
         return environment
 
     def switch(self, environment: Environment) -> None:
-        """Use this one from now on; others go, where nothing runs from them."""
+        """Use this one from now on.
+
+        Others, where nothing runs from them, and what was fetched are left for ``tidy``: to remove
+        them takes longer than somebody should wait for the program.
+        """
         write_text(self._pointer, json.dumps({"environment": environment.folder.name}))
-        self._remove_unused(environment)
+        self._doom_unused(environment)
+        for folder in (self.downloads, self.cache):
+            _doom(folder)
 
     def needs_tidying(self) -> bool:
         """Whether there is something that ``tidy`` may be able to remove; quick."""
@@ -278,14 +284,14 @@ class Environments:
         remove_tree(self.folder)
 
     def _remove_unused(self, used: Environment | None) -> None:
-        for path in self._all():
-            if (used is None or path != used.folder) and not Environment(path).is_held():
-                # Whole or not at all: half an environment would look like one to repair.
-                doomed = path.with_name(path.name + _DOOMED)
-                with contextlib.suppress(OSError):
-                    path.rename(doomed)
+        self._doom_unused(used)
         for path in self._doomed():
             remove_tree(path)
+
+    def _doom_unused(self, used: Environment | None) -> None:
+        for path in self._all():
+            if (used is None or path != used.folder) and not Environment(path).is_held():
+                _doom(path)
 
     def _doomed(self) -> list[Path]:
         return list(self.folder.glob(f"*{_DOOMED}"))
@@ -306,6 +312,12 @@ class Environments:
         if not self.folder.is_dir():
             return []
         return [p for p in self.folder.iterdir() if re.fullmatch(r".+-[a-z0-9]+-\d+", p.name)]
+
+
+def _doom(folder: Path) -> None:
+    """Whole or not at all: half an environment would look like one to repair."""
+    with contextlib.suppress(OSError):
+        folder.rename(folder.with_name(f"{folder.name}-{time.time_ns()}{_DOOMED}"))
 
 
 def _number(folder: Path) -> int:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from magi_engine.messages import in_sequence
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
     ChunkReady,
@@ -25,7 +25,7 @@ from magi_engine.runtime.events import (
     Resumed,
     StageStarted,
 )
-from magi_engine.runtime.plan import JobPlan, Pace
+from magi_engine.runtime.planning.plan import JobPlan, Pace
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop import diagnostics, logs, shell, single
 from magi_desktop.paths import Places
 from magi_engine import __version__
-from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine.facts import Finding
 
 
 @pytest.fixture
@@ -35,15 +35,16 @@ def test_a_second_start_hands_over_its_files_and_ends(
     assert not single.hand_over(name, []), "nobody is there yet"
     bell = single.claim(name, [])
     assert bell is not None
-    (tmp_path / "a.png").touch()
-    files = [str(tmp_path / "a.png"), str(tmp_path / "gone.png")]
+    picture = tmp_path / "ü 圆 🎈.png"
+    picture.touch()
     script = (
-        "import sys; from PySide6.QtCore import QCoreApplication; app = QCoreApplication([]);"
-        f"from magi_desktop import single; sys.exit(not single.hand_over({name!r}, {files!r}))"
+        "import sys; from magi_desktop import app, single;"
+        f"single.bell_name = lambda places: {name!r}; sys.exit(app.main(sys.argv))"
     )
+    command = [sys.executable, "-c", script, picture.name, "gone.png"]
     with qtbot.waitSignal(bell.rung) as rung:
-        second = subprocess.Popen([sys.executable, "-c", script])
-    assert rung.args == [files[:1]]
+        second = subprocess.Popen(command, cwd=tmp_path)
+    assert rung.args == [[str(picture)]]
     assert second.wait(10) == 0
 
 

@@ -96,6 +96,7 @@ def install(release: Release, environments: Environments, flavor: str = "cpu") -
     plan = builder.plan(flavor, damaged)
     for _ in builder.build(plan):
         pass
+    environments.tidy()
     return sorted(file.name for file in plan.files)
 
 

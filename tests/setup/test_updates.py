@@ -44,6 +44,20 @@ def test_an_update_fetches_what_changed_and_leaves_nothing_behind(
     assert folders(environments) == ["2.0-cpu-2"]
 
 
+def test_nobody_waits_for_what_was_there_before_to_be_removed(
+    home: Path, first: Release, environments: Environments
+) -> None:
+    builder = make_release(home / "v2", "2.0", helper="2.0").builder(environments)
+    for _ in builder.build(builder.plan("cpu")):
+        pass
+    assert started(environments) == "2.0"
+    left = environments.folder.glob("*.removed")
+    assert sorted(path.name.split("-")[0] for path in left) == ["1.0", "cache", "downloads"]
+    assert environments.needs_tidying()
+    environments.tidy()
+    assert folders(environments) == ["2.0-cpu-2"]
+
+
 def test_an_update_that_does_not_start_leaves_the_version_before(
     home: Path, first: Release, environments: Environments
 ) -> None:
