@@ -79,6 +79,10 @@ class WeightsError(MagiError):
     """Weight files are damaged, unsafe, or do not fit the model's configuration."""
 
 
+class NotFiniteError(MagiError):
+    """The model has computed something that is no number, so there is no picture to show."""
+
+
 class DeviceError(MagiError):
     """The device that was asked for is absent, or its driver failed."""
 
