@@ -88,8 +88,7 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     folder = work / "bundle"
     app, wheels = folder / "app", folder / "wheels"
     wheels.mkdir(parents=True)
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
-    wheel = next(wheels.glob("*.whl"))
+    wheel = build_wheel(dev.ROOT, wheels)
     lock(folder, lock_torch)
     _copy_set_up(app)
     add_system(folder)
@@ -104,6 +103,19 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     (folder / "manifest.json").write_text(text, encoding="utf-8")
     describe(folder)
     return ThinBundle(folder, __version__)
+
+
+def build_wheel(source: Path, target: Path) -> Path:
+    """The project's own wheel, of the checkout in ``source``."""
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(target), str(source))
+    return next(target.glob("magi_desktop-*.whl"))
+
+
+def copy_sources(target: Path) -> None:
+    """Copy what of this checkout git knows."""
+    for name in run("git", "-C", str(dev.ROOT), "ls-files", "-z").split("\0"):
+        if name and (dev.ROOT / name).is_file():
+            copy(dev.ROOT / name, target / name)
 
 
 def add_linux(folder: Path) -> None:
