@@ -90,7 +90,7 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     wheels.mkdir(parents=True)
     wheel = build_wheel(dev.ROOT, wheels)
     lock(folder, lock_torch)
-    _copy_set_up(app)
+    copy_set_up(app)
     add_system(folder)
     manifest = {
         "version": __version__,
@@ -153,7 +153,8 @@ def without_torch(locked: str) -> str:
     return "\n".join(ours) + "\n"
 
 
-def _copy_set_up(app: Path) -> None:
+def copy_set_up(app: Path) -> None:
+    """Copy the set-up, all modules that it may import but Qt's, and its resources."""
     finder = ModuleFinder(path=[str(dev.ROOT)])
     finder.run_script(str(dev.ROOT / "magi_setup" / "__main__.py"))
     for name, module in finder.modules.items():
@@ -168,7 +169,8 @@ def _copy_set_up(app: Path) -> None:
             if path.suffix in (".svg", ".qm"):
                 copy(path, resources / place / path.name)
     copy(dev.ROOT / "resources" / "models.json", resources / "models.json")
-    _copy_distribution("platformdirs", app)
+    for name in ("filelock", "platformdirs"):
+        _copy_distribution(name, app)
 
 
 def _copy_distribution(name: str, app: Path) -> None:
