@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
-from magi_desktop.menus import make_menus
+from magi_desktop.menus import MenuKeys, make_menus
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.install_strip import InstallStrip
@@ -52,8 +52,8 @@ from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
 from magi_engine.install.tasks import Download, Make, Task
-from magi_engine.runtime.events import Event, Failed, Finished
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.job.events import Event, Failed, Finished
+from magi_engine.runtime.request.request import Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
@@ -76,10 +76,14 @@ class MainWindow(QMainWindow):
         self.workshop = workshop
         self.setWindowTitle("Magi Desktop")
         self.setAcceptDrops(True)
+        self._deleted_from: QueuePanel | LibraryPanel | None = None
+        self._failed_id = ""
+        """The item of the queue whose error is said."""
         self._make_panels()
         self._lay_out()
         self._wire()
         self.menus = make_menus(self)
+        MenuKeys(self.menus)
         self._taskbar = shell.TaskbarProgress(self)
         self._restore_geometry()
 
@@ -156,7 +160,10 @@ class MainWindow(QMainWindow):
         self.progress.stop_clicked.connect(self.stop_video)
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self._edit)
-        shop.queue.changed.connect(self._follow_editing)
+        shop.queue.changed.connect(self._follow_queue)
+        shop.queue.loaded.connect(self._queue_loaded)
+        shop.draft.changed.connect(self._follow_draft)
+        shop.models.changed.connect(self._follow_models)
         self.library.open_requested.connect(self._play)
         shop.library.leaving.connect(self.player.let_go)
         self.library.settings_requested.connect(self._use_settings_of)
@@ -175,6 +182,8 @@ class MainWindow(QMainWindow):
         self.dialogs.said.connect(self._say)
         self.dialogs.failed.connect(self.arrivals.refuse)
         self.library.show_in_folder_requested.connect(self.show_in_folder)
+        self.queue.removed.connect(self._undoable)
+        self.library.deleted.connect(self._undoable)
         self.generation.download_wanted.connect(self.dialogs.download)
         self.generation.models_wanted.connect(self.dialogs.models)
         self.install_strip.clicked.connect(self.dialogs.installing)
@@ -182,7 +191,7 @@ class MainWindow(QMainWindow):
         shop.models.tasks.failed.connect(self._install_failed)
         self.player.stills.saved.connect(self._frame_saved)
         self.player.stills.problem.connect(self._hint)
-        shop.controller.failed.connect(self._failed)
+        shop.controller.failed.connect(self._job_failed)
         shop.job.noticed.connect(self._hint)
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
@@ -204,25 +213,20 @@ class MainWindow(QMainWindow):
         """Make the draft's video, now or when the ones before it are done."""
         draft, queue = self.workshop.draft, self.workshop.queue
         edited = queue.edited
-        if edited is None:  # else it stays the video it was to be
-            draft.take_seed()
+        draft.take_seed()
         try:
             request = draft.request()
         except MagiError as error:
-            self.notice.say_error(error)
+            self._say_draft_error(error)
             return
+        self.notice.withdraw("failed")
         self.prompt.remember()
         if edited is not None:
             queue.replace(edited.id, request)
         else:
             self.workshop.controller.generate(request, copies)
-        self.notice.dismiss()
         if queue.paused:
-            self.notice.say(
-                self.tr("The queue is held: nothing starts until you resume it."),
-                Tone.WARNING,
-                action=(self.tr("Resume"), partial(queue.set_paused, False)),
-            )
+            self._say_held()
         if copies > 1 or self.workshop.job.phase.active:
             self.side.setCurrentWidget(self.queue)
 
@@ -304,7 +308,20 @@ class MainWindow(QMainWindow):
         self.side.setCurrentWidget(self.library)
         self.library.focus_search()
 
+    @Slot()
+    def undo(self) -> None:
+        """Bring back what was deleted last from the queue or the library."""
+        if self._deleted_from is not None:
+            self._deleted_from.undo()
+            self._deleted_from = None
+
     # From the panels.
+
+    @Slot()
+    def _undoable(self) -> None:
+        panel = self.sender()
+        assert isinstance(panel, QueuePanel | LibraryPanel)
+        self._deleted_from = panel
 
     @Slot(object)
     def _edit(self, item: QueueItem) -> None:
@@ -324,7 +341,6 @@ class MainWindow(QMainWindow):
     @Slot()
     def _leave_editing(self) -> None:
         self._stop_editing()
-        self.notice.dismiss()
 
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:
@@ -333,6 +349,7 @@ class MainWindow(QMainWindow):
             self.notice.say(
                 self.tr("This is a finished video; the new one is being made meanwhile."),
                 action=(self.tr("Show the new one"), self.player.show_job),
+                about="behind",
             )
 
     @Slot(object)
@@ -346,9 +363,49 @@ class MainWindow(QMainWindow):
     # From the state.
 
     @Slot()
-    def _follow_editing(self) -> None:
-        if self.workshop.queue.edited is None:
+    def _follow_queue(self) -> None:
+        queue = self.workshop.queue
+        self.workshop.draft.set_editing(queue.edited is not None)
+        if queue.edited is None:
             self.notice.withdraw("editing")
+        if not queue.paused:
+            self.notice.withdraw("held")
+        if self._failed_id not in [item.id for item in queue.failed]:
+            self.notice.withdraw("failed")
+        text = self.tr("Queue, held") if queue.paused else self.tr("Queue")
+        self.side.setTabText(self.side.indexOf(self.queue), text)
+
+    @Slot()
+    def _queue_loaded(self) -> None:
+        queue = self.workshop.queue
+        if queue.paused and len(queue.items) > len(queue.failed):
+            self._say_held()
+
+    def _say_held(self) -> None:
+        queue = self.workshop.queue
+        text = self.tr("The queue is held: nothing starts until you resume it.")
+        if any(item.interrupted for item in queue.items):
+            text = self.tr("A video was interrupted as the program ended; the queue is held.")
+        resume = (self.tr("Resume"), partial(queue.set_paused, False))
+        self.notice.say(text, Tone.WARNING, action=resume, about="held")
+
+    @Slot(str)
+    def _follow_draft(self, name: str) -> None:
+        """What was wrong with the inputs is no longer so, or will be said again."""
+        if name in ("plan", "editing"):
+            return
+        self.notice.withdraw("draft")
+        if name != "prompt":
+            self.notice.withdraw("input")
+        if name in ("model", "config_path"):
+            self.notice.withdraw("model")
+        if not self.workshop.draft.settings.seed_locked:
+            self.notice.withdraw("seed")
+
+    @Slot()
+    def _follow_models(self) -> None:
+        if not self.workshop.models.is_missing(self.workshop.draft.settings.model):
+            self.notice.withdraw("model")
 
     @Slot(str)
     def _insert(self, text: str) -> None:
@@ -364,6 +421,7 @@ class MainWindow(QMainWindow):
             ),
             action=(self.tr("A fresh seed each"), partial(draft.set, seed_locked=False)),
             for_ms=2 * _NOTICE_MS,
+            about="seed",
         )
 
     @Slot(object)
@@ -384,12 +442,30 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _failed(self, error: Exception) -> None:
-        model = self.workshop.draft.settings.model
-        if isinstance(error, ModelNotFoundError) and self.workshop.models.is_missing(model):
-            how = (self.tr("Get it…"), partial(self.dialogs.models, model))
-            self.notice.say(translated(error), Tone.ERROR, action=how)
+        """Something that came in cannot be used."""
+        self._say_error(error, "input")
+
+    def _say_draft_error(self, error: MagiError) -> None:
+        checks = self.generation.checks
+        checks.judge_now()
+        if checks.says(error):  # one place for one error
+            self.inputs_scroll.ensureWidgetVisible(checks)
         else:
-            self.notice.say_error(error)
+            self._say_error(error, "draft")
+
+    @Slot(object, str)
+    def _job_failed(self, error: Exception, item_id: str) -> None:
+        self._failed_id = item_id
+        self._say_error(error, "failed", partial(self.workshop.queue.retry, item_id))
+
+    def _say_error(
+        self, error: Exception, about: str, again: Callable[[], None] | None = None
+    ) -> None:
+        model = self.workshop.draft.settings.model
+        action = None if again is None else (self.tr("Try again"), again)
+        if isinstance(error, ModelNotFoundError) and self.workshop.models.is_missing(model):
+            about, action = "model", (self.tr("Get it…"), partial(self.dialogs.models, model))
+        self.notice.say(translated(error), Tone.ERROR, action=action, about=about)
 
     @Slot()
     def _show_progress(self) -> None:
@@ -403,6 +479,7 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _ended(self, event: Event) -> None:
         job = self.workshop.job
+        self.notice.withdraw("behind")
         if isinstance(event, Finished):
             self._notify(
                 self.tr("Your video is ready"),

@@ -7,16 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Slot
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QPlainTextEdit, QWidget
+from shiboken6 import isValid
 
 from magi_desktop import set_up
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 if TYPE_CHECKING:
     from magi_desktop.main_window import MainWindow
 
 translate = QCoreApplication.translate
+
+_FIELDS = (QLineEdit, QPlainTextEdit, QAbstractSpinBox)
+_UNDO = QKeySequence("Ctrl+Z")
+"""Of the text, in a text field."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,40 @@ class Menus:
         return action
 
 
+class MenuKeys(QObject):
+    """Lets the keys of the menus work in text and number fields, which take some of them for
+    editing: on Linux Ctrl+E is the end of the line, Ctrl+U erases it and Ctrl+D a letter."""
+
+    def __init__(self, menus: Menus) -> None:
+        super().__init__(menus.window)
+        self._window = menus.window
+        shortcuts = [a.shortcut() for actions in menus.groups.values() for a in actions]
+        self._keys = [s for s in shortcuts if "Ctrl" in s.toString() and s != _UNDO]
+        self._watched: QWidget | None = None
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._focus_moved)
+
+    @Slot(QWidget, QWidget)
+    def _focus_moved(self, _old: QWidget | None, now: QWidget | None) -> None:
+        if self._watched is not None and isValid(self._watched):
+            self._watched.removeEventFilter(self)
+        self._watched = None
+        if isinstance(now, _FIELDS) and now.window() is self._window:
+            now.installEventFilter(self)
+            self._watched = now
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if (
+            event.type() is QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and QKeySequence(event.keyCombination()) in self._keys
+        ):
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
+
+
 def make_menus(window: MainWindow) -> Menus:
     """Fill the window's menu bar."""
     menus = Menus(window)
@@ -79,6 +119,8 @@ def _file(menus: Menus) -> None:
             None,
             Entry(translate("Menus", "Import a configuration…"), w.generation.presets.ask_import),
             Entry(translate("Menus", "Export the configuration…"), w.generation.presets.ask_export),
+            None,
+            Entry(translate("Menus", "Undo the last deletion"), w.undo, "Ctrl+Z"),
             None,
             Entry(translate("Menus", "Open the folder of videos"), w.dialogs.open_videos),
             Entry(translate("Menus", "Models…"), w.dialogs.models, "Ctrl+Shift+M"),

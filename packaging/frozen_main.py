@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from magi_engine.runtime.launch import begin_process
+from magi_engine.runtime.process.launch import begin_process
 
 if __name__ == "__main__":
     begin_process(sys.argv)  # it is also its own engine and helper process

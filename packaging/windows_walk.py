@@ -105,7 +105,7 @@ class Walk:
         before = self._finished()
         self._press("ctrl+Return")
         self._grows("another one begins")
-        self._kill("magi_engine.runtime.launch")
+        self._kill("magi_engine.runtime.process.launch")
         wait_for(lambda: self._unfinished() == [], "what there is of it to be kept", _VIDEO_S)
         self._picture("engine-killed")
         require(self._finished() == before + 1, "the engine was killed: the chunks are kept")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.runtime.environment import let_threads_sleep
+from magi_engine.runtime.process.environment import let_threads_sleep
 from tests.places import move_places
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -23,6 +24,21 @@ let_threads_sleep()
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 60.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What tests of windows leave is freed between them, here in the main thread.
+
+    Python frees objects that refer to each other in whichever thread it happens to look for them;
+    a timer of Qt that still runs crashes the process when another thread than its own frees it.
+    """
+    if not gc.isenabled():  # the test before was one of windows
+        gc.collect()
+        gc.freeze()  # what is still there stays, and need not be looked at again
+        gc.enable()
+    if "qapp" in getattr(item, "fixturenames", ()):
+        gc.disable()
 
 
 @pytest.fixture

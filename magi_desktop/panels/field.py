@@ -121,11 +121,9 @@ class Field(QWidget):
     @Slot()
     def reset(self) -> None:
         """Give the row's fields their defaults."""
-        had_focus = self.reset_button.hasFocus()
+        if self.reset_button.hasFocus():
+            self.focusNextChild()  # before the button goes: to the row's first control
         self.draft.set(**{name: self.draft.default(name) for name in self.names})
-        buddy = self.label.buddy()
-        if had_focus and buddy is not None:  # the button is gone now
-            buddy.setFocus(Qt.FocusReason.OtherFocusReason)
         self.reset_done.emit()
 
     @Slot(str)

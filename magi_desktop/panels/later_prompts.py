@@ -23,8 +23,8 @@ from magi_desktop.widgets.controls import (
     prepare_number,
     wrapped_label,
 )
-from magi_engine.runtime.plan import JobPlan
-from magi_engine.runtime.request import PromptChange
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.request.request import PromptChange
 
 _MOST_CHUNKS = 9999
 
@@ -39,7 +39,7 @@ class LaterPrompts(QWidget):
         self._toggle = QPushButton(self)
         self._toggle.setProperty("kind", "quiet")
         self._toggle.setCheckable(True)
-        self._toggle.setStyleSheet("text-align: left; padding-left: 0; margin-left: -6px;")
+        self._toggle.setStyleSheet("text-align: left; padding-left: 2px;")
         name_control(
             self._toggle,
             self.tr("Direct over time"),

@@ -28,7 +28,7 @@ from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
 from magi_desktop.translation import translated
 from magi_desktop.widgets.empty_state import EmptyState
-from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar, Tone
+from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar, Tone
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
 
@@ -58,12 +58,14 @@ class LibraryPanel(QWidget):
         continue_requested: LibraryItem whose end is to be the beginning of a new video. As with
             ``settings_requested``, its request can be read.
         show_in_folder_requested: path of a file to show in the file manager.
+        deleted: videos went, and ``undo`` brings them back.
     """
 
     open_requested = Signal(object)
     settings_requested = Signal(object)
     continue_requested = Signal(object)
     show_in_folder_requested = Signal(object)
+    deleted = Signal()
 
     def __init__(self, library: Library, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -152,6 +154,12 @@ class LibraryPanel(QWidget):
     def delete_selected(self) -> None:
         """Move the selected videos to the trash, with a way back."""
         self._library.delete(item.id for item in self.selected())
+
+    @Slot()
+    def undo(self) -> None:
+        """Bring back what was deleted last."""
+        self.notice.withdraw(UNDO)
+        self._library.undo_delete()
 
     def export(self, suffix: str) -> None:
         """Ask where to export the selected videos to, in the format of ``suffix``."""
@@ -320,6 +328,7 @@ class LibraryPanel(QWidget):
         text = self.tr("%n video(s) deleted.", "", count)
         if undoable:
             self.notice.offer_undo(text, self._library.undo_delete)
+            self.deleted.emit()
         else:
             self.notice.say(text, for_ms=UNDO_MS)
 

@@ -59,7 +59,7 @@ class ProgressPanel(QWidget):
     @Slot()
     def _show(self) -> None:
         job = self._job
-        # Why a video failed stands in the player, with what to do about it.
+        # Why a video failed is said in the window's notice, with what to do about it.
         headline = "" if job.phase is Phase.FAILED else job_sentence(job)
         self._headline.set_text(headline)
         self._figures.set_text(figures(job))

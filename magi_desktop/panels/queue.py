@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
@@ -28,7 +28,7 @@ from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_desktop.widgets.empty_state import EmptyState
-from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
 
 _USUAL_COPIES, _MOST_COPIES = 4, 100
 
@@ -38,9 +38,11 @@ class QueuePanel(QWidget):
 
     Signals:
         edit_requested: the QueueItem the user wants to change; ``JobQueue.replace`` takes it.
+        removed: items went, and ``undo`` brings them back.
     """
 
     edit_requested = Signal(object)
+    removed = Signal()
 
     def __init__(self, queue: JobQueue, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +57,15 @@ class QueuePanel(QWidget):
         self._why = QLabel(self)
         self._why.setProperty("role", "caption")
         self._why.setWordWrap(True)
+        self.failed_button = QToolButton(self)
+        self.failed_button.setProperty("kind", "section")
+        self.failed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.failed_button.setToolTip(self.tr("Show or hide what could not be made, and why."))
+        self.failed_button.clicked.connect(self._toggle_failed)
+        self.clear_button = QPushButton(self.tr("Clear"), self)
+        self.clear_button.setProperty("kind", "quiet")
+        self.clear_button.setToolTip(self.tr("Take all that failed out of the queue."))
+        self.clear_button.clicked.connect(self.clear_failed)
         self.notice = NoticeBar(self)
         empty = EmptyState(
             "queue", self.tr("Nothing is waiting. Videos you ask for line up here."), self
@@ -71,7 +82,7 @@ class QueuePanel(QWidget):
         self.list.selectionModel().selectionChanged.connect(self._enable)
         self._selected_before: list[str] = []
         self._row_before = 0
-        self._show()
+        self._show_failed(False)
 
     def selected(self) -> list[QueueItem]:
         """The selected items, in order."""
@@ -116,10 +127,27 @@ class QueuePanel(QWidget):
     @Slot()
     def remove(self) -> None:
         """Take the selected items out, with a way back."""
-        count = self._queue.remove(*(item.id for item in self._waiting()))
+        self._remove(self._waiting())
+
+    @Slot()
+    def clear_failed(self) -> None:
+        """Take out what failed, with a way back."""
+        if self.clear_button.hasFocus():
+            self.list.setFocus()  # the button goes with them
+        self._remove(self._queue.failed)
+
+    def _remove(self, items: Sequence[QueueItem]) -> None:
+        count = self._queue.remove(*(item.id for item in items))
         if count:
             text = self.tr("%n video(s) removed.", "", count)
             self.notice.offer_undo(text, self._queue.undo_remove)
+            self.removed.emit()
+
+    @Slot()
+    def undo(self) -> None:
+        """Bring back what was removed last."""
+        self.notice.withdraw(UNDO)
+        self._queue.undo_remove()
 
     @Slot()
     def retry(self) -> None:
@@ -198,12 +226,16 @@ class QueuePanel(QWidget):
         self._buttons = QWidget(self)
         buttons.setContentsMargins(0, 0, 0, 0)
         self._buttons.setLayout(buttons)
+        failed = QHBoxLayout()
+        failed.addWidget(self.failed_button, 1)
+        failed.addWidget(self.clear_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, t.SPACE_2, 0, 0)
         column.setSpacing(t.SPACE_2)
         column.addLayout(head)
         column.addWidget(self._why)
         column.addLayout(self._stack, 1)
+        column.addLayout(failed)
         column.addWidget(self._buttons)
         column.addWidget(self.notice)
 
@@ -211,12 +243,27 @@ class QueuePanel(QWidget):
     def _show(self) -> None:
         items = self._queue.items
         waiting = sum(item.state is QueueState.WAITING for item in items)
-        self._stack.setCurrentIndex(1 if items else 0)
-        self._buttons.setVisible(bool(items))
+        failed = len(self._queue.failed)
+        rows = self.model.rowCount()
+        self._stack.setCurrentIndex(1 if rows else 0)
+        self._buttons.setVisible(bool(rows))
+        self.failed_button.setText(self.tr("%n failed", "", failed))
+        self.failed_button.setAccessibleName(self.failed_button.text())
+        self.failed_button.setVisible(bool(failed))
+        self.clear_button.setVisible(bool(failed))
         text = self.tr("%n video(s) waiting", "", waiting) if waiting else ""
         self._count.set_text(text)
-        self._show_hold(bool(items))
+        self._show_hold(len(items) > failed)
         self._enable()
+
+    @Slot()
+    def _toggle_failed(self) -> None:
+        self._show_failed(not self.model.shows_failed)
+
+    def _show_failed(self, shown: bool) -> None:
+        bind_icon(self.failed_button, "chevron-up" if shown else "chevron-down", "error")
+        self.model.show_failed(shown)
+        self._show()
 
     def _show_hold(self, any_items: bool) -> None:
         paused, running = self._queue.paused, self._queue.running is not None
@@ -247,12 +294,13 @@ class QueuePanel(QWidget):
         waiting = self._waiting()
         places = [self._queue.index(item.id) for item in waiting]
         first = 1 if self._queue.running is not None else 0
-        last = len(self._queue.items) - 1
+        last = len(self._queue.items) - len(self._queue.failed) - 1
         self.edit_action.setEnabled(len(waiting) == 1)
         self.duplicate_action.setEnabled(len(chosen) == 1)
         self.retry_action.setEnabled(any(i.state is QueueState.FAILED for i in chosen))
-        self.up_action.setEnabled(bool(places) and min(places) > first)
-        self.down_action.setEnabled(bool(places) and max(places) < last)
+        movable = bool(places) and max(places) <= last
+        self.up_action.setEnabled(movable and min(places) > first)
+        self.down_action.setEnabled(movable and max(places) < last)
         self.remove_action.setEnabled(bool(waiting))
 
     @Slot(QPoint)

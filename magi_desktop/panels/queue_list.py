@@ -37,13 +37,23 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class QueueModel(QAbstractListModel):
-    """The items of a queue, in order. Moving rows moves them in the queue."""
+    """The items of a queue in its order, those that failed on demand. Moving rows moves them."""
 
     def __init__(self, queue: JobQueue, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._queue = queue
-        self._shown = queue.items
+        self.shows_failed = False
+        self._shown = self._wanted()
         queue.changed.connect(self._follow)
+
+    def show_failed(self, shown: bool) -> None:
+        """Whether items that failed have rows, at the end."""
+        self.shows_failed = shown
+        self._follow()
+
+    def _wanted(self) -> tuple[QueueItem, ...]:
+        items = self._queue.items
+        return items if self.shows_failed else items[: len(items) - len(self._queue.failed)]
 
     def item(self, row: int) -> QueueItem:
         """The item in a row."""
@@ -76,7 +86,7 @@ class QueueModel(QAbstractListModel):
         if not index.isValid():
             return Qt.ItemFlag.ItemIsDropEnabled
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        if self._shown[index.row()].state is not QueueState.RUNNING:
+        if self._shown[index.row()].state is QueueState.WAITING:
             flags |= Qt.ItemFlag.ItemIsDragEnabled
         return flags
 
@@ -109,7 +119,7 @@ class QueueModel(QAbstractListModel):
 
     @Slot()
     def _follow(self) -> None:
-        items = self._queue.items
+        items = self._wanted()
         if items == self._shown:
             return
         if _ids(items) == _ids(self._shown):

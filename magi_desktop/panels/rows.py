@@ -95,7 +95,7 @@ class SeedRow(Field):
     """The number that decides which of the possible videos it becomes."""
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
-        super().__init__(draft, ("seed_locked",), also=("seed",), parent=parent)
+        super().__init__(draft, ("seed_locked",), also=("seed", "editing"), parent=parent)
         self.edit = QLineEdit(self)
         digits = QRegularExpression(r"\d{0,19}")
         self.edit.setValidator(QRegularExpressionValidator(digits, self.edit))
@@ -140,11 +140,12 @@ class SeedRow(Field):
         with QSignalBlocker(self.lock):
             self.lock.setChecked(settings.seed_locked)
         bind_icon(self.lock, "lock" if settings.seed_locked else "unlock")
-        self.say(
-            self.tr("Every video gets this seed.")
-            if settings.seed_locked
-            else self.tr("The next video gets a fresh seed.")
-        )
+        if settings.seed_locked:
+            self.say(self.tr("Every video gets this seed."))
+        elif self.draft.editing:
+            self.say(self.tr("The queued video keeps this seed."))
+        else:
+            self.say(self.tr("The next video gets a fresh seed."))
 
     @Slot()
     def _typed(self) -> None:

@@ -12,10 +12,9 @@ from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.video_file import VideoFile
 from magi_desktop.state.job_words import current_chunk, job_sentence
 from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
-from magi_desktop.translation import translated
 from magi_engine.media import UInt8Array
-from magi_engine.runtime.events import ChunkState, Event
-from magi_engine.runtime.references import Reference, read_reference
+from magi_engine.runtime.job.events import ChunkState, Event
+from magi_engine.runtime.request.references import Reference, read_reference
 
 if TYPE_CHECKING:
     from magi_desktop.player.player import Player
@@ -34,6 +33,8 @@ class JobLink(QObject):
         self._reference: background.Task[Reference | None] | None = None
         # Frames of a source clip that stand in front of the result in its file; None: not known.
         self._skip: int | None = 0
+        self._before: Path | None = None
+        """What was shown as the job began."""
         self.live = True
         job.started.connect(self.show)
         job.planned.connect(self._planned)
@@ -48,6 +49,7 @@ class JobLink(QObject):
         """Let the player show the job from its first frame on, whether it runs or has ended."""
         job, player = self._job, self._player
         if job.plan is None:
+            self._before = player.path
             player.clear()
             self.live = True
             if job.phase.active:
@@ -137,10 +139,14 @@ class JobLink(QObject):
         player.strip.setVisible(bool(job.chunks))
         player.set_source(self._file(), job.frames_done)
         player.finish()
-        if job.error is not None:
-            player.fail(translated(job.error.message), translated(job.error.hint))
-        elif job.frames_done == 0:
+        if job.frames_done or job.phase is Phase.FINISHED:
+            return
+        if self._before is not None and self._before.exists():
+            player.open_file(self._before)
+        elif job.phase is Phase.CANCELLED:
             player.set_message(self.tr("Stopped before the first frames were ready."))
+        else:
+            player.clear()  # the window says what went wrong
 
     # The reference, as the model sees it
 

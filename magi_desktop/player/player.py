@@ -30,7 +30,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
-from magi_engine.runtime.events import ChunkState
+from magi_engine.runtime.job.events import ChunkState
 
 _ZOOM_STEP = 1.25
 _CHUNK_FRAMES = 24  # of every released model; only cuts a file that was opened into cells
@@ -149,6 +149,11 @@ class Player(QWidget):
         """Whether the bound job is shown, and not a file."""
         return self._link is not None and self._link.live
 
+    @property
+    def path(self) -> Path | None:
+        """The file that is shown, or that is being opened."""
+        return self._path
+
     # A video that is being made
 
     def bind(self, job: JobState) -> None:
@@ -186,6 +191,7 @@ class Player(QWidget):
         """Where frames that are not in memory can be read, and how many it holds so far."""
         self._file = file
         if file is not None:
+            self._path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
 
@@ -240,7 +246,7 @@ class Player(QWidget):
     def let_go(self, paths: list[Path]) -> None:
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
-        if self._file is not None and self._file.path in paths:
+        if self._path in paths:
             self.clear()
 
     # A video that exists
@@ -252,6 +258,7 @@ class Player(QWidget):
         self._clock.reset(self._clock.fps)
         self.canvas.set_message(None)
         self._update_range()
+        self._path = path
         self._opening = background.run(
             read_facts,
             path,
@@ -425,6 +432,7 @@ class Player(QWidget):
         self._shown: int | None = None
         self._first_shown = False
         self._file: VideoFile | None = None
+        self._path: Path | None = None
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
@@ -468,7 +476,7 @@ class Player(QWidget):
     def save_frame(self) -> None:
         """Ask where to save the frame shown."""
         if (frame := self._frame_shown()) is not None:
-            stem = "magi" if self._file is None else self._file.path.stem
+            stem = "magi" if self._path is None else self._path.stem
             self.stills.ask(frame, f"{stem}-{self.position + 1:04d}.png", self.window())
 
     def _frame_shown(self) -> UInt8Array | None:

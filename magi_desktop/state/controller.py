@@ -15,9 +15,9 @@ from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_engine.errors import MagiError, message_of
-from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.events import Cancelled, Failed, Finished
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Failed, Finished
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.request import GenerationRequest
 
 
 class Controller(QObject):
@@ -27,11 +27,12 @@ class Controller(QObject):
         videos: where videos go unless the preferences name another folder.
 
     Signals:
-        failed: a job or its preparation went wrong; the next one starts all the same.
+        failed: a job or its preparation went wrong, with the id of the queue's item; the next one
+            starts all the same.
         idle: nothing runs and nothing waits.
     """
 
-    failed = Signal(object)
+    failed = Signal(object, str)
     idle = Signal()
 
     def __init__(
@@ -140,7 +141,7 @@ class Controller(QObject):
         item, self._current = self._current, None
         if item is not None:
             self._queue.mark_failed(item.id, message_of(error))
-        self.failed.emit(error)
+        self.failed.emit(error, "" if item is None else item.id)
         self._go_on()
 
     @Slot(object)
@@ -156,7 +157,7 @@ class Controller(QObject):
         if isinstance(event, Failed):
             if item is not None:
                 self._queue.mark_failed(item.id, event.error.whole)
-            self.failed.emit(event.error)
+            self.failed.emit(event.error, "" if item is None else item.id)
         elif item is not None:
             self._queue.mark_done(item.id)
         self._go_on()

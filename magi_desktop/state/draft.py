@@ -14,12 +14,12 @@ from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
-from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.length import frames_for
-from magi_engine.runtime.plan import JobPlan
-from magi_engine.runtime.request import (
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.request.request import (
     DEFAULT_SPECIAL_TOKENS,
     GenerationRequest,
     Mode,
@@ -124,6 +124,8 @@ class Draft(QObject):
         self._base: GenerationRequest | None = None
         """What was taken over; it holds what there is no setting for."""
         self.plan: JobPlan | MagiError | None = None
+        self.editing = False
+        """A queued video is being changed: it keeps its seed."""
 
     @property
     def mode(self) -> Mode:
@@ -159,6 +161,12 @@ class Draft(QObject):
         """The engine has answered."""
         self.plan = plan
         self.changed.emit("plan")
+
+    def set_editing(self, editing: bool) -> None:
+        """Whether what is composed takes the place of a queued video."""
+        if editing != self.editing:
+            self.editing = editing
+            self.changed.emit("editing")
 
     def set_mode(self, mode: Mode) -> None:
         """Switch; what the other modes hold stays."""
@@ -223,8 +231,8 @@ class Draft(QObject):
         self.set(**{name: self.default(name)})
 
     def take_seed(self) -> int:
-        """The seed for the next video: a fresh one unless it is locked."""
-        if not self._settings.seed_locked:
+        """The seed for the next video: a fresh one unless it is locked or a queued one's."""
+        if not (self._settings.seed_locked or self.editing):
             self.set(seed=secrets.randbelow(MAX_SEED + 1))
         return self._settings.seed
 

@@ -21,7 +21,7 @@ from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
 from magi_engine.json_text import parse_json
 from magi_engine.messages import Message
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,9 @@ class QueueItem:
     edited: bool = False
 
 
+_RANKS = {QueueState.RUNNING: 0, QueueState.WAITING: 1, QueueState.FAILED: 2}
+
+
 class JobQueue(QObject):
     """The queue. Everything here acts on memory at once and reaches the file a moment later.
 
@@ -79,8 +82,13 @@ class JobQueue(QObject):
 
     @property
     def items(self) -> tuple[QueueItem, ...]:
-        """All items: the running one first, then in the order in which they will run."""
+        """All items: the running one, those that wait in their order, and those that failed."""
         return tuple(self._items)
+
+    @property
+    def failed(self) -> tuple[QueueItem, ...]:
+        """The items that could not be made."""
+        return tuple(i for i in self._items if i.state is QueueState.FAILED)
 
     @property
     def running(self) -> QueueItem | None:
@@ -137,17 +145,17 @@ class JobQueue(QObject):
         items = [QueueItem(uuid.uuid4().hex, request) for request in requests]
         self._items.extend(items)
         self._store.write(lambda c: _append(c, items))
+        self._arrange()
         self.changed.emit()
         return [item.id for item in items]
 
     def move(self, item_id: str, index: int) -> None:
-        """Give an item another place. The running one stays on top."""
+        """Give a waiting item another place among those that wait."""
         here = self.index(item_id)
-        if here < 0 or self._items[here].state is QueueState.RUNNING:
+        if here < 0 or self._items[here].state is not QueueState.WAITING:
             return
-        first = 1 if self.running is not None else 0
-        item = self._items.pop(here)
-        self._items.insert(max(first, min(index, len(self._items))), item)
+        self._items.insert(max(0, index), self._items.pop(here))
+        self._arrange()
         self._save_order()
         self.changed.emit()
 
@@ -167,12 +175,12 @@ class JobQueue(QObject):
         """Put back what the last ``remove`` took out."""
         if not self._removed:
             return
-        first = 1 if self.running is not None else 0
         for index, item in self._removed:
-            self._items.insert(max(first, index), item)
+            self._items.insert(index, item)
         items = [item for _, item in self._removed]
         self._removed = []
         self._store.write(lambda c: _append(c, items))
+        self._arrange()
         self._save_order()
         self.changed.emit()
 
@@ -189,9 +197,11 @@ class JobQueue(QObject):
         return item_id
 
     def retry(self, item_id: str) -> None:
-        """Let a failed item wait again."""
+        """Let a failed item wait again, as the next one."""
         item = self.item(item_id)
         if item is not None and item.state is QueueState.FAILED:
+            self._items.remove(item)
+            self._items.insert(0, item)
             self._set(item_id, state=QueueState.WAITING, error=None)
 
     def duplicate(self, item_id: str, count: int = 1) -> list[str]:
@@ -203,18 +213,13 @@ class JobQueue(QObject):
         copies = [QueueItem(uuid.uuid4().hex, reseeded(request)) for _ in range(count)]
         self._items[index + 1 : index + 1] = copies
         self._store.write(lambda c: _append(c, copies))
+        self._arrange()
         self._save_order()
         self.changed.emit()
         return [item.id for item in copies]
 
     def mark_running(self, item_id: str) -> None:
         """The engine has begun with it; it goes to the top."""
-        index = self.index(item_id)
-        if index < 0:
-            return
-        self._items.insert(0, self._items.pop(index))
-        if index > 0:
-            self._save_order()
         self._set(item_id, state=QueueState.RUNNING, error=None, interrupted=False)
 
     def mark_done(self, item_id: str) -> None:
@@ -223,7 +228,7 @@ class JobQueue(QObject):
             self._drop([item_id])
 
     def mark_failed(self, item_id: str, message: Message) -> None:
-        """It went wrong: it stays, with the reason, and the next one gets its turn."""
+        """It went wrong: it stays, with the reason, behind those that wait."""
         self._set(item_id, state=QueueState.FAILED, error=message)
 
     def _set(self, item_id: str, **values: object) -> None:
@@ -235,6 +240,7 @@ class JobQueue(QObject):
     def _put(self, item: QueueItem) -> None:
         self._items[self.index(item.id)] = item
         self._store.write(lambda c: _update(c, item))
+        self._arrange()
         self.item_changed.emit(item.id)
         self.changed.emit()
 
@@ -242,6 +248,13 @@ class JobQueue(QObject):
         self._items = [item for item in self._items if item.id not in ids]
         self._store.write(lambda c: _delete(c, ids))
         self.changed.emit()
+
+    def _arrange(self) -> None:
+        """What runs on top, what failed at the end; else the order stays."""
+        arranged = sorted(self._items, key=lambda item: _RANKS[item.state])
+        if arranged != self._items:
+            self._items = arranged
+            self._save_order()
 
     def _save_order(self) -> None:
         ids = [item.id for item in self._items]
@@ -265,6 +278,7 @@ class JobQueue(QObject):
             self._store.write(lambda c: _keep_paused(c, True))
         if again or (early and items):
             self._save_order()
+        self._arrange()
         self.loaded.emit()
         self.changed.emit()
 
@@ -333,11 +347,11 @@ def _note(item: QueueItem) -> str | None:
     return None if item.error is None else json.dumps(item.error.to_dict())
 
 
-def _message(note: str) -> Message:
+def _message(note: str) -> Message | None:
     try:
         return Message.from_dict(parse_json(note))
     except (ValueError, TypeError, KeyError, AttributeError):
-        return Message(note)  # a sentence, as earlier versions kept it
+        return None  # a sentence in the language of its day, as earlier versions kept it
 
 
 def _stored_state(item: QueueItem) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from magi_engine.errors import MagiError, MediaReadError
 from magi_engine.media import find_partials, probe, read_metadata, recover_partial
 from magi_engine.media.targets import VIDEO_SUFFIXES
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 

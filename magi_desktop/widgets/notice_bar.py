@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
+import shiboken6
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,6 +25,8 @@ from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import plain_label
 
+UNDO = "undo"
+"""What an offer to undo is about."""
 UNDO_MS = 8000
 """How long something can be undone."""
 
@@ -34,16 +39,28 @@ class Tone(Enum):
     ERROR = "error"
 
 
+@dataclass(frozen=True)
+class _Notice:
+    text: str
+    tone: Tone
+    action: tuple[str, Callable[[], None]] | None = None
+    on_hide: Callable[[], None] | None = None
+    for_ms: int | None = None
+    about: str = ""
+
+
 class NoticeBar(QFrame):
-    """Hidden until it has something to say; a new notice replaces the one before."""
+    """Hidden until it has something to say.
+
+    A new notice covers the one before. What is said about a cause stands until that is no more:
+    it is shown again when what covered it is gone.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
-        self._tone = Tone.INFO
-        self._action: Callable[[], None] | None = None
-        self._on_hide: Callable[[], None] | None = None
-        self._about = ""
+        self._said: list[_Notice] = []
+        """The last one is shown, the others are covered by it."""
         self._symbol = QLabel(self)
         self._text = plain_label("", self)
         self._text.setWordWrap(True)
@@ -51,6 +68,11 @@ class NoticeBar(QFrame):
         self._button = QPushButton(self)
         self._button.setProperty("kind", "quiet")
         self._button.clicked.connect(self._act)
+        self._came_from: QWidget | None = None
+        """What had the focus before this bar's buttons."""
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._focus_moved)
         self._close = QToolButton(self)
         self._close.setProperty("kind", "icon")
         self._close.setToolTip(self.tr("Hide this message."))
@@ -89,59 +111,82 @@ class NoticeBar(QFrame):
 
         Args:
             action: label of a button and what it does.
-            on_hide: called when this notice is hidden, not when another one replaces it.
+            on_hide: called when this notice is dismissed or withdrawn, not when it is covered.
             for_ms: hide again after this time; None: until dismissed.
-            about: name of its cause, for ``withdraw``.
+            about: name of its cause, for ``withdraw``; what was said about it before is replaced.
         """
-        self._tone = tone
-        self._text.setText(text)
-        self._action = None if action is None else action[1]
-        self._on_hide, self._about = on_hide, about
-        self._button.setVisible(action is not None)
-        if action is not None:
-            self._button.setText(action[0])
-            self._button.setToolTip(text)
-        self._timer.stop()
-        if for_ms is not None:
-            self._timer.start(for_ms)
-        self._draw_icons()
-        self.setAccessibleName(text)
-        self.show()
+        self._said = [n for n in self._said if n.about and n.about != about]
+        self._said.append(_Notice(text, tone, action, on_hide, for_ms, about))
+        self._show()
 
-    def say_error(self, error: Exception) -> None:
+    def say_error(self, error: Exception, about: str = "") -> None:
         """Show an error: what is wrong and what to do."""
-        self.say(translated(error), Tone.ERROR)
+        self.say(translated(error), Tone.ERROR, about=about)
 
     def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
         """Say what was done, with a button to undo it for a while."""
-        self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS)
+        self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS, about=UNDO)
 
     def withdraw(self, about: str) -> None:
-        """Hide what is said about a cause that is no more."""
-        if about == self._about:
-            self.dismiss()
+        """Take back what is said about a cause that is no more."""
+        for notice in [n for n in self._said if n.about == about]:
+            self._drop(notice)
 
     @Slot()
     def dismiss(self) -> None:
-        """Hide."""
+        """Hide what is shown."""
+        if self._said:
+            self._drop(self._said[-1])
+
+    def _drop(self, notice: _Notice) -> None:
+        self._said.remove(notice)
+        self._show()
+        if notice.on_hide is not None:
+            notice.on_hide()
+
+    def _show(self) -> None:
         self._timer.stop()
-        self._action, self._about = None, ""
-        self.hide()
-        on_hide, self._on_hide = self._on_hide, None
-        if on_hide is not None:
-            on_hide()
+        if not self._said:
+            self._give_focus_back()
+            self.hide()
+            return
+        notice = self._said[-1]
+        self._text.setText(notice.text)
+        self._button.setVisible(notice.action is not None)
+        if notice.action is not None:
+            self._button.setText(notice.action[0])
+            self._button.setToolTip(notice.text)
+        if notice.for_ms is not None:
+            self._timer.start(notice.for_ms)
+        self._draw_icons()
+        self.setAccessibleName(notice.text)
+        self.show()
+
+    @Slot(QWidget, QWidget)
+    def _focus_moved(self, old: QWidget | None, now: QWidget | None) -> None:
+        if now is not None and self.isAncestorOf(now) and not (old and self.isAncestorOf(old)):
+            self._came_from = old
+
+    def _give_focus_back(self) -> None:
+        """Before the buttons vanish: else the focus goes wherever the order of Tab leads."""
+        focus = self.focusWidget()
+        if focus is not None and focus.hasFocus():
+            before = self._came_from
+            if before is not None and shiboken6.isValid(before) and before.isVisible():
+                before.setFocus()
 
     @Slot()
     def _act(self) -> None:
-        action = self._action
+        action = self._said[-1].action
         self.dismiss()
         if action is not None:
-            action()
+            action[1]()
 
     @Slot()
     def _draw_icons(self) -> None:
         k = theme().tokens
         colour = {Tone.INFO: k.accent_text, Tone.WARNING: k.warning, Tone.ERROR: k.error}
-        symbol = icon(self._tone.value, colour[self._tone])
+        tone = self._said[-1].tone if self._said else Tone.INFO
+        symbol = icon(tone.value, colour[tone])
         self._symbol.setPixmap(symbol.pixmap(18, 18))
         self._close.setIcon(icon("close", k.text_muted))

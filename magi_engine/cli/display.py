@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
     ChunkReady,

@@ -17,11 +17,11 @@ from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_
 from magi_engine.cli.log_file import logging_to
 from magi_engine.cli.naming import as_typed
 from magi_engine.errors import MagiError
-from magi_engine.runtime.environment import (
+from magi_engine.runtime.process.environment import (
     let_memory_be_whole,
     let_threads_sleep,
 )
-from magi_engine.runtime.failures import UnexpectedError, named_error
+from magi_engine.runtime.process.errors import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
 

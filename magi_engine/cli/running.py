@@ -13,9 +13,9 @@ from typing import cast
 
 from magi_engine.cli.display import Display, choose_display
 from magi_engine.cli.exit_codes import CANCELLED, DONE
-from magi_engine.runtime.control import Cancel
-from magi_engine.runtime.events import Cancelled, Event, Failed
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Event, Failed
+from magi_engine.runtime.process.control import Cancel
+from magi_engine.runtime.request.request import GenerationRequest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

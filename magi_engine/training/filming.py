@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.model.special_tokens import DEFAULT_TOKENS
-from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler

@@ -1070,6 +1070,14 @@
         <translation>显示新视频</translation>
     </message>
     <message>
+        <source>Queue, held</source>
+        <translation>队列（已暂停）</translation>
+    </message>
+    <message>
+        <source>A video was interrupted as the program ended; the queue is held.</source>
+        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
+    </message>
+    <message>
         <source>The text was added to the prompt.</source>
         <translation>文字已添加到提示词中。</translation>
     </message>
@@ -1084,6 +1092,10 @@
     <message>
         <source>Saved: {}</source>
         <translation>已保存：{}</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
     </message>
     <message>
         <source>Get it…</source>
@@ -1151,6 +1163,10 @@
     <message>
         <source>Export the configuration…</source>
         <translation>导出配置…</translation>
+    </message>
+    <message>
+        <source>Undo the last deletion</source>
+        <translation>撤销上次删除</translation>
     </message>
     <message>
         <source>Open the folder of videos</source>
@@ -4916,6 +4932,18 @@
 <context>
     <name>QueuePanel</name>
     <message>
+        <source>Show or hide what could not be made, and why.</source>
+        <translation>显示或隐藏未能生成的视频及原因。</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>清除</translation>
+    </message>
+    <message>
+        <source>Take all that failed out of the queue.</source>
+        <translation>将所有失败的视频移出队列。</translation>
+    </message>
+    <message>
         <source>Nothing is waiting. Videos you ask for line up here.</source>
         <translation>没有等待的视频。您要求生成的视频会在这里排队。</translation>
     </message>
@@ -4984,6 +5012,12 @@
     <message>
         <source>Take this video out of the queue (Del).</source>
         <translation>将此视频移出队列 (Del)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n failed</source>
+        <translation>
+            <numerusform>%n 个失败</numerusform>
+        </translation>
     </message>
     <message numerus="yes">
         <source>%n video(s) waiting</source>
@@ -5229,6 +5263,10 @@
     <message>
         <source>Every video gets this seed.</source>
         <translation>每个视频都用此种子。</translation>
+    </message>
+    <message>
+        <source>The queued video keeps this seed.</source>
+        <translation>队列中的视频保留此种子。</translation>
     </message>
     <message>
         <source>The next video gets a fresh seed.</source>

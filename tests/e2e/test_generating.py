@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import ClipPart, open_writer, read_video
-from magi_engine.runtime.events import ChunkReady, ChunkState
-from magi_engine.runtime.request import Mode
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.job.events import ChunkReady, ChunkState
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App
 
 
@@ -309,7 +309,7 @@ def test_a_queued_video_that_is_left_as_it_was_is_not_replaced(app: App, way: st
         app.qtbot.mouseClick(app.window.notice._close, Qt.MouseButton.LeftButton)
     else:
         app.qtbot.mouseClick(app.window.generate_bar.leave_button, Qt.MouseButton.LeftButton)
-    assert app.window.notice.text == ""
+    assert "editing" not in app.window.notice.text
     assert app.window.generate_bar.button.text() == "Generate"
     app.workshop.draft.set_prompt("second")
     app.generate()

@@ -20,8 +20,8 @@ from magi_desktop.state.models import Models
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import DownloadError
 from magi_engine.install.tasks import Download, Phase, TaskFailed, TaskProgress
-from magi_engine.runtime.request import Mode
-from magi_engine.runtime.validation import validate
+from magi_engine.runtime.request.request import Mode
+from magi_engine.runtime.request.validation import validate
 from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
 
@@ -318,6 +318,29 @@ def test_tab_reaches_everything_from_top_to_bottom(
     ]
     places = [seen.index(stop) for stop in stops]
     assert places == sorted(places)
+
+
+def test_reset_by_keyboard_moves_into_no_number(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    draft.set(width=256)
+    row = panel.size_row
+    row.reset_button.setFocus()
+    qtbot.keyClick(row.reset_button, Qt.Key.Key_Space)
+    assert draft.is_default("width")
+    assert row.aspect_buttons[0].hasFocus()
+
+
+def test_the_seed_of_a_queued_video_is_not_called_fresh(
+    panel: GenerationPanel, draft: Draft
+) -> None:
+    assert "fresh" in panel.seed.note.text()
+    seed = draft.settings.seed
+    draft.set_editing(True)
+    assert panel.seed.note.text() == "The queued video keeps this seed."
+    assert draft.take_seed() == seed
+    draft.set_editing(False)
+    assert "fresh" in panel.seed.note.text()
 
 
 def test_a_click_on_reset_leaves_the_focus_where_it_is(

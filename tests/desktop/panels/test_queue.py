@@ -126,12 +126,38 @@ def test_duplicate_asks_how_many(panel: QueuePanel, queue: JobQueue, qtbot: QtBo
 def test_a_failed_item_says_why_and_can_be_tried_again(panel: QueuePanel, queue: JobQueue) -> None:
     (item_id,) = queue.add_many([request("a")])
     queue.mark_failed(item_id, Message("The disk is full."))
+    panel.failed_button.click()
     index = panel.model.index(0)
     assert "The disk is full." in index.data(Qt.ItemDataRole.ToolTipRole)
     assert "The disk is full." in index.data(Qt.ItemDataRole.AccessibleTextRole)
     panel.select(item_id)
     panel.retry_action.trigger()
     assert queue.next() is not None
+
+
+def test_what_failed_is_apart_and_cleared_at_once(
+    panel: QueuePanel, queue: JobQueue, qtbot: QtBot
+) -> None:
+    ids = queue.add_many([request(name) for name in "abcd"])
+    assert not panel.failed_button.isVisible()
+    for item_id in ids[:2]:
+        queue.mark_failed(item_id, Message("The disk is full."))
+    assert prompts(panel) == ["c", "d"]
+    assert panel.failed_button.text() == "2 failed"
+    qtbot.mouseClick(panel.failed_button, Qt.MouseButton.LeftButton)
+    assert prompts(panel) == ["c", "d", "b", "a"]
+    panel.select(ids[0])
+    assert not panel.up_action.isEnabled()
+    assert not panel.model.flags(panel.model.index(2)) & Qt.ItemFlag.ItemIsDragEnabled
+    panel.select(ids[3])
+    assert not panel.down_action.isEnabled()
+    qtbot.mouseClick(panel.clear_button, Qt.MouseButton.LeftButton)
+    assert prompts(panel) == ["c", "d"]
+    assert not panel.clear_button.isVisible()
+    qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+    assert prompts(panel) == ["c", "d", "b", "a"]
+    queue.remove(*ids[2:])
+    assert not panel.hold.isVisible(), "nothing that failed starts"
 
 
 def test_the_queue_can_be_held(panel: QueuePanel, queue: JobQueue, qtbot: QtBot) -> None:

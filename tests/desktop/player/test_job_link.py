@@ -14,7 +14,7 @@ from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_engine.errors import OutputError
 from magi_engine.media import FrameWriter, iter_source_frames, open_writer, plan_clip
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
     ChunkState,
@@ -28,7 +28,7 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode, SamplingOverrides
+from magi_engine.runtime.request.request import GenerationRequest, Mode, SamplingOverrides
 from tests.desktop.machines import planned
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
 
@@ -160,14 +160,45 @@ def test_a_job_stopped_before_its_first_frames_says_so(player: Player, engine: E
     assert not player.playing
 
 
-def test_a_job_that_fails_says_why_over_what_exists(player: Player, engine: Engine) -> None:
+def test_a_job_that_fails_leaves_what_exists_and_the_window_says_why(
+    player: Player, engine: Engine
+) -> None:
     engine.begin()
     engine.chunk()
     error = OutputError("The disk is full.", "Free some space.")
     engine.job.take(Failed(error, engine.close(), CHUNK))
-    assert player.canvas.accessibleDescription() == "The disk is full. Free some space."
+    assert player.canvas.message is None
     assert player.canvas.image is not None
     assert player.strip.isVisible()
+
+
+@pytest.mark.parametrize("planned_first", [False, True])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_last_video_comes_back_if_nothing_is_made(
+    player: Player,
+    engine: Engine,
+    qtbot: QtBot,
+    tmp_path: Path,
+    planned_first: bool,
+    stopped: bool,
+) -> None:
+    last = tmp_path / "last.mp4"
+    write_greys(last, 24)
+    player.open_file(last)
+    qtbot.waitUntil(lambda: player.canvas.image is not None)
+    for _ in range(2):  # and again, if the next one fails as well
+        if planned_first:
+            engine.begin()
+        else:
+            engine.job.begin(GenerationRequest(Mode.T2V, "pocket", 64, 48, 72))
+        assert player.canvas.image is None
+        error = OutputError("The disk is full.")
+        engine.job.take(Cancelled(None, 0) if stopped else Failed(error, None, 0))
+        qtbot.waitUntil(lambda: player.canvas.image is not None)
+        assert player.path == last
+        assert player.canvas.message is None
+        assert player.buffer.end == 24
+        engine.close()
 
 
 def test_no_strip_is_left_of_a_job_that_fails_before_its_first_frames(

@@ -16,8 +16,7 @@ from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueState
 from magi_engine.errors import MagiError, OutOfMemoryError
-from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Cancelled,
     Failed,
     Finished,
@@ -25,6 +24,7 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from tests.desktop.engine import ScriptedEngine
 from tests.desktop.state.conftest import MakeStore
 from tests.desktop.state.helpers import request, settle

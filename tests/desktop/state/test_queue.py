@@ -58,9 +58,9 @@ def test_everything_is_as_it_was_after_a_restart(
     queue.set_paused(True)
     items = queue.items
     again = reopened(make_store, qtbot)
-    assert prompts(again) == ["d", "a", "C"]
+    assert prompts(again) == ["d", "C", "a"]
     assert again.items == items
-    assert str(again.items[1].error) == "C is full. Go."
+    assert str(again.items[2].error) == "C is full. Go."
     assert again.paused
 
 
@@ -122,6 +122,36 @@ def test_a_failed_item_stays_and_the_next_one_runs(queue: JobQueue) -> None:
     item = queue.next()
     assert item is not None
     assert item.id == first
+    assert item.error is None
+
+
+def test_what_failed_stands_behind_all_that_waits(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot
+) -> None:
+    ids = queue.add_many([request(name) for name in "abcd"])
+    queue.mark_running(ids[1])
+    queue.mark_failed(ids[1], Message("Out of memory."))
+    queue.mark_running(ids[0])
+    queue.add(request("e"))
+    queue.duplicate(ids[1])
+    assert prompts(queue) == ["a", "c", "d", "e", "b", "b"]
+    assert [item.id for item in queue.failed] == [ids[1]]
+    queue.move(ids[1], 0)
+    queue.move(ids[3], 9)
+    assert prompts(queue) == ["a", "c", "e", "b", "d", "b"]
+    assert prompts(reopened(make_store, qtbot)) == prompts(queue)
+    queue.retry(ids[1])
+    assert prompts(queue) == ["a", "b", "c", "e", "b", "d"]
+
+
+def test_a_sentence_kept_by_an_earlier_version_is_not_shown_in_its_language(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot
+) -> None:
+    item_id = queue.add(request("a"))
+    queue.mark_failed(item_id, Message("x"))
+    queue._store.write(lambda c: c.execute("UPDATE queue SET note = 'The disk is full.'"))
+    (item,) = reopened(make_store, qtbot).items
+    assert item.state is QueueState.FAILED
     assert item.error is None
 
 
