@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Collection
@@ -57,6 +58,20 @@ class LibraryItem:
             InvalidRequestError: a newer program made it.
         """
         return GenerationRequest.from_json(self.request_text)
+
+    def was_made_as(self, request: GenerationRequest) -> bool:
+        """Whether this is the whole video that a job wrote which was begun with ``request``."""
+        if not self.complete or str(self.path) != request.output:
+            return False
+        try:
+            own = self.request
+        except MagiError:
+            return False
+        # What may change while a video is made, and is noted in the file.
+        begun = dataclasses.replace(
+            own, prompts=request.prompts, quantised_attention=request.quantised_attention
+        )
+        return begun == request
 
     @cached_property
     def quantised_attention(self) -> bool:
