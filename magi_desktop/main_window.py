@@ -41,7 +41,6 @@ from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
-from magi_desktop.panels.video_bar import Foot, VideoBar
 from magi_desktop.player.player import Player
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
@@ -50,6 +49,7 @@ from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
 from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.video_actions import VideoCommands
+from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
@@ -192,6 +192,7 @@ class MainWindow(QMainWindow):
         self.videos.play_wanted.connect(self._play)
         self.videos.settings_wanted.connect(self.arrivals.use_settings)
         self.videos.continue_wanted.connect(self.arrivals.continue_video)
+        self.videos.details_wanted.connect(self.dialogs.details)
         self.videos.variations_wanted.connect(self.making.vary)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
         self.reference.settings_requested.connect(self.arrivals.use_settings)

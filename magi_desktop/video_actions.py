@@ -11,14 +11,12 @@ from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
 from magi_desktop import background, shell
-from magi_desktop.dialogs.details import DetailsDialog
 from magi_desktop.exporting import FORMATS, ExportJob
 from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.state.library import Library, LibraryItem
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
-from magi_desktop.widgets.fitting import fit_to_screen
 from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
@@ -38,6 +36,7 @@ class VideoCommands(QObject):
         play_wanted: the LibraryItem to play.
         settings_wanted: the GenerationRequest to compose again.
         continue_wanted: path of a video and its GenerationRequest, to be gone on with.
+        details_wanted: the LibraryItem and its GenerationRequest, to be shown.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
         deleted: videos went, and ``undo`` brings them back.
     """
@@ -45,6 +44,7 @@ class VideoCommands(QObject):
     play_wanted = Signal(object)
     settings_wanted = Signal(object)
     continue_wanted = Signal(object, object)
+    details_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
     deleted = Signal()
 
@@ -121,10 +121,7 @@ class VideoCommands(QObject):
         """Show how the first one was made."""
         request = self._request(items[0])
         if request is not None:
-            dialog = DetailsDialog(items[0], request, self._window)
-            fit_to_screen(dialog, dialog.sizeHint())
-            dialog.finished.connect(dialog.deleteLater)
-            dialog.open()
+            self.details_wanted.emit(items[0], request)
 
     def delete(self, items: Items) -> None:
         """Move them to the trash, with a way back; missing ones leave the list."""

@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.parts import CopyButton, flowing_label, push_button
-from magi_desktop.panels.item_texts import date_text, length_text, prompt_text, size_text
 from magi_desktop.state.draft import configuration
+from magi_desktop.state.item_texts import date_text, length_text, prompt_text, size_text
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t

@@ -111,7 +111,7 @@ class Veil(QWidget):
         ground.setAlpha(_VEIL_ALPHA)
         _paint_dashed(painter, QRectF(self.rect()), ground, QColor(k.accent))
         font = self.font()
-        font.setPixelSize(t.FONT_HEADING)
+        font.setPixelSize(t.FONT_TITLE if self._covered.isWindow() else t.FONT_HEADING)
         painter.setFont(font)
         painter.setPen(QColor(k.text))
         margins = self.rect().adjusted(t.SPACE_3, 0, -t.SPACE_3, 0)

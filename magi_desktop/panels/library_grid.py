@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.item_texts import date_text, length_text, size_text
+from magi_desktop.state.item_texts import date_text, length_text, size_text
 from magi_desktop.state.videos import LibraryItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon

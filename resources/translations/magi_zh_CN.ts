@@ -2093,10 +2093,6 @@
         <translation>请重新安装本程序；日志里写明了缺少什么。</translation>
     </message>
     <message>
-        <source>It has only seen plain coloured shapes on plain ground: photos and anything else become nonsense.</source>
-        <translation>它只见过纯色背景上的简单彩色图形：照片和其他内容会变得面目全非。</translation>
-    </message>
-    <message>
         <source>It is damaged.</source>
         <translation>它已损坏。</translation>
     </message>
@@ -2651,6 +2647,10 @@
     <message>
         <source>The picture could not be saved in {folder}.</source>
         <translation>无法将图片保存到 {folder}。</translation>
+    </message>
+    <message>
+        <source>The pocket model has only seen plain coloured shapes on plain ground: photos and anything else become nonsense.</source>
+        <translation>口袋模型只见过纯色背景上的简单彩色图形：照片和其他内容会变得面目全非。</translation>
     </message>
     <message>
         <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>

@@ -13,13 +13,13 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.details import DetailsDialog
 from magi_desktop.panels.export_bar import ExportBar
-from magi_desktop.panels.video_bar import Foot, VideoBar
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
 from magi_desktop.state.store import Store
 from magi_desktop.state.videos import LibraryItem
 from magi_desktop.video_actions import VideoActions, VideoCommands
+from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.accessibility import faults
@@ -164,9 +164,12 @@ def test_a_favourite_is_marked_from_the_bar_and_unmarked(
 
 def test_the_details_say_how_it_was_made(window: Window, item: LibraryItem, qtbot: QtBot) -> None:
     show(window, item, qtbot)
-    window.bar.video_actions.details.trigger()
-    dialog = window.findChild(DetailsDialog)
-    assert dialog is not None
+    with qtbot.waitSignal(window.commands.details_wanted) as wanted:
+        window.bar.video_actions.details.trigger()
+    assert wanted.args is not None
+    dialog = DetailsDialog(*wanted.args)
+    qtbot.addWidget(dialog)
+    dialog.show()
     facts = dict(dialog.facts)
     assert facts["Seed"] == str(item.request.seed)
     assert facts["Took"] == "8 s"

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.item_texts import length_text, size_text
 from magi_desktop.player.player import Player
+from magi_desktop.state.item_texts import length_text, size_text
 from magi_desktop.state.job_words import duration, percent_text
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library, LibraryItem
