@@ -14,7 +14,7 @@ from PySide6.QtGui import QImage
 from magi_engine.errors import InvalidRequestError, MagiError, MediaReadError, OutputError
 from magi_engine.json_text import read_json
 from magi_engine.media import MediaKind, free_name, probe
-from magi_engine.runtime.request import FORMAT
+from magi_engine.runtime.request.request import FORMAT
 
 translate = QCoreApplication.translate
 

@@ -52,8 +52,8 @@ from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
 from magi_engine.install.tasks import Download, Make, Task
-from magi_engine.runtime.events import Event, Failed, Finished
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.job.events import Event, Failed, Finished
+from magi_engine.runtime.request.request import Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300

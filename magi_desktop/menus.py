@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QPlainT
 from shiboken6 import isValid
 
 from magi_desktop import set_up
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 if TYPE_CHECKING:
     from magi_desktop.main_window import MainWindow

@@ -29,8 +29,8 @@ from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.workshop import Workshop
 from magi_engine.media import open_writer
-from magi_engine.runtime.events import ChunkState
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.job.events import ChunkState
+from magi_engine.runtime.request.request import Mode
 
 PROMPTS = (
     "A large red circle moves to the right on a white background.",

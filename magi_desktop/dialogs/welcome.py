@@ -25,8 +25,8 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import set_role
 from magi_engine.config.registry import Registry
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import Prospect
+from magi_engine.runtime.machine.facts import MachineFacts
+from magi_engine.runtime.planning.plan import Prospect
 
 
 class WelcomeDialog(QDialog):

@@ -15,8 +15,8 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import wrapped_label
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
-from magi_engine.runtime.request import Mode
-from magi_engine.runtime.validation import validate, warnings_for
+from magi_engine.runtime.request.request import Mode
+from magi_engine.runtime.request.validation import validate, warnings_for
 
 _DELAY_MS = 120
 _ICON_SIZE = 16

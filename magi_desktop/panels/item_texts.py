@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
 
 from magi_desktop.state.draft import configuration
 from magi_engine.errors import MagiError
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 translate = QCoreApplication.translate
 

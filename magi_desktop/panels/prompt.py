@@ -20,7 +20,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
 from magi_desktop.widgets.controls import icon_button, name_control, set_role, wrapped_label
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 _MENU_CHARACTERS = 64
 _LOST_CHARACTERS = 40

@@ -37,7 +37,7 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, wrapped_label
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "avif", "heic")
 VIDEO_SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "webp", "mpg", "mpeg", "ts")

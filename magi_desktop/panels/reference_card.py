@@ -26,7 +26,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import ElidedLabel, icon_button, plain_label, wrapped_label
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 translate = QCoreApplication.translate
 

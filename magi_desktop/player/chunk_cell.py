@@ -11,7 +11,7 @@ from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
-from magi_engine.runtime.events import ChunkState
+from magi_engine.runtime.job.events import ChunkState
 
 CELL_WIDTH = 104
 PICTURE_HEIGHT = 60

@@ -30,7 +30,7 @@ from magi_desktop.player.chunk_cell import (
 )
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
-from magi_engine.runtime.events import ChunkState
+from magi_engine.runtime.job.events import ChunkState
 
 _SCROLL_BAR = 10
 _STRIDE = CELL_WIDTH + t.SPACE_2

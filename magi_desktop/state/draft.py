@@ -14,12 +14,12 @@ from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
-from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.length import frames_for
-from magi_engine.runtime.plan import JobPlan
-from magi_engine.runtime.request import (
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.request.request import (
     DEFAULT_SPECIAL_TOKENS,
     GenerationRequest,
     Mode,

@@ -18,7 +18,7 @@ from magi_desktop.state.videos import LibraryItem, Scan, describe, located, reco
 from magi_desktop.thumbnails import Thumbnails
 from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.errors import MagiError
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 __all__ = ["Library", "LibraryItem"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Collection
@@ -12,7 +13,7 @@ from pathlib import Path
 from magi_engine.errors import MagiError, MediaReadError
 from magi_engine.media import find_partials, probe, read_metadata, recover_partial
 from magi_engine.media.targets import VIDEO_SUFFIXES
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,20 @@ class LibraryItem:
             InvalidRequestError: a newer program made it.
         """
         return GenerationRequest.from_json(self.request_text)
+
+    def was_made_as(self, request: GenerationRequest) -> bool:
+        """Whether this is the whole video that a job wrote which was begun with ``request``."""
+        if not self.complete or str(self.path) != request.output:
+            return False
+        try:
+            own = self.request
+        except MagiError:
+            return False
+        # What may change while a video is made, and is noted in the file.
+        begun = dataclasses.replace(
+            own, prompts=request.prompts, quantised_attention=request.quantised_attention
+        )
+        return begun == request
 
     @cached_property
     def quantised_attention(self) -> bool:

@@ -25,6 +25,11 @@ def default_cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir(_FOLDER, appauthor=False))
 
 
+def compiled_dir(cache_dir: Path) -> Path:
+    """Where kernels for the graphics card are kept."""
+    return cache_dir / "compiled"
+
+
 def default_log_dir() -> Path:
     """Where the command line writes what went wrong."""
     import platformdirs

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from magi_engine.config.official import MagiConfig
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
@@ -240,3 +241,21 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         captions=data.get("captions"),
         hardware=Message(data.get("hardware", "")),
     )
+
+
+def model_config(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:
+    """Name and configuration of a model; nothing is loaded and no weights are looked for.
+
+    Args:
+        name: in the registry; None is the one that is used unless another is asked for.
+        config_path: an official configuration file, which counts instead of the name.
+
+    Raises:
+        ModelNotFoundError: there is no model of that name.
+        ConfigError: the configuration file is unreadable or wrong.
+    """
+    if config_path is not None:
+        return name or Path(config_path).stem, MagiConfig.from_json(config_path)
+    registry = Registry.load()
+    entry = registry.default if name is None else registry.find(name)
+    return entry.name, MagiConfig.from_json(resource_path(entry.config))

@@ -1944,6 +1944,10 @@
         <translation>请给出形状为 (T, {height}, {width}, 3) 的 uint8 帧。</translation>
     </message>
     <message>
+        <source>Go to another one first.</source>
+        <translation>请先切换到其他文件夹。</translation>
+    </message>
+    <message>
         <source>Have it mounted without the option noexec, then try again.</source>
         <translation>请在挂载该磁盘时去掉 noexec 选项，然后重试。</translation>
     </message>
@@ -2276,6 +2280,10 @@
         <translation>裁剪范围超出了大小为 {width:g}x{height:g} 的图片。</translation>
     </message>
     <message>
+        <source>The current folder is gone.</source>
+        <translation>当前文件夹已不存在。</translation>
+    </message>
+    <message>
         <source>The device mps was asked for, but it does not work here.</source>
         <translation>指定了设备 mps，但它在这里无法使用。</translation>
     </message>
@@ -2342,6 +2350,10 @@
     <message>
         <source>The folder for videos cannot be made: {folder}</source>
         <translation>无法创建视频文件夹：{folder}</translation>
+    </message>
+    <message>
+        <source>The folder {folder} cannot be read.</source>
+        <translation>无法读取文件夹 {folder}。</translation>
     </message>
     <message>
         <source>The folder {folder} holds no weights (looked for an index file and for {names}).</source>
@@ -2476,6 +2488,10 @@
         <translation>模型</translation>
     </message>
     <message>
+        <source>The model computed no picture but numbers that are not finite.</source>
+        <translation>模型算出的不是画面，而是非有限的数值。</translation>
+    </message>
+    <message>
         <source>The name {name} is too long.</source>
         <translation>名称 {name} 太长。</translation>
     </message>
@@ -2526,6 +2542,10 @@
     <message>
         <source>The prompt has {tokens} tokens; only the first {most} of them count.</source>
         <translation>提示词有 {tokens} 个词元，只有前 {most} 个有效。</translation>
+    </message>
+    <message>
+        <source>The prompt holds bytes that are not UTF-8.</source>
+        <translation>提示词中含有非 UTF-8 字节。</translation>
     </message>
     <message>
         <source>The prompt stays as it was: no chunk is left that has not started.</source>
@@ -2808,6 +2828,10 @@
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
     </message>
     <message>
+        <source>Type those letters again.</source>
+        <translation>请重新输入这些字符。</translation>
+    </message>
+    <message>
         <source>Update the program, or choose another repository.</source>
         <translation>请更新程序，或选择其他仓库。</translation>
     </message>
@@ -2854,6 +2878,10 @@
     <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
+    </message>
+    <message>
+        <source>Use less guidance, or have the model&apos;s files verified.</source>
+        <translation>请降低引导强度，或校验模型文件。</translation>
     </message>
     <message>
         <source>Use one of {presets}.</source>
@@ -3294,6 +3322,10 @@
     <message>
         <source>{name} is neither true nor false</source>
         <translation>{name} 既不是 true 也不是 false</translation>
+    </message>
+    <message>
+        <source>{name} is no path</source>
+        <translation>{name} 不是路径</translation>
     </message>
     <message>
         <source>{name} is no released model.</source>

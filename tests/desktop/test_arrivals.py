@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop import arrivals as arrivals_module
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.state.draft import Draft
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 
 
 def test_a_video_is_continued_with_its_last_prompt(qtbot: QtBot, tmp_path: Path) -> None:

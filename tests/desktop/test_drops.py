@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.drops import DropKind, Dropped, can_take, resolve, take
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.resources import resource_path
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 from tests.desktop.media_files import image_file, video_file
 
 pytestmark = pytest.mark.usefixtures("qapp")

@@ -13,8 +13,8 @@ from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.state.jobs import JobState
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_engine.errors import MagiError
-from magi_engine.runtime.events import ChunkState, ChunkStatus, Failed, Progress
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Failed, Progress
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import planned
 from tests.desktop.state.helpers import request

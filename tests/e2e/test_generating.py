@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import ClipPart, open_writer, read_video
-from magi_engine.runtime.events import ChunkReady, ChunkState
-from magi_engine.runtime.request import Mode
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.job.events import ChunkReady, ChunkState
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App
 
 

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import probe
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
 

@@ -20,8 +20,8 @@ from magi_desktop.state.models import Models
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import DownloadError
 from magi_engine.install.tasks import Download, Phase, TaskFailed, TaskProgress
-from magi_engine.runtime.request import Mode
-from magi_engine.runtime.validation import validate
+from magi_engine.runtime.request.request import Mode
+from magi_engine.runtime.request.validation import validate
 from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
 

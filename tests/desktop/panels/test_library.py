@@ -15,7 +15,7 @@ from magi_desktop.panels.library import LibraryPanel
 from magi_desktop.state.library import Library
 from magi_desktop.state.store import Store
 from magi_desktop.state.videos import LibraryItem
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.state.helpers import request, settle
 from tests.desktop.state.videos import make_video
 

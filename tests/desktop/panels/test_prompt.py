@@ -14,7 +14,7 @@ from magi_desktop.panels.prompt_history import HistoryPopup
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.prompt_history import MAX_PROMPTS, PromptHistory
-from magi_engine.runtime.request import Mode, PromptChange
+from magi_engine.runtime.request.request import Mode, PromptChange
 
 ALT, CTRL = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ControlModifier
 

@@ -14,7 +14,7 @@ from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.chunk_strip import ChunkStrip
 from magi_desktop.player.thumbnails import ThumbnailMaker
 from magi_desktop.player.video_file import VideoFile
-from magi_engine.runtime.events import ChunkState
+from magi_engine.runtime.job.events import ChunkState
 from tests.desktop.player.clips import grey_frames, level, write_greys
 
 

@@ -13,7 +13,12 @@ from magi_desktop.state.draft import Draft, GenerationSettings, Reference
 from magi_desktop.state.naming import wished_name, with_output
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.media import ClipPart, FitPolicy, MediaInfo, MediaKind, WriteOptions
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from magi_engine.runtime.request.request import (
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    SamplingOverrides,
+)
 
 IMAGE = Reference(Path("a.png"), MediaInfo(MediaKind.IMAGE, 64, 48), fit=FitPolicy.PAD)
 CLIP = Reference(
