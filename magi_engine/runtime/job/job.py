@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.captions import Captions
 from magi_engine.runtime.job.control import Events, JobControl
@@ -99,6 +100,8 @@ class Job:
         # 1. Everything that can be refused without loading anything.
         yield from self._control.checkpoint()
         yield Planned(plan)
+        if plan.impossible:
+            raise OutOfMemoryError(plan.problem, plan.way_out)
         found = find_model(request.config_path or request.model, self._models.models_dir)
         for sentence in plan.notices:
             yield Notice(sentence)

@@ -105,6 +105,7 @@ class JobPlan:
         shortage: what there is not enough of.
         problem: one sentence; empty if it fits.
         advice: changes with which it fits.
+        impossible: whether it needs more memory than the machine has at all.
     """
 
     request: GenerationRequest
@@ -126,11 +127,19 @@ class JobPlan:
     shortage: Shortage | None
     problem: Message
     advice: tuple[Advice, ...] = ()
+    impossible: bool = False
 
     @property
     def fits(self) -> bool:
         """Whether there is room for it."""
         return self.shortage is None
+
+    @property
+    def way_out(self) -> Message:
+        """One thing to do where it does not fit."""
+        if self.advice:
+            return self.advice[0].sentence
+        return Message("Choose a smaller size, a smaller window or a smaller model.")
 
     @property
     def fps(self) -> int:
@@ -261,7 +270,7 @@ def _plan(
         length=length,
         ways=ways,
         costs=costs,
-        notices=tuple(warnings_for(config, own)),
+        notices=tuple(_notices(request, config, own)),
         vram_bytes=placement.device_bytes if on_card else None,
         ram_bytes=placement.host_bytes,
         disk_bytes=disk,
@@ -271,7 +280,20 @@ def _plan(
         measured=known is not None,
         shortage=shortage,
         problem=problem,
+        impossible=placement.host_bytes > facts.ram_total_bytes,
     )
+
+
+def _notices(request: GenerationRequest, config: MagiConfig, own: MagiConfig) -> Iterator[Message]:
+    yield from warnings_for(config, own)
+    if request.config_path is None and Registry.load().find(request.model).limits:
+        runtime = own.runtime_config
+        if (request.width, request.height) != (runtime.video_size_w, runtime.video_size_h):
+            yield Message(
+                "This model has only learned {width} x {height}: other sizes look wrong.",
+                width=runtime.video_size_w,
+                height=runtime.video_size_h,
+            )
 
 
 def _course(
