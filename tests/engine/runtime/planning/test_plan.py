@@ -357,3 +357,12 @@ def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:
     far = Speed(900.0, 90.0, load_s=4.0, warm_up_s=3.0, encode_s=9.0)
     assert again.measured("m", "d", "float32", 500) == far
     assert again.measured("m", "other", "float32", 500) is None
+
+
+def test_a_model_of_one_size_says_so_of_others(tmp_path: Path) -> None:
+    """And one that draws at any size does not."""
+    own = estimated(tmp_path, model="pocket", width=128, height=128)
+    assert own.notices == ()
+    (notice,) = estimated(tmp_path, model="pocket", width=256, height=128).notices
+    assert "128 x 128" in str(notice)
+    assert estimated(tmp_path, width=256, height=128).notices == ()
