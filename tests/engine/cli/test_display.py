@@ -86,7 +86,7 @@ def test_plain_lines() -> None:
         "Note: 8 steps are noisy [really].",
         "Paused.",
         "Going on.",
-        "From chunk 3 on: a blue square",
+        "From chunk 4 on: a blue square",
         "Chunk 2 of 5 is ready, 48 frames, 4.2 frames/s, about 3:05 min left.",
         "Saved x.mp4 (120 frames in 1:01 min).",
     ]
