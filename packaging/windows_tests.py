@@ -117,12 +117,7 @@ def _install(windows: Windows, work: Path, wheels: Path) -> None:
     (packages / "checkout.pth").write_text("C:\\src\n", encoding="utf-8")
     icuuc = windows.disk / "windows" / "system32" / "icuuc.dll"
     windows_stand_ins.icu(packages / "PySide6" / "Qt6Core.dll", icuuc)
-    listed = subprocess.run(
-        ["git", "-C", str(dev.ROOT), "ls-files"], check=True, stdout=subprocess.PIPE, text=True
-    )
-    for file in listed.stdout.splitlines():
-        if (dev.ROOT / file).is_file():
-            thin_bundle.copy(dev.ROOT / file, windows.disk / "src" / file)
+    thin_bundle.copy_sources(windows.disk / "src")
     windows.own(windows.disk / "python")
     windows.own(windows.disk / "src")
 

@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from magi_engine.messages import in_sequence
 from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
@@ -18,11 +19,13 @@ from magi_engine.runtime.job.events import (
     Finished,
     Notice,
     Paused,
+    Planned,
     Progress,
     PromptChanged,
     Resumed,
     StageStarted,
 )
+from magi_engine.runtime.planning.plan import JobPlan, Pace
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -79,14 +82,25 @@ def closing_text(event: Finished | Cancelled) -> str:
     return "Stopped before the first chunk was finished; there is nothing to keep."
 
 
+def _warning(plan: JobPlan) -> str | None:
+    """What one should know before it begins, if anything."""
+    if plan.problem:
+        return f"Note: {in_sequence(plan.problem, plan.way_out)}"
+    if plan.pace is Pace.HOPELESS and plan.seconds is not None:
+        return f"Note: This will take about {duration_text(plan.seconds)}."
+    return None
+
+
 def _sentence(event: Event) -> str | None:
     match event:
+        case Planned(plan=plan):
+            return _warning(plan)
         case StageStarted():
             return f"{event.stage.sentence} ..."
         case Notice():
             return f"Note: {event.message}"
         case PromptChanged():
-            return f"From chunk {event.chunk} on: {event.text}"
+            return f"From chunk {event.chunk + 1} on: {event.text}"
         case AttentionQuantised():
             return f"Note: attention is computed with 8 bits ({event.backend})."
         case Paused():
@@ -141,7 +155,7 @@ class PlainDisplay:
             if not self._quiet:
                 self.say(self._chunk_line(event))
         elif (sentence := _sentence(event)) and (
-            not self._quiet or isinstance(event, Notice | Finished | Cancelled)
+            not self._quiet or isinstance(event, Planned | Notice | Finished | Cancelled)
         ):
             self.say(sentence)
 
@@ -153,11 +167,11 @@ class PlainDisplay:
         progress = self._progress
         frames = event.first_frame + len(event.frames)
         if progress is None:
-            return f"Chunk {event.index} is ready, {frames} frames."
-        of = f" ({event.index + 1} of {progress.num_chunks})" if progress.num_chunks else ""
+            return f"Chunk {event.index + 1} is ready, {frames} frames."
+        of = f" of {progress.num_chunks}" if progress.num_chunks else ""
         left = "" if progress.eta_s is None else f", about {duration_text(progress.eta_s)} left"
         pace = f"{progress.frames_per_second:.1f} frames/s"
-        return f"Chunk {event.index}{of} is ready, {frames} frames, {pace}{left}."
+        return f"Chunk {event.index + 1}{of} is ready, {frames} frames, {pace}{left}."
 
 
 class LiveDisplay:
@@ -190,7 +204,8 @@ class LiveDisplay:
             case ChunkReady() | Failed():
                 pass
             case _:
-                self.say(_sentence(event) or "")
+                if sentence := _sentence(event):
+                    self.say(sentence)
         self._live.update(self._drawing())
 
     def say(self, sentence: str) -> None:
@@ -235,11 +250,12 @@ def _pace_text(progress: Progress) -> str:
 
 
 def _chunks_text(progress: Progress) -> str:
-    """The chunks in work and their steps, such as ``chunk 3: 12/16  chunk 4: 8/16``."""
+    """The chunks in work and their steps, counted from 1, such as
+    ``chunk 3: 12/16  chunk 4: 8/16``."""
     return "  ".join(_chunk_text(status, progress.num_steps) for status in progress.active)
 
 
 def _chunk_text(status: ChunkStatus, num_steps: int) -> str:
     if status.state is ChunkState.DECODING:
-        return f"chunk {status.index}: decoding"
-    return f"chunk {status.index}: {status.step}/{num_steps}"
+        return f"chunk {status.index + 1}: decoding"
+    return f"chunk {status.index + 1}: {status.step}/{num_steps}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import math
 import os
 import re
 import secrets
@@ -318,11 +320,11 @@ def _prompts(
     first = request.prompt if args.prompt is None else args.prompt
     prompts = [PromptChange(0, first)]
     for chunk, text in args.prompt_at or []:
-        if not chunk.isdecimal():
+        if not chunk.isdecimal() or int(chunk) == 0:
             raise InvalidRequestError(
                 "{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT.", chunk=chunk
             )
-        prompts.append(PromptChange(int(chunk), text))
+        prompts.append(PromptChange(int(chunk) - 1, text))
     return tuple(sorted(prompts, key=lambda change: change.chunk))
 
 
@@ -346,10 +348,10 @@ def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
 
 def number(text: str) -> float:
     """An option's value as a number."""
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+    with contextlib.suppress(ValueError):
+        if math.isfinite(value := float(text)):
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.captions import Captions
 from magi_engine.runtime.job.control import Events, JobControl
@@ -22,7 +24,6 @@ from magi_engine.runtime.job.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.job.latents import KeptLatents
 from magi_engine.runtime.job.output import VideoOutput
 from magi_engine.runtime.job.pace import PaceMeter, Preparation
 from magi_engine.runtime.job.warm_up import warm_up
@@ -66,7 +67,8 @@ class Job:
         self._with_previews = preview
         self._preparation = Preparation()
         self._latents = KeptLatents(plan, takes)
-        self._output = VideoOutput(plan.request, self._latents)
+        made = replace(plan.request, chunk_frames=plan.length.chunk_frames, take=self._latents.name)
+        self._output = VideoOutput(made, self._latents)
 
     def events(self) -> Iterator[Event]:
         """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
@@ -104,6 +106,8 @@ class Job:
         # 1. Everything that can be refused without loading anything.
         yield from self._control.checkpoint()
         yield Planned(plan)
+        if plan.impossible:
+            raise OutOfMemoryError(plan.problem, plan.way_out)
         found = find_model(request.config_path or request.model, self._models.models_dir)
         for sentence in plan.notices:
             yield Notice(sentence)

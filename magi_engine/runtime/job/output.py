@@ -28,7 +28,7 @@ class VideoOutput:
     """
 
     def __init__(self, request: GenerationRequest, latents: KeptLatents) -> None:
-        self.request = dataclasses.replace(request, take=latents.name)
+        self.request = request
         self._latents = latents
         self._writer: BackgroundWriter | None = None
         self._source: Reference | None = None

@@ -130,6 +130,8 @@ class GenerationRequest:
     """No wish but a fact, noted by the engine: the attention of this video rounded to 8 bits."""
     take: str | None = None
     """Noted by the engine, too: under which name the latents of this video are kept."""
+    chunk_frames: int = 24
+    """The same: how many frames the model makes at a time."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a newer program, kept so that nothing gets lost on a round trip."""
 
@@ -149,7 +151,9 @@ class GenerationRequest:
         """The request as one JSON object, for files and for other programs."""
         values = {name: _plain(getattr(self, name)) for name in _FIELDS}
         head = {"format": FORMAT, "version": FORMAT_VERSION, "program_version": __version__}
-        return json.dumps({**self.extra, **head, **values}, ensure_ascii=False)
+        text = json.dumps({**self.extra, **head, **values}, ensure_ascii=False)
+        # Names of files may have bytes that are not UTF-8: those become JSON's own escapes.
+        return text.encode("utf-8", "backslashreplace").decode()
 
     @classmethod
     def from_json(cls, text: str) -> GenerationRequest:
@@ -216,9 +220,21 @@ def _text(value: Any, name: str) -> str:
     return value
 
 
+def _path(value: Any, name: str) -> str:
+    if "\0" in _text(value, name):
+        raise _damaged(Message("{name} is no path", name=name))
+    return value
+
+
 def _whole(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _damaged(Message("{name} is not a whole number", name=name))
+    return value
+
+
+def _count(value: Any, name: str) -> int:
+    if _whole(value, name) < 1:
+        raise _damaged(Message("{name} is not positive", name=name))
     return value
 
 
@@ -309,7 +325,7 @@ _SAMPLING = _object_of(
     },
 )
 _PROMPT = {"chunk": _whole, "text": _text, "transition": _member_of(Transition)}
-_START = _object_of(TakeStart, {"take": _text, "chunk": _whole, "video": _text})
+_START = _object_of(TakeStart, {"take": _text, "chunk": _whole, "video": _path})
 _READERS: dict[str, Any] = {
     "mode": _member_of(Mode),
     "model": _text,
@@ -318,23 +334,24 @@ _READERS: dict[str, Any] = {
     "num_frames": _optional(_whole),
     "prompts": _tuple_of(_object_of(PromptChange, _PROMPT)),
     "seed": _whole,
-    "reference": _optional(_text),
+    "reference": _optional(_path),
     "fit": _member_of(FitPolicy),
     "crop": _optional(_CROP),
     "clip": _CLIP,
     "prepend_source": _flag,
     "start": _optional(_START),
-    "config_path": _optional(_text),
+    "config_path": _optional(_path),
     "sampling": _SAMPLING,
     "special_tokens": _tuple_of(_text),
     "negative_tokens": _flag,
-    "output": _optional(_text),
+    "output": _optional(_path),
     "writing": _WRITING,
     "device": _text,
     "dtype": _text,
     "attention": _text,
     "quantised_attention": _flag,
     "take": _optional(_text),
+    "chunk_frames": _count,
 }
 _FIELDS = tuple(_READERS)
 _REQUIRED = ("mode", "model", "width", "height", "num_frames")

@@ -12,18 +12,22 @@ from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.engine_thread import EngineThread
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.values import aspect_size, effective, legal_steps
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
+from magi_desktop.state.planner import Planner
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import DownloadError
 from magi_engine.install.tasks import Download, Phase, TaskFailed, TaskProgress
+from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import Mode
 from magi_engine.runtime.request.validation import validate
 from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
+from tests.desktop.machines import EngineOn
 
 
 class KeptPresets:
@@ -47,6 +51,17 @@ def draft(qapp: QApplication) -> Draft:
 @pytest.fixture
 def installer() -> Installer:
     return Installer()
+
+
+@pytest.fixture
+def planner(qtbot: QtBot, draft: Draft, tmp_path: Path) -> Iterator[Planner]:
+    """Answers for a machine that a test describes."""
+    engine = EngineThread(EngineOn())
+    planner = Planner(draft, engine, lambda: tmp_path)
+    planner.refresh()
+    yield planner
+    engine.close()
+    planner.close()
 
 
 @pytest.fixture
@@ -80,7 +95,7 @@ def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
     assert panel.minimumSizeHint().width() <= 280
 
 
-def test_a_model_that_is_not_here_is_marked_and_offered(
+def test_a_model_that_is_not_here_is_marked(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft, installer: Installer
 ) -> None:
     row = panel.model
@@ -91,23 +106,12 @@ def test_a_model_that_is_not_here_is_marked_and_offered(
     row.combo.activated.emit(index)
     assert draft.settings.model == "4.5B-distill"
     assert draft.settings.width == 720
-    assert row.get_button.text() == "Download (31 GB)"
-    with qtbot.waitSignal(panel.download_wanted) as wanted:
-        row.get_button.click()
-    assert wanted.args == ["4.5B-distill"]
     row._models.tasks.do(Download("4.5B-distill"))
     installer.task.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
     qtbot.waitUntil(lambda: row.note.text() == "Downloading  ·  25 %  ·  1 min 15 s left")
-    with qtbot.waitSignal(panel.models_wanted) as shown:
-        row.get_button.click()
-    assert shown.args == ["4.5B-distill"]
     error = DownloadError("The hub of models cannot be reached.", "Check the network.")
     installer.end(TaskFailed(error))
     qtbot.waitUntil(lambda: row.note.text() == str(error))
-
-
-def test_nothing_is_offered_for_the_shipped_model(panel: GenerationPanel) -> None:
-    assert not panel.model.get_button.isVisible()
 
 
 @pytest.mark.parametrize("pixels", [128 * 128, 720 * 720, 1280 * 720])
@@ -248,7 +252,7 @@ def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Dr
 
 
 def test_warnings_and_errors_show_under_the_list(
-    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:
     assert not panel.checks.isVisible()
     draft.set(model="4.5B-distill-fp8", num_steps=8)
@@ -262,14 +266,13 @@ def test_warnings_and_errors_show_under_the_list(
 
 
 def test_a_reference_that_is_still_missing_is_not_the_settings_fault(
-    panel: GenerationPanel, draft: Draft
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:
     draft.set_mode(Mode.I2V)
-    panel.checks.judge_now()
-    assert panel.checks.verdict.error is None
+    qtbot.waitUntil(lambda: isinstance(draft.plan, JobPlan))
+    assert not panel.checks.isVisible()
     draft.set(num_steps=17)
-    panel.checks.judge_now()
-    assert panel.checks.verdict.error is not None
+    qtbot.waitUntil(panel.checks.isVisible)
 
 
 def test_the_wheel_changes_only_what_has_the_focus(panel: GenerationPanel, draft: Draft) -> None:

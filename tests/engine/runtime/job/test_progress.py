@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from magi_engine.runtime.job.control import Stopwatch
 from magi_engine.runtime.job.events import Progress
-from magi_engine.runtime.job.progress import ProgressMeter, Stopwatch
+from magi_engine.runtime.job.progress import ProgressMeter
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.sampling.schedule import forwards
 from tests.engine.sampling.test_schedule import settings
@@ -27,7 +28,7 @@ def _run(
     clock = _Clock()
     schedule = settings(num_steps=steps, window_size=window)
     meter = ProgressMeter(
-        LengthPlan(num_chunks, 0, 0, None, 24, 24, 0),
+        LengthPlan(num_chunks, 0, 0, 0, None, 24, 24, 0),
         lambda: forwards(schedule, num_chunks),
         lambda forward: float(len(forward.chunks)),
         steps,
