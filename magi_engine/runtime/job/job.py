@@ -24,6 +24,7 @@ from magi_engine.runtime.job.events import (
     Stage,
     StageStarted,
 )
+from magi_engine.runtime.job.latents import KeptLatents
 from magi_engine.runtime.job.output import VideoOutput
 from magi_engine.runtime.job.pace import PaceMeter, Preparation
 from magi_engine.runtime.job.warm_up import warm_up

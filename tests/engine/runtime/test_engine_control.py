@@ -286,7 +286,7 @@ class _Interrupted:
     def __exit__(self, *exc_info: object) -> None:
         del self.model.decode  # the class's own comes back
 
-    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+    def _decode(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         self.calls += 1
         if self.calls == 2:
             raise self.error

@@ -542,10 +542,12 @@ def test_a_video_that_starts_anew_is_the_same_one(toy, window: int, relative_err
     settings = toy.settings(window_size=window, num_steps=STEPS[window])
     plain, direction = toy.chunks(settings, 3), Direction()
     done: dict[int, Tensor] = {}
+    restarts = 0
     for event in toy.events(settings, 3, direction=direction):
         if isinstance(event, ChunkDone):
             done[event.index] = event.latents
-        elif event.forward.chunks[0] == 0 and event.forward.steps[0] == 1:
+        elif event.forward.steps[0] == 1 and not restarts:
             direction.restart_from = 0
+            restarts += 1
     for chunk in range(3):
         assert relative_error(done[chunk], plain[chunk]) < 1e-5, "each keeps its noise"

@@ -351,6 +351,7 @@ def test_chunks_start_anew_behind_the_oldest(window: int, after: int) -> None:
     """Each is denoised from step 0 to the end in turn, read clean once, and none is left out."""
     schedule = settings(num_steps=16, window_size=window, noise2clean_kvrange=(5, 4, 3, 2))
     direction, made = Direction(), []
+    oldest, before = -1, {}
     steps_of: dict[int, list[int]] = {chunk: [] for chunk in range(9)}
     for forward in forwards(schedule, 9, 0, direction):
         made.append(forward)
