@@ -68,7 +68,12 @@ def message_texts() -> list[str]:
     """Every English text of a message, once: those in the sources, and what the list of models
     says."""
     models = json.loads((ROOT / "resources" / "models.json").read_text(encoding="utf-8"))["models"]
-    texts = {model[name] for model in models for name in ("purpose", "hardware")}
+    texts = {
+        model[name]
+        for model in models
+        for name in ("purpose", "hardware", "limits")
+        if name in model
+    }
     for path in modules():
         for call in message_calls(ast.parse(path.read_text(encoding="utf-8"))):
             texts.update(text for text in map(literal, texts_of(call)) if text)

@@ -222,6 +222,10 @@ class JobQueue(QObject):
         """The engine has begun with it; it goes to the top."""
         self._set(item_id, state=QueueState.RUNNING, error=None, interrupted=False)
 
+    def mark_begun(self, item_id: str, request: GenerationRequest) -> None:
+        """The engine makes it as ``request``, whose output is the file that is being written."""
+        self._set(item_id, request=request)
+
     def mark_done(self, item_id: str) -> None:
         """It has been made, or was stopped: it leaves the queue."""
         if self.index(item_id) >= 0:

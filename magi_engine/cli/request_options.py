@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import math
 import os
 import re
 import secrets
@@ -327,10 +329,10 @@ def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
 
 
 def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+    with contextlib.suppress(ValueError):
+        if math.isfinite(number := float(text)):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from magi_engine.errors import NotFiniteError
 from magi_engine.runtime.machine.streams import DeviceEvent
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory
@@ -32,6 +33,7 @@ class DecodedChunk:
     first: bool
     beside: bool
     _frames: Tensor
+    _finite: Tensor
     _source: Tensor  # on the device, which still reads it
     _begun: DeviceEvent
     _done: DeviceEvent
@@ -42,8 +44,17 @@ class DecodedChunk:
         return self._done.is_done
 
     def frames(self) -> NDArray[np.uint8]:
-        """(4T, 8h, 8w, 3) RGB; waits for them."""
+        """(4T, 8h, 8w, 3) RGB; waits for them.
+
+        Raises:
+            NotFiniteError: they were not computed from numbers.
+        """
         self._done.wait()
+        if not self._finite:
+            raise NotFiniteError(
+                "The model computed no picture but numbers that are not finite.",
+                "Use less guidance, or have the model's files verified.",
+            )
         return self._frames.numpy()
 
     def seconds(self) -> float:
@@ -77,10 +88,11 @@ class ChunkDecoder:
         beside = self._memory.placement.decodes_beside and not first
         with self._streams.side() if beside else contextlib.nullcontext():
             begun = self._streams.record()
-            frames = self._streams.to_host(self._model.decode(latents))
+            decoded = self._model.decode(latents)
+            frames, finite = map(self._streams.to_host, decoded)
             on_host = self._streams.to_host(latents)
             done = self._streams.record()
-        return DecodedChunk(index, on_host, first, beside, frames, latents, begun, done)
+        return DecodedChunk(index, on_host, first, beside, frames, finite, latents, begun, done)
 
     def ready(self) -> Iterator[DecodedChunk]:
         """Those that are decoded; the first of the job is waited for."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.decoding import ChunkDecoder, DecodedChunk
 from magi_engine.runtime.job.events import (
@@ -158,6 +159,8 @@ class Job:
         # 1. Everything that can be refused without loading anything.
         yield from self._checkpoint()
         yield Planned(plan)
+        if plan.impossible:
+            raise OutOfMemoryError(plan.problem, plan.way_out)
         found = find_model(request.config_path or request.model, self._models.models_dir)
         for sentence in plan.notices:
             yield Notice(sentence)

@@ -175,14 +175,16 @@ class LoadedModel:
         return torch.cat(latents, dim=2)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3), uint8, on the device.
+
+        With them comes whether latents and video are finite, a bool tensor there.
 
         Only queues the work, where the device has a queue.
         """
         unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
         video = self.vae.decode(unscaled, self._tile)[0]  # (3, T, H, W)
-        return pixels_of(video)
+        return pixels_of(video), video.isfinite().all() & latents.isfinite().all()
 
     def previewer(self, cache_dir: Path) -> Previewer:
         """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""

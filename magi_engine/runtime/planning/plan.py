@@ -154,6 +154,7 @@ class JobPlan:
         shortage: what there is not enough of.
         problem: one sentence; empty if it fits.
         advice: changes with which it fits.
+        impossible: whether it needs more memory than the machine has at all.
     """
 
     request: GenerationRequest
@@ -175,11 +176,19 @@ class JobPlan:
     shortage: Shortage | None
     problem: Message
     advice: tuple[Advice, ...] = ()
+    impossible: bool = False
 
     @property
     def fits(self) -> bool:
         """Whether there is room for it."""
         return self.shortage is None
+
+    @property
+    def way_out(self) -> Message:
+        """One thing to do where it does not fit."""
+        if self.advice:
+            return self.advice[0].sentence
+        return Message("Choose a smaller size, a smaller window or a smaller model.")
 
     @property
     def fps(self) -> int:
@@ -367,6 +376,7 @@ def _plan(
         measured=known is not None,
         shortage=shortage,
         problem=problem,
+        impossible=placement.host_bytes > facts.ram_total_bytes,
     )
 
 

@@ -26,3 +26,15 @@ def let_memory_be_whole() -> None:
     """
     if sys.platform == "linux":
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+
+
+def open_missing_streams() -> None:
+    """A program without a console may have no stdin, stdout and stderr, which libraries rely on.
+
+    To be called before any file is opened: it would take the place of a stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 
-from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError, too_long
 from magi_engine.loading import is_load_error, load_error
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ def named_error(error: Exception) -> MagiError:
         return DiskFullError(
             "The disk is full.", "Free some space; what was finished so far has been kept."
         )
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return too_long(os.path.basename(os.fsdecode(error.filename or "")))
     if is_load_error(error) and (told := load_error(str(error))) is not None:
         return told
     return UnexpectedError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from magi_engine.json_text import parse_json
+from magi_engine.runtime.process.environment import open_missing_streams
 
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
@@ -77,7 +78,7 @@ def begin_process(arguments: list[str]) -> None:
     Args:
         arguments: ``sys.argv``.
     """
-    _open_missing_streams()
+    open_missing_streams()
     if getattr(sys, "frozen", False):
         _let_others_find_their_libraries(os.environ)
     multiprocessing.freeze_support()
@@ -102,13 +103,6 @@ def open_pipe(handle: int) -> Connection:
     # Nothing started from here may keep the pipe open.
     os.set_inheritable(handle, False)
     return Connection(handle)
-
-
-def _open_missing_streams() -> None:
-    """A program without a console may have no stdout and stderr, which libraries rely on."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _let_others_find_their_libraries(environment: MutableMapping[str, str]) -> None:

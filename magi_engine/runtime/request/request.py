@@ -124,7 +124,9 @@ class GenerationRequest:
         """The request as one JSON object, for files and for other programs."""
         values = {name: _plain(getattr(self, name)) for name in _FIELDS}
         head = {"format": FORMAT, "version": FORMAT_VERSION, "program_version": __version__}
-        return json.dumps({**self.extra, **head, **values}, ensure_ascii=False)
+        text = json.dumps({**self.extra, **head, **values}, ensure_ascii=False)
+        # Names of files may have bytes that are not UTF-8: those become JSON's own escapes.
+        return text.encode("utf-8", "backslashreplace").decode()
 
     @classmethod
     def from_json(cls, text: str) -> GenerationRequest:
@@ -188,6 +190,12 @@ def _damaged(problem: Message) -> InvalidRequestError:
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise _damaged(Message("{name} is not a text", name=name))
+    return value
+
+
+def _path(value: Any, name: str) -> str:
+    if "\0" in _text(value, name):
+        raise _damaged(Message("{name} is no path", name=name))
     return value
 
 
@@ -291,16 +299,16 @@ _READERS: dict[str, Any] = {
     "num_frames": _optional(_whole),
     "prompts": _tuple_of(_object_of(PromptChange, {"chunk": _whole, "text": _text})),
     "seed": _whole,
-    "reference": _optional(_text),
+    "reference": _optional(_path),
     "fit": _member_of(FitPolicy),
     "crop": _optional(_CROP),
     "clip": _CLIP,
     "prepend_source": _flag,
-    "config_path": _optional(_text),
+    "config_path": _optional(_path),
     "sampling": _SAMPLING,
     "special_tokens": _tuple_of(_text),
     "negative_tokens": _flag,
-    "output": _optional(_text),
+    "output": _optional(_path),
     "writing": _WRITING,
     "device": _text,
     "dtype": _text,

@@ -200,6 +200,11 @@ def check_prompts(
         prefix_latents: latent frames of the reference; None while that is not known, and then
             a video is given the benefit of the doubt of one chunk.
     """
+    for change in request.prompts:
+        if any("\ud800" <= letter <= "\udfff" for letter in change.text):
+            raise InvalidRequestError(
+                "The prompt holds bytes that are not UTF-8.", "Type those letters again."
+            )
     chunks: Sequence[int] = [change.chunk for change in request.prompts]
     if not chunks or chunks[0] != 0:
         raise InvalidRequestError(

@@ -16,6 +16,7 @@ import torch
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.config.vae import VaeConfig
+from magi_engine.errors import NotFiniteError
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -23,6 +24,7 @@ from magi_engine.runtime.job.events import (
     ChunkState,
     DecodingStarted,
     Event,
+    Failed,
     Paused,
     PreviewReady,
     Progress,
@@ -222,6 +224,29 @@ def test_previews_are_of_the_step_they_follow(
         before = [e for e in events[: events.index(event)] if isinstance(e, Progress)][-1]
         denoised = [c.index for c in before.active if c.state is ChunkState.DENOISING]
         assert event.index == denoised[0]
+
+
+@pytest.mark.parametrize("part", ["dit", "vae"])
+def test_what_is_no_number_is_never_saved_as_a_picture(
+    model_config: Path, device: str, request_for, tmp_path: Path, part: str
+) -> None:
+    """From the second chunk on the latents, or the frames, are not finite."""
+    engine = Engine(cache_dir=tmp_path / "cache")
+    events: list[Event] = []
+    for event in engine.generate(request_for(1, tmp_path / "out.mp4")):
+        events.append(event)
+        if isinstance(event, ChunkReady) and event.index == 0:
+            model = engine._models._model
+            assert model is not None
+            with torch.no_grad():
+                for weights in getattr(model, part).parameters():
+                    weights.fill_(float("nan" if part == "dit" else "inf"))
+    failed = checked(events)[-1]
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, NotFiniteError)
+    assert failed.frames == 24
+    assert failed.path == tmp_path / "out.mp4"
+    assert frame_count(failed.path) == 24
 
 
 # ---- what only a GPU can show
