@@ -2,7 +2,7 @@
 
 import sys
 
-from magi_engine.runtime.launch import begin_process
+from magi_engine.runtime.process.launch import begin_process
 
 if __name__ == "__main__":
     begin_process(sys.argv)  # before Qt: a frozen program is also its own engine

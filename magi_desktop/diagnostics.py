@@ -13,7 +13,7 @@ from PySide6.QtGui import QGuiApplication
 from magi_desktop import logs
 from magi_desktop.paths import Places
 from magi_engine import __version__
-from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine.facts import Finding
 
 _PACKAGES = ("PySide6-Essentials", "torch", "av", "transformers", "numpy")
 

@@ -10,13 +10,12 @@ from typing import Any, Protocol
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from magi_desktop.background import WorkThread
-from magi_engine.runtime.control import Command
-from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
-from magi_engine.runtime.failures import named_error, without_traceback
-from magi_engine.runtime.finding import Finding
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import JobPlan, Prospect
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
+from magi_engine.runtime.machine.facts import Finding, MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan, Prospect
+from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.errors import named_error, without_traceback
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.errors import ModelNotFoundError
 from magi_engine.json_text import read_json
 from magi_engine.resources import resource_path
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 _SHIPPED, _RELEASED = "pocket", "MAGI-1"
 

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.background import WorkThread
 from magi_engine.install.tasks import TaskEvent, TaskFailed, Work
-from magi_engine.runtime.control import Command
-from magi_engine.runtime.failures import named_error, without_traceback
+from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.errors import named_error, without_traceback
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from magi_engine.media import (
     probe,
     read_image,
 )
-from magi_engine.runtime.request import GenerationRequest
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import GenerationRequest
 
 THUMBNAIL_SIDE = 720
 """Pixels of the longer side: enough for a panel on a screen with two pixels to the point."""

@@ -173,7 +173,7 @@ class PreferenceValues:
     notify: bool = True
     loop: bool = True
     attention: str = "auto"
-    """One of ``magi_engine.runtime.devices.ATTENTIONS``."""
+    """One of ``magi_engine.runtime.machine.devices.ATTENTIONS``."""
     frame_memory_mb: int = 1024
     """Frames of the video on show that are kept in memory."""
     look_for_updates: bool = False

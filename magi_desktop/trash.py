@@ -15,6 +15,8 @@ from magi_engine.messages import Message
 
 _DELETE = Message("Delete it in your file manager.")
 _IN_USE = Message("Close what uses it, then try again.")
+_SHARING_VIOLATION = 32
+"""As Windows numbers it."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,21 @@ def move_to_trash(path: Path) -> Trashed:
     try:
         retry_while_in_use(move)
     except PermissionError as error:
-        hint = _IN_USE if sys.platform == "win32" else _DELETE
+        hint = _IN_USE if _is_in_use(path) else _DELETE
         raise OutputError(
             "{name} could not be moved to the trash, so it was kept.", hint, name=path.name
         ) from error
     place = Path(file.fileName())
     return Trashed(path, place if place != path else None)
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a program on Windows has it open; elsewhere that keeps nothing in its place."""
+    try:
+        path.replace(path)
+    except OSError as error:
+        return getattr(error, "winerror", None) == _SHARING_VIOLATION
+    return False
 
 
 def restore(trashed: Trashed) -> None:

@@ -28,8 +28,8 @@ from magi_desktop.state.store import Store
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Download, Make, Task
-from magi_engine.runtime.finding import Finding
-from magi_engine.runtime.host import EngineProcess
+from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.runtime.machine.facts import Finding
 from magi_engine.weights.layout import default_models_dir
 
 logger = logging.getLogger(__name__)

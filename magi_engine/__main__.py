@@ -1,11 +1,25 @@
 """``python -m magi_engine ...`` is the same as ``magi ...``."""
 
+import signal
 import sys
 
-from magi_engine.runtime.launch import begin_process
 
-if __name__ == "__main__":
+def run() -> None:
+    """The program's entry point."""
+    # Ctrl-C while the program comes in, and after its end, is no reason for a traceback.
+    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interrupts:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from magi_engine.runtime.process.launch import begin_process
+
     begin_process(sys.argv)  # a frozen program is also its own helper process
     from magi_engine.cli.main import main
 
-    sys.exit(main())
+    code = main()
+    if interrupts:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -79,6 +79,10 @@ class WeightsError(MagiError):
     """Weight files are damaged, unsafe, or do not fit the model's configuration."""
 
 
+class NotFiniteError(MagiError):
+    """The model has computed something that is no number, so there is no picture to show."""
+
+
 class DeviceError(MagiError):
     """The device that was asked for is absent, or its driver failed."""
 
@@ -89,6 +93,12 @@ class EngineDiedError(MagiError):
 
 class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""
+
+
+def too_long(name: str) -> OutputError:
+    """What to say of a name that is longer than file systems allow."""
+    shown = name if len(name) <= 40 else f"{name[:40]}…"
+    return OutputError("The name {name} is too long.", "Choose a shorter one.", name=shown)
 
 
 def is_in_use(error: OSError, path: Path) -> bool:

@@ -1,11 +1,16 @@
-"""Reading JSON that people, other programs and damaged disks have written."""
+"""JSON files: read with care, since people, other programs and damaged disks have written them."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Any
+
+from magi_engine import atomic
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 << 20
 """No JSON this program reads is larger: the longest is the index of a model's weights."""
@@ -45,6 +50,28 @@ def parse_json(data: str | bytes | bytearray) -> Any:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def read_cache(path: Path) -> Any:
+    """What :func:`write_cache` wrote; None if the file is missing or damaged."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        logger.info("%s cannot be used: %s", path, error)
+        return None
+
+
+def write_cache(path: Path, data: Any) -> None:
+    """Write what can be measured again; trouble with it is never an error.
+
+    The file never holds half of it.
+    """
+    try:
+        atomic.write_text(path, json.dumps(data, indent=1))
+    except OSError as error:
+        logger.info("%s is not kept: %s", path, error)
 
 
 def _integer(digits: str) -> int:

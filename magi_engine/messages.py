@@ -78,6 +78,7 @@ def either(*choices: object) -> Message:
 
 NOTHING = Message("")
 _LIST = Message(", ")
+_MOST_LETTERS = 300
 
 
 class _Formatter(string.Formatter):
@@ -95,7 +96,13 @@ _FORMATTER = _Formatter()
 def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(map(_plain, value))
-    return value if isinstance(value, str | int | float | Message) else str(value)
+    return value if isinstance(value, str | int | float | Message) else _shortened(str(value))
+
+
+def _shortened(text: str) -> str:
+    """A path may be longer than anybody reads."""
+    half = _MOST_LETTERS // 2
+    return text if len(text) <= _MOST_LETTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def _shown(value: object, translate: Callable[[str], str]) -> object:

@@ -52,9 +52,11 @@ class Root:
             os.close(person)
             os.close(terminal)
 
-    def start(self, *command: str, user: str) -> subprocess.Popen[bytes]:
-        """Start something in it; what it says on stderr can be read."""
-        return subprocess.Popen(self._inside(user, (), command), stderr=subprocess.PIPE)
+    def start(
+        self, *command: str, user: str, stderr: int | None = subprocess.PIPE
+    ) -> subprocess.Popen[bytes]:
+        """Start something in it, on this console; what it says on stderr can be read."""
+        return subprocess.Popen(self._inside(user, (), command), stderr=stderr)
 
     def home(self, user: str) -> Path:
         """A user's home, seen from outside."""

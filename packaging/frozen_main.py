@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from magi_engine.runtime.launch import begin_process
+from magi_engine.runtime.process.launch import begin_process
 
 if __name__ == "__main__":
-    begin_process(sys.argv)  # it is also its own engine and helper process
     if Path(sys.executable).name in ("magi", "magi.com"):
-        from magi_engine.cli.main import main
+        from magi_engine.__main__ import run as run_command
 
-        sys.exit(main())
+        run_command()
+    begin_process(sys.argv)  # it is also its own engine and helper process
     from magi_desktop.app import run
 
     run()

@@ -53,6 +53,11 @@ class Screen:
         """Type into what has the focus in a window."""
         self._xdotool("windowfocus", window, "type", "--delay", "8", text)
 
+    def click(self, window: str, x: int, y: int, button: int = 1) -> None:
+        """Click into a window, so many pixels from its top left corner."""
+        place = ("--window", window, str(x), str(y))
+        self._xdotool("windowfocus", window, "mousemove", *place, "click", str(button))
+
     def picture(self, folder: Path | None, name: str) -> None:
         """A picture of the screen, for a person to look at."""
         if folder is not None:

@@ -88,10 +88,9 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     folder = work / "bundle"
     app, wheels = folder / "app", folder / "wheels"
     wheels.mkdir(parents=True)
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), str(dev.ROOT))
-    wheel = next(wheels.glob("*.whl"))
+    wheel = build_wheel(dev.ROOT, wheels)
     lock(folder, lock_torch)
-    _copy_set_up(app)
+    copy_set_up(app)
     add_system(folder)
     manifest = {
         "version": __version__,
@@ -104,6 +103,19 @@ def collect(work: Path, lock_torch: bool, add_system: Callable[[Path], None]) ->
     (folder / "manifest.json").write_text(text, encoding="utf-8")
     describe(folder)
     return ThinBundle(folder, __version__)
+
+
+def build_wheel(source: Path, target: Path) -> Path:
+    """The project's own wheel, of the checkout in ``source``."""
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(target), str(source))
+    return next(target.glob("magi_desktop-*.whl"))
+
+
+def copy_sources(target: Path) -> None:
+    """Copy what of this checkout git knows."""
+    for name in run("git", "-C", str(dev.ROOT), "ls-files", "-z").split("\0"):
+        if name and (dev.ROOT / name).is_file():
+            copy(dev.ROOT / name, target / name)
 
 
 def add_linux(folder: Path) -> None:
@@ -141,7 +153,8 @@ def without_torch(locked: str) -> str:
     return "\n".join(ours) + "\n"
 
 
-def _copy_set_up(app: Path) -> None:
+def copy_set_up(app: Path) -> None:
+    """Copy the set-up, all modules that it may import but Qt's, and its resources."""
     finder = ModuleFinder(path=[str(dev.ROOT)])
     finder.run_script(str(dev.ROOT / "magi_setup" / "__main__.py"))
     for name, module in finder.modules.items():
@@ -156,7 +169,8 @@ def _copy_set_up(app: Path) -> None:
             if path.suffix in (".svg", ".qm"):
                 copy(path, resources / place / path.name)
     copy(dev.ROOT / "resources" / "models.json", resources / "models.json")
-    _copy_distribution("platformdirs", app)
+    for name in ("filelock", "platformdirs"):
+        _copy_distribution(name, app)
 
 
 def _copy_distribution(name: str, app: Path) -> None:

@@ -39,9 +39,11 @@ from wine_root import Windows, wine_root
 from magi_desktop.windows_taskbar import APP_ID
 from magi_engine import __version__
 from magi_setup.bundle import Bundle
+from magi_setup.packages import sha256_of
 
 NAME = "Magi Desktop"
 OLDER = "0.0.1"
+NEWER = "99.1"
 UNINSTALL = rf"HKCU\Software\Microsoft\Windows\CurrentVersion\Uninstall\{APP_ID}"
 SETTINGS = {
     "version": 1,
@@ -77,6 +79,8 @@ def main(argv: Sequence[str]) -> int:
             check.update()
             check.first_start()
             check.everyday()
+            check.second_user()
+            check.newer()
             check.removed_in_use()
             check.removed_but_for_belongings()
             check.removed_with_belongings()
@@ -251,6 +255,66 @@ class Check:
             *("wine", self.windows.path(python), self.windows.path(script), "--use"), limit_s=900
         )
         require(said.returncode == 0, "what the release checks on Windows", said.stdout)
+
+    def second_user(self) -> None:
+        """While the first one's window is open another user sets up, and gets a window."""
+        windows, home = self.windows, self.windows.disk / "second"
+        home.mkdir()
+        windows.own(home)
+        second = ("env", f"MAGI_DESKTOP_HOME={windows.path(home)}", "wine")
+        python = windows.path(self.program / "python" / "python.exe")
+        unattended = (python, "-I", windows.path(self.program / "app"), "--unattended")
+        said = windows.run(*second, *unattended, "--wheels", r"C:\wheels ü", limit_s=1800)
+        require(said.returncode == 0, "a second user sets up", said.stdout)
+        left = [path.name for path in (home / "data" / "environments").iterdir()]
+        require(not any("removed" in name for name in left), f"what it fetched is removed: {left}")
+        first = self.screen.windows(NAME)
+        windows.start(*second, windows.path(self.program / "Magi.exe"))
+        wait_for(lambda: len(self.screen.windows(NAME)) > len(first), "the second's window", 300)
+        video = home / "ü.mp4"
+        magi = (windows.path(self.program / "magi.com"), "generate", "--prompt", "a blue star")
+        said = windows.run(*second, *magi, "--seconds", "1", "-o", windows.path(video), limit_s=900)
+        require(said.returncode == 0 and video.exists(), "and makes a video", said.stdout)
+        self.screen.picture(self.pictures, "windows-second-user")
+        windows.shut_down()
+
+    def newer(self) -> None:
+        """What an installer of a newer version leaves: only the program itself is made anew."""
+        windows, place = self.windows, self.data / "environments"
+        source = self.work / "newer"
+        thin_bundle.copy_sources(source)
+        version = source / "magi_engine" / "__init__.py"
+        text = version.read_text(encoding="utf-8").replace(__version__, NEWER)
+        version.write_text(text, encoding="utf-8")
+        wheels = self.program / "wheels"
+        next(wheels.glob("*.whl")).unlink()
+        wheel = thin_bundle.build_wheel(source, wheels)
+        manifest = self.program / "manifest.json"
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        said |= {"version": NEWER, "wheel_sha256": sha256_of(wheel)}
+        manifest.write_text(json.dumps(said), encoding="utf-8")
+        windows.own(wheels)
+        windows.own(manifest)
+        windows.start("wine", windows.path(self.program / "Magi.exe"), "--wheels", r"C:\wheels ü")
+        wait_for(lambda: self.screen.windows(NAME) != [], "the set-up's window", 200)
+        narrow = self._widest()
+        time.sleep(5)
+        self.screen.picture(self.pictures, "windows-update")
+        began = time.monotonic()
+        made = f"{NEWER}-cpu-2"
+        self.screen.press_until(
+            self.screen.windows(NAME)[-1], "Return", lambda: (place / made).is_dir()
+        )
+        wait_for(lambda: self._widest() > narrow, "the newer version's window", 1800)
+        say(f"the update takes {time.monotonic() - began:.0f} s to the program's window")
+        log = (self.data / "Logs" / "magi-desktop.log").read_text(encoding="utf-8")
+        require(f" {NEWER}, Python" in log, "the newer version runs", log)
+        wait_for(
+            lambda: [path.name for path in place.glob("*-cpu-*")] == [made],
+            "the older one to be removed",
+        )
+        time.sleep(15)
+        self.screen.picture(self.pictures, "windows-updated")
 
     def _widest(self) -> int:
         return max(map(self.screen.width, self.screen.windows(NAME)), default=0)

@@ -22,8 +22,8 @@ NAME = "Magi Desktop"
 _ODD = "ü 圆 🎈"
 _VIDEO_S = 900
 """How long a pocket video may take in wine on a busy machine."""
-_LONG = 5
-"""Folders of 60 letters: more than the 260 characters of an ordinary path."""
+_FIRST_CARD = (1140, 150)
+"""Where the window, as large as the screen, shows the newest video of its library."""
 _PICTURE = (
     "from PIL import Image, ImageDraw; import sys; p = Image.new('RGB', (256, 256), 'white');"
     "ImageDraw.Draw(p).ellipse((60, 60, 190, 190), 'red'); p.save(sys.argv[1])"
@@ -62,7 +62,11 @@ class Walk:
         self._picture("video")
         self._press("ctrl+Return")
         self._grows("a second one begins")
-        self._press("Escape")
+        self._press("ctrl+period")
+        wait_for(lambda: len(self.screen.windows(NAME)) > 1, "the question whether to stop", 120)
+        self._picture("stop")
+        question = min(self.screen.windows(NAME), key=self.screen.width)
+        self.screen.press(question, "Tab", "space")  # Enter would keep on making it
         wait_for(lambda: self._unfinished() == [], "it to stop", _VIDEO_S)
         require(self._finished() == before + 2, "stopped, what there is of it is kept")
 
@@ -82,12 +86,26 @@ class Walk:
         wait_for(lambda: self._finished() > before, "a video from a picture", _VIDEO_S)
         self._picture("picture-video")
 
+    def export(self) -> None:
+        """A video of the library, as an animation, by Windows' own dialog."""
+        self._press("ctrl+l")
+        self.screen.click(self._window, *_FIRST_CARD, button=3)
+        wait_for(lambda: len(self.screen.windows(NAME)) > 1, "the menu of a video", 120)
+        self._picture("library")
+        self._press("Down", "Down", "Down", "Down", "Right", "Down", "Down", "Return")
+        dialog = "Export as GIF"
+        wait_for(lambda: self.screen.windows(dialog) != [], "where to export to is asked", 120)
+        asked = self.screen.windows(dialog)[0]
+        self.screen.press_until(asked, "Return", lambda: any(self.videos.glob("[!.]*.gif")))
+        self._picture("exported")
+        say("ok   exported as GIF")
+
     def killed(self) -> None:
         """The engine's process, then the window's: what was made is kept, and both come back."""
         before = self._finished()
         self._press("ctrl+Return")
         self._grows("another one begins")
-        self._kill("magi_engine.runtime.launch")
+        self._kill("magi_engine.runtime.process.launch")
         wait_for(lambda: self._unfinished() == [], "what there is of it to be kept", _VIDEO_S)
         self._picture("engine-killed")
         require(self._finished() == before + 1, "the engine was killed: the chunks are kept")
@@ -133,17 +151,18 @@ class Walk:
         captions.write_text("a red circle\na blue square\n", encoding="utf-8")
         self.windows.own(captions)
         command = ("quantize", "--model", "pocket", "--captions", r"C:\captions.txt")
-        process = self.windows.start("wine", self._magi_com, *command)
         models = self.windows.local / NAME / "models"
+        before = set(models.rglob("*.safetensors"))
+        process = self.windows.start("wine", self._magi_com, *command)
         wait_for(lambda: any(models.rglob(".calibration*")), "a caption to be measured", _VIDEO_S)
-        self._kill("magi_engine")
+        self._kill("quantize")
         process.wait(60)
         self._magi(*command)
         left = [path.name for path in models.rglob(".*") if path.is_file()]
         require(left == [], f"nothing unfinished is left: {left}")
         self._magi("generate", "--model", "pocket-fp8", "--seconds", "1", "-o", r"C:\fp8.mp4")
         self._magi("models", "remove", "pocket-fp8", "--yes")
-        require(not any(models.rglob("*.safetensors")), "the model is removed")
+        require(set(models.rglob("*.safetensors")) == before, "the model is removed")
 
     def _drafted(self) -> str:
         """The mode the window is in, as its settings file has it."""
@@ -200,7 +219,8 @@ class Walk:
 
     def steps(self) -> tuple[Callable[[], None], ...]:
         """All of it, in order."""
-        return (self.by_keys, self.from_a_picture, self.killed, self.by_command, self.fp8)
+        steps = (self.by_keys, self.from_a_picture, self.export, self.killed, self.by_command)
+        return (*steps, self.fp8)
 
 
 def _size(path: Path) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,15 +13,35 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.runtime.environment import let_threads_sleep
+from magi_engine.runtime.process.environment import let_threads_sleep
 from tests.places import move_places
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if sys.platform == "win32":  # where a Qt without a screen does not look for fonts by itself
+    os.environ.setdefault("QT_QPA_FONTDIR", rf"{os.environ['SYSTEMROOT']}\Fonts")
 # Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.
 let_threads_sleep()
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # More threads than processors cost small models half as much again.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 60.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What tests of windows leave is freed between them, here in the main thread.
+
+    Python frees objects that refer to each other in whichever thread it happens to look for them;
+    a timer of Qt that still runs crashes the process when another thread than its own frees it.
+    """
+    if not gc.isenabled():  # the test before was one of windows
+        gc.collect()
+        gc.freeze()  # what is still there stays, and need not be looked at again
+        gc.enable()
+    if "qapp" in getattr(item, "fixturenames", ()):
+        gc.disable()
 
 
 @pytest.fixture

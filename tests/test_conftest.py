@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,23 @@ def test_joins_its_thread():
     thread.join()
 """
 
+GARBAGE = """
+import gc
+import threading
+
+from PySide6.QtCore import QTimer
+
+def test_leaves_a_timer_in_a_cycle(qapp):
+    timer = QTimer()
+    timer.start(10)
+    timer.itself = timer
+
+def test_frees_objects_in_a_thread():
+    thread = threading.Thread(target=gc.collect)
+    thread.start()
+    thread.join()
+"""
+
 
 def test_a_forgotten_thread_fails_the_test(tmp_path: Path) -> None:
     harness = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
@@ -33,15 +51,27 @@ def test_a_forgotten_thread_fails_the_test(tmp_path: Path) -> None:
     assert patient in harness
     (tmp_path / "conftest.py").write_text(harness.replace(patient, "_THREAD_GRACE_S = 0.2\n"))
     (tmp_path / "test_threads.py").write_text(THREADS)
-    answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    answer = run_pytest(tmp_path)
     assert answer.returncode == 1
     assert "threads still running after the test: ['lost']" in answer.stdout
     assert "3 passed, 1 error" in answer.stdout
+
+
+def test_objects_of_qt_are_freed_in_the_main_thread(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    (tmp_path / "test_garbage.py").write_text(GARBAGE)
+    answer = run_pytest(tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
+    """All tests of a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_goldens_are_a_folder_of_this_project(

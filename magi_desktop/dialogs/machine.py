@@ -9,9 +9,9 @@ from magi_desktop.state.model_words import size_text
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.install.status import ModelState, ModelStatus
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.making import MakingEstimate
-from magi_engine.runtime.plan import JobPlan, Pace
+from magi_engine.runtime.machine.facts import MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan, Pace
+from magi_engine.runtime.planning.quantization import QuantizationEstimate
 
 translate = QCoreApplication.translate
 
@@ -44,7 +44,7 @@ def _time_text(outcome: JobPlan) -> str:
 
 
 def download_text(
-    status: ModelStatus, facts: MachineFacts | None, making: MakingEstimate | None
+    status: ModelStatus, facts: MachineFacts | None, making: QuantizationEstimate | None
 ) -> tuple[str, str]:
     """What is still to be downloaded or made, and if there is room: a label's role and text."""
     if status.state is ModelState.TO_MAKE:
@@ -65,7 +65,9 @@ def download_text(
     return "muted", text.format(wanted, free)
 
 
-def _making_text(facts: MachineFacts | None, making: MakingEstimate | None) -> tuple[str, str]:
+def _making_text(
+    facts: MachineFacts | None, making: QuantizationEstimate | None
+) -> tuple[str, str]:
     if facts is None or making is None:
         return "muted", ""
     size, free = size_text(making.disk_bytes), size_text(facts.disk_free_bytes)

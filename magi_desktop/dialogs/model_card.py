@@ -16,8 +16,8 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, plain_label, set_role
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import Prospect
+from magi_engine.runtime.machine.facts import MachineFacts
+from magi_engine.runtime.planning.plan import Prospect
 
 _BOTTOM = Qt.AlignmentFlag.AlignBottom
 
@@ -184,7 +184,7 @@ class ModelCard(QFrame):
             return role, translated(status.detail)
         if status.state is ModelState.UNCHECKED:
             return "muted", self.tr("Its files are here; nobody has checked them yet.")
-        making = None if self._prospect is None else self._prospect.making
+        making = None if self._prospect is None else self._prospect.quantization
         return download_text(status, self._facts, making)
 
     def _main_words(self, status: ModelStatus) -> tuple[str, str]:

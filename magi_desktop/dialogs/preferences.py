@@ -27,7 +27,7 @@ from magi_desktop.widgets.controls import name_control, prepare_number, set_role
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import OutputError
-from magi_engine.runtime.devices import ATTENTIONS
+from magi_engine.runtime.machine.devices import ATTENTIONS
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128

@@ -25,8 +25,8 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import set_role
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.config.registry import Registry
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import Prospect
+from magi_engine.runtime.machine.facts import MachineFacts
+from magi_engine.runtime.planning.plan import Prospect
 
 
 class WelcomeDialog(Sheet):
@@ -82,6 +82,7 @@ class WelcomeDialog(Sheet):
         inside.setSpacing(t.SPACE_2)
         inside.addWidget(text_label(self.tr("Ready now"), "heading", self))
         inside.addWidget(text_label(translated(self._default.purpose), "muted", self))
+        inside.addWidget(text_label(translated(self._default.limits), "muted", self))
         inside.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._list = QVBoxLayout()
         self._list.setSpacing(t.SPACE_3)

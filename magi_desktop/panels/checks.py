@@ -15,8 +15,8 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import wrapped_label
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
-from magi_engine.runtime.request import Mode
-from magi_engine.runtime.validation import validate, warnings_for
+from magi_engine.runtime.request.request import Mode
+from magi_engine.runtime.request.validation import validate, warnings_for
 
 _DELAY_MS = 120
 _ICON_SIZE = 16
@@ -40,6 +40,15 @@ def judge(draft: Draft) -> Verdict:
     except MagiError as error:
         return Verdict(error, ())
     notes = warnings_for(merged, own)
+    own_size = (own.runtime_config.video_size_w, own.runtime_config.video_size_h)
+    if draft.limits and (request.width, request.height) != own_size:
+        notes.append(
+            Message(
+                "This model has only learned {width} x {height}: other sizes look wrong.",
+                width=own_size[0],
+                height=own_size[1],
+            )
+        )
     if draft.kept:
         notes.append(
             Message("Also kept from the video these settings are from: {names}.", names=draft.kept)

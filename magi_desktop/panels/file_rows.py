@@ -10,7 +10,7 @@ from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective, own_crf
 from magi_desktop.state.draft import Draft
 from magi_desktop.widgets.controls import SPIN_WIDTH, prepare_number
-from magi_engine.runtime.validation import MAX_FPS
+from magi_engine.runtime.request.validation import MAX_FPS
 
 _FINEST_CRF = 10
 """Below it files grow and nothing more can be seen."""

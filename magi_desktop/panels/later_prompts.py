@@ -23,8 +23,8 @@ from magi_desktop.widgets.controls import (
     prepare_number,
     wrapped_label,
 )
-from magi_engine.runtime.plan import JobPlan
-from magi_engine.runtime.request import PromptChange
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.request.request import PromptChange
 
 _MOST_CHUNKS = 9999
 
@@ -151,7 +151,7 @@ class LaterPrompts(QWidget):
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
-        if name in ("later_prompts", "mode"):
+        if name == "later_prompts":
             self._show()
         elif name == "plan":
             self._refresh()

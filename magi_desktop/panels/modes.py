@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from magi_desktop.state.draft import Draft
 from magi_desktop.widgets.segmented import Segment, Segmented
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 
 class ModeSelector(QWidget):

@@ -14,7 +14,7 @@ from magi_engine import atomic
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError, OutputError
-from magi_engine.runtime.validation import configured, validate
+from magi_engine.runtime.request.validation import configured, validate
 from magi_engine.weights.layout import entry_paths, find_model
 
 _PLACES = ("load", "t5_pretrained", "t5_device", "vae_pretrained")

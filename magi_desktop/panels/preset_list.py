@@ -10,8 +10,8 @@ from PySide6.QtCore import QObject, Signal
 from magi_desktop.panels.values import effective, legal_steps, nearest
 from magi_desktop.state.draft import Draft, GenerationSettings, configuration, settings_request
 from magi_engine.errors import InvalidRequestError, MagiError
-from magi_engine.runtime.request import GenerationRequest
-from magi_engine.runtime.validation import validate
+from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.validation import validate
 
 _NOT_KEPT = ("seed", "seed_locked")
 """A preset says how videos are made, not which one."""

@@ -13,8 +13,8 @@ from magi_desktop.player.video_file import VideoFile
 from magi_desktop.state.job_words import current_chunk, job_sentence
 from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_engine.media import UInt8Array
-from magi_engine.runtime.events import ChunkState, Event
-from magi_engine.runtime.references import Reference, read_reference
+from magi_engine.runtime.job.events import ChunkState, Event
+from magi_engine.runtime.request.references import Reference, read_reference
 
 if TYPE_CHECKING:
     from magi_desktop.player.player import Player
@@ -52,6 +52,7 @@ class JobLink(QObject):
             self._before = player.path
             player.clear()
             self.live = True
+            player.shown_changed.emit()
             if job.phase.active:
                 player.canvas.set_message(None)
                 self._changed()

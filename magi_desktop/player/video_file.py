@@ -19,7 +19,7 @@ from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import TimedFrame, decode_frames
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import find_growing
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 _PNG_FPS = 24.0
 # Clocks of containers are coarse: a frame may stand this much of an interval before its time.

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop.install_thread import InstallerLike, InstallThread
 from magi_engine.install.tasks import Question, TaskCancelled, TaskDone, TaskEvent, TaskFailed
-from magi_engine.runtime.control import Cancel
+from magi_engine.runtime.process.control import Cancel
 
 
 class Asker(QObject):

@@ -15,9 +15,9 @@ from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_engine.errors import MagiError, message_of
-from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.events import Cancelled, Failed, Finished
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Failed, Finished
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.request import GenerationRequest
 
 
 class Controller(QObject):
@@ -53,6 +53,8 @@ class Controller(QObject):
         engine.progressed.connect(job.take)
         engine.ended.connect(self._end)
         queue.changed.connect(self.advance)
+        queue.loaded.connect(self._drop_made)
+        library.changed.connect(self._drop_made)
 
     @property
     def busy(self) -> bool:
@@ -68,6 +70,10 @@ class Controller(QObject):
     def generate(self, request: GenerationRequest, copies: int = 1) -> None:
         """Line up a video; more than one copy differ in their seeds."""
         self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
+
+    def vary(self, request: GenerationRequest, count: int) -> None:
+        """Line up a video that was made so many times more, with other seeds."""
+        self._queue.add_many([reseeded(request) for _ in range(count)])
 
     @Slot()
     def advance(self) -> None:
@@ -135,7 +141,16 @@ class Controller(QObject):
         except MagiError as error:  # the model of an old queue is no longer known
             self._not_started(error)
             return
+        if self._current is not None:
+            self._queue.mark_begun(self._current.id, request)
         self._engine.generate(request, preview=self._preferences.get("live_preview"))
+
+    @Slot()
+    def _drop_made(self) -> None:
+        """A video that was finished when the program was killed is not made a second time."""
+        for item in self._queue.items:
+            if item.interrupted and any(i.was_made_as(item.request) for i in self._library.items):
+                self._queue.mark_done(item.id)
 
     def _not_started(self, error: Exception) -> None:
         item, self._current = self._current, None
@@ -152,7 +167,7 @@ class Controller(QObject):
             # A video that was to run until it is stopped is complete when it is.
             stopped = isinstance(event, Cancelled) and request.num_frames is None
             complete = stopped or isinstance(event, Finished)
-            self._library.add(event.path, request, complete)
+            self._library.add(event.path, request, complete, self.job.elapsed_s)
         item, self._current = self._current, None
         if isinstance(event, Failed):
             if item is not None:

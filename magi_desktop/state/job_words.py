@@ -6,7 +6,7 @@ from PySide6.QtCore import QCoreApplication
 
 from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_desktop.translation import translated
-from magi_engine.runtime.events import ChunkState, Stage
+from magi_engine.runtime.job.events import ChunkState, Stage
 
 translate = QCoreApplication.translate
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
     ChunkReady,
@@ -30,8 +30,8 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.plan import JobPlan
-from magi_engine.runtime.request import GenerationRequest, PromptChange
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.request.request import GenerationRequest, PromptChange
 
 _LEAST_SECONDS_BETWEEN_CHANGES = 0.1
 

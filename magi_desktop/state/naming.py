@@ -8,7 +8,7 @@ from pathlib import Path
 
 from magi_engine.errors import OutputError
 from magi_engine.media import free_name
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 _MOST_LETTERS = 48
 _SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}

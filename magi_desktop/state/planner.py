@@ -13,9 +13,9 @@ from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.draft import Draft, settings_request
 from magi_engine.errors import MagiError
-from magi_engine.runtime.failures import named_error
-from magi_engine.runtime.plan import JobPlan
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.process.errors import named_error
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 
 class Planner(QObject):

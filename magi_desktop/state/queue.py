@@ -21,7 +21,7 @@ from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
 from magi_engine.json_text import parse_json
 from magi_engine.messages import Message
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +221,10 @@ class JobQueue(QObject):
     def mark_running(self, item_id: str) -> None:
         """The engine has begun with it; it goes to the top."""
         self._set(item_id, state=QueueState.RUNNING, error=None, interrupted=False)
+
+    def mark_begun(self, item_id: str, request: GenerationRequest) -> None:
+        """The engine makes it as ``request``, whose output is the file that is being written."""
+        self._set(item_id, request=request)
 
     def mark_done(self, item_id: str) -> None:
         """It has been made, or was stopped: it leaves the queue."""

@@ -27,7 +27,7 @@ from magi_engine.install.tasks import (
     TaskResumed,
     Verify,
 )
-from magi_engine.runtime.control import Cancel, Pause, Resume
+from magi_engine.runtime.process.control import Cancel, Pause, Resume
 
 _SECTION = "installing"
 _KEPT_TASKS = {kind.__name__: kind for kind in (Download, Make, ShrinkText, Verify)}

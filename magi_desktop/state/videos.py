@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import uuid
 from collections.abc import Collection
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from magi_engine.errors import MagiError, MediaReadError
+from magi_engine.errors import MagiError, MediaReadError, OutputError
 from magi_engine.media import find_partials, probe, read_metadata, recover_partial
 from magi_engine.media.targets import VIDEO_SUFFIXES
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class LibraryItem:
         created: when, in seconds since 1970.
         complete: whether it has all frames that were asked for.
         missing: the file was not there when it was last looked for.
+        favourite: the user wants to find it again.
+        took_s: how long it took to make; None: not known.
     """
 
     id: str
@@ -44,6 +47,8 @@ class LibraryItem:
     height: int
     complete: bool
     missing: bool = False
+    favourite: bool = False
+    took_s: float | None = None
 
     @cached_property
     def request(self) -> GenerationRequest:
@@ -53,6 +58,20 @@ class LibraryItem:
             InvalidRequestError: a newer program made it.
         """
         return GenerationRequest.from_json(self.request_text)
+
+    def was_made_as(self, request: GenerationRequest) -> bool:
+        """Whether this is the whole video that a job wrote which was begun with ``request``."""
+        if not self.complete or str(self.path) != request.output:
+            return False
+        try:
+            own = self.request
+        except MagiError:
+            return False
+        # What may change while a video is made, and is noted in the file.
+        begun = dataclasses.replace(
+            own, prompts=request.prompts, quantised_attention=request.quantised_attention
+        )
+        return begun == request
 
     @cached_property
     def quantised_attention(self) -> bool:
@@ -187,6 +206,28 @@ def located(item: LibraryItem, path: Path) -> LibraryItem:
             "{name} is another video.", "Choose the one that was moved.", name=path.name
         )
     return seen
+
+
+def renamed(item: LibraryItem, stem: str) -> Path:
+    """Give a video's file another name in its folder; returns its new place.
+
+    Raises:
+        OutputError: the name cannot be used.
+    """
+    target = item.path.with_name(stem if item.path.is_dir() else stem + item.path.suffix)
+    if target.exists() and not (item.path.exists() and target.samefile(item.path)):
+        raise OutputError(
+            "There is something called {name} already.", "Choose another name.", name=target.name
+        )
+    try:
+        item.path.rename(target)
+    except OSError as error:
+        raise OutputError(
+            "{name} cannot be renamed.",
+            "Check that it is still there and that its folder may be written to.",
+            name=item.path.name,
+        ) from error
+    return target
 
 
 def _candidates(folder: Path) -> list[Path]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from magi_engine.cli.request_options import add_machine_options
 from magi_engine.cli.running import add_display_options, run_request
+from magi_engine.config.registry import model_config
 from magi_engine.media.targets import free_name
-from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.length import frames_for
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 
 PROMPT = "A yellow star bounces off the walls on a navy background"
 SECONDS = 4.0

@@ -6,7 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from magi_engine.runtime.events import (
+from magi_engine.messages import in_sequence
+from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
     ChunkReady,
@@ -18,11 +19,13 @@ from magi_engine.runtime.events import (
     Finished,
     Notice,
     Paused,
+    Planned,
     Progress,
     PromptChanged,
     Resumed,
     StageStarted,
 )
+from magi_engine.runtime.planning.plan import JobPlan, Pace
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -79,8 +82,19 @@ def closing_text(event: Finished | Cancelled) -> str:
     return "Stopped before the first chunk was finished; there is nothing to keep."
 
 
+def _warning(plan: JobPlan) -> str | None:
+    """What one should know before it begins, if anything."""
+    if plan.problem:
+        return f"Note: {in_sequence(plan.problem, plan.way_out)}"
+    if plan.pace is Pace.HOPELESS and plan.seconds is not None:
+        return f"Note: This will take about {duration_text(plan.seconds)}."
+    return None
+
+
 def _sentence(event: Event) -> str | None:
     match event:
+        case Planned(plan=plan):
+            return _warning(plan)
         case StageStarted():
             return f"{event.stage.sentence} ..."
         case Notice():
@@ -141,7 +155,7 @@ class PlainDisplay:
             if not self._quiet:
                 self.say(self._chunk_line(event))
         elif (sentence := _sentence(event)) and (
-            not self._quiet or isinstance(event, Notice | Finished | Cancelled)
+            not self._quiet or isinstance(event, Planned | Notice | Finished | Cancelled)
         ):
             self.say(sentence)
 
@@ -190,7 +204,8 @@ class LiveDisplay:
             case ChunkReady() | Failed():
                 pass
             case _:
-                self.say(_sentence(event) or "")
+                if sentence := _sentence(event):
+                    self.say(sentence)
         self._live.update(self._drawing())
 
     def say(self, sentence: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.cli.naming import as_typed
-from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine.facts import Finding
 
 _MARKS = {True: "yes", False: "no", None: ""}
 

@@ -6,6 +6,7 @@ import argparse
 import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +17,13 @@ from magi_engine.cli import demo, doctor, generate, models, quantize, recover, r
 from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_for
 from magi_engine.cli.log_file import logging_to
 from magi_engine.cli.naming import as_typed
-from magi_engine.errors import MagiError
-from magi_engine.runtime.environment import (
+from magi_engine.errors import MagiError, OutputError
+from magi_engine.runtime.process.environment import (
     let_memory_be_whole,
     let_threads_sleep,
+    open_missing_streams,
 )
-from magi_engine.runtime.failures import UnexpectedError, named_error
+from magi_engine.runtime.process.errors import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0: done; 1: it failed; 2: bad input; 130: cancelled.
     """
+    open_missing_streams()
     _print_utf8()
     let_threads_sleep()
     let_memory_be_whole()
     try:
         args = build_parser().parse_args(argv)
+        _require_folder()
         with logging_to(args.log_file) as log_file:
             return _run(args, log_file)
     except SystemExit as stop:
@@ -87,21 +91,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print_utf8() -> None:
     """Prompts and names are in any language; on Windows a file or a pipe gets a code page's few
-    letters otherwise."""
+    letters otherwise. Names of files need not be UTF-8: other bytes become JSON's escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _require_folder() -> None:
+    """Raises: OutputError: the current folder was removed, so that no path means anything."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise OutputError("The current folder is gone.", "Go to another one first.") from error
 
 
 def _run(args: argparse.Namespace, log_file: Path) -> int:
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return args.run(args)
     except KeyboardInterrupt:
         print("Aborted.", file=sys.stderr)
         return CANCELLED
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return FAILURE
     except Exception as error:
         named = named_error(error)

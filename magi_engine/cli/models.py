@@ -46,7 +46,7 @@ from magi_engine.install.tasks import (
     Work,
 )
 from magi_engine.messages import Message
-from magi_engine.runtime.control import ControlBox
+from magi_engine.runtime.process.control import ControlBox
 from magi_engine.weights.layout import default_models_dir, entry_paths
 
 _Parser = argparse.ArgumentParser

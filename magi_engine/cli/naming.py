@@ -19,6 +19,8 @@ def as_typed(text: str) -> str:
     own = Path(sys.executable).with_name("magi")
     if shutil.which("magi") is not None or not own.is_file():
         return text
-    here = Path.cwd()
-    place = os.path.relpath(own) if own.is_relative_to(here) else str(own)
+    try:
+        place = os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
+    except OSError:  # the current folder is gone
+        place = str(own)
     return _CALL.sub(lambda _: f"{place} ", text)

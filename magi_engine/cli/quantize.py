@@ -59,14 +59,14 @@ def run(args: argparse.Namespace) -> int:
     captions = None if args.captions is None else _read_captions(args.captions)
 
     # Not before the options are known to be good: PyTorch takes seconds to come in.
-    from magi_engine.runtime.devices import choose_device, choose_dtype
-    from magi_engine.runtime.models import LoadedModel
-    from magi_engine.runtime.quantizing import (
+    from magi_engine.runtime.job.quantize import (
         calibration_captions,
         made_from,
         quantize_model,
         target_folder,
     )
+    from magi_engine.runtime.machine.devices import choose_device, choose_dtype
+    from magi_engine.runtime.models.loaded import LoadedModel
     from magi_engine.weights.layout import find_model
 
     device = choose_device(args.device or "auto")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.errors import InvalidRequestError
-from magi_engine.runtime.devices import choose_device, choose_dtype
+from magi_engine.runtime.machine.devices import choose_device, choose_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor

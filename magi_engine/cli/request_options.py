@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import math
 import os
 import re
 import secrets
@@ -11,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine.config.official import SHORTCUT_MODES, MagiConfig
+from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
-from magi_engine.runtime.choice import model_config
-from magi_engine.runtime.devices import ATTENTIONS, DTYPES
-from magi_engine.runtime.length import frames_for
-from magi_engine.runtime.request import (
+from magi_engine.runtime.machine.devices import ATTENTIONS, DTYPES
+from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.request.metadata import names_another_computer, read_request
+from magi_engine.runtime.request.request import (
     GenerationRequest,
     Mode,
     PromptChange,
     SamplingOverrides,
 )
-from magi_engine.runtime.saved import names_another_computer, read_request
-from magi_engine.runtime.validation import validate
+from magi_engine.runtime.request.validation import validate
 
 _SEEDS = 2**31
 _SLUG_LENGTH = 40
@@ -327,10 +329,10 @@ def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
 
 
 def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+    with contextlib.suppress(ValueError):
+        if math.isfinite(number := float(text)):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number")
 
 
 def _size(text: str) -> tuple[int, int]:

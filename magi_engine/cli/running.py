@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -13,11 +15,13 @@ from typing import cast
 
 from magi_engine.cli.display import Display, choose_display
 from magi_engine.cli.exit_codes import CANCELLED, DONE
-from magi_engine.runtime.control import Cancel
-from magi_engine.runtime.events import Cancelled, Event, Failed
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Event, Failed
+from magi_engine.runtime.process.control import Cancel
+from magi_engine.runtime.request.request import GenerationRequest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PATIENCE_S = 10.0
+"""After a SIGTERM."""
 
 
 def add_display_options(parser: argparse.ArgumentParser) -> None:
@@ -69,38 +73,68 @@ def _exit_code(last: Event) -> int:
 class StopOnSignal:
     """The first Ctrl-C (or SIGTERM) asks for a clean stop; the second ends the program at once.
 
-    The second works through the system and not through Python, so that it also interrupts a
-    long computation; the part file holds every finished chunk even then, but perhaps the last.
+    A thread of its own hears them, since Python calls handlers between two of its instructions
+    only, and a single operation may take hours. Nobody sends a second SIGTERM, so the first one
+    ends the program after a while. The part file holds every finished chunk even then, but
+    perhaps the last.
     """
 
     def __init__(self, display: Display) -> None:
         self._display = display
         self._action: Callable[[], None] | None = None
         self._asked = False
+        self._lock = threading.Lock()
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopOnSignal:
         # Python delivers signals to the main thread only.
         if threading.current_thread() is threading.main_thread():
-            self._previous = {s: signal.signal(s, self._on_signal) for s in _SIGNALS}
+            self._heard, self._told = socket.socketpair()
+            self._told.setblocking(False)
+            self._wakeup = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+            self._previous = {s: signal.signal(s, _heard_elsewhere) for s in _SIGNALS}
+            self._thread = threading.Thread(target=self._listen, name="signals")
+            self._thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, cast("signal.Handlers", handler))
+        if self._previous:
+            for number, handler in self._previous.items():
+                signal.signal(number, cast("signal.Handlers", handler))
+            signal.set_wakeup_fd(self._wakeup)
+            self._told.close()
+            self._thread.join()
+            self._heard.close()
 
     def call_on_stop(self, action: Callable[[], None]) -> None:
         """What to do on the first signal; done now if that has come already."""
-        self._action = action
-        if self._asked:
-            action()
+        with self._lock:
+            self._action = action
+            if self._asked:
+                action()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame  # the signature is Python's
-        signal.signal(number, signal.SIG_DFL)
-        self._asked = True
-        # The signal may have come in the middle of a print, and two cannot be nested.
-        with contextlib.suppress(RuntimeError):
-            self._display.say("Stopping after this step; press Ctrl-C again to abort at once.")
-        if self._action is not None:
-            self._action()
+    def _listen(self) -> None:
+        number = self._next_signal()
+        if number is None:
+            return
+        self._display.say("Stopping after this step; press Ctrl-C again to abort at once.")
+        with self._lock:
+            self._asked = True
+            if self._action is not None:
+                self._action()
+        if number == signal.SIGTERM:
+            self._heard.settimeout(_PATIENCE_S)
+        number = self._next_signal()
+        if number is not None:
+            os._exit(128 + number)
+
+    def _next_signal(self) -> int | None:
+        """Waits for one; None: none will come."""
+        try:
+            return next(iter(self._heard.recv(1)), None)
+        except TimeoutError:
+            return signal.SIGTERM
+
+
+def _heard_elsewhere(number: int, frame: FrameType | None) -> None:
+    """Signals only come to the listening thread if Python has a handler for them, too."""

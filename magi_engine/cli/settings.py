@@ -8,7 +8,7 @@ from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.json_text import parse_json
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -107,7 +107,7 @@ class AddedModels:
                 )
             models = tuple(_model(entry) for entry in data["models"])
             return cls(models, _mirror(data.get("mirror")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(
@@ -191,7 +191,7 @@ def _model(data: dict[str, Any]) -> AddedModel:
     model = AddedModel(**{**known, "folder": folder})
     texts = (model.name, model.like, model.title, model.revision, model.license)
     texts += (*model.parts.values(), model.folder or "", model.repository or "")
-    if not all(isinstance(value, str) for value in texts):
+    if not all(isinstance(value, str) and "\0" not in value for value in texts):
         raise TypeError(texts)
     if not all(type(size) is int for size in model.sizes.values()):
         raise TypeError(model.sizes)

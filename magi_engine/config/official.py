@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import json
 import math
+import reprlib
 import types
 import typing
 from dataclasses import dataclass, field
@@ -335,7 +336,7 @@ def _require_sane_numbers(section: object, prefix: str) -> None:
                 _require(
                     math.isfinite(number) and abs(number) <= _LARGEST,
                     f"{prefix}.{spec.name}",
-                    Message("is {value}, which cannot be", value=repr(number)),
+                    Message("is {value}, which cannot be", value=reprlib.repr(number)),
                 )
 
 
@@ -381,6 +382,8 @@ def _checked(value: object, expected: Any, name: str) -> Any:
             return [_checked(v, item, f"{name}[{i}]") for i, v in enumerate(value)]
     elif expected is float and isinstance(value, int) and not isinstance(value, bool):
         return value
+    elif isinstance(value, str) and "\0" in value:
+        pass  # it cannot be a path
     elif isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
         return value
     wanted = {

@@ -23,6 +23,11 @@ def default_cache_dir() -> Path:
     return _folder("user_cache_path")
 
 
+def compiled_dir(cache_dir: Path) -> Path:
+    """Where kernels for the graphics card are kept."""
+    return cache_dir / "compiled"
+
+
 def default_log_dir() -> Path:
     """Where the command line writes what went wrong."""
     return _folder("user_log_path")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from magi_engine.config.official import MagiConfig
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
@@ -116,6 +117,9 @@ class ModelEntry:
     """The prompts it is calibrated with then, one a line, relative to the resources."""
     hardware: Message = NOTHING
     """One sentence: what it runs well on."""
+    limits: Message = NOTHING
+    """One sentence: what it cannot draw, of a model that can draw little and at its own size only;
+    empty for the others."""
     like: ModelEntry | None = None
     """The released model that one of the user's is a variant of; what it has not of its own
     comes from there. None: it is no model of the user's."""
@@ -239,4 +243,23 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         made_from=data.get("made_from"),
         captions=data.get("captions"),
         hardware=Message(data.get("hardware", "")),
+        limits=Message(data.get("limits", "")),
     )
+
+
+def model_config(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:
+    """Name and configuration of a model; nothing is loaded and no weights are looked for.
+
+    Args:
+        name: in the registry; None is the one that is used unless another is asked for.
+        config_path: an official configuration file, which counts instead of the name.
+
+    Raises:
+        ModelNotFoundError: there is no model of that name.
+        ConfigError: the configuration file is unreadable or wrong.
+    """
+    if config_path is not None:
+        return name or Path(config_path).stem, MagiConfig.from_json(config_path)
+    registry = Registry.load()
+    entry = registry.default if name is None else registry.find(name)
+    return entry.name, MagiConfig.from_json(resource_path(entry.config))

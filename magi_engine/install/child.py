@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from magi_engine.install.performing import Performer
 from magi_engine.install.tasks import Question, TaskCancelled, TaskEvent, TaskFailed
-from magi_engine.runtime.control import ControlBox, JobCancelled
-from magi_engine.runtime.failures import named_error, without_traceback
-from magi_engine.runtime.launch import ChildSettings
-from magi_engine.runtime.servant import Emit, Job, serve
+from magi_engine.runtime.process.child import Emit, Handler, serve
+from magi_engine.runtime.process.control import ControlBox, JobCancelled
+from magi_engine.runtime.process.errors import named_error, without_traceback
+from magi_engine.runtime.process.launch import ChildSettings
 from magi_engine.weights.layout import default_models_dir
 
 logger = logging.getLogger(__name__)
@@ -23,10 +23,10 @@ _NICENESS = 10
 def main(settings: ChildSettings) -> None:
     """Serve until the other side says so or is gone: all of this can be killed at any moment."""
     models_dir = settings.models_dir or default_models_dir()
-    serve(settings, lambda: partial(_job, models_dir), _NICENESS)
+    serve(settings, lambda: partial(_handler, models_dir), _NICENESS)
 
 
-def _job(models_dir: Path, work: Any) -> Job:
+def _handler(models_dir: Path, work: Any) -> Handler:
     box = ControlBox()
 
     def do(emit: Emit) -> None:
@@ -40,4 +40,4 @@ def _job(models_dir: Path, work: Any) -> Job:
             last = TaskFailed(without_traceback(named_error(error)))
         emit(last)
 
-    return Job(do, box.send, at_once=isinstance(work, get_args(Question)))
+    return Handler(do, box.send, at_once=isinstance(work, get_args(Question)))

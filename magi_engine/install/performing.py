@@ -34,7 +34,7 @@ from magi_engine.install.tasks import (
 )
 from magi_engine.install.verifying import Checked, verify_files
 from magi_engine.messages import NOTHING, Message, in_sequence
-from magi_engine.runtime.control import ControlBox
+from magi_engine.runtime.process.control import ControlBox
 from magi_engine.weights.layout import entry_paths, find_model, missing_parts, needed_files
 from magi_engine.weights.manifest import FOUND, Manifest
 from magi_engine.weights.provenance import small_text_encoder_of
@@ -199,14 +199,14 @@ class Performer:
 
     def _make(self, entry: ModelEntry) -> Message:
         # PyTorch comes in only where it is needed.
-        from magi_engine.runtime.devices import choose_device, choose_dtype
-        from magi_engine.runtime.models import LoadedModel
-        from magi_engine.runtime.quantizing import (
-            Making,
+        from magi_engine.runtime.job.quantize import (
+            QuantizationStep,
             calibration_captions,
             quantize_model,
             target_folder,
         )
+        from magi_engine.runtime.machine.devices import choose_device, choose_dtype
+        from magi_engine.runtime.models.loaded import LoadedModel
 
         if entry.made_from is None:
             raise InvalidRequestError(
@@ -218,9 +218,9 @@ class Performer:
         model = LoadedModel(found, device, choose_dtype("auto", device))
         folder = target_folder(found, self._models_dir, None)
         shows = {
-            Making.READING: self._in_steps(Phase.READING),
-            Making.CALIBRATING: self._in_steps(Phase.CALIBRATING),
-            Making.WRITING: self._in_steps(Phase.QUANTISING),
+            QuantizationStep.READING: self._in_steps(Phase.READING),
+            QuantizationStep.CALIBRATING: self._in_steps(Phase.CALIBRATING),
+            QuantizationStep.WRITING: self._in_steps(Phase.QUANTISING),
         }
         captions = calibration_captions(found)
         quantize_model(model, folder, captions, lambda what, fraction: shows[what](fraction))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from magi_engine.errors import EngineDiedError
 from magi_engine.install.tasks import TaskCancelled, TaskEvent, TaskFailed, Work
-from magi_engine.runtime.worker import Run, Worker
+from magi_engine.runtime.process.worker import Run, Worker
 
 _MODULE = "magi_engine.install.child"
 _PATIENCE_S = 3.0
@@ -18,7 +18,7 @@ class InstallProcess:
     """Does one task at a time, and questions beside it, in a process that ends with them.
 
     All methods may be called from any thread. The arguments are those of
-    :class:`magi_engine.runtime.worker.Worker`.
+    :class:`magi_engine.runtime.process.worker.Worker`.
     """
 
     def __init__(

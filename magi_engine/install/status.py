@@ -12,14 +12,13 @@ from pathlib import Path
 
 from magi_engine import atomic
 from magi_engine.config.added import own_root
-from magi_engine.config.places import UNFINISHED_NAME, default_cache_dir
+from magi_engine.config.places import UNFINISHED_NAME, compiled_dir, default_cache_dir
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
 from magi_engine.install.links import is_link
 from magi_engine.install.room import MARGIN_BYTES
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
-from magi_engine.runtime.environment import compiled_dir
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import MADE_FOLDER, is_made_file, small_text_encoder_of

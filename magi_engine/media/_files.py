@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import av.container
 import av.video.stream
 from av.stream import Disposition
 
-from magi_engine.errors import MagiError, MediaReadError
+from magi_engine.errors import MagiError, MediaReadError, too_long
 from magi_engine.messages import Message
 
 MAX_FRAME_PIXELS = 36_000_000
@@ -76,6 +77,8 @@ def check_file(path: Path) -> None:
             if not file.read(1):
                 raise MediaReadError("{name} is empty.", _ANOTHER, name=path.name)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise too_long(path.name) from error
         raise MediaReadError(
             "{name} cannot be read.", "Check that you have permission to open it.", name=path.name
         ) from error

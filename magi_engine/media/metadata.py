@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def read_metadata(path: str | Path) -> str | None:
         MediaReadError: the file is missing or no media file.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / FRAME_NAME.format(0)
     check_file(path)
     try:

@@ -20,6 +20,7 @@ from magi_engine.errors import (
     OutputError,
     in_use_error,
     is_in_use,
+    too_long,
 )
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
@@ -40,9 +41,7 @@ def output_suffix(path: Path) -> str:
         OutputError: the name is longer than file systems allow.
     """
     if len(os.fsencode(path.name)) > _LONGEST_NAME:
-        raise OutputError(
-            "The name {name} is too long.", "Choose a shorter one.", name=path.name[:40] + "…"
-        )
+        raise too_long(path.name)
     suffix = path.suffix.lower()
     if path.is_dir() or not suffix:
         return ""
@@ -103,7 +102,9 @@ def find_partials(folder: str | Path) -> list[Path]:
         parts = [part for part in Path(folder).iterdir() if _is_orphan(part)]
         return sorted(parts, key=lambda part: part.stat().st_mtime, reverse=True)
     except OSError as error:
-        raise output_error(error, Path(folder)) from error
+        raise OutputError(
+            "The folder {folder} cannot be read.", "Check the name.", folder=folder
+        ) from error
 
 
 def find_growing(target: Path) -> Path | None:

@@ -16,19 +16,17 @@ import psutil
 import torch
 
 from magi_engine import __version__
-from magi_engine.config.places import default_cache_dir
+from magi_engine.config.places import compiled_dir, default_cache_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
-from magi_engine.runtime.attention import AttentionTable, measured
-from magi_engine.runtime.devices import choose_device, usable_devices
-from magi_engine.runtime.environment import compiled_dir
-from magi_engine.runtime.finding import Finding
-from magi_engine.runtime.machine import MachineFacts, disk_free_bytes, processor_name
-from magi_engine.runtime.plan import JobPlan, Pace, prospects
+from magi_engine.runtime.machine.devices import choose_device, usable_devices
+from magi_engine.runtime.machine.facts import Finding, MachineFacts, disk_free_bytes, processor_name
+from magi_engine.runtime.machine.kernels import AttentionTable, measured
+from magi_engine.runtime.planning.plan import JobPlan, Pace, prospects
 from magi_engine.weights.layout import (
     default_models_dir,
     how_to_make,

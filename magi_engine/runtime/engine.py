@@ -9,16 +9,15 @@ from pathlib import Path
 
 from magi_engine.config.places import default_cache_dir
 from magi_engine.errors import MagiError
-from magi_engine.runtime.control import Command, ControlBox
-from magi_engine.runtime.devices import choose_device
-from magi_engine.runtime.events import Event, Failed
-from magi_engine.runtime.failures import told_error
-from magi_engine.runtime.finding import Finding
-from magi_engine.runtime.job import Job
-from magi_engine.runtime.machine import MachineFacts, look_around
-from magi_engine.runtime.models import ModelCache
-from magi_engine.runtime.plan import JobPlan, Prospect, plan, prospects
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Event, Failed
+from magi_engine.runtime.job.job import Job
+from magi_engine.runtime.machine.devices import choose_device
+from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
+from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.planning.plan import JobPlan, Prospect, plan, prospects
+from magi_engine.runtime.process.control import Command, ControlBox
+from magi_engine.runtime.process.errors import told_error
+from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.weights.layout import default_models_dir
 
 

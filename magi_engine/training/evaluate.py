@@ -34,7 +34,7 @@ from typing import TextIO
 
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.resources import resource_path
-from magi_engine.runtime.devices import choose_device, choose_dtype
+from magi_engine.runtime.machine.devices import choose_device, choose_dtype
 from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training.report import (
     Result,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.model.special_tokens import DEFAULT_TOKENS
-from magi_engine.runtime.models import LoadedModel
+from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
@@ -60,7 +60,7 @@ class Camera:
                 if task.image is not None and prefix is not None and event.index == 0:
                     # The last step moves the image once more; the result begins with itself.
                     latents = torch.cat([prefix.to(latents), latents[:, :, 1:]], dim=2)
-                parts.append(model.decode(latents).cpu().numpy())
+                parts.append(model.decode(latents)[0].cpu().numpy())
         return np.concatenate(parts)
 
     def _prefix(self, task: Task) -> Tensor | None:

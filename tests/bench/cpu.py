@@ -129,17 +129,17 @@ def _generate(
     window: int, threads: int, config: str | None, output: str, started: float
 ) -> dict[str, Any]:
     """Generate as the program does, in this fresh process."""
-    from magi_engine.runtime.environment import let_threads_sleep
+    from magi_engine.runtime.process.environment import let_threads_sleep
 
     let_threads_sleep()
     import torch
 
     from magi_engine.media.writer import FrameWriter
-    from magi_engine.runtime.control import Cancel
     from magi_engine.runtime.engine import Engine
-    from magi_engine.runtime.events import ChunkReady, Failed, StageStarted
-    from magi_engine.runtime.models import LoadedModel
-    from magi_engine.runtime.request import (
+    from magi_engine.runtime.job.events import ChunkReady, Failed, StageStarted
+    from magi_engine.runtime.models.loaded import LoadedModel
+    from magi_engine.runtime.process.control import Cancel
+    from magi_engine.runtime.request.request import (
         GenerationRequest,
         Mode,
         PromptChange,
@@ -224,7 +224,7 @@ class _Stopwatch:
 def _dtype() -> Any:
     import torch
 
-    from magi_engine.runtime.devices import choose_dtype
+    from magi_engine.runtime.machine.devices import choose_dtype
 
     return choose_dtype("auto", torch.device("cpu"))
 
@@ -236,7 +236,7 @@ def _flops(config_path: str | None, window: int) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from magi_engine.runtime.models import LoadedModel
+    from magi_engine.runtime.models.loaded import LoadedModel
     from magi_engine.sampling.events import ChunkDone
     from magi_engine.sampling.noise import SeededNoise
     from magi_engine.sampling.sampler import Sampler

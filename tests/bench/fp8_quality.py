@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from magi_engine.config.registry import Registry
-from magi_engine.runtime.devices import choose_dtype
-from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.quantizing import calibration_captions, quantize_model, target_folder
-from magi_engine.runtime.request import DEFAULT_SPECIAL_TOKENS
+from magi_engine.runtime.job.quantize import calibration_captions, quantize_model, target_folder
+from magi_engine.runtime.machine.devices import choose_dtype
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.request.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler

@@ -29,19 +29,24 @@ import torch
 from numpy.typing import NDArray
 
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     ChunkReady,
     DecodingStarted,
     Failed,
     StageStarted,
 )
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Stage as JobStage,
 )
-from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.plan import JobPlan, plan
-from magi_engine.runtime.quantizing import Making, quantize_model
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from magi_engine.runtime.job.quantize import QuantizationStep, quantize_model
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.planning.plan import JobPlan, plan
+from magi_engine.runtime.request.request import (
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    SamplingOverrides,
+)
 from magi_engine.weights.layout import find_model
 from magi_engine.weights.provenance import small_text_encoder_of
 from magi_engine.weights.shards import SafetensorsShard
@@ -320,9 +325,9 @@ class DryRun:
         self._clear()
         model = self._model(config)
         folder = self._work / "made"
-        stages: dict[Making, Stage] = {}
+        stages: dict[QuantizationStep, Stage] = {}
 
-        def listen(what: Making, _fraction: float) -> None:
+        def listen(what: QuantizationStep, _fraction: float) -> None:
             if what in stages:
                 return
             self._end_of(stages)
@@ -333,7 +338,7 @@ class DryRun:
         self._end_of(stages)
         print(f"{path.stat().st_size / 1e9:.2f} GB of fp8", flush=True)
 
-    def _end_of(self, stages: dict[Making, Stage]) -> None:
+    def _end_of(self, stages: dict[QuantizationStep, Stage]) -> None:
         if stages:
             last = list(stages.values())[-1]
             last.__exit__(None, None, None)

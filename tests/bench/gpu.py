@@ -49,9 +49,9 @@ from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
-from magi_engine.runtime.environment import let_memory_be_whole
-from magi_engine.runtime.placement import Placement, Sizes, place, placements
-from magi_engine.runtime.streams import DeviceEvent, Streams
+from magi_engine.runtime.machine.streams import DeviceEvent, Streams
+from magi_engine.runtime.planning.placement import Placement, Sizes, place, placements
+from magi_engine.runtime.process.environment import let_memory_be_whole
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise

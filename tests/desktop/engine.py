@@ -6,12 +6,11 @@ import queue
 from collections.abc import Iterator
 
 from magi_engine.errors import EngineDiedError
-from magi_engine.runtime.control import Cancel, Command
-from magi_engine.runtime.events import Cancelled, Event, Failed, Finished
-from magi_engine.runtime.finding import Finding
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import JobPlan, Prospect
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
+from magi_engine.runtime.machine.facts import Finding, MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan, Prospect
+from magi_engine.runtime.process.control import Cancel, Command
+from magi_engine.runtime.request.request import GenerationRequest
 from tests.desktop.machines import planned
 
 

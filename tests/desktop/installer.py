@@ -14,7 +14,7 @@ from magi_engine.install.tasks import (
     TaskResumed,
     Work,
 )
-from magi_engine.runtime.control import Cancel, Command, Pause, Resume
+from magi_engine.runtime.process.control import Cancel, Command, Pause, Resume
 
 
 class Run:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.machine import MachineState
-from magi_engine.runtime.events import Planned
-from magi_engine.runtime.host import EngineProcess
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import JobPlan, Prospect, plan, prospects
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.runtime.job.events import Planned
+from magi_engine.runtime.machine.facts import MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan, Prospect, plan, prospects
+from magi_engine.runtime.request.request import GenerationRequest
 
 FACTS = MachineFacts(
     device="cuda:0",

@@ -10,9 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.engine_thread import EngineThread
 from magi_engine.errors import DiskFullError
-from magi_engine.runtime.control import Cancel
-from magi_engine.runtime.events import Cancelled, Event, Failed, Finished, Stage, StageStarted
-from magi_engine.runtime.failures import UnexpectedError
+from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished, Stage, StageStarted
+from magi_engine.runtime.process.control import Cancel
+from magi_engine.runtime.process.errors import UnexpectedError
 from tests.desktop.engine import ScriptedEngine
 from tests.desktop.state.helpers import request
 

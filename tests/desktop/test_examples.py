@@ -9,7 +9,7 @@ import pytest
 from magi_desktop.examples import examples_for, load_examples
 from magi_desktop.language import looks_foreign
 from magi_desktop.token_count import ModelChoice, Tokenizers
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from magi_engine.training.captions import caption_corpus
 
 

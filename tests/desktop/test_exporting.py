@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.exporting import FORMATS, Export, ExportJob
 from magi_engine.errors import OutputError
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.state.videos import make_video
 
 

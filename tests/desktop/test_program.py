@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop import diagnostics, logs, shell, single
 from magi_desktop.paths import Places
 from magi_engine import __version__
-from magi_engine.runtime.finding import Finding
+from magi_engine.runtime.machine.facts import Finding
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.workshop import Workshop
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 from tests.desktop.machines import planned
 
 home = Path(sys.argv[1])

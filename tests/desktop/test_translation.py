@@ -22,12 +22,12 @@ from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError, write_error
 from magi_engine.media import open_writer, probe
 from magi_engine.resources import resource_path
-from magi_engine.runtime.events import Stage
-from magi_engine.runtime.failures import named_error
-from magi_engine.runtime.length import frames_for
-from magi_engine.runtime.request import GenerationRequest, Mode
-from magi_engine.runtime.validation import validate
-from tests.engine.runtime.test_validation import REFUSED
+from magi_engine.runtime.job.events import Stage
+from magi_engine.runtime.process.errors import named_error
+from magi_engine.runtime.request.length import frames_for
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+from magi_engine.runtime.request.validation import validate
+from tests.engine.runtime.request.test_validation import REFUSED
 
 MAKERS = ("messages.py", "errors.py", "registry.py", "queue.py")
 """Where messages are made of texts that come from elsewhere: from a call or a file."""

@@ -22,7 +22,7 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.workshop import Workshop
-from magi_engine.runtime.host import EngineProcess
+from magi_engine.runtime.engine_process import EngineProcess
 
 _SCREEN = "1280x800x24"
 _screen: subprocess.Popen[bytes] | None = None

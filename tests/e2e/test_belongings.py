@@ -15,7 +15,7 @@ from magi_desktop.belongings import belongings
 from magi_desktop.paths import Places
 from magi_engine.config.added import AddedModels
 from magi_engine.config.places import default_cache_dir, default_models_dir
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App
 
 

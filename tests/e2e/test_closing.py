@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import probe
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App, until
 
 
@@ -77,7 +77,7 @@ def started(window, workshop):
     def go():
         workshop.draft.set_prompt("a red circle moves right")
         workshop.draft.set(num_steps=4, seconds=30.0, seed=3, seed_locked=True)
-        window.generate(3)
+        window.making.generate(3)
     QTimer.singleShot(500, go)
 
 main_window.MainWindow.__init__ = started
@@ -122,7 +122,7 @@ import psutil
 from PySide6.QtCore import QTimer
 from magi_desktop import main_window
 from magi_desktop.app import main
-from magi_engine.runtime import host
+from magi_engine.runtime import engine_process as host
 
 main_window._CLOSE_PATIENCE_MS = 300
 host._END_S = 0.5
@@ -133,7 +133,7 @@ def started(window, workshop):
     def go():
         workshop.draft.set_prompt("a red circle moves right")
         workshop.draft.set(num_steps=4, seconds=30.0, seed=3, seed_locked=True)
-        window.generate(1)
+        window.making.generate(1)
     def stick(first_frame, _frames):
         if first_frame < 48:
             return

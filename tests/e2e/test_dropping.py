@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtWidgets import QWidget
 
 from magi_engine.resources import resource_path
-from magi_engine.runtime.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 from tests.desktop.media_files import image_file, video_file
 from tests.e2e import drag_source
 from tests.e2e.conftest import App, Witness

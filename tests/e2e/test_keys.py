@@ -15,7 +15,7 @@ from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.state.jobs import Phase
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from tests.desktop.accessibility import faults
 from tests.e2e.conftest import App, Witness
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
 from magi_desktop import single
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from magi_engine.loading import load_error
-from magi_engine.runtime.failures import UnexpectedError, named_error
+from magi_engine.runtime.process.errors import UnexpectedError, named_error
 
 # Sentences of Windows 11, of glibc, and of Python about them.
 SAID = {
@@ -55,7 +55,7 @@ def test_only_what_does_not_load_is_told_so() -> None:
 def test_an_error_is_named_even_if_torch_does_not_load() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from magi_engine.runtime.failures import named_error\n"
+        "from magi_engine.runtime.process.errors import named_error\n"
         "try: import torch\n"
         "except ImportError as error: print(type(named_error(error)).__name__)\n"
     )

@@ -11,7 +11,7 @@ T5 = "transformers.models.t5.modeling_t5"
 
 def test_what_is_started_by_name_is_in_it_and_the_training_is_not() -> None:
     modules = freezing.hidden_modules()
-    assert {"magi_engine.runtime.child", "magi_engine.install.child", T5} <= set(modules)
+    assert {"magi_engine.runtime.engine_child", "magi_engine.install.child", T5} <= set(modules)
     assert not any(name.startswith("magi_engine.training") for name in modules)
     missing = [m for m in modules if m.startswith("magi_") and importlib.util.find_spec(m) is None]
     assert missing == []

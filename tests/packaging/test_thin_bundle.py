@@ -1,8 +1,9 @@
-"""What the set-up is told to install for the kernels of graphics cards."""
+"""What an installer brings, and what its set-up is told to install for graphics cards."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import sysconfig
 import tomllib
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import dev
 import pytest
 from packaging.requirements import Requirement
-from thin_bundle import without_torch
+from thin_bundle import copy_set_up, without_torch
 
 LOCKED = """\
 cuda-bindings==13.5.0 ; sys_platform == 'linux' or sys_platform == 'win32' \\
@@ -38,6 +39,33 @@ LINUX = {"sys_platform": "linux", "platform_system": "Linux", "python_version": 
 def names(lines: list[str], system: dict[str, str]) -> set[str]:
     found = [Requirement(line) for line in lines]
     return {r.name for r in found if r.marker is None or r.marker.evaluate(system)}
+
+
+_IMPORT_ALL = """
+import importlib, os, pkgutil, sys
+
+app = sys.argv[1]
+brought = {name.partition(".")[0] for name in os.listdir(app)}
+known = brought | set(sys.stdlib_module_names) | {"PySide6", "shiboken6"}
+
+class Nothing:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in known:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Nothing)
+sys.path.insert(0, app)
+for module in pkgutil.walk_packages([app]):
+    if module.name.startswith("magi_") and not module.ispkg:
+        importlib.import_module(module.name)
+"""
+
+
+def test_the_set_up_brings_all_that_it_imports(tmp_path: Path) -> None:
+    copy_set_up(tmp_path)
+    command = [sys.executable, "-I", "-c", _IMPORT_ALL, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_torch_brings_the_compiler_on_linux_and_the_set_up_on_windows() -> None:

@@ -13,8 +13,8 @@ from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.models import Models
 from magi_engine.install.tasks import Download
-from magi_engine.runtime.host import EngineProcess
-from magi_engine.runtime.machine import MachineFacts
+from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.runtime.machine.facts import MachineFacts
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import FACTS, look, machine
 

@@ -20,7 +20,7 @@ from magi_desktop.panels.advanced import (
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
 from magi_desktop.state.draft import Draft
-from magi_engine.runtime.validation import validate
+from magi_engine.runtime.request.validation import validate
 
 
 @pytest.fixture

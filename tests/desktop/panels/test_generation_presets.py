@@ -17,7 +17,7 @@ from magi_desktop.state.draft import Draft, configuration
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry
 from magi_engine.resources import resource_path
-from magi_engine.runtime.validation import validate
+from magi_engine.runtime.request.validation import validate
 from magi_engine.weights.layout import missing_parts
 from tests.desktop.accessibility import faults
 

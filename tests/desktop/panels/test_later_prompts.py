@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
 from magi_desktop.state.draft import Draft
-from magi_engine.runtime.request import Mode, PromptChange
+from magi_engine.runtime.request.request import Mode, PromptChange
 from tests.desktop.machines import planned
 
 

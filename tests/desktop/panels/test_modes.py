@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.modes import ModeSelector
 from magi_desktop.state.draft import Draft
 from magi_desktop.widgets.segmented import Segmented
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 
 
 def _shown(qtbot: QtBot) -> tuple[ModeSelector, Draft, Segmented[Mode]]:

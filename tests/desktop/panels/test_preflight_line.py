@@ -12,10 +12,10 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.preflight_line import PreflightLine
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.planner import Planner
-from magi_engine.runtime.machine import MachineFacts
-from magi_engine.runtime.plan import JobPlan, Pace, plan
-from magi_engine.runtime.request import GenerationRequest
-from magi_engine.runtime.timing import Times
+from magi_engine.runtime.machine.facts import MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan, Pace, plan
+from magi_engine.runtime.planning.timing import Times
+from magi_engine.runtime.request.request import GenerationRequest
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import FACTS, look, machine
 

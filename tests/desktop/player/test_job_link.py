@@ -14,7 +14,7 @@ from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_engine.errors import OutputError
 from magi_engine.media import FrameWriter, iter_source_frames, open_writer, plan_clip
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
     ChunkState,
@@ -28,7 +28,7 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode, SamplingOverrides
+from magi_engine.runtime.request.request import GenerationRequest, Mode, SamplingOverrides
 from tests.desktop.machines import planned
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.store import Store
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 
 
 def request(prompt: str = "a red circle", **values: object) -> GenerationRequest:

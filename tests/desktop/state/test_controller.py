@@ -16,8 +16,8 @@ from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueState
 from magi_engine.errors import MagiError, OutOfMemoryError
-from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.events import (
+from magi_engine.media import open_writer
+from magi_engine.runtime.job.events import (
     Cancelled,
     Failed,
     Finished,
@@ -25,10 +25,11 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from tests.desktop.engine import ScriptedEngine
 from tests.desktop.state.conftest import MakeStore
 from tests.desktop.state.helpers import request, settle
-from tests.desktop.state.videos import make_video
+from tests.desktop.state.videos import make_video, ramp
 
 BEGUN = StageStarted(Stage.SAMPLING)
 
@@ -88,6 +89,42 @@ def test_videos_are_made_one_after_the_other_and_come_into_the_library(
     assert desk.states() == []
     qtbot.waitUntil(lambda: [item.path for item in desk.library.items] == [made])
     assert not desk.controller.busy
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_video_that_was_finished_when_the_program_was_killed_is_not_made_twice(
+    desk: Desk, make_store: MakeStore, qtbot: QtBot, tmp_path: Path, whole: bool
+) -> None:
+    desk.controller.generate(request("one"))
+    desk.wait_begun(1)
+    begun = desk.engine.begun[0]
+    assert begun.output is not None
+    made = Path(begun.output)
+    with open_writer(made, begun.width, begun.height, 24, begun.to_json()) as writer:
+        writer.write(ramp(24 if whole else 8))
+    # The engine has renamed the file; nobody has taken that in. The next start:
+    store = make_store()
+    queue, library = JobQueue(store, store), Library(store, tmp_path / "thumbnails", store)
+    controller = Controller(
+        EngineThread(ScriptedEngine(), store),
+        JobState(store),
+        queue,
+        library,
+        desk.preferences,
+        tmp_path / "videos",
+        store,
+    )
+    settle(qtbot, store)
+    library.recover(tmp_path / "videos")
+    qtbot.waitUntil(lambda: [item.path for item in library.items] == [made])
+    assert [item.interrupted for item in queue.items] == ([] if whole else [True])
+    # It is written down: the start after that finds the same.
+    again = JobQueue(make_store(), None)
+    with qtbot.waitSignal(again.loaded):
+        pass
+    assert len(again.items) == (0 if whole else 1)
+    controller.close()
+    library.close()
 
 
 @pytest.mark.parametrize("how", ["reported", "raised"])

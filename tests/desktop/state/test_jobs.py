@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.state.job_words import duration, figures, job_sentence
 from magi_desktop.state.jobs import JobState, Phase
 from magi_engine.errors import MagiError
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
     ChunkReady,
@@ -29,7 +29,12 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange, SamplingOverrides
+from magi_engine.runtime.request.request import (
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    SamplingOverrides,
+)
 from tests.desktop.machines import planned
 
 

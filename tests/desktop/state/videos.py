@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from magi_engine.media import open_writer
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 from tests.desktop.state.helpers import request
 
 

@@ -11,7 +11,7 @@ from magi_engine.cli import demo
 from magi_engine.cli.main import main
 from magi_engine.config.registry import Registry
 from magi_engine.media.frames import decode_frames
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
 from magi_engine.training.analysis import analyse_clip
 from magi_engine.training.scenes import Background, Colour, Shape
 from magi_engine.weights.layout import missing_parts

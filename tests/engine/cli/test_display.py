@@ -14,7 +14,7 @@ from rich.console import Console
 from magi_engine.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, duration_text
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
     ChunkState,

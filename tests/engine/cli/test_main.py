@@ -23,8 +23,8 @@ from magi_engine import __version__
 from magi_engine.cli.main import main
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 
 Generate = Callable[..., int]
 
@@ -409,7 +409,7 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_log(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("the inner reason")
 
-    monkeypatch.setattr("magi_engine.runtime.models.LoadedModel.load_vae", broken)
+    monkeypatch.setattr("magi_engine.runtime.models.loaded.LoadedModel.load_vae", broken)
     log = tmp_path / "log.txt"
     options = ["--config", str(tiny_model_config), "--prompt", "x", "-o", str(tmp_path / "a.mp4")]
     assert main(["--log-file", str(log), "generate", *options]) == 1

@@ -21,7 +21,7 @@ from magi_engine.install.adding import set_mirror
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import ModelState, accept_licence, model_statuses
 from magi_engine.install.tasks import Download, Import, Phase, TaskEvent, TaskProgress
-from magi_engine.runtime.control import ControlBox
+from magi_engine.runtime.process.control import ControlBox
 from magi_engine.weights.manifest import Manifest
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files

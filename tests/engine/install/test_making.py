@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from magi_engine.config import registry
 from magi_engine.config.official import EngineConfig, MagiConfig
 from magi_engine.config.registry import Registry
 from magi_engine.errors import InvalidRequestError, ModelNotFoundError
@@ -23,13 +24,12 @@ from magi_engine.install.status import ModelState, model_statuses
 from magi_engine.install.tasks import Download, Make, Phase, TaskEvent, TaskProgress
 from magi_engine.media.frames import decode_frames
 from magi_engine.resources import resource_path
-from magi_engine.runtime import choice
-from magi_engine.runtime.control import Cancel, ControlBox, JobCancelled
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import Finished
-from magi_engine.runtime.machine import look_around
-from magi_engine.runtime.making import estimate_making
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.job.events import Finished
+from magi_engine.runtime.machine.facts import look_around
+from magi_engine.runtime.planning.quantization import estimate_quantization
+from magi_engine.runtime.process.control import Cancel, ControlBox, JobCancelled
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from magi_engine.weights import layout
 from magi_engine.weights.layout import entry_paths, find_model, needed_files
 from magi_engine.weights.manifest import Manifest
@@ -56,7 +56,7 @@ def models(
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(config.to_dict()))
         configs[Registry.load().find(name).config] = path
-    for module in (layout, choice):
+    for module in (layout, registry):
         monkeypatch.setattr(
             module, "resource_path", lambda *parts: configs.get(parts[0], resource_path(*parts))
         )
@@ -161,7 +161,7 @@ def test_what_it_takes_is_known_before(tmp_path: Path) -> None:
     facts = look_around(tmp_path)
     entries = Registry.load().entries
     estimates = {
-        e.name: estimate_making(e, facts, tmp_path, tmp_path) for e in entries if e.made_from
+        e.name: estimate_quantization(e, facts, tmp_path, tmp_path) for e in entries if e.made_from
     }
     small, large = estimates["4.5B-distill-fp8-made"], estimates["24B-distill-fp8-made"]
     assert small.disk_bytes == pytest.approx(5.1e9, rel=0.02)
@@ -170,4 +170,4 @@ def test_what_it_takes_is_known_before(tmp_path: Path) -> None:
     assert estimates["4.5B-base-fp8"].seconds > 2 * small.seconds
     card = dataclasses.replace(facts, device="cuda:0", device_name="NVIDIA H100 80GB HBM3")
     entry = Registry.load().find("4.5B-distill-fp8-made")
-    assert estimate_making(entry, card, tmp_path, tmp_path).seconds < small.seconds / 20
+    assert estimate_quantization(entry, card, tmp_path, tmp_path).seconds < small.seconds / 20

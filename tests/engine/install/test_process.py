@@ -39,7 +39,7 @@ from magi_engine.install.tasks import (
 )
 from magi_engine.install.verifying import verify_files
 from magi_engine.resources import resource_path
-from magi_engine.runtime.control import Cancel, Pause, Resume
+from magi_engine.runtime.process.control import Cancel, Pause, Resume
 from magi_engine.weights.layout import entry_paths
 from magi_engine.weights.manifest import Manifest
 from tests.engine.install.hub_server import HubServer

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from magi_engine.config.places import compiled_dir
 from magi_engine.install.status import CachedKind, cached_things
-from magi_engine.runtime.environment import compiled_dir
 
 
 def test_compiled_kernels_are_listed_and_can_be_made_again(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 
 WIDTH, HEIGHT = 48, 32
 

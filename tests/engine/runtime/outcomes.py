@@ -10,7 +10,7 @@ import numpy as np
 
 from magi_engine.media.frames import decode_frames
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
     Event,
@@ -19,7 +19,7 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest
 
 ENDS = Finished | Cancelled | Failed
 MakeRequest = Callable[..., GenerationRequest]

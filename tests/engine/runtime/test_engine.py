@@ -18,7 +18,7 @@ from magi_engine.media.images import read_image
 from magi_engine.media.info import probe
 from magi_engine.media.writer import WriteOptions
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     ChunkReady,
     ChunkState,
     DecodingStarted,
@@ -27,8 +27,8 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.request import Mode, PromptChange, SamplingOverrides
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import Mode, PromptChange, SamplingOverrides
 from tests.engine.runtime.outcomes import (
     MakeRequest,
     finished,

@@ -21,10 +21,8 @@ from magi_engine.errors import (
     OutputError,
 )
 from magi_engine.errors import OutOfMemoryError as DeviceMemoryError
-from magi_engine.runtime.attention import DeviceKernels
-from magi_engine.runtime.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.events import (
+from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
     Event,
@@ -37,9 +35,11 @@ from magi_engine.runtime.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.failures import UnexpectedError
-from magi_engine.runtime.request import Mode, PromptChange
-from magi_engine.runtime.saved import read_request
+from magi_engine.runtime.machine.kernels import DeviceKernels
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.process.errors import UnexpectedError
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import Mode, PromptChange
 from tests.engine.runtime.outcomes import (
     MakeRequest,
     checked,
@@ -347,7 +347,7 @@ def test_damaged_weights_are_named(
 def test_a_model_that_does_not_fit_is_not_even_begun(
     make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("magi_engine.runtime.memory.free_bytes", lambda device: 200_000)
+    monkeypatch.setattr("magi_engine.runtime.models.memory.free_bytes", lambda device: 200_000)
     events = run(Engine(), make_request())
     failure = _failure(events)
     assert isinstance(failure.error, DeviceMemoryError)

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from magi_engine.model import offload
-from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.placement import Placement
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.planning.placement import Placement
 from magi_engine.weights.layout import find_model
 
 

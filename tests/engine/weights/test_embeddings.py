@@ -11,8 +11,8 @@ import torch
 
 from magi_engine.model.text import EncodedPrompt
 from magi_engine.resources import resource_path
-from magi_engine.runtime import prompts as prompts_module
-from magi_engine.runtime.prompts import PromptEncoder
+from magi_engine.runtime.models import prompts as prompts_module
+from magi_engine.runtime.models.prompts import PromptEncoder
 from magi_engine.weights.embeddings import EmbeddingCache
 
 POCKET_T5 = resource_path("models.json").parent / "pocket" / "t5"

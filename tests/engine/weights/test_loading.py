@@ -18,10 +18,10 @@ from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
 from magi_engine.model.dit import VideoDiT
 from magi_engine.resources import resource_path
-from magi_engine.runtime import memory as memory_module
-from magi_engine.runtime import placement as plans
-from magi_engine.runtime.models import LoadedModel
-from magi_engine.runtime.placement import Placement, Sizes, place
+from magi_engine.runtime.models import memory as memory_module
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.planning import placement as plans
+from magi_engine.runtime.planning.placement import Placement, Sizes, place
 from magi_engine.weights.layout import find_model
 from tests.engine.conftest import write_random_model
 

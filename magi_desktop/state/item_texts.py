@@ -1,0 +1,73 @@
+"""How a video is described in a line, the same in the queue and in the library."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
+
+from magi_desktop.state.draft import configuration
+from magi_engine.errors import MagiError
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+
+translate = QCoreApplication.translate
+
+MODE_ICONS = {Mode.T2V: "text", Mode.I2V: "image", Mode.V2V: "video"}
+_DEFAULT_FPS = 24
+
+
+def size_text(width: int, height: int) -> str:
+    """``720×480``."""
+    return f"{width}×{height}"
+
+
+def length_text(seconds: float) -> str:
+    """``0:04``, as it is written on videos."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def request_line(request: GenerationRequest) -> str:
+    """Size, length and seed of what is asked for."""
+    seed = translate("ItemTexts", "seed {seed}").format(seed=request.seed)
+    return f"{size_text(request.width, request.height)} · {asked_length(request)} · {seed}"
+
+
+def asked_length(request: GenerationRequest) -> str:
+    """How long the video is to be."""
+    if request.num_frames is None:
+        return translate("ItemTexts", "until stopped")
+    seconds = request.num_frames / _fps(request)
+    return translate("ItemTexts", "{seconds} s").format(
+        seconds=QLocale().toString(round(seconds, 1), "g", 4)
+    )
+
+
+def prompt_text(request: GenerationRequest) -> str:
+    """The first prompt in one line, or what stands for it."""
+    prompt = " ".join(request.prompt.split())
+    if prompt:
+        return prompt
+    if request.reference is not None:
+        return translate("ItemTexts", "From {name}").format(name=Path(request.reference).name)
+    return translate("ItemTexts", "No prompt")
+
+
+def date_text(created: float) -> str:
+    """The day, in the words of the user's language; today's videos with their time."""
+    moment = datetime.datetime.fromtimestamp(created)
+    locale, short = QLocale(), QLocale.FormatType.ShortFormat
+    if moment.date() == datetime.date.today():
+        time = locale.toString(QTime(moment.hour, moment.minute), short)
+        return translate("ItemTexts", "Today, {time}").format(time=time)
+    return locale.toString(QDate(moment.year, moment.month, moment.day), short)
+
+
+def _fps(request: GenerationRequest) -> int:
+    if request.sampling.fps:
+        return request.sampling.fps
+    try:
+        return configuration(request.model, request.config_path)[1].runtime_config.fps
+    except MagiError:  # a model that is not known here
+        return _DEFAULT_FPS

@@ -1,0 +1,76 @@
+"""The engine's own process: what :class:`.engine_process.EngineProcess` starts."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from magi_engine.runtime.engine_process import (
+    Examine,
+    Generate,
+    LookAround,
+    Plan,
+    Prospects,
+    Unload,
+)
+from magi_engine.runtime.job.events import Event
+from magi_engine.runtime.process.child import Emit, Handler, call, serve
+from magi_engine.runtime.process.environment import let_memory_be_whole
+from magi_engine.runtime.process.launch import ChildSettings
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.engine import Engine
+
+_NICENESS = 5
+"""Behind the window and whatever else is on the screen."""
+_FIRST_JOB_IMPORTS = ("magi_engine.sampling.sampler", "transformers.models.t5.modeling_t5")
+"""Takes longer than anything else in the first job, and can be done before there is one."""
+_ORPHAN_GRACE_S = 20.0
+"""How long a process without a parent may take to finish its step and its file. What it has not
+finished then is in the unfinished file beside it."""
+
+
+def main(settings: ChildSettings) -> None:
+    """Serve until the other side says so or is gone."""
+    let_memory_be_whole()
+    serve(settings, partial(_prepare, settings), _NICENESS, _ORPHAN_GRACE_S)
+
+
+def _prepare(settings: ChildSettings) -> Callable[[Any], Handler]:
+    from magi_engine.runtime.engine import Engine
+
+    for module in _FIRST_JOB_IMPORTS:
+        importlib.import_module(module)
+    engine = Engine(settings.models_dir, settings.cache_dir)
+
+    def handler_of(work: Any) -> Handler:
+        match work:
+            case Generate():
+                return _generate(engine, work)
+            case Plan():
+                return call(partial(engine.plan, work.request), at_once=True)
+            case Prospects():
+                return call(engine.prospects, at_once=True)
+            case LookAround():
+                return call(engine.machine, at_once=True)
+            case Unload():
+                return call(engine.unload)
+            case Examine():
+                return call(engine.examine)
+        raise TypeError(work)
+
+    return handler_of
+
+
+def _generate(engine: Engine, work: Generate) -> Handler:
+    events = cast("Generator[Event]", engine.generate(work.request, work.preview))
+
+    def do(emit: Emit) -> None:
+        with contextlib.closing(events):
+            for event in events:
+                emit(event)
+
+    return Handler(do, engine.control)

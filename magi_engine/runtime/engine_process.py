@@ -1,0 +1,222 @@
+"""The engine in a process of its own, with the methods of ``magi_engine.runtime.engine.Engine``."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from magi_engine.errors import EngineDiedError, MagiError
+from magi_engine.media.info import probe
+from magi_engine.media.output import recover_partial
+from magi_engine.media.targets import find_partials, target_of
+from magi_engine.runtime.job.events import Cancelled, ChunkReady, Event, Failed
+from magi_engine.runtime.machine.facts import Finding, MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan, Prospect
+from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.worker import Run, Worker
+from magi_engine.runtime.request.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
+
+_MODULE = "magi_engine.runtime.engine_child"
+_END_S = 10.0
+"""How long the process may take to end a cancelled job before it is killed."""
+_ABANDON_S = 5.0
+"""How long closing a generator waits for its job; later the job ends unseen."""
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Make a video; the events are those of the engine."""
+
+    request: GenerationRequest
+    preview: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Say how a request would be made; answered beside a job."""
+
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """Say how each known model would run; answered beside a job."""
+
+
+@dataclass(frozen=True)
+class Unload:
+    """Free the models, once no job runs."""
+
+
+@dataclass(frozen=True)
+class Examine:
+    """Say what this machine can do, once no job runs."""
+
+
+@dataclass(frozen=True)
+class LookAround:
+    """Say what this machine has to offer, in numbers; answered beside a job."""
+
+
+class EngineProcess:
+    """Generates one video at a time in a child process, which keeps the models for the next one.
+
+    All methods may be called from any thread. A process that has died is replaced by the next
+    call that needs one. The arguments are those of :class:`.process.worker.Worker`.
+    """
+
+    def __init__(
+        self,
+        models_dir: Path | None = None,
+        cache_dir: Path | None = None,
+        log_file: Path | None = None,
+    ) -> None:
+        self._worker = Worker(_MODULE, models_dir, cache_dir, log_file, lasting=True, end_s=_END_S)
+        self._job: _Job | None = None
+        self._running = threading.Lock()
+
+    def start(self) -> None:
+        """Begin starting the process, so that it is warm when it is needed; does not wait.
+
+        If that fails, the next generation says so.
+        """
+        self._worker.start()
+
+    def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
+        """Generate a video while the returned generator is pulled.
+
+        As ``Engine.generate``, but the events carry no latents, and if the process dies the last
+        event is Failed with an EngineDiedError and what could be saved of the video. Closing the
+        generator cancels the job.
+        """
+        job = self._job = _Job(request, self._worker.run(Generate(request, preview)))
+        return self._generate(job)
+
+    def control(self, command: Command) -> None:
+        """Tell the job of the latest ``generate`` something; from any thread, at any time."""
+        if self._job is not None:
+            self._job.run.control(command)
+
+    def unload(self) -> None:
+        """Free the models, once no job runs; the next generation loads them again."""
+        if self._worker.alive:
+            with contextlib.suppress(EngineDiedError):  # then they are gone as well
+                self._worker.call(Unload())
+
+    def examine(self) -> list[Finding]:
+        """What this machine can do; takes some seconds, once no job runs.
+
+        Raises:
+            EngineDiedError: the process has died.
+        """
+        return self._worker.call(Examine())
+
+    def machine(self) -> MachineFacts:
+        """What this machine has to offer, in numbers; quick, once the process is there.
+
+        Raises:
+            EngineDiedError: the process has died.
+        """
+        return self._worker.call(LookAround())
+
+    def plan(self, request: GenerationRequest) -> JobPlan:
+        """How ``request`` would be made on this machine; as quick.
+
+        Raises:
+            MagiError: it cannot work at all.
+            EngineDiedError: the process has died.
+        """
+        return self._worker.call(Plan(request))
+
+    def prospects(self) -> dict[str, Prospect]:
+        """How each known model would run on this machine, by its name; as quick.
+
+        Raises:
+            EngineDiedError: the process has died.
+        """
+        return self._worker.call(Prospects())
+
+    def close(self) -> None:
+        """End the process for good; a job under way is cancelled and its video kept.
+
+        Takes bounded time, whatever the process does.
+        """
+        self._worker.close()
+        if self._job is not None and not self._job.run.over:
+            self._job.recover()
+
+    def _generate(self, job: _Job) -> Iterator[Event]:
+        if not self._running.acquire(blocking=False):
+            error = MagiError(
+                "Another video is being generated.", "Wait until it is done, or cancel it."
+            )
+            yield Failed(error, path=None, frames=0)
+            return
+        try:
+            yield from self._events(job)
+        finally:
+            self._running.release()
+
+    def _events(self, job: _Job) -> Iterator[Event]:
+        events = iter(job.run)
+        try:
+            for event in events:
+                if isinstance(event, ChunkReady):
+                    job.frames += len(event.frames)
+                yield event
+            if not job.run.over:  # cancelled before it began
+                yield Cancelled(None, 0)
+        except EngineDiedError as error:
+            path = job.recover()
+            if self._worker.closed:
+                yield Cancelled(path, job.frames)
+            else:
+                yield Failed(error, path, job.frames)
+        finally:
+            events.close()
+            if not job.run.wait_until_over(_ABANDON_S):
+                job.recover()
+
+
+class _Job:
+    """A request, and what is known of its video on this side."""
+
+    def __init__(self, request: GenerationRequest, run: Run) -> None:
+        self.run = run
+        self.frames = 0
+        self._output = None if request.output is None else Path(request.output)
+        self._recovering = threading.Lock()
+        self._recovered: Path | None = None
+
+    def recover(self) -> Path | None:
+        """Make a video of what the process, which is gone, has left of this job."""
+        with self._recovering:
+            if self._recovered is None and self._output is not None and self.run.pid is not None:
+                self._recovered = _recover(self._output, self.run.pid)
+                if self._recovered is not None:
+                    self.frames = _at_most(self.frames, self._recovered)
+            return self._recovered
+
+
+def _recover(output: Path, pid: int) -> Path | None:
+    try:
+        for part in find_partials(output.parent):
+            if target_of(part).name == output.name and f".part-{pid}-" in part.name:
+                return recover_partial(part)
+    except MagiError as error:
+        logger.info("nothing of %s could be saved: %s", output.name, error)
+    return None
+
+
+def _at_most(frames: int, path: Path) -> int:
+    """How many of ``frames`` are in a file, if it says: the last ones may not have got there."""
+    try:
+        return min(frames, probe(path).frame_count or frames)
+    except MagiError:  # a folder of pictures
+        return frames

@@ -1,0 +1,105 @@
+"""Turning finished chunks into frames, beside the denoising of the next ones where that fits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from magi_engine.errors import NotFiniteError
+from magi_engine.runtime.machine.streams import DeviceEvent
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.models.memory import PlannedMemory
+
+
+@dataclass(frozen=True)
+class DecodedChunk:
+    """A chunk on its way to the host.
+
+    Attributes:
+        index: its number, as the caller counts.
+        latents: (1, 16, T, h, w), float32, on the host once it is ``there``.
+        first: whether it is the first one of the job.
+        beside: whether the next chunks are denoised meanwhile.
+    """
+
+    index: int
+    latents: Tensor
+    first: bool
+    beside: bool
+    _frames: Tensor
+    _finite: Tensor
+    _source: Tensor  # on the device, which still reads it
+    _begun: DeviceEvent
+    _done: DeviceEvent
+
+    @property
+    def there(self) -> bool:
+        """Whether its frames can be had without waiting."""
+        return self._done.is_done
+
+    def frames(self) -> NDArray[np.uint8]:
+        """(4T, 8h, 8w, 3) RGB; waits for them.
+
+        Raises:
+            NotFiniteError: they were not computed from numbers.
+        """
+        self._done.wait()
+        if not self._finite:
+            raise NotFiniteError(
+                "The model computed no picture but numbers that are not finite.",
+                "Use less guidance, or have the model's files verified.",
+            )
+        return self._frames.numpy()
+
+    def seconds(self) -> float:
+        """How long the device took; only once it is ``there``."""
+        return self._done.seconds_since(self._begun)
+
+
+class ChunkDecoder:
+    """Decodes the chunks of one job in their order.
+
+    The first one has the device to itself, since somebody waits to see something. An urgent queue
+    is not enough for that: its kernels do not interrupt those that run already.
+    """
+
+    def __init__(self, model: LoadedModel, memory: PlannedMemory) -> None:
+        self._model, self._memory, self._streams = model, memory, model.kernels.streams
+        self._pending: deque[DecodedChunk] = deque()
+        self._began_one = False
+
+    def begin(self, index: int, latents: Tensor) -> None:
+        """Queue a chunk (1, 16, T, h, w).
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: there is too little memory for any way.
+        """
+        self._pending.append(self._memory.run(self._queued, index, latents))
+        self._began_one = True
+
+    def _queued(self, index: int, latents: Tensor) -> DecodedChunk:
+        first = not self._began_one
+        beside = self._memory.placement.decodes_beside and not first
+        with self._streams.side() if beside else contextlib.nullcontext():
+            begun = self._streams.record()
+            decoded = self._model.decode(latents)
+            frames, finite = map(self._streams.to_host, decoded)
+            on_host = self._streams.to_host(latents)
+            done = self._streams.record()
+        return DecodedChunk(index, on_host, first, beside, frames, finite, latents, begun, done)
+
+    def ready(self) -> Iterator[DecodedChunk]:
+        """Those that are decoded; the first of the job is waited for."""
+        while self._pending and (self._pending[0].there or self._pending[0].first):
+            yield self._pending.popleft()
+
+    def rest(self) -> Iterator[DecodedChunk]:
+        """All; waits for them."""
+        while self._pending:
+            yield self._pending.popleft()

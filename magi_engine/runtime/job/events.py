@@ -1,0 +1,331 @@
+"""What a generation reports while it runs.
+
+Every job ends in exactly one of :class:`Finished`, :class:`Cancelled` and :class:`Failed`.
+The classes are plain data; ``to_dict`` gives what a program reading JSON lines needs. They can be
+pickled, but their latents do not come along: those are for whoever shares the engine's process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magi_engine.errors import MagiError
+from magi_engine.messages import Message
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from magi_engine.runtime.planning.plan import JobPlan
+
+
+class Stage(Enum):
+    """The parts of a job, in the order in which they usually come."""
+
+    READING_REFERENCE = "reading_reference"
+    LOADING_TEXT_ENCODER = "loading_text_encoder"
+    ENCODING_PROMPT = "encoding_prompt"
+    LOADING_VAE = "loading_vae"
+    ENCODING_REFERENCE = "encoding_reference"
+    LOADING_MODEL = "loading_model"
+    PREPARING_SIZE = "preparing_size"
+    SAMPLING = "sampling"
+
+    @property
+    def sentence(self) -> Message:
+        """What is going on, for a person."""
+        return _STAGE_SENTENCES[self]
+
+
+_STAGE_SENTENCES = {
+    Stage.READING_REFERENCE: Message("Reading the reference"),
+    Stage.LOADING_TEXT_ENCODER: Message("Loading the text encoder"),
+    Stage.ENCODING_PROMPT: Message("Reading the prompt"),
+    Stage.LOADING_VAE: Message("Loading the autoencoder"),
+    Stage.ENCODING_REFERENCE: Message("Encoding the reference"),
+    Stage.LOADING_MODEL: Message("Loading the model"),
+    Stage.PREPARING_SIZE: Message("Preparing for this size"),
+    Stage.SAMPLING: Message("Generating"),
+}
+
+
+class ChunkState(Enum):
+    """Where one chunk of the video stands."""
+
+    WAITING = "waiting"
+    DENOISING = "denoising"
+    DECODING = "decoding"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class ChunkStatus:
+    """One chunk of the result; ``step`` counts the denoising steps it has behind it."""
+
+    index: int
+    state: ChunkState
+    step: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of everything ``Engine.generate`` yields."""
+
+    kind: ClassVar[str] = "event"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON values, with its ``kind`` under ``event``."""
+        return {"event": self.kind, **self._fields()}
+
+    def _fields(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    """What the job is going to do, before anything is loaded; its first event."""
+
+    plan: JobPlan
+    kind: ClassVar[str] = "planned"
+
+    def _fields(self) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "model": plan.model,
+            "device": plan.device,
+            "num_chunks": plan.num_chunks,
+            "num_frames": plan.length.num_frames,
+            "fps": plan.fps,
+            "num_steps": plan.num_steps,
+            "seconds": _rounded(plan.seconds),
+            "vram_bytes": plan.vram_bytes,
+            "ram_bytes": plan.ram_bytes,
+        }
+
+
+@dataclass(frozen=True)
+class StageStarted(Event):
+    """A new part of the job has begun."""
+
+    stage: Stage
+    kind: ClassVar[str] = "stage"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"stage": self.stage.value}
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """Something the user should know that does not stop the job."""
+
+    message: Message
+    kind: ClassVar[str] = "notice"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"message": str(self.message)}
+
+
+@dataclass(frozen=True)
+class Paused(Event):
+    """The job stands still until it is resumed or cancelled."""
+
+    kind: ClassVar[str] = "paused"
+
+
+@dataclass(frozen=True)
+class Resumed(Event):
+    """The job goes on after a pause."""
+
+    kind: ClassVar[str] = "resumed"
+
+
+@dataclass(frozen=True)
+class PromptChanged(Event):
+    """A prompt given while the job runs is in force from ``chunk`` on."""
+
+    chunk: int
+    text: str
+    kind: ClassVar[str] = "prompt_changed"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"chunk": self.chunk, "text": self.text}
+
+
+@dataclass(frozen=True)
+class AttentionQuantised(Event):
+    """Attention rounds to 8 bits in this video, since that is fastest or was asked for."""
+
+    backend: str
+    kind: ClassVar[str] = "attention_quantised"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"backend": self.backend}
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """One denoising step is behind us. Times are in seconds, pauses not counted."""
+
+    active: tuple[ChunkStatus, ...]
+    """The chunks in work now, earliest first."""
+    num_steps: int
+    """Denoising steps every chunk takes."""
+    chunks_done: int
+    num_chunks: int | None
+    """None: open-ended."""
+    frames_done: int
+    fraction: float | None
+    """Part of the whole job's denoising that is done, 0 to 1; None: open-ended."""
+    elapsed_s: float
+    seconds_per_step: float
+    frames_per_second: float
+    """Pace of the generation: frames per second of computing, once the pace is known."""
+    eta_s: float | None
+    next_chunk_s: float
+    """Estimated time until the next chunk can be seen."""
+    latents: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
+    """Gives the window's noisy latents, (R, 16, T, H/8, W/8); None from another process."""
+    kind: ClassVar[str] = "progress"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "latents": None}
+
+    @property
+    def chunks(self) -> tuple[ChunkStatus, ...]:
+        """Every chunk of the result; for an open-ended job those up to the newest one in work."""
+        done = (ChunkStatus(i, ChunkState.DONE, self.num_steps) for i in range(self.chunks_done))
+        first_waiting = self.chunks_done + len(self.active)
+        indices = range(first_waiting, self.num_chunks or first_waiting)
+        waiting = (ChunkStatus(i, ChunkState.WAITING, 0) for i in indices)
+        return (*done, *self.active, *waiting)
+
+    def decoding(self, index: int) -> Progress:
+        """The same moment with chunk ``index`` being decoded: see :class:`DecodingStarted`."""
+        active = (
+            replace(c, state=ChunkState.DECODING) if c.index == index else c for c in self.active
+        )
+        return replace(self, active=tuple(active))
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "active": [{"index": c.index, "step": c.step} for c in self.active],
+            "num_steps": self.num_steps,
+            "chunks_done": self.chunks_done,
+            "num_chunks": self.num_chunks,
+            "frames_done": self.frames_done,
+            "fraction": _rounded(self.fraction),
+            "elapsed_s": _rounded(self.elapsed_s),
+            "seconds_per_step": _rounded(self.seconds_per_step),
+            "frames_per_second": _rounded(self.frames_per_second),
+            "eta_s": _rounded(self.eta_s),
+            "next_chunk_s": _rounded(self.next_chunk_s),
+        }
+
+
+@dataclass(frozen=True)
+class PreviewReady(Event):
+    """A rough picture of what a chunk is becoming; only if previews were asked for."""
+
+    index: int
+    frames: NDArray[np.uint8] = field(repr=False, compare=False)
+    """(T/4, H/8, W/8, 3) RGB for a chunk of T frames."""
+    kind: ClassVar[str] = "preview"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"index": self.index, "num_frames": int(self.frames.shape[0])}
+
+
+@dataclass(frozen=True)
+class DecodingStarted(Event):
+    """A chunk has taken all its steps and is now turned into frames."""
+
+    index: int
+    kind: ClassVar[str] = "decoding"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"index": self.index}
+
+
+@dataclass(frozen=True)
+class ChunkReady(Event):
+    """A chunk is decoded and, if there is an output file, on its way into it."""
+
+    index: int
+    first_frame: int
+    """Index of ``frames[0]`` in the generated video."""
+    frames: NDArray[np.uint8] = field(repr=False, compare=False)
+    """(T, H, W, 3) RGB."""
+    latents: Tensor | None = field(default=None, repr=False, compare=False)
+    """(1, 16, T', H/8, W/8), on the CPU; None from another process."""
+    kind: ClassVar[str] = "chunk"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "latents": None}
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "first_frame": self.first_frame,
+            "num_frames": int(self.frames.shape[0]),
+        }
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The whole video is there. ``path`` is None when no file was asked for."""
+
+    path: Path | None
+    frames: int
+    elapsed_s: float
+    kind: ClassVar[str] = "finished"
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "path": _text(self.path),
+            "frames": self.frames,
+            "elapsed_s": _rounded(self.elapsed_s),
+        }
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """The job was stopped; ``path`` holds what was finished by then, None if nothing was."""
+
+    path: Path | None
+    frames: int
+    kind: ClassVar[str] = "cancelled"
+
+    def _fields(self) -> dict[str, Any]:
+        return {"path": _text(self.path), "frames": self.frames}
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job broke off; ``path`` holds what was finished by then, None if nothing was."""
+
+    error: MagiError
+    path: Path | None
+    frames: int
+    kind: ClassVar[str] = "failed"
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "error": type(self.error).__name__,
+            "message": str(self.error.message),
+            "hint": str(self.error.hint),
+            "path": _text(self.path),
+            "frames": self.frames,
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,154 @@
+"""How far a job is and how long it will still take."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Progress
+from magi_engine.runtime.request.length import LengthPlan
+from magi_engine.sampling.schedule import Forward
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Stopwatch:
+    """Seconds of work: runs from its creation, stands still while paused."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._start = clock()
+        self._paused_s = 0.0
+        self._paused_at: float | None = None
+
+    def pause(self) -> None:
+        """Stop counting."""
+        self._paused_at = self._clock()
+
+    def resume(self) -> None:
+        """Go on counting."""
+        if self._paused_at is not None:
+            self._paused_s += self._clock() - self._paused_at
+            self._paused_at = None
+
+    @property
+    def seconds(self) -> float:
+        """Work done so far."""
+        now = self._clock() if self._paused_at is None else self._paused_at
+        return now - self._start - self._paused_s
+
+
+class ProgressMeter:
+    """Turns what the sampler reports into ``Progress`` events.
+
+    The time of a step is expected to grow with what it computes; each chunk costs one decoding on
+    top.
+
+    Args:
+        schedule: gives all that the sampler will do, from the start.
+        operations: what a forward computes.
+        num_steps: denoising steps of a chunk.
+    """
+
+    def __init__(
+        self,
+        length: LengthPlan,
+        schedule: Callable[[], Iterator[Forward]],
+        operations: Callable[[Forward], float],
+        num_steps: int,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._length = length
+        self._operations = operations
+        self._ahead = (f for f in schedule() if not f.fills_prefix)
+        self._coming: deque[Forward] = deque()
+        """What is ahead, until a chunk is finished."""
+        self._all: float | None = None
+        if length.num_chunks is not None:
+            self._all = sum(operations(f) for f in schedule() if not f.fills_prefix)
+        self._num_steps = num_steps
+        self._stopwatch = stopwatch
+        self._done = 0.0
+        self._steps = self._units = 0
+        self._sampling_s = 0.0
+        self._decoding_s = 0.0
+        self._chunks_done = 0
+        self._frames_done = 0
+        self._beside = False
+        self._decoding: tuple[ChunkStatus, ...] = ()
+
+    def step_done(
+        self, forward: Forward, seconds: float, latents: Callable[[], Tensor]
+    ) -> Progress:
+        """Note one step of the window.
+
+        Args:
+            seconds: time the step took.
+            latents: passed on in the event.
+        """
+        self._look_ahead()
+        self._coming.popleft()
+        self._look_ahead()
+        self._done += self._operations(forward)
+        self._steps += 1
+        self._units += len(forward.chunks)
+        self._sampling_s += seconds
+        return self._event(forward, latents)
+
+    def _look_ahead(self) -> None:
+        while not (self._coming and self._coming[-1].finishes):
+            forward = next(self._ahead, None)
+            if forward is None:
+                return
+            self._coming.append(forward)
+
+    def decoding_started(self, index: int) -> None:
+        """Note that a chunk has all its steps behind it."""
+        self._decoding += (ChunkStatus(index, ChunkState.DECODING, self._num_steps),)
+
+    def chunk_done(self, frames: int, decode_s: float, beside: bool) -> None:
+        """Note a finished, decoded chunk.
+
+        Args:
+            decode_s: time of decoding it.
+            beside: whether others are denoised meanwhile, so that this is part of their steps.
+        """
+        self._chunks_done += 1
+        self._frames_done += frames
+        self._decoding_s += decode_s
+        self._beside = beside
+        self._decoding = self._decoding[1:]
+
+    def _event(self, forward: Forward, latents: Callable[[], Tensor]) -> Progress:
+        window = tuple(
+            ChunkStatus(chunk - self._length.first_chunk, ChunkState.DENOISING, step + 1)
+            for chunk, step in zip(forward.chunks, forward.steps, strict=True)
+        )
+        rate = self._sampling_s / self._done
+        see_s = self._decoding_s / self._chunks_done if self._chunks_done else 0.0
+        decode_s = 0.0 if self._beside else see_s
+        total = self._length.result_chunks
+        fraction = eta_s = None
+        if total is not None and self._all is not None:
+            fraction = min(1.0, self._done / self._all)
+            eta_s = rate * max(0.0, self._all - self._done)
+            eta_s += max(see_s, decode_s * (total - self._chunks_done))
+        next_s = rate * sum(map(self._operations, self._coming))
+        chunk_s = self._sampling_s / self._units * self._num_steps + decode_s
+        return Progress(
+            active=self._decoding + window,
+            num_steps=self._num_steps,
+            chunks_done=self._chunks_done,
+            num_chunks=total,
+            frames_done=self._frames_done,
+            fraction=fraction,
+            elapsed_s=self._stopwatch.seconds,
+            seconds_per_step=self._sampling_s / self._steps,
+            frames_per_second=self._length.chunk_frames / chunk_s if chunk_s > 0 else 0.0,
+            eta_s=eta_s,
+            next_chunk_s=see_s + (0 if self._decoding or forward.finishes else next_s),
+            latents=latents,
+        )

@@ -1,0 +1,268 @@
+"""Making the fp8 form of a model on this machine: calibrate, quantise, write (paper A.1)."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+import torch
+from torch import Tensor
+
+from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.vae import VaeConfig
+from magi_engine.errors import InvalidRequestError
+from magi_engine.resources import resource_path
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.models.memory import PlannedMemory, free_bytes
+from magi_engine.runtime.planning.footprint import DitWeights
+from magi_engine.runtime.planning.placement import Sizes, place
+from magi_engine.runtime.planning.quantization import (
+    CALIBRATION_CHUNKS,
+    calibration_config,
+    measured_steps,
+)
+from magi_engine.runtime.request.request import DEFAULT_SPECIAL_TOKENS
+from magi_engine.sampling.events import StepDone
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
+from magi_engine.weights.files import weight_files
+from magi_engine.weights.growing import named_write_errors, require_disk
+from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
+from magi_engine.weights.provenance import (
+    FILE_NAME,
+    RECIPE,
+    Provenance,
+    content_hash,
+    note_source,
+)
+from magi_engine.weights.quantize import (
+    InputRecorder,
+    Inputs,
+    KeptInputs,
+    fp8_linears,
+    inputs_bytes,
+    quantise_file,
+    read_inputs,
+    save_inputs,
+)
+
+
+class QuantizationStep(enum.Enum):
+    """What quantising a model is at."""
+
+    READING = "reading the weights"
+    CALIBRATING = "calibrating"
+    WRITING = "quantising and writing"
+
+
+OnProgress = Callable[[QuantizationStep, float], None]
+"""Told what is being done and how much of that, 0 to 1."""
+
+_INPUTS_FILE = ".calibration.safetensors"
+_RELEASED_CAPTIONS = "calibration/released.txt"
+
+
+def target_folder(found: FoundModel, models_dir: Path | None, output: Path | None) -> Path:
+    """Where the quantised weights of a model go: named as the release names such folders.
+
+    Args:
+        found: the model to quantise.
+        models_dir: the folder of models; None: the usual one.
+        output: the folder to put that folder into; None: where the registry expects the model
+            that is made from this one.
+
+    Raises:
+        InvalidRequestError: the model is quantised already, or it is not known where its fp8
+            form belongs.
+    """
+    engine = found.config.engine_config
+    if engine.fp8_quant:
+        raise InvalidRequestError(
+            "{title} is in fp8 already.", "Choose the model it was made from.", title=found.title
+        )
+    if output is not None:
+        return output / weights_folder_name(dataclasses.replace(engine, fp8_quant=True))
+    made = made_from(found)
+    if made is None:
+        raise InvalidRequestError(
+            "It is not known where the fp8 form of {title} belongs.",
+            "Give a folder with -o.",
+            title=found.title,
+        )
+    return entry_paths(made, models_dir).transformer
+
+
+def made_from(found: FoundModel) -> ModelEntry | None:
+    """The known model that is made by quantising this one."""
+    if found.entry is None:
+        return None
+    entries = Registry.load().entries
+    return next((entry for entry in entries if entry.made_from == found.name), None)
+
+
+def calibration_captions(found: FoundModel) -> tuple[str, ...]:
+    """The prompts a model is calibrated with unless others are given."""
+    made = made_from(found)
+    name = _RELEASED_CAPTIONS if made is None else made.captions or _RELEASED_CAPTIONS
+    return tuple(resource_path(name).read_text(encoding="utf-8").splitlines())
+
+
+def quantize_model(
+    model: LoadedModel,
+    folder: Path,
+    captions: Sequence[str],
+    on_progress: OnProgress = lambda _what, _fraction: None,
+) -> Path:
+    """Calibrate ``model`` on ``captions`` and write its fp8 form into ``folder``.
+
+    ``on_progress`` may wait or raise: what was measured and written is kept, and the next call
+    goes on from there; measured is kept after each caption. The model is unloaded once it has
+    been measured. If the same weights have been quantised into ``folder`` before, that is all.
+
+    The weights that are quantised are those of the file, not the copy in memory, which may have
+    another number format.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ModelNotFoundError, WeightsError: the model's files are missing or damaged.
+        DiskFullError, OutputError: it cannot be written.
+    """
+    source = model.found.files.transformer
+    origin = _provenance(source, on_progress)
+    if Provenance.read(folder) != origin:
+        _make(model, folder, captions, origin, on_progress)
+    with named_write_errors(folder):
+        note_source(folder, source)
+    return folder / FILE_NAME
+
+
+def _provenance(source: Path, on_progress: OnProgress) -> Provenance:
+    total = sum(path.stat().st_size for path in weight_files(source))
+    done = 0
+    hashing = content_hash(source)
+    while True:
+        try:
+            done += next(hashing)
+        except StopIteration as end:
+            return Provenance(RECIPE, end.value)
+        on_progress(QuantizationStep.READING, done / total)
+
+
+def _make(
+    model: LoadedModel,
+    folder: Path,
+    captions: Sequence[str],
+    origin: Provenance,
+    on_progress: OnProgress,
+) -> None:
+    config = model.found.config.model_config
+    kept = folder / _INPUTS_FILE
+    with named_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    made = DitWeights.of(config, True, torch.bfloat16.itemsize).total
+    require_disk(folder, made + 2 * inputs_bytes(config))  # a new one beside the one before
+    key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
+    before = read_inputs(kept, key, mapped=False)
+    done = before.captions
+    if done < len(captions):
+        for inputs in calibrate(model, captions, on_progress, before):
+            done += 1
+            save_inputs(kept, inputs, done, key)
+    model.unload()
+    before.inputs.clear()
+    # From the file, tensor by tensor: all of them would be gigabytes.
+    inputs = read_inputs(kept, key, mapped=True).inputs
+    device = model.device if model.device.type == "cuda" else torch.device("cpu")
+    source = model.found.files.transformer
+    for fraction in quantise_file(source, config, inputs, folder, origin, device):
+        on_progress(QuantizationStep.WRITING, fraction)
+    del inputs  # a mapped file cannot be deleted everywhere
+    with named_write_errors(folder):
+        kept.unlink(missing_ok=True)
+
+
+def calibrate(
+    model: LoadedModel,
+    captions: Sequence[str],
+    on_progress: OnProgress = lambda _what, _fraction: None,
+    before: KeptInputs | None = None,
+) -> Iterator[Mapping[str, Inputs]]:
+    """Measure the inputs of every linear layer to be quantised, while it generates.
+
+    A base model is measured in the middle of its schedule, steps 12-32 of 64; a distilled one in
+    all of its few steps.
+
+    Args:
+        before: what was measured of the first captions; it is added to.
+
+    Yields:
+        After each caption, what was measured of all so far.
+    """
+    before = before or KeptInputs({}, 0)
+    done = before.captions
+    config = calibration_config(model.found.config)
+    settings = SamplerSettings.from_config(config)
+    measured = measured_steps(config)
+    # All prompts first: a large text encoder leaves before the transformer comes.
+    embeddings = [model.text.encode(caption).embedding for caption in captions[done:]]
+    model.text.release_if_large()
+    memory = _plan_memory(model)
+    memory.run(model.load_dit)
+    # After the last measured step of its last chunk nothing is left to be heard of a caption.
+    steps_each = (CALIBRATION_CHUNKS - 1) * settings.num_steps + measured.stop
+    linears = fp8_linears(config.model_config)
+    with InputRecorder(model.dit, linears, before.inputs) as recorder:
+        for index, embedding in enumerate(embeddings, done):
+            steps = _steps(model, settings, embedding, memory, seed=index)
+            for step in range(steps_each):
+                recorder.recording = step % settings.num_steps in measured
+                next(steps)
+                fraction = (index * steps_each + step + 1) / (len(captions) * steps_each)
+                on_progress(QuantizationStep.CALIBRATING, fraction)
+            yield recorder.inputs
+
+
+def _plan_memory(model: LoadedModel) -> PlannedMemory:
+    """Ways in which generating fits beside what is measured."""
+    config = calibration_config(model.found.config)
+    vae = VaeConfig.from_json(model.found.files.autoencoder / "config.json")
+    on_card = model.device.type == "cuda"
+    sizes = Sizes.of(
+        config,
+        vae,
+        CALIBRATION_CHUNKS,
+        0,
+        model.dtype.itemsize,
+        on_card,
+    )
+    free = None
+    if on_card:
+        free = free_bytes(model.device) - inputs_bytes(config.model_config)
+    ways = place(sizes, free, psutil.virtual_memory().available)
+    return PlannedMemory(model, ways)
+
+
+def _steps(
+    model: LoadedModel,
+    settings: SamplerSettings,
+    caption: Tensor,
+    memory: PlannedMemory,
+    seed: int,
+) -> Iterator[StepDone]:
+    runtime = model.found.config.runtime_config
+    pixels = VaeConfig.from_json(model.found.files.autoencoder / "config.json").patch_size
+    events = Sampler(model.dit, settings, memory=memory).sample(
+        height=runtime.video_size_h // pixels,
+        width=runtime.video_size_w // pixels,
+        captions=model.caption_track(caption, DEFAULT_SPECIAL_TOKENS),
+        noise=SeededNoise(seed),
+        num_chunks=CALIBRATION_CHUNKS,
+    )
+    return (event for event in events if isinstance(event, StepDone))

@@ -1,0 +1,67 @@
+"""What a device does before it computes a size for the first time: compiling, choosing kernels."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+
+from magi_engine.model.dit import VideoDiT
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.models.memory import PlannedMemory
+from magi_engine.sampling.events import ChunkDone
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.schedule import SamplerSettings
+
+_CAPTION_TOKENS = 64
+_LAYERS = 2
+"""The first one is never quantised, the second one is if any is."""
+
+
+def warm_up(
+    model: LoadedModel,
+    memory: PlannedMemory,
+    settings: SamplerSettings,
+    height: int,
+    width: int,
+    num_chunks: int | None,
+) -> Iterator[bool]:
+    """Go through all forwards until the window is full with the first layers, and decode a chunk.
+
+    That is every kind of shape there will be, at the cost of about one step. Nothing that a video
+    depends on changes. Yields True after each step, so that the caller may stop.
+
+    Args:
+        height, width: of the latents.
+        num_chunks: of the video; None: it has no end.
+    """
+    chunks = settings.window_size + 1 if num_chunks is None else num_chunks
+    caption = torch.zeros(_CAPTION_TOKENS, model.dit.config.caption_channels)
+    steps = Sampler(first_layers(model.dit, _LAYERS), settings, memory=memory).sample(
+        height=height,
+        width=width,
+        captions=model.caption_track(caption, ()),
+        noise=SeededNoise(0),
+        num_chunks=min(chunks, settings.window_size + 1),
+    )
+    finished = False
+    for event in steps:
+        yield True
+        if finished:
+            break  # the step after a chunk reads it once more
+        if isinstance(event, ChunkDone):
+            memory.run(model.decode, event.latents)
+            finished = True
+    model.kernels.streams.record().wait()
+
+
+def first_layers(dit: VideoDiT, count: int) -> VideoDiT:
+    """The model with nothing but its first layers; shares all its weights."""
+    short, blocks = copy.copy(dit), copy.copy(dit.videodit_blocks)
+    blocks._modules = {**blocks._modules, "layers": torch.nn.ModuleList(dit.layers[:count])}
+    short._modules = {**short._modules, "videodit_blocks": blocks}
+    short.config = dataclasses.replace(dit.config, num_layers=min(count, dit.config.num_layers))
+    return short

@@ -1,0 +1,239 @@
+"""The models in memory: loaded when needed, kept for the next job, freed when another comes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.messages import Message
+from magi_engine.model.dit import VideoDiT
+from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.model.vae import ViTVAE, pixels_of
+from magi_engine.runtime.machine.kernels import DeviceKernels
+from magi_engine.runtime.models.memory import require_room
+from magi_engine.runtime.models.preview import Previewer
+from magi_engine.runtime.models.prompts import PromptEncoder
+from magi_engine.runtime.planning.placement import Placement
+from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.weights.checkpoint import load_weights
+from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
+from magi_engine.weights.layout import FoundModel
+
+
+class LoadedModel:
+    """One model on one device. Its parts are loaded one by one, by whoever says so to the user."""
+
+    def __init__(
+        self,
+        found: FoundModel,
+        device: torch.device,
+        dtype: torch.dtype,
+        cache_dir: Path | None = None,
+    ) -> None:
+        model_config = found.config.model_config
+        self.found = found
+        self.device = device
+        self.dtype = dtype
+        self.text = PromptEncoder(
+            found.files.text_encoder,
+            device,
+            model_config.caption_channels,
+            model_config.caption_max_length,
+            None if cache_dir is None else cache_dir / EMBEDDINGS,
+        )
+        self.placement = Placement(0, 0)
+        self.kernels = DeviceKernels(device, cache_dir)
+        self._dit: VideoDiT | None = None
+        self._vae: ViTVAE | None = None
+        self._special_tokens: SpecialTokens | None = None
+
+    @property
+    def dit_loaded(self) -> bool:
+        """Whether the transformer is in memory."""
+        return self._dit is not None
+
+    @property
+    def vae_loaded(self) -> bool:
+        """Whether the autoencoder is in memory."""
+        return self._vae is not None
+
+    @property
+    def dit(self) -> VideoDiT:
+        """The transformer, loaded if it was not."""
+        if self._dit is None:
+            self.load_dit()
+        assert self._dit is not None
+        return self._dit
+
+    @property
+    def vae(self) -> ViTVAE:
+        """The autoencoder, loaded if it was not."""
+        if self._vae is None:
+            self.load_vae()
+        assert self._vae is not None
+        return self._vae
+
+    def place(self, placement: Placement) -> None:
+        """Use memory as ``placement`` says; what is loaded moves, what is not will load so.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: there is no room for it. Another may be tried.
+        """
+        self.placement = placement
+        if self._dit is not None:
+            self._dit.part_tokens = placement.part_tokens
+            self._dit.offload(placement.offloaded_layers)
+        if self._vae is not None:
+            self._vae.tiles_at_once = placement.tiles_at_once
+
+    def load_dit(self) -> None:
+        """Load the transformer, unless it is there, each layer to where it is placed.
+
+        Raises:
+            ModelNotFoundError, WeightsError: its files are missing, damaged or of another shape.
+            OutOfMemoryError: the host has no room for what goes there.
+            torch.OutOfMemoryError, MemoryError: there is no room for it where it is placed.
+        """
+        if self._dit is not None:
+            return
+        config = self.found.config
+        model_config = dataclasses.replace(config.model_config, params_dtype=str(self.dtype))
+        with torch.device("meta"):
+            dit = VideoDiT(model_config, fp8=config.engine_config.fp8_quant)
+        layers = tuple(f"videodit_blocks.layers.{i}." for i in self.placement.offloaded_layers)
+        self._read(dit, Message("The model"), self.found.files.transformer, layers)
+        dit.speed_up(self.kernels.plain, self.kernels.attention)
+        self._dit = dit
+        self.place(self.placement)
+
+    def load_vae(self) -> None:
+        """Load the autoencoder, unless it is there; errors as of :meth:`load_dit`."""
+        if self._vae is not None:
+            return
+        directory = self.found.files.autoencoder
+        with torch.device("meta"):
+            vae = ViTVAE(VaeConfig.from_json(directory / "config.json"))
+        vae.to(self.dtype)
+        self._read(vae, Message("The autoencoder"), directory, self._encoder_prefix)
+        vae.speed_up(self.kernels.plain, self.kernels.exact_attention)
+        self._vae = vae
+        self.place(self.placement)
+
+    def _read(self, module: nn.Module, name: Message, path: Path, host: tuple[str, ...]) -> None:
+        """Fill a module; tensors whose names begin with one of ``host`` stay on the host."""
+
+        def on_host(tensor: str) -> bool:
+            return self.device.type == "cpu" or tensor.startswith(host)
+
+        require_room(module, name, on_host)
+        load_weights(module, path, device=self.device, on_host=on_host)
+        module.eval().requires_grad_(False)
+
+    def choose_attention(self, choice: str) -> None:
+        """What the transformer attends with from now on, see :func:`attention_for`."""
+        if self.kernels.choose(choice) and self._dit is not None:
+            self._dit.speed_up(self.kernels.plain, self.kernels.attention)
+
+    def caption_track(
+        self, caption: Tensor, names: tuple[str, ...], negative: bool = False
+    ) -> CaptionTrack:
+        """A prompt track that begins with ``caption`` (L, C); see :class:`CaptionTrack`."""
+        if self._special_tokens is None:
+            self._special_tokens = SpecialTokens.load(self.found.files.special_tokens)
+        return CaptionTrack(
+            caption,
+            self._special_tokens,
+            [SpecialToken(name) for name in names],
+            self.found.config.model_config.caption_max_length,
+            negative,
+        )
+
+    @torch.inference_mode()
+    def encode(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Frames (N, T, H, W, 3) as scaled latents (N, 16, T', H/8, W/8), float32.
+
+        T is 1 for images, which become one latent frame each, or a multiple of 4.
+        """
+        latents = []
+        encoder = self.vae.encoder.to(self.device)
+        try:
+            # As many frames on the device as are encoded together.
+            for piece in torch.from_numpy(frames).split(self._tile.frames, dim=1):
+                pixels = piece.to(self.device).permute(0, 4, 1, 2, 3)  # (N, 3, T, H, W)
+                video = (pixels.float() / 127.5 - 1).to(self.dtype)
+                latents.append(self.vae.encode(video, self._tile).float() * self._scale_factor)
+        finally:
+            if self._encoder_prefix:
+                encoder.cpu()
+        return torch.cat(latents, dim=2)
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3), uint8, on the device.
+
+        With them comes whether latents and video are finite, a bool tensor there.
+
+        Only queues the work, where the device has a queue.
+        """
+        unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
+        video = self.vae.decode(unscaled, self._tile)[0]  # (3, T, H, W)
+        return pixels_of(video), video.isfinite().all() & latents.isfinite().all()
+
+    def previewer(self, cache_dir: Path) -> Previewer:
+        """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""
+        return Previewer(
+            self.found.files.autoencoder,
+            self._scale_factor,
+            self.found.config.model_config.latent_channels,
+            self.encode,
+            cache_dir,
+        )
+
+    def unload(self) -> None:
+        """Free everything."""
+        self.text.release()
+        self._dit = self._vae = self._special_tokens = None
+        self.kernels.warm.clear()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def held_bytes(self) -> int:
+        """Memory that :meth:`unload` gives back, on the model's device."""
+        modules = [module for module in (self._dit, self._vae) if module is not None]
+        return sum(tensor.nbytes for m in modules for tensor in m.state_dict().values())
+
+    def offloaded_bytes(self) -> int:
+        """Memory of the machine that :meth:`unload` gives back, if it is not the model's device."""
+        return 0 if self._dit is None else self._dit.offloaded_bytes
+
+    @property
+    def pixels_per_latent(self) -> int:
+        """Pixels along each side that one latent stands for."""
+        return self.vae.config.patch_size
+
+    @property
+    def frames_per_latent(self) -> int:
+        """Frames of video that one latent frame stands for."""
+        return self.found.config.runtime_config.temporal_downsample_factor
+
+    @property
+    def _encoder_prefix(self) -> tuple[str, ...]:
+        """The autoencoder's tensors that stay on the host: its encoder works once per video."""
+        return ("encoder.",) if self.device.type == "cuda" else ()
+
+    @property
+    def _tile(self) -> Tile:
+        # The model's own rate, whatever the video's is: the tile is what the autoencoder suits.
+        return Tile.released(self.found.config.runtime_config.fps)
+
+    @property
+    def _scale_factor(self) -> float:
+        return self.found.config.runtime_config.scale_factor

@@ -1,0 +1,250 @@
+"""Where a model's weights and cache are kept while it generates, and the bytes that takes.
+
+Needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.runtime.planning.costs import chunk_tokens, tile_grid
+from magi_engine.runtime.planning.footprint import (
+    Decoding,
+    DitWeights,
+    dit_activation_bytes,
+    graph_bytes,
+    kept_bytes,
+    vae_weight_bytes,
+    work_bytes,
+)
+from magi_engine.sampling.schedule import CacheChunks, SamplerSettings
+
+_PROCESS_BYTES = 700_000_000
+"""Python with PyTorch, nothing loaded."""
+_CUDA_PROCESS_BYTES = 2_000_000_000
+"""The same with the libraries of a graphics card."""
+_CUDA_LIBRARY_BYTES = 150_000_000
+"""What these libraries take of its memory for themselves."""
+_SIDE_STREAM_BYTES = 32 << 20
+"""Workspace of cuBLAS for a second stream."""
+
+_E4M3_BYTES = 1
+_TILES_AT_ONCE = 4
+"""What the autoencoder takes together."""
+PART_TOKENS = 8192
+"""What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
+_SMALL_PART, _SMALLEST_PART = 4096, 2048
+_GRAPH_TOKENS = 16384
+"""Forwards of at most so many tokens run as CUDA graphs: the kernels of larger ones take a card
+longer than the host needs to launch them."""
+_SLOTS = 2
+"""Offloaded layers that are on the card at once."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a request makes of a model.
+
+    Attributes:
+        config, vae: the models.
+        tokens: of a chunk.
+        itemsize: bytes of a number.
+        chunks: that are computed together, kept clean, and seen by a layer.
+        decoding: what a chunk's frames take.
+        on_card: whether a graphics card computes.
+    """
+
+    config: MagiConfig
+    vae: VaeConfig
+    tokens: int
+    itemsize: int
+    chunks: CacheChunks
+    decoding: Decoding
+    on_card: bool
+
+    @classmethod
+    def of(
+        cls,
+        config: MagiConfig,
+        vae: VaeConfig,
+        num_chunks: int | None,
+        prefix: int,
+        itemsize: int,
+        on_card: bool,
+    ) -> Sizes:
+        """Of a video as :func:`magi_engine.sampling.schedule.forwards` takes it, in numbers of
+        ``itemsize`` bytes."""
+        chunks = CacheChunks.of(SamplerSettings.from_config(config), num_chunks, prefix)
+        runtime = config.runtime_config
+        height, width = runtime.video_size_h, runtime.video_size_w
+        tile = Tile.released(runtime.fps)
+        grid = tuple(tile_grid(vae, tile, height, width))
+        decoding = Decoding(vae, tile, grid, runtime.chunk_width, height, width)
+        tokens = chunk_tokens(config, vae)
+        return cls(config, vae, tokens, itemsize, chunks, decoding, on_card)
+
+    @property
+    def dit(self) -> DitWeights:
+        """The transformer's weights."""
+        fp8 = self.config.engine_config.fp8_quant
+        return DitWeights.of(self.config.model_config, fp8, self.itemsize)
+
+    @property
+    def vae_weights(self) -> int:
+        """Bytes of the autoencoder's weights."""
+        return vae_weight_bytes(self.vae, self.itemsize)
+
+    def kept_bytes(self) -> int:
+        """Keys and values of clean chunks."""
+        return kept_bytes(self.config.model_config, self.chunks.kept, self.tokens, self.itemsize)
+
+    def caption_bytes(self) -> int:
+        """Keys and values of captions that together are as long as one may be."""
+        model = self.config.model_config
+        return kept_bytes(model, 1, model.caption_max_length, self.itemsize)
+
+    def graph_bytes(self, part_tokens: int) -> int:
+        """What CUDA graphs take beside what the same forwards take without."""
+        model = self.config.model_config
+        own = graph_bytes(model, self.chunks.forward, self.tokens)
+        return own + self.denoising_bytes(part_tokens)
+
+    def denoising_bytes(self, part_tokens: int) -> int:
+        """What a forward holds beside weights, keys and values."""
+        return dit_activation_bytes(
+            self.config.model_config,
+            self.chunks.forward * self.tokens,
+            part_tokens,
+            self.itemsize,
+            self.config.engine_config.fp8_quant,
+            fused=self.on_card,
+        )
+
+    def decoding_bytes(self, tiles: int) -> int:
+        """What decoding a chunk holds beside the weights."""
+        return self.decoding.peak_bytes(tiles, self.itemsize, fused=self.on_card)
+
+    def work_bytes(self) -> int:
+        """Keys and values of one layer."""
+        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, self.itemsize)
+
+    def rounded_bytes(self) -> int:
+        """The same as quantised attention rounds them."""
+        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, _E4M3_BYTES)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One way to run a request. Sizes are in bytes.
+
+    Attributes:
+        device_bytes: predicted peak in the device's memory; what the driver takes is not in it.
+        host_bytes: the same of the host's memory. If the device is the CPU, all of it is here.
+        offloaded_layers: layers of the transformer that are offloaded to host memory.
+        cache_on_host: whether keys and values of clean chunks do.
+        part_tokens: how many tokens the transformer computes together.
+        tiles_at_once: how many pieces of a picture the autoencoder decodes together.
+        decodes_beside: whether a chunk is decoded while the next ones are denoised.
+        cuda_graphs: whether forwards run as CUDA graphs, which have memory of their own.
+    """
+
+    device_bytes: int
+    host_bytes: int
+    offloaded_layers: tuple[int, ...] = ()
+    cache_on_host: bool = False
+    part_tokens: int = PART_TOKENS
+    tiles_at_once: int = _TILES_AT_ONCE
+    decodes_beside: bool = False
+    cuda_graphs: bool = False
+
+    @property
+    def offloads(self) -> bool:
+        """Whether anything comes from the host's memory again and again, which takes longer."""
+        return bool(self.offloaded_layers) or self.cache_on_host
+
+
+def place(
+    sizes: Sizes, device_free_bytes: int | None = None, host_free_bytes: int | None = None
+) -> tuple[Placement, ...]:
+    """The fastest way that fits and those after it; if none does, the one that takes least of the
+    device.
+
+    Args:
+        device_free_bytes: room on the graphics card; None: as much as one likes.
+        host_free_bytes: the same in the machine's memory.
+    """
+    ways = tuple(placements(sizes))
+    # With too little of both, what is left to say is about the device.
+    chosen = 0
+    for index, way in enumerate(ways):
+        if host_free_bytes is not None and way.host_bytes > host_free_bytes:
+            continue
+        chosen = index
+        if device_free_bytes is None or way.device_bytes <= device_free_bytes:
+            break
+    return ways[chosen:]
+
+
+def placements(sizes: Sizes) -> Iterator[Placement]:
+    """All ways to run a request, the fastest first; each takes less of the device than before."""
+    last: Placement | None = None
+    for step in _steps(sizes):
+        counted = _counted(sizes, step)
+        if last is None or counted.device_bytes < last.device_bytes:
+            yield counted
+            last = counted
+
+
+def _steps(sizes: Sizes) -> Iterator[Placement]:
+    if not sizes.on_card:
+        yield Placement(0, 0)
+        return
+    everything = Placement(0, 0, decodes_beside=True)
+    if sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
+        yield dataclasses.replace(everything, cuda_graphs=True)
+    yield everything
+    smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
+    yield smaller
+    yield dataclasses.replace(smaller, decodes_beside=False)
+    on_host = dataclasses.replace(smaller, cache_on_host=sizes.chunks.kept > 0)
+    yield on_host
+    on_host = dataclasses.replace(on_host, decodes_beside=False)
+    yield on_host
+    smallest = dataclasses.replace(on_host, part_tokens=_SMALLEST_PART, tiles_at_once=1)
+    count = sizes.config.model_config.num_layers
+    for share in (4, 2, 1):  # every fourth layer, every second, all
+        layers = tuple(range(0, count, share))
+        yield dataclasses.replace(on_host, offloaded_layers=layers)
+        if share == 1:
+            yield dataclasses.replace(smallest, offloaded_layers=layers)
+
+
+def _counted(sizes: Sizes, step: Placement) -> Placement:
+    """``step`` with the memory it takes."""
+    weights = sizes.dit
+    offloaded = [weights.layers[index] for index in step.offloaded_layers]
+    slots = sum(max(offloaded[i::_SLOTS], default=0) for i in range(_SLOTS))
+    # The encoder leaves the card when it has done its work, which is before all the rest.
+    vae = sizes.vae_weights // 2 if sizes.on_card else sizes.vae_weights
+    kept = sizes.kept_bytes()
+    device = weights.total - sum(offloaded) + slots + vae + sizes.caption_bytes()
+    device += sizes.work_bytes() * (2 if step.cache_on_host else 1)
+    device += 0 if step.cache_on_host else kept
+    device += sizes.graph_bytes(step.part_tokens) if step.cuda_graphs else 0
+    denoising = sizes.denoising_bytes(step.part_tokens)
+    decoding = sizes.decoding_bytes(step.tiles_at_once)
+    if step.decodes_beside:
+        device += denoising + decoding + _SIDE_STREAM_BYTES
+    else:
+        device += max(denoising, decoding)
+    if not sizes.on_card:
+        return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
+    device += sizes.rounded_bytes()  # which a card may find fastest
+    host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(offloaded)
+    # The cache comes after loading, during which one offloaded layer is in memory twice.
+    host += max(kept if step.cache_on_host else 0, max(offloaded, default=0))
+    return dataclasses.replace(step, device_bytes=device + _CUDA_LIBRARY_BYTES, host_bytes=host)

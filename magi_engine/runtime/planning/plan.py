@@ -1,0 +1,546 @@
+"""A request turned into what a job will do and take, on a machine. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import dataclasses
+import enum
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from magi_engine.config.official import MagiConfig, RuntimeConfig
+from magi_engine.config.places import default_cache_dir
+from magi_engine.config.registry import ModelEntry, Registry, model_config
+from magi_engine.config.sizes import SIZE_MULTIPLE
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.errors import MagiError
+from magi_engine.media.clips import ClipPart
+from magi_engine.messages import NOTHING, Message
+from magi_engine.resources import resource_path
+from magi_engine.runtime.machine.devices import job_dtype
+from magi_engine.runtime.machine.facts import MachineFacts, disk_free_bytes
+from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, guessed
+from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
+from magi_engine.runtime.planning.placement import Placement, Sizes, place
+from magi_engine.runtime.planning.quantization import QuantizationEstimate, estimate_quantization
+from magi_engine.runtime.planning.timing import (
+    Times,
+    held_for,
+    ready_times,
+    times_of,
+    unknown_prompts,
+)
+from magi_engine.runtime.request.length import LengthPlan
+from magi_engine.runtime.request.references import plan_reference
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+from magi_engine.runtime.request.validation import check_prompts, validate, warnings_for
+from magi_engine.sampling.schedule import Forward, SamplerSettings, forwards
+from magi_engine.weights.files import weight_files
+from magi_engine.weights.layout import FoundModel, entry_paths, find_model
+
+_USUAL_S = 4
+_SLOW_S, _HOPELESS_S = 1800, 12 * 3600
+_ENDLESS_S = 60
+"""A video without an end is counted as one minute on the disk."""
+_STEADY_CHUNKS = 12
+"""By then the window is full and the history as deep as it gets."""
+_SMALLEST_SIDE = 128
+_ITEM_BYTES = {"float32": 4, "bfloat16": 2}
+_SMALLER_TEXT_ENCODER = 4
+"""How many times smaller it is in 8 bits than as it is released."""
+
+# Rough, of detailed pictures: at the qualities of WriteOptions' defaults.
+_BITS_PER_PIXEL = {".mp4": 0.4, ".webm": 0.3, ".gif": 8.0, ".webp": 1.0}
+_PNG_BITS_PER_PIXEL = 14.0
+
+
+class Shortage(enum.Enum):
+    """What there is not enough of."""
+
+    VRAM = "vram"
+    RAM = "ram"
+    DISK = "disk"
+
+
+class Pace(enum.Enum):
+    """Whether one would wait for a video: for minutes, for hours, for more than half a day."""
+
+    FAIR = "fair"
+    SLOW = "slow"
+    HOPELESS = "hopeless"
+
+
+class AdviceKind(enum.Enum):
+    """What to change so that a generation fits."""
+
+    SMALLER = "smaller picture"
+    NARROWER_WINDOW = "fewer chunks at a time"
+    LIGHTER_MODEL = "lighter model"
+    SHORTER = "shorter video"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One change with which the generation fits; what is None stays as it is."""
+
+    kind: AdviceKind
+    sentence: Message
+    width: int | None = None
+    height: int | None = None
+    window_size: int | None = None
+    model: str | None = None
+    num_frames: int | None = None
+
+    def applied(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with this change made."""
+        changes = {
+            name: getattr(self, name)
+            for name in ("width", "height", "model", "num_frames")
+            if getattr(self, name) is not None
+        }
+        if self.window_size is not None:
+            changes["sampling"] = dataclasses.replace(
+                request.sampling, window_size=self.window_size
+            )
+        return dataclasses.replace(request, **changes)
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """A chunk of the result.
+
+    Attributes:
+        index: its number, from 0.
+        frames: of the result that it holds.
+        starts_s: when it begins in the video.
+        ready_s: predicted seconds from the start until it can be seen.
+    """
+
+    index: int
+    frames: range
+    starts_s: float
+    ready_s: float
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """How a request is made on a machine: what a job executes, and what is shown of it before.
+
+    Sizes are in bytes, times in seconds.
+
+    Attributes:
+        request: what was asked for.
+        model: name in the registry, or of the configuration file.
+        config: what the job runs with: the model's own, with the request's choices.
+        device: ``cuda:0``, ``mps`` or ``cpu``.
+        dtype: number format of the blocks.
+        length: chunks and frames.
+        ways: to use memory, from the fastest that fits on.
+        costs: of the transformer.
+        notices: what works but is known to look bad.
+        vram_bytes: peak in the graphics card's memory; None: no card with its own memory takes
+            part.
+        ram_bytes: peak in the machine's memory.
+        disk_bytes: what the video will take.
+        times: what the seconds are spent with.
+        ready_s: until each chunk can be seen; of a video without an end, its first chunks.
+        chunk_s: from one chunk to the next, once the window is full.
+        measured: whether the times rest on earlier generations on this machine; else they are a
+            guess by the kind of device.
+        shortage: what there is not enough of.
+        problem: one sentence; empty if it fits.
+        advice: changes with which it fits.
+        impossible: whether it needs more memory than the machine has at all.
+    """
+
+    request: GenerationRequest
+    model: str
+    config: MagiConfig
+    device: str
+    dtype: str
+    length: LengthPlan
+    ways: tuple[Placement, ...]
+    costs: DitCosts
+    notices: tuple[Message, ...]
+    vram_bytes: int | None
+    ram_bytes: int
+    disk_bytes: int
+    times: Times
+    ready_s: tuple[float, ...]
+    chunk_s: float
+    measured: bool
+    shortage: Shortage | None
+    problem: Message
+    advice: tuple[Advice, ...] = ()
+    impossible: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for it."""
+        return self.shortage is None
+
+    @property
+    def way_out(self) -> Message:
+        """One thing to do where it does not fit."""
+        if self.advice:
+            return self.advice[0].sentence
+        return Message("Choose a smaller size, a smaller window or a smaller model.")
+
+    @property
+    def fps(self) -> int:
+        """Frames per second of the result."""
+        return self.config.runtime_config.fps
+
+    @property
+    def num_steps(self) -> int:
+        """Denoising steps of a chunk."""
+        return self.config.runtime_config.num_steps
+
+    @property
+    def num_chunks(self) -> int | None:
+        """Chunks of the result; None: until stopped."""
+        return self.length.result_chunks
+
+    @property
+    def seconds(self) -> float | None:
+        """Until the video is finished; None: it has no end."""
+        return None if self.num_chunks is None else self.times.all_s
+
+    @property
+    def pace(self) -> Pace:
+        """Whether one would wait for it; of a video without an end, for its first chunks."""
+        seconds = self.ready_s[-1] if self.seconds is None else self.seconds
+        if seconds < _SLOW_S:
+            return Pace.FAIR
+        return Pace.SLOW if seconds < _HOPELESS_S else Pace.HOPELESS
+
+    @property
+    def settings(self) -> SamplerSettings:
+        """What the sampler runs with."""
+        return SamplerSettings.from_config(self.config)
+
+    def chunk(self, index: int) -> ChunkPlan:
+        """A chunk of the result; of a video without an end, any."""
+        known = min(index, len(self.ready_s) - 1)
+        ready_s = self.ready_s[known] + (index - known) * self.chunk_s
+        frames = self.length.frames_of(index)
+        return ChunkPlan(index, frames, frames.start / self.fps, ready_s)
+
+    def forwards(self) -> Iterator[Forward]:
+        """What the transformer will be asked."""
+        return forwards(self.settings, self.length.num_chunks, self.length.prefix_latents)
+
+
+def plan(
+    request: GenerationRequest,
+    facts: MachineFacts,
+    models_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> JobPlan:
+    """How ``request`` is made on the machine of ``facts``. Reads small files, and of a video to go
+    on from the times of its frames; takes some milliseconds.
+
+    Raises:
+        MagiError: the request cannot work at all.
+    """
+    cache_dir = cache_dir or default_cache_dir()
+    speeds = Speeds.load(cache_dir)
+    outcome = _plan(request, facts, models_dir, cache_dir, speeds)
+    if outcome.shortage is None:
+        return outcome
+    return dataclasses.replace(
+        outcome,
+        advice=tuple(_advice(request, outcome.shortage, facts, models_dir, cache_dir, speeds)),
+    )
+
+
+def plan_model(
+    entry: ModelEntry,
+    facts: MachineFacts,
+    models_dir: Path | None = None,
+    cache_dir: Path | None = None,
+) -> JobPlan:
+    """How a model runs on a machine: four seconds of video as it is usually made."""
+    return plan(_usual_request(entry), facts, models_dir, cache_dir)
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is to be expected of a model on a machine.
+
+    Attributes:
+        plan: of its usual video, or what is wrong with its files.
+        quantization: making it on that machine; None: that is not how one gets it.
+    """
+
+    plan: JobPlan | MagiError
+    quantization: QuantizationEstimate | None = None
+
+
+def prospects(
+    facts: MachineFacts, models_dir: Path | None = None, cache_dir: Path | None = None
+) -> dict[str, Prospect]:
+    """Of every known model, by its name."""
+    found: dict[str, Prospect] = {}
+    for entry in Registry.load().entries:
+        estimate = None
+        with contextlib.suppress(MagiError):  # what it is made from is not here
+            if entry.made_from is not None:
+                estimate = estimate_quantization(entry, facts, models_dir, cache_dir)
+        try:
+            outcome: JobPlan | MagiError = plan_model(entry, facts, models_dir, cache_dir)
+        except MagiError as error:
+            outcome = error
+        found[entry.name] = Prospect(outcome, estimate)
+    return found
+
+
+def _usual_request(entry: ModelEntry) -> GenerationRequest:
+    runtime = MagiConfig.from_json(resource_path(entry.config)).runtime_config
+    return GenerationRequest(
+        mode=Mode.T2V,
+        model=entry.name,
+        width=runtime.video_size_w,
+        height=runtime.video_size_h,
+        num_frames=_USUAL_S * runtime.fps,
+    )
+
+
+def _plan(
+    request: GenerationRequest,
+    facts: MachineFacts,
+    models_dir: Path | None,
+    cache_dir: Path,
+    speeds: Speeds,
+) -> JobPlan:
+    name, own = model_config(request.model, request.config_path)
+    config = validate(request, own)
+    runtime = config.runtime_config
+    device = facts.device if request.device in ("auto", "cuda") else request.device
+    on_card = device.startswith("cuda")
+    dtype = job_dtype(request.dtype, device, facts.bfloat16_on_processor)
+    found = _found(request, name, models_dir)
+    vae = _vae_config(found, name, own, models_dir)
+    prefix = prefix_latents(request, runtime)
+    check_prompts(request, runtime, prefix)
+    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
+    sizes = Sizes.of(config, vae, length.num_chunks, prefix, _ITEM_BYTES[dtype], on_card)
+    free = (facts.vram_free_bytes or 0) if on_card else None
+    ways = place(sizes, free, facts.ram_free_bytes)
+    placement = ways[0]
+
+    quantised = config.engine_config.fp8_quant
+    costs = DitCosts.of_model(
+        config.model_config, sizes.tokens, attention_weight(device, quantised)
+    )
+    speed = guessed(
+        device,
+        facts.device_name,
+        facts.cores,
+        dtype,
+        fp8=quantised and facts.fp8_in_hardware,
+        weight_bytes=sizes.dit.total + sizes.vae_weights,
+        text_bytes=_text_encoder_bytes(name, found),
+    )
+    key = name, facts.device_name if on_card else facts.processor, dtype
+    known = speeds.measured(*key, sizes.tokens)
+    speed = speed if known is None else known.or_else(speed)
+    ready, denoise_s, decode_s = _course(
+        length, config, vae, speed, costs, placement.decodes_beside
+    )
+    held = held_for(found, facts, device, dtype)
+    unknown = unknown_prompts(request, found, config, cache_dir)
+    times = times_of(speed, held, unknown, denoise_s, decode_s)
+    disk = _video_file_bytes(request, runtime.fps)
+    shortage, problem = _shortage(request, placement, disk, facts, on_card)
+    return JobPlan(
+        request=request,
+        model=name,
+        config=config,
+        device=device,
+        dtype=dtype,
+        length=length,
+        ways=ways,
+        costs=costs,
+        notices=tuple(warnings_for(config, own)),
+        vram_bytes=placement.device_bytes if on_card else None,
+        ram_bytes=placement.host_bytes,
+        disk_bytes=disk,
+        times=times,
+        ready_s=tuple(times.before_s + seconds for seconds in ready),
+        chunk_s=max((b - a for a, b in itertools.pairwise(ready)), default=ready[0]),
+        measured=known is not None,
+        shortage=shortage,
+        problem=problem,
+        impossible=placement.host_bytes > facts.ram_total_bytes,
+    )
+
+
+def _course(
+    length: LengthPlan,
+    config: MagiConfig,
+    vae: VaeConfig,
+    speed: Speed,
+    costs: DitCosts,
+    decodes_beside: bool,
+) -> tuple[list[float], float, float]:
+    """Seconds from the first step until each chunk is there, and what denoising and decoding take
+    of that; of a video without an end, of its first chunks."""
+    runtime, count = config.runtime_config, length.num_chunks
+    if count is None:  # then the window stays full
+        count = length.first_chunk + _STEADY_CHUNKS + runtime.window_size
+    height, width = runtime.video_size_h, runtime.video_size_w
+    flops = decode_flops(vae, Tile.released(runtime.fps), runtime.chunk_width, height, width)
+    schedule = counted(SamplerSettings.from_config(config), count, length.prefix_latents)
+    decode_s = flops / speed.vae_flops_per_s
+    ready, denoise_s = ready_times(schedule, costs, speed, decode_s, decodes_beside)
+    decode_s = ready[-1] - denoise_s
+    return ready[:_STEADY_CHUNKS] if length.num_chunks is None else ready, denoise_s, decode_s
+
+
+def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
+    """Latent frames of what a video starts from.
+
+    Raises:
+        MagiError: the clip cannot be read, or has too few frames.
+    """
+    if request.mode is not Mode.V2V or request.reference is None:
+        return int(request.mode is Mode.I2V)
+    file = Path(request.reference)
+    changed_ns = file.stat().st_mtime_ns if file.is_file() else 0
+    frames = _clip_frames(request.reference, runtime.fps, request.clip, changed_ns)
+    return frames // runtime.temporal_downsample_factor
+
+
+@lru_cache(maxsize=32)
+def _clip_frames(path: str, fps: int, clip: ClipPart, _changed_ns: int) -> int:
+    return plan_reference(path, fps, clip).frames
+
+
+def _vae_config(
+    found: FoundModel | None, name: str, own: MagiConfig, models_dir: Path | None
+) -> VaeConfig:
+    """The model's autoencoder; the released one where its files are not there to say."""
+    folder = Path(own.runtime_config.vae_pretrained)
+    entries = {entry.name: entry for entry in Registry.load().entries}
+    if found is not None:
+        folder = found.files.autoencoder
+    elif name in entries:
+        folder = entry_paths(entries[name], models_dir).autoencoder
+    path = folder / "config.json"
+    return VaeConfig.from_json(path) if path.is_file() else VaeConfig()
+
+
+def _video_file_bytes(request: GenerationRequest, fps: int) -> int:
+    if request.output is None:
+        return 0
+    frames = request.num_frames or _ENDLESS_S * fps
+    bits = _BITS_PER_PIXEL.get(Path(request.output).suffix.lower(), _PNG_BITS_PER_PIXEL)
+    return int(frames * request.width * request.height * bits / 8)
+
+
+def _shortage(
+    request: GenerationRequest, placement: Placement, disk: int, facts: MachineFacts, on_card: bool
+) -> tuple[Shortage | None, Message]:
+    if on_card and placement.device_bytes > (facts.vram_free_bytes or 0):
+        return Shortage.VRAM, _too_little(
+            placement.device_bytes, Message("graphics memory"), facts.vram_free_bytes or 0
+        )
+    if placement.host_bytes > facts.ram_free_bytes:
+        return Shortage.RAM, _too_little(
+            placement.host_bytes, Message("memory"), facts.ram_free_bytes
+        )
+    if request.output is not None:
+        free = disk_free_bytes(Path(request.output).parent)
+        if disk > free:
+            return Shortage.DISK, _too_little(disk, Message("room on the disk"), free)
+    return None, NOTHING
+
+
+def _too_little(needed: int, what: Message, free: int) -> Message:
+    return Message(
+        "This needs {needed:bytes} of {what}; {free:bytes} are free.",
+        needed=needed,
+        what=what,
+        free=free,
+    )
+
+
+def _found(request: GenerationRequest, name: str, models_dir: Path | None) -> FoundModel | None:
+    """The model, if its files are there."""
+    try:
+        return find_model(request.config_path or name, models_dir)
+    except MagiError:
+        return None
+
+
+def _text_encoder_bytes(name: str, found: FoundModel | None) -> int:
+    """Size of the text encoder's files, here or as it will be once it is small."""
+    if found is not None:
+        files = weight_files(found.files.text_encoder)
+        return sum(path.stat().st_size for path in files)
+    entries = {entry.name: entry for entry in Registry.load().entries}
+    release = entries[name].release if name in entries else None
+    return 0 if release is None else release.text_encoder_bytes // _SMALLER_TEXT_ENCODER
+
+
+def _advice(
+    request: GenerationRequest,
+    shortage: Shortage,
+    facts: MachineFacts,
+    models_dir: Path | None,
+    cache_dir: Path,
+    speeds: Speeds,
+) -> Iterator[Advice]:
+    """Changes with which it fits, each of them tried."""
+
+    def fits(advice: Advice) -> bool:
+        try:
+            return _plan(advice.applied(request), facts, models_dir, cache_dir, speeds).fits
+        except MagiError:
+            return False
+
+    if shortage is Shortage.DISK:
+        candidates = (_shorter(request, share) for share in (0.75, 0.5, 0.25, 0.1))
+        yield from itertools.islice(filter(fits, candidates), 1)
+        return
+    sentence = Message("Denoise one chunk at a time.")
+    yield from filter(fits, (Advice(AdviceKind.NARROWER_WINDOW, sentence, window_size=1),))
+    sizes = list(_smaller(request))
+    largest = bisect.bisect_left(sizes, True, key=fits)  # what is smaller fits, too
+    yield from sizes[largest : largest + 1]
+    yield from itertools.islice(filter(fits, _lighter(request)), 1)
+
+
+def _smaller(request: GenerationRequest) -> Iterator[Advice]:
+    """Sizes of about the same shape, the largest first."""
+    short = min(request.width, request.height)
+    for side in range(short - SIZE_MULTIPLE, _SMALLEST_SIDE - 1, -SIZE_MULTIPLE):
+        width, height = (
+            max(SIZE_MULTIPLE, round(n * side / short / SIZE_MULTIPLE) * SIZE_MULTIPLE)
+            for n in (request.width, request.height)
+        )
+        sentence = Message("Make the picture {width}x{height}.", width=width, height=height)
+        yield Advice(AdviceKind.SMALLER, sentence, width=width, height=height)
+
+
+def _lighter(request: GenerationRequest) -> Iterator[Advice]:
+    """Downloadable models that do the same with less memory, the most similar first."""
+    if request.config_path is not None:
+        return
+    registry = Registry.load()
+    size = registry.find(request.model).transformer_bytes or 0
+    lighter = [e for e in registry.entries if 0 < (e.transformer_bytes or 0) < size]
+    for entry in sorted(lighter, key=lambda e: -(e.transformer_bytes or 0)):
+        sentence = Message("Use {title}.", title=entry.title)
+        yield Advice(AdviceKind.LIGHTER_MODEL, sentence, model=entry.name)
+
+
+def _shorter(request: GenerationRequest, share: float) -> Advice:
+    frames = max(1, int((request.num_frames or 0) * share))
+    sentence = Message("Make {frames} frames.", frames=frames)
+    return Advice(AdviceKind.SHORTER, sentence, num_frames=frames)

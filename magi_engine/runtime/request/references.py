@@ -1,0 +1,70 @@
+"""The image or video a generation starts from, as frames the VAE can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magi_engine.errors import MediaReadError
+from magi_engine.media.clips import ClipPart, ClipPlan, iter_source_frames, plan_clip, read_plan
+from magi_engine.media.images import read_image
+from magi_engine.media.info import MediaKind, probe
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What conditions the generation.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8 RGB; T is 1 for an image, a multiple of 4 for a video.
+        clip: where they stand in the source video; None for an image.
+    """
+
+    frames: NDArray[np.uint8] = field(repr=False)
+    clip: ClipPlan | None = None
+
+
+def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
+    """Read the reference of a request at the size and rate of the result; None for t2v.
+
+    Raises:
+        MediaReadError: not readable, or an image where a video is needed.
+        InvalidRequestError: the crop box or the clip's range lies outside.
+    """
+    if request.reference is None:
+        return None
+    size = (request.width, request.height)
+    if request.mode is Mode.I2V:
+        image = read_image(request.reference, *size, request.fit, request.crop)
+        return Reference(image[None])
+    clip = plan_reference(request.reference, fps, request.clip)
+    return Reference(read_plan(clip, *size, request.fit, request.crop), clip)
+
+
+def plan_reference(path: str, fps: float, part: ClipPart) -> ClipPlan:
+    """The frames of a video that a generation goes on from.
+
+    Raises:
+        MediaReadError: not readable, or an image.
+        InvalidRequestError: the range lies outside.
+    """
+    if probe(path).kind is MediaKind.IMAGE:
+        raise MediaReadError(
+            "{reference} is an image, not a video.",
+            "Choose the mode i2v to start from it.",
+            reference=path,
+        )
+    return plan_clip(path, fps, part)
+
+
+def source_frames(request: GenerationRequest, reference: Reference) -> Iterator[NDArray[np.uint8]]:
+    """The source video from its start to where the result goes on, batch by batch."""
+    if reference.clip is None:
+        return iter(())
+    return iter_source_frames(
+        reference.clip, request.width, request.height, request.fit, request.crop
+    )

@@ -1,0 +1,319 @@
+"""Everything one generation needs, in one frozen value.
+
+A request knows nothing of loaded models or of Qt. It survives a round trip through JSON exactly,
+which is also how it travels in the metadata of the videos it made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from magi_engine import __version__
+from magi_engine.errors import InvalidRequestError
+from magi_engine.json_text import parse_json
+from magi_engine.media.clips import ClipPart, ClipPartKind
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.writer import WriteOptions
+from magi_engine.messages import Message
+
+FORMAT = "magi-request"
+FORMAT_VERSION = 1
+DEFAULT_SPECIAL_TOKENS = ("HQ_TOKEN", "DURATION_TOKEN")
+
+
+class Mode(Enum):
+    """What the generation starts from."""
+
+    T2V = "t2v"
+    I2V = "i2v"
+    V2V = "v2v"
+
+
+@dataclass(frozen=True)
+class PromptChange:
+    """``text`` is the prompt from chunk ``chunk`` of the result on (0 is the first one)."""
+
+    chunk: int
+    text: str
+
+
+@dataclass(frozen=True)
+class SamplingOverrides:
+    """What to do differently from the model's own configuration; None leaves it as it is.
+
+    Names and meanings are those of the official configuration. ``text_scales`` and
+    ``prev_chunk_scales`` may also hold one value, which then stands wherever the model's own
+    table is not zero.
+    """
+
+    num_steps: int | None = None
+    window_size: int | None = None
+    shortcut_mode: str | None = None
+    cfg_number: int | None = None
+    cfg_t_range: tuple[float, ...] | None = None
+    prev_chunk_scales: tuple[float, ...] | None = None
+    text_scales: tuple[float, ...] | None = None
+    noise2clean_kvrange: tuple[int, ...] | None = None
+    clean_chunk_kvrange: int | None = None
+    clean_t: float | None = None
+    fps: int | None = None
+    """Frames per second of the result; a reference clip is brought to it."""
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One video to make. Nothing is checked here: see ``runtime.request.validation.validate``."""
+
+    mode: Mode
+    model: str
+    """Name in the registry of models."""
+    width: int
+    height: int
+    """Pixels, multiples of 16."""
+    num_frames: int | None
+    """Frames of the result, a source clip in front not counted; None: until stopped."""
+    prompts: tuple[PromptChange, ...] = (PromptChange(0, ""),)
+    seed: int = 0
+    reference: str | None = None
+    """Path of the image (i2v) or video (v2v)."""
+    fit: FitPolicy = FitPolicy.CROP
+    crop: CropBox | None = None
+    """The part of the reference that is used, before fitting."""
+    clip: ClipPart = field(default_factory=ClipPart)
+    """Which part of the video conditions the generation (v2v)."""
+    prepend_source: bool = False
+    """Put the source clip in front of the result (v2v)."""
+    config_path: str | None = None
+    """An official configuration file to use instead of the model's own."""
+    sampling: SamplingOverrides = field(default_factory=SamplingOverrides)
+    special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
+    negative_tokens: bool = False
+    """Whether the forwards without prompt know what to stay away from; base models only."""
+    output: str | None = None
+    """File (or, for a PNG sequence, folder) to write; None writes nothing."""
+    writing: WriteOptions = field(default_factory=WriteOptions)
+    device: str = "auto"
+    dtype: str = "auto"
+    attention: str = "auto"
+    """One of ``devices.ATTENTIONS``; an exact one stands in for what the device does not have."""
+    quantised_attention: bool = False
+    """No wish but a fact, noted by the engine: the attention of this video rounded to 8 bits."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of a newer program, kept so that nothing gets lost on a round trip."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extra", MappingProxyType(dict(self.extra)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy cannot be pickled; requests travel to child processes.
+        return _from_json, (self.to_json(),)
+
+    @property
+    def prompt(self) -> str:
+        """The prompt of the first chunk."""
+        return self.prompts[0].text if self.prompts else ""
+
+    def to_json(self) -> str:
+        """The request as one JSON object, for files and for other programs."""
+        values = {name: _plain(getattr(self, name)) for name in _FIELDS}
+        head = {"format": FORMAT, "version": FORMAT_VERSION, "program_version": __version__}
+        text = json.dumps({**self.extra, **head, **values}, ensure_ascii=False)
+        # Names of files may have bytes that are not UTF-8: those become JSON's own escapes.
+        return text.encode("utf-8", "backslashreplace").decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> GenerationRequest:
+        """Read what ``to_json`` wrote, also of a newer program; unknown fields are kept.
+
+        Raises:
+            InvalidRequestError: not a request, made by an incompatible program, or damaged.
+        """
+        try:
+            data = parse_json(text)
+        except ValueError as error:
+            raise _damaged(Message("it is not JSON")) from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise InvalidRequestError(
+                "These settings were not written by this program.",
+                "Choose a video that was generated with it.",
+            )
+        version = data.get("version")
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise InvalidRequestError(
+                "These settings were written by a newer program ({version}).",
+                "Update this program to read them.",
+                version=data.get("program_version"),
+            )
+        values = {name: _READERS[name](data[name], name) for name in _FIELDS if name in data}
+        known = {"format", "version", "program_version", *_FIELDS}
+        values["extra"] = {name: value for name, value in data.items() if name not in known}
+        missing = [name for name in _REQUIRED if name not in values]
+        if missing:
+            raise _damaged(Message("{name} is missing", name=missing[0]))
+        return cls(**values)
+
+
+def _from_json(text: str) -> GenerationRequest:
+    return GenerationRequest.from_json(text)
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON types."""
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: _plain(v) for name, v in fields.items() if v is not None}
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _damaged(problem: Message) -> InvalidRequestError:
+    return InvalidRequestError(
+        "The saved settings are damaged: {problem}.",
+        "Choose another video or file.",
+        problem=problem,
+    )
+
+
+# One reader per field. Each takes the JSON value and the field's name, and raises on a wrong type.
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise _damaged(Message("{name} is not a text", name=name))
+    return value
+
+
+def _path(value: Any, name: str) -> str:
+    if "\0" in _text(value, name):
+        raise _damaged(Message("{name} is no path", name=name))
+    return value
+
+
+def _whole(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _damaged(Message("{name} is not a whole number", name=name))
+    return value
+
+
+def _number(value: Any, name: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise _damaged(Message("{name} is not a number", name=name))
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise _damaged(Message("{name} is neither true nor false", name=name))
+    return value
+
+
+def _optional(reader: Any) -> Any:
+    return lambda value, name: None if value is None else reader(value, name)
+
+
+def _tuple_of(reader: Any) -> Any:
+    def read(value: Any, name: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _damaged(Message("{name} is not a list", name=name))
+        return tuple(reader(v, name) for v in value)
+
+    return read
+
+
+def _member_of(enum: type[Enum]) -> Any:
+    def read(value: Any, name: str) -> Enum:
+        try:
+            return enum(value)
+        except ValueError as error:
+            raise _damaged(Message("{name} is {value}", name=name, value=repr(value))) from error
+
+    return read
+
+
+def _object_of(cls: type[Any], readers: Mapping[str, Any]) -> Any:
+    """Read a nested object; fields it does not know are an error only if they are needed."""
+
+    def read(value: Any, name: str) -> Any:
+        if not isinstance(value, dict):
+            raise _damaged(Message("{name} is not an object", name=name))
+        values = {k: readers[k](v, f"{name}.{k}") for k, v in value.items() if k in readers}
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise _damaged(Message("{name} is incomplete", name=name)) from error
+
+    return read
+
+
+_CROP = _object_of(CropBox, {"left": _number, "top": _number, "width": _number, "height": _number})
+_CLIP = _object_of(
+    ClipPart,
+    {
+        "kind": _member_of(ClipPartKind),
+        "seconds": _number,
+        "start_s": _number,
+        "end_s": _number,
+    },
+)
+_WRITING = _object_of(
+    WriteOptions,
+    {
+        "crf": _whole,
+        "preset": _text,
+        "vp9_crf": _whole,
+        "webp_quality": _whole,
+        "overwrite": _flag,
+    },
+)
+_SAMPLING = _object_of(
+    SamplingOverrides,
+    {
+        "num_steps": _whole,
+        "window_size": _whole,
+        "shortcut_mode": _text,
+        "cfg_number": _whole,
+        "cfg_t_range": _tuple_of(_number),
+        "prev_chunk_scales": _tuple_of(_number),
+        "text_scales": _tuple_of(_number),
+        "noise2clean_kvrange": _tuple_of(_whole),
+        "clean_chunk_kvrange": _whole,
+        "clean_t": _number,
+        "fps": _whole,
+    },
+)
+_READERS: dict[str, Any] = {
+    "mode": _member_of(Mode),
+    "model": _text,
+    "width": _whole,
+    "height": _whole,
+    "num_frames": _optional(_whole),
+    "prompts": _tuple_of(_object_of(PromptChange, {"chunk": _whole, "text": _text})),
+    "seed": _whole,
+    "reference": _optional(_path),
+    "fit": _member_of(FitPolicy),
+    "crop": _optional(_CROP),
+    "clip": _CLIP,
+    "prepend_source": _flag,
+    "config_path": _optional(_path),
+    "sampling": _SAMPLING,
+    "special_tokens": _tuple_of(_text),
+    "negative_tokens": _flag,
+    "output": _optional(_path),
+    "writing": _WRITING,
+    "device": _text,
+    "dtype": _text,
+    "attention": _text,
+    "quantised_attention": _flag,
+}
+_FIELDS = tuple(_READERS)
+_REQUIRED = ("mode", "model", "width", "height", "num_frames")

@@ -1,0 +1,136 @@
+"""Requests survive JSON exactly, whoever wrote them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+
+import pytest
+
+from magi_engine import __version__
+from magi_engine.errors import InvalidRequestError
+from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.writer import WriteOptions
+from magi_engine.runtime.request.request import (
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    SamplingOverrides,
+)
+
+_PLAIN = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96)
+_FULL = GenerationRequest(
+    mode=Mode.V2V,
+    model="4.5B-base",
+    width=720,
+    height=480,
+    num_frames=None,
+    prompts=(PromptChange(0, "a cat, “quoted” ü 猫"), PromptChange(3, "")),
+    seed=2**40 + 1,
+    reference="/videos/clip one.mp4",
+    fit=FitPolicy.PAD,
+    crop=CropBox(1.5, 2, 300, 200.25),
+    clip=ClipPart.range(0.1, 2.7),
+    prepend_source=True,
+    config_path="/configs/4.5B.json",
+    sampling=SamplingOverrides(
+        num_steps=12,
+        window_size=4,
+        shortcut_mode="16,16,8",
+        cfg_number=3,
+        cfg_t_range=(0.0, 0.1),
+        prev_chunk_scales=(1.5, 1.0),
+        text_scales=(7.5, 0.0),
+        noise2clean_kvrange=(5, 4, 3, 2),
+        clean_chunk_kvrange=2,
+        clean_t=0.9999,
+        fps=12,
+    ),
+    special_tokens=("HQ_TOKEN", "TWO_D_ANIME_TOKEN"),
+    negative_tokens=True,
+    output="/out/x.webm",
+    writing=WriteOptions(crf=20, preset="fast", overwrite=True),
+    device="cuda:1",
+    dtype="bfloat16",
+    extra={"of_the_future": {"nested": [1, None]}},
+)
+
+
+@pytest.mark.parametrize("request_", [_PLAIN, _FULL], ids=["plain", "full"])
+def test_json_round_trip_is_exact(request_: GenerationRequest) -> None:
+    text = request_.to_json()
+    again = GenerationRequest.from_json(text)
+    assert again == request_
+    assert again.to_json() == text
+    assert json.loads(text)["program_version"] == __version__
+
+
+def test_every_field_is_saved() -> None:
+    saved = json.loads(_FULL.to_json())
+    fields = {field.name for field in dataclasses.fields(GenerationRequest)} - {"extra"}
+    assert fields <= saved.keys()
+    overrides = {field.name for field in dataclasses.fields(SamplingOverrides)}
+    assert overrides == saved["sampling"].keys()
+
+
+def test_requests_can_travel_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(_FULL)) == _FULL
+
+
+def test_unknown_fields_are_kept() -> None:
+    data = json.loads(_PLAIN.to_json()) | {"mood": "cheerful"}
+    request = GenerationRequest.from_json(json.dumps(data))
+    assert request.extra == {"mood": "cheerful"}
+    changed = dataclasses.replace(request, seed=5)
+    assert json.loads(changed.to_json())["mood"] == "cheerful"
+
+
+def test_missing_optional_fields_take_their_defaults() -> None:
+    data = json.loads(_PLAIN.to_json())
+    for name in ("fit", "clip", "sampling", "device", "seed"):
+        del data[name]
+    assert GenerationRequest.from_json(json.dumps(data)) == _PLAIN
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 2}, "newer program"),
+        ({"format": "other"}, "not written by this program"),
+        ({"mode": "t3v"}, "mode is 't3v'"),
+        ({"seed": "7"}, "seed is not a whole number"),
+        ({"width": True}, "width is not a whole number"),
+        ({"prompts": [{"chunk": 0}]}, "prompts is incomplete"),
+        ({"crop": {"left": 1}}, "crop is incomplete"),
+        ({"sampling": {"clean_t": "soon"}}, "sampling.clean_t is not a number"),
+        ({"prompts": {}}, "prompts is not a list"),
+        ({"prepend_source": 1}, "prepend_source is neither"),
+    ],
+)
+def test_damaged_settings_are_named(change: dict[str, object], said: str) -> None:
+    data = json.loads(_FULL.to_json()) | change
+    with pytest.raises(InvalidRequestError) as caught:
+        GenerationRequest.from_json(json.dumps(data))
+    assert said in str(caught.value.message)
+    assert str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": "magi-request"}'])
+def test_what_is_no_request_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        GenerationRequest.from_json(text)
+
+
+def test_a_required_field_must_be_there() -> None:
+    data = json.loads(_PLAIN.to_json())
+    del data["width"]
+    with pytest.raises(InvalidRequestError, match="width is missing"):
+        GenerationRequest.from_json(json.dumps(data))
+
+
+def test_json_without_finite_numbers_is_refused() -> None:
+    text = _FULL.to_json().replace('"clean_t": 0.9999', '"clean_t": NaN')
+    with pytest.raises(InvalidRequestError, match="it is not JSON"):
+        GenerationRequest.from_json(text)
