@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from magi_desktop import background, diagnostics, set_up
 from magi_desktop.belongings import belongings
 from magi_desktop.dialogs.about import AboutDialog
+from magi_desktop.dialogs.details import DetailsDialog
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.help import HelpSheet
 from magi_desktop.dialogs.licence import LicenceDialog
@@ -21,9 +22,11 @@ from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
+from magi_desktop.state.library import LibraryItem
 from magi_desktop.widgets.fitting import fit_to_screen
 from magi_desktop.workshop import Workshop
 from magi_engine.install.tasks import Download
+from magi_engine.runtime.request.request import GenerationRequest
 
 
 class WindowDialogs(QObject):
@@ -32,10 +35,12 @@ class WindowDialogs(QObject):
     Signals:
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
+        started: the user begins with a model that the welcome offers.
     """
 
     said = Signal(str)
     failed = Signal(object)
+    started = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
         super().__init__(window)
@@ -51,6 +56,11 @@ class WindowDialogs(QObject):
         """Open the sheet of shortcuts."""
         self._open(HelpSheet(menus.groups, self._window))
 
+    @Slot(object, object)
+    def details(self, item: LibraryItem, request: GenerationRequest) -> None:
+        """Open how a video was made."""
+        self._open(DetailsDialog(item, request, self._window))
+
     @Slot()
     def about(self) -> None:
         """Open version and licences."""
@@ -61,6 +71,7 @@ class WindowDialogs(QObject):
         """Say what this computer can run and offer the models."""
         dialog = WelcomeDialog(self._workshop.machine, self._workshop.models, self._window)
         dialog.start_wanted.connect(self.use_model)
+        dialog.start_wanted.connect(self.started)
         dialog.download_wanted.connect(self.download)
         self._open(dialog)
 

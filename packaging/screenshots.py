@@ -97,7 +97,7 @@ class Session:
     def make(self, prompt: str, seconds: float, seed: int) -> None:
         """Make a video to its end."""
         self.compose(prompt, seconds, seed)
-        self.window.generate()
+        self.window.making.generate()
         self.until_idle()
 
     def until_idle(self) -> None:
@@ -173,7 +173,7 @@ class Session:
         self.until(lambda: draft.mode is Mode.I2V and draft.reference is not None)
         self.compose("The red ball moves to the right.", 3.0, 4, Mode.I2V)
         self.shot("image")
-        self.window.generate()
+        self.window.making.generate()
         self.until_idle()
         self.window.player.commands.compare.setChecked(True)
         self.window.player.seek(50)
@@ -188,7 +188,7 @@ class Session:
         """A video on its way, held, and done."""
         self.shop.draft.set(num_steps=16)
         self.compose(PROMPTS[0], 8.0, self.wishes.seed)
-        self.window.generate()
+        self.window.making.generate()
         self.until_chunk(0)
         self.shot("starting")
         self.until_chunk(3)
@@ -210,7 +210,7 @@ class Session:
         self.window.side.setCurrentWidget(self.window.library)
         self.shot("library")
         self.window.library.select(self.shop.library.items[1].id)
-        self.window.library.open_selected()
+        self.window.library.video_actions.play.trigger()
         self.shot("library-playing")
         self.window.side.setCurrentWidget(self.window.queue)
         lost = draw_picture(self.home / "lost.png")
@@ -219,12 +219,12 @@ class Session:
         self.until(lambda: getattr(self.shop.draft.reference, "path", None) == lost)
         self.compose("A ball that is gone.", 2.0, 1, Mode.I2V)
         lost.unlink()
-        self.window.generate()
+        self.window.making.generate()
         self.until(lambda: self.shop.job.phase is Phase.FAILED or not self.shop.controller.busy)
         self.shot("error")
         for number, prompt in enumerate(PROMPTS[:4]):
             self.compose(prompt, 6.0, 30 + number)
-            self.window.generate()
+            self.window.making.generate()
         self.until_chunk(2)
         ids = [item.id for item in queue.items]
         self.window.queue.select(ids[min(2, len(ids) - 1)])

@@ -82,6 +82,7 @@ class WelcomeDialog(QDialog):
         inside.setSpacing(t.SPACE_2)
         inside.addWidget(text_label(self.tr("Ready now"), "heading", self))
         inside.addWidget(text_label(translated(self._default.purpose), "muted", self))
+        inside.addWidget(text_label(translated(self._default.limits), "muted", self))
         inside.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._list = QVBoxLayout()
         self._list.setSpacing(t.SPACE_3)

@@ -40,6 +40,15 @@ def judge(draft: Draft) -> Verdict:
     except MagiError as error:
         return Verdict(error, ())
     notes = warnings_for(merged, own)
+    own_size = (own.runtime_config.video_size_w, own.runtime_config.video_size_h)
+    if draft.limits and (request.width, request.height) != own_size:
+        notes.append(
+            Message(
+                "This model has only learned {width} x {height}: other sizes look wrong.",
+                width=own_size[0],
+                height=own_size[1],
+            )
+        )
     if draft.kept:
         notes.append(
             Message("Also kept from the video these settings are from: {names}.", names=draft.kept)

@@ -26,13 +26,9 @@ class GenerationPanel(QWidget):
         presets: where named presets are kept.
 
     Signals:
-        download_wanted: name of the chosen model, whose files the user wants to have.
-        models_wanted: name of the chosen model, which is to be shown among all models.
         advanced_toggled: whether the advanced settings show now.
     """
 
-    download_wanted = Signal(str)
-    models_wanted = Signal(str)
     advanced_toggled = Signal(bool)
 
     def __init__(
@@ -67,8 +63,6 @@ class GenerationPanel(QWidget):
             self.advanced,
         ):
             column.addWidget(widget)
-        self.model.download_wanted.connect(self.download_wanted)
-        self.model.models_wanted.connect(self.models_wanted)
         self.advanced.toggled.connect(self.advanced_toggled)
 
     @property

@@ -151,7 +151,7 @@ class LaterPrompts(QWidget):
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
-        if name in ("later_prompts", "mode"):
+        if name == "later_prompts":
             self._show()
         elif name == "plan":
             self._refresh()

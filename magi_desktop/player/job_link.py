@@ -52,6 +52,7 @@ class JobLink(QObject):
             self._before = player.path
             player.clear()
             self.live = True
+            player.shown_changed.emit()
             if job.phase.active:
                 player.canvas.set_message(None)
                 self._changed()

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QImage, QKeyEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -43,6 +43,8 @@ class Player(QWidget):
         first_frame_shown: the first frame of a new video is on the screen.
         frame_changed: index of the frame shown.
         prompt_requested: the user wants to say what a chunk that has not begun shall show.
+        shown_changed: another video is shown, or none, or where it is has become known.
+        menu_wanted: a place on the screen: the picture's context menu is wanted there.
 
     Attributes:
         commands: the player's commands, for menus and the help sheet.
@@ -53,6 +55,8 @@ class Player(QWidget):
     first_frame_shown = Signal()
     frame_changed = Signal(int)
     prompt_requested = Signal(int)
+    shown_changed = Signal()
+    menu_wanted = Signal(QPoint)
 
     def __init__(self, parent: QWidget | None = None, memory_bytes: int = MEMORY_BYTES) -> None:
         super().__init__(parent)
@@ -71,6 +75,7 @@ class Player(QWidget):
         self._full_screen: FullScreen | None = None
         self._link: JobLink | None = None
         self._opening: background.Task[VideoFacts] | None = None
+        self._let_go: Path | None = None
         self._empty = Message(self.tr("Nothing to play yet."))
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -78,6 +83,9 @@ class Player(QWidget):
         self._column.addWidget(self.canvas, 1)
         self._column.addWidget(self.transport)
         self._column.addWidget(self.strip)
+        kept = self.strip.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # the picture never jumps
+        self.strip.setSizePolicy(kept)
         self._connect()
         self.clear()
 
@@ -89,7 +97,9 @@ class Player(QWidget):
         self.buffer.failed.connect(self._show_problem)
         self.canvas.painted.connect(self._painted)
         self.canvas.zoom_changed.connect(self._zoom_changed)
-        self.canvas.double_clicked.connect(a.full_screen.trigger)
+        self.canvas.clicked.connect(a.play.trigger)
+        self.canvas.double_clicked.connect(self._double_clicked)
+        self.canvas.menu_wanted.connect(self.menu_wanted)
         self.transport.scrubbed.connect(self.seek)
         self.transport.speed_chosen.connect(self.set_speed)
         self.strip.chosen.connect(self._jump_to_chunk)
@@ -164,6 +174,7 @@ class Player(QWidget):
         """Go back from a file to the bound job."""
         if self._link is not None:
             self._link.show()
+            self.shown_changed.emit()
 
     def begin(self, fps: float, num_frames: int | None) -> None:
         """A new video, of which nothing exists yet; it plays as soon as frames come.
@@ -194,6 +205,7 @@ class Player(QWidget):
             self._path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
+        self.shown_changed.emit()
 
     def set_preview(self, chunk: int, frames: UInt8Array) -> None:
         """A rough preview of a chunk in work, ``(t, h, w, 3)`` uint8, any size."""
@@ -247,7 +259,14 @@ class Player(QWidget):
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
         if self._path in paths:
+            self._let_go = self._path
             self.clear()
+
+    @Slot(object, object)
+    def follow(self, before: Path, after: Path) -> None:
+        """Show a file again that was let go and has another name now."""
+        if before == self._let_go and self.path is None:
+            self.open_file(after)
 
     # A video that exists
 
@@ -259,6 +278,7 @@ class Player(QWidget):
         self.canvas.set_message(None)
         self._update_range()
         self._path = path
+        self.shown_changed.emit()
         self._opening = background.run(
             read_facts,
             path,
@@ -325,6 +345,12 @@ class Player(QWidget):
     def _change_speed(self, steps: int) -> None:
         index = SPEEDS.index(self._clock.speed) + steps
         self.set_speed(SPEEDS[max(0, min(index, len(SPEEDS) - 1))])
+
+    @Slot()
+    def _double_clicked(self) -> None:
+        """The first click of the two paused it, or let it play: back to before."""
+        self.commands.play.trigger()
+        self.commands.full_screen.trigger()
 
     @Slot(bool)
     def _set_looping(self, on: bool) -> None:
@@ -436,6 +462,7 @@ class Player(QWidget):
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
+        self.shown_changed.emit()
 
     def _detach(self) -> None:
         if self._link is not None:

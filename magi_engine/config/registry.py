@@ -118,6 +118,9 @@ class ModelEntry:
     """The prompts it is calibrated with then, one a line, relative to the resources."""
     hardware: Message = NOTHING
     """One sentence: what it runs well on."""
+    limits: Message = NOTHING
+    """One sentence: what it cannot draw, of a model that can draw little and at its own size only;
+    empty for the others."""
     like: ModelEntry | None = None
     """The released model that one of the user's is a variant of; what it has not of its own
     comes from there. None: it is no model of the user's."""
@@ -246,6 +249,7 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         made_from=data.get("made_from"),
         captions=data.get("captions"),
         hardware=Message(data.get("hardware", "")),
+        limits=Message(data.get("limits", "")),
     )
 
 

@@ -345,6 +345,85 @@
     </message>
 </context>
 <context>
+    <name>DetailsDialog</name>
+    <message>
+        <source>Details</source>
+        <translation>详情</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Put all of it on the clipboard.</source>
+        <translation>把全部内容放到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Back to the window.</source>
+        <translation>回到主窗口。</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Prompt from second {}</source>
+        <translation>第 {} 秒起的提示词</translation>
+    </message>
+    <message>
+        <source>Started from</source>
+        <translation>起始素材</translation>
+    </message>
+    <message>
+        <source>{}, stopped early</source>
+        <translation>{}，提前停止</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>种子</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>尺寸</translation>
+    </message>
+    <message>
+        <source>Length</source>
+        <translation>时长</translation>
+    </message>
+    <message>
+        <source>Quality</source>
+        <translation>质量</translation>
+    </message>
+    <message>
+        <source>{} steps</source>
+        <translation>{} 步</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>制作于</translation>
+    </message>
+    <message>
+        <source>Took</source>
+        <translation>用时</translation>
+    </message>
+    <message>
+        <source>Attention</source>
+        <translation>注意力</translation>
+    </message>
+    <message>
+        <source>8-bit attention</source>
+        <translation>8 位注意力</translation>
+    </message>
+</context>
+<context>
     <name>DirectDialog</name>
     <message>
         <source>Direct the video</source>
@@ -388,7 +467,38 @@
     </message>
 </context>
 <context>
+    <name>DropZone</name>
+    <message>
+        <source>Use a sample picture</source>
+        <translation>使用示例图片</translation>
+    </message>
+    <message>
+        <source>A coloured ball, such as this model can set in motion.</source>
+        <translation>一个彩色小球，此模型能让它动起来。</translation>
+    </message>
+</context>
+<context>
     <name>Drops</name>
+    <message>
+        <source>Start a video from this picture</source>
+        <translation>用这张图片开始一个视频</translation>
+    </message>
+    <message>
+        <source>Go on from the end of this video</source>
+        <translation>从这个视频的结尾继续</translation>
+    </message>
+    <message>
+        <source>Use the settings in this file</source>
+        <translation>使用此文件中的设置</translation>
+    </message>
+    <message>
+        <source>Add this text to the prompt</source>
+        <translation>把这段文字加入提示词</translation>
+    </message>
+    <message>
+        <source>Drop it to see whether it can be used</source>
+        <translation>松开以查看能否使用</translation>
+    </message>
     <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
@@ -553,6 +663,26 @@
     <message>
         <source>{} variations</source>
         <translation>{} 个变体</translation>
+    </message>
+    <message>
+        <source>Four variations</source>
+        <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Gets its files, and can be paused at any time. Then generate.</source>
+        <translation>获取模型文件，可随时暂停。之后即可生成。</translation>
+    </message>
+    <message>
+        <source>Download model ({})</source>
+        <translation>下载模型（{}）</translation>
+    </message>
+    <message>
+        <source>Shows it among all models.</source>
+        <translation>在所有模型中显示它。</translation>
+    </message>
+    <message>
+        <source>Get the model ready…</source>
+        <translation>准备模型…</translation>
     </message>
     <message>
         <source>Put back in the queue</source>
@@ -816,56 +946,48 @@
         <translation>作品库</translation>
     </message>
     <message>
-        <source>Export as {format}</source>
-        <translation>导出为 {format}</translation>
+        <source>Order</source>
+        <translation>排序</translation>
     </message>
     <message>
-        <source>Folder to export to</source>
-        <translation>导出到的文件夹</translation>
+        <source>In what order the videos stand.</source>
+        <translation>视频的排列顺序。</translation>
     </message>
     <message>
-        <source>Find the file …</source>
-        <translation>查找文件…</translation>
+        <source>Newest first</source>
+        <translation>最新的在前</translation>
     </message>
     <message>
-        <source>Use these settings</source>
-        <translation>使用这些设置</translation>
+        <source>Oldest first</source>
+        <translation>最早的在前</translation>
     </message>
     <message>
-        <source>Remove from the list</source>
-        <translation>从列表中移除</translation>
+        <source>Longest first</source>
+        <translation>最长的在前</translation>
     </message>
     <message>
-        <source>Play</source>
-        <translation>播放</translation>
+        <source>By prompt</source>
+        <translation>按提示词</translation>
     </message>
     <message>
-        <source>Continue this video</source>
-        <translation>续写此视频</translation>
+        <source>By name of the file</source>
+        <translation>按文件名</translation>
     </message>
     <message>
-        <source>Export as</source>
-        <translation>导出为</translation>
+        <source>Favourites only</source>
+        <translation>只看收藏</translation>
     </message>
     <message>
-        <source>PNG frames</source>
-        <translation>PNG 帧</translation>
+        <source>Show only your favourites.</source>
+        <translation>只显示收藏的视频。</translation>
     </message>
     <message>
-        <source>Copy the first frame</source>
-        <translation>复制首帧</translation>
+        <source>Export</source>
+        <translation>导出</translation>
     </message>
     <message>
-        <source>Show in folder</source>
-        <translation>在文件夹中显示</translation>
-    </message>
-    <message>
-        <source>Move to trash</source>
-        <translation>移到回收站</translation>
-    </message>
-    <message>
-        <source>Where is {name}?</source>
-        <translation>{name} 在哪里？</translation>
+        <source>Save copies in another format.</source>
+        <translation>以其他格式保存副本。</translation>
     </message>
     <message>
         <source>Nothing made yet. Every finished video is kept here.</source>
@@ -874,6 +996,10 @@
     <message>
         <source>No video has “{words}” in its prompt.</source>
         <translation>没有提示词包含“{words}”的视频。</translation>
+    </message>
+    <message>
+        <source>No favourites yet: the star marks a video as one.</source>
+        <translation>还没有收藏：点星标即可收藏视频。</translation>
     </message>
     <message numerus="yes">
         <source>%n video(s)</source>
@@ -884,34 +1010,6 @@
     <message>
         <source>{chosen} of {total} selected</source>
         <translation>已选 {chosen} 个，共 {total} 个</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>Exported to {name}.</source>
-        <translation>已导出到 {name}。</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) exported.</source>
-        <translation>
-            <numerusform>已导出 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>显示</translation>
-    </message>
-    <message>
-        <source>The first frame was copied.</source>
-        <translation>已复制首帧。</translation>
-    </message>
-    <message>
-        <source>That did not work: {error}</source>
-        <translation>操作未成功：{error}</translation>
     </message>
 </context>
 <context>
@@ -1034,72 +1132,16 @@
         <translation>作品库</translation>
     </message>
     <message>
-        <source>The queue is held: nothing starts until you resume it.</source>
-        <translation>队列已暂停，点击“继续”后才会开始。</translation>
-    </message>
-    <message>
-        <source>Resume</source>
-        <translation>继续</translation>
-    </message>
-    <message>
-        <source>Stop before the video is complete?</source>
-        <translation>视频尚未完成，要停止吗？</translation>
-    </message>
-    <message>
-        <source>What is finished of it is kept as a video; the rest is not made.</source>
-        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
-    </message>
-    <message>
-        <source>Stop</source>
-        <translation>停止</translation>
-    </message>
-    <message>
-        <source>You are editing a queued video: it is held until you put it back.</source>
-        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
-    </message>
-    <message>
-        <source>Leave it as it was</source>
-        <translation>保持原样</translation>
-    </message>
-    <message>
-        <source>This is a finished video; the new one is being made meanwhile.</source>
-        <translation>这是已完成的视频，新视频正在同时生成。</translation>
-    </message>
-    <message>
-        <source>Show the new one</source>
-        <translation>显示新视频</translation>
-    </message>
-    <message>
         <source>Queue, held</source>
         <translation>队列（已暂停）</translation>
-    </message>
-    <message>
-        <source>A video was interrupted as the program ended; the queue is held.</source>
-        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
     </message>
     <message>
         <source>The text was added to the prompt.</source>
         <translation>文字已添加到提示词中。</translation>
     </message>
     <message>
-        <source>Its seed is locked with it: every video gets seed {}.</source>
-        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
-    </message>
-    <message>
-        <source>A fresh seed each</source>
-        <translation>每次使用新种子</translation>
-    </message>
-    <message>
         <source>Saved: {}</source>
         <translation>已保存：{}</translation>
-    </message>
-    <message>
-        <source>Try again</source>
-        <translation>重试</translation>
-    </message>
-    <message>
-        <source>Get it…</source>
-        <translation>获取…</translation>
     </message>
     <message>
         <source>Your video is ready</source>
@@ -1133,9 +1175,80 @@
         <source>Stop and quit</source>
         <translation>停止并退出</translation>
     </message>
+</context>
+<context>
+    <name>Making</name>
+    <message>
+        <source>Stop before the video is complete?</source>
+        <translation>视频尚未完成，要停止吗？</translation>
+    </message>
+    <message>
+        <source>What is finished of it is kept as a video; the rest is not made.</source>
+        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
     <message>
         <source>Keep making it</source>
         <translation>继续生成</translation>
+    </message>
+    <message>
+        <source>There is no prompt.</source>
+        <translation>没有提示词。</translation>
+    </message>
+    <message>
+        <source>Say what the video shall show, or let the model show what it likes.</source>
+        <translation>请说明视频要展示什么，或让模型自由发挥。</translation>
+    </message>
+    <message>
+        <source>Write a prompt</source>
+        <translation>写提示词</translation>
+    </message>
+    <message>
+        <source>Use an example</source>
+        <translation>使用示例</translation>
+    </message>
+    <message>
+        <source>Generate without</source>
+        <translation>不用提示词生成</translation>
+    </message>
+    <message>
+        <source>You are editing a queued video: it is held until you put it back.</source>
+        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
+    </message>
+    <message>
+        <source>Leave it as it was</source>
+        <translation>保持原样</translation>
+    </message>
+    <message>
+        <source>The queue is held: nothing starts until you resume it.</source>
+        <translation>队列已暂停，点击“继续”后才会开始。</translation>
+    </message>
+    <message>
+        <source>A video was interrupted as the program ended; the queue is held.</source>
+        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Its seed is locked with it: every video gets seed {}.</source>
+        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
+    </message>
+    <message>
+        <source>A fresh seed each</source>
+        <translation>每次使用新种子</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Get it…</source>
+        <translation>获取…</translation>
     </message>
 </context>
 <context>
@@ -1219,6 +1332,10 @@
     <message>
         <source>From a video</source>
         <translation>视频续写</translation>
+    </message>
+    <message>
+        <source>V&amp;ideo</source>
+        <translation>视频(&amp;I)</translation>
     </message>
     <message>
         <source>&amp;View</source>
@@ -1466,6 +1583,10 @@
     <message>
         <source>Check its permissions.</source>
         <translation>请检查其权限。</translation>
+    </message>
+    <message>
+        <source>Check that it is still there and that its folder may be written to.</source>
+        <translation>请检查它是否还在，以及所在文件夹是否可写。</translation>
     </message>
     <message>
         <source>Check that it is still there and that you may open it.</source>
@@ -2528,6 +2649,10 @@
         <translation>无法将图片保存到 {folder}。</translation>
     </message>
     <message>
+        <source>The pocket model has only seen plain coloured shapes on plain ground: photos and anything else become nonsense.</source>
+        <translation>口袋模型只见过纯色背景上的简单彩色图形：照片和其他内容会变得面目全非。</translation>
+    </message>
+    <message>
         <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>
         <translation>口袋模型的 8 位版本，在此电脑上制作：用于试用 fp8。</translation>
     </message>
@@ -2740,6 +2865,10 @@
         <translation>其中没有可用的内容。</translation>
     </message>
     <message>
+        <source>There is something called {name} already.</source>
+        <translation>已有名为 {name} 的文件。</translation>
+    </message>
+    <message>
         <source>There is too little memory to start.</source>
         <translation>内存不足，无法启动。</translation>
     </message>
@@ -2778,6 +2907,10 @@
     <message>
         <source>This mode starts from an image.</source>
         <translation>此模式从图片开始。</translation>
+    </message>
+    <message>
+        <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
+        <translation>此模型只学过 {width} x {height}：其他尺寸效果会不正常。</translation>
     </message>
     <message>
         <source>This model usually wants {usual} steps; {steps} may look unfinished.</source>
@@ -3230,6 +3363,10 @@
     <message>
         <source>{name} cannot be read.</source>
         <translation>无法读取 {name}。</translation>
+    </message>
+    <message>
+        <source>{name} cannot be renamed.</source>
+        <translation>无法重命名 {name}。</translation>
     </message>
     <message>
         <source>{name} cannot be written in {folder}.</source>
@@ -3786,26 +3923,6 @@
     <message>
         <source>damaged</source>
         <translation>已损坏</translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>查看</translation>
-    </message>
-    <message>
-        <source>Shows how far it is, among all models.</source>
-        <translation>在模型列表中查看进度。</translation>
-    </message>
-    <message>
-        <source>Shows it among all models.</source>
-        <translation>在模型列表中查看。</translation>
-    </message>
-    <message>
-        <source>Download ({})</source>
-        <translation>下载（{}）</translation>
-    </message>
-    <message>
-        <source>Gets its files; can be paused at any time.</source>
-        <translation>下载其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Some of its files are not on this computer yet.</source>
@@ -5093,6 +5210,14 @@
 <context>
     <name>ReferenceCard</name>
     <message>
+        <source>Use a sample picture</source>
+        <translation>使用示例图片</translation>
+    </message>
+    <message>
+        <source>A coloured ball, such as this model can set in motion.</source>
+        <translation>一个彩色小球，此模型能让它动起来。</translation>
+    </message>
+    <message>
         <source>Choose another file</source>
         <translation>选择其他文件</translation>
     </message>
@@ -5196,6 +5321,10 @@
         <translation>已移除 {}。</translation>
     </message>
     <message>
+        <source>The video takes its shape: {width} × {height}.</source>
+        <translation>视频采用它的形状：{width} × {height}。</translation>
+    </message>
+    <message>
         <source>Reading the file…</source>
         <translation>正在读取文件…</translation>
     </message>
@@ -5226,10 +5355,6 @@
     <message>
         <source>{} is gone. Put it back or choose another file.</source>
         <translation>{} 已不存在。请将其放回或选择其他文件。</translation>
-    </message>
-    <message>
-        <source>Drop it here</source>
-        <translation>拖到这里</translation>
     </message>
 </context>
 <context>
@@ -5863,6 +5988,171 @@
     <message>
         <source>Install it by hand from its page.</source>
         <translation>请从其网页手动安装。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoActions</name>
+    <message>
+        <source>Play</source>
+        <translation>播放</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>续写</translation>
+    </message>
+    <message>
+        <source>Compose a video that goes on where this one ends.</source>
+        <translation>编写一个从此视频结尾继续的新视频。</translation>
+    </message>
+    <message>
+        <source>Four variations</source>
+        <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Make it four times more, with other seeds.</source>
+        <translation>换用其他种子，再做四次。</translation>
+    </message>
+    <message>
+        <source>Use these settings</source>
+        <translation>使用这些设置</translation>
+    </message>
+    <message>
+        <source>Copy the first frame</source>
+        <translation>复制第一帧</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Show the file in the file manager.</source>
+        <translation>在文件管理器中显示该文件。</translation>
+    </message>
+    <message>
+        <source>Rename…</source>
+        <translation>重命名…</translation>
+    </message>
+    <message>
+        <source>Favourite</source>
+        <translation>收藏</translation>
+    </message>
+    <message>
+        <source>Mark it, to find it again in the library.</source>
+        <translation>加上标记，以便在作品库中找到它。</translation>
+    </message>
+    <message>
+        <source>Details…</source>
+        <translation>详情…</translation>
+    </message>
+    <message>
+        <source>How it was made: prompt, seed, size, and how long it took.</source>
+        <translation>它是怎样制作的：提示词、种子、尺寸和用时。</translation>
+    </message>
+    <message>
+        <source>Move to trash</source>
+        <translation>移到回收站</translation>
+    </message>
+    <message>
+        <source>Find the file …</source>
+        <translation>查找文件…</translation>
+    </message>
+    <message>
+        <source>Remove from the list</source>
+        <translation>从列表中移除</translation>
+    </message>
+    <message>
+        <source>Export as</source>
+        <translation>导出为</translation>
+    </message>
+    <message>
+        <source>PNG frames</source>
+        <translation>PNG 帧</translation>
+    </message>
+    <message>
+        <source>{}.</source>
+        <translation>{}。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoBar</name>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Save a copy in another format, such as GIF.</source>
+        <translation>以其他格式（如 GIF）保存副本。</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>More to do with this video.</source>
+        <translation>对此视频的更多操作。</translation>
+    </message>
+    <message>
+        <source>made in {}</source>
+        <translation>制作用时 {}</translation>
+    </message>
+    <message>
+        <source>stopped early</source>
+        <translation>提前停止</translation>
+    </message>
+    <message>
+        <source>Show the new one</source>
+        <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>Another video is being made meanwhile: watch that one.</source>
+        <translation>另一个视频正在制作：去看那个。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoCommands</name>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>Name of the file:</source>
+        <translation>文件名：</translation>
+    </message>
+    <message>
+        <source>Where is {name}?</source>
+        <translation>{name} 在哪里？</translation>
+    </message>
+    <message>
+        <source>Export as {format}</source>
+        <translation>导出为 {format}</translation>
+    </message>
+    <message>
+        <source>Folder to export to</source>
+        <translation>导出到的文件夹</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation>已导出为 {name}。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) exported.</source>
+        <translation>
+            <numerusform>已导出 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>The first frame was copied.</source>
+        <translation>已复制第一帧。</translation>
     </message>
 </context>
 <context>

@@ -77,7 +77,7 @@ def started(window, workshop):
     def go():
         workshop.draft.set_prompt("a red circle moves right")
         workshop.draft.set(num_steps=4, seconds=30.0, seed=3, seed_locked=True)
-        window.generate(3)
+        window.making.generate(3)
     QTimer.singleShot(500, go)
 
 main_window.MainWindow.__init__ = started
@@ -133,7 +133,7 @@ def started(window, workshop):
     def go():
         workshop.draft.set_prompt("a red circle moves right")
         workshop.draft.set(num_steps=4, seconds=30.0, seed=3, seed_locked=True)
-        window.generate(1)
+        window.making.generate(1)
     def stick(first_frame, _frames):
         if first_frame < 48:
             return

@@ -80,7 +80,7 @@ def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
     assert panel.minimumSizeHint().width() <= 280
 
 
-def test_a_model_that_is_not_here_is_marked_and_offered(
+def test_a_model_that_is_not_here_is_marked(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft, installer: Installer
 ) -> None:
     row = panel.model
@@ -91,23 +91,12 @@ def test_a_model_that_is_not_here_is_marked_and_offered(
     row.combo.activated.emit(index)
     assert draft.settings.model == "4.5B-distill"
     assert draft.settings.width == 720
-    assert row.get_button.text() == "Download (31 GB)"
-    with qtbot.waitSignal(panel.download_wanted) as wanted:
-        row.get_button.click()
-    assert wanted.args == ["4.5B-distill"]
     row._models.tasks.do(Download("4.5B-distill"))
     installer.task.events.put(TaskProgress(Phase.DOWNLOADING, 25, 100, 1.0, 75.0))
     qtbot.waitUntil(lambda: row.note.text() == "Downloading  ·  25 %  ·  1 min 15 s left")
-    with qtbot.waitSignal(panel.models_wanted) as shown:
-        row.get_button.click()
-    assert shown.args == ["4.5B-distill"]
     error = DownloadError("The hub of models cannot be reached.", "Check the network.")
     installer.end(TaskFailed(error))
     qtbot.waitUntil(lambda: row.note.text() == str(error))
-
-
-def test_nothing_is_offered_for_the_shipped_model(panel: GenerationPanel) -> None:
-    assert not panel.model.get_button.isVisible()
 
 
 @pytest.mark.parametrize("pixels", [128 * 128, 720 * 720, 1280 * 720])

@@ -174,6 +174,7 @@ def open_paused(player: Player, qtbot: QtBot, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
 def test_a_file_deleted_while_it_plays_says_so(
     player: Player, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -342,6 +343,73 @@ def test_the_frame_is_copied_and_saved_exactly(
     assert "still.png" in problem.args[0]
 
 
+def test_a_click_on_the_picture_pauses_and_plays_and_a_drag_does_not(
+    player: Player, qtbot: QtBot
+) -> None:
+    finished(player)
+    where = player.canvas.rect().center()
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert player.playing
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert not player.playing
+    player.canvas.set_zoom(16.0)
+    qtbot.mousePress(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseMove(player.canvas, where + QPoint(60, 40))
+    qtbot.mouseRelease(player.canvas, Qt.MouseButton.LeftButton, pos=where + QPoint(60, 40))
+    assert not player.playing
+    player.clear()
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert not player.playing, "there is nothing to play"
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_a_double_click_fills_the_screen_and_leaves_playing_as_it_was(
+    player: Player, qtbot: QtBot, playing: bool
+) -> None:
+    finished(player)
+    if playing:
+        player.play()
+    where = player.canvas.rect().center()
+    # As the mouse sends it: a click, then the second press with its release.
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseDClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseRelease(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert player.canvas.window() is not player.window()
+    assert player.playing is playing
+    player.commands.full_screen.trigger()
+
+
+def test_the_picture_keeps_its_size_when_a_video_begins_and_ends(
+    player: Player, qtbot: QtBot
+) -> None:
+    before = player.canvas.size()
+    finished(player)
+    player.strip.set_cells([Cell(ChunkState.DONE, 1.0, "a ball", 0, 24)])
+    QApplication.processEvents()
+    assert player.canvas.size() == before
+    player.clear()
+    QApplication.processEvents()
+    assert player.canvas.size() == before
+
+
+def test_controls_in_full_screen_are_dark_and_let_the_picture_through(
+    player: Player, qtbot: QtBot
+) -> None:
+    player.begin(24, 24)
+    player.append(0, np.full((24, 48, 64, 3), 255, np.uint8))
+    player.finish()
+    player.pause()
+    player.commands.full_screen.trigger()
+    qtbot.waitUntil(lambda: player.transport.window().isFullScreen())
+    transport, window = player.transport, player.transport.window()
+    qtbot.waitUntil(transport.isVisible)
+    shown = window.grab(transport.geometry()).toImage()
+    ground = shown.pixelColor(transport.width() // 2, 3)
+    assert 20 < ground.lightness() < 130, "dark, but the white picture shines through"
+    player.commands.full_screen.trigger()
+    assert transport.property("role") is None
+
+
 def test_full_screen_borrows_the_picture_and_gives_it_back(player: Player, qtbot: QtBot) -> None:
     finished(player)
     qtbot.keyClick(player.canvas, Qt.Key.Key_F11)
@@ -356,8 +424,7 @@ def test_full_screen_borrows_the_picture_and_gives_it_back(player: Player, qtbot
     assert player.transport.window() is player.window()
     assert not player.commands.full_screen.isChecked()
     qtbot.waitUntil(lambda: player.canvas.y() < player.transport.y() < player.strip.y())
-    where = player.canvas.rect().center()
-    qtbot.mouseDClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    player.commands.full_screen.trigger()
     assert player.canvas.window() is not player.window()
     player.canvas.window().close()
     assert player.canvas.window() is player.window()
