@@ -20,9 +20,7 @@ def default_models_dir() -> Path:
 
 def default_takes_dir() -> Path:
     """Where the latents of videos are kept."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir(_FOLDER, appauthor=False)) / "takes"
+    return _folder("user_data_path") / "takes"
 
 
 def default_cache_dir() -> Path:
