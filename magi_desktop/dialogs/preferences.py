@@ -26,11 +26,14 @@ from magi_desktop.translation import LANGUAGES, translated
 from magi_desktop.widgets.controls import name_control, prepare_number, set_role
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.segmented import Segment, Segmented
-from magi_engine.errors import OutputError
+from magi_engine.config.places import default_takes_dir
+from magi_engine.errors import MagiError, OutputError
 from magi_engine.runtime.machine.devices import ATTENTIONS
+from magi_engine.takes.store import TakeStore
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128
+_TAKES_GB = (0, 10_000)
 
 
 def check_folder(folder: Path) -> None:
@@ -50,7 +53,7 @@ def check_folder(folder: Path) -> None:
 
 
 class PreferencesDialog(Sheet):
-    """Appearance, language, folder, preview, notifications, updates, memory.
+    """Appearance, language, folder, preview, notifications, updates, memory, kept latents.
 
     Args:
         usual_folder: where videos go while ``output_folder`` is empty.
@@ -61,6 +64,7 @@ class PreferencesDialog(Sheet):
     ) -> None:
         super().__init__(parent)
         self._preferences, self._usual_folder = preferences, usual_folder
+        self._takes = TakeStore(default_takes_dir())
         self.setWindowTitle(self.tr("Preferences"))
         self.setMinimumWidth(480)
         self._make_look()
@@ -80,6 +84,7 @@ class PreferencesDialog(Sheet):
         column.addWidget(self.look_for_updates)
         column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
         column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
+        column.addLayout(self._row(self.tr("&Room for latents"), self._takes_line))
         column.addStretch(1)
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
         preferences.changed.connect(self.refresh)
@@ -160,12 +165,32 @@ class PreferencesDialog(Sheet):
         )
         self.memory.valueChanged.connect(self._memory_changed)
         self._make_attention()
-        self._memory_line = QWidget(self)
-        line = QHBoxLayout(self._memory_line)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.memory)
-        line.addStretch(1)
-        self._memory_line.setFocusProxy(self.memory)
+        self._memory_line = self._line(self.memory)
+        self.takes_limit = QSpinBox(self)
+        self.takes_limit.setRange(*_TAKES_GB)
+        self.takes_limit.setSuffix(self.tr(" GB"))
+        self.takes_limit.setValue(round(self._takes.limit_bytes / 1e9))
+        prepare_number(self.takes_limit, 120)
+        name_control(
+            self.takes_limit,
+            self.tr("Room for latents"),
+            self.tr(
+                "With them videos are redone or extended without loss; the oldest go first. "
+                "0 keeps none."
+            ),
+        )
+        self.takes_limit.editingFinished.connect(self._takes_limit_changed)
+        self._takes_line = self._line(self.takes_limit)
+
+    def _line(self, control: QWidget) -> QWidget:
+        """A control at the left of its row."""
+        line = QWidget(self)
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(control)
+        row.addStretch(1)
+        line.setFocusProxy(control)
+        return line
 
     def _make_attention(self) -> None:
         self.attention = QComboBox(self)
@@ -254,6 +279,15 @@ class PreferencesDialog(Sheet):
     @Slot(int)
     def _memory_changed(self, megabytes: int) -> None:
         self._preferences.set("frame_memory_mb", megabytes)
+
+    @Slot()
+    def _takes_limit_changed(self) -> None:
+        limit = self.takes_limit.value() * 1_000_000_000
+        try:
+            self._takes.limit_bytes = limit
+        except MagiError as error:
+            self.note.setText(translated(error))
+            self.note.show()
 
     @Slot()
     def _ask_folder(self) -> None:

@@ -122,6 +122,9 @@ class _ThingRow(QFrame):
             CachedKind.ORIGINAL_TEXT_ENCODER: self.tr(
                 "No longer needed: the small text encoder does its work."
             ),
+            CachedKind.TAKES: self.tr(
+                "Needed to redo or extend videos without loss; the videos themselves stay."
+            ),
             CachedKind.UNFINISHED_DOWNLOAD: self.tr(
                 "Downloaded in part; without it the download begins anew."
             ),

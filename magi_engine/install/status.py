@@ -12,13 +12,19 @@ from pathlib import Path
 
 from magi_engine import atomic
 from magi_engine.config.added import own_root
-from magi_engine.config.places import UNFINISHED_NAME, compiled_dir, default_cache_dir
+from magi_engine.config.places import (
+    UNFINISHED_NAME,
+    compiled_dir,
+    default_cache_dir,
+    default_takes_dir,
+)
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.errors import MagiError, write_error
 from magi_engine.install.links import is_link
 from magi_engine.install.room import MARGIN_BYTES
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
+from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
 from magi_engine.weights.provenance import MADE_FOLDER, is_made_file, small_text_encoder_of
@@ -65,6 +71,7 @@ class CachedKind(enum.Enum):
     COMPILED = "compiled kernels"
     ORIGINAL_TEXT_ENCODER = "original text encoder"
     UNFINISHED_DOWNLOAD = "unfinished download"
+    TAKES = "latents of videos"
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,9 @@ def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
 
 
 def cached_things(
-    models_dir: Path | None = None, cache_dir: Path | None = None
+    models_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    takes_dir: Path | None = None,
 ) -> list[CachedThing]:
     """What was made on this machine, is no longer needed, or was left unfinished."""
     models_dir = models_dir or default_models_dir()
@@ -123,6 +132,10 @@ def cached_things(
     if parts:
         title = Message("Unfinished downloads")
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
+    takes = TakeStore(takes_dir or default_takes_dir()).all()
+    if loose := tuple(take.folder for take in takes if not take.pinned):
+        title = Message("Latents of videos")
+        things.append(_thing(title, loose, CachedKind.TAKES, remade=False))
     return things
 
 

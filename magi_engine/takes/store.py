@@ -300,11 +300,11 @@ class TakeStore:
             os.replace(folder, leaving)
             shutil.rmtree(leaving)
 
-    def tidy(self, keep: str | None = None) -> list[str]:
+    def tidy(self, *keep: str) -> list[str]:
         """Remove what killed programs left, and the oldest takes above the limit.
 
         Args:
-            keep: a take that is being written.
+            keep: takes that are in use.
 
         Returns:
             The names of the takes that went.
@@ -312,13 +312,13 @@ class TakeStore:
         if not self.folder.is_dir():
             return []
         for path in [*self.folder.glob(f"{_LEAVING}*"), *self.folder.glob("*/.*.part")]:
-            if path.parent.name != keep:
+            if path.parent.name not in keep:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         gone: list[str] = []
         for take in reversed(self.all()):
             if self.size_bytes <= self.limit_bytes:
                 break
-            if take.pinned or take.name == keep:
+            if take.pinned or take.name in keep:
                 continue
             try:
                 self.remove(take.name)

@@ -1697,6 +1697,30 @@
         <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
+        <source>A storyboard and --prompt do not go together.</source>
+        <translation>分镜脚本和 --prompt 不能同时使用。</translation>
+    </message>
+    <message>
+        <source>A video of {width}x{height} cannot go on as one of another size.</source>
+        <translation>{width}x{height} 的视频不能以其他尺寸继续。</translation>
+    </message>
+    <message>
+        <source>Add a line for it.</source>
+        <translation>请为它添加一行。</translation>
+    </message>
+    <message>
+        <source>Begin with a line such as: 0:00 a red ball</source>
+        <translation>请以这样的一行开头：0:00 a red ball</translation>
+    </message>
+    <message>
+        <source>Choose 0 or more.</source>
+        <translation>请选择 0 或更大的数。</translation>
+    </message>
+    <message>
+        <source>Choose a longer video, or an earlier place.</source>
+        <translation>请选择更长的视频，或更早的位置。</translation>
+    </message>
+    <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
     </message>
@@ -1773,6 +1797,10 @@
         <translation>请选择含有 ckpt/magi/4.5B_distill 等文件夹的仓库。</translation>
     </message>
     <message>
+        <source>Choose that size.</source>
+        <translation>请选择该尺寸。</translation>
+    </message>
+    <message>
         <source>Choose the folder that holds the weights.</source>
         <translation>请选择包含权重的文件夹。</translation>
     </message>
@@ -1795,6 +1823,10 @@
     <message>
         <source>Choose the model it was made from.</source>
         <translation>请选择制作它所用的模型。</translation>
+    </message>
+    <message>
+        <source>Choose the model that the video was made with: {model}.</source>
+        <translation>请选择制作该视频所用的模型：{model}。</translation>
     </message>
     <message>
         <source>Choose the one that was moved.</source>
@@ -1843,6 +1875,14 @@
     <message>
         <source>Connect to the network, then try again: what was fetched is kept.</source>
         <translation>请连接网络，然后重试：已下载的内容会保留。</translation>
+    </message>
+    <message>
+        <source>Continue it from its file instead.</source>
+        <translation>请改为从它的文件继续。</translation>
+    </message>
+    <message>
+        <source>Continue it from its file: magi generate --video FILE.</source>
+        <translation>请从它的文件继续：magi generate --video FILE。</translation>
     </message>
     <message>
         <source>Convert the text encoder again.</source>
@@ -1971,6 +2011,10 @@
     <message>
         <source>Free some space, or choose another folder of models.</source>
         <translation>请腾出空间，或选择其他模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Free some space, or lower the limit of what is kept.</source>
+        <translation>请腾出一些空间，或降低保留量的上限。</translation>
     </message>
     <message>
         <source>Free some space, then try again.</source>
@@ -2117,8 +2161,20 @@
         <translation>已知模型：{known}。</translation>
     </message>
     <message>
+        <source>Latents of videos</source>
+        <translation>视频的潜变量</translation>
+    </message>
+    <message>
         <source>Leave --mode out.</source>
         <translation>请去掉 --mode。</translation>
+    </message>
+    <message>
+        <source>Leave at least {chunk:.2g} s between them.</source>
+        <translation>两者之间至少相隔 {chunk:.2g} 秒。</translation>
+    </message>
+    <message>
+        <source>Leave one of them out.</source>
+        <translation>请去掉其中一个。</translation>
     </message>
     <message>
         <source>Leave the reference out, or choose the mode i2v or v2v.</source>
@@ -2131,6 +2187,10 @@
     <message>
         <source>Like {title}; added from {source}.</source>
         <translation>与 {title} 同类；添加自 {source}。</translation>
+    </message>
+    <message>
+        <source>Line {line} of the storyboard is no time with a prompt: {text}</source>
+        <translation>分镜脚本第 {line} 行不是“时间加提示词”：{text}</translation>
     </message>
     <message>
         <source>List some of {known}.</source>
@@ -2147,6 +2207,10 @@
     <message>
         <source>Loading the text encoder</source>
         <translation>正在加载文本编码器</translation>
+    </message>
+    <message>
+        <source>Look at the folder {folder}.</source>
+        <translation>请检查文件夹 {folder}。</translation>
     </message>
     <message>
         <source>Look for it in the trash.</source>
@@ -2225,6 +2289,10 @@
         <translation>无法写入 {folder}。</translation>
     </message>
     <message>
+        <source>Nothing is left to make: the video would end before the place it starts from.</source>
+        <translation>没有可制作的内容：视频会在起始位置之前结束。</translation>
+    </message>
+    <message>
         <source>Nothing of this prompt is read by the model: “{shown}”.</source>
         <translation>模型不会读取此提示词的任何内容：“{shown}”。</translation>
     </message>
@@ -2247,6 +2315,10 @@
     <message>
         <source>Only the address of the picture was dropped, not the picture.</source>
         <translation>拖入的只是图片的地址，而不是图片本身。</translation>
+    </message>
+    <message>
+        <source>Only {kept} chunks of that video are kept; {wanted} are asked for.</source>
+        <translation>该视频只保留了 {kept} 个片段，而需要 {wanted} 个。</translation>
     </message>
     <message>
         <source>Open a new file.</source>
@@ -2313,6 +2385,10 @@
         <translation>请移除不属于该检查点的文件。</translation>
     </message>
     <message>
+        <source>Save it as text in UTF-8.</source>
+        <translation>请将它保存为 UTF-8 文本。</translation>
+    </message>
+    <message>
         <source>Save the picture first, then drop the file.</source>
         <translation>请先保存图片，再拖入文件。</translation>
     </message>
@@ -2359,6 +2435,10 @@
     <message>
         <source>Start Magi Desktop again from the menu.</source>
         <translation>请从菜单重新启动 Magi Desktop。</translation>
+    </message>
+    <message>
+        <source>Start from an earlier place.</source>
+        <translation>请从更早的位置开始。</translation>
     </message>
     <message>
         <source>Start the download again.</source>
@@ -2415,6 +2495,10 @@
     <message>
         <source>The disk is full.</source>
         <translation>磁盘已满。</translation>
+    </message>
+    <message>
+        <source>The disk is full; the latents of this video are not kept.</source>
+        <translation>磁盘已满；该视频的潜变量未被保留。</translation>
     </message>
     <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
@@ -2549,6 +2633,10 @@
         <translation>索引 {index} 指向的文件 {name!r} 不在其文件夹中。</translation>
     </message>
     <message>
+        <source>The kept latents of this video are damaged: {name}.</source>
+        <translation>该视频保留的潜变量已损坏：{name}。</translation>
+    </message>
+    <message>
         <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
         <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
     </message>
@@ -2569,12 +2657,28 @@
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
     </message>
     <message>
+        <source>The latents of this video are no longer kept.</source>
+        <translation>该视频的潜变量已不再保留。</translation>
+    </message>
+    <message>
+        <source>The latents of this video cannot be kept: {why}.</source>
+        <translation>无法保留该视频的潜变量：{why}。</translation>
+    </message>
+    <message>
+        <source>The latents of {name} were not kept.</source>
+        <translation>{name} 的潜变量没有保留。</translation>
+    </message>
+    <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
         <translation>层 {name} 的计算出现非有限数值。</translation>
     </message>
     <message>
         <source>The licence of the model ({title}) has not been accepted.</source>
         <translation>尚未接受模型的许可证（{title}）。</translation>
+    </message>
+    <message>
+        <source>The limit cannot be {limit:g} GB.</source>
+        <translation>上限不能是 {limit:g} GB。</translation>
     </message>
     <message>
         <source>The list of models {path} is damaged.</source>
@@ -2673,6 +2777,10 @@
         <translation>提示词保持不变：没有尚未开始的片段了。</translation>
     </message>
     <message>
+        <source>The prompts at {start:g} s and the one before it fall on the same part of the video.</source>
+        <translation>{start:g} 秒处的提示词和它前面的提示词落在视频的同一部分。</translation>
+    </message>
+    <message>
         <source>The repository {repository} holds no model in the official layout.</source>
         <translation>仓库 {repository} 中没有官方布局的模型。</translation>
     </message>
@@ -2739,6 +2847,14 @@
     <message>
         <source>The special tokens {path} cannot be read.</source>
         <translation>无法读取特殊词元 {path}。</translation>
+    </message>
+    <message>
+        <source>The storyboard does not begin at 0:00.</source>
+        <translation>分镜脚本没有从 0:00 开始。</translation>
+    </message>
+    <message>
+        <source>The storyboard {path} cannot be read.</source>
+        <translation>无法读取分镜脚本 {path}。</translation>
     </message>
     <message>
         <source>The system has ended the engine, most likely because the memory ran out.</source>
@@ -2849,6 +2965,10 @@
         <translation>第一个片段没有提示词。</translation>
     </message>
     <message>
+        <source>There is no prompt in {path}.</source>
+        <translation>{path} 中没有提示词。</translation>
+    </message>
+    <message>
         <source>There is no special token {name}.</source>
         <translation>没有特殊词元 {name}。</translation>
     </message>
@@ -2907,6 +3027,10 @@
     <message>
         <source>This mode starts from an image.</source>
         <translation>此模式从图片开始。</translation>
+    </message>
+    <message>
+        <source>This model cannot read the latents of that video: its autoencoder is another.</source>
+        <translation>此模型无法读取该视频的潜变量：它的自动编码器不同。</translation>
     </message>
     <message>
         <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
@@ -3111,6 +3235,10 @@
     <message>
         <source>Write --prompt-at K TEXT.</source>
         <translation>请写成 --prompt-at K TEXT。</translation>
+    </message>
+    <message>
+        <source>Write it as: 0:04 a red ball, or 0:04 cut: a red ball</source>
+        <translation>请写成：0:04 a red ball，或 0:04 cut: a red ball</translation>
     </message>
     <message>
         <source>Write one on each line.</source>
@@ -3629,6 +3757,10 @@
         <translation>{seconds:g} 秒不足一帧。</translation>
     </message>
     <message>
+        <source>{size:bytes}</source>
+        <translation>{size:bytes}</translation>
+    </message>
+    <message>
         <source>{source} is neither a folder nor a repository of the hub.</source>
         <translation>{source} 既不是文件夹，也不是模型站点的仓库。</translation>
     </message>
@@ -3699,6 +3831,10 @@
     <message>
         <source>{title}, which was made on this machine, is damaged.</source>
         <translation>在本机制作的 {title} 已损坏。</translation>
+    </message>
+    <message>
+        <source>{used:bytes} of {limit:bytes} are used.</source>
+        <translation>已使用 {limit:bytes} 中的 {used:bytes}。</translation>
     </message>
     <message>
         <source>{why}: a newer NVIDIA driver may help</source>
@@ -4467,6 +4603,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>&amp;Room for latents</source>
+        <translation>潜变量的空间(&amp;R)</translation>
+    </message>
+    <message>
         <source>System</source>
         <translation>跟随系统</translation>
     </message>
@@ -4565,6 +4705,18 @@
     <message>
         <source>Frames beyond it are read from the file again when they are shown.</source>
         <translation>超出缓存的帧在显示时会重新从文件读取。</translation>
+    </message>
+    <message>
+        <source> GB</source>
+        <translation> GB</translation>
+    </message>
+    <message>
+        <source>Room for latents</source>
+        <translation>潜变量的空间</translation>
+    </message>
+    <message>
+        <source>With them videos are redone or extended without loss; the oldest go first. 0 keeps none.</source>
+        <translation>有了它们，视频可以无损地重做或延长；最旧的最先删除。0 表示不保留。</translation>
     </message>
     <message>
         <source>Fastest; may round to 8 bits</source>
@@ -6280,6 +6432,10 @@
     <message>
         <source>No longer needed: the small text encoder does its work.</source>
         <translation>不再需要：小的文本编码器已代替它。</translation>
+    </message>
+    <message>
+        <source>Needed to redo or extend videos without loss; the videos themselves stay.</source>
+        <translation>用于无损地重做或延长视频；视频本身会保留。</translation>
     </message>
     <message>
         <source>Downloaded in part; without it the download begins anew.</source>

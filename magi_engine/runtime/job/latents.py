@@ -34,6 +34,7 @@ class KeptLatents:
         start = plan.request.start
         self.earlier: Take | None = None if start is None else store.find(start.take)
         self.name = new_name() if store.limit_bytes and plan.request.output is not None else None
+        store.tidy(*([] if start is None else [start.take]))
         self.prefix: NDArray[np.float32] | None = None
         """What the video starts from, (1, 16, T, h, w); set before the first chunk."""
         self._writer: TakeWriter | None = None
@@ -85,7 +86,6 @@ class KeptLatents:
         return problem
 
     def _begun(self, request: GenerationRequest, source_frames: int) -> TakeWriter:
-        self._store.tidy(keep=self.name)
         plan, self._said = self._plan, request.to_json()
         about = About(
             request=self._said,

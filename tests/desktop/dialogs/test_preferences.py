@@ -11,6 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.settings import Preferences, SettingsFile
+from magi_engine.config.places import default_takes_dir
+from magi_engine.takes.store import TakeStore
 from tests.desktop.accessibility import faults
 
 
@@ -40,6 +42,19 @@ def test_every_control_is_named_explained_and_reachable(
     preferences.set("output_folder", str(tmp_path))
     assert dialog.usual_button.isVisible()
     assert faults(dialog) == []
+
+
+def test_the_room_for_latents_is_the_stores_own(
+    qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences, tmp_path: Path
+) -> None:
+    store = TakeStore(default_takes_dir())
+    assert dialog.takes_limit.value() == round(store.limit_bytes / 1e9) == 20
+    dialog.takes_limit.setValue(3)
+    dialog.takes_limit.editingFinished.emit()
+    assert store.limit_bytes == 3_000_000_000
+    again = PreferencesDialog(preferences, tmp_path / "Videos")
+    qtbot.addWidget(again)
+    assert again.takes_limit.value() == 3
 
 
 def test_changes_count_at_once_and_are_kept(

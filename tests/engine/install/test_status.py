@@ -6,6 +6,7 @@ from pathlib import Path
 
 from magi_engine.config.places import compiled_dir
 from magi_engine.install.status import CachedKind, cached_things
+from magi_engine.takes.store import About, TakeStore
 
 
 def test_compiled_kernels_are_listed_and_can_be_made_again(tmp_path: Path) -> None:
@@ -19,3 +20,13 @@ def test_compiled_kernels_are_listed_and_can_be_made_again(tmp_path: Path) -> No
     assert thing.paths == (compiled_dir(cache),)
     assert thing.size_bytes == 500
     assert thing.can_be_remade
+
+
+def test_latents_of_videos_can_go_but_not_pinned_ones(tmp_path: Path) -> None:
+    store = TakeStore(tmp_path / "takes")
+    about = About("{}", 24.0, 6, True, 24, 24, None)
+    names = [store.begin(about).name for _ in range(2)]
+    store.pin(names[0], True)
+    (thing,) = cached_things(tmp_path / "models", tmp_path / "cache", store.folder)
+    assert (thing.kind, thing.can_be_remade) == (CachedKind.TAKES, False)
+    assert thing.paths == (store.folder / names[1],)

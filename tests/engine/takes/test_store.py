@@ -103,10 +103,10 @@ def test_the_oldest_go_first_and_pinned_ones_never(store: TakeStore) -> None:
         written(store, name=name)
     store.pin(names[0], True)
     store.limit_bytes = store.size_bytes // 2
-    assert store.tidy(keep=names[3]) == names[1:3]
+    assert store.tidy(names[3]) == names[1:3]
     assert [take.name for take in store.all()] == [names[3], names[0]]
     store.limit_bytes = 0
-    assert store.tidy(keep=names[3]) == [], "one is pinned, one is being written"
+    assert store.tidy(names[3]) == [], "one is pinned, one is being written"
     store.pin(names[0], False)
     assert store.tidy() == [names[0], names[3]]
 
