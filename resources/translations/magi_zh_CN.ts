@@ -6158,12 +6158,12 @@
 <context>
     <name>WelcomeDialog</name>
     <message>
-        <source>Welcome</source>
-        <translation>欢迎</translation>
-    </message>
-    <message>
         <source>Welcome to Magi Desktop</source>
         <translation>欢迎使用 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>What this computer can run</source>
+        <translation>这台电脑能运行什么</translation>
     </message>
     <message>
         <source>Describe a scene, press Generate, and watch the video appear.</source>
