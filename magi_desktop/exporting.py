@@ -13,9 +13,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
+from magi_desktop.player.video_file import BlockReader, VideoFile
 from magi_engine.atomic import put_in_place
-from magi_engine.errors import MagiError, OutputError
-from magi_engine.media import export_video, free_name
+from magi_engine.errors import MagiError, MediaReadError, OutputError
+from magi_engine.media import export_video, free_name, open_writer
 from magi_engine.media.targets import output_error
 
 FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
@@ -118,6 +119,24 @@ def _export(job: ExportJob, report) -> Path:
         with contextlib.suppress(OSError):
             shutil.rmtree(workshop)
     return final
+
+
+def gif_bytes(source: Path, fps: float, num_frames: int) -> int:
+    """About how large a GIF of a video is: as many times a second from its middle as it has
+    seconds. Takes a moment: makes that second.
+
+    Raises:
+        MediaReadError: it cannot be read.
+    """
+    count = min(num_frames, round(fps))
+    frames = BlockReader(VideoFile(source, fps)).read((num_frames - count) // 2, count)
+    if frames is None:
+        raise MediaReadError("{name} cannot be read.", name=source.name)
+    height, width = (side - side % 2 for side in frames.shape[1:3])
+    with tempfile.TemporaryDirectory() as folder:
+        with open_writer(Path(folder) / "second.gif", width, height, fps) as writer:
+            writer.write(frames[:, :height, :width])
+        return round(writer.close().stat().st_size * num_frames / len(frames))
 
 
 def _without_remains(error: MagiError, workshop: Path) -> MagiError:
