@@ -297,10 +297,10 @@ class MainWindow(QMainWindow):
         self.workshop.draft.set_mode(mode)
         self.show_prompt()
 
-    def show_side(self, panel: QWidget) -> None:
+    def show_side(self, panel: QueuePanel | LibraryPanel) -> None:
         """Bring the queue or the library to the front."""
         self.side.setCurrentWidget(panel)
-        panel.setFocus()
+        panel.take_focus()
 
     @Slot()
     def search_library(self) -> None:

@@ -24,7 +24,6 @@ from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
 from magi_desktop.state.library import LibraryItem
-from magi_desktop.widgets.fitting import fit_to_screen
 from magi_desktop.workshop import Workshop
 from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.request import GenerationRequest
@@ -201,9 +200,6 @@ class WindowDialogs(QObject):
 
     def _open(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.ensurePolished()
-        asked = dialog.testAttribute(Qt.WidgetAttribute.WA_Resized)
-        fit_to_screen(dialog, dialog.size() if asked else dialog.sizeHint())
         dialog.open()
 
     def _diagnostics(self) -> str:

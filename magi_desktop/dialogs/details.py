@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.parts import CopyButton, flowing_label, push_button
 from magi_desktop.state.draft import configuration
@@ -11,6 +11,7 @@ from magi_desktop.state.item_texts import date_text, length_text, prompt_text, s
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.runtime.request.request import GenerationRequest
@@ -18,7 +19,7 @@ from magi_engine.runtime.request.request import GenerationRequest
 _WIDTH = 460
 
 
-class DetailsDialog(QDialog):
+class DetailsDialog(Sheet):
     """A table of facts; each can be selected, and all can be copied.
 
     Args:

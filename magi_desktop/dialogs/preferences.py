@@ -9,7 +9,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDialog,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -25,6 +24,7 @@ from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES, language_for, translated
 from magi_desktop.widgets.controls import name_control, prepare_number
+from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import OutputError
 from magi_engine.runtime.machine.devices import ATTENTIONS
@@ -49,7 +49,7 @@ def check_folder(folder: Path) -> None:
         ) from error
 
 
-class PreferencesDialog(QDialog):
+class PreferencesDialog(Sheet):
     """Appearance, language, folder, preview, notifications, updates, memory.
 
     Args:
