@@ -364,7 +364,7 @@ class VideoActions(QObject):
         if measured is not None:
             background.run(
                 gif_bytes,
-                *(measured.path, measured.fps, measured.frames),
+                *(measured.path, measured.fps, measured.frames, measured.width, measured.height),
                 then=partial(self._say_gif, measured),
                 failed=lambda error: logger.info("no size of a GIF: %s", error),
                 owner=self,

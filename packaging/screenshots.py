@@ -244,6 +244,7 @@ class Session:
         self.shop.draft.reset("num_steps")
         self.shot("inputs", left)
         self.window.making.generate()
+        self.until(lambda: self.shop.job.phase.active)
         self.until_chunk(2)
         self.shot("growing", centre)
         self.until_idle()

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QPixmap, QTextDocument
-from PySide6.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine.resources import resource_path
 
 _WIDTH, _HEIGHT = 720, 760
 
 
-class GuideDialog(QDialog):
+class GuideDialog(Sheet):
     """Shows ``resources/guide`` as it is in a language.
 
     Args:

@@ -179,5 +179,5 @@ def test_the_size_of_a_gif_is_told_before_it_is_made(tmp_path: Path) -> None:
     with open_writer(source, 48, 32, 24) as writer:
         writer.write(noise)
     made = export_video(source, tmp_path / "a.gif").stat().st_size
-    assert gif_bytes(source, 24, 72) == pytest.approx(made, rel=0.15)
+    assert gif_bytes(source, 24, 72, 48, 32) == pytest.approx(made, rel=0.15)
     assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", "a.gif"}, "nothing else is left"
