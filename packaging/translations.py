@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import PySide6
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "resources" / "translations"
 LANGUAGES = ("en", "zh_CN")
@@ -124,7 +126,7 @@ def compile_to(ts: Path, qm: Path) -> None:
 
 
 def _qt_tool(name: str, *arguments: str) -> None:
-    tool = Path(sys.executable).with_name(f"pyside6-{name}")
+    tool = Path(PySide6.__file__).with_name(name)
     subprocess.run([str(tool), *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -6,7 +6,6 @@ from functools import partial
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QDialog,
     QFrame,
     QGridLayout,
     QLabel,
@@ -24,12 +23,13 @@ from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import set_role
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine.config.registry import Registry
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.planning.prospects import Prospect
 
 
-class WelcomeDialog(QDialog):
+class WelcomeDialog(Sheet):
     """Says what this computer can run and offers the models.
 
     Args:

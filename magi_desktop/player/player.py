@@ -545,6 +545,7 @@ class Player(QWidget):
         self.transport.set_floating(False)
         window.hide()
         window.deleteLater()
+        self.canvas.show()  # else it comes with the next layout, too late for the focus
         self.canvas.setFocus()
 
 
