@@ -26,7 +26,7 @@ from magi_desktop.widgets.controls import set_role
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.config.registry import Registry
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.plan import Prospect
+from magi_engine.runtime.planning.prospects import Prospect
 
 
 class WelcomeDialog(Sheet):
