@@ -290,7 +290,7 @@ class Player(QWidget):
 
     def _opened(self, path: Path, facts: VideoFacts) -> None:
         self._opening = None
-        self.begin(facts.fps, facts.num_frames)
+        self.begin(facts.fps, facts.num_frames, facts.chunk_frames)
         self.strip.set_cells(_cells_of(facts))
         self.set_source(VideoFile(path, facts.fps), facts.num_frames)
         self.finish()
@@ -550,14 +550,13 @@ class Player(QWidget):
 
 
 def _cells_of(facts: VideoFacts) -> list[Cell]:
-    """The chunks of a finished video, with their prompts where the file tells; else its seconds."""
+    """The chunks of a finished video, with their prompts where the file tells."""
     request = facts.request
-    frames = max(1, round(facts.fps)) if request is None else request.chunk_frames
     # With a clip in front nobody knows where the first chunk begins.
     changes = () if request is None or request.prepend_source else request.prompts
     cells = []
-    for index, first in enumerate(range(0, facts.num_frames, frames)):
+    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
         prompt = next((p.text for p in reversed(changes) if p.chunk <= index), "")
-        length = min(frames, facts.num_frames - first)
+        length = min(facts.chunk_frames, facts.num_frames - first)
         cells.append(Cell(ChunkState.DONE, 1.0, prompt, first, length))
     return cells
