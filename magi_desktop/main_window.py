@@ -196,6 +196,7 @@ class MainWindow(QMainWindow):
         self.videos.play_wanted.connect(self._play)
         self.videos.settings_wanted.connect(self.arrivals.use_settings)
         self.videos.continue_wanted.connect(self.arrivals.continue_video)
+        self.videos.redo_wanted.connect(self._redo)
         self.videos.details_wanted.connect(self.dialogs.details)
         self.videos.variations_wanted.connect(self.making.vary)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
@@ -332,6 +333,11 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:
         self.player.open_file(item.path)
+
+    @Slot(object)
+    def _redo(self, item: LibraryItem) -> None:
+        shown = self.player.path == item.path
+        self.dialogs.redo(item, self.player.second if shown else 0.0)
 
     # From the state.
 

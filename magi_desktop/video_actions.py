@@ -40,6 +40,7 @@ class VideoCommands(QObject):
         play_wanted: the LibraryItem to play.
         settings_wanted: the GenerationRequest to compose again.
         continue_wanted: path of a video and its GenerationRequest, to be gone on with.
+        redo_wanted: the LibraryItem to be made anew from some second on.
         details_wanted: the LibraryItem and its GenerationRequest, to be shown.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
         deleted: videos went, and ``undo`` brings them back.
@@ -48,6 +49,7 @@ class VideoCommands(QObject):
     play_wanted = Signal(object)
     settings_wanted = Signal(object)
     continue_wanted = Signal(object, object)
+    redo_wanted = Signal(object)
     details_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
     deleted = Signal()
@@ -78,6 +80,10 @@ class VideoCommands(QObject):
         request = self._request(items[0])
         if request is not None:
             self.continue_wanted.emit(items[0].path, request)
+
+    def redo(self, items: Items) -> None:
+        """Make the first one anew from some second on."""
+        self.redo_wanted.emit(items[0])
 
     def vary(self, items: Items) -> None:
         """Make the first one anew, with other seeds."""
@@ -239,6 +245,10 @@ class VideoActions(QObject):
             *("continue", "continue", self.tr("Continue"), c.go_on, "Ctrl+Shift+K"),
             tip=self.tr("Compose a video that goes on where this one ends."),
         )
+        self.redo = add(
+            *("redo", "history", self.tr("Redo from here…"), c.redo, "Ctrl+Shift+R"),
+            tip=self.tr("Make it anew from this second on, or go on from its end without loss."),
+        )
         self.vary = add(
             *("vary", "dice", self.tr("Four variations"), c.vary),
             tip=self.tr("Make it four times more, with other seeds."),
@@ -282,7 +292,14 @@ class VideoActions(QObject):
         items = list(self._items())
         there = [item for item in items if not item.missing]
         one = len(items) == 1 and bool(there)
-        for action in (self.play, self.go_on, self.vary, self.copy_frame, self.show_in_folder):
+        for action in (
+            self.play,
+            self.go_on,
+            self.redo,
+            self.vary,
+            self.copy_frame,
+            self.show_in_folder,
+        ):
             action.setEnabled(one)
         self.rename.setEnabled(one)
         self.details.setEnabled(len(items) == 1)
@@ -310,7 +327,7 @@ class VideoActions(QObject):
             menu.addAction(self.remove)
             return
         menu.addActions([] if shown else [self.play])
-        menu.addActions([self.go_on, self.vary, self.use_settings])
+        menu.addActions([self.go_on, self.redo, self.vary, self.use_settings])
         menu.addSeparator()
         menu.addMenu(self.export_menu)
         menu.addActions([] if shown else [self.copy_frame])

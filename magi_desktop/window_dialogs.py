@@ -20,13 +20,18 @@ from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.places import PlacesDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
+from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
 from magi_desktop.state.library import LibraryItem
+from magi_desktop.video_actions import VARIATIONS
 from magi_desktop.workshop import Workshop
+from magi_engine.config.places import default_takes_dir
 from magi_engine.install.tasks import Download
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.takes.store import TakeStore
 
 
 class WindowDialogs(QObject):
@@ -69,6 +74,21 @@ class WindowDialogs(QObject):
     def details(self, item: LibraryItem, request: GenerationRequest) -> None:
         """Open how a video was made."""
         self._open(DetailsDialog(item, request, self._window))
+
+    def redo(self, item: LibraryItem, second: float) -> None:
+        """Ask how a video is to be made anew from about ``second`` on."""
+        background.run(
+            _earlier,
+            item.path,
+            then=partial(self._open_redo, second),
+            failed=self.failed.emit,
+            owner=self,
+        )
+
+    def _open_redo(self, second: float, earlier: Earlier) -> None:
+        dialog = RedoDialog(earlier, second, VARIATIONS, self._window)
+        dialog.chosen.connect(self._workshop.controller.generate)
+        self._open(dialog)
 
     @Slot()
     def about(self) -> None:
@@ -216,3 +236,7 @@ class WindowDialogs(QObject):
             failed=self.failed.emit,
             owner=self,
         )
+
+
+def _earlier(video: Path) -> Earlier:
+    return Earlier.of_video(video, TakeStore(default_takes_dir()))

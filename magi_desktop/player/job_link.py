@@ -40,6 +40,7 @@ class JobLink(QObject):
         job.planned.connect(self._planned)
         job.changed.connect(self._changed)
         job.chunk_changed.connect(self._chunk_changed)
+        job.shared.connect(self._shared)
         job.frames_ready.connect(self._frames_ready)
         job.preview_ready.connect(self._preview_ready)
         job.ended.connect(self._ended)
@@ -117,6 +118,11 @@ class JobLink(QObject):
             chunk.num_frames,
         )
         self._player.strip.set_cell(index, cell)
+
+    @Slot()
+    def _shared(self) -> None:
+        if self.live:
+            self._player.set_source(self._file(), self._job.frames_done)
 
     @Slot(int, object)
     def _frames_ready(self, first_frame: int, frames: UInt8Array) -> None:

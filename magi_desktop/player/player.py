@@ -138,6 +138,11 @@ class Player(QWidget):
         return self._clock.position
 
     @property
+    def second(self) -> float:
+        """When that frame is in the video."""
+        return self._clock.position / self._clock.fps
+
+    @property
     def playing(self) -> bool:
         """Whether it plays, or waits to play on."""
         return self._clock.playing

@@ -15,6 +15,7 @@ from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
     ChunkReady,
+    ChunksShared,
     ChunkState,
     DecodingStarted,
     Event,
@@ -77,6 +78,7 @@ class JobState(QObject):
         planned: its chunks are known.
         changed: anything; at most ten times a second.
         chunk_changed: index of the chunk.
+        shared: the first chunks are those of an earlier video, and in the file.
         frames_ready: first frame, and frames (T, H, W, 3) uint8.
         preview_ready: index of the chunk, and small frames (t, h, w, 3) uint8.
         ended: the last event: Finished, Cancelled or Failed.
@@ -86,6 +88,7 @@ class JobState(QObject):
     planned = Signal()
     changed = Signal()
     chunk_changed = Signal(int)
+    shared = Signal()
     frames_ready = Signal(int, object)
     preview_ready = Signal(int, object)
     noticed = Signal(str)
@@ -171,6 +174,11 @@ class JobState(QObject):
                 self._progress(event)
             case DecodingStarted(index=index):
                 self._set_chunk(index, state=ChunkState.DECODING)
+            case ChunksShared(chunks=count, frames=frames):
+                for index in range(count):
+                    self._set_chunk(index, state=ChunkState.DONE, step=self.num_steps)
+                self.frames_done = frames
+                self.shared.emit()
             case ChunkReady():
                 self._chunk_ready(event)
             case PreviewReady(index=index, frames=frames):

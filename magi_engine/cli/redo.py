@@ -52,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="what the chunk takes over from those before it; default: go on",
     )
     redo.add_argument("--seed", type=int, metavar="N", help="default: as it was")
-    redo.add_argument("--seconds", type=number, metavar="S", help="length of the whole video")
+    redo.add_argument("--seconds", type=number, metavar="S", help="how much is made from there on")
     extend = command("extend", _extended, "go on from the end of a video")
     extend.add_argument("--seconds", type=number, required=True, metavar="S", help="how much more")
     extend.add_argument("--prompt", metavar="TEXT", help="of what is added; default: the last one")

@@ -13,7 +13,7 @@ from magi_engine.errors import EngineDiedError, MagiError
 from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_partials, target_of
-from magi_engine.runtime.job.events import Cancelled, ChunkReady, Event, Failed
+from magi_engine.runtime.job.events import Cancelled, ChunkReady, ChunksShared, Event, Failed
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
@@ -168,6 +168,8 @@ class EngineProcess:
         events = iter(job.run)
         try:
             for event in events:
+                if isinstance(event, ChunksShared):
+                    job.frames = event.frames
                 if isinstance(event, ChunkReady):
                     job.frames += len(event.frames)
                 yield event

@@ -36,6 +36,16 @@
     </message>
 </context>
 <context>
+    <name>RedoDialog</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+            <numerusform></numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>VideoCommands</name>
     <message numerus="yes">
         <source>%n video(s) deleted.</source>

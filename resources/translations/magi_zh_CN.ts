@@ -5387,6 +5387,131 @@
     </message>
 </context>
 <context>
+    <name>RedoDialog</name>
+    <message>
+        <source>Redo from here</source>
+        <translation>从这里重做</translation>
+    </message>
+    <message>
+        <source>What comes before stays as it is, to the last bit. This makes a new video.</source>
+        <translation>之前的部分逐位保持不变。这会制作一个新视频。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Make it several times, each with a seed of its own.</source>
+        <translation>制作多次，每次使用各自的种子。</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>重做</translation>
+    </message>
+    <message>
+        <source>Line up the new video (Ctrl+Enter).</source>
+        <translation>将新视频加入队列（Ctrl+Enter）。</translation>
+    </message>
+    <message>
+        <source>&amp;From</source>
+        <translation>来源(&amp;F)</translation>
+    </message>
+    <message>
+        <source>&amp;Prompt</source>
+        <translation>提示词(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;Begins</source>
+        <translation>开头(&amp;B)</translation>
+    </message>
+    <message>
+        <source>&amp;Length</source>
+        <translation>时长(&amp;L)</translation>
+    </message>
+    <message>
+        <source>{} s</source>
+        <translation>{} 秒</translation>
+    </message>
+    <message>
+        <source>the end, {} s</source>
+        <translation>结尾，{} 秒</translation>
+    </message>
+    <message>
+        <source>From</source>
+        <translation>从</translation>
+    </message>
+    <message>
+        <source>All before it stays as it is.</source>
+        <translation>之前的部分保持不变。</translation>
+    </message>
+    <message>
+        <source>Prompt</source>
+        <translation>提示词</translation>
+    </message>
+    <message>
+        <source>What the model is to show from then on.</source>
+        <translation>从此处起要呈现的内容。</translation>
+    </message>
+    <message>
+        <source>goes on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>the same one in a new place</source>
+        <translation>同一主体，新场景</translation>
+    </message>
+    <message>
+        <source>a new one in the same place</source>
+        <translation>新主体，同一场景</translation>
+    </message>
+    <message>
+        <source>with a cut</source>
+        <translation>切换镜头</translation>
+    </message>
+    <message>
+        <source>How it begins</source>
+        <translation>如何开头</translation>
+    </message>
+    <message>
+        <source>What the new part takes over from what comes before it.</source>
+        <translation>新的部分从之前的部分沿用什么。</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
+    </message>
+    <message>
+        <source>Length</source>
+        <translation>时长</translation>
+    </message>
+    <message>
+        <source>How much is made from there on.</source>
+        <translation>从那里起制作多长。</translation>
+    </message>
+    <message>
+        <source>With another &amp;seed</source>
+        <translation>使用另一个种子(&amp;S)</translation>
+    </message>
+    <message>
+        <source>With another seed</source>
+        <translation>使用另一个种子</translation>
+    </message>
+    <message>
+        <source>The same words and the same seed give the same video again.</source>
+        <translation>相同的提示词和相同的种子会再次得到相同的视频。</translation>
+    </message>
+</context>
+<context>
     <name>ReferenceCard</name>
     <message>
         <source>Use a sample picture</source>
@@ -6182,6 +6307,14 @@
     <message>
         <source>Compose a video that goes on where this one ends.</source>
         <translation>编写一个从此视频结尾继续的新视频。</translation>
+    </message>
+    <message>
+        <source>Redo from here…</source>
+        <translation>从这里重做…</translation>
+    </message>
+    <message>
+        <source>Make it anew from this second on, or go on from its end without loss.</source>
+        <translation>从这一秒起重新制作，或从结尾无损地继续。</translation>
     </message>
     <message>
         <source>Four variations</source>

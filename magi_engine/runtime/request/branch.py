@@ -67,16 +67,20 @@ class Earlier:
             text: the prompt from there on; None: as it was.
             transition: what the chunk takes over from those before it.
             seed: None: as it was.
-            seconds: length of the whole; None: as it was.
+            seconds: how much is made from there on; None: as much as there was.
+
+        Raises:
+            InvalidRequestError: that is no length.
         """
         prompts = self.request.prompts
         if text is not None or transition is not Transition.GO_ON:
             before = [change for change in prompts if change.chunk < chunk]
-            said = [change for change in prompts if change.chunk <= chunk][-1].text
-            prompts = (*before, PromptChange(chunk, said if text is None else text, transition))
+            text = self.prompt_at(chunk) if text is None else text
+            prompts = (*before, PromptChange(chunk, text, transition))
         frames = self.request.num_frames
         if seconds is not None:
-            frames = frames_for(seconds, round(self.take.about.fps))
+            about = self.take.about
+            frames = about.frames_before(chunk) + frames_for(seconds, round(about.fps))
         video = None if self.video is None else str(self.video.absolute())
         return dataclasses.replace(
             self.request,
@@ -87,20 +91,14 @@ class Earlier:
             take=None,
         )
 
+    def prompt_at(self, chunk: int) -> str:
+        """What a chunk was made from, or the one after the last would be."""
+        said = [change.text for change in self.request.prompts if change.chunk <= chunk]
+        return said[-1] if said else ""
+
     def extended(self, seconds: float, text: str | None = None) -> GenerationRequest:
-        """The video and what comes after its last chunk.
-
-        Args:
-            seconds: how much is added.
-            text: the prompt of that; None: the last one goes on.
-
-        Raises:
-            InvalidRequestError: nothing would be added.
-        """
-        end = self.take.about.frames_before(self.take.chunks)
-        more = frames_for(seconds, round(self.take.about.fps))
-        request = self.redone(self.take.chunks, text=text)
-        return dataclasses.replace(request, num_frames=end + more)
+        """The video and ``seconds`` after its last chunk; ``text`` as for :meth:`redone`."""
+        return self.redone(self.take.chunks, text=text, seconds=seconds)
 
     def resumed(self) -> GenerationRequest:
         """The rest of a video that was not made to its end."""

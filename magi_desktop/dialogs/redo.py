@@ -1,0 +1,169 @@
+"""A video made anew from a second on, or gone on with from its end."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.state.queue import reseeded
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import name_control, prepare_number
+from magi_desktop.widgets.fitting import Sheet
+from magi_engine.runtime.request.branch import Earlier
+from magi_engine.sampling.schedule import Transition
+
+_MORE_S = 4.0
+"""How much is added to a video that is gone on with, unless another length is chosen."""
+_LONGEST_S = 3600.0
+
+
+class RedoDialog(Sheet):
+    """Asks from where on, with which words, how it begins, and how long.
+
+    Args:
+        earlier: the video.
+        second: where the player stands.
+
+    Signals:
+        chosen: the GenerationRequest, and how many are to be made of it.
+    """
+
+    chosen = Signal(object, int)
+
+    def __init__(
+        self, earlier: Earlier, second: float, copies: int, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._earlier = earlier
+        self._said = ""
+        """The prompt as it was from there on."""
+        self.setWindowTitle(self.tr("Redo from here"))
+        self.setMinimumWidth(460)
+        self._make_fields()
+        note = text_label(
+            self.tr("What comes before stays as it is, to the last bit. This makes a new video."),
+            "caption",
+            self,
+        )
+        cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
+        cancel.clicked.connect(self.reject)
+        cancel.setAutoDefault(True)  # Enter on it presses it, not the default
+        self.several = push_button(
+            self.tr("%n variation(s)", None, copies),
+            self.tr("Make it several times, each with a seed of its own."),
+            self,
+        )
+        self.several.clicked.connect(lambda: self._choose(copies))
+        self.redo = push_button(
+            self.tr("Redo"), self.tr("Line up the new video (Ctrl+Enter)."), self, "primary"
+        )
+        self.redo.clicked.connect(self._choose_one)
+        self.redo.setDefault(True)
+        QShortcut(QKeySequence("Ctrl+Return"), self, self._choose_one)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(t.SPACE_2)
+        buttons.addStretch(1)
+        for button in (cancel, self.several, self.redo):
+            buttons.addWidget(button)
+        form = QFormLayout()
+        form.setSpacing(t.SPACE_3)
+        form.addRow(self.tr("&From"), self.place)
+        form.addRow(self.tr("&Prompt"), self.text)
+        form.addRow(self.tr("&Begins"), self.transition)
+        form.addRow(self.tr("&Length"), self.length)
+        form.addRow("", self.other_seed)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
+        column.setSpacing(t.SPACE_3)
+        column.addWidget(text_label(self.tr("Redo from here"), "title", self))
+        column.addLayout(form)
+        column.addWidget(note)
+        column.addLayout(buttons)
+        about, chunks = earlier.take.about, range(earlier.take.chunks)
+        starts = [about.frames_before(chunk) / about.fps for chunk in chunks]
+        near = min(chunks, key=lambda chunk: (starts[chunk] > second, abs(starts[chunk] - second)))
+        at_end = second >= earlier.take.frames / about.fps
+        self.place.setCurrentIndex(len(chunks) if at_end else near)
+        self._follow_place()
+        self.text.setFocus()
+        self.text.selectAll()
+
+    def _make_fields(self) -> None:
+        about, chunks = self._earlier.take.about, self._earlier.take.chunks
+        self.place = QComboBox(self)
+        for chunk in range(chunks + 1):
+            second = f"{about.frames_before(chunk) / about.fps:.1f}".removesuffix(".0")
+            text = self.tr("the end, {} s") if chunk == chunks else self.tr("{} s")
+            self.place.addItem(text.format(second))
+        name_control(self.place, self.tr("From"), self.tr("All before it stays as it is."))
+        self.place.currentIndexChanged.connect(self._follow_place)
+        self.text = QPlainTextEdit(self)
+        self.text.setTabChangesFocus(True)
+        name_control(
+            self.text, self.tr("Prompt"), self.tr("What the model is to show from then on.")
+        )
+        self.transition = QComboBox(self)
+        for transition, text in {
+            Transition.GO_ON: self.tr("goes on"),
+            Transition.NEW_PLACE: self.tr("the same one in a new place"),
+            Transition.NEW_ONE: self.tr("a new one in the same place"),
+            Transition.CUT: self.tr("with a cut"),
+        }.items():
+            self.transition.addItem(text, transition)
+        name_control(
+            self.transition,
+            self.tr("How it begins"),
+            self.tr("What the new part takes over from what comes before it."),
+        )
+        self.length = QDoubleSpinBox(self)
+        self.length.setRange(1 / about.fps, _LONGEST_S)
+        self.length.setDecimals(1)
+        self.length.setSuffix(self.tr(" s"))
+        prepare_number(self.length, 120)
+        name_control(self.length, self.tr("Length"), self.tr("How much is made from there on."))
+        self.other_seed = QCheckBox(self.tr("With another &seed"), self)
+        name_control(
+            self.other_seed,
+            self.tr("With another seed"),
+            self.tr("The same words and the same seed give the same video again."),
+        )
+
+    @Slot()
+    def _follow_place(self) -> None:
+        earlier, chunk = self._earlier, self.place.currentIndex()
+        unchanged = self.text.toPlainText() == self._said
+        self._said = earlier.prompt_at(chunk)
+        if unchanged:
+            self.text.setPlainText(self._said)
+        left = earlier.take.frames - earlier.take.about.frames_before(chunk)
+        at_end = chunk == earlier.take.chunks
+        self.length.setValue(_MORE_S if at_end else left / earlier.take.about.fps)
+        self.other_seed.setChecked(not at_end)
+
+    @Slot()
+    def _choose_one(self) -> None:
+        self._choose(1)
+
+    def _choose(self, copies: int) -> None:
+        text = self.text.toPlainText().strip()
+        request = self._earlier.redone(
+            self.place.currentIndex(),
+            text=None if text == self._said else text,
+            transition=self.transition.currentData(),
+            seconds=self.length.value(),
+        )
+        if self.other_seed.isChecked():
+            request = reseeded(request)
+        self.chosen.emit(request, copies)
+        self.accept()

@@ -1,0 +1,98 @@
+"""A video redone from a second on: the choice, on a real take."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.dialogs.redo import RedoDialog
+from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.request import GenerationRequest, PromptChange
+from magi_engine.sampling.schedule import Transition
+from magi_engine.takes.store import About, TakeStore
+from tests.desktop.accessibility import faults
+from tests.desktop.state.helpers import request
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Earlier:
+    """Four seconds, with a second prompt from 2 s on."""
+    prompts = (PromptChange(0, "a red ball"), PromptChange(2, "a blue cube"))
+    made = dataclasses.replace(request("a red ball"), prompts=prompts, num_frames=96, seed=5)
+    store = TakeStore(tmp_path / "takes")
+    writer = store.begin(About(made.to_json(), 24.0, 6, False, 24, 24, 96))
+    for _ in range(4):
+        writer.append(np.zeros((1, 16, 6, 2, 2), np.float32))
+    return Earlier.of_take(store.find(writer.name), tmp_path / "video.mp4")
+
+
+def shown(qtbot: QtBot, earlier: Earlier, second: float) -> RedoDialog:
+    dialog = RedoDialog(earlier, second, 4)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    return dialog
+
+
+def asked(qtbot: QtBot, dialog: RedoDialog, copies: int = 1) -> GenerationRequest:
+    button = dialog.redo if copies == 1 else dialog.several
+    with qtbot.waitSignal(dialog.chosen) as chosen:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert chosen.args[1] == copies
+    return chosen.args[0]
+
+
+@pytest.mark.parametrize(("second", "index"), [(0.0, 0), (0.9, 0), (1.0, 1), (3.9, 3), (4.0, 4)])
+def test_it_begins_where_the_player_stands(
+    qtbot: QtBot, earlier: Earlier, second: float, index: int
+) -> None:
+    dialog = shown(qtbot, earlier, second)
+    assert dialog.place.currentIndex() == index
+    assert dialog.text.toPlainText() == ("a red ball" if index < 2 else "a blue cube")
+    assert faults(dialog) == []
+
+
+def test_redone_with_other_words_and_a_cut(qtbot: QtBot, earlier: Earlier) -> None:
+    dialog = shown(qtbot, earlier, 1.2)
+    assert dialog.length.value() == 3.0
+    dialog.text.setPlainText("a lighthouse")
+    dialog.transition.setCurrentIndex(dialog.transition.findData(Transition.CUT))
+    wanted = asked(qtbot, dialog)
+    assert wanted.prompts == (
+        PromptChange(0, "a red ball"),
+        PromptChange(1, "a lighthouse", Transition.CUT),
+    )
+    assert wanted.start is not None
+    assert (wanted.start.chunk, wanted.num_frames) == (1, 96)
+    assert wanted.seed != 5
+
+
+def test_with_the_same_words_and_seed_it_stays_as_it_was(qtbot: QtBot, earlier: Earlier) -> None:
+    dialog = shown(qtbot, earlier, 1.2)
+    dialog.other_seed.click()
+    wanted = asked(qtbot, dialog, copies=4)
+    assert (wanted.seed, wanted.prompts) == (5, earlier.request.prompts)
+
+
+def test_at_the_end_it_goes_on(qtbot: QtBot, earlier: Earlier) -> None:
+    dialog = shown(qtbot, earlier, 4.0)
+    dialog.length.setValue(2.0)
+    wanted = asked(qtbot, dialog)
+    assert wanted.start is not None
+    assert (wanted.start.chunk, wanted.num_frames, wanted.seed) == (4, 144, 5)
+
+
+def test_another_place_brings_its_words_unless_there_are_new_ones(
+    qtbot: QtBot, earlier: Earlier
+) -> None:
+    dialog = shown(qtbot, earlier, 0.0)
+    dialog.place.setCurrentIndex(3)
+    assert dialog.text.toPlainText() == "a blue cube"
+    assert dialog.length.value() == 1.0
+    dialog.text.setPlainText("mine")
+    dialog.place.setCurrentIndex(0)
+    assert dialog.text.toPlainText() == "mine"
