@@ -26,6 +26,8 @@ from magi_engine.sampling.schedule import Transition
 _MORE_S = 4.0
 """How much is added to a video that is gone on with, unless another length is chosen."""
 _LONGEST_S = 3600.0
+_LINES = 6
+"""Of the prompt that can be seen."""
 
 
 class RedoDialog(Sheet):
@@ -110,6 +112,7 @@ class RedoDialog(Sheet):
         self.place.currentIndexChanged.connect(self._follow_place)
         self.text = QPlainTextEdit(self)
         self.text.setTabChangesFocus(True)
+        self.text.setFixedHeight(_LINES * self.text.fontMetrics().lineSpacing())
         name_control(
             self.text, self.tr("Prompt"), self.tr("What the model is to show from then on.")
         )
