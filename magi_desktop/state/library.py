@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -260,7 +261,19 @@ _COLUMNS = "id, path, request, prompts, created, frames, fps, width, height, com
 
 def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
     rows = connection.execute(f"SELECT {_COLUMNS} FROM library ORDER BY created DESC")
-    return [LibraryItem(row[0], Path(row[1]), *row[2:9], complete=bool(row[9])) for row in rows]
+    return [
+        LibraryItem(row[0], Path(os.fsdecode(row[1])), *row[2:9], complete=bool(row[9]))
+        for row in rows
+    ]
+
+
+def _stored(path: Path) -> str | bytes:
+    """A path as the database takes it: text, or the bytes of a name that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return str(path)
 
 
 def _insert(connection: sqlite3.Connection, items: Sequence[LibraryItem]) -> None:
@@ -268,7 +281,7 @@ def _insert(connection: sqlite3.Connection, items: Sequence[LibraryItem]) -> Non
         f"INSERT OR REPLACE INTO library ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(i.id, str(i.path), i.request_text, i.prompts, i.created),
+                *(i.id, _stored(i.path), i.request_text, i.prompts, i.created),
                 *(i.frames, i.fps, i.width, i.height, i.complete),
             )
             for i in items
@@ -283,7 +296,7 @@ def _delete(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
 def _relocate(connection: sqlite3.Connection, places: dict[str, Path]) -> None:
     connection.executemany(
         "UPDATE library SET path = ? WHERE id = ?",
-        [(str(path), item_id) for item_id, path in places.items()],
+        [(_stored(path), item_id) for item_id, path in places.items()],
     )
 
 
