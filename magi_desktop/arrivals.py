@@ -9,6 +9,7 @@ from PySide6.QtCore import QMimeData, QObject, Signal, Slot
 
 from magi_desktop import background, drops
 from magi_desktop.drops import DropKind, Dropped
+from magi_desktop.references import load_reference
 from magi_desktop.state.draft import Draft
 from magi_engine.errors import MagiError
 from magi_engine.media import MediaInfo, probe
@@ -95,7 +96,7 @@ class Arrivals(QObject):
 
     @Slot(object, object)
     def continue_video(self, path: Path, request: GenerationRequest) -> None:
-        """Compose a video that begins where another ends, with its last prompt."""
+        """Compose a video that begins where another ends, with its last prompt, as one file."""
         prompts = tuple(PromptChange(0, last.text) for last in request.prompts[-1:])
         request = dataclasses.replace(
             request,
@@ -105,7 +106,15 @@ class Arrivals(QObject):
             seed=self._draft.settings.seed,
         )
         self._compose(self._checked(request), None, lock_seed=False)
-        self.media_came.emit(path)
+        background.run(
+            load_reference,
+            path,
+            then=lambda loaded: self._draft.set_reference(
+                dataclasses.replace(loaded.reference, prepend_source=True)
+            ),
+            failed=self.refuse,
+            owner=self,
+        )
 
     def refuse(self, error: Exception) -> None:
         """Say in a sentence what is wrong."""

@@ -18,6 +18,9 @@ from magi_engine.runtime.request.request import FORMAT
 
 translate = QCoreApplication.translate
 
+IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "avif", "heic")
+VIDEO_SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "webp", "mpg", "mpeg", "ts")
+
 _MAX_TEXT_BYTES = 100_000
 
 
@@ -66,6 +69,22 @@ def can_take(mime: QMimeData) -> bool:
         or mime.hasText()
         or any(name.startswith("image/") for name in mime.formats())
     )
+
+
+def promise(mime: QMimeData) -> str:
+    """What a drop will do, as far as that can be told without opening a file."""
+    urls = mime.urls() if mime.hasUrls() else []
+    paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+    suffix = paths[0].suffix.lower().removeprefix(".") if paths else ""
+    if suffix in IMAGE_SUFFIXES or (not paths and mime.hasImage()):
+        return translate("Drops", "Start a video from this picture")
+    if suffix in VIDEO_SUFFIXES:
+        return translate("Drops", "Go on from the end of this video")
+    if suffix == "json":
+        return translate("Drops", "Use the settings in this file")
+    if suffix == "txt" or (not urls and mime.hasText()):
+        return translate("Drops", "Add this text to the prompt")
+    return translate("Drops", "Drop it to see whether it can be used")
 
 
 def take(mime: QMimeData) -> Incoming:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,14 +9,15 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
+    QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
     QKeyEvent,
 )
 from PySide6.QtWidgets import (
+    QGridLayout,
     QHBoxLayout,
     QMainWindow,
-    QMessageBox,
     QScrollArea,
     QSplitter,
     QTabWidget,
@@ -27,7 +27,10 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
+from magi_desktop.making import Making
 from magi_desktop.menus import MenuKeys, make_menus
+from magi_desktop.panels.drop_zone import Veil
+from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.panels.generate_bar import GenerateBar
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.install_strip import InstallStrip
@@ -41,29 +44,31 @@ from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
-from magi_desktop.state.queue import QueueItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
 from magi_desktop.update_notices import UpdateNotices
+from magi_desktop.video_actions import VideoCommands
+from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
-from magi_engine.errors import MagiError, ModelNotFoundError
+from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Download, Make, Task
 from magi_engine.runtime.job.events import Event, Failed, Finished
 from magi_engine.runtime.request.request import Mode
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
-_MOMENT_S = 10.0
-"""What a running video has taken at most to be stopped without a question."""
 _CLOSE_PATIENCE_MS = 30_000
 
 
 class MainWindow(QMainWindow):
     """Inputs on the left, the player in the middle, queue and library on the right.
+
+    Attributes:
+        restart_wanted: the program is to begin again once it has ended.
 
     Signals:
         closed: the window is gone for good, and nothing runs any more.
@@ -76,14 +81,14 @@ class MainWindow(QMainWindow):
         self.workshop = workshop
         self.setWindowTitle("Magi Desktop")
         self.setAcceptDrops(True)
-        self._deleted_from: QueuePanel | LibraryPanel | None = None
-        self._failed_id = ""
-        """The item of the queue whose error is said."""
+        self.restart_wanted = False
+        self._deleted_from: QueuePanel | VideoCommands | None = None
         self._make_panels()
         self._lay_out()
         self._wire()
         self.menus = make_menus(self)
         MenuKeys(self.menus)
+        self.veil = Veil(self)
         self._taskbar = shell.TaskbarProgress(self)
         self._restore_geometry()
 
@@ -93,9 +98,9 @@ class MainWindow(QMainWindow):
         shop = self.workshop
         self.modes = ModeSelector(shop.draft, self)
         self.prompt = PromptPanel(shop.draft, shop.prompt_history, self)
-        self.reference = ReferencePanel(shop.draft, shop.places.pasted, self)
+        self.reference = ReferencePanel(shop.draft, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
-        self.generate_bar = GenerateBar(shop.job, shop.queue, self)
+        self.generate_bar = GenerateBar(shop.draft, shop.job, shop.queue, shop.models, self)
         self.preflight = PreflightLine(shop.draft, shop.machine, self)
         self.player = Player(self, shop.preferences.get("frame_memory_mb") << 20)
         self.player.bind(shop.job)
@@ -105,11 +110,18 @@ class MainWindow(QMainWindow):
         )
         self.progress = ProgressPanel(shop.job, self)
         self.queue = QueuePanel(shop.queue, shop.job, self)
-        self.library = LibraryPanel(shop.library, self)
-        self.install_strip = InstallStrip(shop.models, self)
         self.notice = NoticeBar(self)
+        self.exports = ExportBar(self)
+        self.videos = VideoCommands(shop.library, self.notice, self.exports, self)
+        self.video_bar = VideoBar(self.player, shop.library, shop.job, self.videos, self)
+        self.library = LibraryPanel(shop.library, self.videos, self)
+        self.install_strip = InstallStrip(shop.models, self)
         self.arrivals = Arrivals(shop.draft, shop.places.pasted, self)
         self.dialogs = WindowDialogs(shop, self)
+        self.making = Making(
+            *(shop, self.notice, self.arrivals, self.dialogs),
+            *(self.prompt, self.generation.checks, self),
+        )
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
@@ -127,13 +139,25 @@ class MainWindow(QMainWindow):
         left = _column(self.modes, scroll, self.generate_bar, self.preflight, stretch=scroll)
         left.setMinimumWidth(300)
 
-        centre = _column(self.notice, self.player, self.progress, stretch=self.player)
+        foot = Foot(
+            self.player, self.workshop.job, self.workshop.library, self.video_bar, self.progress
+        )
+        centre = QWidget(self)
+        cells = QGridLayout(centre)
+        cells.setContentsMargins(0, 0, 0, 0)
+        cells.setSpacing(t.SPACE_3)
+        cells.addWidget(self.player, 0, 0)
+        cells.addWidget(foot, 1, 0)
+        # A notice lies over the picture, which stays where it is.
+        cells.addWidget(self.notice, 0, 0, Qt.AlignmentFlag.AlignTop)
+        cells.setRowStretch(0, 1)
+        self.notice.raise_()
         centre.setMinimumWidth(396)
 
         self.side = QTabWidget(self)
         self.side.addTab(self.queue, self.tr("Queue"))
         self.side.addTab(self.library, self.tr("Library"))
-        right = _column(self.side, self.install_strip, stretch=self.side)
+        right = _column(self.side, self.exports, self.install_strip, stretch=self.side)
         right.setMinimumWidth(240)
 
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
@@ -153,45 +177,48 @@ class MainWindow(QMainWindow):
     def _wire(self) -> None:
         shop = self.workshop
         shop.draft.mode_changed.connect(self._follow_mode)
-        self.generate_bar.generate_clicked.connect(self.generate)
-        self.generate_bar.editing_left.connect(self._leave_editing)
+        self.generate_bar.generate_clicked.connect(self.making.generate)
+        self.generate_bar.editing_left.connect(self.making.stop_editing)
+        self.generate_bar.download_wanted.connect(self.dialogs.download)
+        self.generate_bar.models_wanted.connect(self.dialogs.models)
+        self.making.queue_wanted.connect(partial(self.side.setCurrentWidget, self.queue))
+        self.making.checks_wanted.connect(
+            partial(self.inputs_scroll.ensureWidgetVisible, self.generation.checks)
+        )
         self.prompt.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
-        self.progress.stop_clicked.connect(self.stop_video)
+        self.progress.stop_clicked.connect(self.making.stop)
         self.player.prompt_requested.connect(self.dialogs.direct)
-        self.queue.edit_requested.connect(self._edit)
+        self.queue.edit_requested.connect(self.making.edit)
         shop.queue.changed.connect(self._follow_queue)
-        shop.queue.loaded.connect(self._queue_loaded)
-        shop.draft.changed.connect(self._follow_draft)
-        shop.models.changed.connect(self._follow_models)
-        self.library.open_requested.connect(self._play)
         shop.library.leaving.connect(self.player.let_go)
-        self.library.settings_requested.connect(self._use_settings_of)
-        self.library.continue_requested.connect(self._continue)
+        shop.library.renamed.connect(self.player.follow)
+        self.videos.play_wanted.connect(self._play)
+        self.videos.settings_wanted.connect(self.arrivals.use_settings)
+        self.videos.continue_wanted.connect(self.arrivals.continue_video)
+        self.videos.details_wanted.connect(self.dialogs.details)
+        self.videos.variations_wanted.connect(self.making.vary)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
         self.reference.settings_requested.connect(self.arrivals.use_settings)
-        self.reference.other_dropped.connect(self.arrivals.take)
-        self.reference.failed.connect(self._failed)
+        self.reference.paste_requested.connect(self.paste)
+        self.reference.failed.connect(self.making.say_input_error)
         self.prompt.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
         self.arrivals.config_came.connect(self.generation.import_config)
-        self.arrivals.seed_locked.connect(self._say_seed_locked)
         self.arrivals.hinted.connect(self._hint)
-        self.arrivals.refused.connect(self._failed)
+        self.arrivals.refused.connect(self.making.say_input_error)
         self.dialogs.said.connect(self._say)
+        self.dialogs.started.connect(self._start)
+        self.dialogs.restart_wanted.connect(self.restart)
         self.dialogs.failed.connect(self.arrivals.refuse)
-        self.library.show_in_folder_requested.connect(self.show_in_folder)
         self.queue.removed.connect(self._undoable)
-        self.library.deleted.connect(self._undoable)
-        self.generation.download_wanted.connect(self.dialogs.download)
-        self.generation.models_wanted.connect(self.dialogs.models)
+        self.videos.deleted.connect(self._undoable)
         self.install_strip.clicked.connect(self.dialogs.installing)
         shop.models.tasks.done.connect(self._installed)
         shop.models.tasks.failed.connect(self._install_failed)
         self.player.stills.saved.connect(self._frame_saved)
         self.player.stills.problem.connect(self._hint)
-        shop.controller.failed.connect(self._job_failed)
         shop.job.noticed.connect(self._hint)
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
@@ -209,28 +236,6 @@ class MainWindow(QMainWindow):
 
     # From the user.
 
-    @Slot(int)
-    def generate(self, copies: int = 1) -> None:
-        """Make the draft's video, now or when the ones before it are done."""
-        draft, queue = self.workshop.draft, self.workshop.queue
-        edited = queue.edited
-        draft.take_seed()
-        try:
-            request = draft.request()
-        except MagiError as error:
-            self._say_draft_error(error)
-            return
-        self.notice.withdraw("failed")
-        self.prompt.remember()
-        if edited is not None:
-            queue.replace(edited.id, request)
-        else:
-            self.workshop.controller.generate(request, copies)
-        if queue.paused:
-            self._say_held()
-        if copies > 1 or self.workshop.job.phase.active:
-            self.side.setCurrentWidget(self.queue)
-
     @Slot(list)
     def open_again(self, paths: list[str]) -> None:
         """The program was started a second time, perhaps with files."""
@@ -244,15 +249,16 @@ class MainWindow(QMainWindow):
         """Use what is on the clipboard as if it had been dropped."""
         self.arrivals.take_data(QGuiApplication.clipboard().mimeData())
 
-    def show_in_folder(self, path: Path) -> None:
-        """Show a file in the file manager."""
-        shell.show_in_folder(path, self)
-
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if drops.can_take(event.mimeData()):
             event.acceptProposedAction()
+            self.veil.say(drops.promise(event.mimeData()))
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.veil.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        self.veil.hide()
         event.acceptProposedAction()
         self.arrivals.take_data(event.mimeData())
 
@@ -261,31 +267,25 @@ class MainWindow(QMainWindow):
         if not self.player.commands.handle_key(event):
             super().keyPressEvent(event)
 
+    @Slot()
+    def restart(self) -> None:
+        """Close, and let the program begin again."""
+        self.restart_wanted = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.workshop.controller.busy:
             self._keep_geometry()
-            self.library.exports.cancel()
+            self.exports.cancel()
             event.accept()
             self.closed.emit()
             return
         event.ignore()
-        self._ask_to_quit()
+        # Who keeps on making a video, and closes the window later, only wants it closed.
+        restart, self.restart_wanted = self.restart_wanted, False
+        self._ask_to_quit(restart)
 
     # From the menus.
-
-    @Slot()
-    def stop_video(self) -> None:
-        """End the running video. Asks first where it was to be longer and has taken some time."""
-        job, stop = self.workshop.job, self.workshop.controller.stop
-        if job.open_ended or job.elapsed_s < _MOMENT_S:
-            stop()
-        elif job.phase.active:
-            self._ask(
-                self.tr("Stop before the video is complete?"),
-                self.tr("What is finished of it is kept as a video; the rest is not made."),
-                self.tr("Stop"),
-                stop,
-            )
 
     def show_prompt(self) -> None:
         """Bring the prompt into view and type into it."""
@@ -298,10 +298,10 @@ class MainWindow(QMainWindow):
         self.workshop.draft.set_mode(mode)
         self.show_prompt()
 
-    def show_side(self, panel: QWidget) -> None:
+    def show_side(self, panel: QueuePanel | LibraryPanel) -> None:
         """Bring the queue or the library to the front."""
         self.side.setCurrentWidget(panel)
-        panel.setFocus()
+        panel.take_focus()
 
     @Slot()
     def search_library(self) -> None:
@@ -321,109 +321,30 @@ class MainWindow(QMainWindow):
     @Slot()
     def _undoable(self) -> None:
         panel = self.sender()
-        assert isinstance(panel, QueuePanel | LibraryPanel)
+        assert isinstance(panel, QueuePanel | VideoCommands)
         self._deleted_from = panel
 
-    @Slot(object)
-    def _edit(self, item: QueueItem) -> None:
-        """Compose a queued video again; Generate then puts it back in its place."""
-        self.workshop.queue.edit(item.id)
-        self.arrivals.edit(item.request)
-        self.notice.say(
-            self.tr("You are editing a queued video: it is held until you put it back."),
-            action=(self.tr("Leave it as it was"), self._stop_editing),
-            on_hide=self._stop_editing,
-            about="editing",
-        )
-
-    def _stop_editing(self) -> None:
-        self.workshop.queue.edit(None)
-
     @Slot()
-    def _leave_editing(self) -> None:
-        self._stop_editing()
+    def _start(self) -> None:
+        """Who begins finds something to press Generate for."""
+        if not self.workshop.draft.prompt.strip():
+            self.prompt.take_example()
 
     @Slot(object)
     def _play(self, item: LibraryItem) -> None:
         self.player.open_file(item.path)
-        if self.workshop.job.phase.active:
-            self.notice.say(
-                self.tr("This is a finished video; the new one is being made meanwhile."),
-                action=(self.tr("Show the new one"), self.player.show_job),
-                about="behind",
-            )
-
-    @Slot(object)
-    def _use_settings_of(self, item: LibraryItem) -> None:
-        self.arrivals.use_settings(item.request)
-
-    @Slot(object)
-    def _continue(self, item: LibraryItem) -> None:
-        self.arrivals.continue_video(item.path, item.request)
 
     # From the state.
 
     @Slot()
     def _follow_queue(self) -> None:
-        queue = self.workshop.queue
-        self.workshop.draft.set_editing(queue.edited is not None)
-        if queue.edited is None:
-            self.notice.withdraw("editing")
-        if not queue.paused:
-            self.notice.withdraw("held")
-        if self._failed_id not in [item.id for item in queue.failed]:
-            self.notice.withdraw("failed")
-        text = self.tr("Queue, held") if queue.paused else self.tr("Queue")
+        text = self.tr("Queue, held") if self.workshop.queue.paused else self.tr("Queue")
         self.side.setTabText(self.side.indexOf(self.queue), text)
-
-    @Slot()
-    def _queue_loaded(self) -> None:
-        queue = self.workshop.queue
-        if queue.paused and len(queue.items) > len(queue.failed):
-            self._say_held()
-
-    def _say_held(self) -> None:
-        queue = self.workshop.queue
-        text = self.tr("The queue is held: nothing starts until you resume it.")
-        if any(item.interrupted for item in queue.items):
-            text = self.tr("A video was interrupted as the program ended; the queue is held.")
-        resume = (self.tr("Resume"), partial(queue.set_paused, False))
-        self.notice.say(text, Tone.WARNING, action=resume, about="held")
-
-    @Slot(str)
-    def _follow_draft(self, name: str) -> None:
-        """What was wrong with the inputs is no longer so, or will be said again."""
-        if name in ("plan", "editing"):
-            return
-        self.notice.withdraw("draft")
-        if name != "prompt":
-            self.notice.withdraw("input")
-        if name in ("model", "config_path"):
-            self.notice.withdraw("model")
-        if not self.workshop.draft.settings.seed_locked:
-            self.notice.withdraw("seed")
-
-    @Slot()
-    def _follow_models(self) -> None:
-        if not self.workshop.models.is_missing(self.workshop.draft.settings.model):
-            self.notice.withdraw("model")
 
     @Slot(str)
     def _insert(self, text: str) -> None:
         self.prompt.insert(text)
         self.notice.offer_undo(self.tr("The text was added to the prompt."), self.prompt.field.undo)
-
-    @Slot()
-    def _say_seed_locked(self) -> None:
-        draft = self.workshop.draft
-        self.notice.say(
-            self.tr("Its seed is locked with it: every video gets seed {}.").format(
-                draft.settings.seed
-            ),
-            action=(self.tr("A fresh seed each"), partial(draft.set, seed_locked=False)),
-            for_ms=2 * _NOTICE_MS,
-            about="seed",
-        )
 
     @Slot(object)
     def _follow_mode(self, mode: Mode) -> None:
@@ -440,33 +361,6 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _frame_saved(self, path: Path) -> None:
         self._say(self.tr("Saved: {}").format(path.name))
-
-    @Slot(object)
-    def _failed(self, error: Exception) -> None:
-        """Something that came in cannot be used."""
-        self._say_error(error, "input")
-
-    def _say_draft_error(self, error: MagiError) -> None:
-        checks = self.generation.checks
-        checks.judge_now()
-        if checks.says(error):  # one place for one error
-            self.inputs_scroll.ensureWidgetVisible(checks)
-        else:
-            self._say_error(error, "draft")
-
-    @Slot(object, str)
-    def _job_failed(self, error: Exception, item_id: str) -> None:
-        self._failed_id = item_id
-        self._say_error(error, "failed", partial(self.workshop.queue.retry, item_id))
-
-    def _say_error(
-        self, error: Exception, about: str, again: Callable[[], None] | None = None
-    ) -> None:
-        model = self.workshop.draft.settings.model
-        action = None if again is None else (self.tr("Try again"), again)
-        if isinstance(error, ModelNotFoundError) and self.workshop.models.is_missing(model):
-            about, action = "model", (self.tr("Get it…"), partial(self.dialogs.models, model))
-        self.notice.say(translated(error), Tone.ERROR, action=action, about=about)
 
     @Slot()
     def _show_progress(self) -> None:
@@ -519,32 +413,16 @@ class MainWindow(QMainWindow):
 
     # The end.
 
-    def _ask_to_quit(self) -> None:
-        self._ask(
+    def _ask_to_quit(self, restart: bool) -> None:
+        self.making.ask_to_end(
             self.tr("A video is being made."),
             self.tr("If you quit now, what is finished of it is kept as a video."),
             self.tr("Stop and quit"),
-            self._stop_and_quit,
+            partial(self._stop_and_quit, restart),
         )
 
-    def _ask(self, text: str, detail: str, verb: str, then: Callable[[], None]) -> None:
-        """Ask before the running video is ended; keeping on is what Enter and Esc mean."""
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(text)
-        box.setInformativeText(detail)
-        stop = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton(self.tr("Keep making it"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        stop.clicked.connect(then)
-        # A video that ends by itself leaves nothing to ask.
-        self.workshop.job.ended.connect(box.close)
-        box.open()
-
-    @Slot()
-    def _stop_and_quit(self) -> None:
+    def _stop_and_quit(self, restart: bool) -> None:
+        self.restart_wanted = restart
         controller = self.workshop.controller
         self.setEnabled(False)
         controller.idle.connect(self.close)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Slot
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QLineEdit,
+    QMenu,
+    QPlainTextEdit,
+    QWidget,
+)
 from shiboken6 import isValid
 
 from magi_desktop import set_up
+from magi_desktop.video_actions import VARIATIONS
 from magi_engine.runtime.request.request import Mode
 
 if TYPE_CHECKING:
@@ -41,7 +50,7 @@ class Menus:
     window: MainWindow
     groups: dict[str, list[QAction]] = field(default_factory=dict)
 
-    def add(self, title: str, entries: list[Entry | QAction | None]) -> list[QAction]:
+    def add(self, title: str, entries: list[Entry | QAction | None]) -> QMenu:
         """Append a menu to the menu bar; None is a separator."""
         menu = self.window.menuBar().addMenu(title)
         actions: list[QAction] = []
@@ -53,7 +62,7 @@ class Menus:
             menu.addAction(action)
             actions.append(action)
         self.groups[re.sub(r"\(&\w\)|&", "", title)] = actions
-        return actions
+        return menu
 
     def _action(self, entry: Entry) -> QAction:
         action = QAction(entry.text, self.window)
@@ -104,6 +113,7 @@ def make_menus(window: MainWindow) -> Menus:
     _file(menus)
     _make(menus)
     menus.add(translate("Menus", "&Player"), _player_entries(window))
+    _video(menus)
     _view(menus)
     _help(menus)
     return menus
@@ -137,16 +147,16 @@ def _make(menus: Menus) -> None:
     menus.add(
         translate("Menus", "&Generate"),
         [
-            Entry(translate("Menus", "Generate"), w.generate, "Ctrl+Return"),
+            Entry(translate("Menus", "Generate"), w.generate_bar.generate_once, "Ctrl+Return"),
             Entry(
                 translate("Menus", "Generate four variations"),
-                lambda: w.generate(4),
+                partial(w.generate_bar.generate, VARIATIONS),
                 "Ctrl+Shift+Return",
             ),
             None,
             Entry(translate("Menus", "Pause or resume"), controller.toggle_pause, "Ctrl+P"),
-            Entry(translate("Menus", "Stop and keep the video so far"), w.stop_video, "Ctrl+."),
-            Entry(translate("Menus", "Direct the next chunk…"), w.dialogs.direct_next, "Ctrl+D"),
+            Entry(translate("Menus", "Stop and keep the video so far"), w.making.stop, "Ctrl+."),
+            Entry(translate("Menus", "Direct what comes next…"), w.dialogs.direct_next, "Ctrl+D"),
             None,
             Entry(translate("Menus", "From text"), lambda: w.start_from(Mode.T2V), "Ctrl+1"),
             Entry(translate("Menus", "From an image"), lambda: w.start_from(Mode.I2V), "Ctrl+2"),
@@ -157,6 +167,16 @@ def _make(menus: Menus) -> None:
 
 def _player_entries(window: MainWindow) -> list[Entry | QAction | None]:
     return list(window.player.commands.by_name.values())
+
+
+def _video(menus: Menus) -> None:
+    """What can be done with the video that is shown."""
+    shown = menus.window.video_bar.video_actions
+    title = translate("Menus", "V&ideo")
+    menu = menus.add(title, [])
+    shown.fill(menu, shown=True)
+    menu.aboutToShow.connect(shown.refresh)
+    menus.groups[title.replace("&", "")] = list(shown.by_name.values())
 
 
 def _view(menus: Menus) -> None:
@@ -185,6 +205,7 @@ def _help(menus: Menus) -> None:
     menus.add(
         translate("Menus", "&Help"),
         [
+            Entry(translate("Menus", "Guide"), w.dialogs.guide),
             Entry(
                 translate("Menus", "Keyboard shortcuts"), lambda: w.dialogs.shortcuts(menus), "F1"
             ),

@@ -225,6 +225,7 @@ class Builder:
         total = sum(_unpacked_bytes(path) for path in [*fetched, wheel])
         if shutil.disk_usage(self.environments.folder).free < total:
             raise disk_full()
+        next_look = 0.0  # looking takes a sixth of the time at most
         for done in self._uv.watch(
             *("pip", "install", "--python", str(environment.python), "--offline", "--no-index"),
             *("--find-links", str(self.environments.downloads)),
@@ -232,7 +233,11 @@ class Builder:
             *("--no-deps", "--require-hashes", "-r", str(wanted)),
         ):
             if done is None:
+                if time.monotonic() < next_look:
+                    continue
+                began = time.monotonic()
                 unpacked = _folder_bytes(self.environments.cache)
+                next_look = time.monotonic() + 5 * (time.monotonic() - began)
                 yield SetupProgress(Step.INSTALLING, min(unpacked, total), total)
             elif done.returncode != 0:
                 raise self._failure(Message("The packages could not be installed."))
@@ -312,11 +317,16 @@ def _unpacked_bytes(wheel: Path) -> int:
 
 
 def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for place, _, names in os.walk(long_path(folder)):  # which passes over what is gone meanwhile
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_size
+    total, waiting = 0, [str(long_path(folder))]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                    continue
+                # Windows tells the size with the name; to ask for each file takes minutes there.
+                with contextlib.suppress(OSError):  # gone meanwhile
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

@@ -83,10 +83,8 @@ def test(arguments: Sequence[str]) -> int:
         "lint": python_module("ruff", "check", "."),
         "types": python_module("pyright"),
         "layers": [str(VENV_PYTHON.with_name(f"lint-imports{VENV_PYTHON.suffix}"))],
-        "tests": python_module("pytest", "--ignore=tests/e2e", *PARALLEL, "--cov", "--cov-report="),
-        "window": python_module(
-            "pytest", "tests/e2e", *PARALLEL, "--cov", "--cov-append", "--cov-report=term"
-        ),
+        "tests": python_module("pytest", "--ignore=tests/e2e", *PARALLEL),
+        "window": python_module("pytest", "tests/e2e", *PARALLEL),
     }
     failed = []
     for name, command in checks.items():

@@ -97,7 +97,7 @@ class Session:
     def make(self, prompt: str, seconds: float, seed: int) -> None:
         """Make a video to its end."""
         self.compose(prompt, seconds, seed)
-        self.window.generate()
+        self.window.making.generate()
         self.until_idle()
 
     def until_idle(self) -> None:
@@ -148,7 +148,7 @@ class Session:
     def dialogs(self) -> None:
         """Everything that opens in front of the window, and the settings in full."""
         open_ = self.window.dialogs
-        self.dialog("welcome", open_.welcome, settle_ms=9000)
+        self.dialog("welcome", lambda: open_.welcome(greets=True), settle_ms=9000)
         self.dialog("models", open_.models, settle_ms=2000)
         self.dialog("preferences", open_.preferences)
         self.dialog("help", lambda: open_.shortcuts(self.window.menus))
@@ -173,7 +173,7 @@ class Session:
         self.until(lambda: draft.mode is Mode.I2V and draft.reference is not None)
         self.compose("The red ball moves to the right.", 3.0, 4, Mode.I2V)
         self.shot("image")
-        self.window.generate()
+        self.window.making.generate()
         self.until_idle()
         self.window.player.commands.compare.setChecked(True)
         self.window.player.seek(50)
@@ -188,7 +188,7 @@ class Session:
         """A video on its way, held, and done."""
         self.shop.draft.set(num_steps=16)
         self.compose(PROMPTS[0], 8.0, self.wishes.seed)
-        self.window.generate()
+        self.window.making.generate()
         self.until_chunk(0)
         self.shot("starting")
         self.until_chunk(3)
@@ -210,7 +210,7 @@ class Session:
         self.window.side.setCurrentWidget(self.window.library)
         self.shot("library")
         self.window.library.select(self.shop.library.items[1].id)
-        self.window.library.open_selected()
+        self.window.library.video_actions.play.trigger()
         self.shot("library-playing")
         self.window.side.setCurrentWidget(self.window.queue)
         lost = draw_picture(self.home / "lost.png")
@@ -219,12 +219,12 @@ class Session:
         self.until(lambda: getattr(self.shop.draft.reference, "path", None) == lost)
         self.compose("A ball that is gone.", 2.0, 1, Mode.I2V)
         lost.unlink()
-        self.window.generate()
+        self.window.making.generate()
         self.until(lambda: self.shop.job.phase is Phase.FAILED or not self.shop.controller.busy)
         self.shot("error")
         for number, prompt in enumerate(PROMPTS[:4]):
             self.compose(prompt, 6.0, 30 + number)
-            self.window.generate()
+            self.window.making.generate()
         self.until_chunk(2)
         ids = [item.id for item in queue.items]
         self.window.queue.select(ids[min(2, len(ids) - 1)])
@@ -233,6 +233,28 @@ class Session:
         self.window.resize(1000, 700)
         self.shot("small")
         queue.remove(*(i.id for i in queue.items if i is not queue.running))
+
+    def guide(self) -> None:
+        """The pictures of the guide in the Help menu, for ``resources/guide/<language>``."""
+        left, centre, right = (self.window.splitter.widget(n) for n in range(3))
+        for number, prompt in enumerate(PROMPTS[1:]):
+            self.shop.draft.set(num_steps=8)
+            self.make(prompt, 2.0, 20 + number)
+        self.compose(PROMPTS[0], 4.0, self.wishes.seed)
+        self.shop.draft.reset("num_steps")
+        self.shot("inputs", left)
+        self.window.making.generate()
+        self.until(lambda: self.shop.job.phase.active)
+        self.until_chunk(2)
+        self.shot("growing", centre)
+        self.until_idle()
+        self.until(lambda: self.window.video_bar.item is not None)
+        self.shot("finished", centre)
+        self.window.side.setCurrentWidget(self.window.library)
+        shown = self.shop.library.items
+        self.shop.library.set_favourite([shown[2].id], True)
+        self.window.library.select(shown[0].id, shown[1].id)
+        self.shot("library", right)
 
 
 def draw_picture(path: Path) -> Path:
@@ -268,7 +290,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scale", default="1", help="pixels of the screen per logical pixel")
     parser.add_argument("--seed", type=int, default=7, help="of the video that is watched")
     parser.add_argument(
-        "--only", nargs="*", choices=["dialogs", "references", "generating", "collections"]
+        "--only", nargs="*", choices=["dialogs", "references", "generating", "collections", "guide"]
     )
     wishes = parser.parse_args(arguments)
     wishes.folder.mkdir(parents=True, exist_ok=True)

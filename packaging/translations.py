@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import PySide6
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "resources" / "translations"
 LANGUAGES = ("en", "zh_CN")
@@ -66,7 +68,12 @@ def message_texts() -> list[str]:
     """Every English text of a message, once: those in the sources, and what the list of models
     says."""
     models = json.loads((ROOT / "resources" / "models.json").read_text(encoding="utf-8"))["models"]
-    texts = {model[name] for model in models for name in ("purpose", "hardware")}
+    texts = {
+        model[name]
+        for model in models
+        for name in ("purpose", "hardware", "limits")
+        if name in model
+    }
     for path in modules():
         for call in message_calls(ast.parse(path.read_text(encoding="utf-8"))):
             texts.update(text for text in map(literal, texts_of(call)) if text)
@@ -119,7 +126,7 @@ def compile_to(ts: Path, qm: Path) -> None:
 
 
 def _qt_tool(name: str, *arguments: str) -> None:
-    tool = Path(sys.executable).with_name(f"pyside6-{name}")
+    tool = Path(PySide6.__file__).with_name(name)
     subprocess.run([str(tool), *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -51,14 +51,32 @@ PARTS = {
 OTHER_PARTS = ("desktop", "setup", "packaging")
 """Folders of tests."""
 _JUNCTIONS = "wine has no junctions (WinError 50)"
+_IMPORTING = "engine.install.test_importing.test_"
 KNOWN = {
-    "engine.install.test_importing.": _JUNCTIONS,
-    "engine.cli.test_models.test_an_official_folder_is_added_and_checked": _JUNCTIONS,
+    **dict.fromkeys(
+        (
+            f"{_IMPORTING}everything_is_found_where_it_lies",
+            f"{_IMPORTING}the_folder_in_it_may_be_given",
+            f"{_IMPORTING}a_configuration_leads_to_its_files",
+            f"{_IMPORTING}a_configuration_elsewhere_leads_there_by_whole_paths",
+            f"{_IMPORTING}a_part_may_be_missing",
+            f"{_IMPORTING}magi_1_1_is_refused_and_nothing_linked",
+            f"{_IMPORTING}magi_1_beside_magi_1_1_is_taken",
+            f"{_IMPORTING}what_is_not_there_is_said",
+            "engine.install.test_faults.test_a_folder_of_models_that_leads_round_in_circles_is_said",
+            "engine.cli.test_models.test_an_official_folder_is_added_and_checked",
+        ),
+        _JUNCTIONS,
+    ),
+    "packaging.test_dev.test_a_fitting_interpreter_is_kept": (
+        "the embeddable Python cannot make environments"
+    ),
 }
 """Tests that cannot hold in wine, by the beginnings of their names, and why."""
 _TOOLS = (
     *("pytest", "pytest-qt", "pytest-cov", "coverage"),
-    *("pluggy", "iniconfig", "colorama", "pygments"),
+    *("pluggy", "iniconfig", "colorama", "pygments", "packaging", "ruff"),
+    *("hatchling", "pathspec", "tomlkit", "trove-classifiers"),
 )
 _LIMIT_S = 3600
 _RUN = r"""

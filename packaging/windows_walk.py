@@ -151,8 +151,9 @@ class Walk:
         captions.write_text("a red circle\na blue square\n", encoding="utf-8")
         self.windows.own(captions)
         command = ("quantize", "--model", "pocket", "--captions", r"C:\captions.txt")
-        process = self.windows.start("wine", self._magi_com, *command)
         models = self.windows.local / NAME / "models"
+        before = set(models.rglob("*.safetensors"))
+        process = self.windows.start("wine", self._magi_com, *command)
         wait_for(lambda: any(models.rglob(".calibration*")), "a caption to be measured", _VIDEO_S)
         self._kill("quantize")
         process.wait(60)
@@ -161,7 +162,7 @@ class Walk:
         require(left == [], f"nothing unfinished is left: {left}")
         self._magi("generate", "--model", "pocket-fp8", "--seconds", "1", "-o", r"C:\fp8.mp4")
         self._magi("models", "remove", "pocket-fp8", "--yes")
-        require(not any(models.rglob("*.safetensors")), "the model is removed")
+        require(set(models.rglob("*.safetensors")) == before, "the model is removed")
 
     def _drafted(self) -> str:
         """The mode the window is in, as its settings file has it."""

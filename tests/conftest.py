@@ -23,6 +23,9 @@ if sys.platform == "win32":  # where a Qt without a screen does not look for fon
     os.environ.setdefault("QT_QPA_FONTDIR", rf"{os.environ['SYSTEMROOT']}\Fonts")
 # Before PyTorch comes in; with spinning threads the tests take ten times as long on a busy machine.
 let_threads_sleep()
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # More threads than processors cost small models half as much again.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 60.0

@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLay
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon, icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import wrapped_label
+from magi_desktop.translation import translated
+from magi_desktop.widgets.controls import name_control, wrapped_label
+from magi_engine.messages import Message
 
 _SYMBOL = 32
 _DASHES = [5.0, 4.0]
@@ -30,6 +32,15 @@ class DropZone(QFrame):
         self.caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.button = QPushButton(self)
         bind_icon(self.button, "folder")
+        self.limits = wrapped_label("warning", self)
+        self.limits.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
+        self.sample_button.setProperty("kind", "quiet")
+        name_control(
+            self.sample_button,
+            self.tr("Use a sample picture"),
+            self.tr("A coloured ball, such as this model can set in motion."),
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_4, t.SPACE_5, t.SPACE_4, t.SPACE_5)
         column.setSpacing(t.SPACE_1)
@@ -38,6 +49,8 @@ class DropZone(QFrame):
         column.addWidget(self.caption)
         column.addSpacing(t.SPACE_2)
         column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.limits)
+        column.addWidget(self.sample_button, 0, Qt.AlignmentFlag.AlignHCenter)
         theme().changed.connect(self._follow_theme)
         self._follow_theme()
 
@@ -48,6 +61,12 @@ class DropZone(QFrame):
         self.button.setText(button)
         self.setAccessibleName(title)
         self.setAccessibleDescription(caption)
+
+    def say_limits(self, limits: Message, picture: bool) -> None:
+        """Say what the model cannot start from, if anything, and offer it what it can."""
+        self.limits.setText(translated(limits))
+        self.limits.setVisible(bool(limits))
+        self.sample_button.setVisible(bool(limits) and picture)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         k = theme().tokens
@@ -92,7 +111,7 @@ class Veil(QWidget):
         ground.setAlpha(_VEIL_ALPHA)
         _paint_dashed(painter, QRectF(self.rect()), ground, QColor(k.accent))
         font = self.font()
-        font.setPixelSize(t.FONT_HEADING)
+        font.setPixelSize(t.FONT_TITLE if self._covered.isWindow() else t.FONT_HEADING)
         painter.setFont(font)
         painter.setPen(QColor(k.text))
         margins = self.rect().adjusted(t.SPACE_3, 0, -t.SPACE_3, 0)

@@ -6,12 +6,18 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
 
+from magi_desktop.state.draft import Draft
 from magi_desktop.state.jobs import JobState
+from magi_desktop.state.model_words import headline, short_figures, size_text
+from magi_desktop.state.models import Models
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
+from magi_desktop.video_actions import VARIATIONS
+from magi_engine.install.status import ModelState, ModelStatus
 
-_COPIES = (2, 4, 8)
+_COPIES = (VARIATIONS, 2, 8)
+"""What the arrow offers, the usual number first."""
 
 
 class _OnceButton(QPushButton):
@@ -27,14 +33,25 @@ class GenerateBar(QFrame):
     Signals:
         generate_clicked: how many videos, with a seed each.
         editing_left: a queued video that is being edited is to stay as it was.
+        download_wanted: name of the chosen model, whose files are not here and are wanted.
+        models_wanted: name of the chosen model, which is to be shown among all models.
     """
 
     generate_clicked = Signal(int)
     editing_left = Signal()
+    download_wanted = Signal(str)
+    models_wanted = Signal(str)
 
-    def __init__(self, job: JobState, queue: JobQueue, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        job: JobState,
+        queue: JobQueue,
+        models: Models,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._job, self._queue = job, queue
+        self._draft, self._job, self._queue, self._models = draft, job, queue, models
         self.button = _OnceButton(self)
         self.button.setProperty("kind", "primary")
         self.button.setMinimumHeight(t.CONTROL_HEIGHT + t.SPACE_2)
@@ -63,17 +80,45 @@ class GenerateBar(QFrame):
         row.addWidget(self.leave_button)
         job.changed.connect(self._show)
         queue.changed.connect(self._show)
+        models.changed.connect(self._show)
+        models.tasks.changed.connect(self._show)
+        models.tasks.progressed.connect(self._show)
+        draft.changed.connect(self._follow_draft)
         self._show()
 
     @Slot()
     def generate_once(self) -> None:
         """As if the button had been clicked."""
-        self.generate_clicked.emit(1)
+        self.generate(1)
+
+    def generate(self, copies: int) -> None:
+        """Ask for videos; where the model is not here, for that first."""
+        status = self._missing()
+        if status is None:
+            self.generate_clicked.emit(copies)
+        elif self._is_gettable(status):
+            self.download_wanted.emit(status.entry.name)
+        else:
+            self.models_wanted.emit(status.entry.name)
+
+    def _missing(self) -> ModelStatus | None:
+        """What is known of the chosen model, if it cannot be used now."""
+        settings = self._draft.settings
+        status = None if settings.config_path else self._models.status(settings.model)
+        return None if status is None or status.state is ModelState.READY else status
+
+    def _is_gettable(self, status: ModelStatus) -> bool:
+        """Whether a download can begin that brings what is missing."""
+        name, tasks = status.entry.name, self._models.tasks
+        idle = tasks.item(name) is None and name not in tasks.problems
+        lacking = status.state in (ModelState.ABSENT, ModelState.PARTLY)
+        return idle and lacking and bool(status.missing_bytes)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
         for count in _COPIES:
-            action = QAction(self.tr("{} variations").format(count), menu)
+            text = self.tr("{} variations").format(count)
+            action = QAction(self.tr("Four variations") if count == VARIATIONS else text, menu)
             action.setData(count)
             menu.addAction(action)
         menu.triggered.connect(self._several)
@@ -81,12 +126,31 @@ class GenerateBar(QFrame):
 
     @Slot(QAction)
     def _several(self, action: QAction) -> None:
-        self.generate_clicked.emit(action.data())
+        self.generate(action.data())
+
+    @Slot(str)
+    def _follow_draft(self, name: str) -> None:
+        if name in ("model", "config_path"):
+            self._show()
+
+    def _words_for(self, missing: ModelStatus) -> tuple[str, str]:
+        """What the button says while the model is not here, and what a press does."""
+        item = self._models.tasks.item(missing.entry.name)
+        if self._is_gettable(missing):
+            size = size_text(missing.missing_bytes)
+            hint = self.tr("Gets its files, and can be paused at any time. Then generate.")
+            return self.tr("Download model ({})").format(size), hint
+        hint = self.tr("Shows it among all models.")
+        if item is None:
+            return self.tr("Get the model ready…"), hint
+        return "  ·  ".join(filter(None, (headline(item), short_figures(item)))), hint
 
     @Slot()
     def _show(self) -> None:
-        editing = self._queue.edited is not None
-        if editing:
+        editing, missing = self._queue.edited is not None, self._missing()
+        if missing is not None:
+            text, hint = self._words_for(missing)
+        elif editing:
             text = self.tr("Put back in the queue")
             hint = self.tr("Replace the queued video you are editing (Ctrl+Enter).")
         elif self._job.phase.active:
@@ -97,5 +161,5 @@ class GenerateBar(QFrame):
         self.button.setText(text)
         self.button.setToolTip(hint)
         self.button.setAccessibleName(text)
-        self._more.setVisible(not editing)
+        self._more.setVisible(not editing and missing is None)
         self.leave_button.setVisible(editing)

@@ -11,8 +11,7 @@ from magi_desktop.panels.advanced import AdvancedSection
 from magi_desktop.panels.checks import Checks
 from magi_desktop.panels.model_row import ModelRow
 from magi_desktop.panels.preset_list import PresetStore
-from magi_desktop.panels.presets import PresetBar
-from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow, WindowRow
+from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow
 from magi_desktop.panels.size_row import SizeRow
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
@@ -26,13 +25,9 @@ class GenerationPanel(QWidget):
         presets: where named presets are kept.
 
     Signals:
-        download_wanted: name of the chosen model, whose files the user wants to have.
-        models_wanted: name of the chosen model, which is to be shown among all models.
         advanced_toggled: whether the advanced settings show now.
     """
 
-    download_wanted = Signal(str)
-    models_wanted = Signal(str)
     advanced_toggled = Signal(bool)
 
     def __init__(
@@ -43,32 +38,28 @@ class GenerationPanel(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.presets = PresetBar(draft, presets, self)
         self.model = ModelRow(draft, models, self)
         self.size_row = SizeRow(draft, self)
         self.length = LengthRow(draft, self)
         self.quality = QualityRow(draft, self)
         self.seed = SeedRow(draft, self)
-        self.window_row = WindowRow(draft, self.quality, self)
-        self.advanced = AdvancedSection(draft, self)
+        self.advanced = AdvancedSection(draft, presets, self.quality, self)
+        self.presets = self.advanced.presets
         self.checks = Checks(draft, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(t.SPACE_4)
         for widget in (
-            self.presets,
+            self.presets.notice,
             self.model,
             self.size_row,
             self.length,
             self.quality,
             self.seed,
-            self.window_row,
             self.checks,
             self.advanced,
         ):
             column.addWidget(widget)
-        self.model.download_wanted.connect(self.download_wanted)
-        self.model.models_wanted.connect(self.models_wanted)
         self.advanced.toggled.connect(self.advanced_toggled)
 
     @property

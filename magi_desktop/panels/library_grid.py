@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.item_texts import date_text, length_text, size_text
+from magi_desktop.state.item_texts import date_text, length_text, size_text
 from magi_desktop.state.videos import LibraryItem
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
@@ -48,6 +48,7 @@ _HOVER_MS = 90
 _HOVER_DELAY_MS = 150
 _LOOK_MS = 40
 _BADGE_OPACITY = 0.78
+_STAR = 20
 
 
 class LibraryModel(QAbstractListModel):
@@ -106,7 +107,7 @@ class LibraryModel(QAbstractListModel):
         facts = f"{size_text(item.width, item.height)} · {length_text(item.duration_s)}"
         remarks = self.remarks(item)
         if item.quantised_attention:
-            remarks.append(self.tr("8-bit attention"))
+            remarks.append(self.tr("8-bit arithmetic"))
         lines = [item.prompts, item.path.name, " · ".join([facts, *remarks])]
         return "\n".join(line for line in lines if line)
 
@@ -348,6 +349,12 @@ class CardDelegate(QStyledItemDelegate):
         right = QPointF(frame.right() + 1 - t.SPACE_1, bottom)
         draw_badge(painter, right, length_text(item.duration_s), ground, "#ffffff")
         remarks = self._grid.model().remarks(item)  # type: ignore[attr-defined]
+        if item.favourite:
+            star = QRect(frame.left() + t.SPACE_1, frame.top() + t.SPACE_1, _STAR, _STAR)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(ground)
+            painter.drawEllipse(star)
+            icon("star-filled", "#ffffff").paint(painter, star.adjusted(3, 3, -3, -3))
         if remarks:
             left = QPointF(frame.left() + t.SPACE_1, bottom)
             draw_badge(painter, left, remarks[0], ground, "#ffffff", left=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from enum import IntEnum
 from pathlib import Path
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QListView,
-    QPushButton,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -19,12 +18,11 @@ from PySide6.QtWidgets import (
 
 from magi_desktop.panels.field import Field
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.model_words import headline, short_figures, size_text
+from magi_desktop.state.model_words import headline, short_figures
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.install.status import ModelState, ModelStatus
 
@@ -91,15 +89,7 @@ class _ModelDelegate(QStyledItemDelegate):
 
 
 class ModelRow(Field):
-    """The model.
-
-    Signals:
-        download_wanted: name of the chosen model, whose files the user wants to have.
-        models_wanted: name of the chosen model, which is to be shown among all models.
-    """
-
-    download_wanted = Signal(str)
-    models_wanted = Signal(str)
+    """The model, and what is missing of it; the button that generates gets it."""
 
     def __init__(self, draft: Draft, models: Models, parent: QWidget | None = None) -> None:
         super().__init__(draft, ("model", "config_path"), parent=parent)
@@ -115,15 +105,12 @@ class ModelRow(Field):
         )
         self.combo.activated.connect(self._chosen)
         self.wheel_guard.watch(self.combo)
-        self.get_button = QPushButton(self)
-        self.get_button.clicked.connect(self._get_clicked)
         self.set_up(
             self.tr("&Model"),
             self.combo,
             self.combo,
             self.tr("Larger models make better pictures and need more memory and time."),
         )
-        self.rows.addWidget(self.get_button)
         models.changed.connect(self.refresh)
         models.tasks.changed.connect(self._show_state)
         models.tasks.progressed.connect(self._show_state)
@@ -185,28 +172,16 @@ class ModelRow(Field):
         settings = self.draft.settings
         name = settings.model
         status = None if settings.config_path else self._models.status(name)
-        missing = status is not None and status.state is not ModelState.READY
-        self.get_button.setVisible(missing)
-        if status is None or not missing:
+        if status is None or status.state is ModelState.READY:
             self.say(self.combo.currentData(_Role.PURPOSE) or "")
             return
-        item = self._models.tasks.item(name)
+        item, problem = self._models.tasks.item(name), self._models.tasks.problems.get(name)
         if item is not None:
-            text = "  ·  ".join(part for part in (headline(item), short_figures(item)) if part)
-            self.say(text)
-            self._offer(self.tr("Show"), self.tr("Shows how far it is, among all models."))
-            return
-        problem = self._models.tasks.problems.get(name)
-        if problem is not None:
+            self.say("  ·  ".join(filter(None, (headline(item), short_figures(item)))))
+        elif problem is not None:
             self.say(translated(problem.error), "error")
-            self._offer(self.tr("Show"), self.tr("Shows it among all models."))
-            return
-        self.say(self._reason(status), "warning")
-        if _is_gettable(status):
-            verb = self.tr("Download ({})").format(size_text(status.missing_bytes))
-            self._offer(verb, self.tr("Gets its files; can be paused at any time."))
         else:
-            self._offer(self.tr("Show"), self.tr("Shows it among all models."))
+            self.say(self._reason(status), "warning")
 
     def _reason(self, status: ModelStatus) -> str:
         return {
@@ -216,27 +191,8 @@ class ModelRow(Field):
             ModelState.DAMAGED: self.tr("Some of its files are damaged."),
         }.get(status.state, self.tr("Its files are not on this computer yet."))
 
-    def _offer(self, verb: str, hint: str) -> None:
-        self.get_button.setText(verb)
-        name_control(self.get_button, verb, hint)
-
-    @Slot()
-    def _get_clicked(self) -> None:
-        name = self.draft.settings.model
-        status, tasks = self._models.status(name), self._models.tasks
-        gettable = status is not None and _is_gettable(status)
-        if gettable and tasks.item(name) is None and name not in tasks.problems:
-            self.download_wanted.emit(name)
-        else:
-            self.models_wanted.emit(name)
-
     @Slot(int)
     def _chosen(self, index: int) -> None:
         name = self.combo.itemData(index)
         if name != self.draft.settings.config_path:
             self.draft.set(model=name, config_path=None)
-
-
-def _is_gettable(status: ModelStatus) -> bool:
-    """Whether a download would bring what is missing."""
-    return status.state in (ModelState.ABSENT, ModelState.PARTLY) and bool(status.missing_bytes)

@@ -21,7 +21,7 @@ _BAR_STEPS = 1000
 
 
 class ProgressPanel(QWidget):
-    """A bar, a line of figures and two buttons; lies still while nothing runs."""
+    """A bar, a line of figures and two buttons; to be shown while something runs."""
 
     pause_toggled = Signal()
     stop_clicked = Signal()
@@ -59,19 +59,12 @@ class ProgressPanel(QWidget):
     @Slot()
     def _show(self) -> None:
         job = self._job
-        # Why a video failed is said in the window's notice, with what to do about it.
-        headline = "" if job.phase is Phase.FAILED else job_sentence(job)
-        self._headline.set_text(headline)
+        self._headline.set_text(job_sentence(job))
         self._figures.set_text(figures(job))
         busy = job.phase.active
         unknown = busy and job.fraction is None
         self._bar.setRange(0, 0 if unknown else _BAR_STEPS)
         self._bar.setValue(round((job.fraction or 0.0) * _BAR_STEPS))
-        self._bar.setVisible(busy)
-        self._figures.setVisible(busy)
-        self.setVisible(bool(headline) or busy)
-        self._pause.setVisible(busy)
-        self.stop_button.setVisible(busy)
         self.stop_button.setEnabled(job.phase is not Phase.STOPPING)
         self._pause.setEnabled(job.phase is not Phase.STOPPING)
         paused = job.phase is Phase.PAUSED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
@@ -27,7 +27,7 @@ _LOST_CHARACTERS = 40
 
 
 class PromptPanel(QWidget):
-    """The prompt of the current mode with its count of tokens, used and example prompts, and the
+    """The prompt with its count of tokens, used and example prompts, and the
     prompts for later chunks.
 
     Signals:
@@ -64,6 +64,7 @@ class PromptPanel(QWidget):
         draft.mode_changed.connect(self._show_mode)
         draft.changed.connect(self._draft_changed)
         self._show_mode(draft.mode)
+        self._show_prompt()
         background.run(load_examples, then=self._examples_loaded, owner=self)
 
     def insert(self, text: str) -> None:
@@ -141,16 +142,12 @@ class PromptPanel(QWidget):
 
     @Slot(object)
     def _show_mode(self, mode: Mode) -> None:
-        self._browsed = []
-        with QSignalBlocker(self.field):
-            self.field.show_text_of(mode, self._draft.prompt)
         placeholders = {
             Mode.T2V: self.tr("What can be seen, and how does it move?"),
             Mode.I2V: self.tr("What is in the picture, and how does it begin to move?"),
             Mode.V2V: self.tr("What is in the video, and how does it go on?"),
         }
         self.field.setPlaceholderText(placeholders[mode])
-        self._show_prompt()
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
@@ -213,13 +210,22 @@ class PromptPanel(QWidget):
         self.examples_menu.clear()
         if not self._examples:
             return
-        for prompt in examples_for(self._examples, self._draft.mode, self._draft.settings.model):
+        for prompt in self._fitting_examples():
             short = prompt[: _MENU_CHARACTERS - 1] + "…"
             label = prompt if len(prompt) <= _MENU_CHARACTERS else short
             action = QAction(label.replace("&", "&&"), self.examples_menu)
             action.setToolTip(prompt)
             action.setData(prompt)
             self.examples_menu.addAction(action)
+
+    @Slot()
+    def take_example(self) -> None:
+        """Fill in the first prompt that the chosen model can do."""
+        if self._examples:
+            self._take(self._fitting_examples()[0])
+
+    def _fitting_examples(self) -> list[str]:
+        return examples_for(self._examples, self._draft.mode, self._draft.settings.model)
 
     @Slot(QAction)
     def _take_example(self, action: QAction) -> None:

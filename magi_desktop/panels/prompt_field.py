@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from PySide6.QtCore import QMimeData, Qt, Signal, Slot
 from PySide6.QtGui import (
     QGuiApplication,
@@ -11,17 +9,15 @@ from PySide6.QtGui import (
     QKeySequence,
     QResizeEvent,
     QTextCursor,
-    QTextDocument,
 )
-from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
 
 _LEAST_LINES, _MOST_LINES = 3, 10
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class PromptField(QPlainTextEdit):
-    """Plain text that grows with its lines up to a limit. Texts can be switched; each keeps what
-    can be undone.
+    """Plain text that grows with its lines up to a limit.
 
     Signals:
         generate_requested: Ctrl+Enter.
@@ -37,20 +33,7 @@ class PromptField(QPlainTextEdit):
         super().__init__(parent)
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._documents: dict[Any, QTextDocument] = {}
         self.textChanged.connect(self._fit_height)
-        self._fit_height()
-
-    def show_text_of(self, key: Any, text: str) -> None:
-        """Switch to the text kept under a key; made with ``text`` when it is new."""
-        if key not in self._documents:
-            document = QTextDocument(self)
-            document.setDocumentLayout(QPlainTextDocumentLayout(document))
-            document.setDefaultFont(self.font())
-            document.setPlainText(text)
-            self._documents[key] = document
-        self.setDocument(self._documents[key])
-        self.moveCursor(QTextCursor.MoveOperation.End)
         self._fit_height()
 
     def replace_text(self, text: str) -> None:

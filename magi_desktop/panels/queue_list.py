@@ -19,7 +19,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from magi_desktop.panels.item_texts import MODE_ICONS, prompt_text, request_line
+from magi_desktop.state.item_texts import MODE_ICONS, prompt_text, request_line
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t

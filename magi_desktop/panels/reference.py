@@ -8,10 +8,6 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QTimer, Signal, Slot
 from PySide6.QtGui import (
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
-    QGuiApplication,
     QKeyEvent,
     QKeySequence,
     QResizeEvent,
@@ -26,8 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop import background, drops
-from magi_desktop.drops import DropKind, Dropped
+from magi_desktop import background
+from magi_desktop.drops import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magi_desktop.panels.drop_zone import DropZone, Veil
 from magi_desktop.panels.reference_card import ReferenceCard
 from magi_desktop.references import LoadedReference, load_reference
@@ -37,13 +33,14 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, wrapped_label
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
+from magi_engine.messages import NOTHING
+from magi_engine.resources import resource_path
 from magi_engine.runtime.request.request import GenerationRequest, Mode
-
-IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "avif", "heic")
-VIDEO_SUFFIXES = ("mp4", "mov", "m4v", "mkv", "webm", "avi", "gif", "webp", "mpg", "mpeg", "ts")
 
 _LOOK_EVERY_MS = 2000
 _READING_SHOWS_AFTER_MS = 200
+
+_SAMPLE = resource_path("sample.png")
 
 Stamp = tuple[int, int]
 """When a file was changed, in ns, and its bytes."""
@@ -57,33 +54,33 @@ class ReferencePanel(QWidget):
         continue_requested: a video (``Path``) of this program and its ``GenerationRequest``, which
             is to be gone on with.
         settings_requested: the ``GenerationRequest`` whose settings are wanted.
-        other_dropped: something usable (``Dropped``) that is no reference: text or settings.
+        paste_requested: what is on the clipboard is wanted.
         failed: a ``MagiError`` while the panel was hidden and could not show it itself.
     """
 
     file_chosen = Signal(object)
     continue_requested = Signal(object, object)
     settings_requested = Signal(object)
-    other_dropped = Signal(object)
+    paste_requested = Signal()
     failed = Signal(object)
 
-    def __init__(self, draft: Draft, pasted_folder: Path, parent: QWidget | None = None) -> None:
-        """``pasted_folder``: where pictures without a file of their own are saved."""
+    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._draft, self._pasted_folder = draft, pasted_folder
+        self._draft = draft
         self._loaded: dict[Path, LoadedReference] = {}
         self._asked: set[Path] = set()
         """Files that came with the draft and are being read, or could not be."""
         self._stamps: dict[Path, Stamp] = {}
         self._task: background.Task | None = None
         self._dialog: QFileDialog | None = None
-        self.setAcceptDrops(True)
         self.notice = NoticeBar(self)
         self.zone = DropZone(self)
         self.zone.button.clicked.connect(self.choose)
+        self.zone.sample_button.clicked.connect(self.use_sample)
         self.card = ReferenceCard(draft, self)
         self.card.choose_clicked.connect(self.choose)
         self.card.remove_clicked.connect(self.remove)
+        self.card.sample_clicked.connect(self.use_sample)
         self.own_bar = OwnVideoBar(self)
         self.own_bar.continue_button.clicked.connect(self._continue)
         self.own_bar.settings_button.clicked.connect(self._use_settings)
@@ -132,11 +129,6 @@ class ReferencePanel(QWidget):
         dialog.open()
 
     @Slot()
-    def paste(self) -> None:
-        """Use what is on the clipboard."""
-        self._resolve(drops.take(QGuiApplication.clipboard().mimeData()))
-
-    @Slot()
     def remove(self) -> None:
         """Take the reference out; can be undone."""
         reference = self._draft.reference
@@ -171,18 +163,6 @@ class ReferencePanel(QWidget):
         self._reading.start()
         self._task = background.run(work, *args, then=then, failed=self._refused, owner=self)
 
-    def _resolve(self, incoming: drops.Incoming) -> None:
-        self._start(drops.resolve, incoming, self._pasted_folder, then=self._resolved)
-
-    def _resolved(self, dropped: Dropped) -> None:
-        if dropped.kind in (DropKind.IMAGE, DropKind.VIDEO) and dropped.path is not None:
-            self.open(dropped.path)
-        else:
-            self._stop_reading()
-            self.other_dropped.emit(dropped)
-        if dropped.note:
-            self.notice.say(dropped.note)
-
     def _opened(self, loaded: LoadedReference) -> None:
         self._stop_reading()
         path = loaded.reference.path
@@ -191,7 +171,28 @@ class ReferencePanel(QWidget):
         self._draft.set_reference(loaded.reference)
         self.own_bar.offer(path, loaded.own_request)
         self._show()
+        self._bring_shape()
         self.file_chosen.emit(path)
+
+    def _bring_shape(self) -> None:
+        """A new picture brings its shape, unless the model knows one size only."""
+        settings = self._draft.settings
+        before = {"width": settings.width, "height": settings.height}
+        if self._draft.limits or self._draft.editing:
+            return
+        self.card.use_shape()
+        settings = self._draft.settings
+        if before != {"width": settings.width, "height": settings.height}:
+            text = self.tr("The video takes its shape: {width} × {height}.")
+            self.notice.offer_undo(
+                text.format(width=settings.width, height=settings.height),
+                lambda: self._draft.set(**before),
+            )
+
+    @Slot()
+    def use_sample(self) -> None:
+        """Start from a picture that every model can go on from."""
+        self.open(_SAMPLE)
 
     def _refused(self, error: Exception) -> None:
         self._stop_reading()
@@ -221,7 +222,10 @@ class ReferencePanel(QWidget):
     def _draft_changed(self, name: str) -> None:
         if name in ("reference", "mode"):
             self._show()
-        elif name in ("width", "height", "fps", "model", "config_path"):
+        elif name in ("width", "height", "fps"):
+            self.card.show_target()
+        elif name in ("model", "config_path"):
+            self._show()
             self.card.show_target()
 
     def _show(self) -> None:
@@ -235,6 +239,8 @@ class ReferencePanel(QWidget):
             return
         loaded = self._loaded.get(reference.path)
         self.card.show_reference(reference, loaded)
+        ours = reference.path == _SAMPLE or (loaded is not None and loaded.own_request is not None)
+        self.card.show_limits(NOTHING if ours else self._draft.limits)
         if loaded is None and reference.path not in self._asked:
             self._load_quietly(reference)
 
@@ -251,6 +257,7 @@ class ReferencePanel(QWidget):
                 self.tr("or paste one; it becomes the first frame."),
                 self.tr("Choose a picture"),
             )
+        self.zone.say_limits(self._draft.limits, self._draft.mode is not Mode.V2V)
         self.zone.button.setToolTip(self.tr("Choose a file from this computer."))
 
     def _load_quietly(self, reference: Reference) -> None:
@@ -307,22 +314,9 @@ class ReferencePanel(QWidget):
     def _file_selected(self, path: str) -> None:
         self.open(Path(path))
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if drops.can_take(event.mimeData()):
-            event.acceptProposedAction()
-            self.veil.say(self.tr("Drop it here"))
-
-    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
-        self.veil.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.veil.hide()
-        event.acceptProposedAction()
-        self._resolve(drops.take(event.mimeData()))
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Paste):
-            self.paste()
+            self.paste_requested.emit()
         else:
             super().keyPressEvent(event)
 

@@ -23,9 +23,17 @@ from magi_desktop.panels.values import aspect_size
 from magi_desktop.references import LoadedReference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import ElidedLabel, icon_button, plain_label, wrapped_label
+from magi_desktop.translation import translated
+from magi_desktop.widgets.controls import (
+    ElidedLabel,
+    icon_button,
+    name_control,
+    plain_label,
+    wrapped_label,
+)
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
+from magi_engine.messages import Message
 from magi_engine.runtime.request.request import Mode
 
 translate = QCoreApplication.translate
@@ -39,10 +47,12 @@ class ReferenceCard(QFrame):
     Signals:
         choose_clicked: another file is wanted.
         remove_clicked: no reference is wanted.
+        sample_clicked: the sample picture is wanted instead.
     """
 
     choose_clicked = Signal()
     remove_clicked = Signal()
+    sample_clicked = Signal()
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +65,14 @@ class ReferenceCard(QFrame):
         self.facts = plain_label("", self)
         self.facts.setProperty("role", "caption")
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.limits = wrapped_label("warning", self)
+        self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
+        name_control(
+            self.sample_button,
+            self.tr("Use a sample picture"),
+            self.tr("A coloured ball, such as this model can set in motion."),
+        )
+        self.sample_button.clicked.connect(self.sample_clicked)
         self.missing = wrapped_label("error", self)
         self.missing.hide()
         self.choose_button = icon_button(
@@ -104,6 +122,14 @@ class ReferenceCard(QFrame):
         elif not video:
             self.clip.forget()
         self._show_target(reference)
+
+    def show_limits(self, limits: Message) -> None:
+        """Say what the model would make of it, where that is not what one expects."""
+        self.limits.setText(translated(limits))
+        self.limits.setVisible(bool(limits))
+        reference = self._draft.reference
+        picture = reference is not None and reference.mode is Mode.I2V
+        self.sample_button.setVisible(bool(limits) and picture)
 
     def show_target(self) -> None:
         """Follow the size and rate of the video."""
@@ -206,6 +232,8 @@ class ReferenceCard(QFrame):
         column.setSpacing(t.SPACE_2)
         column.addLayout(head)
         column.addWidget(self.missing)
+        column.addWidget(self.limits)
+        column.addWidget(self.sample_button, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.view)
         column.addWidget(self.used)
         column.addWidget(self.fits)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QImage,
     QMouseEvent,
     QPainter,
@@ -15,7 +16,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from magi_desktop.player import overlay
 from magi_desktop.player.view import View
@@ -59,12 +60,16 @@ class Canvas(QWidget):
     Signals:
         painted: a frame given to `show_frame` has been drawn for the first time.
         zoom_changed: by the mouse or by `set_zoom`.
+        clicked: with the left button, on a picture that was not dragged.
         double_clicked: with the left button.
+        menu_wanted: a place on the screen, for a context menu.
     """
 
     painted = Signal()
     zoom_changed = Signal()
+    clicked = Signal()
     double_clicked = Signal()
+    menu_wanted = Signal(QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -83,6 +88,7 @@ class Canvas(QWidget):
         self._waiting: overlay.Waiting | None = None
         self._message: Message | None = None
         self._view = View()
+        self._pressed_at: QPointF | None = None
         self._dragged_from: QPointF | None = None
         theme().changed.connect(self.update)
 
@@ -312,11 +318,13 @@ class Canvas(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if self._image is not None:
             self.set_message(None)  # it hides a part of the picture
-        if event.button() is Qt.MouseButton.LeftButton and self._view.zoom is not None:
+        if event.button() is not Qt.MouseButton.LeftButton:
+            super().mousePressEvent(event)
+            return
+        self._pressed_at = event.position()
+        if self._view.zoom is not None:
             self._dragged_from = event.position()
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        else:
-            super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         shape = self._drawn_as()
@@ -332,8 +340,17 @@ class Canvas(QWidget):
         if self._dragged_from is not None:
             self._dragged_from = None
             self.show_cursor()
-        super().mouseReleaseEvent(event)
+        pressed, self._pressed_at = self._pressed_at, None
+        if pressed is None or event.button() is not Qt.MouseButton.LeftButton:
+            super().mouseReleaseEvent(event)
+            return
+        moved = (event.position() - pressed).manhattanLength()
+        if self._image is not None and moved < QApplication.startDragDistance():
+            self.clicked.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() is Qt.MouseButton.LeftButton:
+        if event.button() is Qt.MouseButton.LeftButton and self._image is not None:
             self.double_clicked.emit()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu_wanted.emit(event.globalPos())

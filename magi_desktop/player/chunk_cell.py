@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
 
 from magi_desktop.state.job_words import percent_text
@@ -46,14 +46,12 @@ def paint_cell(
     thumbnail: QImage | None,
     playing: bool,
     focused: bool,
-    new_prompt: bool,
     font: QFont,
 ) -> None:
-    """Draw a chunk: picture or state, progress, number, prompt.
+    """Draw a chunk: the whole picture or its state, progress, number.
 
     Args:
         number: shown in the corner, counted from 1.
-        new_prompt: the prompt differs from that of the chunk before.
     """
     k = theme().tokens
     font = QFont(font)
@@ -65,7 +63,10 @@ def paint_cell(
     painter.fillPath(path, QColor(k.surface_sunken))
     if thumbnail is not None:
         painter.setClipPath(path)
-        painter.drawImage(box, thumbnail, _cut(thumbnail, box))
+        size = QSizeF(thumbnail.size())
+        whole = QRectF(QPointF(), size.scaled(box.size(), Qt.AspectRatioMode.KeepAspectRatio))
+        whole.moveCenter(box.center())
+        painter.drawImage(whole, thumbnail)
         painter.setClipping(False)
     _paint_state(painter, box, cell, number, thumbnail is not None)
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -74,15 +75,6 @@ def paint_cell(
     if focused:  # inside the other ring, so that both can be seen
         painter.setPen(QPen(QColor(k.text), 2))
         painter.drawRoundedRect(box.adjusted(2, 2, -2, -2), t.RADIUS_S - 1, t.RADIUS_S - 1)
-    _paint_prompt(painter, rect, cell.prompt, playing, new_prompt)
-
-
-def _cut(image: QImage, box: QRectF) -> QRectF:
-    """The middle of a picture, in the shape of the box."""
-    scale = min(image.width() / box.width(), image.height() / box.height())
-    part = QRectF(0, 0, box.width() * scale, box.height() * scale)
-    part.moveCenter(QPointF(image.width() / 2, image.height() / 2))
-    return part
 
 
 def _paint_state(
@@ -124,20 +116,27 @@ def _paint_line(painter: QPainter, box: QRectF, fraction: float) -> None:
     painter.drawRoundedRect(line, _LINE / 2, _LINE / 2)
 
 
-def _paint_prompt(
-    painter: QPainter, rect: QRect, prompt: str, playing: bool, new_prompt: bool
-) -> None:
+def paint_prompt(painter: QPainter, rect: QRect, prompt: str, changed: bool, font: QFont) -> None:
+    """Write a prompt below the chunks it counts for.
+
+    Args:
+        rect: of these chunks together, as far as they show.
+        changed: it begins here, and there was another one before.
+    """
     k = theme().tokens
+    font = QFont(font)
+    font.setPixelSize(t.FONT_CAPTION)
+    painter.setFont(font)
     left = rect.left() + 2
     middle = rect.bottom() - _TEXT / 2
-    if new_prompt:
+    if changed:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(k.accent))
         painter.drawEllipse(QPointF(left + _MARK / 2, middle + 1), _MARK / 2, _MARK / 2)
         left += _MARK + 4
     room = QRectF(left, rect.bottom() - _TEXT + 1, rect.right() - left, _TEXT)
-    painter.setPen(QColor(k.text if playing or new_prompt else k.text_muted))
-    metrics = QFontMetrics(painter.font())
+    painter.setPen(QColor(k.text_muted))
+    metrics = QFontMetrics(font)
     text = metrics.elidedText(
         " ".join(prompt.split()), Qt.TextElideMode.ElideRight, int(room.width())
     )

@@ -27,6 +27,7 @@ from magi_desktop.player.chunk_cell import (
     PICTURE_HEIGHT,
     Cell,
     paint_cell,
+    paint_prompt,
 )
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
@@ -93,16 +94,17 @@ class ChunkStrip(QAbstractScrollArea):
             self._cells.append(cell)
             self._set_scroll_range()
             begins = cell.state is not ChunkState.WAITING
+            self.viewport().update()  # the prompt has more room
         elif self._cells[index] == cell:
             return
         else:
             begins = self._cells[index].state is ChunkState.WAITING
+            if self._cells[index].prompt != cell.prompt:
+                self.viewport().update()
         self._cells[index] = cell
         if begins:
             self._follow_work(index)
         self._update_cell(index)
-        if index + 1 < len(self._cells):
-            self._update_cell(index + 1)  # the mark of a changed prompt
         if index == self._selected:
             self._describe()
 
@@ -124,7 +126,7 @@ class ChunkStrip(QAbstractScrollArea):
         return index in self._thumbnails
 
     def thumbnail_size(self) -> QSize:
-        """Device pixels a picture has to cover."""
+        """Device pixels a picture has to fit into."""
         ratio = self.devicePixelRatioF()
         return QSize(round(CELL_WIDTH * ratio), round(PICTURE_HEIGHT * ratio))
 
@@ -216,15 +218,15 @@ class ChunkStrip(QAbstractScrollArea):
         cell = self._cells[index]
         state = {
             ChunkState.WAITING: self.tr("waiting"),
-            ChunkState.DENOISING: self.tr("denoising, {percent} %").format(
+            ChunkState.DENOISING: self.tr("{percent} % made").format(
                 percent=round(cell.fraction * 100)
             ),
-            ChunkState.DECODING: self.tr("decoding"),
+            ChunkState.DECODING: self.tr("nearly ready"),
             ChunkState.DONE: self.tr("ready"),
         }[cell.state]
         if index == self._current:
             state = self.tr("playing")
-        text = self.tr("Chunk {number} of {count}: {state}").format(
+        text = self.tr("Part {number} of {count}: {state}").format(
             number=index + 1, count=len(self._cells), state=state
         )
         return f"{text}\n{cell.prompt}" if cell.prompt else text
@@ -255,12 +257,29 @@ class ChunkStrip(QAbstractScrollArea):
                 thumbnail=self._thumbnails.get(index),
                 playing=index == self._current,
                 focused=self.hasFocus() and index == self._selected,
-                new_prompt=index > 0 and cell.prompt != self._cells[index - 1].prompt,
                 font=self.font(),
             )
             if cell.state is ChunkState.DONE and index not in self._asked:
                 self._asked.add(index)
                 self.thumbnail_wanted.emit(index)
+        for run in self.prompt_runs():
+            rect = self.cell_rect(run.start).united(self.cell_rect(run.stop - 1))
+            rect.setLeft(max(rect.left(), 0))
+            last = run.stop == len(self._cells)  # which may use what is free behind it
+            rect.setRight(self.viewport().width() if last else rect.right())
+            first = self._cells[run.start]
+            changed = run.start > 0 and first.prompt != self._cells[run.start - 1].prompt
+            paint_prompt(painter, rect, first.prompt, changed, self.font())
+
+    def prompt_runs(self) -> list[range]:
+        """The chunks that can be seen, those with the same prompt together."""
+        runs: list[range] = []
+        for index in self.visible_range():
+            if runs and self._cells[index].prompt == self._cells[index - 1].prompt:
+                runs[-1] = range(runs[-1].start, index + 1)
+            else:
+                runs.append(range(index, index + 1))
+        return runs
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

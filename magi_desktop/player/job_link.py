@@ -52,13 +52,14 @@ class JobLink(QObject):
             self._before = player.path
             player.clear()
             self.live = True
+            player.shown_changed.emit()
             if job.phase.active:
                 player.canvas.set_message(None)
                 self._changed()
             return
         self.live = True
         self._skip = None if job.request is not None and job.request.prepend_source else 0
-        player.begin(job.plan.fps, job.num_frames)
+        player.begin(job.plan.fps, job.num_frames, job.plan.length.chunk_frames)
         for chunk in job.chunks:
             self._chunk_changed(chunk.index)
         self._read_reference()

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QImage, QKeyEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -33,7 +33,6 @@ from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
 
 _ZOOM_STEP = 1.25
-_CHUNK_FRAMES = 24  # of every released model; only cuts a file that was opened into cells
 
 
 class Player(QWidget):
@@ -43,6 +42,8 @@ class Player(QWidget):
         first_frame_shown: the first frame of a new video is on the screen.
         frame_changed: index of the frame shown.
         prompt_requested: the user wants to say what a chunk that has not begun shall show.
+        shown_changed: another video is shown, or none, or where it is has become known.
+        menu_wanted: a place on the screen: the picture's context menu is wanted there.
 
     Attributes:
         commands: the player's commands, for menus and the help sheet.
@@ -53,6 +54,8 @@ class Player(QWidget):
     first_frame_shown = Signal()
     frame_changed = Signal(int)
     prompt_requested = Signal(int)
+    shown_changed = Signal()
+    menu_wanted = Signal(QPoint)
 
     def __init__(self, parent: QWidget | None = None, memory_bytes: int = MEMORY_BYTES) -> None:
         super().__init__(parent)
@@ -71,6 +74,7 @@ class Player(QWidget):
         self._full_screen: FullScreen | None = None
         self._link: JobLink | None = None
         self._opening: background.Task[VideoFacts] | None = None
+        self._let_go: Path | None = None
         self._empty = Message(self.tr("Nothing to play yet."))
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -78,6 +82,9 @@ class Player(QWidget):
         self._column.addWidget(self.canvas, 1)
         self._column.addWidget(self.transport)
         self._column.addWidget(self.strip)
+        kept = self.strip.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # the picture never jumps
+        self.strip.setSizePolicy(kept)
         self._connect()
         self.clear()
 
@@ -89,7 +96,9 @@ class Player(QWidget):
         self.buffer.failed.connect(self._show_problem)
         self.canvas.painted.connect(self._painted)
         self.canvas.zoom_changed.connect(self._zoom_changed)
-        self.canvas.double_clicked.connect(a.full_screen.trigger)
+        self.canvas.clicked.connect(a.play.trigger)
+        self.canvas.double_clicked.connect(self._double_clicked)
+        self.canvas.menu_wanted.connect(self.menu_wanted)
         self.transport.scrubbed.connect(self.seek)
         self.transport.speed_chosen.connect(self.set_speed)
         self.strip.chosen.connect(self._jump_to_chunk)
@@ -164,16 +173,19 @@ class Player(QWidget):
         """Go back from a file to the bound job."""
         if self._link is not None:
             self._link.show()
+            self.shown_changed.emit()
 
-    def begin(self, fps: float, num_frames: int | None) -> None:
+    def begin(self, fps: float, num_frames: int | None, chunk_frames: int) -> None:
         """A new video, of which nothing exists yet; it plays as soon as frames come.
 
         Args:
             num_frames: how many there will be; None if nobody knows.
+            chunk_frames: how many come at a time.
         """
         self._forget()
         self._clock.reset(fps)
         self._expected, self._open_ended = num_frames or 0, num_frames is None
+        self._chunk_frames = chunk_frames
         self._clock.play()
         self.canvas.set_message(None)
         self.strip.show()
@@ -194,10 +206,11 @@ class Player(QWidget):
             self._path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
+        self.shown_changed.emit()
 
     def set_preview(self, chunk: int, frames: UInt8Array) -> None:
         """A rough preview of a chunk in work, ``(t, h, w, 3)`` uint8, any size."""
-        self._previews.take(chunk, frames, _CHUNK_FRAMES / self._clock.fps)
+        self._previews.take(chunk, frames, self._chunk_frames / self._clock.fps)
 
     def set_waiting(self, text: str, fraction: float | None = None) -> None:
         """What the engine does, shown while playback waits for it; empty: nothing."""
@@ -247,7 +260,14 @@ class Player(QWidget):
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
         if self._path in paths:
+            self._let_go = self._path
             self.clear()
+
+    @Slot(object, object)
+    def follow(self, before: Path, after: Path) -> None:
+        """Show a file again that was let go and has another name now."""
+        if before == self._let_go and self.path is None:
+            self.open_file(after)
 
     # A video that exists
 
@@ -259,6 +279,7 @@ class Player(QWidget):
         self.canvas.set_message(None)
         self._update_range()
         self._path = path
+        self.shown_changed.emit()
         self._opening = background.run(
             read_facts,
             path,
@@ -269,7 +290,7 @@ class Player(QWidget):
 
     def _opened(self, path: Path, facts: VideoFacts) -> None:
         self._opening = None
-        self.begin(facts.fps, facts.num_frames)
+        self.begin(facts.fps, facts.num_frames, facts.chunk_frames)
         self.strip.set_cells(_cells_of(facts))
         self.set_source(VideoFile(path, facts.fps), facts.num_frames)
         self.finish()
@@ -326,6 +347,12 @@ class Player(QWidget):
         index = SPEEDS.index(self._clock.speed) + steps
         self.set_speed(SPEEDS[max(0, min(index, len(SPEEDS) - 1))])
 
+    @Slot()
+    def _double_clicked(self) -> None:
+        """The first click of the two paused it, or let it play: back to before."""
+        self.commands.play.trigger()
+        self.commands.full_screen.trigger()
+
     @Slot(bool)
     def _set_looping(self, on: bool) -> None:
         self._clock.looping = on
@@ -363,7 +390,9 @@ class Player(QWidget):
         buffer, clock = self.buffer, self._clock
         clock.set_range(buffer.start, buffer.end)
         total = max(self._expected, buffer.end)
-        in_work = _CHUNK_FRAMES if self._open_ended else 0  # shown hollow, though nobody counts it
+        in_work = (
+            self._chunk_frames if self._open_ended else 0
+        )  # shown hollow, though nobody counts it
         self.transport.scrub_bar.set_extent(buffer.start, buffer.end, total + in_work, clock.fps)
         self.transport.set_time(self.position, total, clock.fps, self._open_ended)
         for action in self.commands.need_frames:
@@ -427,7 +456,7 @@ class Player(QWidget):
         self.canvas.show_frame(None)
         self.strip.set_cells([])
         self.strip.can_direct = False
-        self._expected, self._open_ended = 0, False
+        self._expected, self._open_ended, self._chunk_frames = 0, False, 0
         self._pending: int | None = None
         self._shown: int | None = None
         self._first_shown = False
@@ -436,6 +465,7 @@ class Player(QWidget):
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
+        self.shown_changed.emit()
 
     def _detach(self) -> None:
         if self._link is not None:
@@ -515,6 +545,7 @@ class Player(QWidget):
         self.transport.set_floating(False)
         window.hide()
         window.deleteLater()
+        self.canvas.show()  # else it comes with the next layout, too late for the focus
         self.canvas.setFocus()
 
 
@@ -524,8 +555,8 @@ def _cells_of(facts: VideoFacts) -> list[Cell]:
     # With a clip in front nobody knows where the first chunk begins.
     changes = () if request is None or request.prepend_source else request.prompts
     cells = []
-    for index, first in enumerate(range(0, facts.num_frames, _CHUNK_FRAMES)):
+    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
         prompt = next((p.text for p in reversed(changes) if p.chunk <= index), "")
-        length = min(_CHUNK_FRAMES, facts.num_frames - first)
+        length = min(facts.chunk_frames, facts.num_frames - first)
         cells.append(Cell(ChunkState.DONE, 1.0, prompt, first, length))
     return cells

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractSlider, QSizePolicy, QToolTip, QWidget
 
 from magi_desktop.player.times import time_text
 from magi_desktop.theme.style import theme
+from magi_desktop.theme.tokens import DARK
 
 _HEIGHT = 22
 _GROOVE = 6
@@ -34,6 +35,8 @@ class ScrubBar(QAbstractSlider):
         self._fps = 24.0
         self._first = self._ready = self._total = 0
         self._hovered = False
+        self.on_dark = False
+        """In full screen, whatever the theme."""
         self.actionTriggered.connect(self._act)
         theme().changed.connect(self.update)
 
@@ -122,7 +125,7 @@ class ScrubBar(QAbstractSlider):
         return groove.left() + groove.width() * frame / max(1, self.maximum())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        k = theme().tokens
+        k = DARK if self.on_dark else theme().tokens
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         groove, radius = self._groove(), _GROOVE / 2

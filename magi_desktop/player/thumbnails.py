@@ -35,7 +35,7 @@ class ThumbnailMaker(QObject):
         self._tasks.clear()
 
     def from_frame(self, number: int, frame: UInt8Array, size: QSize) -> None:
-        """Shrink a frame ``(H, W, 3)`` until it just covers `size`."""
+        """Shrink a frame ``(H, W, 3)`` until it fits into `size`."""
         self._order(number, lambda: shrink(frame, size))
 
     def from_file(self, number: int, file: VideoFile, index: int, size: QSize) -> None:
@@ -63,6 +63,6 @@ def shrink(frame: UInt8Array, size: QSize) -> QImage:
     """A frame ``(H, W, 3)``, small and in its own memory."""
     return image_of(frame).scaled(
         size,
-        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
+        Qt.AspectRatioMode.KeepAspectRatio,
         Qt.TransformationMode.SmoothTransformation,
     )

@@ -14,6 +14,7 @@ from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
+from magi_desktop.theme.tokens import DARK
 
 _BUTTON = 32
 _MENU_BUTTON = 44
@@ -38,7 +39,7 @@ class Transport(QFrame):
     def __init__(self, actions: PlayerActions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._actions = actions
-        self._playing = False
+        self._playing = self._floating = False
         self.scrub_bar = ScrubBar()
         self.scrub_bar.scrubbed.connect(self.scrubbed)
         self.time_label = QLabel()
@@ -180,10 +181,12 @@ class Transport(QFrame):
             action.setChecked(action.data() == zoom)
 
     def set_floating(self, floating: bool) -> None:
-        """In full screen the controls lie on the picture and need a ground of their own."""
-        self.setProperty("role", "card" if floating else None)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        """In full screen the controls lie on the picture, on a dark ground it shines through."""
+        self._floating = self.scrub_bar.on_dark = floating
+        self.setProperty("role", "floating" if floating else None)
+        for widget in (self, *self.findChildren(QWidget)):
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)
         margin = t.SPACE_2 if floating else 0
         layout = self.layout()
         assert layout is not None
@@ -211,10 +214,10 @@ class Transport(QFrame):
             (a.preview, "preview"),
             (a.compare, "compare"),
             (a.copy_frame, "copy"),
-            (a.save_frame, "save"),
+            (a.save_frame, "camera"),
             (a.full_screen, "fullscreen-exit" if full else "fullscreen"),
         ):
-            action.setIcon(icon(name))
+            action.setIcon(icon(name, DARK.text if self._floating else None))
 
 
 def _width(widget: QWidget) -> int:

@@ -71,6 +71,10 @@ class Controller(QObject):
         """Line up a video; more than one copy differ in their seeds."""
         self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
 
+    def vary(self, request: GenerationRequest, count: int) -> None:
+        """Line up a video that was made so many times more, with other seeds."""
+        self._queue.add_many([reseeded(request) for _ in range(count)])
+
     @Slot()
     def advance(self) -> None:
         """Start the next video if nothing runs."""
@@ -163,7 +167,7 @@ class Controller(QObject):
             # A video that was to run until it is stopped is complete when it is.
             stopped = isinstance(event, Cancelled) and request.num_frames is None
             complete = stopped or isinstance(event, Finished)
-            self._library.add(event.path, request, complete)
+            self._library.add(event.path, request, complete, self.job.elapsed_s)
         item, self._current = self._current, None
         if isinstance(event, Failed):
             if item is not None:

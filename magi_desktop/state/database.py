@@ -84,7 +84,12 @@ def _version_1(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_version_1,)
+def _version_2(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE library ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE library ADD COLUMN took_s REAL")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_version_1, _version_2)
 """Step n takes a database of version n to n + 1."""
 
 

@@ -14,9 +14,10 @@ from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
-from magi_engine.config.registry import model_config
-from magi_engine.errors import InvalidRequestError, MagiError
+from magi_engine.config.registry import Registry, model_config
+from magi_engine.errors import InvalidRequestError, MagiError, ModelNotFoundError
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
+from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.request import (
@@ -100,7 +101,8 @@ def configuration(name: str | None, config_path: str | None) -> tuple[str, MagiC
 
 
 class Draft(QObject):
-    """The next video as the user has composed it so far. Each mode keeps its prompt and reference.
+    """The next video as the user has composed it so far. Each mode keeps its reference; the prompt
+    stays where a picture or a clip comes or goes.
 
     Attributes:
         plan: how the engine would make it, or why it cannot; of before the latest changes until
@@ -117,8 +119,8 @@ class Draft(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._mode = Mode.T2V
-        self._prompts: dict[Mode, str] = dict.fromkeys(Mode, "")
-        self._later_prompts: dict[Mode, tuple[PromptChange, ...]] = dict.fromkeys(Mode, ())
+        self._prompt = ""
+        self._later_prompts: tuple[PromptChange, ...] = ()
         self._references: dict[Mode, Reference | None] = dict.fromkeys(Mode)
         self._settings = GenerationSettings.of_model()
         self._base: GenerationRequest | None = None
@@ -134,13 +136,13 @@ class Draft(QObject):
 
     @property
     def prompt(self) -> str:
-        """The current mode's prompt."""
-        return self._prompts[self._mode]
+        """The prompt."""
+        return self._prompt
 
     @property
     def later_prompts(self) -> tuple[PromptChange, ...]:
-        """The current mode's prompts for chunks after the first, in rising order."""
-        return self._later_prompts[self._mode]
+        """Prompts for chunks after the first, in rising order."""
+        return self._later_prompts
 
     @property
     def reference(self) -> Reference | None:
@@ -169,23 +171,23 @@ class Draft(QObject):
             self.changed.emit("editing")
 
     def set_mode(self, mode: Mode) -> None:
-        """Switch; what the other modes hold stays."""
+        """Switch; the references of the other modes stay."""
         if mode is not self._mode:
             self._mode = mode
             self.mode_changed.emit(mode)
-            for name in ("mode", "prompt", "later_prompts", "reference"):
+            for name in ("mode", "reference"):
                 self.changed.emit(name)
 
     def set_prompt(self, text: str) -> None:
-        """Set the current mode's prompt."""
-        if text != self.prompt:
-            self._prompts[self._mode] = text
+        """Set the prompt."""
+        if text != self._prompt:
+            self._prompt = text
             self.changed.emit("prompt")
 
     def set_later_prompts(self, prompts: tuple[PromptChange, ...]) -> None:
-        """Set the current mode's prompts for later chunks, in rising order."""
-        if prompts != self.later_prompts:
-            self._later_prompts[self._mode] = prompts
+        """Set the prompts for later chunks, in rising order."""
+        if prompts != self._later_prompts:
+            self._later_prompts = prompts
             self.changed.emit("later_prompts")
 
     def set_reference(self, reference: Reference | None) -> None:
@@ -302,6 +304,16 @@ class Draft(QObject):
         self.changed.emit("base")
 
     @property
+    def limits(self) -> Message:
+        """What the chosen model cannot do where that is much; empty for the others."""
+        if self._settings.config_path is not None:
+            return NOTHING
+        try:
+            return Registry.load().find(self._settings.model).limits
+        except ModelNotFoundError:
+            return NOTHING
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """Names of what the next video has from the one that was taken over, and no setting
         shows."""
@@ -321,11 +333,8 @@ class Draft(QObject):
         """What is worth keeping until the next start, as JSON values."""
         return {
             "mode": self._mode.value,
-            "prompts": {mode.value: text for mode, text in self._prompts.items()},
-            "later_prompts": {
-                mode.value: [[p.chunk, p.text] for p in prompts]
-                for mode, prompts in self._later_prompts.items()
-            },
+            "prompt": self._prompt,
+            "later_prompts": [[p.chunk, p.text] for p in self._later_prompts],
             "references": {m.value: str(r.path) for m, r in self._references.items() if r},
             "settings": dataclasses.asdict(self._settings),
             "base": None if self._base is None else self._base.to_json(),
@@ -336,15 +345,12 @@ class Draft(QObject):
 
         References are not read here, since that takes time: see ``saved_references``.
         """
-        prompts = saved.get("prompts")
-        if isinstance(prompts, dict):
-            for mode in Mode:
-                if isinstance(prompts.get(mode.value), str):
-                    self._prompts[mode] = prompts[mode.value]
-        later = saved.get("later_prompts")
-        if isinstance(later, dict):
-            for mode in Mode:
-                self._later_prompts[mode] = _prompt_changes(later.get(mode.value))
+        mode, prompts, later = (saved.get(n) for n in ("mode", "prompts", "later_prompts"))
+        if isinstance(prompts, dict):  # of a program in which each mode had its own
+            saved = {"prompt": prompts.get(mode), **saved}
+        if isinstance(saved.get("prompt"), str):
+            self._prompt = saved["prompt"]
+        self._later_prompts = _prompt_changes(later.get(mode) if isinstance(later, dict) else later)
         values = saved.get("settings")
         if isinstance(values, dict):
             self._restore_settings(values)

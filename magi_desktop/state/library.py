@@ -15,7 +15,15 @@ from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from magi_desktop import background
 from magi_desktop.state.store import Store
-from magi_desktop.state.videos import LibraryItem, Scan, describe, located, recover, scan
+from magi_desktop.state.videos import (
+    LibraryItem,
+    Scan,
+    describe,
+    located,
+    recover,
+    renamed,
+    scan,
+)
 from magi_desktop.thumbnails import Thumbnails
 from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.errors import MagiError
@@ -45,13 +53,15 @@ class Library(QObject):
 
     Signals:
         changed: items came, went or changed.
-        leaving: paths of videos that are about to be moved to the trash, or replaced.
+        leaving: paths of videos that are about to be moved, to the trash too, or replaced.
+        renamed: where a video was, and where it is now; the same where that did not work.
         deleted: how many items went, and whether ``undo_delete`` can bring them back.
         failed: a MagiError the user should see: something was not deleted, restored, found.
     """
 
     changed = Signal()
     leaving = Signal(list)
+    renamed = Signal(object, object)
     deleted = Signal(int, bool)
     failed = Signal(object)
 
@@ -88,14 +98,24 @@ class Library(QObject):
         words = text.casefold().split()
         return [i for i in self._items if all(word in i.words for word in words)]
 
-    def add(self, path: Path, request: GenerationRequest, complete: bool = True) -> None:
+    def at(self, path: Path | None) -> LibraryItem | None:
+        """The item whose file this is, None if it is none of them."""
+        return next((i for i in self._items if i.path == path), None)
+
+    def add(
+        self,
+        path: Path,
+        request: GenerationRequest,
+        complete: bool = True,
+        took_s: float | None = None,
+    ) -> None:
         """Take in a video that was just made."""
         background.run(
             describe,
             path,
             request,
             complete,
-            then=lambda item: self._put([item]),
+            then=lambda item: self._put([dataclasses.replace(item, took_s=took_s)]),
             failed=lambda error: logger.warning("%s is not in the library: %s", path, error),
             owner=self,
             pool=self._pool,
@@ -134,6 +154,33 @@ class Library(QObject):
             owner=self,
             pool=self._pool,
         )
+
+    def rename(self, item_id: str, stem: str) -> None:
+        """Give a video's file another name, without its suffix."""
+        item = self.item(item_id)
+        if item is None:
+            return
+        self.leaving.emit([item.path])
+
+        def done(path: Path) -> None:
+            self._move({item_id: path})
+            self.renamed.emit(item.path, path)
+
+        def failed(error: Exception) -> None:
+            self._fail(error)
+            self.renamed.emit(item.path, item.path)
+
+        background.run(renamed, item, stem, then=done, failed=failed, owner=self, pool=self._pool)
+
+    def set_favourite(self, item_ids: Iterable[str], favourite: bool) -> None:
+        """Mark videos, or unmark them."""
+        ids = set(item_ids)
+        self._items = [
+            dataclasses.replace(i, favourite=favourite) if i.id in ids else i for i in self._items
+        ]
+        changed = [i for i in self._items if i.id in ids]
+        self._store.write(lambda c: _insert(c, changed))
+        self.changed.emit()
 
     def forget(self, item_ids: Iterable[str]) -> None:
         """Take videos off the list; their files stay."""
@@ -256,13 +303,20 @@ class Library(QObject):
 
 # In worker threads.
 
-_COLUMNS = "id, path, request, prompts, created, frames, fps, width, height, complete"
+_COLUMNS = (
+    "id, path, request, prompts, created, frames, fps, width, height, complete, favourite, took_s"
+)
 
 
 def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
     rows = connection.execute(f"SELECT {_COLUMNS} FROM library ORDER BY created DESC")
     return [
-        LibraryItem(row[0], Path(os.fsdecode(row[1])), *row[2:9], complete=bool(row[9]))
+        LibraryItem(
+            *(row[0], Path(os.fsdecode(row[1])), *row[2:9]),
+            complete=bool(row[9]),
+            favourite=bool(row[10]),
+            took_s=row[11],
+        )
         for row in rows
     ]
 
@@ -278,11 +332,11 @@ def _stored(path: Path) -> str | bytes:
 
 def _insert(connection: sqlite3.Connection, items: Sequence[LibraryItem]) -> None:
     connection.executemany(
-        f"INSERT OR REPLACE INTO library ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO library ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 *(i.id, _stored(i.path), i.request_text, i.prompts, i.created),
-                *(i.frames, i.fps, i.width, i.height, i.complete),
+                *(i.frames, i.fps, i.width, i.height, i.complete, i.favourite, i.took_s),
             )
             for i in items
         ],

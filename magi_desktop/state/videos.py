@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from magi_engine.errors import MagiError, MediaReadError
+from magi_engine.errors import MagiError, MediaReadError, OutputError
 from magi_engine.media import find_partials, probe, read_metadata, recover_partial
 from magi_engine.media.targets import VIDEO_SUFFIXES
 from magi_engine.runtime.request.request import GenerationRequest
@@ -32,6 +32,8 @@ class LibraryItem:
         created: when, in seconds since 1970.
         complete: whether it has all frames that were asked for.
         missing: the file was not there when it was last looked for.
+        favourite: the user wants to find it again.
+        took_s: how long it took to make; None: not known.
     """
 
     id: str
@@ -45,6 +47,8 @@ class LibraryItem:
     height: int
     complete: bool
     missing: bool = False
+    favourite: bool = False
+    took_s: float | None = None
 
     @cached_property
     def request(self) -> GenerationRequest:
@@ -202,6 +206,28 @@ def located(item: LibraryItem, path: Path) -> LibraryItem:
             "{name} is another video.", "Choose the one that was moved.", name=path.name
         )
     return seen
+
+
+def renamed(item: LibraryItem, stem: str) -> Path:
+    """Give a video's file another name in its folder; returns its new place.
+
+    Raises:
+        OutputError: the name cannot be used.
+    """
+    target = item.path.with_name(stem if item.path.is_dir() else stem + item.path.suffix)
+    if target.exists() and not (item.path.exists() and target.samefile(item.path)):
+        raise OutputError(
+            "There is something called {name} already.", "Choose another name.", name=target.name
+        )
+    try:
+        item.path.rename(target)
+    except OSError as error:
+        raise OutputError(
+            "{name} cannot be renamed.",
+            "Check that it is still there and that its folder may be written to.",
+            name=item.path.name,
+        ) from error
+    return target
 
 
 def _candidates(folder: Path) -> list[Path]:

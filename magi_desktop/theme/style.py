@@ -128,6 +128,12 @@ QFrame[role="card"] {{ background: {k.surface}; border: 1px solid {k.border};
     border-radius: {t.RADIUS_M}px; }}
 QFrame[role="sunken"] {{ background: {k.surface_sunken}; border: 1px solid {k.border};
     border-radius: {t.RADIUS_M}px; }}
+QFrame[role="floating"] {{ background: rgba({_rgb(DARK.surface)}, 200); border: none;
+    border-radius: {t.RADIUS_L}px; }}
+QFrame[role="floating"] QLabel, QFrame[role="floating"] QToolButton {{ background: transparent;
+    color: {DARK.text}; }}
+QFrame[role="floating"] QToolButton:hover {{ background: {DARK.surface_hover}; }}
+QFrame[role="floating"] QToolButton:checked {{ background: {DARK.accent_soft}; }}
 
 QPushButton {{ background: {k.surface_raised}; color: {k.text}; border: 1px solid {k.border};
     border-radius: {t.RADIUS_M}px; padding: 0 {t.SPACE_3}px;
@@ -254,3 +260,8 @@ QStatusBar {{ background: {k.window}; color: {k.text_muted}; }}
 QGroupBox {{ border: none; margin-top: {t.SPACE_5}px; font-weight: 600; }}
 QGroupBox::title {{ subcontrol-origin: margin; left: 0; }}
 """
+
+
+def _rgb(colour: str) -> str:
+    """``27, 30, 37``, for a style sheet."""
+    return ", ".join(str(int(colour[n : n + 2], 16)) for n in (1, 3, 5))

@@ -7,6 +7,7 @@ own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and wr
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,9 @@ class ModelEntry:
     """The prompts it is calibrated with then, one a line, relative to the resources."""
     hardware: Message = NOTHING
     """One sentence: what it runs well on."""
+    limits: Message = NOTHING
+    """One sentence: what it cannot draw, of a model that can draw little and at its own size only;
+    empty for the others."""
     like: ModelEntry | None = None
     """The released model that one of the user's is a variant of; what it has not of its own
     comes from there. None: it is no model of the user's."""
@@ -178,7 +182,7 @@ class Registry:
         from magi_engine.config.added import AddedModels
 
         own = AddedModels.load()
-        registry = cls.read(resource_path("models.json"), own.mirror)
+        registry = _shipped(resource_path("models.json"), own.mirror)
         known = {entry.name: entry for entry in registry.entries}
         entries = tuple(own.entries(known))
         return cls(registry.default, (*registry.entries, *entries), own.problem)
@@ -222,6 +226,11 @@ class Registry:
         )
 
 
+@functools.cache
+def _shipped(path: Path, mirror: str | None) -> Registry:
+    return Registry.read(path, mirror)
+
+
 def _release(data: dict[str, Any]) -> Release:
     return Release(**{**data, "special_tokens": SpecialTokensSource(**data["special_tokens"])})
 
@@ -240,6 +249,7 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         made_from=data.get("made_from"),
         captions=data.get("captions"),
         hardware=Message(data.get("hardware", "")),
+        limits=Message(data.get("limits", "")),
     )
 
 

@@ -10,20 +10,6 @@
             <numerusform>%n videos</numerusform>
         </translation>
     </message>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>%n video deleted.</numerusform>
-            <numerusform>%n videos deleted.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) exported.</source>
-        <translation>
-            <numerusform>%n video exported.</numerusform>
-            <numerusform>%n videos exported.</numerusform>
-        </translation>
-    </message>
 </context>
 <context>
     <name>QueuePanel</name>
@@ -46,6 +32,23 @@
         <translation>
             <numerusform>%n video waiting</numerusform>
             <numerusform>%n videos waiting</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>VideoCommands</name>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>%n video deleted.</numerusform>
+            <numerusform>%n videos deleted.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) exported.</source>
+        <translation>
+            <numerusform>%n video exported.</numerusform>
+            <numerusform>%n videos exported.</numerusform>
         </translation>
     </message>
 </context>

@@ -142,10 +142,6 @@
         <translation>高级(&amp;A)</translation>
     </message>
     <message>
-        <source>Advanced</source>
-        <translation>高级</translation>
-    </message>
-    <message>
         <source>Show or hide the settings that are seldom needed.</source>
         <translation>显示或隐藏不常用的设置。</translation>
     </message>
@@ -162,8 +158,16 @@
         <translation>连贯性</translation>
     </message>
     <message>
-        <source>How closely each chunk follows the one before it.</source>
-        <translation>每个片段与前一个片段衔接的紧密程度。</translation>
+        <source>How closely each second follows the one before it.</source>
+        <translation>每一秒与前一秒衔接的紧密程度。</translation>
+    </message>
+    <message>
+        <source>E&amp;xpert</source>
+        <translation>专家(&amp;X)</translation>
+    </message>
+    <message>
+        <source>Show or hide how the model computes a video.</source>
+        <translation>显示或隐藏模型计算视频的方式。</translation>
     </message>
 </context>
 <context>
@@ -196,12 +200,16 @@
         <translation>等待中</translation>
     </message>
     <message>
-        <source>denoising, {percent} %</source>
-        <translation>去噪中，{percent}%</translation>
+        <source>{percent} % made</source>
+        <translation>已完成 {percent} %</translation>
     </message>
     <message>
-        <source>decoding</source>
-        <translation>解码中</translation>
+        <source>nearly ready</source>
+        <translation>即将完成</translation>
+    </message>
+    <message>
+        <source>Part {number} of {count}: {state}</source>
+        <translation>第 {number} 部分，共 {count} 部分：{state}</translation>
     </message>
     <message>
         <source>ready</source>
@@ -210,10 +218,6 @@
     <message>
         <source>playing</source>
         <translation>播放中</translation>
-    </message>
-    <message>
-        <source>Chunk {number} of {count}: {state}</source>
-        <translation>第 {number} 段，共 {count} 段：{state}</translation>
     </message>
     <message>
         <source>Double-click to change the prompt from here on.</source>
@@ -345,6 +349,85 @@
     </message>
 </context>
 <context>
+    <name>DetailsDialog</name>
+    <message>
+        <source>Details</source>
+        <translation>详情</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Put all of it on the clipboard.</source>
+        <translation>把全部内容放到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Back to the window.</source>
+        <translation>回到主窗口。</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Prompt from part {} on</source>
+        <translation>第 {} 部分起的提示词</translation>
+    </message>
+    <message>
+        <source>Started from</source>
+        <translation>起始素材</translation>
+    </message>
+    <message>
+        <source>{}, stopped early</source>
+        <translation>{}，提前停止</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>种子</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>尺寸</translation>
+    </message>
+    <message>
+        <source>Length</source>
+        <translation>时长</translation>
+    </message>
+    <message>
+        <source>Quality</source>
+        <translation>质量</translation>
+    </message>
+    <message>
+        <source>{} steps</source>
+        <translation>{} 步</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>制作于</translation>
+    </message>
+    <message>
+        <source>Took</source>
+        <translation>用时</translation>
+    </message>
+    <message>
+        <source>Computed with</source>
+        <translation>计算方式</translation>
+    </message>
+    <message>
+        <source>8-bit arithmetic</source>
+        <translation>8 位运算</translation>
+    </message>
+</context>
+<context>
     <name>DirectDialog</name>
     <message>
         <source>Direct the video</source>
@@ -388,7 +471,38 @@
     </message>
 </context>
 <context>
+    <name>DropZone</name>
+    <message>
+        <source>Use a sample picture</source>
+        <translation>使用示例图片</translation>
+    </message>
+    <message>
+        <source>A coloured ball, such as this model can set in motion.</source>
+        <translation>一个彩色小球，此模型能让它动起来。</translation>
+    </message>
+</context>
+<context>
     <name>Drops</name>
+    <message>
+        <source>Start a video from this picture</source>
+        <translation>用这张图片开始一个视频</translation>
+    </message>
+    <message>
+        <source>Go on from the end of this video</source>
+        <translation>从这个视频的结尾继续</translation>
+    </message>
+    <message>
+        <source>Use the settings in this file</source>
+        <translation>使用此文件中的设置</translation>
+    </message>
+    <message>
+        <source>Add this text to the prompt</source>
+        <translation>把这段文字加入提示词</translation>
+    </message>
+    <message>
+        <source>Drop it to see whether it can be used</source>
+        <translation>松开以查看能否使用</translation>
+    </message>
     <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
@@ -555,6 +669,26 @@
         <translation>{} 个变体</translation>
     </message>
     <message>
+        <source>Four variations</source>
+        <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Gets its files, and can be paused at any time. Then generate.</source>
+        <translation>获取模型文件，可随时暂停。之后即可生成。</translation>
+    </message>
+    <message>
+        <source>Download model ({})</source>
+        <translation>下载模型（{}）</translation>
+    </message>
+    <message>
+        <source>Shows it among all models.</source>
+        <translation>在所有模型中显示它。</translation>
+    </message>
+    <message>
+        <source>Get the model ready…</source>
+        <translation>准备模型…</translation>
+    </message>
+    <message>
         <source>Put back in the queue</source>
         <translation>放回队列</translation>
     </message>
@@ -577,6 +711,17 @@
     <message>
         <source>Make this video now (Ctrl+Enter).</source>
         <translation>立即生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+</context>
+<context>
+    <name>GuideDialog</name>
+    <message>
+        <source>Guide</source>
+        <translation>指南</translation>
+    </message>
+    <message>
+        <source>How to make a video, step by step.</source>
+        <translation>如何一步步制作视频。</translation>
     </message>
 </context>
 <context>
@@ -688,12 +833,20 @@
 <context>
     <name>LaterPromptRow</name>
     <message>
-        <source>From chunk</source>
-        <translation>起始片段</translation>
+        <source>From second</source>
+        <translation>从第几秒起</translation>
     </message>
     <message>
-        <source>The chunk this prompt counts from; the first chunk is 1.</source>
-        <translation>此提示词从哪个片段起生效；首个片段为 1。</translation>
+        <source>From</source>
+        <translation>从</translation>
+    </message>
+    <message>
+        <source>The part of the video this prompt counts from; the first is 1.</source>
+        <translation>此提示词从视频的哪一部分起生效；第一部分为 1。</translation>
+    </message>
+    <message>
+        <source>When this part begins.</source>
+        <translation>这一部分何时开始。</translation>
     </message>
     <message>
         <source>Remove this prompt</source>
@@ -708,20 +861,20 @@
         <translation>从这里开始发生什么</translation>
     </message>
     <message>
-        <source>Prompt from this chunk on</source>
-        <translation>从此片段开始的提示词</translation>
+        <source>Prompt from here on</source>
+        <translation>从此处起的提示词</translation>
     </message>
     <message>
         <source>Describe the whole picture again, with what is different.</source>
         <translation>重新描述整个画面，并写明变化之处。</translation>
     </message>
     <message>
-        <source>at {} s</source>
-        <translation>{} 秒处</translation>
+        <source>From part</source>
+        <translation>从第几部分起</translation>
     </message>
     <message>
-        <source>When this chunk begins.</source>
-        <translation>此片段开始的时间。</translation>
+        <source>at {} s</source>
+        <translation>{} 秒处</translation>
     </message>
 </context>
 <context>
@@ -735,8 +888,8 @@
         <translation>为视频后面的部分设置各自的提示词。</translation>
     </message>
     <message>
-        <source>The video is made in chunks. A later prompt counts from its chunk on.</source>
-        <translation>视频按片段生成。后续提示词从其片段开始生效。</translation>
+        <source>A later prompt counts from its part of the video on.</source>
+        <translation>后面的提示词从视频的相应部分起生效。</translation>
     </message>
     <message>
         <source>Add a prompt</source>
@@ -766,8 +919,12 @@
         <translation>视频会一秒接一秒地继续，直到您点击“停止”。</translation>
     </message>
     <message>
-        <source>How long the video becomes; it is made one chunk after another.</source>
-        <translation>视频的长度；逐个片段生成。</translation>
+        <source>How long the video becomes; it is made one part after another.</source>
+        <translation>视频的时长；它一部分接一部分地制作。</translation>
+    </message>
+    <message>
+        <source>A new second follows until you press Stop.</source>
+        <translation>按“停止”之前，会一秒接一秒地继续。</translation>
     </message>
     <message>
         <source>&amp;Length</source>
@@ -776,10 +933,6 @@
     <message>
         <source>Length in seconds</source>
         <translation>时长（秒）</translation>
-    </message>
-    <message>
-        <source>A new chunk follows until you press Stop.</source>
-        <translation>片段会一个接一个地生成，直到按下“停止”。</translation>
     </message>
 </context>
 <context>
@@ -793,8 +946,8 @@
         <translation>不完整</translation>
     </message>
     <message>
-        <source>8-bit attention</source>
-        <translation>8 位注意力</translation>
+        <source>8-bit arithmetic</source>
+        <translation>8 位运算</translation>
     </message>
 </context>
 <context>
@@ -816,56 +969,48 @@
         <translation>作品库</translation>
     </message>
     <message>
-        <source>Export as {format}</source>
-        <translation>导出为 {format}</translation>
+        <source>Order</source>
+        <translation>排序</translation>
     </message>
     <message>
-        <source>Folder to export to</source>
-        <translation>导出到的文件夹</translation>
+        <source>In what order the videos stand.</source>
+        <translation>视频的排列顺序。</translation>
     </message>
     <message>
-        <source>Find the file …</source>
-        <translation>查找文件…</translation>
+        <source>Newest first</source>
+        <translation>最新的在前</translation>
     </message>
     <message>
-        <source>Use these settings</source>
-        <translation>使用这些设置</translation>
+        <source>Oldest first</source>
+        <translation>最早的在前</translation>
     </message>
     <message>
-        <source>Remove from the list</source>
-        <translation>从列表中移除</translation>
+        <source>Longest first</source>
+        <translation>最长的在前</translation>
     </message>
     <message>
-        <source>Play</source>
-        <translation>播放</translation>
+        <source>By prompt</source>
+        <translation>按提示词</translation>
     </message>
     <message>
-        <source>Continue this video</source>
-        <translation>续写此视频</translation>
+        <source>By name of the file</source>
+        <translation>按文件名</translation>
     </message>
     <message>
-        <source>Export as</source>
-        <translation>导出为</translation>
+        <source>Favourites only</source>
+        <translation>只看收藏</translation>
     </message>
     <message>
-        <source>PNG frames</source>
-        <translation>PNG 帧</translation>
+        <source>Show only your favourites.</source>
+        <translation>只显示收藏的视频。</translation>
     </message>
     <message>
-        <source>Copy the first frame</source>
-        <translation>复制首帧</translation>
+        <source>Export</source>
+        <translation>导出</translation>
     </message>
     <message>
-        <source>Show in folder</source>
-        <translation>在文件夹中显示</translation>
-    </message>
-    <message>
-        <source>Move to trash</source>
-        <translation>移到回收站</translation>
-    </message>
-    <message>
-        <source>Where is {name}?</source>
-        <translation>{name} 在哪里？</translation>
+        <source>Save copies in another format.</source>
+        <translation>以其他格式保存副本。</translation>
     </message>
     <message>
         <source>Nothing made yet. Every finished video is kept here.</source>
@@ -874,6 +1019,10 @@
     <message>
         <source>No video has “{words}” in its prompt.</source>
         <translation>没有提示词包含“{words}”的视频。</translation>
+    </message>
+    <message>
+        <source>No favourites yet: the star marks a video as one.</source>
+        <translation>还没有收藏：点星标即可收藏视频。</translation>
     </message>
     <message numerus="yes">
         <source>%n video(s)</source>
@@ -884,34 +1033,6 @@
     <message>
         <source>{chosen} of {total} selected</source>
         <translation>已选 {chosen} 个，共 {total} 个</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>Exported to {name}.</source>
-        <translation>已导出到 {name}。</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) exported.</source>
-        <translation>
-            <numerusform>已导出 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>显示</translation>
-    </message>
-    <message>
-        <source>The first frame was copied.</source>
-        <translation>已复制首帧。</translation>
-    </message>
-    <message>
-        <source>That did not work: {error}</source>
-        <translation>操作未成功：{error}</translation>
     </message>
 </context>
 <context>
@@ -1034,72 +1155,16 @@
         <translation>作品库</translation>
     </message>
     <message>
-        <source>The queue is held: nothing starts until you resume it.</source>
-        <translation>队列已暂停，点击“继续”后才会开始。</translation>
-    </message>
-    <message>
-        <source>Resume</source>
-        <translation>继续</translation>
-    </message>
-    <message>
-        <source>Stop before the video is complete?</source>
-        <translation>视频尚未完成，要停止吗？</translation>
-    </message>
-    <message>
-        <source>What is finished of it is kept as a video; the rest is not made.</source>
-        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
-    </message>
-    <message>
-        <source>Stop</source>
-        <translation>停止</translation>
-    </message>
-    <message>
-        <source>You are editing a queued video: it is held until you put it back.</source>
-        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
-    </message>
-    <message>
-        <source>Leave it as it was</source>
-        <translation>保持原样</translation>
-    </message>
-    <message>
-        <source>This is a finished video; the new one is being made meanwhile.</source>
-        <translation>这是已完成的视频，新视频正在同时生成。</translation>
-    </message>
-    <message>
-        <source>Show the new one</source>
-        <translation>显示新视频</translation>
-    </message>
-    <message>
         <source>Queue, held</source>
         <translation>队列（已暂停）</translation>
-    </message>
-    <message>
-        <source>A video was interrupted as the program ended; the queue is held.</source>
-        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
     </message>
     <message>
         <source>The text was added to the prompt.</source>
         <translation>文字已添加到提示词中。</translation>
     </message>
     <message>
-        <source>Its seed is locked with it: every video gets seed {}.</source>
-        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
-    </message>
-    <message>
-        <source>A fresh seed each</source>
-        <translation>每次使用新种子</translation>
-    </message>
-    <message>
         <source>Saved: {}</source>
         <translation>已保存：{}</translation>
-    </message>
-    <message>
-        <source>Try again</source>
-        <translation>重试</translation>
-    </message>
-    <message>
-        <source>Get it…</source>
-        <translation>获取…</translation>
     </message>
     <message>
         <source>Your video is ready</source>
@@ -1133,9 +1198,80 @@
         <source>Stop and quit</source>
         <translation>停止并退出</translation>
     </message>
+</context>
+<context>
+    <name>Making</name>
+    <message>
+        <source>Stop before the video is complete?</source>
+        <translation>视频尚未完成，要停止吗？</translation>
+    </message>
+    <message>
+        <source>What is finished of it is kept as a video; the rest is not made.</source>
+        <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
     <message>
         <source>Keep making it</source>
         <translation>继续生成</translation>
+    </message>
+    <message>
+        <source>There is no prompt.</source>
+        <translation>没有提示词。</translation>
+    </message>
+    <message>
+        <source>Say what the video shall show, or let the model show what it likes.</source>
+        <translation>请说明视频要展示什么，或让模型自由发挥。</translation>
+    </message>
+    <message>
+        <source>Write a prompt</source>
+        <translation>写提示词</translation>
+    </message>
+    <message>
+        <source>Use an example</source>
+        <translation>使用示例</translation>
+    </message>
+    <message>
+        <source>Generate without</source>
+        <translation>不用提示词生成</translation>
+    </message>
+    <message>
+        <source>You are editing a queued video: it is held until you put it back.</source>
+        <translation>您正在编辑队列中的视频：放回之前它不会开始。</translation>
+    </message>
+    <message>
+        <source>Leave it as it was</source>
+        <translation>保持原样</translation>
+    </message>
+    <message>
+        <source>The queue is held: nothing starts until you resume it.</source>
+        <translation>队列已暂停，点击“继续”后才会开始。</translation>
+    </message>
+    <message>
+        <source>A video was interrupted as the program ended; the queue is held.</source>
+        <translation>程序结束时有一个视频被中断；队列已暂停。</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Its seed is locked with it: every video gets seed {}.</source>
+        <translation>种子也一并锁定：每个视频都使用种子 {}。</translation>
+    </message>
+    <message>
+        <source>A fresh seed each</source>
+        <translation>每次使用新种子</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Get it…</source>
+        <translation>获取…</translation>
     </message>
 </context>
 <context>
@@ -1205,8 +1341,8 @@
         <translation>停止并保留已生成的部分</translation>
     </message>
     <message>
-        <source>Direct the next chunk…</source>
-        <translation>改变下一个片段…</translation>
+        <source>Direct what comes next…</source>
+        <translation>指导接下来的内容…</translation>
     </message>
     <message>
         <source>From text</source>
@@ -1219,6 +1355,10 @@
     <message>
         <source>From a video</source>
         <translation>视频续写</translation>
+    </message>
+    <message>
+        <source>V&amp;ideo</source>
+        <translation>视频(&amp;I)</translation>
     </message>
     <message>
         <source>&amp;View</source>
@@ -1247,6 +1387,10 @@
     <message>
         <source>&amp;Help</source>
         <translation>帮助(&amp;H)</translation>
+    </message>
+    <message>
+        <source>Guide</source>
+        <translation>指南</translation>
     </message>
     <message>
         <source>Keyboard shortcuts</source>
@@ -1282,10 +1426,6 @@
     <message>
         <source>, </source>
         <translation>、</translation>
-    </message>
-    <message>
-        <source>12 steps do not work with a window of {window}: each stage needs whole groups of {group} steps.</source>
-        <translation>12 步与大小为 {window} 的窗口不相容：每个阶段需要若干组完整的 {group} 步。</translation>
     </message>
     <message>
         <source>8 steps are noisy with an fp8 model; 16 look better.</source>
@@ -1468,6 +1608,10 @@
         <translation>请检查其权限。</translation>
     </message>
     <message>
+        <source>Check that it is still there and that its folder may be written to.</source>
+        <translation>请检查它是否还在，以及所在文件夹是否可写。</translation>
+    </message>
+    <message>
         <source>Check that it is still there and that you may open it.</source>
         <translation>请确认它仍然存在，且您有权打开。</translation>
     </message>
@@ -1576,8 +1720,8 @@
         <translation>请选择 1 到 {most} 的窗口。</translation>
     </message>
     <message>
-        <source>Choose a window of 1, 2 or 4.</source>
-        <translation>请选择大小为 1、2 或 4 的窗口。</translation>
+        <source>12 steps look better with a window of 1, 2 or 4 chunks.</source>
+        <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -2528,6 +2672,10 @@
         <translation>无法将图片保存到 {folder}。</translation>
     </message>
     <message>
+        <source>The pocket model has only seen plain coloured shapes on plain ground: photos and anything else become nonsense.</source>
+        <translation>口袋模型只见过纯色背景上的简单彩色图形：照片和其他内容会变得面目全非。</translation>
+    </message>
+    <message>
         <source>The pocket model in 8-bit numbers, made on this machine: for trying out fp8.</source>
         <translation>口袋模型的 8 位版本，在此电脑上制作：用于试用 fp8。</translation>
     </message>
@@ -2562,6 +2710,10 @@
     <message>
         <source>The seed {seed} is out of range.</source>
         <translation>种子 {seed} 超出范围。</translation>
+    </message>
+    <message>
+        <source>The server that answered is no hub of models.</source>
+        <translation>应答的服务器不是模型站点。</translation>
     </message>
     <message>
         <source>The set-up could not be started.</source>
@@ -2652,7 +2804,7 @@
         <translation>{path} 中张量 {stored} 的类型为 {dtype}，而模型需要 {needed}。</translation>
     </message>
     <message>
-        <source>The text encoder of {title} is small now.</source>
+        <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
     </message>
     <message>
@@ -2744,6 +2896,10 @@
         <translation>其中没有可用的内容。</translation>
     </message>
     <message>
+        <source>There is something called {name} already.</source>
+        <translation>已有名为 {name} 的文件。</translation>
+    </message>
+    <message>
         <source>There is too little memory to start.</source>
         <translation>内存不足，无法启动。</translation>
     </message>
@@ -2782,6 +2938,10 @@
     <message>
         <source>This mode starts from an image.</source>
         <translation>此模式从图片开始。</translation>
+    </message>
+    <message>
+        <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
+        <translation>此模型只学过 {width} x {height}：其他尺寸效果会不正常。</translation>
     </message>
     <message>
         <source>This model usually wants {usual} steps; {steps} may look unfinished.</source>
@@ -2830,6 +2990,10 @@
     <message>
         <source>Two prompts are given for the same chunk, or they are out of order.</source>
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
+    </message>
+    <message>
+        <source>Unfinished downloads</source>
+        <translation>未下载完的文件</translation>
     </message>
     <message>
         <source>Type those letters again.</source>
@@ -2960,10 +3124,6 @@
         <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
     </message>
     <message>
-        <source>What answers is not a hub of models.</source>
-        <translation>应答的不是模型站点。</translation>
-    </message>
-    <message>
         <source>What answers is not this program&apos;s list of versions.</source>
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
@@ -2978,10 +3138,6 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
-    </message>
-    <message>
-        <source>What was not downloaded to its end</source>
-        <translation>未下载完的文件</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3240,6 +3396,10 @@
         <translation>无法读取 {name}。</translation>
     </message>
     <message>
+        <source>{name} cannot be renamed.</source>
+        <translation>无法重命名 {name}。</translation>
+    </message>
+    <message>
         <source>{name} cannot be written in {folder}.</source>
         <translation>无法在 {folder} 中写入 {name}。</translation>
     </message>
@@ -3370,6 +3530,10 @@
     <message>
         <source>{name} is not an unfinished video.</source>
         <translation>{name} 不是未完成的视频。</translation>
+    </message>
+    <message>
+        <source>{name} is not positive</source>
+        <translation>{name} 不是正数</translation>
     </message>
     <message>
         <source>{name} is only {width}x{height} pixels.</source>
@@ -3794,26 +3958,6 @@
     <message>
         <source>damaged</source>
         <translation>已损坏</translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>查看</translation>
-    </message>
-    <message>
-        <source>Shows how far it is, among all models.</source>
-        <translation>在模型列表中查看进度。</translation>
-    </message>
-    <message>
-        <source>Shows it among all models.</source>
-        <translation>在模型列表中查看。</translation>
-    </message>
-    <message>
-        <source>Download ({})</source>
-        <translation>下载（{}）</translation>
-    </message>
-    <message>
-        <source>Gets its files; can be paused at any time.</source>
-        <translation>下载其文件；可随时暂停。</translation>
     </message>
     <message>
         <source>Some of its files are not on this computer yet.</source>
@@ -4358,6 +4502,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>Expert</source>
+        <translation>专家</translation>
+    </message>
+    <message>
         <source>System</source>
         <translation>跟随系统</translation>
     </message>
@@ -4398,6 +4546,14 @@
         <translation>本程序界面的语言。</translation>
     </message>
     <message>
+        <source>Restart now</source>
+        <translation>立即重启</translation>
+    </message>
+    <message>
+        <source>Ends the program and starts it again.</source>
+        <translation>结束程序并重新启动。</translation>
+    </message>
+    <message>
         <source>Folder for videos</source>
         <translation>视频文件夹</translation>
     </message>
@@ -4422,8 +4578,8 @@
         <translation>恢复使用默认的视频文件夹。</translation>
     </message>
     <message>
-        <source>Show a rough &amp;preview while a chunk is being denoised</source>
-        <translation>片段去噪时显示粗略预览(&amp;P)</translation>
+        <source>Show a rough &amp;preview of what is being made</source>
+        <translation>显示正在制作部分的粗略预览(&amp;P)</translation>
     </message>
     <message>
         <source>The preview takes little time; the finished frames replace it.</source>
@@ -4477,20 +4633,12 @@
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
     </message>
-    <message>
-        <source>Counts from the next start on.</source>
-        <translation>下次启动后生效。</translation>
-    </message>
 </context>
 <context>
     <name>PreflightLine</name>
     <message>
         <source>about {}</source>
         <translation>约 {}</translation>
-    </message>
-    <message>
-        <source>a chunk every {}</source>
-        <translation>每 {} 一个片段</translation>
     </message>
     <message>
         <source>{needed} of {all} graphics memory</source>
@@ -4509,20 +4657,8 @@
         <translation>磁盘 {}</translation>
     </message>
     <message>
-        <source>chunks of {} frames</source>
-        <translation>每个片段 {} 帧</translation>
-    </message>
-    <message>
-        <source>{frames} frames in {chunks} chunks</source>
-        <translation>{frames} 帧，{chunks} 个片段</translation>
-    </message>
-    <message>
         <source>roughly {}</source>
         <translation>大约 {}</translation>
-    </message>
-    <message>
-        <source>a chunk roughly every {}</source>
-        <translation>大约每 {} 一个片段</translation>
     </message>
     <message>
         <source>Reading the prompt: {}</source>
@@ -4537,8 +4673,24 @@
         <translation>预热：{}</translation>
     </message>
     <message>
-        <source>Denoising: {}</source>
-        <translation>去噪：{}</translation>
+        <source>until you stop it</source>
+        <translation>直到您停止</translation>
+    </message>
+    <message>
+        <source>{seconds} s, {frames} frames</source>
+        <translation>{seconds} 秒，{frames} 帧</translation>
+    </message>
+    <message>
+        <source>a second every {}</source>
+        <translation>每秒视频用时 {}</translation>
+    </message>
+    <message>
+        <source>a second roughly every {}</source>
+        <translation>每秒视频大约用时 {}</translation>
+    </message>
+    <message>
+        <source>Making the frames: {}</source>
+        <translation>生成画面：{}</translation>
     </message>
     <message>
         <source>Decoding and writing: {}</source>
@@ -4560,16 +4712,8 @@
 <context>
     <name>PresetBar</name>
     <message>
-        <source>Own settings</source>
-        <translation>自定义设置</translation>
-    </message>
-    <message>
         <source>Preset</source>
         <translation>预设</translation>
-    </message>
-    <message>
-        <source>Settings under a name: built in, or your own.</source>
-        <translation>已命名的设置：内置的或您自己的。</translation>
     </message>
     <message>
         <source>Save as a preset</source>
@@ -4596,28 +4740,12 @@
         <translation>导出为配置(&amp;E)…</translation>
     </message>
     <message>
-        <source>{0} ({1} steps)</source>
-        <translation>{0}（{1} 步）</translation>
-    </message>
-    <message>
         <source>“{0}” does not fit any more: {1}</source>
         <translation>“{0}”已不再适用：{1}</translation>
     </message>
     <message>
         <source>“{}” is in use.</source>
         <translation>正在使用“{}”。</translation>
-    </message>
-    <message>
-        <source>Draft</source>
-        <translation>草稿</translation>
-    </message>
-    <message>
-        <source>Balanced</source>
-        <translation>均衡</translation>
-    </message>
-    <message>
-        <source>Best</source>
-        <translation>最佳</translation>
     </message>
     <message>
         <source>Save</source>
@@ -4628,8 +4756,16 @@
         <translation>重命名</translation>
     </message>
     <message>
-        <source>That is the name of a built-in preset.</source>
-        <translation>这是内置预设的名称。</translation>
+        <source>Settings that you have kept under a name.</source>
+        <translation>您以名称保存的设置。</translation>
+    </message>
+    <message>
+        <source>Choose a preset</source>
+        <translation>选择预设</translation>
+    </message>
+    <message>
+        <source>No presets yet</source>
+        <translation>还没有预设</translation>
     </message>
     <message>
         <source>There is a preset of that name already.</source>
@@ -4707,36 +4843,36 @@
         <translation>已停止</translation>
     </message>
     <message>
+        <source>Finishing {part}</source>
+        <translation>正在完成{part}</translation>
+    </message>
+    <message>
+        <source>Making {part}, step {step} of {steps}</source>
+        <translation>正在制作{part}，第 {step} 步，共 {steps} 步</translation>
+    </message>
+    <message>
         <source>Starting</source>
         <translation>正在开始</translation>
     </message>
     <message>
-        <source>Decoding chunk {}</source>
-        <translation>正在解码第 {} 段</translation>
+        <source>Beginning {part}</source>
+        <translation>正在开始{part}</translation>
     </message>
     <message>
-        <source>Denoising chunk {chunk}, step {step} of {steps}</source>
-        <translation>正在去噪第 {chunk} 段，第 {step}/{steps} 步</translation>
+        <source>second {}</source>
+        <translation>第 {} 秒</translation>
+    </message>
+    <message>
+        <source>part {}</source>
+        <translation>第 {} 部分</translation>
     </message>
     <message>
         <source>Starting the engine</source>
         <translation>正在启动引擎</translation>
     </message>
     <message>
-        <source>Chunks ready: {}</source>
-        <translation>已完成块数：{}</translation>
-    </message>
-    <message>
-        <source>Chunks ready: {ready} of {all}</source>
-        <translation>已完成块数：{ready}/{all}</translation>
-    </message>
-    <message>
         <source>{:.1f} frames/s</source>
         <translation>{:.1f} 帧/秒</translation>
-    </message>
-    <message>
-        <source>next chunk in {}</source>
-        <translation>下一段还需 {}</translation>
     </message>
     <message>
         <source>{} left</source>
@@ -4747,16 +4883,24 @@
         <translation>正在完成视频</translation>
     </message>
     <message>
-        <source>Beginning chunk {}</source>
-        <translation>开始第 {} 块</translation>
-    </message>
-    <message>
-        <source>8-bit attention</source>
-        <translation>8 位注意力</translation>
-    </message>
-    <message>
         <source>{} s</source>
         <translation>{} 秒</translation>
+    </message>
+    <message>
+        <source>Ready: {}</source>
+        <translation>已完成：{}</translation>
+    </message>
+    <message>
+        <source>Ready: {ready} of {all}</source>
+        <translation>已完成：{ready}，共 {all}</translation>
+    </message>
+    <message>
+        <source>more in {}</source>
+        <translation>{} 后有新内容</translation>
+    </message>
+    <message>
+        <source>8-bit arithmetic</source>
+        <translation>8 位运算</translation>
     </message>
     <message>
         <source>{m} min {s:02d} s</source>
@@ -5101,6 +5245,14 @@
 <context>
     <name>ReferenceCard</name>
     <message>
+        <source>Use a sample picture</source>
+        <translation>使用示例图片</translation>
+    </message>
+    <message>
+        <source>A coloured ball, such as this model can set in motion.</source>
+        <translation>一个彩色小球，此模型能让它动起来。</translation>
+    </message>
+    <message>
         <source>Choose another file</source>
         <translation>选择其他文件</translation>
     </message>
@@ -5204,6 +5356,10 @@
         <translation>已移除 {}。</translation>
     </message>
     <message>
+        <source>The video takes its shape: {width} × {height}.</source>
+        <translation>视频采用它的形状：{width} × {height}。</translation>
+    </message>
+    <message>
         <source>Reading the file…</source>
         <translation>正在读取文件…</translation>
     </message>
@@ -5234,10 +5390,6 @@
     <message>
         <source>{} is gone. Put it back or choose another file.</source>
         <translation>{} 已不存在。请将其放回或选择其他文件。</translation>
-    </message>
-    <message>
-        <source>Drop it here</source>
-        <translation>拖到这里</translation>
     </message>
 </context>
 <context>
@@ -5656,8 +5808,8 @@
         <translation>已知时长</translation>
     </message>
     <message>
-        <source>Tells each chunk how many more will follow.</source>
-        <translation>告诉每个片段后面还有多少段。</translation>
+        <source>Tells the model how much of the video is still to come.</source>
+        <translation>告诉模型视频还剩多少。</translation>
     </message>
     <message>
         <source>Still start</source>
@@ -5886,14 +6038,183 @@
     </message>
 </context>
 <context>
-    <name>WelcomeDialog</name>
+    <name>VideoActions</name>
     <message>
-        <source>Welcome</source>
-        <translation>欢迎</translation>
+        <source>Play</source>
+        <translation>播放</translation>
     </message>
+    <message>
+        <source>Continue</source>
+        <translation>续写</translation>
+    </message>
+    <message>
+        <source>Compose a video that goes on where this one ends.</source>
+        <translation>编写一个从此视频结尾继续的新视频。</translation>
+    </message>
+    <message>
+        <source>Four variations</source>
+        <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Make it four times more, with other seeds.</source>
+        <translation>换用其他种子，再做四次。</translation>
+    </message>
+    <message>
+        <source>Use these settings</source>
+        <translation>使用这些设置</translation>
+    </message>
+    <message>
+        <source>Copy the first frame</source>
+        <translation>复制第一帧</translation>
+    </message>
+    <message>
+        <source>Show in folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Show the file in the file manager.</source>
+        <translation>在文件管理器中显示该文件。</translation>
+    </message>
+    <message>
+        <source>Rename…</source>
+        <translation>重命名…</translation>
+    </message>
+    <message>
+        <source>Favourite</source>
+        <translation>收藏</translation>
+    </message>
+    <message>
+        <source>Mark it, to find it again in the library.</source>
+        <translation>加上标记，以便在作品库中找到它。</translation>
+    </message>
+    <message>
+        <source>Details…</source>
+        <translation>详情…</translation>
+    </message>
+    <message>
+        <source>How it was made: prompt, seed, size, and how long it took.</source>
+        <translation>它是怎样制作的：提示词、种子、尺寸和用时。</translation>
+    </message>
+    <message>
+        <source>Move to trash</source>
+        <translation>移到回收站</translation>
+    </message>
+    <message>
+        <source>Find the file …</source>
+        <translation>查找文件…</translation>
+    </message>
+    <message>
+        <source>Remove from the list</source>
+        <translation>从列表中移除</translation>
+    </message>
+    <message>
+        <source>Export as</source>
+        <translation>导出为</translation>
+    </message>
+    <message>
+        <source>PNG frames</source>
+        <translation>PNG 帧</translation>
+    </message>
+    <message>
+        <source>{}.</source>
+        <translation>{}。</translation>
+    </message>
+    <message>
+        <source>{format}, about {size}</source>
+        <translation>{format}，约 {size}</translation>
+    </message>
+</context>
+<context>
+    <name>VideoBar</name>
+    <message>
+        <source>Export</source>
+        <translation>导出</translation>
+    </message>
+    <message>
+        <source>Save a copy in another format, such as GIF.</source>
+        <translation>以其他格式（如 GIF）保存副本。</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>More to do with this video.</source>
+        <translation>对此视频的更多操作。</translation>
+    </message>
+    <message>
+        <source>made in {}</source>
+        <translation>制作用时 {}</translation>
+    </message>
+    <message>
+        <source>stopped early</source>
+        <translation>提前停止</translation>
+    </message>
+    <message>
+        <source>Show the new one</source>
+        <translation>显示新视频</translation>
+    </message>
+    <message>
+        <source>Another video is being made meanwhile: watch that one.</source>
+        <translation>另一个视频正在制作：去看那个。</translation>
+    </message>
+</context>
+<context>
+    <name>VideoCommands</name>
+    <message>
+        <source>Rename</source>
+        <translation>重命名</translation>
+    </message>
+    <message>
+        <source>Name of the file:</source>
+        <translation>文件名：</translation>
+    </message>
+    <message>
+        <source>Where is {name}?</source>
+        <translation>{name} 在哪里？</translation>
+    </message>
+    <message>
+        <source>Export as {format}</source>
+        <translation>导出为 {format}</translation>
+    </message>
+    <message>
+        <source>Folder to export to</source>
+        <translation>导出到的文件夹</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Exported to {name}.</source>
+        <translation>已导出为 {name}。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n video(s) exported.</source>
+        <translation>
+            <numerusform>已导出 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>显示</translation>
+    </message>
+    <message>
+        <source>The first frame was copied.</source>
+        <translation>已复制第一帧。</translation>
+    </message>
+</context>
+<context>
+    <name>WelcomeDialog</name>
     <message>
         <source>Welcome to Magi Desktop</source>
         <translation>欢迎使用 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>What this computer can run</source>
+        <translation>这台电脑能运行什么</translation>
     </message>
     <message>
         <source>Describe a scene, press Generate, and watch the video appear.</source>

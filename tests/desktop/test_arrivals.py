@@ -12,17 +12,20 @@ from magi_desktop import arrivals as arrivals_module
 from magi_desktop.arrivals import Arrivals
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from tests.desktop.media_files import video_file
 
 
 def test_a_video_is_continued_with_its_last_prompt(qtbot: QtBot, tmp_path: Path) -> None:
-    draft = Draft()
+    draft, clip = Draft(), video_file(tmp_path / "own.mp4", seconds=0.5)
     arrivals = Arrivals(draft, tmp_path, draft)
     prompts = (PromptChange(0, "a red circle"), PromptChange(2, "a blue square"))
     for given, expected in ((prompts, "a blue square"), ((), "")):
         request = GenerationRequest(Mode.T2V, "pocket", 96, 64, 24, prompts=given)
-        with qtbot.waitSignal(arrivals.media_came) as caught:
-            arrivals.continue_video(tmp_path / "own.mp4", request)
-        assert caught.args == [tmp_path / "own.mp4"]
+        draft.set_reference(None)
+        arrivals.continue_video(clip, request)
+        qtbot.waitUntil(lambda: draft.reference is not None)
+        assert draft.reference is not None
+        assert (draft.reference.path, draft.reference.prepend_source) == (clip, True)
         assert (draft.mode, draft.prompt, draft.later_prompts) == (Mode.V2V, expected, ())
 
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QUrl
 from PySide6.QtGui import QColor, QImage, QImageWriter
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.drops import DropKind, Dropped, can_take, resolve, take
+from magi_desktop.drops import DropKind, Dropped, can_take, promise, resolve, take
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.resources import resource_path
 from magi_engine.runtime.request.request import GenerationRequest, Mode
@@ -161,3 +161,25 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, qtbot: QtBot) -> Non
     mime.setImageData(_red())
     with pytest.raises(OutputError):
         _resolved(mime, tmp_path / "file" / "pasted")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.PNG", "from this picture"),
+        ("a.mp4", "end of this video"),
+        ("a.json", "settings"),
+        ("a.txt", "prompt"),
+        ("a.xyz", "whether it can be used"),
+    ],
+)
+def test_a_drag_says_what_letting_go_will_do(tmp_path: Path, name: str, said: str) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / name))])
+    assert said in promise(mime)
+
+
+def test_a_drag_of_words_goes_into_the_prompt() -> None:
+    mime = QMimeData()
+    mime.setText("a red circle")
+    assert "prompt" in promise(mime)

@@ -9,15 +9,13 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.menus import Menus
-from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.state.jobs import JobState
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_engine.errors import MagiError
-from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Failed, Progress
+from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Progress
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import planned
-from tests.desktop.state.helpers import request
 
 
 def test_a_line_that_is_too_long_ends_in_dots_and_is_whole_as_a_tooltip(qtbot: QtBot) -> None:
@@ -32,16 +30,6 @@ def test_a_line_that_is_too_long_ends_in_dots_and_is_whole_as_a_tooltip(qtbot: Q
     label.resize(600, 20)
     assert label.text() == "3 of 10 chunks, 2 min left, 6.0 frames/s"
     assert label.toolTip() == ""
-
-
-def test_a_failure_is_left_to_the_player(qtbot: QtBot) -> None:
-    job = JobState()
-    panel = ProgressPanel(job)
-    qtbot.addWidget(panel)
-    job.begin(request())
-    assert not panel.isHidden()
-    job.take(Failed(MagiError("The disk is full.", "Free some space."), None, 0))
-    assert panel.isHidden()
 
 
 def test_the_message_of_an_error_and_its_hint_are_one_text() -> None:

@@ -108,7 +108,7 @@ def test_a_model_is_downloaded_with_a_pause(app: App, server: HubServer) -> None
     assert not app.window.install_strip.isVisible()
     click(app, card.main_button)
     assert app.workshop.draft.settings.model == _NAME
-    assert not app.window.generation.model.get_button.isVisibleTo(app.window)
+    assert app.window.generate_bar.button.text() == "Generate"
     assert "is ready" in app.window.notice.text
     app.workshop.draft.set(model="pocket")
     modal(app, ModelsDialog).close()
@@ -155,7 +155,7 @@ def test_a_model_of_ones_own_is_added(app: App, tmp_path: Path) -> None:
     app.qtbot.waitUntil(lambda: card.main_button.text() == "Use")
     click(app, card.main_button)
     assert app.workshop.draft.settings.model == "My-clips"
-    assert not app.window.generation.model.get_button.isVisibleTo(app.window)
+    assert app.window.generate_bar.button.text() == "Generate"
     app.workshop.draft.set(model="pocket")
     dialog.close()
 

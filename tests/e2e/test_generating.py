@@ -11,7 +11,8 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop import background
+from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import ClipPart, open_writer, read_video
 from magi_engine.runtime.job.events import ChunkReady, ChunkState
@@ -121,7 +122,7 @@ def test_esc_belongs_to_what_has_the_focus_and_ends_no_video(app: App) -> None:
     before = app.job.frames_done
     app.qtbot.waitUntil(lambda: app.job.frames_done > before)
     assert app.job.phase is Phase.RUNNING
-    window.stop_video()
+    window.making.stop()
     app.wait_for(Phase.CANCELLED)
 
 
@@ -168,7 +169,10 @@ def test_pause_stands_still_and_resume_goes_on(app: App) -> None:
     app.qtbot.keyClick(app.window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
     app.wait_for(Phase.PAUSED)
     before = [c.step for c in app.job.chunks]
-    app.qtbot.wait(600)
+    answers: list[object] = []
+    for count in range(1, 4):  # the engine does other things meanwhile, each longer than a step
+        background.run(app.workshop.engine.prospects, then=answers.append, owner=app.window)
+        app.qtbot.waitUntil(lambda count=count: len(answers) == count)
     assert [c.step for c in app.job.chunks] == before
     app.qtbot.keyClick(app.window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
     app.wait_for(Phase.FINISHED)
@@ -199,7 +203,7 @@ def test_an_open_ended_video_runs_until_it_is_stopped(app: App) -> None:
 
 def test_several_variations_are_lined_up_and_made_one_after_the_other(app: App) -> None:
     app.short(chunks=1)
-    app.window.generate(3)
+    app.window.making.generate(3)
     app.qtbot.waitUntil(lambda: len(app.videos()) == 3 and not app.workshop.controller.busy)
     seeds = {read_request(video).seed for video in app.videos()}
     assert len(seeds) == 3
@@ -237,16 +241,30 @@ def test_a_model_that_is_not_here_leads_to_its_download(app: App) -> None:
     app.qtbot.waitUntil(lambda: app.workshop.models.is_missing("4.5B-distill"))
     app.short(chunks=1)
     app.workshop.draft.set(model="4.5B-distill")
+    assert app.window.generate_bar.button.text() == "Download model (31 GB)"
     app.generate()
-    app.qtbot.waitUntil(lambda: app.window.notice.text != "")
-    app.wait_idle()
-    app.qtbot.mouseClick(app.window.notice._button, Qt.MouseButton.LeftButton)
-    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), ModelsDialog))
-    dialog = QApplication.activeModalWidget()
-    assert isinstance(dialog, ModelsDialog)
-    app.qtbot.waitUntil(lambda: "4.5B-distill" in dialog.cards)
-    app.qtbot.waitUntil(dialog.cards["4.5B-distill"].main_button.isVisible)
-    dialog.reject()
+    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), LicenceDialog))
+    sheet = QApplication.activeModalWidget()
+    assert isinstance(sheet, LicenceDialog)
+    sheet.reject()
+    assert not app.workshop.queue.items, "nothing runs into a failure"
+
+
+@pytest.mark.parametrize("answer", ["Write a prompt", "Use an example", "Generate without"])
+def test_an_empty_prompt_is_asked_about(app: App, answer: str) -> None:
+    app.short("", chunks=1)
+    app.qtbot.waitUntil(lambda: bool(app.window.prompt._examples))
+    app.generate()
+    box = app.window.findChild(QMessageBox)
+    assert box is not None
+    button = next(b for b in box.buttons() if b.text() == answer)
+    app.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    if answer == "Generate without":
+        app.wait_for(Phase.FINISHED)
+    else:
+        assert not app.workshop.controller.busy
+        assert bool(app.workshop.draft.prompt) == (answer == "Use an example")
+        app.qtbot.waitUntil(app.window.prompt.field.hasFocus)
 
 
 def test_a_dead_engine_leaves_the_video_so_far_and_comes_back(app: App) -> None:
@@ -325,9 +343,9 @@ def test_a_finished_video_can_be_watched_while_the_next_is_made(app: App) -> Non
     app.short(chunks=6)
     app.generate()
     app.wait_for(Phase.RUNNING)
-    app.window.library.open_requested.emit(app.workshop.library.items[0])
+    app.window.videos.play(app.workshop.library.items)
     app.qtbot.waitUntil(lambda: not app.window.player.showing_job)
-    app.window.player.show_job()
+    app.qtbot.mouseClick(app.window.video_bar.back, Qt.MouseButton.LeftButton)
     app.qtbot.waitUntil(lambda: app.window.player.showing_job)
     app.workshop.controller.stop()
     app.wait_for(Phase.CANCELLED)

@@ -136,14 +136,47 @@ def test_a_video_gives_its_settings_and_its_end(made: App) -> None:
     draft, panel = made.workshop.draft, made.window.library
     draft.set_prompt("something else")
     draft.set(width=128, height=128, seed=9)
-    panel.use_settings()
+    panel.video_actions.use_settings.trigger()
     chosen = draft.settings
     assert (draft.prompt, chosen.width, chosen.seed) == ("a red circle moves right", 64, 3)
-    panel.continue_video()
+    made.qtbot.mouseClick(made.window.video_bar.go_on, Qt.MouseButton.LeftButton)
     made.qtbot.waitUntil(lambda: draft.reference is not None)
     assert draft.mode is Mode.V2V
     assert draft.reference is not None
     assert draft.reference.path == made.videos()[0]
+    assert draft.reference.prepend_source, "one file with both"
+    assert not made.window.reference.own_bar.isVisible(), "it has been asked for already"
+
+
+def test_four_variations_of_the_video_that_is_shown(made: App) -> None:
+    made.qtbot.waitUntil(made.window.video_bar.video_actions.vary.isEnabled)
+    made.workshop.draft.set_prompt("something else")
+    made.window.video_bar.video_actions.vary.trigger()
+    requests = [item.request for item in made.workshop.queue.items]
+    assert [r.prompt for r in requests] == ["a red circle moves right"] * 4
+    assert len({r.seed for r in requests} | {3}) == 5
+    assert made.workshop.draft.prompt == "something else", "what is composed is left alone"
+    made.workshop.queue.set_paused(True)
+    made.workshop.controller.stop()
+    made.wait_idle()
+
+
+def test_a_video_is_renamed_deleted_and_undone_from_the_bar_below_it(
+    made: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    bar, player = made.window.video_bar, made.window.player
+    made.qtbot.waitUntil(lambda: bar.item is not None)
+    (item,) = made.workshop.library.items
+    made.workshop.library.rename(item.id, "the circle")
+    made.qtbot.waitUntil(lambda: player.path == made.places.videos / "the circle.mp4")
+    assert made.videos() == [made.places.videos / "the circle.mp4"]
+    bar.video_actions.delete.trigger()
+    made.qtbot.waitUntil(lambda: "deleted" in made.window.notice.text)
+    assert not made.videos()
+    assert player.path is None
+    made.qtbot.mouseClick(made.window.notice._button, Qt.MouseButton.LeftButton)
+    made.qtbot.waitUntil(lambda: [p.name for p in made.videos()] == ["the circle.mp4"])
 
 
 def test_a_video_of_ours_that_comes_in_offers_its_settings(made: App) -> None:
@@ -159,8 +192,8 @@ def test_a_video_of_ours_that_comes_in_offers_its_settings(made: App) -> None:
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_a_video_is_exported(made: App, tmp_path: Path, suffix: str) -> None:
     panel = made.window.library
-    with made.qtbot.waitSignal(panel.exports.finished):
-        panel.export_to(panel.selected(), tmp_path, suffix)
+    with made.qtbot.waitSignal(made.window.exports.finished):
+        made.window.videos.export_to(panel.selected(), tmp_path, suffix)
     (exported,) = tmp_path.glob(f"*{suffix}")
     assert (probe(exported).width, probe(exported).height) == (64, 64)
 
@@ -173,7 +206,7 @@ def test_a_video_goes_to_the_trash_and_comes_back(
     made.qtbot.keyClick(panel.grid, Qt.Key.Key_Delete)
     made.qtbot.waitUntil(lambda: not made.workshop.library.items)
     assert not video.exists()
-    made.qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+    made.qtbot.mouseClick(made.window.notice._button, Qt.MouseButton.LeftButton)
     made.qtbot.waitUntil(lambda: len(made.workshop.library.items) == 1)
     assert video.is_file()
 

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.jobs import Phase
 from magi_desktop.state.queue import QueueState
-from magi_engine.runtime.request import Mode
+from magi_engine.runtime.request.request import Mode
 from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
 

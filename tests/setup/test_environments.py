@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_where_the_pointer_is_lost_the_newest_finished_one_is_used(
     assert environments.current == first, "and it is not cleared away"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an environment is a whole Python there")
 def test_a_system_with_another_python_needs_another_environment(tmp_path: Path) -> None:
     environments = Environments(tmp_path / "environments")
     used = make_current(environments, {"some/a.py": b"1"})

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.panels.library import LibraryPanel
+from magi_desktop.panels.export_bar import ExportBar
+from magi_desktop.panels.library import LibraryPanel, Order
 from magi_desktop.state.library import Library
 from magi_desktop.state.store import Store
 from magi_desktop.state.videos import LibraryItem
-from magi_engine.runtime.request.metadata import read_request
-from tests.desktop.state.helpers import request, settle
+from magi_desktop.video_actions import VideoCommands
+from magi_desktop.widgets.notice_bar import NoticeBar
+from tests.desktop.state.helpers import settle
 from tests.desktop.state.videos import make_video
 
 
@@ -32,8 +36,15 @@ def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
 
 
 @pytest.fixture
-def panel(library: Library, qtbot: QtBot) -> LibraryPanel:
-    panel = LibraryPanel(library)
+def commands(library: Library, qtbot: QtBot) -> VideoCommands:
+    window = QWidget()
+    qtbot.addWidget(window)
+    return VideoCommands(library, NoticeBar(window), ExportBar(window), window)
+
+
+@pytest.fixture
+def panel(library: Library, commands: VideoCommands, qtbot: QtBot) -> LibraryPanel:
+    panel = LibraryPanel(library, commands)
     qtbot.addWidget(panel)
     panel.resize(320, 600)
     panel.show()
@@ -51,7 +62,8 @@ def made(library: Library, tmp_path: Path, qtbot: QtBot) -> list[LibraryItem]:
 
 
 def entries(panel: LibraryPanel) -> dict[str, bool]:
-    return {a.text(): a.isEnabled() for a in panel.menu().actions() if a.text()}
+    actions = panel.video_actions.menu().actions()
+    return {a.text(): a.isEnabled() for a in actions if a.text()}
 
 
 def hover(panel: LibraryPanel, row: int) -> None:
@@ -94,7 +106,7 @@ def test_a_video_of_quantised_attention_says_so_where_one_looks(
     qtbot.waitUntil(lambda: len(panel.model.items) == 4)
     for row, item in enumerate(panel.model.items):
         tip = panel.model.index(row).data(Qt.ItemDataRole.ToolTipRole)
-        assert ("8-bit attention" in tip) == (item.path == path)
+        assert ("8-bit arithmetic" in tip) == (item.path == path)
         assert panel.model.remarks(item) == [], "it is no fault"
 
 
@@ -116,33 +128,80 @@ def test_a_card_plays_while_the_mouse_is_on_it(
 
 
 def test_keys_open_and_delete(
-    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+    panel: LibraryPanel,
+    commands: VideoCommands,
+    library: Library,
+    made: list[LibraryItem],
+    qtbot: QtBot,
 ) -> None:
     panel.select(made[0].id)
-    with qtbot.waitSignal(panel.open_requested) as opened:
+    with qtbot.waitSignal(commands.play_wanted) as opened:
         qtbot.keyClick(panel.grid, Qt.Key.Key_Return)
     assert opened.args == [made[0]]
     made[0].path.unlink()
     with qtbot.waitSignal(library.deleted):
         qtbot.keyClick(panel.grid, Qt.Key.Key_Delete)
-    assert "deleted" in panel.notice.text
+    qtbot.waitUntil(lambda: len(panel.model.items) == 2)
     library.undo_delete()
     qtbot.waitUntil(lambda: len(panel.model.items) == 3)
 
 
-def test_what_can_be_asked_for_is_handed_out(
-    panel: LibraryPanel, made: list[LibraryItem], qtbot: QtBot
+def test_the_order_can_be_chosen(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem]
 ) -> None:
+    def names() -> list[str]:
+        return [i.path.stem for i in panel.model.items]
+
+    assert names() == [i.path.stem for i in made]
+    panel.sort(Order.OLDEST)
+    assert names() == [i.path.stem for i in reversed(made)]
+    for order in (Order.NAME, Order.PROMPT):
+        panel.sort(order)
+        assert names() == ["one", "three", "two"]
+    library._put([replace(made[1], frames=1000)])
+    panel.sort(Order.LONGEST)
+    assert panel.model.items[0].id == made[1].id
+
+
+def test_favourites_are_shown_alone_and_stay_favourites(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
+) -> None:
+    panel.favourites.setChecked(True)
+    assert not panel.grid.isVisible()
+    panel.favourites.setChecked(False)
+    panel.select(made[0].id, made[2].id)
+    qtbot.mouseClick(panel.mark_button, Qt.MouseButton.LeftButton)
+    panel.favourites.setChecked(True)
+    assert [i.id for i in panel.model.items] == [made[0].id, made[2].id]
+    panel.grid.grab()
+    panel.favourites.setChecked(False)
     panel.select(made[2].id)
-    item = made[2]
-    for signal, ask, expected in (
-        (panel.settings_requested, panel.use_settings, item),
-        (panel.continue_requested, panel.continue_video, item),
-        (panel.show_in_folder_requested, panel.show_in_folder, item.path),
-    ):
-        with qtbot.waitSignal(signal) as asked:
-            ask()
-        assert asked.args == [expected]
+    assert panel.video_actions.favourite.isChecked()
+    qtbot.mouseClick(panel.mark_button, Qt.MouseButton.LeftButton)
+    settle(qtbot, library.parent())  # type: ignore[arg-type]
+    store = Store(tmp_path / "magi.sqlite3")
+    again = Library(store, tmp_path / "thumbnails", store)
+    assert library.parent().close()  # type: ignore[union-attr]
+    store.open()
+    qtbot.waitUntil(lambda: again.loaded)
+    assert [i.id for i in again.items if i.favourite] == [made[0].id]
+    again.close()
+    assert store.close()
+
+
+def test_buttons_for_what_is_selected_show_only_then(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    assert not panel.delete_button.isVisible()
+    height = panel.grid.height()
+    panel.select(made[0].id, made[1].id)
+    assert panel.export_button.isVisible()
+    assert panel.grid.height() == height, "the grid stays where it is"
+    with qtbot.waitSignal(library.deleted) as deleted:
+        qtbot.mouseClick(panel.delete_button, Qt.MouseButton.LeftButton)
+    assert deleted.args is not None
+    assert deleted.args[0] == 2
+    assert not panel.delete_button.isVisible()
 
 
 def test_a_missing_video_offers_to_find_it_and_to_leave_the_list(
@@ -153,8 +212,7 @@ def test_a_missing_video_offers_to_find_it_and_to_leave_the_list(
     qtbot.waitUntil(lambda: library.items[0].missing)
     panel.select(made[0].id)
     assert set(entries(panel)) == {"Find the file …", "Use these settings", "Remove from the list"}
-    with qtbot.assertNotEmitted(panel.open_requested):
-        panel.open_selected()
+    assert not panel.video_actions.play.isEnabled()
     tooltip = panel.model.index(0).data(Qt.ItemDataRole.ToolTipRole)
     assert "File is gone" in tooltip
     panel.grid.grab()
@@ -166,64 +224,9 @@ def test_the_menu_of_several_leaves_out_what_needs_one(
     panel.select(made[0].id, made[1].id)
     shown = entries(panel)
     assert not shown["Play"]
-    assert not shown["Continue this video"]
+    assert not shown["Continue"]
     assert shown["Export as"]
     assert shown["Move to trash"]
-
-
-def test_settings_of_a_newer_program_are_refused_in_words(
-    panel: LibraryPanel, library: Library, qtbot: QtBot
-) -> None:
-    text = request("from the future").to_json().replace('"version": 1', '"version": 99')
-    item = LibraryItem("x", Path("/gone.mp4"), text, "", 0.0, 24, 24.0, 64, 64, True)
-    library._put([item])
-    panel.select("x")
-    with qtbot.assertNotEmitted(panel.settings_requested):
-        panel.use_settings()
-    assert "newer program" in panel.notice.text
-
-
-def test_several_are_exported_with_a_bar(
-    panel: LibraryPanel, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
-) -> None:
-    folder = tmp_path / "exported"
-    folder.mkdir()
-    with qtbot.waitSignal(panel.exports.finished):
-        panel.export_to(made[:2], folder, ".gif")
-        assert panel.exports.isVisible()
-    assert not panel.exports.isVisible()
-    assert sorted(p.name for p in folder.iterdir()) == ["three.gif", "two.gif"]
-    assert read_request(folder / "two.gif") == read_request(tmp_path / "two.mp4")
-    assert "exported" in panel.notice.text
-
-
-def test_frames_are_exported_to_a_folder_of_their_own(
-    panel: LibraryPanel, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
-) -> None:
-    with qtbot.waitSignal(panel.exports.finished):
-        panel.export_to(made[:1], tmp_path, "")
-    assert len(list((tmp_path / "three frames").glob("*.png"))) == 24
-
-
-def test_an_export_can_be_cancelled_and_failing_is_said(
-    panel: LibraryPanel, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
-) -> None:
-    panel.export_to(made[:1], tmp_path, ".gif")
-    qtbot.mouseClick(panel.exports.stop, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not panel.exports.busy)
-    assert not list(tmp_path.glob("*.gif"))
-    panel.export_to(made[:1], tmp_path / "nowhere", ".gif")
-    qtbot.waitUntil(lambda: "There is no folder" in panel.notice.text)
-
-
-def test_the_first_frame_is_copied_in_full_size(
-    panel: LibraryPanel, made: list[LibraryItem], qtbot: QtBot
-) -> None:
-    panel.select(made[0].id)
-    panel.copy_frame()
-    qtbot.waitUntil(lambda: "copied" in panel.notice.text)
-    image = QGuiApplication.clipboard().image()
-    assert (image.width(), image.height()) == (64, 64)
 
 
 def test_five_thousand_cards_look_only_at_those_on_the_screen(

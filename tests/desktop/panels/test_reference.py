@@ -6,12 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.drops import DropKind
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.widgets.segmented import Segmented
@@ -28,42 +26,12 @@ def draft(qapp: object) -> Draft:
 
 
 @pytest.fixture
-def panel(qtbot: QtBot, draft: Draft, tmp_path: Path) -> ReferencePanel:
-    panel = ReferencePanel(draft, tmp_path / "pasted")
+def panel(qtbot: QtBot, draft: Draft) -> ReferencePanel:
+    panel = ReferencePanel(draft)
     qtbot.addWidget(panel)
     panel.resize(340, 640)
     panel.show()
     return panel
-
-
-def _mime(*paths: Path) -> QMimeData:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    return mime
-
-
-def _drag_over(widget: QWidget, mime: QMimeData) -> bool:
-    event = QDragEnterEvent(
-        QPoint(20, 20),
-        Qt.DropAction.CopyAction,
-        mime,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    QCoreApplication.sendEvent(widget, event)
-    return event.isAccepted()
-
-
-def _drop(widget: QWidget, mime: QMimeData) -> None:
-    assert _drag_over(widget, mime)  # Qt drops only where a drag has entered
-    event = QDropEvent(
-        QPointF(20, 20),
-        Qt.DropAction.CopyAction,
-        mime,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    QCoreApplication.sendEvent(widget, event)
 
 
 def _open(qtbot: QtBot, panel: ReferencePanel, path: Path) -> Reference:
@@ -85,28 +53,15 @@ def test_empty_it_invites(panel: ReferencePanel, draft: Draft) -> None:
     assert "video" in panel.zone.title.text()
 
 
-def test_an_image_dropped(
+def test_an_image_is_shown(
     qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
 ) -> None:
     path = image_file(tmp_path / "a.png")
-    _drag_over(panel, _mime(path))
-    assert panel.veil.text == "Drop it here"
-    with qtbot.waitSignal(panel.file_chosen) as caught:
-        _drop(panel, _mime(path))
-    assert caught.args == [path]
-    assert panel.veil.text == ""
-    assert draft.reference == Reference(path, probe(path))
+    assert _open(qtbot, panel, path) == Reference(path, probe(path))
     assert panel.card.isVisible()
     assert panel.card.name.text() == "a.png"
     assert panel.card.facts.text().startswith("320 × 180 · ")
     assert not panel.card.clip.isVisible()
-
-
-def test_a_drag_that_leaves(panel: ReferencePanel, tmp_path: Path) -> None:
-    assert _drag_over(panel, _mime(tmp_path / "a.png"))
-    QCoreApplication.sendEvent(panel, QDragLeaveEvent())
-    assert panel.veil.text == ""
-    assert not _drag_over(panel, QMimeData())
 
 
 def test_a_video_switches_the_mode(
@@ -115,7 +70,7 @@ def test_a_video_switches_the_mode(
     image = image_file(tmp_path / "a.png")
     _open(qtbot, panel, image)
     video = video_file(tmp_path / "a.mp4", seconds=3)
-    _drop(panel, _mime(video))
+    panel.open(video)
     qtbot.waitUntil(lambda: draft.mode is Mode.V2V and draft.reference is not None)
     assert panel.card.clip.isVisible()
     assert panel.card.facts.text().startswith("96 × 64 · 3.0 s · 24 fps · ")
@@ -125,44 +80,37 @@ def test_a_video_switches_the_mode(
     assert not panel.card.clip.isVisible()
 
 
-def test_of_several_files_the_panel_says_which_one(
-    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
-) -> None:
-    first, second = image_file(tmp_path / "1.png"), image_file(tmp_path / "2.png")
-    with qtbot.waitSignal(panel.file_chosen):
-        _drop(panel, _mime(first, second))
-    assert "1.png" in panel.notice.text
-
-
-def test_pasting_a_picture(
-    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path, qapp
-) -> None:
-    image = QImage(64, 48, QImage.Format.Format_RGB32)
-    image.fill(0xFF336699)
-    qapp.clipboard().setImage(image)
+def test_pasting_is_left_to_the_window(qtbot: QtBot, panel: ReferencePanel) -> None:
     panel.zone.setFocus()
-    with qtbot.waitSignal(panel.file_chosen):
+    with qtbot.waitSignal(panel.paste_requested):
         qtbot.keyClick(panel.zone, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-    assert draft.reference is not None
-    assert draft.reference.path.parent == tmp_path / "pasted"
 
 
-def test_text_and_settings_are_passed_on(
+def test_a_new_picture_brings_its_shape_and_can_be_told_not_to(
     qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
 ) -> None:
-    mime = QMimeData()
-    mime.setText("a red circle")
-    with qtbot.waitSignal(panel.other_dropped) as caught:
-        _drop(panel, mime)
-    assert caught.args is not None
-    assert caught.args[0].kind is DropKind.TEXT
-    settings = tmp_path / "request.json"
-    settings.write_text(GenerationRequest(Mode.T2V, "pocket", 64, 64, 24).to_json())
-    with qtbot.waitSignal(panel.other_dropped) as caught:
-        _drop(panel, _mime(settings))
-    assert caught.args is not None
-    assert caught.args[0].kind is DropKind.REQUEST
-    assert draft.reference is None
+    draft.set(model="4.5B-distill", width=720, height=720)
+    _open(qtbot, panel, image_file(tmp_path / "wide.png", 1280, 720))
+    assert draft.settings.width / draft.settings.height == pytest.approx(16 / 9, rel=0.06)
+    assert "shape" in panel.notice.text
+    qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+    assert (draft.settings.width, draft.settings.height) == (720, 720)
+
+
+def test_the_pocket_model_says_what_it_can_draw_and_offers_a_picture_of_that_kind(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    assert "shapes" in panel.zone.limits.text()
+    _open(qtbot, panel, image_file(tmp_path / "photo.png", 1280, 720))
+    assert (draft.settings.width, draft.settings.height) == (128, 128), "its only size"
+    assert panel.card.limits.isVisible()
+    with qtbot.waitSignal(panel.file_chosen):
+        qtbot.mouseClick(panel.card.sample_button, Qt.MouseButton.LeftButton)
+    assert not panel.card.limits.isVisible()
+    _open(qtbot, panel, tmp_path / "photo.png")
+    assert panel.card.limits.isVisible()
+    draft.set(model="4.5B-distill")
+    assert not panel.card.limits.isVisible()
 
 
 def test_the_dialog(qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path) -> None:
@@ -207,13 +155,6 @@ def test_bad_files_are_said_in_the_panel(
     panel.open(tmp_path / name)
     qtbot.waitUntil(lambda: said in panel.notice.text)
     assert draft.reference == good  # what was there stays
-
-
-def test_an_address_alone_says_what_to_do(qtbot: QtBot, panel: ReferencePanel) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl("https://example.org/cat.png")])
-    _drop(panel, mime)
-    qtbot.waitUntil(lambda: "Save the picture first" in panel.notice.text)
 
 
 def test_while_hidden_an_error_goes_to_the_window(

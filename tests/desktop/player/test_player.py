@@ -39,7 +39,7 @@ def grey_on_screen(player: Player) -> int:
 
 def finished(player: Player, count: int = 2 * CHUNK) -> None:
     """A paused video that is complete, at its first frame."""
-    player.begin(24, count)
+    player.begin(24, count, 24)
     player.append(0, grey_frames(0, count))
     player.finish()
     player.pause()
@@ -47,7 +47,7 @@ def finished(player: Player, count: int = 2 * CHUNK) -> None:
 
 
 def test_plays_as_soon_as_the_first_chunk_is_there(player: Player, qtbot: QtBot) -> None:
-    player.begin(24, 72)
+    player.begin(24, 72, 24)
     player.set_waiting("Denoising chunk 1, step 3 of 16", 3 / 16)
     assert player.waiting
     assert player.canvas.accessibleDescription().startswith("Denoising chunk 1")
@@ -60,7 +60,7 @@ def test_plays_as_soon_as_the_first_chunk_is_there(player: Player, qtbot: QtBot)
 
 
 def test_waits_with_a_sentence_and_plays_on(player: Player, qtbot: QtBot) -> None:
-    player.begin(24, 72)
+    player.begin(24, 72, 24)
     player.append(0, grey_frames(0, 6))
     player.set_waiting("Denoising chunk 2, step 9 of 16", 9 / 16)
     qtbot.waitUntil(lambda: player.waiting)
@@ -73,7 +73,7 @@ def test_waits_with_a_sentence_and_plays_on(player: Player, qtbot: QtBot) -> Non
 
 
 def test_loops_once_it_is_finished(player: Player, qtbot: QtBot) -> None:
-    player.begin(24, None)
+    player.begin(24, None, 24)
     player.append(0, grey_frames(0, 5))
     qtbot.waitUntil(lambda: player.waiting)
     assert player.transport.time_label.text().endswith("+")
@@ -81,12 +81,12 @@ def test_loops_once_it_is_finished(player: Player, qtbot: QtBot) -> None:
     player.frame_changed.connect(positions.append)
     player.finish()
     qtbot.waitUntil(lambda: len(positions) >= 4)
-    assert positions[:4] == [0, 1, 2, 3]
+    assert positions[0] < 4, "from the start again; a busy machine leaves frames out"
     assert player.transport.time_label.text().endswith("00:00.21")
 
 
 def test_a_preview_is_shown_only_while_playback_waits(player: Player, qtbot: QtBot) -> None:
-    player.begin(24, 72)
+    player.begin(24, 72, 24)
     player.append(0, grey_frames(0, 6))
     preview = np.full((6, 6, 8, 3), 255, np.uint8)
     player.set_preview(1, preview)
@@ -103,7 +103,7 @@ def test_a_preview_is_shown_only_while_playback_waits(player: Player, qtbot: QtB
 
 
 def test_pausing_before_the_first_frame_still_shows_it(player: Player) -> None:
-    player.begin(24, 72)
+    player.begin(24, 72, 24)
     player.pause()
     player.append(0, grey_frames(0, CHUNK))
     assert grey_on_screen(player) == level(0)
@@ -116,7 +116,7 @@ def test_frames_that_left_memory_are_played_from_the_file(qtbot: QtBot, tmp_path
     qtbot.addWidget(player)
     player.show()
     path = tmp_path / "video.mp4"
-    player.begin(24, 10 * CHUNK)
+    player.begin(24, 10 * CHUNK, 24)
     with open_writer(path, 64, 48, 24) as writer:
         for first in range(0, 10 * CHUNK, CHUNK):
             writer.write(grey_frames(first, CHUNK))
@@ -138,14 +138,14 @@ def test_a_file_plays_with_its_chunks_and_pictures(
 ) -> None:
     path = tmp_path / "video.mp4"
     prompts = (PromptChange(0, "a ball"), PromptChange(2, "a kite"))
-    request = GenerationRequest(Mode.T2V, "pocket", 64, 48, 80, prompts)
+    request = GenerationRequest(Mode.T2V, "pocket", 64, 48, 80, prompts, chunk_frames=22)
     with open_writer(path, 64, 48, 24, request.to_json()) as writer:
         writer.write(grey_frames(0, 80))
     with qtbot.waitSignal(player.first_frame_shown):
         player.open_file(path)
     assert player.playing
     assert [c.prompt for c in player.strip.cells] == ["a ball", "a ball", "a kite", "a kite"]
-    assert [c.num_frames for c in player.strip.cells] == [24, 24, 24, 8]
+    assert [c.num_frames for c in player.strip.cells] == [22, 22, 22, 14]
     player.pause()
     player.seek(50)
     qtbot.waitUntil(lambda: abs(grey_on_screen(player) - level(50)) <= 2)
@@ -174,6 +174,7 @@ def open_paused(player: Player, qtbot: QtBot, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is open")
 def test_a_file_deleted_while_it_plays_says_so(
     player: Player, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -296,7 +297,7 @@ def test_comparing_needs_a_reference(player: Player, qtbot: QtBot) -> None:
 
 
 def test_the_bar_scrubs_but_not_into_what_is_not_made(player: Player, qtbot: QtBot) -> None:
-    player.begin(24, 96)
+    player.begin(24, 96, 24)
     player.append(0, grey_frames(0, 48))
     player.pause()
     bar = player.transport.scrub_bar
@@ -342,6 +343,73 @@ def test_the_frame_is_copied_and_saved_exactly(
     assert "still.png" in problem.args[0]
 
 
+def test_a_click_on_the_picture_pauses_and_plays_and_a_drag_does_not(
+    player: Player, qtbot: QtBot
+) -> None:
+    finished(player)
+    where = player.canvas.rect().center()
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert player.playing
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert not player.playing
+    player.canvas.set_zoom(16.0)
+    qtbot.mousePress(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseMove(player.canvas, where + QPoint(60, 40))
+    qtbot.mouseRelease(player.canvas, Qt.MouseButton.LeftButton, pos=where + QPoint(60, 40))
+    assert not player.playing
+    player.clear()
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert not player.playing, "there is nothing to play"
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_a_double_click_fills_the_screen_and_leaves_playing_as_it_was(
+    player: Player, qtbot: QtBot, playing: bool
+) -> None:
+    finished(player)
+    if playing:
+        player.play()
+    where = player.canvas.rect().center()
+    # As the mouse sends it: a click, then the second press with its release.
+    qtbot.mouseClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseDClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseRelease(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    assert player.canvas.window() is not player.window()
+    assert player.playing is playing
+    player.commands.full_screen.trigger()
+
+
+def test_the_picture_keeps_its_size_when_a_video_begins_and_ends(
+    player: Player, qtbot: QtBot
+) -> None:
+    before = player.canvas.size()
+    finished(player)
+    player.strip.set_cells([Cell(ChunkState.DONE, 1.0, "a ball", 0, 24)])
+    QApplication.processEvents()
+    assert player.canvas.size() == before
+    player.clear()
+    QApplication.processEvents()
+    assert player.canvas.size() == before
+
+
+def test_controls_in_full_screen_are_dark_and_let_the_picture_through(
+    player: Player, qtbot: QtBot
+) -> None:
+    player.begin(24, 24, 24)
+    player.append(0, np.full((24, 48, 64, 3), 255, np.uint8))
+    player.finish()
+    player.pause()
+    player.commands.full_screen.trigger()
+    qtbot.waitUntil(lambda: player.transport.window().isFullScreen())
+    transport, window = player.transport, player.transport.window()
+    qtbot.waitUntil(transport.isVisible)
+    shown = window.grab(transport.geometry()).toImage()
+    ground = shown.pixelColor(transport.width() // 2, 3)
+    assert 20 < ground.lightness() < 130, "dark, but the white picture shines through"
+    player.commands.full_screen.trigger()
+    assert transport.property("role") is None
+
+
 def test_full_screen_borrows_the_picture_and_gives_it_back(player: Player, qtbot: QtBot) -> None:
     finished(player)
     qtbot.keyClick(player.canvas, Qt.Key.Key_F11)
@@ -356,8 +424,7 @@ def test_full_screen_borrows_the_picture_and_gives_it_back(player: Player, qtbot
     assert player.transport.window() is player.window()
     assert not player.commands.full_screen.isChecked()
     qtbot.waitUntil(lambda: player.canvas.y() < player.transport.y() < player.strip.y())
-    where = player.canvas.rect().center()
-    qtbot.mouseDClick(player.canvas, Qt.MouseButton.LeftButton, pos=where)
+    player.commands.full_screen.trigger()
     assert player.canvas.window() is not player.window()
     player.canvas.window().close()
     assert player.canvas.window() is player.window()

@@ -56,7 +56,7 @@ def test_only_visible_chunks_are_painted(
     strip.set_cell(2, cell(2, ChunkState.DECODING))
     strip.set_cell(400, cell(400, ChunkState.DECODING))
     qtbot.waitUntil(lambda: bool(painted))
-    assert set(painted) == {3, 4}  # the one that changed, and the prompt mark of the next
+    assert set(painted) == {3}
 
 
 def test_pictures_are_asked_for_once_and_only_where_seen(strip: ChunkStrip) -> None:
@@ -141,12 +141,36 @@ def test_a_changed_prompt_is_marked(strip: ChunkStrip) -> None:
     assert image(("a", "b")) != image(("b", "b"))
 
 
+def test_a_prompt_stands_once_below_all_the_chunks_it_counts_for(strip: ChunkStrip) -> None:
+    prompts = ("a", "a", "b", "b", "b", "a")
+    strip.set_cells([cell(i, prompt=p) for i, p in enumerate(prompts)])
+    assert strip.prompt_runs() == [range(2), range(2, 5), range(5, 6)]
+    strip.set_cell(1, cell(1, prompt="b"))
+    assert strip.prompt_runs() == [range(1), range(1, 5), range(5, 6)]
+
+
+def test_the_whole_picture_of_a_chunk_shows(strip: ChunkStrip) -> None:
+    strip.set_cells([cell(0, prompt="")])
+    tall = QImage(40, 80, QImage.Format.Format_RGB888)
+    tall.fill(Qt.GlobalColor.white)
+    for edge in (*range(8), *range(72, 80)):  # what a cut would take away
+        for x in range(40):
+            tall.setPixelColor(x, edge, Qt.GlobalColor.red)
+    strip.set_thumbnail(0, tall)
+    shown = strip.grab().toImage()
+    column = [shown.pixelColor(strip.cell_rect(0).center().x(), y) for y in range(60)]
+    reds = [y for y, c in enumerate(column) if c.red() > 150 > c.green() + c.blue()]
+    assert reds
+    assert reds[0] < 10
+    assert reds[-1] > 50
+
+
 def test_chunks_are_described_in_words(strip: ChunkStrip) -> None:
     strip.set_cells([cell(0), cell(1, ChunkState.DENOISING, "a kite")])
     strip.set_playing_frame(3)
-    assert strip.describe_cell(0) == "Chunk 1 of 2: playing\na ball"
-    assert strip.describe_cell(1) == "Chunk 2 of 2: denoising, 50 %\na kite"
-    assert strip.accessibleDescription() == "Chunk 1 of 2: playing\na ball"
+    assert strip.describe_cell(0) == "Part 1 of 2: playing\na ball"
+    assert strip.describe_cell(1) == "Part 2 of 2: 50 % made\na kite"
+    assert strip.accessibleDescription() == "Part 1 of 2: playing\na ball"
     assert strip.accessibleName()
 
 
@@ -171,8 +195,8 @@ def test_pictures_come_from_memory_and_from_the_file(
     maker.from_file(1, VideoFile(path, 24), 60, size)
     maker.from_file(2, VideoFile(tmp_path / "gone.mp4", 24), 60, size)
     qtbot.waitUntil(lambda: len(made) == 2)
-    assert made[0].width() >= size.width()
-    assert made[0].height() >= size.height()
+    assert made[0].height() == size.height(), "as large as it fits"
+    assert made[0].width() <= size.width()
     assert abs(QColor(made[0].pixel(5, 5)).red() - level(7)) <= 2
     assert abs(QColor(made[1].pixel(5, 5)).red() - level(60)) <= 2
 

@@ -34,17 +34,23 @@ def draft(qtbot: QtBot) -> Draft:
     return Draft()
 
 
-def test_each_mode_keeps_its_prompt_and_reference(draft: Draft) -> None:
+def test_the_prompt_stays_where_a_picture_or_a_clip_comes_or_goes(draft: Draft) -> None:
     draft.set_prompt("a red circle")
+    draft.set_later_prompts((PromptChange(2, "then"),))
+    for reference, mode in ((IMAGE, Mode.I2V), (CLIP, Mode.V2V), (None, Mode.V2V)):
+        draft.set_reference(reference)
+        assert (draft.mode, draft.prompt) == (mode, "a red circle")
+        assert draft.later_prompts == (PromptChange(2, "then"),)
+
+
+def test_each_mode_keeps_its_reference(draft: Draft) -> None:
     draft.set_reference(IMAGE)
-    assert draft.mode is Mode.I2V
-    draft.set_prompt("it moves")
     draft.set_reference(CLIP)
-    assert (draft.mode, draft.prompt) == (Mode.V2V, "")
+    assert (draft.mode, draft.reference) == (Mode.V2V, CLIP)
     draft.set_mode(Mode.I2V)
-    assert (draft.prompt, draft.reference) == ("it moves", IMAGE)
+    assert draft.reference == IMAGE
     draft.set_mode(Mode.T2V)
-    assert (draft.prompt, draft.reference) == ("a red circle", None)
+    assert draft.reference is None
 
 
 def test_only_what_changed_is_said(draft: Draft) -> None:
@@ -152,7 +158,6 @@ def test_a_fresh_seed_each_time_unless_locked(draft: Draft) -> None:
 
 
 def test_the_draft_survives_a_restart(draft: Draft) -> None:
-    draft.set_prompt("text")
     draft.set_mode(Mode.I2V)
     draft.set_prompt("image")
     draft.set_later_prompts((PromptChange(2, "then"),))
@@ -162,8 +167,17 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
     assert (again.mode, again.prompt) == (Mode.I2V, "image")
     assert again.later_prompts == (PromptChange(2, "then"),)
     assert again.settings == draft.settings
-    again.set_mode(Mode.T2V)
-    assert again.prompt == "text"
+
+
+def test_the_draft_of_an_older_program_keeps_the_prompt_that_was_seen(draft: Draft) -> None:
+    saved = {
+        "mode": "i2v",
+        "prompts": {"t2v": "text", "i2v": "image"},
+        "later_prompts": {"t2v": [], "i2v": [[2, "then"]]},
+    }
+    draft.restore(saved)
+    assert (draft.mode, draft.prompt) == (Mode.I2V, "image")
+    assert draft.later_prompts == (PromptChange(2, "then"),)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +189,7 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
         {"settings": {"width": "wide"}},
         {"settings": {"crf": 99}},
         {"later_prompts": {"t2v": [["x", 1], [0, "first"], 5]}},
+        {"later_prompts": [["x", 1], [0, "first"], 5], "prompt": 3},
         {"settings": {"file_format": "exe"}},
     ],
 )

@@ -284,10 +284,23 @@ def test_five_thousand_videos_load_and_filter_without_the_database_on_the_ui_thr
 ) -> None:
     store = make_store()
     rows = [
-        (str(n), f"/gone/{n}.mp4", "{}", f"prompt number {n}", float(n), 24, 24.0, 64, 64, 1)
+        (
+            str(n),
+            f"/gone/{n}.mp4",
+            "{}",
+            f"prompt number {n}",
+            float(n),
+            24,
+            24.0,
+            64,
+            64,
+            1,
+            0,
+            None,
+        )
         for n in range(5000)
     ]
-    places = ", ".join("?" * 10)
+    places = ", ".join("?" * 12)
     store.write(lambda c: c.executemany(f"INSERT INTO library VALUES ({places})", rows))
     settle(qtbot, store)
     store = make_store()
@@ -306,3 +319,18 @@ def test_five_thousand_videos_load_and_filter_without_the_database_on_the_ui_thr
     library.close()
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+def test_how_long_a_video_took_is_kept(make_store: MakeStore, tmp_path: Path, qtbot: QtBot) -> None:
+    store = make_store()
+    library = Library(store, tmp_path / "thumbnails", store)
+    qtbot.waitUntil(lambda: library.loaded)
+    path = tmp_path / "a.mp4"
+    library.add(path, make_video(path), took_s=12.5)
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+    settle(qtbot, store)
+    store = make_store()
+    again = Library(store, tmp_path / "thumbnails", store)
+    qtbot.waitUntil(lambda: again.loaded)
+    assert again.items[0].took_s == 12.5
+    assert not again.items[0].favourite

@@ -139,7 +139,9 @@ def test_a_second_window_sees_the_library_but_not_the_queue(
     first = make_store()
     first.write(lambda c: c.execute("INSERT INTO queue VALUES ('a', 1, 'waiting', '{}', NULL)"))
     first.write(
-        lambda c: c.execute("INSERT INTO library VALUES ('b', '/v', '{}', '', 0, 1, 24, 2, 2, 1)")
+        lambda c: c.execute(
+            "INSERT INTO library VALUES ('b', '/v', '{}', '', 0, 1, 24, 2, 2, 1, 0, NULL)"
+        )
     )
     settle(qtbot, first)
     second = make_store(restart=False)

@@ -1,0 +1,105 @@
+"""How a finished video was made."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from magi_desktop.dialogs.parts import CopyButton, flowing_label, push_button
+from magi_desktop.state.draft import configuration
+from magi_desktop.state.item_texts import date_text, length_text, prompt_text, size_text
+from magi_desktop.state.job_words import duration
+from magi_desktop.state.library import LibraryItem
+from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.fitting import Sheet
+from magi_engine.config.registry import Registry
+from magi_engine.errors import MagiError
+from magi_engine.runtime.request.request import GenerationRequest
+
+_WIDTH = 460
+
+
+class DetailsDialog(Sheet):
+    """A table of facts; each can be selected, and all can be copied.
+
+    Args:
+        request: how the video was made.
+    """
+
+    def __init__(
+        self, item: LibraryItem, request: GenerationRequest, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Details"))
+        self.facts = self._facts(item, request)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(t.SPACE_4)
+        grid.setVerticalSpacing(t.SPACE_2)
+        grid.setColumnStretch(1, 1)
+        for row, (name, value) in enumerate(self.facts):
+            label = QLabel(name, self)
+            label.setProperty("role", "muted")
+            text = flowing_label(value, "", self)
+            text.setTextInteractionFlags(
+                Qt.TextInteractionFlag.TextSelectableByMouse
+                | Qt.TextInteractionFlag.TextSelectableByKeyboard
+            )
+            text.setAccessibleName(f"{name}: {value}")
+            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(text, row, 1)
+        copy = CopyButton(self.tr("Copy"), self.tr("Put all of it on the clipboard."), self)
+        copy.clicked.connect(lambda: copy.copy("\n".join(f"{n}: {v}" for n, v in self.facts)))
+        close = push_button(self.tr("Close"), self.tr("Back to the window."), self)
+        close.clicked.connect(self.accept)
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        buttons.addWidget(copy)
+        buttons.addWidget(close)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
+        column.setSpacing(t.SPACE_4)
+        column.addWidget(flowing_label(prompt_text(request), "heading", self))
+        column.addLayout(grid)
+        column.addStretch(1)
+        column.addLayout(buttons)
+        self.setMinimumWidth(_WIDTH)
+        close.setFocus()
+
+    def _facts(self, item: LibraryItem, request: GenerationRequest) -> list[tuple[str, str]]:
+        facts = [(self.tr("File"), str(item.path))]
+        later = [p for p in request.prompts if p.chunk > 0]
+        facts += [(self.tr("Prompt from part {} on").format(p.chunk + 1), p.text) for p in later]
+        if request.reference is not None:
+            facts.append((self.tr("Started from"), request.reference))
+        length = length_text(item.duration_s)
+        if not item.complete:
+            length = self.tr("{}, stopped early").format(length)
+        facts += [
+            (self.tr("Seed"), str(request.seed)),
+            (self.tr("Model"), _title(request.model)),
+            (self.tr("Size"), size_text(item.width, item.height)),
+            (self.tr("Length"), length),
+            (self.tr("Quality"), self.tr("{} steps").format(_steps(request))),
+            (self.tr("Made"), date_text(item.created)),
+        ]
+        if item.took_s is not None:
+            facts.append((self.tr("Took"), duration(item.took_s)))
+        if item.quantised_attention:
+            facts.append((self.tr("Computed with"), self.tr("8-bit arithmetic")))
+        return facts
+
+
+def _title(model: str) -> str:
+    try:
+        return Registry.load().find(model).title
+    except MagiError:  # one that is not known here any more
+        return model
+
+
+def _steps(request: GenerationRequest) -> int | str:
+    if request.sampling.num_steps is not None:
+        return request.sampling.num_steps
+    try:
+        return configuration(request.model, request.config_path)[1].runtime_config.num_steps
+    except MagiError:
+        return "?"

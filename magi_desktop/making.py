@@ -1,0 +1,249 @@
+"""Making videos at the user's word: begin, edit, end; and what stands in the way, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from magi_desktop.arrivals import Arrivals
+from magi_desktop.panels.checks import Checks
+from magi_desktop.panels.prompt import PromptPanel
+from magi_desktop.state.queue import QueueItem
+from magi_desktop.translation import translated
+from magi_desktop.widgets.notice_bar import NoticeBar, Tone
+from magi_desktop.window_dialogs import WindowDialogs
+from magi_desktop.workshop import Workshop
+from magi_engine.errors import MagiError, ModelNotFoundError
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+
+_MOMENT_S = 10.0
+"""What a running video has taken at most to be stopped without a question."""
+_SEED_NOTICE_MS = 24_000
+
+
+class Making(QObject):
+    """The draft on its way into the queue.
+
+    Signals:
+        queue_wanted: the queue is to be seen.
+        checks_wanted: what is wrong stands under the settings, which are to be seen.
+    """
+
+    queue_wanted = Signal()
+    checks_wanted = Signal()
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        notice: NoticeBar,
+        arrivals: Arrivals,
+        dialogs: WindowDialogs,
+        prompt: PromptPanel,
+        checks: Checks,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._shop, self._notice, self._window = workshop, notice, window
+        self._arrivals, self._dialogs = arrivals, dialogs
+        self._prompt, self._checks = prompt, checks
+        self._failed_id = ""
+        """The item of the queue whose error is said."""
+        shop = workshop
+        shop.queue.changed.connect(self._follow_queue)
+        shop.queue.loaded.connect(self._queue_loaded)
+        shop.draft.changed.connect(self._follow_draft)
+        shop.models.changed.connect(self._follow_models)
+        shop.controller.failed.connect(self._job_failed)
+        arrivals.seed_locked.connect(self._say_seed_locked)
+
+    @Slot(int)
+    def generate(self, copies: int = 1) -> None:
+        """Make the draft's video, now or when the ones before it are done; asks about a prompt
+        that is empty."""
+        draft = self._shop.draft
+        if draft.mode is Mode.T2V and not draft.prompt.strip():
+            self._ask_without_prompt(copies)
+        else:
+            self._generate(copies)
+
+    def _generate(self, copies: int) -> None:
+        draft, queue = self._shop.draft, self._shop.queue
+        edited = queue.edited
+        draft.take_seed()
+        try:
+            request = draft.request()
+        except MagiError as error:
+            self._say_draft_error(error)
+            return
+        self._notice.withdraw("failed")
+        self._prompt.remember()
+        if edited is not None:
+            queue.replace(edited.id, request)
+        else:
+            self._shop.controller.generate(request, copies)
+        if queue.paused:
+            self._say_held()
+        if copies > 1 or self._shop.job.phase.active:
+            self.queue_wanted.emit()
+
+    @Slot(object, int)
+    def vary(self, request: GenerationRequest, count: int) -> None:
+        """Make a video so many times more, with other seeds."""
+        self._shop.controller.vary(request, count)
+        if self._shop.queue.paused:
+            self._say_held()
+        self.queue_wanted.emit()
+
+    @Slot()
+    def stop(self) -> None:
+        """End the running video. Asks first where it was to be longer and has taken some time."""
+        job, stop = self._shop.job, self._shop.controller.stop
+        if job.open_ended or job.elapsed_s < _MOMENT_S:
+            stop()
+        elif job.phase.active:
+            self.ask_to_end(
+                self.tr("Stop before the video is complete?"),
+                self.tr("What is finished of it is kept as a video; the rest is not made."),
+                self.tr("Stop"),
+                stop,
+            )
+
+    def ask_to_end(self, text: str, detail: str, verb: str, then: Callable[[], None]) -> None:
+        """Ask before the running video is ended; keeping on is what Enter and Esc mean."""
+        box = self._box(text, detail)
+        stop = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton(self.tr("Keep making it"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        stop.clicked.connect(then)
+        # A video that ends by itself leaves nothing to ask.
+        self._shop.job.ended.connect(box.close)
+        box.open()
+
+    def _ask_without_prompt(self, copies: int) -> None:
+        box = self._box(
+            self.tr("There is no prompt."),
+            self.tr("Say what the video shall show, or let the model show what it likes."),
+        )
+        role = QMessageBox.ButtonRole
+        write = box.addButton(self.tr("Write a prompt"), role.RejectRole)
+        example = box.addButton(self.tr("Use an example"), role.ActionRole)
+        anyway = box.addButton(self.tr("Generate without"), role.AcceptRole)
+        box.setDefaultButton(write)
+        box.setEscapeButton(write)
+        write.clicked.connect(self._prompt.field.setFocus)
+        example.clicked.connect(self._prompt.take_example)
+        anyway.clicked.connect(partial(self._generate, copies))
+        box.open()
+
+    def _box(self, text: str, detail: str) -> QMessageBox:
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(text)
+        box.setInformativeText(detail)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return box
+
+    # Editing a queued video.
+
+    @Slot(object)
+    def edit(self, item: QueueItem) -> None:
+        """Compose a queued video again; Generate then puts it back in its place."""
+        self._shop.queue.edit(item.id)
+        self._arrivals.edit(item.request)
+        self._notice.say(
+            self.tr("You are editing a queued video: it is held until you put it back."),
+            action=(self.tr("Leave it as it was"), self.stop_editing),
+            on_hide=self.stop_editing,
+            about="editing",
+        )
+
+    @Slot()
+    def stop_editing(self) -> None:
+        """The queued video stays as it was."""
+        self._shop.queue.edit(None)
+
+    # What is said, and withdrawn when it is no longer so.
+
+    @Slot()
+    def _follow_queue(self) -> None:
+        queue = self._shop.queue
+        self._shop.draft.set_editing(queue.edited is not None)
+        if queue.edited is None:
+            self._notice.withdraw("editing")
+        if not queue.paused:
+            self._notice.withdraw("held")
+        if self._failed_id not in [item.id for item in queue.failed]:
+            self._notice.withdraw("failed")
+
+    @Slot()
+    def _queue_loaded(self) -> None:
+        queue = self._shop.queue
+        if queue.paused and len(queue.items) > len(queue.failed):
+            self._say_held()
+
+    def _say_held(self) -> None:
+        queue = self._shop.queue
+        text = self.tr("The queue is held: nothing starts until you resume it.")
+        if any(item.interrupted for item in queue.items):
+            text = self.tr("A video was interrupted as the program ended; the queue is held.")
+        resume = (self.tr("Resume"), partial(queue.set_paused, False))
+        self._notice.say(text, Tone.WARNING, action=resume, about="held")
+
+    @Slot(str)
+    def _follow_draft(self, name: str) -> None:
+        """What was wrong with the inputs is no longer so, or will be said again."""
+        if name in ("plan", "editing"):
+            return
+        self._notice.withdraw("draft")
+        if name != "prompt":
+            self._notice.withdraw("input")
+        if name in ("model", "config_path"):
+            self._notice.withdraw("model")
+        if not self._shop.draft.settings.seed_locked:
+            self._notice.withdraw("seed")
+
+    @Slot()
+    def _follow_models(self) -> None:
+        if not self._shop.models.is_missing(self._shop.draft.settings.model):
+            self._notice.withdraw("model")
+
+    @Slot()
+    def _say_seed_locked(self) -> None:
+        draft = self._shop.draft
+        self._notice.say(
+            self.tr("Its seed is locked with it: every video gets seed {}.").format(
+                draft.settings.seed
+            ),
+            action=(self.tr("A fresh seed each"), partial(draft.set, seed_locked=False)),
+            for_ms=_SEED_NOTICE_MS,
+            about="seed",
+        )
+
+    @Slot(object)
+    def say_input_error(self, error: Exception) -> None:
+        """Something that came in cannot be used."""
+        self._say_error(error, "input")
+
+    def _say_draft_error(self, error: MagiError) -> None:
+        if self._checks.says(error):  # one place for one error
+            self.checks_wanted.emit()
+        else:
+            self._say_error(error, "draft")
+
+    @Slot(object, str)
+    def _job_failed(self, error: Exception, item_id: str) -> None:
+        self._failed_id = item_id
+        self._say_error(error, "failed", partial(self._shop.queue.retry, item_id))
+
+    def _say_error(
+        self, error: Exception, about: str, again: Callable[[], None] | None = None
+    ) -> None:
+        model = self._shop.draft.settings.model
+        action = None if again is None else (self.tr("Try again"), again)
+        if isinstance(error, ModelNotFoundError) and self._shop.models.is_missing(model):
+            about, action = "model", (self.tr("Get it…"), partial(self._dialogs.models, model))
+        self._notice.say(translated(error), Tone.ERROR, action=action, about=about)

@@ -1,0 +1,265 @@
+"""What can be done with finished videos, with a real library and real small videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QInputDialog, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.dialogs.details import DetailsDialog
+from magi_desktop.panels.export_bar import ExportBar
+from magi_desktop.player.player import Player
+from magi_desktop.state.jobs import JobState
+from magi_desktop.state.library import Library
+from magi_desktop.state.store import Store
+from magi_desktop.state.videos import LibraryItem
+from magi_desktop.video_actions import VideoActions, VideoCommands
+from magi_desktop.video_bar import Foot, VideoBar
+from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_engine.runtime.request.metadata import read_request
+from tests.desktop.accessibility import faults
+from tests.desktop.state.helpers import request
+from tests.desktop.state.videos import make_video
+
+
+@pytest.fixture
+def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
+    store = Store(tmp_path / "magi.sqlite3")
+    library = Library(store, tmp_path / "thumbnails", store)
+    store.open()
+    qtbot.waitUntil(lambda: library.loaded)
+    yield library
+    library.close()
+    assert store.close()
+
+
+class Window(QWidget):
+    """Player and bar, as the main window puts them together."""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self.notice, self.exports, self.job = NoticeBar(self), ExportBar(self), JobState(self)
+        self.commands = VideoCommands(library, self.notice, self.exports, self)
+        self.player = Player(self)
+        self.player.bind(self.job)
+        self.bar = VideoBar(self.player, library, self.job, self.commands, self)
+        self.progress = QWidget(self)
+        self.foot = Foot(self.player, self.job, library, self.bar, self.progress)
+        column = QVBoxLayout(self)
+        for widget in (self.notice, self.player, self.foot, self.exports):
+            column.addWidget(widget)
+        library.leaving.connect(self.player.let_go)
+        library.renamed.connect(self.player.follow)
+
+
+@pytest.fixture
+def window(library: Library, qtbot: QtBot) -> Window:
+    window = Window(library)
+    qtbot.addWidget(window)
+    window.resize(700, 500)
+    window.show()
+    return window
+
+
+@pytest.fixture
+def item(library: Library, tmp_path: Path, qtbot: QtBot) -> LibraryItem:
+    path = tmp_path / "one.mp4"
+    library.add(path, make_video(path, "prompt one"), took_s=8.0)
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+    return library.items[0]
+
+
+def show(window: Window, item: LibraryItem, qtbot: QtBot) -> None:
+    window.player.open_file(item.path)
+    qtbot.waitUntil(lambda: window.bar.item is not None)
+
+
+def test_the_bar_names_what_is_shown_and_offers_what_can_be_done(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    assert window.foot.currentWidget() not in (window.bar, window.progress)
+    show(window, item, qtbot)
+    assert window.foot.currentWidget() is window.bar
+    assert window.bar.title.text() == "prompt one"
+    assert "made in 8 s" in window.bar.facts.toolTip() or "made in 8 s" in window.bar.facts.text()
+    actions = window.bar.video_actions
+    for action in (actions.go_on, actions.show_in_folder, actions.favourite, actions.details):
+        assert action.isEnabled()
+    assert faults(window.bar) == []
+
+
+def test_while_a_video_is_made_its_progress_is_there_and_back_from_another_one(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    height = window.foot.height()
+    window.job.begin(request())
+    assert window.foot.currentWidget() is window.progress
+    show(window, item, qtbot)
+    assert window.foot.currentWidget() is window.bar
+    assert window.foot.height() == height
+    qtbot.mouseClick(window.bar.back, Qt.MouseButton.LeftButton)
+    assert window.foot.currentWidget() is window.progress
+    assert window.bar.item is None
+
+
+def test_what_can_be_asked_for_is_handed_out(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    show(window, item, qtbot)
+    commands, actions = window.commands, window.bar.video_actions
+    for signal, action, expected in (
+        (commands.settings_wanted, actions.use_settings, [item.request]),
+        (commands.continue_wanted, actions.go_on, [item.path, item.request]),
+        (commands.variations_wanted, actions.vary, [item.request, 4]),
+    ):
+        with qtbot.waitSignal(signal) as asked:
+            action.trigger()
+        assert asked.args == expected
+
+
+def test_a_renamed_video_stays_on_the_screen_under_its_new_name(
+    window: Window, library: Library, item: LibraryItem, tmp_path: Path, qtbot: QtBot
+) -> None:
+    show(window, item, qtbot)
+    window.bar.video_actions.rename.trigger()
+    dialog = window.findChild(QInputDialog)
+    assert dialog is not None
+    assert dialog.textValue() == "one"
+    dialog.setTextValue("another name")
+    dialog.accept()
+    qtbot.waitUntil(lambda: window.player.path == tmp_path / "another name.mp4")
+    assert (tmp_path / "another name.mp4").exists()
+    assert not item.path.exists()
+    assert window.bar.item is not None
+    assert window.bar.item.id == item.id
+
+
+def test_a_name_that_is_taken_is_refused_and_the_video_is_shown_again(
+    window: Window, library: Library, item: LibraryItem, tmp_path: Path, qtbot: QtBot
+) -> None:
+    (tmp_path / "taken.mp4").write_bytes(b"")
+    show(window, item, qtbot)
+    library.rename(item.id, "taken")
+    qtbot.waitUntil(lambda: "already" in window.notice.text)
+    qtbot.waitUntil(lambda: window.player.path == item.path)
+    assert (tmp_path / "taken.mp4").read_bytes() == b""
+
+
+def test_a_favourite_is_marked_from_the_bar_and_unmarked(
+    window: Window, library: Library, item: LibraryItem, qtbot: QtBot
+) -> None:
+    show(window, item, qtbot)
+    favourite = window.bar.video_actions.favourite
+    favourite.trigger()
+    assert library.items[0].favourite
+    assert favourite.isChecked()
+    favourite.trigger()
+    assert not library.items[0].favourite
+
+
+def test_the_details_say_how_it_was_made(window: Window, item: LibraryItem, qtbot: QtBot) -> None:
+    show(window, item, qtbot)
+    with qtbot.waitSignal(window.commands.details_wanted) as wanted:
+        window.bar.video_actions.details.trigger()
+    assert wanted.args is not None
+    dialog = DetailsDialog(*wanted.args)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    facts = dict(dialog.facts)
+    assert facts["Seed"] == str(item.request.seed)
+    assert facts["Took"] == "8 s"
+    assert facts["Size"] == "64×64"
+    assert str(item.path) in facts["File"]
+    assert faults(dialog) == []
+    dialog.close()
+
+
+def test_the_context_menu_of_the_picture_has_the_same_actions(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    show(window, item, qtbot)
+    window.player.menu_wanted.emit(window.mapToGlobal(window.rect().center()))
+    menu = QGuiApplication.instance().activePopupWidget()  # type: ignore[union-attr]
+    assert menu is not None
+    assert window.bar.video_actions.go_on in menu.actions()
+    assert window.player.commands.save_frame in menu.actions()
+    menu.close()
+
+
+def test_the_menu_says_how_large_a_gif_becomes(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    show(window, item, qtbot)
+    menu = window.bar.video_actions.export_menu
+    menu.aboutToShow.emit()
+    qtbot.waitUntil(lambda: any("GIF, about" in a.text() for a in menu.actions()))
+
+
+def test_a_deleted_video_can_be_brought_back(
+    window: Window, library: Library, item: LibraryItem, qtbot: QtBot
+) -> None:
+    item.path.unlink()  # else it would go to the trash of this computer
+    library.delete([item.id])
+    qtbot.waitUntil(lambda: "deleted" in window.notice.text)
+    library.undo_delete()
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+
+
+def test_settings_of_a_newer_program_are_refused_in_words(
+    window: Window, library: Library, qtbot: QtBot
+) -> None:
+    text = request("from the future").to_json().replace('"version": 1', '"version": 99')
+    item = LibraryItem("x", Path("/gone.mp4"), text, "", 0.0, 24, 24.0, 64, 64, True)
+    library._put([item])
+    with qtbot.assertNotEmitted(window.commands.settings_wanted):
+        VideoActions(window.commands, lambda: [item], window).use_settings.trigger()
+    assert "newer program" in window.notice.text
+
+
+def test_several_are_exported_with_a_bar(
+    window: Window, library: Library, item: LibraryItem, tmp_path: Path, qtbot: QtBot
+) -> None:
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    library.add(tmp_path / "two.mp4", make_video(tmp_path / "two.mp4", "prompt two"))
+    qtbot.waitUntil(lambda: len(library.items) == 2)
+    with qtbot.waitSignal(window.exports.finished):
+        window.commands.export_to(library.items, folder, ".gif")
+        assert window.exports.isVisible()
+    assert not window.exports.isVisible()
+    assert sorted(p.name for p in folder.iterdir()) == ["one.gif", "two.gif"]
+    assert read_request(folder / "two.gif") == read_request(tmp_path / "two.mp4")
+    assert "exported" in window.notice.text
+
+
+def test_frames_are_exported_to_a_folder_of_their_own(
+    window: Window, item: LibraryItem, tmp_path: Path, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(window.exports.finished):
+        window.commands.export_to([item], tmp_path, "")
+    assert len(list((tmp_path / "one frames").glob("*.png"))) == 24
+
+
+def test_an_export_can_be_cancelled_and_failing_is_said(
+    window: Window, item: LibraryItem, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window.commands.export_to([item], tmp_path, ".gif")
+    qtbot.mouseClick(window.exports.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not window.exports.busy)
+    assert not list(tmp_path.glob("*.gif"))
+    window.commands.export_to([item], tmp_path / "nowhere", ".gif")
+    qtbot.waitUntil(lambda: "There is no folder" in window.notice.text)
+
+
+def test_the_first_frame_is_copied_in_full_size(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    window.commands.copy_frame([item])
+    qtbot.waitUntil(lambda: "copied" in window.notice.text)
+    image = QGuiApplication.clipboard().image()
+    assert (image.width(), image.height()) == (64, 64)
