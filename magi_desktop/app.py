@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QProcess, QTimer
 from PySide6.QtGui import QIcon
 
 from magi_desktop import logs, set_up, single, translation
@@ -65,6 +65,10 @@ def main(argv: list[str]) -> int:
     app.exec()
     doorbell.close()
     workshop.close()
+    if window.restart_wanted:
+        # The command as it was, without the files to open.
+        words = sys.orig_argv[1 : len(sys.orig_argv) - len(files)]
+        QProcess.startDetached(sys.executable, words)
     return 0
 
 

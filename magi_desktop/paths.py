@@ -8,8 +8,9 @@ from pathlib import Path
 
 import platformdirs
 
+from magi_engine.config.places import FOLDER
+
 APP_NAME = "Magi Desktop"
-_FOLDER = "magi-desktop"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Places:
             root = Path(home)
             names = ("config", "data", "cache", "logs", "videos")
             return cls(*(root / name for name in names))
-        dirs = platformdirs.PlatformDirs(_FOLDER, appauthor=False)
+        dirs = platformdirs.PlatformDirs(FOLDER, appauthor=False)
         return cls(
             dirs.user_config_path,
             dirs.user_data_path,

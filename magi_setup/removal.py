@@ -1,4 +1,4 @@
-"""What goes when the program is removed: what the set-up made, and of the user's what they say.
+"""Removing the program: all that the set-up made, and of the user's files those they choose.
 
 Nothing that only links to somewhere else takes its target along.
 """
@@ -93,7 +93,7 @@ class Remains:
         return sorted(path for path in there if there.isdisjoint(path.parents))
 
     def _unfinished(self, names: set[Path]) -> Iterator[Path]:
-        """What was not downloaded to its end: of the parts of models at ``names``, and beside."""
+        """Unfinished downloads, of the parts of models at ``names`` and beside them."""
         tops = {Path(name.parts[0]) for name in names if not name.is_absolute()}
         for top in tops | {own_root("")}:
             found = [*self.models_dir.glob(f"{glob.escape(str(top))}.*.part")]
@@ -129,7 +129,7 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
         BusyError: the program or the set-up runs. Everything is still there.
     """
     remains = Remains.of(places)
-    every = remains.everything
+    every, usual = remains.everything, default_models_dir()
     environments.remove()
     going = [*every[Belonging.CACHE], *every[Belonging.LOGS]]
     if Belonging.VIDEOS in kinds:
@@ -140,13 +140,12 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
             _prune_above(path, remains.models_dir)
     if Belonging.SETTINGS in kinds:
         going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
+    # What the user keeps may lie in a folder that goes.
+    kept = {usual, remains.models_dir, remains.videos_dir}
     for path in going:
-        if path.is_file():
-            _delete(path)
-        else:
-            remove_tree(path)
-    kept = (places.config, places.data, places.videos, default_models_dir().parent)
-    for folder in (*going, *kept):
+        _clear(path, kept)
+    emptied = (usual, places.config, places.data, places.videos, usual.parent)
+    for folder in (*going, *emptied):
         _remove_empty(folder)
         # A folder of logs or a cache may lie in another one of ours.
         if folder.parent.name in (places.data.name, APP_NAME):
@@ -189,6 +188,17 @@ def _delete(path: Path) -> None:
             path.unlink()
         else:
             remove_tree(path)
+
+
+def _clear(path: Path, kept: set[Path]) -> None:
+    """Delete a file or a folder, but nothing in ``kept``."""
+    if path.is_file():
+        _delete(path)
+    elif not any(place.is_relative_to(path) for place in kept):
+        remove_tree(path)
+    elif path not in kept and path.is_dir():
+        for inside in path.iterdir():
+            _clear(inside, kept)
 
 
 def _is_junction(path: Path) -> bool:

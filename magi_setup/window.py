@@ -27,6 +27,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role
+from magi_desktop.widgets.fitting import FitsScreen
 from magi_engine.errors import MagiError, message_of
 from magi_engine.messages import in_sequence
 from magi_engine.resources import resource_path
@@ -90,7 +91,7 @@ class Building(QThread):
             self.failed.emit(_told(error))
 
 
-class SetupWindow(QWidget):
+class SetupWindow(FitsScreen, QWidget):
     """Says what will be installed and why, installs it, says what went wrong.
 
     Whatever happens to a new environment, the one in use can be started from here.

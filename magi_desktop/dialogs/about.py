@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, Qt, Slot
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from magi_desktop import background
 from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine import __version__
 from magi_engine.config.registry import Registry
 
@@ -50,7 +51,7 @@ def _licence(about: importlib.metadata.PackageMetadata) -> str:
     return ", ".join(named) or QCoreApplication.translate("AboutDialog", "see its own notice")
 
 
-class AboutDialog(QDialog):
+class AboutDialog(Sheet):
     """Version, licence, third-party notice, links, diagnostics.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.parts import CopyButton, flowing_label, push_button
 from magi_desktop.state.draft import configuration
@@ -11,6 +11,7 @@ from magi_desktop.state.item_texts import date_text, length_text, prompt_text, s
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.runtime.request.request import GenerationRequest
@@ -18,7 +19,7 @@ from magi_engine.runtime.request.request import GenerationRequest
 _WIDTH = 460
 
 
-class DetailsDialog(QDialog):
+class DetailsDialog(Sheet):
     """A table of facts; each can be selected, and all can be copied.
 
     Args:
@@ -67,7 +68,7 @@ class DetailsDialog(QDialog):
     def _facts(self, item: LibraryItem, request: GenerationRequest) -> list[tuple[str, str]]:
         facts = [(self.tr("File"), str(item.path))]
         later = [p for p in request.prompts if p.chunk > 0]
-        facts += [(self.tr("Prompt from second {}").format(p.chunk + 1), p.text) for p in later]
+        facts += [(self.tr("Prompt from part {} on").format(p.chunk + 1), p.text) for p in later]
         if request.reference is not None:
             facts.append((self.tr("Started from"), request.reference))
         length = length_text(item.duration_s)
@@ -84,7 +85,7 @@ class DetailsDialog(QDialog):
         if item.took_s is not None:
             facts.append((self.tr("Took"), duration(item.took_s)))
         if item.quantised_attention:
-            facts.append((self.tr("Attention"), self.tr("8-bit attention")))
+            facts.append((self.tr("Computed with"), self.tr("8-bit arithmetic")))
         return facts
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QDialog,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
@@ -17,9 +16,10 @@ from magi_desktop.dialogs.parts import push_button
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.fitting import Sheet
 
 
-class DirectDialog(QDialog):
+class DirectDialog(Sheet):
     """Asks for a prompt.
 
     Args:

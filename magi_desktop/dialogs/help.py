@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
-    QDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -20,9 +19,10 @@ from PySide6.QtWidgets import (
 from magi_desktop.dialogs.parts import text_label
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.fitting import Sheet
 
 
-class HelpSheet(QDialog):
+class HelpSheet(Sheet):
     """Shortcuts in two columns, with a search.
 
     Args:

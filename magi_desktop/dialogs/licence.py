@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine.config.registry import Release
 from magi_engine.install.status import ModelStatus, licence_of
 
 _WIDTH = 460
 
 
-class LicenceDialog(QDialog):
+class LicenceDialog(Sheet):
     """Names the licence of a release and links to its text; accepted means accepted."""
 
     def __init__(

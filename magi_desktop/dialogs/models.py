@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QDialog,
     QFileDialog,
     QHBoxLayout,
     QMenu,
@@ -34,14 +33,15 @@ from magi_desktop.state.models import Models, Removal
 from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
+from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.plan import Prospect
+from magi_engine.runtime.planning.prospects import Prospect
 
 
-class ModelsDialog(QDialog):
+class ModelsDialog(Sheet):
     """A card for every model, and a page about the room on the disk.
 
     Args:

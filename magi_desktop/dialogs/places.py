@@ -7,16 +7,17 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from magi_desktop import background
 from magi_desktop.belongings import Belonging, sizes
 from magi_desktop.dialogs.parts import flowing_label, push_button, text_label
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.fitting import Sheet
 
 
-class PlacesDialog(QDialog):
+class PlacesDialog(Sheet):
     """A row for every kind of thing, with its folders, its size and a way there.
 
     Args:

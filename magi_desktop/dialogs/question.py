@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
-    QDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -18,13 +17,14 @@ from magi_desktop.state.asking import Asker
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Question, TaskDone
 
 _WIDTH = 520
 
 
-class QuestionDialog(QDialog):
+class QuestionDialog(Sheet):
     """Heading, words, fields; then what is wrong, or that it is being looked at; two buttons."""
 
     def __init__(self, asker: Asker, parent: QWidget | None = None) -> None:
@@ -77,7 +77,7 @@ class QuestionDialog(QDialog):
         column.addStretch(1)
         column.addSpacing(t.SPACE_2)
         column.addLayout(buttons)
-        self.setFixedWidth(_WIDTH)
+        self.setMinimumWidth(_WIDTH)
         self._show()
         self.fields[0].setFocus()
 
@@ -131,7 +131,3 @@ class QuestionDialog(QDialog):
         self.problem.setVisible(bool(self.problem.text()))
         for field in (*self.fields, self.accept_button):
             field.setEnabled(not self.asker.busy)
-        layout = self.layout()
-        assert layout is not None
-        layout.activate()
-        self.resize(_WIDTH, layout.totalHeightForWidth(_WIDTH))

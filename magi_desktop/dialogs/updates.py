@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import QLocale, QProcess, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QDialog,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
@@ -24,12 +23,13 @@ from magi_desktop.state.updates import UpdatePhase, Updates
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.fitting import Sheet
 from magi_engine import __version__
 
 _BAR_STEPS = 1000
 
 
-class UpdatesDialog(QDialog):
+class UpdatesDialog(Sheet):
     """Looks as soon as it is opened; nothing is fetched or installed without a click.
 
     Signals:

@@ -111,6 +111,10 @@ class LibraryPanel(QWidget):
                 selection.setCurrentIndex(index, flags.NoUpdate)
             selection.select(index, flags.Select)
 
+    def take_focus(self) -> None:
+        """Let the keys go to the videos, if there are any."""
+        (self.grid if self.grid.isVisible() else self).setFocus()
+
     @Slot()
     def focus_search(self) -> None:
         """Type what to find."""

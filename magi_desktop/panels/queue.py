@@ -101,6 +101,10 @@ class QueuePanel(QWidget):
                     selection.setCurrentIndex(index, selection.SelectionFlag.NoUpdate)
                 selection.select(index, selection.SelectionFlag.Select)
 
+    def take_focus(self) -> None:
+        """Let the keys go to the list, if there is one."""
+        (self.list if self.list.isVisible() else self).setFocus()
+
     @Slot()
     def edit(self) -> None:
         """Ask to change the selected item."""

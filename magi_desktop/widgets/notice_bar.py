@@ -177,7 +177,7 @@ class NoticeBar(QFrame):
 
     @Slot()
     def _act(self) -> None:
-        action = self._said[-1].action
+        action = self._said[-1].action if self._said else None  # its time may just have ended
         self.dismiss()
         if action is not None:
             action[1]()

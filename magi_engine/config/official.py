@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import reprlib
@@ -357,10 +358,13 @@ def _reject_unknown(data: dict[str, Any], known: list[str], prefix: str) -> None
             raise ConfigError("the field {name} is unknown.", hint, name=prefix + name)
 
 
+_hints = functools.cache(typing.get_type_hints)
+
+
 def _read_section(cls: type[_Section], data: object, section: str) -> _Section:
     if not isinstance(data, dict):
         raise ConfigError("the section {section} must be a JSON object.", section=section)
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     _reject_unknown(data, list(fields), prefix=f"{section}.")
     values: dict[str, Any] = {}

@@ -6,23 +6,21 @@ import os
 import re
 from pathlib import Path
 
-_FOLDER = "Magi Desktop"
+FOLDER = "magi-desktop"
+"""What the user's folders are called, the window's too."""
+_FORMER = "Magi Desktop"
 UNFINISHED_NAME = re.compile(r".+\.([0-9a-f]{16}|copy-[0-9a-f]{1,11})\.part")
 """What a file is called that is being downloaded or copied into a folder of models."""
 
 
 def default_models_dir() -> Path:
     """The folder downloaded models are kept in: the hub repository's layout, below user data."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir(_FOLDER, appauthor=False)) / "models"
+    return _folder("user_data_path") / "models"
 
 
 def default_cache_dir() -> Path:
     """Where things are kept that can be made again."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir(_FOLDER, appauthor=False))
+    return _folder("user_cache_path")
 
 
 def compiled_dir(cache_dir: Path) -> Path:
@@ -32,9 +30,18 @@ def compiled_dir(cache_dir: Path) -> Path:
 
 def default_log_dir() -> Path:
     """Where the command line writes what went wrong."""
+    return _folder("user_log_path")
+
+
+def _folder(kind: str) -> Path:
+    """A folder of the user's; what an earlier version made under another name is used on."""
     import platformdirs
 
-    return Path(platformdirs.user_log_dir(_FOLDER, appauthor=False))
+    now, former = (
+        getattr(platformdirs.PlatformDirs(name, appauthor=False), kind)
+        for name in (FOLDER, _FORMER)
+    )
+    return former if former.is_dir() else now
 
 
 def expanded(path: str) -> Path:

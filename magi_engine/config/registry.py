@@ -7,6 +7,7 @@ own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and wr
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ class Registry:
         from magi_engine.config.added import AddedModels
 
         own = AddedModels.load()
-        registry = cls.read(resource_path("models.json"), own.mirror)
+        registry = _shipped(resource_path("models.json"), own.mirror)
         known = {entry.name: entry for entry in registry.entries}
         entries = tuple(own.entries(known))
         return cls(registry.default, (*registry.entries, *entries), own.problem)
@@ -223,6 +224,11 @@ class Registry:
         raise ModelNotFoundError(
             "There is no model called {name!r}.", "Known models: {known}.", name=name, known=known
         )
+
+
+@functools.cache
+def _shipped(path: Path, mirror: str | None) -> Registry:
+    return Registry.read(path, mirror)
 
 
 def _release(data: dict[str, Any]) -> Release:

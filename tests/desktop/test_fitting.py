@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QScrollArea, QWidget
+from PySide6.QtWidgets import QDialog, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
+import magi_desktop
+from magi_desktop.widgets.fitting import Sheet, SmallScreenScroll, fit_to_screen
 
 
 def test_a_window_is_smaller_than_the_screen_by_its_frame(qtbot: QtBot) -> None:
@@ -33,3 +37,12 @@ def test_what_is_wider_than_its_window_is_scrolled_and_keys_go_past_it(qtbot: Qt
     assert scroll.horizontalScrollBar().value() == 0
     scroll.resize(1200, 400)
     qtbot.waitUntil(lambda: inside.width() == 1200)
+
+
+def test_every_dialog_fits() -> None:
+    for module in pkgutil.walk_packages(magi_desktop.__path__, "magi_desktop."):
+        if "windows" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    made: list[type] = list(QDialog.__subclasses__())
+    own = [kind for kind in made if kind.__module__.startswith("magi_desktop")]
+    assert own == [Sheet]

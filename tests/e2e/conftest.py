@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, QTimer, Slot
+from PySide6.QtGui import QDropEvent, QKeyEvent, QWindow
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -21,6 +22,7 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.workshop import Workshop
+from magi_engine.runtime.engine_process import EngineProcess
 
 _SCREEN = "1280x800x24"
 _screen: subprocess.Popen[bytes] | None = None
@@ -53,6 +55,12 @@ def pytest_unconfigure() -> None:
 def _style(qapp: QApplication) -> None:
     qapp.setStyle("Fusion")
     theme().apply(Appearance.LIGHT)
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to press Undo than the offer stands."""
+    monkeypatch.setattr("magi_desktop.widgets.notice_bar.UNDO_MS", 10**8)
 
 
 class App:
@@ -110,16 +118,39 @@ class App:
         self.workshop.close()
         self.window.deleteLater()
         self.workshop.deleteLater()
-        self.qtbot.wait(10)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
     @Slot()
     def _note_closed(self) -> None:
         self.closed = True
 
 
+class _LentEngine(EngineProcess):
+    """Outlives the program that closes it: to start one takes longer than most tests."""
+
+    def close(self) -> None:
+        pass
+
+    def end(self) -> None:
+        """End it for good."""
+        super().close()
+
+
+@pytest.fixture(scope="session")
+def lent_engine(own_places: Path) -> Iterator[EngineProcess]:
+    """The real engine, for all tests that do not begin with a fresh one."""
+    engine = _LentEngine()
+    engine.start()
+    yield engine
+    engine.end()
+
+
 @pytest.fixture
-def app(tmp_path: Path, qtbot: QtBot) -> Iterator[App]:
+def app(
+    tmp_path: Path, qtbot: QtBot, lent_engine: EngineProcess, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[App]:
     """The program with nothing of its own yet."""
+    monkeypatch.setattr("magi_desktop.workshop.EngineProcess", lambda *_, **__: lent_engine)
     running = App(tmp_path / "home", qtbot)
     yield running
     running.close()
@@ -162,6 +193,42 @@ def gap_meter() -> Iterator[GapMeter]:
     meter = GapMeter()
     yield meter
     meter.stop()
+
+
+class Witness(QObject):
+    """Notes what comes in from outside the program.
+
+    Attributes:
+        released: keys that were let go.
+        dragged: where something was dragged to, in the window's coordinates.
+        drops: how many drops there were.
+    """
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__(app)
+        self.released: list[int] = []
+        self.dragged: list[QPoint] = []
+        self.drops = 0
+        app.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() is QEvent.Type.KeyRelease:
+            self.released.append(event.key())
+        elif isinstance(event, QDropEvent) and isinstance(watched, QWindow):
+            if event.type() is QEvent.Type.Drop:
+                self.drops += 1
+            else:
+                self.dragged.append(event.position().toPoint())
+        return False
+
+
+@pytest.fixture
+def witness(qapp: QApplication) -> Iterator[Witness]:
+    """Sees what comes in from now on."""
+    found = Witness(qapp)
+    yield found
+    qapp.removeEventFilter(found)
+    found.deleteLater()
 
 
 def until(condition, timeout_s: float = 300) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import sys
 
-from PySide6.QtCore import QMimeData, Qt, QTimer, QUrl
-from PySide6.QtGui import QDrag, QImage, QMouseEvent
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtGui import QDrag, QImage, QMouseEvent, QPaintEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
 SIDE = 90
@@ -36,18 +36,31 @@ class Source(QLabel):
     def __init__(self, kind: str, values: list[str]) -> None:
         super().__init__("drag me")
         self._kind, self._values = kind, values
+        self._ready = False
         self.setWindowFlags(
             Qt.WindowType.FramelessWindowHint
             | Qt.WindowType.WindowStaysOnTopHint
             | Qt.WindowType.BypassWindowManagerHint
         )
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._ready:  # it is on the screen
+            self._ready = True
+            print("ready", flush=True)
+
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if event.buttons() & Qt.MouseButton.LeftButton:
             drag = QDrag(self)
+            drag.actionChanged.connect(_say_accepted)
             drag.setMimeData(offered(self._kind, self._values))
             action = drag.exec(Qt.DropAction.CopyAction)
             print("dropped" if action is Qt.DropAction.CopyAction else "refused", flush=True)
+
+
+def _say_accepted(action: Qt.DropAction) -> None:
+    if action is Qt.DropAction.CopyAction:
+        print("accepted", flush=True)
 
 
 def main() -> None:
@@ -58,8 +71,6 @@ def main() -> None:
     source.setGeometry(screen.width() - SIDE, screen.height() - SIDE, SIDE, SIDE)
     source.show()
     source.raise_()
-    QTimer.singleShot(300, lambda: print("ready", flush=True))
-    QTimer.singleShot(20_000, lambda: app.exit(1))  # never outlives its test by much
     sys.exit(app.exec())
 
 

@@ -90,6 +90,6 @@ def test_a_video_deleted_behind_our_back_shows_as_gone(app: App) -> None:
     panel = app.window.library
     app.window.show_side(panel)
     panel.select(app.workshop.library.items[0].id)
-    labels = [action.text() for action in panel.menu().actions() if action.text()]
+    labels = [action.text() for action in panel.video_actions.menu().actions() if action.text()]
     assert "Remove from the list" in labels
     assert "Play" not in labels

@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from magi_desktop.belongings import belongings
 from magi_desktop.paths import Places
 from magi_engine.config.added import AddedModels
-from magi_engine.config.places import default_models_dir
+from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App
+
+
+@pytest.fixture
+def app(empty_home: Path, tmp_path: Path, qtbot: QtBot) -> Iterator[App]:
+    """With an engine that was started in that home."""
+    running = App(tmp_path / "program", qtbot)
+    yield running
+    running.close()
 
 
 @pytest.fixture
@@ -50,7 +60,9 @@ def test_all_that_a_first_session_writes_is_listed(empty_home: Path, app: App) -
         for path in paths
     }
     made = [path for path in (*empty_home.rglob("*"), *app.home.rglob("*")) if path.is_file()]
-    assert any("Magi Desktop" in path.parts for path in made), "the engine kept something"
+    assert any(path.is_relative_to(default_cache_dir()) for path in made), "of the engine's"
+    names = {path.name for path in empty_home.rglob("[Mm]agi?[Dd]esktop")}
+    assert names == {"magi-desktop"}, "one name for all folders"
     assert any(path.is_relative_to(app.places.data) for path in made)
     stray = [p for p in made if not any(p.is_relative_to(place) for place in listed)]
     assert stray == []

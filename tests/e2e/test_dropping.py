@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from magi_engine.resources import resource_path
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 from tests.desktop.media_files import image_file, video_file
 from tests.e2e import drag_source
-from tests.e2e.conftest import App
+from tests.e2e.conftest import App, Witness
 
 pytestmark = pytest.mark.skipif(shutil.which("xdotool") is None, reason="xdotool is not installed")
 
@@ -23,8 +25,23 @@ def _xdotool(*words: object) -> None:
     subprocess.run(["xdotool", *map(str, words)], check=True)
 
 
-def _drag(app: App, log: Path, kind: str, *values: object, onto: QWidget | None = None) -> None:
-    """Drag from the other program to the middle of a widget: by default the player."""
+Drag = Callable[..., None]
+
+
+@pytest.fixture
+def drag(app: App, witness: Witness, tmp_path: Path) -> Drag:
+    """Drags from another program to the middle of a widget: by default the player."""
+    return partial(_drag, app, witness, tmp_path / "log")
+
+
+def _drag(
+    app: App,
+    witness: Witness,
+    log: Path,
+    kind: str,
+    *values: object,
+    onto: QWidget | None = None,
+) -> None:
     command = [sys.executable, drag_source.__file__, kind, *map(str, values)]
     target = onto or app.window.player
     place = target.mapToGlobal(target.rect().center())
@@ -34,15 +51,20 @@ def _drag(app: App, log: Path, kind: str, *values: object, onto: QWidget | None 
         try:
             app.qtbot.waitUntil(lambda: "ready" in log.read_text(encoding="utf-8"))
             _xdotool("mousemove", *start, "mousedown", 1)
-            for part in (0.1, 0.3, 0.6, 0.9, 1.0, 1.0):
-                app.qtbot.wait(60)
-                x = round(start[0] + part * (place.x() - start[0]))
-                y = round(start[1] + part * (place.y() - start[1]))
-                _xdotool("mousemove", x, y)
-            app.qtbot.wait(200)
+
+            def arrived() -> bool:
+                """Moves a little until the window has heard of this place: meanwhile no more than
+                one message is on its way, and what happens in between is not told."""
+                _xdotool("mousemove", place.x() - 1, place.y())
+                _xdotool("mousemove", place.x(), place.y())
+                return witness.dragged[-1:] == [app.window.mapFromGlobal(place)]
+
+            app.qtbot.waitUntil(arrived)
+            app.qtbot.waitUntil(lambda: "accepted" in log.read_text(encoding="utf-8"))
             _xdotool("mouseup", 1)
             app.qtbot.waitUntil(lambda: "dropped" in log.read_text(encoding="utf-8"))
-            app.qtbot.wait(500)  # the data are fetched only now
+            # The data are fetched only now, while the other program is still there.
+            app.qtbot.waitUntil(lambda: witness.drops == 1)
         finally:
             _xdotool("mouseup", 1)
             source.kill()
@@ -50,14 +72,14 @@ def _drag(app: App, log: Path, kind: str, *values: object, onto: QWidget | None 
 
 @pytest.mark.parametrize(("name", "mode"), [("a b ü.png", Mode.I2V), ("clip.mp4", Mode.V2V)])
 def test_a_picture_or_a_video_becomes_the_reference_of_its_mode(
-    app: App, tmp_path: Path, name: str, mode: Mode
+    app: App, drag: Drag, tmp_path: Path, name: str, mode: Mode
 ) -> None:
     path = tmp_path / name
     if mode is Mode.I2V:
         image_file(path)
     else:
         video_file(path, seconds=0.5)
-    _drag(app, tmp_path / "log", "files", path)
+    drag("files", path)
     draft = app.workshop.draft
     app.qtbot.waitUntil(lambda: draft.reference is not None)
     assert draft.mode is mode
@@ -66,39 +88,43 @@ def test_a_picture_or_a_video_becomes_the_reference_of_its_mode(
     assert app.window.reference.card.isVisible()
 
 
-def test_an_official_configuration_becomes_the_settings(app: App, tmp_path: Path) -> None:
+def test_an_official_configuration_becomes_the_settings(
+    app: App, drag: Drag, tmp_path: Path
+) -> None:
     config = resource_path("configs", "4.5B_base_config.json")
     before = app.workshop.draft.settings
-    _drag(app, tmp_path / "log", "files", config)
+    drag("files", config)
     app.qtbot.waitUntil(lambda: app.workshop.draft.settings != before)
     assert app.workshop.draft.settings.width != before.width
 
 
-def test_a_saved_request_is_composed_again(app: App, tmp_path: Path) -> None:
+def test_a_saved_request_is_composed_again(app: App, drag: Drag, tmp_path: Path) -> None:
     request = GenerationRequest(Mode.T2V, "pocket", 64, 64, 24, seed=77)
     path = tmp_path / "request.json"
     path.write_text(request.to_json(), encoding="utf-8")
-    _drag(app, tmp_path / "log", "files", path)
+    drag("files", path)
     app.qtbot.waitUntil(lambda: app.workshop.draft.settings.seed == 77)
     assert (app.workshop.draft.settings.width, app.workshop.draft.settings.height) == (64, 64)
 
 
-def test_text_goes_into_the_prompt(app: App, tmp_path: Path) -> None:
-    _drag(app, tmp_path / "log", "text", "a red circle moves right")
+def test_text_goes_into_the_prompt(app: App, drag: Drag, tmp_path: Path) -> None:
+    drag("text", "a red circle moves right")
     app.qtbot.waitUntil(lambda: "a red circle" in app.workshop.draft.prompt)
 
 
-def test_a_text_file_is_put_apart_from_the_words_before_it(app: App, tmp_path: Path) -> None:
+def test_a_text_file_is_put_apart_from_the_words_before_it(
+    app: App, drag: Drag, tmp_path: Path
+) -> None:
     app.workshop.draft.set_prompt("a red circle")
     path = tmp_path / "more.txt"
     path.write_text("moves right\n")
-    _drag(app, tmp_path / "log", "files", path)
+    drag("files", path)
     app.qtbot.waitUntil(lambda: app.workshop.draft.prompt == "a red circle moves right")
     assert "added" in app.window.notice.text
 
 
-def test_a_picture_without_a_file_is_saved_and_used(app: App, tmp_path: Path) -> None:
-    _drag(app, tmp_path / "log", "image", image_file(tmp_path / "web.png", 48, 32))
+def test_a_picture_without_a_file_is_saved_and_used(app: App, drag: Drag, tmp_path: Path) -> None:
+    drag("image", image_file(tmp_path / "web.png", 48, 32))
     app.qtbot.waitUntil(lambda: app.workshop.draft.reference is not None)
     reference = app.workshop.draft.reference
     assert reference is not None
@@ -106,9 +132,9 @@ def test_a_picture_without_a_file_is_saved_and_used(app: App, tmp_path: Path) ->
     assert (reference.info.width, reference.info.height) == (48, 32)
 
 
-def test_what_cannot_be_used_is_said_in_a_sentence(app: App, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_said_in_a_sentence(app: App, drag: Drag, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no picture")
-    _drag(app, tmp_path / "log", "files", tmp_path / "notes.png")
+    drag("files", tmp_path / "notes.png")
     app.qtbot.waitUntil(lambda: app.window.notice.text != "")
     assert "notes.png" in app.window.notice.text
     assert app.workshop.draft.reference is None

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop.dialogs.about import AboutDialog
@@ -16,101 +17,135 @@ from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.runtime.request.request import Mode
 from tests.desktop.accessibility import faults
-from tests.e2e.conftest import App
+from tests.e2e.conftest import App, Witness
 
 pytestmark = pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
 
 
-def press(app: App, *keys: str) -> None:
-    """Real key presses; returns when the program has had time to take them."""
-    subprocess.run(["xdotool", "key", "--delay", "30", *keys], check=True)
-    app.qtbot.wait(100)
+_LAST = "Pause"
+"""A key without a meaning: once it is let go, all keys before it have been dealt with."""
 
 
-def type_text(app: App, text: str) -> None:
-    """Type into what has the focus."""
-    subprocess.run(["xdotool", "type", "--delay", "8", text], check=True)
-    app.qtbot.wait(100)
+class Keyboard:
+    """Real key presses, from outside the program."""
+
+    def __init__(self, app: App, witness: Witness) -> None:
+        self._app, self._witness = app, witness
+
+    def press(self, *keys: str) -> None:
+        """Returns when the program has dealt with them."""
+        self._send("key", "--delay", "1", *keys)
+
+    def type(self, text: str) -> None:
+        """Into what has the focus."""
+        self._send("type", "--delay", "1", text)
+
+    def open(self, key: str, sheet: type[QDialog]) -> None:
+        """Press a key that opens a sheet, which gets the keys from then on."""
+        subprocess.run(["xdotool", "key", key], check=True)
+        self._app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), sheet))
+        opened = QApplication.activeModalWidget()
+        assert opened is not None
+        self._app.qtbot.waitUntil(opened.isActiveWindow)
+
+    def escape(self) -> None:
+        """Close what is in front. This screen has no window manager to give the focus back."""
+        subprocess.run(["xdotool", "key", "Escape"], check=True)
+        self._app.qtbot.waitUntil(lambda: QApplication.activeWindow() is None)
+        self._app.window.activateWindow()
+        self._app.qtbot.waitUntil(self._app.window.isActiveWindow)
+
+    def _send(self, *words: str) -> None:
+        released = self._witness.released
+        released.clear()
+        for command in (words, ("key", _LAST)):
+            subprocess.run(["xdotool", *command], check=True)
+        self._app.qtbot.waitUntil(lambda: Qt.Key.Key_Pause in released)
 
 
-def test_a_video_is_made_watched_and_stopped_by_keyboard_alone(app: App) -> None:
+def holds_focus(part: QWidget) -> bool:
+    focused = QApplication.focusWidget()
+    return focused is not None and part.isAncestorOf(focused)
+
+
+@pytest.fixture
+def keyboard(app: App, witness: Witness) -> Keyboard:
+    return Keyboard(app, witness)
+
+
+def test_a_video_is_made_watched_and_stopped_by_keyboard_alone(
+    app: App, keyboard: Keyboard
+) -> None:
     app.workshop.draft.set(num_steps=4, seconds=None, seed=3, seed_locked=True)
-    press(app, "ctrl+e")
-    type_text(app, "a red circle moves right")
+    keyboard.press("ctrl+e")
+    keyboard.type("a red circle moves right")
     assert app.workshop.draft.prompt == "a red circle moves right"
-    press(app, "ctrl+Return")
+    keyboard.press("ctrl+Return")
     app.wait_for(Phase.RUNNING)
     app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
-    press(app, "ctrl+period")
+    keyboard.press("ctrl+period")
     app.wait_for(Phase.CANCELLED)
 
     player = app.window.player
     player.setFocus()
     if player.playing:
-        press(app, "space")
+        keyboard.press("space")
     assert not player.playing
-    press(app, "Home")
+    keyboard.press("Home")
     assert player.position == 0
-    press(app, "Right", "Right")
+    keyboard.press("Right", "Right")
     assert player.position == 2
-    press(app, "Left")
+    keyboard.press("Left")
     assert player.position == 1
-    press(app, "space")
+    keyboard.press("space")
     assert player.playing
 
     app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
-    press(app, "ctrl+f")
-    type_text(app, "circle")
+    keyboard.press("ctrl+f")
+    keyboard.type("circle")
     assert app.window.library.search.text() == "circle"
 
 
-def test_modes_panels_and_help_have_their_keys(app: App) -> None:
+def test_modes_panels_and_help_have_their_keys(app: App, keyboard: Keyboard) -> None:
     for key, mode in (("ctrl+2", Mode.I2V), ("ctrl+3", Mode.V2V), ("ctrl+1", Mode.T2V)):
-        press(app, key)
+        keyboard.press(key)
         assert app.workshop.draft.mode is mode
-    press(app, "ctrl+l")
+    keyboard.press("ctrl+l")
     assert app.window.side.currentWidget() is app.window.library
-    press(app, "ctrl+u")
+    keyboard.press("ctrl+u")
     assert app.window.side.currentWidget() is app.window.queue
-    press(app, "ctrl+f")
+    keyboard.press("ctrl+f")
     assert app.window.side.currentWidget() is app.window.library
-    press(app, "ctrl+shift+m")
-    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), ModelsDialog))
-    press(app, "Escape")
-    app.qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None)
-    app.window.activateWindow()  # this screen has no window manager to give the focus back
-    app.qtbot.waitUntil(app.window.isActiveWindow)
-    press(app, "F1")
-    app.qtbot.waitUntil(lambda: isinstance(QApplication.activeModalWidget(), HelpSheet))
-    press(app, "Escape")
-    app.qtbot.waitUntil(lambda: QApplication.activeModalWidget() is None)
+    keyboard.open("ctrl+shift+m", ModelsDialog)
+    keyboard.escape()
+    keyboard.open("F1", HelpSheet)
+    keyboard.escape()
 
 
 @pytest.mark.parametrize("key", ["ctrl+e", "ctrl+2"])
-def test_a_key_for_the_prompt_brings_it_into_view(app: App, key: str) -> None:
+def test_a_key_for_the_prompt_brings_it_into_view(app: App, keyboard: Keyboard, key: str) -> None:
     bar, field = app.window.inputs_scroll.verticalScrollBar(), app.window.prompt.field
     app.window.generation.advanced_open = True
     app.qtbot.waitUntil(lambda: bar.maximum() > 0)
     bar.setValue(bar.maximum())
     app.window.player.setFocus()
     assert field.visibleRegion().isEmpty()
-    press(app, key)
+    keyboard.press(key)
     app.qtbot.waitUntil(lambda: field.visibleRegion().boundingRect().height() == field.height())
     assert field.hasFocus()
 
 
-def test_tab_goes_through_the_window_and_comes_back(app: App) -> None:
-    press(app, "ctrl+e")
+def test_tab_goes_through_the_window_and_comes_back(app: App, keyboard: Keyboard) -> None:
+    keyboard.press("ctrl+e")
     # In the prompt, Tab leaves the field as everywhere else.
     visited: list[QWidget] = []
     for _ in range(150):
-        press_one = QApplication.focusWidget()
-        assert press_one is not None
-        if visited and press_one is visited[0]:
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        if visited and focused is visited[0]:
             break
-        visited.append(press_one)
-        subprocess.run(["xdotool", "key", "Tab"], check=True)
-        app.qtbot.wait(15)
+        visited.append(focused)
+        keyboard.press("Tab")
     else:
         pytest.fail("Tab never came back to where it began")
     for wanted in (app.window.generate_bar.button, app.window.prompt.field):
@@ -118,6 +153,74 @@ def test_tab_goes_through_the_window_and_comes_back(app: App) -> None:
     parts = (app.window.generation, app.window.player, app.window.side)
     for part in parts:
         assert any(part.isAncestorOf(widget) for widget in visited), part
+
+
+def test_number_fields_leave_the_menus_their_keys(app: App, keyboard: Keyboard) -> None:
+    window, draft = app.window, app.workshop.draft
+    generation = window.generation
+    app.workshop.draft.set(seconds=3.0)
+    before = draft.settings
+    for field in (generation.size_row.width_box, generation.length.box, generation.seed.edit):
+        field.setFocus()
+        keyboard.press("ctrl+e")
+        assert window.prompt.field.hasFocus()
+        window.side.setCurrentWidget(window.library)
+        field.setFocus()
+        keyboard.press("ctrl+u")
+        assert window.side.currentWidget() is window.queue
+        assert holds_focus(window.queue)
+    assert draft.settings == before
+    window.prompt.field.setFocus()
+    keyboard.type("a red circle")
+    keyboard.press("ctrl+u")
+    assert draft.prompt == "a red circle"
+    assert holds_focus(window.queue)
+
+
+def test_what_was_deleted_comes_back_with_ctrl_z_outside_of_texts(
+    app: App, keyboard: Keyboard
+) -> None:
+    window, queue = app.window, app.workshop.queue
+    queue.set_paused(True)
+    for prompt in ("one", "two"):
+        app.short(prompt, chunks=1)
+        app.generate()
+    keyboard.press("ctrl+u")
+    window.queue.select(queue.items[0].id)
+    keyboard.press("Delete")
+    assert [item.request.prompt for item in queue.items] == ["two"]
+    window.prompt.field.setFocus()
+    keyboard.type("x")
+    keyboard.press("ctrl+z")
+    assert [item.request.prompt for item in queue.items] == ["two"], "that was the text's"
+    window.player.canvas.setFocus()
+    keyboard.press("ctrl+z")
+    assert [item.request.prompt for item in queue.items] == ["one", "two"]
+    assert window.queue.notice.text == ""
+    keyboard.press("ctrl+z")
+    assert len(queue.items) == 2
+
+
+def test_the_focus_is_not_lost_to_the_first_tab(app: App, keyboard: Keyboard) -> None:
+    window, queue = app.window, app.workshop.queue
+    queue.set_paused(True)
+    app.short(chunks=1)
+    app.generate()
+    keyboard.press("ctrl+u")
+    window.queue.select(queue.items[0].id)
+    keyboard.press("Delete")
+    app.qtbot.mouseClick(window.queue.notice._button, Qt.MouseButton.LeftButton)
+    assert len(queue.items) == 1
+    assert holds_focus(window.queue)
+
+    window.player.commands.full_screen.setChecked(True)
+    app.qtbot.waitUntil(lambda: window.player.canvas.window() is not window)
+    app.qtbot.waitUntil(window.player.canvas.isActiveWindow)
+    subprocess.run(["xdotool", "key", "Escape"], check=True)
+    app.qtbot.waitUntil(lambda: window.player.canvas.window() is window)
+    window.activateWindow()
+    app.qtbot.waitUntil(window.isActiveWindow)
+    assert holds_focus(window.player)
 
 
 def test_every_control_says_what_it_is(app: App) -> None:

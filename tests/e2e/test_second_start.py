@@ -33,7 +33,7 @@ def test_the_first_window_comes_to_the_front_with_the_files_of_the_second(
     ) as second:
         draft = app.workshop.draft
         app.qtbot.waitUntil(lambda: draft.reference is not None)
-        assert second.wait(20) == 0, "it ends at once"
+        assert second.wait() == 0, "it ends at once"
     assert draft.mode is Mode.I2V
     assert draft.reference is not None
     assert draft.reference.path == pictures[0]

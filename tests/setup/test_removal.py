@@ -18,30 +18,48 @@ from magi_setup.environments import Environments
 from magi_setup.removal import EVERYTHING, Remains, describe, remove
 from tests.places import move_places
 
-MADE = (
-    "data/magi-desktop/environments/1.0-cpu-1/bin/python",
-    "cache/magi-desktop/thumbnails/a.png",
-    "cache/Magi Desktop/previews/a",
-    "state/magi-desktop/log/setup.log",
-    "state/Magi Desktop/log/magi.log",
-)
-KEPT = (
-    "config/magi-desktop/settings.json",
-    "data/magi-desktop/magi.sqlite3",
-    "data/Magi Desktop/models/ckpt/a.safetensors",
-    "data/Magi Desktop/models.json",
-)
+ENGINES = ("magi-desktop", "Magi Desktop")
+"""Names of the engine's folders, now and in earlier versions."""
 VIDEO = "videos/Magi Desktop/a.mp4"
 
 
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def made(engine: str) -> set[str]:
+    """What goes in any case."""
+    return {
+        "data/magi-desktop/environments/1.0-cpu-1/bin/python",
+        "cache/magi-desktop/thumbnails/a.png",
+        f"cache/{engine}/previews/a",
+        "state/magi-desktop/log/setup.log",
+        f"state/{engine}/log/magi.log",
+    }
+
+
+@pytest.fixture
+def kept(engine: str) -> set[str]:
+    """What goes only if told, and the videos."""
+    return {
+        "config/magi-desktop/settings.json",
+        "data/magi-desktop/magi.sqlite3",
+        f"data/{engine}/models/ckpt/a.safetensors",
+        f"data/{engine}/models.json",
+        VIDEO,
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path, made: set[str], kept: set[str], monkeypatch: pytest.MonkeyPatch) -> Path:
     """One user's folders, with everything in them."""
     if not sys.platform.startswith("linux"):
         pytest.skip("folders as Linux has them")
     move_places(monkeypatch, tmp_path)
     monkeypatch.delenv("MAGI_DESKTOP_HOME", raising=False)
-    for name in (*MADE, *KEPT, VIDEO):
+    for name in made | kept:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
     return tmp_path
@@ -57,9 +75,9 @@ def clear(everything: bool) -> None:
     remove(Environments(places.data / "environments"), places, kinds)
 
 
-def test_models_settings_and_videos_stay(home: Path) -> None:
+def test_models_settings_and_videos_stay(home: Path, kept: set[str]) -> None:
     clear(everything=False)
-    assert files(home) == {*KEPT, VIDEO}
+    assert files(home) == kept
 
 
 def test_everything_but_the_videos_goes_if_told(home: Path) -> None:
@@ -114,8 +132,8 @@ def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
     assert not (models / "added").exists()
 
 
-def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path) -> None:
-    models = home / "data/Magi Desktop/models"
+def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path, engine: str) -> None:
+    models = home / f"data/{engine}/models"
     own = models / "mymodel/model.safetensors"
     ours = models / "ckpt/magi/4.5B_base/inference_weight/model.safetensors"
     for path in (own, ours):
@@ -123,7 +141,7 @@ def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path) ->
         path.write_text("1")
     parts = {"transformer": "."}
     model = AddedModel("mine", "4.5B-base", "Mine", parts, folder=str(own.parent))
-    (home / "data/Magi Desktop/models.json").unlink()
+    (home / f"data/{engine}/models.json").unlink()
     AddedModels.change(lambda added: added.with_model(model))
     clear(everything=True)
     assert own.read_text() == "1"
@@ -157,16 +175,22 @@ def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None
     assert not (models / "verified.json").exists()
 
 
-def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
+def test_models_stay_in_the_usual_folder_when_another_was_chosen(home: Path, engine: str) -> None:
+    settings(home, home / "AI")
+    clear(everything=True)
+    assert files(home) == {f"data/{engine}/models/ckpt/a.safetensors", VIDEO}
+
+
+def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path, engine: str) -> None:
     original = home / "original" / "model.safetensors"
     original.parent.mkdir()
     original.write_text("12345")
-    link = home / "data/Magi Desktop/models/ckpt/magi/4.5B_base/inference_weight"
+    link = home / f"data/{engine}/models/ckpt/magi/4.5B_base/inference_weight"
     link.parent.mkdir(parents=True)
     link.symlink_to(original.parent)
     clear(everything=True)
     assert original.read_text(encoding="utf-8") == "12345"
-    assert not (home / "data/Magi Desktop").exists()
+    assert not (home / f"data/{engine}").exists()
 
 
 def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
@@ -199,12 +223,12 @@ def test_the_listing_names_every_place_with_its_size(home: Path) -> None:
         assert any(line.startswith(kind.value) for line in lines), kind
 
 
-def test_the_list_of_own_models_belongs_to_the_settings(home: Path) -> None:
+def test_the_list_of_own_models_belongs_to_the_settings(home: Path, engine: str) -> None:
     places = Places.of_user()
     found = sizes(Remains.of(places).everything)
     assert found[Belonging.SETTINGS] == 2
     remove(Environments(places.environments), places, frozenset({Belonging.SETTINGS}))
-    assert files(home) == {"data/Magi Desktop/models/ckpt/a.safetensors", VIDEO}
+    assert files(home) == {f"data/{engine}/models/ckpt/a.safetensors", VIDEO}
 
 
 def test_a_folder_in_another_counts_once(home: Path) -> None:
@@ -212,4 +236,4 @@ def test_a_folder_in_another_counts_once(home: Path) -> None:
     (places.environments / "big").write_bytes(bytes(1000))
     found = sizes(Remains.of(places).everything)
     assert found[Belonging.PROGRAM] == 1001
-    assert found[Belonging.LIBRARY] == 1, "the environments lie in its folder"
+    assert found[Belonging.LIBRARY] == 1, "environments and models lie in its folder"

@@ -26,6 +26,7 @@ def test_the_first_start_installs_with_one_key_and_starts(qtbot: QtBot, tmp_path
     environments = Environments(tmp_path / "environments")
     release = make_release(tmp_path / "v1", "1.0", helper="1.0")
     window = open_window(qtbot, release, environments)
+    assert window.minimumSizeHint().height() < 200, "it scrolls on a small screen"
     assert window.go.text() == "Install"
     assert not window.start_button.isVisible(), "there is nothing to start yet"
     window.come_to_front(["b.png"])

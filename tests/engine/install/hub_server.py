@@ -34,6 +34,7 @@ class HubServer(ThreadingHTTPServer):
         tree_statuses: the same for lists of files.
         wrong: files that are sent with other bytes than announced.
         gone: files that are listed, but not there.
+        stall_at: so many bytes in all are sent; then nothing more comes until ``go_on`` is set.
         on_cut: told the file that was cut; what it does happens before anything else is asked.
         swapped: files that are other ones now, as the labels of answers say.
         ranges: whether a part of a file can be asked for.
@@ -54,6 +55,8 @@ class HubServer(ThreadingHTTPServer):
         self.piece, self.pause_s = 1 << 16, 0.0
         self.cut_after: int | None = None
         self.cut_every: int | None = None
+        self.stall_at: int | None = None
+        self.stalled, self.go_on = threading.Event(), threading.Event()
         self.statuses: list[int] = []
         self.tree_statuses: list[int] = []
         self.retry_after, self.date = "0", "Fri, 27 Nov 2026 12:00:00 GMT"
@@ -149,7 +152,11 @@ class _Handler(BaseHTTPRequestHandler):
         if server.cut_after is not None and server.cut_after < len(body):
             end, server.cut_after = server.cut_after, None
             server.on_cut(path)
+        go_on = server.go_on
         for at in range(0, len(body[:end]), server.piece):
+            if server.stall_at is not None and sum(server.served.values()) >= server.stall_at:
+                server.stalled.set()
+                go_on.wait()
             piece = body[:end][at : at + server.piece]
             self.wfile.write(piece)
             server.served[path] += len(piece)

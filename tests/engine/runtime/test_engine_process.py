@@ -52,7 +52,7 @@ from tests.engine.runtime.outcomes import (
 )
 
 _ROOT = Path(__file__).parents[3]
-_GONE_S = 30.0
+_GONE_S = 300.0
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 
@@ -190,15 +190,28 @@ def test_what_the_machine_has_to_offer(shared: EngineProcess) -> None:
 def test_cancelling_at_once_does_not_wait_for_the_engine(
     own: EngineProcess, make_request: MakeRequest
 ) -> None:
-    begun = time.monotonic()
+    before = children()
     events = own.generate(make_request())
     own.control(Cancel())
     assert list(events) == [Cancelled(None, 0)]
-    # While it is waiting for the process, too.
+    # While it is waiting for the process, too, which here never gets ready.
+    stopped: list[psutil.Process] = []
+
+    def stop_and_cancel() -> None:
+        while not (new := children() - before):
+            time.sleep(0.01)
+        stopped.extend(psutil.Process(pid) for pid in new)
+        for process in stopped:
+            process.suspend()
+        own.control(Cancel())
+
     events = own.generate(make_request())
-    threading.Timer(0.2, lambda: own.control(Cancel())).start()
+    thread = threading.Thread(target=stop_and_cancel)
+    thread.start()
     assert list(events) == [Cancelled(None, 0)]
-    assert time.monotonic() - begun < 2.0, "PyTorch alone takes longer"
+    thread.join()
+    for process in stopped:
+        process.resume()
 
 
 @posix_only
@@ -304,7 +317,7 @@ def test_a_frozen_program_is_its_own_engine(
     finished(list(own.generate(make_request(num_frames=1))))
     (failed,) = own.generate(make_request(config_path=None, model="nope"))
     assert isinstance(failed, Failed)
-    assert "the generation failed" in (tmp_path / "engine.log").read_text(encoding="utf-8")
+    assert "it failed" in (tmp_path / "engine.log").read_text(encoding="utf-8")
     alone = subprocess.run([program], capture_output=True, text=True, timeout=300)
     assert "the program itself" in alone.stderr
 

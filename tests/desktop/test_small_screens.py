@@ -1,0 +1,128 @@
+"""All windows on small screens, on scaled ones, and on the second of two."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_PROGRAM = """
+import os, sys
+from pathlib import Path
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QApplication
+from magi_desktop.application import open_application
+from magi_desktop.main_window import MainWindow
+from magi_desktop.paths import Places
+from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.dialogs.models import ModelsDialog
+from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.workshop import Workshop
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+from tests.desktop.machines import planned
+
+home = Path(sys.argv[1])
+app = open_application(["magi-desktop"])
+theme().apply(Appearance.LIGHT)
+places = Places(*(home / name for name in ("config", "data", "cache", "logs", "videos")))
+file = SettingsFile(places.settings_file)
+shop = Workshop(places, file, Preferences(file))
+screen = app.screens()[-1]
+window = MainWindow(shop)
+if len(app.screens()) > 1:
+    window.move(screen.availableGeometry().center() - QPoint(400, 200))
+window.show()
+window.activateWindow()
+
+def until(condition):
+    while not condition():
+        app.processEvents()
+
+def check(shown):
+    until(shown.isActiveWindow)
+    app.processEvents()
+    free, frame, name = screen.availableGeometry(), shown.frameGeometry(), type(shown).__name__
+    assert shown.screen() is screen, f"{name} is on {shown.screen().name()}"
+    assert free.contains(frame), f"{name}: {frame} is not within {free}"
+    print(name)
+
+def look(opening):
+    before = QApplication.activeModalWidget()
+    opening()
+    until(lambda: QApplication.activeModalWidget() not in (before, None))
+    shown = QApplication.activeModalWidget()
+    check(shown)
+    return shown
+
+check(window)
+shop.models.refresh()
+until(lambda: shop.models.statuses)
+request = GenerationRequest(Mode.T2V, "pocket", 64, 64, 96)
+shop.job.begin(request)
+shop.job.take(planned(request))
+d = window.dialogs
+for opening in (
+    d.preferences, d.about, d.welcome, d.updates, d.places, d.direct_next,
+    lambda: d.shortcuts(window.menus), lambda: d.download("4.5B-base"),
+):
+    look(opening).close()
+models = look(d.models)
+for opening in (models._ask_own, models._ask_mirror):
+    look(opening).close()
+sys.stdout.flush()
+os._exit(0)
+"""
+_ALL = [
+    "MainWindow",
+    "PreferencesDialog",
+    "AboutDialog",
+    "WelcomeDialog",
+    "UpdatesDialog",
+    "PlacesDialog",
+    "DirectDialog",
+    "HelpSheet",
+    "LicenceDialog",
+    "ModelsDialog",
+    "AddModelDialog",
+    "MirrorDialog",
+]
+_SMALL = (1280, 720)
+
+
+@pytest.mark.parametrize(
+    ("screens", "scale"),
+    [
+        ([_SMALL], "1"),
+        ([(1366, 768)], "1"),
+        ([_SMALL], "1.5"),
+        ([_SMALL], "2"),
+        ([(1366, 768)], "2"),
+        ([(2560, 1440), _SMALL], "1"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_every_window_lies_within_its_screen(
+    tmp_path: Path, screens: list[tuple[int, int]], scale: str
+) -> None:
+    described, left = [], 0
+    for number, (width, height) in enumerate(screens):
+        dots = {"logicalDpi": 96, "logicalBaseDpi": 96, "dpr": 1}
+        place = {"x": left, "y": 0, "width": width, "height": height}
+        described.append({"name": f"screen {number}", **place, **dots})
+        left += width
+    config = tmp_path / "screens.json"
+    config.write_text(json.dumps({"screens": described}))
+    platform = f"offscreen:configfile={config}"
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(tmp_path / "home")],
+        env={**os.environ, "QT_QPA_PLATFORM": platform, "QT_SCALE_FACTOR": scale},
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == _ALL
