@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QProcess, QTimer
 from PySide6.QtGui import QIcon
 
 from magi_desktop import logs, set_up, single, translation
@@ -30,6 +31,9 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the program's name, then files to open.
     """
+    with contextlib.suppress(OSError):
+        if not os.path.isdir(os.curdir):  # what started us has removed it; nothing works there
+            os.chdir(Path.home())
     # Qt keeps of a name on Windows only the letters of one code page: it gets no files.
     app = open_application(argv[:1])
     places = Places.of_user()
@@ -65,6 +69,10 @@ def main(argv: list[str]) -> int:
     app.exec()
     doorbell.close()
     workshop.close()
+    if window.restart_wanted:
+        # The command as it was, without the files to open.
+        words = sys.orig_argv[1 : len(sys.orig_argv) - len(files)]
+        QProcess.startDetached(sys.executable, words)
     return 0
 
 

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
-from magi_engine.media import export_video, free_name
+from magi_engine.media import export_video, free_name, iter_stills, open_writer, read_image
+from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import output_error
 
 FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
@@ -118,6 +120,26 @@ def _export(job: ExportJob, report) -> Path:
         with contextlib.suppress(OSError):
             shutil.rmtree(workshop)
     return final
+
+
+def gif_bytes(source: Path, fps: float, num_frames: int, width: int, height: int) -> int:
+    """About how large a GIF of a video is: as many times a second from its middle as it has
+    seconds. Takes a moment: makes that second.
+
+    Raises:
+        MediaReadError: it cannot be read.
+    """
+    width, height = width - width % 2, height - height % 2
+    count = min(num_frames, round(fps))
+    numbers = range((num_frames - count) // 2, (num_frames + count) // 2)
+    if source.is_dir():
+        pictures = [read_image(source / FRAME_NAME.format(n), width, height) for n in numbers]
+    else:
+        pictures = list(iter_stills(source, [(n + 0.5) / fps for n in numbers], width, height))
+    with tempfile.TemporaryDirectory() as folder:
+        with open_writer(Path(folder) / "second.gif", width, height, fps) as writer:
+            writer.write(np.stack(pictures))
+        return round(writer.close().stat().st_size * num_frames / len(pictures))
 
 
 def _without_remains(error: MagiError, workshop: Path) -> MagiError:

@@ -67,6 +67,9 @@ _CLOSE_PATIENCE_MS = 30_000
 class MainWindow(QMainWindow):
     """Inputs on the left, the player in the middle, queue and library on the right.
 
+    Attributes:
+        restart_wanted: the program is to begin again once it has ended.
+
     Signals:
         closed: the window is gone for good, and nothing runs any more.
     """
@@ -78,6 +81,7 @@ class MainWindow(QMainWindow):
         self.workshop = workshop
         self.setWindowTitle("Magi Desktop")
         self.setAcceptDrops(True)
+        self.restart_wanted = False
         self._deleted_from: QueuePanel | VideoCommands | None = None
         self._make_panels()
         self._lay_out()
@@ -206,6 +210,7 @@ class MainWindow(QMainWindow):
         self.arrivals.refused.connect(self.making.say_input_error)
         self.dialogs.said.connect(self._say)
         self.dialogs.started.connect(self._start)
+        self.dialogs.restart_wanted.connect(self.restart)
         self.dialogs.failed.connect(self.arrivals.refuse)
         self.queue.removed.connect(self._undoable)
         self.videos.deleted.connect(self._undoable)
@@ -218,6 +223,7 @@ class MainWindow(QMainWindow):
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
+        shop.file.noticed.connect(self._hint)
         shop.preferences.changed.connect(self._prefer)
         commands = self.player.commands
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
@@ -261,6 +267,12 @@ class MainWindow(QMainWindow):
         if not self.player.commands.handle_key(event):
             super().keyPressEvent(event)
 
+    @Slot()
+    def restart(self) -> None:
+        """Close, and let the program begin again."""
+        self.restart_wanted = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.workshop.controller.busy:
             self._keep_geometry()
@@ -269,7 +281,9 @@ class MainWindow(QMainWindow):
             self.closed.emit()
             return
         event.ignore()
-        self._ask_to_quit()
+        # Who keeps on making a video, and closes the window later, only wants it closed.
+        restart, self.restart_wanted = self.restart_wanted, False
+        self._ask_to_quit(restart)
 
     # From the menus.
 
@@ -399,16 +413,16 @@ class MainWindow(QMainWindow):
 
     # The end.
 
-    def _ask_to_quit(self) -> None:
+    def _ask_to_quit(self, restart: bool) -> None:
         self.making.ask_to_end(
             self.tr("A video is being made."),
             self.tr("If you quit now, what is finished of it is kept as a video."),
             self.tr("Stop and quit"),
-            self._stop_and_quit,
+            partial(self._stop_and_quit, restart),
         )
 
-    @Slot()
-    def _stop_and_quit(self) -> None:
+    def _stop_and_quit(self, restart: bool) -> None:
+        self.restart_wanted = restart
         controller = self.workshop.controller
         self.setEnabled(False)
         controller.idle.connect(self.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,10 @@ from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
 from magi_desktop import background, shell
-from magi_desktop.exporting import FORMATS, ExportJob
+from magi_desktop.exporting import FORMATS, ExportJob, gif_bytes
 from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.state.library import Library, LibraryItem
+from magi_desktop.state.model_words import size_text
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
@@ -22,6 +24,8 @@ from magi_engine.errors import MagiError
 from magi_engine.media import free_name
 from magi_engine.runtime.request.metadata import names_another_computer
 from magi_engine.runtime.request.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
 
 VARIATIONS = 4
 """How many more videos "Four variations" makes."""
@@ -259,9 +263,15 @@ class VideoActions(QObject):
         self.locate = add("locate", "search", self.tr("Find the file …"), c.locate)
         self.remove = add("remove", "close", self.tr("Remove from the list"), c.delete)
         self.export_menu = QMenu(self.tr("Export as"), parent)
+        self._gif = QAction(self)
+        self._measured: LibraryItem | None = None
+        """The video whose size as a GIF is said, or being found out."""
         for suffix, name in FORMATS.items():
-            action = self.export_menu.addAction(name if suffix else self.tr("PNG frames"))
+            action = self._gif if suffix == ".gif" else QAction(self)
+            action.setText(name if suffix else self.tr("PNG frames"))
             action.triggered.connect(partial(self._export, suffix))
+            self.export_menu.addAction(action)
+        self.export_menu.aboutToShow.connect(self._measure_gif)
         theme().follow(parent, self._draw_icons)
         self._draw_icons()
         self.refresh()
@@ -341,6 +351,29 @@ class VideoActions(QObject):
         items = [item for item in self._items() if not item.missing]
         if items:
             self.commands.export(items, suffix)
+
+    @Slot()
+    def _measure_gif(self) -> None:
+        """Say how large a GIF becomes, before it is made."""
+        items = [item for item in self._items() if not item.missing]
+        measured = items[0] if len(items) == 1 else None
+        if measured is not None and measured == self._measured:
+            return
+        self._measured = measured
+        self._gif.setText(FORMATS[".gif"])
+        if measured is not None:
+            background.run(
+                gif_bytes,
+                *(measured.path, measured.fps, measured.frames, measured.width, measured.height),
+                then=partial(self._say_gif, measured),
+                failed=lambda error: logger.info("no size of a GIF: %s", error),
+                owner=self,
+            )
+
+    def _say_gif(self, measured: LibraryItem, size: int) -> None:
+        if measured == self._measured:
+            text = self.tr("{format}, about {size}")
+            self._gif.setText(text.format(format=FORMATS[".gif"], size=size_text(size)))
 
     def _draw_icons(self, _parent: QWidget | None = None) -> None:
         for action in self.by_name.values():

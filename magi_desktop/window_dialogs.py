@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QProcess, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QLocale, QObject, QProcess, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
@@ -14,6 +14,7 @@ from magi_desktop.belongings import belongings
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.details import DetailsDialog
 from magi_desktop.dialogs.direct import DirectDialog
+from magi_desktop.dialogs.guide import GuideDialog
 from magi_desktop.dialogs.help import HelpSheet
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.dialogs.models import ModelsDialog
@@ -34,11 +35,13 @@ class WindowDialogs(QObject):
     Signals:
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
+        restart_wanted: the program is to end and begin again.
         started: the user begins with a model that the welcome offers.
     """
 
     said = Signal(str)
     failed = Signal(object)
+    restart_wanted = Signal()
     started = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
@@ -49,11 +52,18 @@ class WindowDialogs(QObject):
     def preferences(self) -> None:
         """Open the preferences."""
         shop = self._workshop
-        self._open(PreferencesDialog(shop.preferences, shop.places.videos, self._window))
+        dialog = PreferencesDialog(shop.preferences, shop.places.videos, self._window)
+        dialog.restart_wanted.connect(self.restart_wanted)
+        self._open(dialog)
 
     def shortcuts(self, menus: Menus) -> None:
         """Open the sheet of shortcuts."""
         self._open(HelpSheet(menus.groups, self._window))
+
+    @Slot()
+    def guide(self) -> None:
+        """Open the guide."""
+        self._open(GuideDialog(QLocale().name(), self._window))
 
     @Slot(object, object)
     def details(self, item: LibraryItem, request: GenerationRequest) -> None:
@@ -65,10 +75,10 @@ class WindowDialogs(QObject):
         """Open version and licences."""
         self._open(AboutDialog(self._diagnostics, self._window))
 
-    @Slot()
-    def welcome(self) -> None:
-        """Say what this computer can run and offer the models."""
-        dialog = WelcomeDialog(self._workshop.machine, self._workshop.models, self._window)
+    def welcome(self, greets: bool = False) -> None:
+        """Say what this computer can run and offer the models; ``greets``: on the first start."""
+        shop = self._workshop
+        dialog = WelcomeDialog(shop.machine, shop.models, self._window, greets=greets)
         dialog.start_wanted.connect(self.use_model)
         dialog.start_wanted.connect(self.started)
         dialog.download_wanted.connect(self.download)
@@ -120,7 +130,7 @@ class WindowDialogs(QObject):
         """The welcome, on the very first start only."""
         if not self._workshop.preferences.get("welcomed"):
             self._workshop.preferences.set("welcomed", True)
-            self.welcome()
+            self.welcome(greets=True)
 
     @Slot(int)
     def direct(self, chunk: int) -> None:

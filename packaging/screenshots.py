@@ -148,7 +148,7 @@ class Session:
     def dialogs(self) -> None:
         """Everything that opens in front of the window, and the settings in full."""
         open_ = self.window.dialogs
-        self.dialog("welcome", open_.welcome, settle_ms=9000)
+        self.dialog("welcome", lambda: open_.welcome(greets=True), settle_ms=9000)
         self.dialog("models", open_.models, settle_ms=2000)
         self.dialog("preferences", open_.preferences)
         self.dialog("help", lambda: open_.shortcuts(self.window.menus))
@@ -234,6 +234,28 @@ class Session:
         self.shot("small")
         queue.remove(*(i.id for i in queue.items if i is not queue.running))
 
+    def guide(self) -> None:
+        """The pictures of the guide in the Help menu, for ``resources/guide/<language>``."""
+        left, centre, right = (self.window.splitter.widget(n) for n in range(3))
+        for number, prompt in enumerate(PROMPTS[1:]):
+            self.shop.draft.set(num_steps=8)
+            self.make(prompt, 2.0, 20 + number)
+        self.compose(PROMPTS[0], 4.0, self.wishes.seed)
+        self.shop.draft.reset("num_steps")
+        self.shot("inputs", left)
+        self.window.making.generate()
+        self.until(lambda: self.shop.job.phase.active)
+        self.until_chunk(2)
+        self.shot("growing", centre)
+        self.until_idle()
+        self.until(lambda: self.window.video_bar.item is not None)
+        self.shot("finished", centre)
+        self.window.side.setCurrentWidget(self.window.library)
+        shown = self.shop.library.items
+        self.shop.library.set_favourite([shown[2].id], True)
+        self.window.library.select(shown[0].id, shown[1].id)
+        self.shot("library", right)
+
 
 def draw_picture(path: Path) -> Path:
     """A red ball with a shadow on a pale ground, as a PNG file."""
@@ -268,7 +290,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scale", default="1", help="pixels of the screen per logical pixel")
     parser.add_argument("--seed", type=int, default=7, help="of the video that is watched")
     parser.add_argument(
-        "--only", nargs="*", choices=["dialogs", "references", "generating", "collections"]
+        "--only", nargs="*", choices=["dialogs", "references", "generating", "collections", "guide"]
     )
     wishes = parser.parse_args(arguments)
     wishes.folder.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class DetailsDialog(Sheet):
     def _facts(self, item: LibraryItem, request: GenerationRequest) -> list[tuple[str, str]]:
         facts = [(self.tr("File"), str(item.path))]
         later = [p for p in request.prompts if p.chunk > 0]
-        facts += [(self.tr("Prompt from second {}").format(p.chunk + 1), p.text) for p in later]
+        facts += [(self.tr("Prompt from part {} on").format(p.chunk + 1), p.text) for p in later]
         if request.reference is not None:
             facts.append((self.tr("Started from"), request.reference))
         length = length_text(item.duration_s)
@@ -85,7 +85,7 @@ class DetailsDialog(Sheet):
         if item.took_s is not None:
             facts.append((self.tr("Took"), duration(item.took_s)))
         if item.quantised_attention:
-            facts.append((self.tr("Attention"), self.tr("8-bit attention")))
+            facts.append((self.tr("Computed with"), self.tr("8-bit arithmetic")))
         return facts
 
 

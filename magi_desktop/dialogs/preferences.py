@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,8 +22,8 @@ from magi_desktop import background
 from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
-from magi_desktop.translation import LANGUAGES, translated
-from magi_desktop.widgets.controls import name_control, prepare_number, set_role
+from magi_desktop.translation import LANGUAGES, language_for, translated
+from magi_desktop.widgets.controls import name_control, prepare_number
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import OutputError
@@ -54,13 +54,20 @@ class PreferencesDialog(Sheet):
 
     Args:
         usual_folder: where videos go while ``output_folder`` is empty.
+
+    Signals:
+        restart_wanted: the program is to end and begin again, in another language.
     """
+
+    restart_wanted = Signal()
 
     def __init__(
         self, preferences: Preferences, usual_folder: Path, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._preferences, self._usual_folder = preferences, usual_folder
+        self._language = language_for(preferences.get("language"))
+        """That of the window, until it is started again."""
         self.setWindowTitle(self.tr("Preferences"))
         self.setMinimumWidth(480)
         self._make_look()
@@ -73,13 +80,14 @@ class PreferencesDialog(Sheet):
         column.setSpacing(t.SPACE_4)
         column.addWidget(text_label(self.tr("Preferences"), "title", self))
         column.addLayout(self._row(self.tr("&Appearance"), self.appearance))
-        column.addLayout(self._row(self.tr("&Language"), self.language, self.language_note))
+        column.addLayout(self._row(self.tr("&Language"), self.language, self.restart_button))
         column.addLayout(self._row(self.tr("&Folder for videos"), self._folder_line, self.note))
         column.addWidget(self.live_preview)
         column.addWidget(self.notify)
         column.addWidget(self.look_for_updates)
-        column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
         column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
+        column.addWidget(text_label(self.tr("Expert"), "heading", self))
+        column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
         column.addStretch(1)
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
         preferences.changed.connect(self.refresh)
@@ -104,8 +112,11 @@ class PreferencesDialog(Sheet):
             self.language, self.tr("Language"), self.tr("The language of this program's window.")
         )
         self.language.activated.connect(self._language_chosen)
-        self.language_note = text_label("", "caption", self)
-        self.language_note.hide()
+        self.restart_button = push_button(
+            self.tr("Restart now"), self.tr("Ends the program and starts it again."), self
+        )
+        self.restart_button.clicked.connect(self.restart_wanted)
+        self.restart_button.hide()
 
     def _make_folder(self) -> None:
         self._folder_line = QWidget(self)
@@ -135,7 +146,7 @@ class PreferencesDialog(Sheet):
     def _make_work(self) -> None:
         self.live_preview = self._check(
             "live_preview",
-            self.tr("Show a rough &preview while a chunk is being denoised"),
+            self.tr("Show a rough &preview of what is being made"),
             self.tr("The preview takes little time; the finished frames replace it."),
         )
         self.notify = self._check(
@@ -243,9 +254,9 @@ class PreferencesDialog(Sheet):
     @Slot(int)
     def _language_chosen(self, index: int) -> None:
         self._preferences.set("language", self.language.itemData(index))
-        set_role(self.language_note, "caption")
-        self.language_note.setText(self.tr("Counts from the next start on."))
-        self.language_note.show()
+        self.restart_button.setVisible(
+            language_for(self.language.itemData(index)) != self._language
+        )
 
     @Slot(int)
     def _attention_chosen(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""What few people need: guidance, how far chunks look back, special tokens, the file."""
+"""What few people need: presets, the file, guidance, and for experts how the model computes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from PySide6.QtWidgets import (
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
-from magi_desktop.panels.rows import slider
+from magi_desktop.panels.preset_list import PresetStore
+from magi_desktop.panels.presets import PresetBar
+from magi_desktop.panels.rows import QualityRow, WindowRow, slider
 from magi_desktop.panels.values import choose, effective
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
@@ -191,7 +193,7 @@ class TokensRow(Field):
             ),
             SpecialToken.DURATION: (
                 self.tr("Knows the length"),
-                self.tr("Tells each chunk how many more will follow."),
+                self.tr("Tells the model how much of the video is still to come."),
             ),
             SpecialToken.STATIC_FIRST_FRAMES: (
                 self.tr("Still start"),
@@ -301,8 +303,8 @@ class ShortcutRow(Field):
         choose(self.draft, shortcut_mode=self.combo.itemData(index))
 
 
-class AdvancedSection(QWidget):
-    """A heading that opens and closes the rows below it.
+class Section(QWidget):
+    """A heading that opens and closes the rows below it; closed at first.
 
     Signals:
         toggled: whether it is open now.
@@ -310,33 +312,31 @@ class AdvancedSection(QWidget):
 
     toggled = Signal(bool)
 
-    def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, hint: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.button = QToolButton(self)
-        self.button.setText(self.tr("&Advanced"))
+        self.button.setText(title)
         self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setProperty("kind", "section")
-        name_control(
-            self.button,
-            self.tr("Advanced"),
-            self.tr("Show or hide the settings that are seldom needed."),
-        )
+        name_control(self.button, title.replace("&", ""), hint)
         self.button.clicked.connect(self._clicked)
         self.body = QWidget(self)
-        rows = QVBoxLayout(self.body)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(t.SPACE_4)
-        self.fields = self._fields(draft)
-        for field in self.fields:
-            rows.addWidget(field)
+        self._rows = QVBoxLayout(self.body)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(t.SPACE_4)
         down = QVBoxLayout(self)
         down.setContentsMargins(0, 0, 0, 0)
         down.setSpacing(t.SPACE_3)
         down.addWidget(self.button)
         down.addWidget(self.body)
         self.set_open(False)
+
+    def add(self, *rows: QWidget) -> None:
+        """Append rows."""
+        for row in rows:
+            self._rows.addWidget(row)
 
     @property
     def is_open(self) -> bool:
@@ -353,23 +353,56 @@ class AdvancedSection(QWidget):
     def _clicked(self) -> None:
         self.set_open(not self.is_open)
 
-    def _fields(self, draft: Draft) -> list[Field]:
-        return [
-            FormatRow(draft, self.body),
-            FileQualityRow(draft, self.body),
-            FpsRow(draft, self.body),
-            ScaleRow(draft, "text_scale", 20.0, 0.5, self.body).finish(
+
+class AdvancedSection(Section):
+    """What is seldom needed, and in it, for those who know the model from inside, Expert.
+
+    Args:
+        store: where named presets are kept.
+        quality: whose steps move with the window.
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        store: PresetStore,
+        quality: QualityRow,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(
+            self.tr("&Advanced"),
+            self.tr("Show or hide the settings that are seldom needed."),
+            parent,
+        )
+        body = self.body
+        self.presets = PresetBar(draft, store, body)
+        plain: list[Field] = [
+            FormatRow(draft, body),
+            FileQualityRow(draft, body),
+            FpsRow(draft, body),
+            ScaleRow(draft, "text_scale", 20.0, 0.5, body).finish(
                 self.tr("Prompt strength"),
                 self.tr("How closely the video follows the prompt; too much looks harsh."),
             ),
-            ScaleRow(draft, "prev_chunk_scale", 5.0, 0.1, self.body).finish(
+            ScaleRow(draft, "prev_chunk_scale", 5.0, 0.1, body).finish(
                 self.tr("Continuity"),
-                self.tr("How closely each chunk follows the one before it."),
+                self.tr("How closely each second follows the one before it."),
             ),
-            PassesRow(draft, self.body),
-            LookBackRow(draft, self.body),
-            CleanLookBackRow(draft, self.body),
-            TokensRow(draft, self.body),
-            NegativeTokensRow(draft, self.body),
-            ShortcutRow(draft, self.body),
+            TokensRow(draft, body),
+            NegativeTokensRow(draft, body),
         ]
+        self.expert = Section(
+            self.tr("E&xpert"), self.tr("Show or hide how the model computes a video."), body
+        )
+        inner = self.expert.body
+        self.window_row = WindowRow(draft, quality, inner)
+        expert = [
+            self.window_row,
+            PassesRow(draft, inner),
+            LookBackRow(draft, inner),
+            CleanLookBackRow(draft, inner),
+            ShortcutRow(draft, inner),
+        ]
+        self.fields = [*plain, *expert]
+        self.add(self.presets, *plain, self.expert)
+        self.expert.add(*expert)

@@ -11,8 +11,7 @@ from magi_desktop.panels.advanced import AdvancedSection
 from magi_desktop.panels.checks import Checks
 from magi_desktop.panels.model_row import ModelRow
 from magi_desktop.panels.preset_list import PresetStore
-from magi_desktop.panels.presets import PresetBar
-from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow, WindowRow
+from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow
 from magi_desktop.panels.size_row import SizeRow
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
@@ -39,26 +38,24 @@ class GenerationPanel(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.presets = PresetBar(draft, presets, self)
         self.model = ModelRow(draft, models, self)
         self.size_row = SizeRow(draft, self)
         self.length = LengthRow(draft, self)
         self.quality = QualityRow(draft, self)
         self.seed = SeedRow(draft, self)
-        self.window_row = WindowRow(draft, self.quality, self)
-        self.advanced = AdvancedSection(draft, self)
+        self.advanced = AdvancedSection(draft, presets, self.quality, self)
+        self.presets = self.advanced.presets
         self.checks = Checks(draft, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(t.SPACE_4)
         for widget in (
-            self.presets,
+            self.presets.notice,
             self.model,
             self.size_row,
             self.length,
             self.quality,
             self.seed,
-            self.window_row,
             self.checks,
             self.advanced,
         ):

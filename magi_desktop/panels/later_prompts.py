@@ -1,4 +1,4 @@
-"""Prompts for later parts of the video: "from chunk 3 on ..."."""
+"""Prompts for later parts of the video: "from second 3 on ..."."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop.state.draft import Draft
+from magi_desktop.state.job_words import in_seconds
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import (
@@ -48,9 +49,7 @@ class LaterPrompts(QWidget):
         self._toggle.toggled.connect(self._unfold)
         self._body = QWidget(self)
         self._explanation = wrapped_label("caption", self._body)
-        self._explanation.setText(
-            self.tr("The video is made in chunks. A later prompt counts from its chunk on.")
-        )
+        self._explanation.setText(self.tr("A later prompt counts from its part of the video on."))
         self._add = QPushButton(self.tr("Add a prompt"), self._body)
         self._add.setToolTip(self.tr("Add a prompt for a later part of the video."))
         bind_icon(self._add, "plus")
@@ -169,7 +168,7 @@ class LaterPrompts(QWidget):
         plan = self._draft.plan
         if isinstance(plan, JobPlan):
             for row in self._rows:
-                row.show_time(plan.chunk(row.chunk).starts_s)
+                row.show_time(plan.chunk(row.chunk).starts_s, in_seconds(plan))
         count = len(self._rows)
         title = self.tr("Direct over time")
         self._toggle.setText(f"{title} ({count})" if count else title)
@@ -198,21 +197,21 @@ class LaterPromptRow(QWidget):
     def __init__(self, chunk: int, text: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._chunk = chunk
-        caption = QLabel(self.tr("From chunk"), self)
+        self._caption = QLabel(self.tr("From second"), self)
         self.number = QSpinBox(self)
         self.number.setRange(2, _MOST_CHUNKS)
         self.number.setValue(chunk + 1)
         prepare_number(self.number)
         name_control(
             self.number,
-            self.tr("From chunk"),
-            self.tr("The chunk this prompt counts from; the first chunk is 1."),
+            self.tr("From"),
+            self.tr("The part of the video this prompt counts from; the first is 1."),
         )
         self._guard = WheelGuard(self)
         self._guard.watch(self.number)
         self._time = QLabel(self)
         self._time.setProperty("role", "muted")
-        self._time.setToolTip(self.tr("When this chunk begins."))
+        self._time.setToolTip(self.tr("When this part begins."))
         self.remove_button = icon_button(
             "trash", self.tr("Remove this prompt"), self.tr("Remove this prompt."), self
         )
@@ -222,12 +221,12 @@ class LaterPromptRow(QWidget):
         self.field.setPlaceholderText(self.tr("What happens from here on"))
         name_control(
             self.field,
-            self.tr("Prompt from this chunk on"),
+            self.tr("Prompt from here on"),
             self.tr("Describe the whole picture again, with what is different."),
         )
         top = QHBoxLayout()
         top.setSpacing(t.SPACE_2)
-        top.addWidget(caption)
+        top.addWidget(self._caption)
         top.addWidget(self.number)
         top.addWidget(self._time, 1)
         top.addWidget(self.remove_button)
@@ -261,8 +260,9 @@ class LaterPromptRow(QWidget):
         with QSignalBlocker(self.number):
             self.number.setValue(chunk + 1)
 
-    def show_time(self, starts_s: float) -> None:
-        """Say when the chunk begins."""
+    def show_time(self, starts_s: float, in_seconds: bool) -> None:
+        """Say when the chunk begins, and whether chunks are seconds."""
+        self._caption.setText(self.tr("From second") if in_seconds else self.tr("From part"))
         self._time.setText(self.tr("at {} s").format(f"{starts_s:.1f}"))
 
     @Slot(int)

@@ -107,7 +107,7 @@ class LibraryModel(QAbstractListModel):
         facts = f"{size_text(item.width, item.height)} · {length_text(item.duration_s)}"
         remarks = self.remarks(item)
         if item.quantised_attention:
-            remarks.append(self.tr("8-bit attention"))
+            remarks.append(self.tr("8-bit arithmetic"))
         lines = [item.prompts, item.path.name, " · ".join([facts, *remarks])]
         return "\n".join(line for line in lines if line)
 

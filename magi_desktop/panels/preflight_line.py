@@ -15,7 +15,8 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
 from magi_engine.errors import MagiError
-from magi_engine.runtime.planning.plan import Advice, JobPlan, Pace
+from magi_engine.runtime.planning.advice import Advice
+from magi_engine.runtime.planning.plan import JobPlan, Pace
 
 _SEPARATOR = "  ·  "
 
@@ -97,11 +98,12 @@ class PreflightLine(QWidget):
         return _SEPARATOR.join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
 
     def _length(self, plan: JobPlan) -> str:
-        """Frames, and the chunks that they take."""
-        if plan.num_chunks is None:
-            return self.tr("chunks of {} frames").format(plan.length.chunk_frames)
-        return self.tr("{frames} frames in {chunks} chunks").format(
-            frames=plan.length.num_frames, chunks=plan.num_chunks
+        """Seconds and frames."""
+        frames = plan.length.num_frames
+        if plan.num_chunks is None or frames is None:
+            return self.tr("until you stop it")
+        return self.tr("{seconds} s, {frames} frames").format(
+            seconds=f"{frames / plan.fps:.3g}", frames=frames
         )
 
     def _time(self, plan: JobPlan) -> str:
@@ -111,8 +113,8 @@ class PreflightLine(QWidget):
         if plan.seconds is not None:
             text = self.tr("about {}") if exact else self.tr("roughly {}")
             return text.format(in_words(plan.seconds))
-        text = self.tr("a chunk every {}") if exact else self.tr("a chunk roughly every {}")
-        return text.format(in_words(plan.chunk_s))
+        text = self.tr("a second every {}") if exact else self.tr("a second roughly every {}")
+        return text.format(in_words(plan.chunk_s * plan.fps / plan.length.chunk_frames))
 
     def _explanation(self, plan: JobPlan) -> str:
         """What the time consists of, a line each."""
@@ -123,7 +125,7 @@ class PreflightLine(QWidget):
                 (self.tr("Reading the prompt: {}"), times.text_s),
                 (self.tr("Loading the model: {}"), times.load_s),
                 (self.tr("Getting it up to speed: {}"), times.warm_up_s),
-                (self.tr("Denoising: {}"), times.denoise_s if plan.seconds else 0.0),
+                (self.tr("Making the frames: {}"), times.denoise_s if plan.seconds else 0.0),
                 (self.tr("Decoding and writing: {}"), times.decode_s if plan.seconds else 0.0),
                 (self.tr("The first second can be seen after {}."), plan.ready_s[0]),
             )

@@ -7,24 +7,13 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from magi_desktop.panels.values import effective, legal_steps, nearest
-from magi_desktop.state.draft import Draft, GenerationSettings, configuration, settings_request
+from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.request.validation import validate
 
 _NOT_KEPT = ("seed", "seed_locked")
 """A preset says how videos are made, not which one."""
-_STEP_FIELDS = (
-    "window_size",
-    "shortcut_mode",
-    "cfg_number",
-    "text_scale",
-    "prev_chunk_scale",
-    "noise2clean_kvrange",
-    "clean_chunk_kvrange",
-)
-"""Fields that are as the model has them where a built-in preset is in use."""
 
 
 class PresetStore(Protocol):
@@ -118,24 +107,3 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     except Exception as error:  # a hand-edited file can hold anything
         raise InvalidRequestError("It is damaged.", "Delete it.") from error
     return settings
-
-
-def built_in_steps(draft: Draft) -> dict[str, int]:
-    """Steps by key of the built-in presets of the current model, fastest first."""
-    own = draft.config.runtime_config.num_steps
-    legal = legal_steps(draft)
-    if not legal:
-        return {}
-    return {
-        "draft": nearest(legal, own / 2),
-        "balanced": nearest(legal, own),
-        "best": nearest(legal, own * 2),
-    }
-
-
-def current_built_in(draft: Draft) -> str | None:
-    """Key of the built-in preset whose settings these are, or None."""
-    if not all(draft.is_default(name) for name in _STEP_FIELDS):
-        return None
-    steps = effective(draft, "num_steps")
-    return next((key for key, value in built_in_steps(draft).items() if value == steps), None)

@@ -26,12 +26,9 @@ from magi_desktop.panels.official_files import Imported, read_config, write_conf
 from magi_desktop.panels.preset_list import (
     PresetList,
     PresetStore,
-    built_in_steps,
-    current_built_in,
     fitting_settings,
     preset_values,
 )
-from magi_desktop.panels.values import choose
 from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
@@ -40,12 +37,13 @@ from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
 
 _LONGEST_NAME = 40
-_BUILT_IN = Qt.ItemDataRole.UserRole
-_OWN = Qt.ItemDataRole.UserRole + 1
 
 
 class PresetBar(QWidget):
     """Says which preset is in use; the menu beside it does the rest.
+
+    Attributes:
+        notice: what came of it; to be put where it is seen even if this bar is not.
 
     Signals:
         imported: an official configuration was taken over.
@@ -75,7 +73,6 @@ class PresetBar(QWidget):
         column.setSpacing(t.SPACE_2)
         column.addLayout(line)
         column.addWidget(self.naming)
-        column.addWidget(self.notice)
         self.presets.changed.connect(self.refresh)
         draft.changed.connect(self._draft_changed)
         self.refresh()
@@ -86,12 +83,11 @@ class PresetBar(QWidget):
         self.combo.setMinimumContentsLength(8)
         policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         self.combo.setSizeAdjustPolicy(policy)
-        self.combo.setPlaceholderText(self.tr("Own settings"))
         self.combo.activated.connect(self._chosen)
         name_control(
             self.combo,
             self.tr("Preset"),
-            self.tr("Settings under a name: built in, or your own."),
+            self.tr("Settings that you have kept under a name."),
         )
         self._wheel_guard = WheelGuard(self)
         self._wheel_guard.watch(self.combo)
@@ -131,21 +127,14 @@ class PresetBar(QWidget):
         self._target = own or (self._target if self._target in self.presets.names else None)
         with QSignalBlocker(self.combo):
             self.combo.clear()
-            words = self._built_in_words()
-            for key, steps in built_in_steps(self._draft).items():
-                text = self.tr("{0} ({1} steps)").format(words[key], steps)
-                self.combo.addItem(text)
-                self.combo.setItemData(self.combo.count() - 1, key, _BUILT_IN)
-            if self.presets.names:
-                self.combo.insertSeparator(self.combo.count())
             for name in self.presets.names:
-                self.combo.addItem(name)
-                self.combo.setItemData(self.combo.count() - 1, name, _OWN)
-            built_in = None if own else current_built_in(self._draft)
-            index = self.combo.findData(own, _OWN) if own else -1
-            if built_in:
-                index = self.combo.findData(built_in, _BUILT_IN)
-            self.combo.setCurrentIndex(index)
+                self.combo.addItem(name, name)
+            self.combo.setCurrentIndex(self.combo.findData(own) if own else -1)
+            some = bool(self.presets.names)
+            self.combo.setEnabled(some)
+            self.combo.setPlaceholderText(
+                self.tr("Choose a preset") if some else self.tr("No presets yet")
+            )
         self._update_menu()
 
     def apply(self, name: str) -> None:
@@ -167,13 +156,7 @@ class PresetBar(QWidget):
 
     @Slot(int)
     def _chosen(self, index: int) -> None:
-        own = self.combo.itemData(index, _OWN)
-        if own is not None:
-            self.apply(own)
-            return
-        key = self.combo.itemData(index, _BUILT_IN)
-        choose(self._draft, num_steps=built_in_steps(self._draft)[key])
-        self.refresh()
+        self.apply(self.combo.itemData(index))
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
@@ -183,13 +166,6 @@ class PresetBar(QWidget):
     def _set(self, settings: GenerationSettings) -> None:
         self._draft.set(**{name: getattr(settings, name) for name in _SETTINGS_FIELDS})
         self.refresh()
-
-    def _built_in_words(self) -> dict[str, str]:
-        return {
-            "draft": self.tr("Draft"),
-            "balanced": self.tr("Balanced"),
-            "best": self.tr("Best"),
-        }
 
     # Keeping.
 
@@ -206,9 +182,6 @@ class PresetBar(QWidget):
 
     def _check_name(self, name: str) -> str:
         """What is wrong with a name; empty if nothing is."""
-        taken = {word.casefold() for word in self._built_in_words().values()}
-        if name.casefold() in taken:
-            return self.tr("That is the name of a built-in preset.")
         if self._naming_for not in (None, name) and name in self.presets.names:
             return self.tr("There is a preset of that name already.")
         return ""

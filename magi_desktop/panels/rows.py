@@ -63,7 +63,7 @@ class LengthRow(Field):
         controls.addWidget(self.slider, 1)
         controls.addWidget(self.box)
         self.add_to_header(self.endless)
-        hint = self.tr("How long the video becomes; it is made one chunk after another.")
+        hint = self.tr("How long the video becomes; it is made one part after another.")
         self.set_up(self.tr("&Length"), controls, self.box, hint)
         name_control(self.slider, self.tr("Length in seconds"), hint)
 
@@ -76,7 +76,7 @@ class LengthRow(Field):
             self.endless.setChecked(seconds is None)
         self.slider.setEnabled(seconds is not None)
         self.box.setEnabled(seconds is not None)
-        self.say(self.tr("A new chunk follows until you press Stop.") if seconds is None else "")
+        self.say(self.tr("A new second follows until you press Stop.") if seconds is None else "")
 
     @Slot(int)
     def _slid(self, seconds: int) -> None:

@@ -218,15 +218,15 @@ class ChunkStrip(QAbstractScrollArea):
         cell = self._cells[index]
         state = {
             ChunkState.WAITING: self.tr("waiting"),
-            ChunkState.DENOISING: self.tr("denoising, {percent} %").format(
+            ChunkState.DENOISING: self.tr("{percent} % made").format(
                 percent=round(cell.fraction * 100)
             ),
-            ChunkState.DECODING: self.tr("decoding"),
+            ChunkState.DECODING: self.tr("nearly ready"),
             ChunkState.DONE: self.tr("ready"),
         }[cell.state]
         if index == self._current:
             state = self.tr("playing")
-        text = self.tr("Chunk {number} of {count}: {state}").format(
+        text = self.tr("Part {number} of {count}: {state}").format(
             number=index + 1, count=len(self._cells), state=state
         )
         return f"{text}\n{cell.prompt}" if cell.prompt else text
@@ -265,7 +265,8 @@ class ChunkStrip(QAbstractScrollArea):
         for run in self.prompt_runs():
             rect = self.cell_rect(run.start).united(self.cell_rect(run.stop - 1))
             rect.setLeft(max(rect.left(), 0))
-            rect.setRight(min(rect.right(), self.viewport().width()))
+            last = run.stop == len(self._cells)  # which may use what is free behind it
+            rect.setRight(self.viewport().width() if last else rect.right())
             first = self._cells[run.start]
             changed = run.start > 0 and first.prompt != self._cells[run.start - 1].prompt
             paint_prompt(painter, rect, first.prompt, changed, self.font())

@@ -30,7 +30,7 @@ class Waiting:
     """What playback waits for.
 
     Attributes:
-        text: "Denoising chunk 4, step 9 of 16".
+        text: "Making second 4, step 9 of 16".
         fraction: how much of it is done, None if nobody knows.
     """
 

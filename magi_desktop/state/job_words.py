@@ -7,6 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_desktop.translation import translated
 from magi_engine.runtime.job.events import ChunkState, Stage
+from magi_engine.runtime.planning.plan import JobPlan
 
 translate = QCoreApplication.translate
 
@@ -39,14 +40,14 @@ def job_sentence(job: JobState) -> str:
 
 
 def running_sentence(job: JobState) -> str:
-    """Which chunk is at which step."""
+    """Which part is at which step."""
     chunk = current_chunk(job)
     if chunk is None:
         return _between_chunks(job)
     if chunk.state is ChunkState.DECODING:
-        return translate("Progress", "Decoding chunk {}").format(chunk.index + 1)
-    return translate("Progress", "Denoising chunk {chunk}, step {step} of {steps}").format(
-        chunk=chunk.index + 1, step=chunk.step, steps=job.num_steps
+        return translate("Progress", "Finishing {part}").format(part=part_name(job, chunk.index))
+    return translate("Progress", "Making {part}, step {step} of {steps}").format(
+        part=part_name(job, chunk.index), step=chunk.step, steps=job.num_steps
     )
 
 
@@ -57,7 +58,19 @@ def _between_chunks(job: JobState) -> str:
         return translate("Progress", "Starting")
     if ready == len(job.chunks) and not job.open_ended:
         return translate("Progress", "Completing the video")
-    return translate("Progress", "Beginning chunk {}").format(ready + 1)
+    return translate("Progress", "Beginning {part}").format(part=part_name(job, ready))
+
+
+def part_name(job: JobState, index: int) -> str:
+    """A chunk for people: the second it is, where chunks are seconds."""
+    if job.plan is not None and in_seconds(job.plan):
+        return translate("Progress", "second {}").format(index + 1)
+    return translate("Progress", "part {}").format(index + 1)
+
+
+def in_seconds(plan: JobPlan) -> bool:
+    """Whether a chunk plays for a second, as it does unless another rate was chosen."""
+    return plan.length.chunk_frames == plan.fps
 
 
 def current_chunk(job: JobState) -> ChunkInfo | None:
@@ -76,25 +89,24 @@ def stage_sentence(stage: Stage | None) -> str:
 
 
 def figures(job: JobState) -> str:
-    """Chunks, pace and time left, as far as they are known."""
+    """What is ready, pace and time left, as far as they are known."""
     if not job.phase.active or job.phase is Phase.PREPARING:
         return ""
-    ready = sum(c.state is ChunkState.DONE for c in job.chunks)
-    parts = [
-        translate("Progress", "Chunks ready: {}").format(ready)
-        if job.open_ended
-        else translate("Progress", "Chunks ready: {ready} of {all}").format(
-            ready=ready, all=len(job.chunks)
-        )
-    ]
+    fps = job.plan.fps if job.plan is not None else 0
+    ready = translate("Progress", "{} s").format(f"{job.frames_done / fps if fps else 0:.3g}")
+    if job.num_frames is None or not fps:
+        parts = [translate("Progress", "Ready: {}").format(ready)]
+    else:
+        whole = translate("Progress", "{} s").format(f"{job.num_frames / fps:.3g}")
+        parts = [translate("Progress", "Ready: {ready} of {all}").format(ready=ready, all=whole)]
     if job.eta_s is not None:
         parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
     if job.frames_per_second > 0:
         parts.append(translate("Progress", "{:.1f} frames/s").format(job.frames_per_second))
     if job.phase is Phase.RUNNING and job.next_chunk_s is not None:
-        parts.append(translate("Progress", "next chunk in {}").format(duration(job.next_chunk_s)))
+        parts.append(translate("Progress", "more in {}").format(duration(job.next_chunk_s)))
     if job.request is not None and job.request.quantised_attention:
-        parts.append(translate("Progress", "8-bit attention"))
+        parts.append(translate("Progress", "8-bit arithmetic"))
     return "  ·  ".join(parts)
 
 

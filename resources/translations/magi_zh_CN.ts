@@ -142,10 +142,6 @@
         <translation>高级(&amp;A)</translation>
     </message>
     <message>
-        <source>Advanced</source>
-        <translation>高级</translation>
-    </message>
-    <message>
         <source>Show or hide the settings that are seldom needed.</source>
         <translation>显示或隐藏不常用的设置。</translation>
     </message>
@@ -162,8 +158,16 @@
         <translation>连贯性</translation>
     </message>
     <message>
-        <source>How closely each chunk follows the one before it.</source>
-        <translation>每个片段与前一个片段衔接的紧密程度。</translation>
+        <source>How closely each second follows the one before it.</source>
+        <translation>每一秒与前一秒衔接的紧密程度。</translation>
+    </message>
+    <message>
+        <source>E&amp;xpert</source>
+        <translation>专家(&amp;X)</translation>
+    </message>
+    <message>
+        <source>Show or hide how the model computes a video.</source>
+        <translation>显示或隐藏模型计算视频的方式。</translation>
     </message>
 </context>
 <context>
@@ -196,12 +200,16 @@
         <translation>等待中</translation>
     </message>
     <message>
-        <source>denoising, {percent} %</source>
-        <translation>去噪中，{percent}%</translation>
+        <source>{percent} % made</source>
+        <translation>已完成 {percent} %</translation>
     </message>
     <message>
-        <source>decoding</source>
-        <translation>解码中</translation>
+        <source>nearly ready</source>
+        <translation>即将完成</translation>
+    </message>
+    <message>
+        <source>Part {number} of {count}: {state}</source>
+        <translation>第 {number} 部分，共 {count} 部分：{state}</translation>
     </message>
     <message>
         <source>ready</source>
@@ -210,10 +218,6 @@
     <message>
         <source>playing</source>
         <translation>播放中</translation>
-    </message>
-    <message>
-        <source>Chunk {number} of {count}: {state}</source>
-        <translation>第 {number} 段，共 {count} 段：{state}</translation>
     </message>
     <message>
         <source>Double-click to change the prompt from here on.</source>
@@ -371,8 +375,8 @@
         <translation>文件</translation>
     </message>
     <message>
-        <source>Prompt from second {}</source>
-        <translation>第 {} 秒起的提示词</translation>
+        <source>Prompt from part {} on</source>
+        <translation>第 {} 部分起的提示词</translation>
     </message>
     <message>
         <source>Started from</source>
@@ -415,12 +419,12 @@
         <translation>用时</translation>
     </message>
     <message>
-        <source>Attention</source>
-        <translation>注意力</translation>
+        <source>Computed with</source>
+        <translation>计算方式</translation>
     </message>
     <message>
-        <source>8-bit attention</source>
-        <translation>8 位注意力</translation>
+        <source>8-bit arithmetic</source>
+        <translation>8 位运算</translation>
     </message>
 </context>
 <context>
@@ -710,6 +714,17 @@
     </message>
 </context>
 <context>
+    <name>GuideDialog</name>
+    <message>
+        <source>Guide</source>
+        <translation>指南</translation>
+    </message>
+    <message>
+        <source>How to make a video, step by step.</source>
+        <translation>如何一步步制作视频。</translation>
+    </message>
+</context>
+<context>
     <name>HelpSheet</name>
     <message>
         <source>Shortcuts</source>
@@ -818,12 +833,20 @@
 <context>
     <name>LaterPromptRow</name>
     <message>
-        <source>From chunk</source>
-        <translation>起始片段</translation>
+        <source>From second</source>
+        <translation>从第几秒起</translation>
     </message>
     <message>
-        <source>The chunk this prompt counts from; the first chunk is 1.</source>
-        <translation>此提示词从哪个片段起生效；首个片段为 1。</translation>
+        <source>From</source>
+        <translation>从</translation>
+    </message>
+    <message>
+        <source>The part of the video this prompt counts from; the first is 1.</source>
+        <translation>此提示词从视频的哪一部分起生效；第一部分为 1。</translation>
+    </message>
+    <message>
+        <source>When this part begins.</source>
+        <translation>这一部分何时开始。</translation>
     </message>
     <message>
         <source>Remove this prompt</source>
@@ -838,20 +861,20 @@
         <translation>从这里开始发生什么</translation>
     </message>
     <message>
-        <source>Prompt from this chunk on</source>
-        <translation>从此片段开始的提示词</translation>
+        <source>Prompt from here on</source>
+        <translation>从此处起的提示词</translation>
     </message>
     <message>
         <source>Describe the whole picture again, with what is different.</source>
         <translation>重新描述整个画面，并写明变化之处。</translation>
     </message>
     <message>
-        <source>at {} s</source>
-        <translation>{} 秒处</translation>
+        <source>From part</source>
+        <translation>从第几部分起</translation>
     </message>
     <message>
-        <source>When this chunk begins.</source>
-        <translation>此片段开始的时间。</translation>
+        <source>at {} s</source>
+        <translation>{} 秒处</translation>
     </message>
 </context>
 <context>
@@ -865,8 +888,8 @@
         <translation>为视频后面的部分设置各自的提示词。</translation>
     </message>
     <message>
-        <source>The video is made in chunks. A later prompt counts from its chunk on.</source>
-        <translation>视频按片段生成。后续提示词从其片段开始生效。</translation>
+        <source>A later prompt counts from its part of the video on.</source>
+        <translation>后面的提示词从视频的相应部分起生效。</translation>
     </message>
     <message>
         <source>Add a prompt</source>
@@ -896,8 +919,12 @@
         <translation>视频会一秒接一秒地继续，直到您点击“停止”。</translation>
     </message>
     <message>
-        <source>How long the video becomes; it is made one chunk after another.</source>
-        <translation>视频的长度；逐个片段生成。</translation>
+        <source>How long the video becomes; it is made one part after another.</source>
+        <translation>视频的时长；它一部分接一部分地制作。</translation>
+    </message>
+    <message>
+        <source>A new second follows until you press Stop.</source>
+        <translation>按“停止”之前，会一秒接一秒地继续。</translation>
     </message>
     <message>
         <source>&amp;Length</source>
@@ -906,10 +933,6 @@
     <message>
         <source>Length in seconds</source>
         <translation>时长（秒）</translation>
-    </message>
-    <message>
-        <source>A new chunk follows until you press Stop.</source>
-        <translation>片段会一个接一个地生成，直到按下“停止”。</translation>
     </message>
 </context>
 <context>
@@ -923,8 +946,8 @@
         <translation>不完整</translation>
     </message>
     <message>
-        <source>8-bit attention</source>
-        <translation>8 位注意力</translation>
+        <source>8-bit arithmetic</source>
+        <translation>8 位运算</translation>
     </message>
 </context>
 <context>
@@ -1318,8 +1341,8 @@
         <translation>停止并保留已生成的部分</translation>
     </message>
     <message>
-        <source>Direct the next chunk…</source>
-        <translation>改变下一个片段…</translation>
+        <source>Direct what comes next…</source>
+        <translation>指导接下来的内容…</translation>
     </message>
     <message>
         <source>From text</source>
@@ -1366,6 +1389,10 @@
         <translation>帮助(&amp;H)</translation>
     </message>
     <message>
+        <source>Guide</source>
+        <translation>指南</translation>
+    </message>
+    <message>
         <source>Keyboard shortcuts</source>
         <translation>键盘快捷键</translation>
     </message>
@@ -1399,10 +1426,6 @@
     <message>
         <source>, </source>
         <translation>、</translation>
-    </message>
-    <message>
-        <source>12 steps do not work with a window of {window}: each stage needs whole groups of {group} steps.</source>
-        <translation>12 步与大小为 {window} 的窗口不相容：每个阶段需要若干组完整的 {group} 步。</translation>
     </message>
     <message>
         <source>8 steps are noisy with an fp8 model; 16 look better.</source>
@@ -1697,8 +1720,8 @@
         <translation>请选择 1 到 {most} 的窗口。</translation>
     </message>
     <message>
-        <source>Choose a window of 1, 2 or 4.</source>
-        <translation>请选择大小为 1、2 或 4 的窗口。</translation>
+        <source>12 steps look better with a window of 1, 2 or 4 chunks.</source>
+        <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -2689,6 +2712,10 @@
         <translation>种子 {seed} 超出范围。</translation>
     </message>
     <message>
+        <source>The server that answered is no hub of models.</source>
+        <translation>应答的服务器不是模型站点。</translation>
+    </message>
+    <message>
         <source>The set-up could not be started.</source>
         <translation>无法启动设置程序。</translation>
     </message>
@@ -2707,6 +2734,10 @@
     <message>
         <source>The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.</source>
         <translation>无法生成 {width}x{height} 的大小：两边都必须是 {multiple} 的倍数。</translation>
+    </message>
+    <message>
+        <source>The size {width}x{height} is too large.</source>
+        <translation>尺寸 {width}x{height} 太大。</translation>
     </message>
     <message>
         <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
@@ -2773,7 +2804,7 @@
         <translation>{path} 中张量 {stored} 的类型为 {dtype}，而模型需要 {needed}。</translation>
     </message>
     <message>
-        <source>The text encoder of {title} is small now.</source>
+        <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
     </message>
     <message>
@@ -2961,6 +2992,10 @@
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
     </message>
     <message>
+        <source>Unfinished downloads</source>
+        <translation>未下载完的文件</translation>
+    </message>
+    <message>
         <source>Type those letters again.</source>
         <translation>请重新输入这些字符。</translation>
     </message>
@@ -3007,6 +3042,10 @@
     <message>
         <source>Use another name.</source>
         <translation>请换一个名称。</translation>
+    </message>
+    <message>
+        <source>Use at most {most} pixels for each side.</source>
+        <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
         <source>Use it as the video of a v2v request.</source>
@@ -3085,10 +3124,6 @@
         <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
     </message>
     <message>
-        <source>What answers is not a hub of models.</source>
-        <translation>应答的不是模型站点。</translation>
-    </message>
-    <message>
         <source>What answers is not this program&apos;s list of versions.</source>
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
@@ -3103,10 +3138,6 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
-    </message>
-    <message>
-        <source>What was not downloaded to its end</source>
-        <translation>未下载完的文件</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3499,6 +3530,10 @@
     <message>
         <source>{name} is not an unfinished video.</source>
         <translation>{name} 不是未完成的视频。</translation>
+    </message>
+    <message>
+        <source>{name} is not positive</source>
+        <translation>{name} 不是正数</translation>
     </message>
     <message>
         <source>{name} is only {width}x{height} pixels.</source>
@@ -4467,6 +4502,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>Expert</source>
+        <translation>专家</translation>
+    </message>
+    <message>
         <source>System</source>
         <translation>跟随系统</translation>
     </message>
@@ -4507,6 +4546,14 @@
         <translation>本程序界面的语言。</translation>
     </message>
     <message>
+        <source>Restart now</source>
+        <translation>立即重启</translation>
+    </message>
+    <message>
+        <source>Ends the program and starts it again.</source>
+        <translation>结束程序并重新启动。</translation>
+    </message>
+    <message>
         <source>Folder for videos</source>
         <translation>视频文件夹</translation>
     </message>
@@ -4531,8 +4578,8 @@
         <translation>恢复使用默认的视频文件夹。</translation>
     </message>
     <message>
-        <source>Show a rough &amp;preview while a chunk is being denoised</source>
-        <translation>片段去噪时显示粗略预览(&amp;P)</translation>
+        <source>Show a rough &amp;preview of what is being made</source>
+        <translation>显示正在制作部分的粗略预览(&amp;P)</translation>
     </message>
     <message>
         <source>The preview takes little time; the finished frames replace it.</source>
@@ -4586,20 +4633,12 @@
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
     </message>
-    <message>
-        <source>Counts from the next start on.</source>
-        <translation>下次启动后生效。</translation>
-    </message>
 </context>
 <context>
     <name>PreflightLine</name>
     <message>
         <source>about {}</source>
         <translation>约 {}</translation>
-    </message>
-    <message>
-        <source>a chunk every {}</source>
-        <translation>每 {} 一个片段</translation>
     </message>
     <message>
         <source>{needed} of {all} graphics memory</source>
@@ -4618,20 +4657,8 @@
         <translation>磁盘 {}</translation>
     </message>
     <message>
-        <source>chunks of {} frames</source>
-        <translation>每个片段 {} 帧</translation>
-    </message>
-    <message>
-        <source>{frames} frames in {chunks} chunks</source>
-        <translation>{frames} 帧，{chunks} 个片段</translation>
-    </message>
-    <message>
         <source>roughly {}</source>
         <translation>大约 {}</translation>
-    </message>
-    <message>
-        <source>a chunk roughly every {}</source>
-        <translation>大约每 {} 一个片段</translation>
     </message>
     <message>
         <source>Reading the prompt: {}</source>
@@ -4646,8 +4673,24 @@
         <translation>预热：{}</translation>
     </message>
     <message>
-        <source>Denoising: {}</source>
-        <translation>去噪：{}</translation>
+        <source>until you stop it</source>
+        <translation>直到您停止</translation>
+    </message>
+    <message>
+        <source>{seconds} s, {frames} frames</source>
+        <translation>{seconds} 秒，{frames} 帧</translation>
+    </message>
+    <message>
+        <source>a second every {}</source>
+        <translation>每秒视频用时 {}</translation>
+    </message>
+    <message>
+        <source>a second roughly every {}</source>
+        <translation>每秒视频大约用时 {}</translation>
+    </message>
+    <message>
+        <source>Making the frames: {}</source>
+        <translation>生成画面：{}</translation>
     </message>
     <message>
         <source>Decoding and writing: {}</source>
@@ -4669,16 +4712,8 @@
 <context>
     <name>PresetBar</name>
     <message>
-        <source>Own settings</source>
-        <translation>自定义设置</translation>
-    </message>
-    <message>
         <source>Preset</source>
         <translation>预设</translation>
-    </message>
-    <message>
-        <source>Settings under a name: built in, or your own.</source>
-        <translation>已命名的设置：内置的或您自己的。</translation>
     </message>
     <message>
         <source>Save as a preset</source>
@@ -4705,28 +4740,12 @@
         <translation>导出为配置(&amp;E)…</translation>
     </message>
     <message>
-        <source>{0} ({1} steps)</source>
-        <translation>{0}（{1} 步）</translation>
-    </message>
-    <message>
         <source>“{0}” does not fit any more: {1}</source>
         <translation>“{0}”已不再适用：{1}</translation>
     </message>
     <message>
         <source>“{}” is in use.</source>
         <translation>正在使用“{}”。</translation>
-    </message>
-    <message>
-        <source>Draft</source>
-        <translation>草稿</translation>
-    </message>
-    <message>
-        <source>Balanced</source>
-        <translation>均衡</translation>
-    </message>
-    <message>
-        <source>Best</source>
-        <translation>最佳</translation>
     </message>
     <message>
         <source>Save</source>
@@ -4737,8 +4756,16 @@
         <translation>重命名</translation>
     </message>
     <message>
-        <source>That is the name of a built-in preset.</source>
-        <translation>这是内置预设的名称。</translation>
+        <source>Settings that you have kept under a name.</source>
+        <translation>您以名称保存的设置。</translation>
+    </message>
+    <message>
+        <source>Choose a preset</source>
+        <translation>选择预设</translation>
+    </message>
+    <message>
+        <source>No presets yet</source>
+        <translation>还没有预设</translation>
     </message>
     <message>
         <source>There is a preset of that name already.</source>
@@ -4816,36 +4843,36 @@
         <translation>已停止</translation>
     </message>
     <message>
+        <source>Finishing {part}</source>
+        <translation>正在完成{part}</translation>
+    </message>
+    <message>
+        <source>Making {part}, step {step} of {steps}</source>
+        <translation>正在制作{part}，第 {step} 步，共 {steps} 步</translation>
+    </message>
+    <message>
         <source>Starting</source>
         <translation>正在开始</translation>
     </message>
     <message>
-        <source>Decoding chunk {}</source>
-        <translation>正在解码第 {} 段</translation>
+        <source>Beginning {part}</source>
+        <translation>正在开始{part}</translation>
     </message>
     <message>
-        <source>Denoising chunk {chunk}, step {step} of {steps}</source>
-        <translation>正在去噪第 {chunk} 段，第 {step}/{steps} 步</translation>
+        <source>second {}</source>
+        <translation>第 {} 秒</translation>
+    </message>
+    <message>
+        <source>part {}</source>
+        <translation>第 {} 部分</translation>
     </message>
     <message>
         <source>Starting the engine</source>
         <translation>正在启动引擎</translation>
     </message>
     <message>
-        <source>Chunks ready: {}</source>
-        <translation>已完成块数：{}</translation>
-    </message>
-    <message>
-        <source>Chunks ready: {ready} of {all}</source>
-        <translation>已完成块数：{ready}/{all}</translation>
-    </message>
-    <message>
         <source>{:.1f} frames/s</source>
         <translation>{:.1f} 帧/秒</translation>
-    </message>
-    <message>
-        <source>next chunk in {}</source>
-        <translation>下一段还需 {}</translation>
     </message>
     <message>
         <source>{} left</source>
@@ -4856,16 +4883,24 @@
         <translation>正在完成视频</translation>
     </message>
     <message>
-        <source>Beginning chunk {}</source>
-        <translation>开始第 {} 块</translation>
-    </message>
-    <message>
-        <source>8-bit attention</source>
-        <translation>8 位注意力</translation>
-    </message>
-    <message>
         <source>{} s</source>
         <translation>{} 秒</translation>
+    </message>
+    <message>
+        <source>Ready: {}</source>
+        <translation>已完成：{}</translation>
+    </message>
+    <message>
+        <source>Ready: {ready} of {all}</source>
+        <translation>已完成：{ready}，共 {all}</translation>
+    </message>
+    <message>
+        <source>more in {}</source>
+        <translation>{} 后有新内容</translation>
+    </message>
+    <message>
+        <source>8-bit arithmetic</source>
+        <translation>8 位运算</translation>
     </message>
     <message>
         <source>{m} min {s:02d} s</source>
@@ -5437,6 +5472,14 @@
 <context>
     <name>SettingsFile</name>
     <message>
+        <source>The disk is full: the settings cannot be saved. Free some space.</source>
+        <translation>磁盘已满：无法保存设置。请释放一些空间。</translation>
+    </message>
+    <message>
+        <source>The settings cannot be saved in {}. Check that you may write there.</source>
+        <translation>无法在 {} 中保存设置。请检查是否有写入权限。</translation>
+    </message>
+    <message>
         <source>The settings cannot be read; the usual ones are used.</source>
         <translation>无法读取设置，已使用默认设置。</translation>
     </message>
@@ -5703,6 +5746,10 @@
         <translation>程序已在运行。此窗口的队列不会保存。</translation>
     </message>
     <message>
+        <source>The disk is full: the queue and the library cannot be saved in {folder}. Free some space, then start the program again.</source>
+        <translation>磁盘已满：无法在 {folder} 中保存队列和媒体库。请释放一些空间，然后重新启动程序。</translation>
+    </message>
+    <message>
         <source>The queue and the library cannot be saved in {folder}. Check that you may write there.</source>
         <translation>无法将队列和作品库保存到 {folder}。请确认您有写入权限。</translation>
     </message>
@@ -5761,8 +5808,8 @@
         <translation>已知时长</translation>
     </message>
     <message>
-        <source>Tells each chunk how many more will follow.</source>
-        <translation>告诉每个片段后面还有多少段。</translation>
+        <source>Tells the model how much of the video is still to come.</source>
+        <translation>告诉模型视频还剩多少。</translation>
     </message>
     <message>
         <source>Still start</source>
@@ -6072,6 +6119,10 @@
         <source>{}.</source>
         <translation>{}。</translation>
     </message>
+    <message>
+        <source>{format}, about {size}</source>
+        <translation>{format}，约 {size}</translation>
+    </message>
 </context>
 <context>
     <name>VideoBar</name>
@@ -6158,12 +6209,12 @@
 <context>
     <name>WelcomeDialog</name>
     <message>
-        <source>Welcome</source>
-        <translation>欢迎</translation>
-    </message>
-    <message>
         <source>Welcome to Magi Desktop</source>
         <translation>欢迎使用 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>What this computer can run</source>
+        <translation>这台电脑能运行什么</translation>
     </message>
     <message>
         <source>Describe a scene, press Generate, and watch the video appear.</source>

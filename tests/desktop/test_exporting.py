@@ -7,11 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.exporting import FORMATS, Export, ExportJob
+from magi_desktop.exporting import FORMATS, Export, ExportJob, gif_bytes
 from magi_engine.errors import OutputError
+from magi_engine.media import export_video, open_writer
 from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.state.videos import make_video
 
@@ -169,3 +171,13 @@ def _child(source: Path, target: Path, how: str) -> str:
         command, cwd=root, stdout=subprocess.PIPE, text=True, timeout=300, check=True
     )
     return done.stdout
+
+
+def test_the_size_of_a_gif_is_told_before_it_is_made(tmp_path: Path) -> None:
+    source = tmp_path / "a.mp4"
+    noise = np.random.default_rng(0).integers(0, 256, (72, 32, 48, 3), np.uint8)
+    with open_writer(source, 48, 32, 24) as writer:
+        writer.write(noise)
+    made = export_video(source, tmp_path / "a.gif").stat().st_size
+    assert gif_bytes(source, 24, 72, 48, 32) == pytest.approx(made, rel=0.15)
+    assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", "a.gif"}, "nothing else is left"

@@ -191,6 +191,15 @@ def test_the_context_menu_of_the_picture_has_the_same_actions(
     menu.close()
 
 
+def test_the_menu_says_how_large_a_gif_becomes(
+    window: Window, item: LibraryItem, qtbot: QtBot
+) -> None:
+    show(window, item, qtbot)
+    menu = window.bar.video_actions.export_menu
+    menu.aboutToShow.emit()
+    qtbot.waitUntil(lambda: any("GIF, about" in a.text() for a in menu.actions()))
+
+
 def test_a_deleted_video_can_be_brought_back(
     window: Window, library: Library, item: LibraryItem, qtbot: QtBot
 ) -> None:

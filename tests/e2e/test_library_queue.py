@@ -172,7 +172,8 @@ def test_a_video_is_renamed_deleted_and_undone_from_the_bar_below_it(
     made.qtbot.waitUntil(lambda: player.path == made.places.videos / "the circle.mp4")
     assert made.videos() == [made.places.videos / "the circle.mp4"]
     bar.video_actions.delete.trigger()
-    made.qtbot.waitUntil(lambda: not made.videos())
+    made.qtbot.waitUntil(lambda: "deleted" in made.window.notice.text)
+    assert not made.videos()
     assert player.path is None
     made.qtbot.mouseClick(made.window.notice._button, Qt.MouseButton.LeftButton)
     made.qtbot.waitUntil(lambda: [p.name for p in made.videos()] == ["the circle.mp4"])

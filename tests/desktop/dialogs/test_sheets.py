@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QPixmap
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.about import AboutDialog, third_party_notice
+from magi_desktop.dialogs.guide import GuideDialog
 from magi_desktop.dialogs.help import HelpSheet
+from magi_desktop.translation import LANGUAGES
 from magi_engine import __version__
 from tests.desktop.accessibility import faults
 
@@ -104,3 +109,19 @@ def test_the_notice_names_what_is_installed() -> None:
     assert "PySide6" in notice
     assert "LGPL" in notice
     assert "pytest" not in notice, "what only developers need is not shipped"
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES, "fr_FR"])
+def test_the_guide_has_its_pictures_in_every_language(qtbot: QtBot, language: str) -> None:
+    dialog = GuideDialog(language)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    assert dialog.language == (language if language in LANGUAGES else "en")
+    pictures = re.findall(r'<img src="([^"]+)"', dialog.view.toHtml())
+    assert len(pictures) == 4
+    for name in pictures:
+        picture = dialog.view.loadResource(2, QUrl(name))  # 2: an image
+        assert isinstance(picture, QPixmap)
+        assert not picture.isNull()
+        assert picture.deviceIndependentSize().width() < dialog.view.width()
+    assert faults(dialog) == []

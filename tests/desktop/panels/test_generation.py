@@ -12,18 +12,22 @@ from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.engine_thread import EngineThread
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.values import aspect_size, effective, legal_steps
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
+from magi_desktop.state.planner import Planner
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import DownloadError
 from magi_engine.install.tasks import Download, Phase, TaskFailed, TaskProgress
+from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import Mode
 from magi_engine.runtime.request.validation import validate
 from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
+from tests.desktop.machines import EngineOn
 
 
 class KeptPresets:
@@ -50,6 +54,17 @@ def installer() -> Installer:
 
 
 @pytest.fixture
+def planner(qtbot: QtBot, draft: Draft, tmp_path: Path) -> Iterator[Planner]:
+    """Answers for a machine that a test describes."""
+    engine = EngineThread(EngineOn())
+    planner = Planner(draft, engine, lambda: tmp_path)
+    planner.refresh()
+    yield planner
+    engine.close()
+    planner.close()
+
+
+@pytest.fixture
 def panel(
     qtbot: QtBot, draft: Draft, installer: Installer, tmp_path: Path
 ) -> Iterator[GenerationPanel]:
@@ -72,11 +87,13 @@ def test_every_control_is_named_explained_and_reachable(
 ) -> None:
     draft.set(model=model)
     panel.advanced_open = True
+    panel.advanced.expert.set_open(True)
     assert faults(panel) == []
 
 
 def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
     panel.advanced_open = True
+    panel.advanced.expert.set_open(True)
     assert panel.minimumSizeHint().width() <= 280
 
 
@@ -152,7 +169,7 @@ def test_length_and_until_i_stop(panel: GenerationPanel, draft: Draft) -> None:
     row.endless.click()
     assert draft.settings.seconds is None
     assert not row.box.isEnabled()
-    assert row.note.text() == "A new chunk follows until you press Stop."
+    assert row.note.text() == "A new second follows until you press Stop."
     row.endless.click()
     assert draft.settings.seconds == 7
     assert row.note.text() == ""
@@ -218,26 +235,26 @@ def test_steps_that_are_the_models_own_count_as_unchanged(
 
 
 def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Draft) -> None:
-    slider = panel.window_row.slider
+    slider = panel.advanced.window_row.slider
     sentences = set()
     for window in range(1, 9):
         slider.setValue(window)
         assert effective(draft, "window_size") == window
         assert effective(draft, "num_steps") in legal_steps(draft)
         validate(draft.request(), draft.config)
-        sentences.add(panel.window_row.note.text())
+        sentences.add(panel.advanced.window_row.note.text())
     assert len(sentences) == 8
     slider.setValue(3)
     assert draft.settings.num_steps == 24
     assert panel.quality.note.text().startswith("Moved from 16 to 24 steps")
-    panel.window_row.reset_button.click()
+    panel.advanced.window_row.reset_button.click()
     assert draft.settings.window_size is None
     assert draft.settings.num_steps is None, "the steps that were wanted are back"
     assert not panel.quality.note.isVisible()
 
 
 def test_warnings_and_errors_show_under_the_list(
-    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:
     assert not panel.checks.isVisible()
     draft.set(model="4.5B-distill-fp8", num_steps=8)
@@ -251,14 +268,13 @@ def test_warnings_and_errors_show_under_the_list(
 
 
 def test_a_reference_that_is_still_missing_is_not_the_settings_fault(
-    panel: GenerationPanel, draft: Draft
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:
     draft.set_mode(Mode.I2V)
-    panel.checks.judge_now()
-    assert panel.checks.verdict.error is None
+    qtbot.waitUntil(lambda: isinstance(draft.plan, JobPlan))
+    assert not panel.checks.isVisible()
     draft.set(num_steps=17)
-    panel.checks.judge_now()
-    assert panel.checks.verdict.error is not None
+    qtbot.waitUntil(panel.checks.isVisible)
 
 
 def test_the_wheel_changes_only_what_has_the_focus(panel: GenerationPanel, draft: Draft) -> None:
@@ -287,23 +303,26 @@ def test_tab_reaches_everything_from_top_to_bottom(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft
 ) -> None:
     panel.activateWindow()
-    panel.presets.combo.setFocus()
+    panel.advanced_open = True
+    panel.advanced.expert.set_open(True)
+    panel.model.combo.setFocus()
     seen: list[QWidget | None] = []
     for _ in range(60):
         seen.append(panel.focusWidget())
         panel.focusNextChild()
-        if panel.focusWidget() is panel.presets.combo:
+        if panel.focusWidget() is panel.model.combo:
             break
     stops = [
-        panel.presets.combo,
         panel.model.combo,
         panel.size_row.aspect_buttons[0],
         panel.size_row.width_box,
         panel.length.box,
         panel.quality.slider,
         panel.seed.edit,
-        panel.window_row.slider,
         panel.advanced.button,
+        panel.presets.save_button,
+        panel.advanced.expert.button,
+        panel.advanced.window_row.slider,
     ]
     places = [seen.index(stop) for stop in stops]
     assert places == sorted(places)

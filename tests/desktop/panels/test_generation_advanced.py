@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
@@ -19,8 +21,19 @@ from magi_desktop.panels.advanced import (
 )
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
+from magi_desktop.panels.rows import QualityRow, WindowRow
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request.validation import validate
+
+
+class NoPresets:
+    """Keeps nothing."""
+
+    def load(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    def save(self, presets: dict[str, dict[str, Any]]) -> None:
+        raise AssertionError(presets)
 
 
 @pytest.fixture
@@ -30,7 +43,9 @@ def draft(qapp: QApplication) -> Draft:
 
 @pytest.fixture
 def section(qtbot: QtBot, draft: Draft) -> AdvancedSection:
-    section = AdvancedSection(draft)
+    quality = QualityRow(draft)
+    qtbot.addWidget(quality)
+    section = AdvancedSection(draft, NoPresets(), quality)
     qtbot.addWidget(section)
     section.show()
     return section
@@ -179,3 +194,12 @@ def test_format_and_quality_of_the_file(section: AdvancedSection, draft: Draft) 
     formats.combo.activated.emit(formats.combo.findData("gif"))
     assert not quality.slider.isEnabled()
     assert quality.note.text()
+
+
+def test_what_only_experts_know_is_closed_inside(qtbot: QtBot, section: AdvancedSection) -> None:
+    section.set_open(True)
+    for kind in (WindowRow, PassesRow, LookBackRow, CleanLookBackRow, ShortcutRow):
+        assert not row(section, kind).isVisible()
+    qtbot.mouseClick(section.expert.button, Qt.MouseButton.LeftButton)
+    for kind in (WindowRow, PassesRow, LookBackRow, CleanLookBackRow, ShortcutRow):
+        assert row(section, kind).isVisible()

@@ -74,20 +74,15 @@ def test_the_controls_are_named_and_explained(qtbot: QtBot, bar: PresetBar) -> N
     assert faults(bar) == []
 
 
-@pytest.mark.parametrize(
-    ("model", "steps"), [("pocket", (8, 16, 32)), ("4.5B-base", (32, 64, 128))]
-)
-def test_built_in_presets_go_by_the_models_steps(
-    bar: PresetBar, draft: Draft, model: str, steps: tuple[int, ...]
-) -> None:
-    draft.set(model=model)
-    for index, count in enumerate(steps):
-        bar.combo.activated.emit(index)
-        config = validate(draft.request(), draft.config)
-        assert config.runtime_config.num_steps == count
-        assert bar.combo.currentIndex() == index
+def test_before_there_is_one_it_says_so(qtbot: QtBot, bar: PresetBar, draft: Draft) -> None:
+    assert not bar.combo.isEnabled()
+    assert bar.combo.placeholderText() == "No presets yet"
+    save_as(qtbot, bar, "Mine")
+    assert bar.combo.isEnabled()
     draft.set(num_steps=4)
     assert bar.combo.currentIndex() == -1
+    bar.combo.activated.emit(0)
+    assert draft.settings.num_steps is None
 
 
 def test_saving_applying_and_surviving_a_restart(
@@ -98,7 +93,7 @@ def test_saving_applying_and_surviving_a_restart(
     assert bar.combo.currentText() == "Wide"
     saved = draft.settings
     draft.set(model="4.5B-distill", seed=99)
-    assert bar.combo.currentText().startswith("Balanced")
+    assert bar.combo.currentText() == ""
 
     again = PresetBar(draft, store)
     qtbot.addWidget(again)
@@ -140,10 +135,9 @@ def test_renaming(qtbot: QtBot, bar: PresetBar, draft: Draft) -> None:
     save_as(qtbot, bar, "Two")
     bar.rename_action.trigger()
     edit, accept = bar.naming.edit, bar.naming.accept_button
-    for taken in ("One", "balanced"):
-        edit.setText(taken)
-        assert not accept.isEnabled()
-        assert bar.naming.problem.isVisible()
+    edit.setText("One")
+    assert not accept.isEnabled()
+    assert bar.naming.problem.isVisible()
     edit.setText("  ")
     assert not accept.isEnabled()
     edit.setText("Three")

@@ -106,7 +106,7 @@ def test_a_video_of_quantised_attention_says_so_where_one_looks(
     qtbot.waitUntil(lambda: len(panel.model.items) == 4)
     for row, item in enumerate(panel.model.items):
         tip = panel.model.index(row).data(Qt.ItemDataRole.ToolTipRole)
-        assert ("8-bit attention" in tip) == (item.path == path)
+        assert ("8-bit arithmetic" in tip) == (item.path == path)
         assert panel.model.remarks(item) == [], "it is no fault"
 
 

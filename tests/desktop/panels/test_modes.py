@@ -21,12 +21,12 @@ def _shown(qtbot: QtBot) -> tuple[ModeSelector, Draft, Segmented[Mode]]:
     return selector, draft, segments
 
 
-def test_a_click_switches_and_every_mode_keeps_its_prompt(qtbot: QtBot) -> None:
+def test_a_click_switches_and_the_prompt_stays(qtbot: QtBot) -> None:
     _selector, draft, segments = _shown(qtbot)
     draft.set_prompt("words")
     qtbot.mouseClick(segments.button(Mode.I2V), Qt.MouseButton.LeftButton)
     assert draft.mode is Mode.I2V
-    assert draft.prompt == ""
+    assert draft.prompt == "words"
     qtbot.mouseClick(segments.button(Mode.T2V), Qt.MouseButton.LeftButton)
     assert draft.prompt == "words"
 

@@ -68,7 +68,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Bench:
 def test_it_says_that_it_is_estimating_until_the_engine_answers(bench: Bench) -> None:
     assert bench.text() == "Estimating …"
     bench.show(CARD)
-    assert bench.text().startswith("96 frames in 4 chunks  ·  ")
+    assert bench.text().startswith("4 s, 96 frames  ·  ")
 
 
 def test_an_answer_to_what_has_changed_is_dropped(
@@ -122,7 +122,7 @@ def test_a_guessed_time_is_called_one(bench: Bench) -> None:
     assert "Guessed" not in bench.line.label.toolTip()
     length = dataclasses.replace(measured.length, num_chunks=None, num_frames=None)
     bench.draft.set_plan(dataclasses.replace(measured, length=length, chunk_s=3.0))
-    assert bench.text().startswith("chunks of 24 frames  ·  a chunk every 3 s")
+    assert bench.text().startswith("until you stop it  ·  a second every 3 s")
 
 
 def test_what_the_time_consists_of(bench: Bench) -> None:
@@ -134,7 +134,7 @@ def test_what_the_time_consists_of(bench: Bench) -> None:
     assert any(line.startswith("Getting it up to speed: 14 s") for line in lines)
     times = dataclasses.replace(found.times, text_s=0.0, load_s=0.0, warm_up_s=0.0)
     bench.draft.set_plan(dataclasses.replace(found, times=times))
-    assert bench.line.label.toolTip().startswith("Denoising: ")
+    assert bench.line.label.toolTip().startswith("Making the frames: ")
 
 
 def test_without_a_card_it_is_the_machines_memory(bench: Bench) -> None:

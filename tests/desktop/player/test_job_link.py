@@ -107,7 +107,7 @@ def test_a_generation_from_start_to_end(player: Player, engine: Engine, qtbot: Q
     assert states(player) == [W, W, W]
     engine.step(0, 3)
     qtbot.waitUntil(
-        lambda: player.canvas.accessibleDescription() == "Denoising chunk 1, step 3 of 16"
+        lambda: player.canvas.accessibleDescription() == "Making second 1, step 3 of 16"
     )
     assert states(player) == [D, W, W]
     assert player.strip.cells[0].fraction == pytest.approx(3 / 16)

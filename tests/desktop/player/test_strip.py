@@ -168,9 +168,9 @@ def test_the_whole_picture_of_a_chunk_shows(strip: ChunkStrip) -> None:
 def test_chunks_are_described_in_words(strip: ChunkStrip) -> None:
     strip.set_cells([cell(0), cell(1, ChunkState.DENOISING, "a kite")])
     strip.set_playing_frame(3)
-    assert strip.describe_cell(0) == "Chunk 1 of 2: playing\na ball"
-    assert strip.describe_cell(1) == "Chunk 2 of 2: denoising, 50 %\na kite"
-    assert strip.accessibleDescription() == "Chunk 1 of 2: playing\na ball"
+    assert strip.describe_cell(0) == "Part 1 of 2: playing\na ball"
+    assert strip.describe_cell(1) == "Part 2 of 2: 50 % made\na kite"
+    assert strip.accessibleDescription() == "Part 1 of 2: playing\na ball"
     assert strip.accessibleName()
 
 

@@ -86,13 +86,11 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     job.chunk_changed.connect(changed.append)
     job.take(StageStarted(Stage.SAMPLING))
     job.take(progress(0, 9))
-    assert job_sentence(job) == "Denoising chunk 1, step 9 of 16"
-    assert (
-        figures(job) == "Chunks ready: 0 of 3  ·  8 s left  ·  6.0 frames/s  ·  next chunk in 2 s"
-    )
+    assert job_sentence(job) == "Making second 1, step 9 of 16"
+    assert figures(job) == "Ready: 0 s of 2.5 s  ·  8 s left  ·  6.0 frames/s  ·  more in 2 s"
     job.take(DecodingStarted(0))
     assert job.chunks[0].state is ChunkState.DECODING
-    assert job_sentence(job) == "Decoding chunk 1"
+    assert job_sentence(job) == "Finishing second 1"
     with qtbot.waitSignal(job.frames_ready) as frames:
         job.take(ready(0, 0, 24))
     assert frames.args is not None
@@ -106,7 +104,7 @@ def test_from_one_chunk_to_the_next_it_does_not_say_that_it_starts(job: JobState
     job.take(StageStarted(Stage.SAMPLING))
     assert job_sentence(job) == "Starting"
     job.take(ready(0, 0, 24))
-    assert job_sentence(job) == "Beginning chunk 2"
+    assert job_sentence(job) == "Beginning second 2"
     job.take(ready(1, 24, 24))
     job.take(ready(2, 48, 12))
     assert job_sentence(job) == "Completing the video"
@@ -123,7 +121,7 @@ def test_a_chunk_is_decoded_while_the_next_one_is_denoised(job: JobState) -> Non
         ChunkState.DECODING,
         ChunkState.DENOISING,
     ]
-    assert job_sentence(job) == "Denoising chunk 3, step 3 of 16"
+    assert job_sentence(job) == "Making second 3, step 3 of 16"
     job.take(ready(1, 24, 24))
     assert job.chunks[1].state is ChunkState.DONE
 
@@ -135,7 +133,7 @@ def test_quantised_attention_is_said_and_goes_into_the_library(job: JobState) ->
     job.take(progress(0, 1))
     assert "8-bit" not in figures(job)
     job.take(AttentionQuantised("int8"))
-    assert figures(job).endswith("8-bit attention")
+    assert figures(job).endswith("8-bit arithmetic")
     assert job.request is not None
     assert job.request.quantised_attention
 
@@ -157,7 +155,7 @@ def test_an_open_ended_job_grows(qtbot: QtBot) -> None:
         job.take(progress(chunk, 1, None))
     assert [c.index for c in job.chunks] == [0, 1, 2]
     assert job.fraction is None
-    assert figures(job).startswith("Chunks ready: 0  ·"), "right for one, too"
+    assert figures(job).startswith("Ready: 0 s  ·"), "right for one, too"
     assert "left" not in figures(job)
 
 

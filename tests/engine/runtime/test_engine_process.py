@@ -318,7 +318,7 @@ def test_a_frozen_program_is_its_own_engine(
     finished(list(own.generate(make_request(num_frames=1))))
     (failed,) = own.generate(make_request(config_path=None, model="nope"))
     assert isinstance(failed, Failed)
-    assert "the generation failed" in (tmp_path / "engine.log").read_text(encoding="utf-8")
+    assert "it failed" in (tmp_path / "engine.log").read_text(encoding="utf-8")
     alone = subprocess.run([program], capture_output=True, text=True, timeout=300)
     assert "the program itself" in alone.stderr
 
