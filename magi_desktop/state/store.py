@@ -144,6 +144,11 @@ class Store(QObject):
             return self.tr(
                 "The program is open already. The queue of this window will not be kept."
             )
+        if trouble is Trouble.FULL:
+            return self.tr(
+                "The disk is full: the queue and the library cannot be saved in {folder}. Free "
+                "some space, then start the program again."
+            ).format(folder=file.parent)
         return self.tr(
             "The queue and the library cannot be saved in {folder}. Check that you may write there."
         ).format(folder=file.parent)
