@@ -8,6 +8,7 @@ from magi_engine.errors import (
     MediaReadError,
     ModelNotFoundError,
     OutputError,
+    TakeError,
 )
 
 DONE = 0
@@ -22,6 +23,7 @@ _BAD_INPUT_ERRORS = (
     MediaReadError,
     ModelNotFoundError,
     OutputError,
+    TakeError,
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from magi_engine.cli.request_options import add_machine_options, default_name, number
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.config.places import default_takes_dir
+from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target, free_name
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
@@ -42,7 +43,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     redo = command("redo", _redone, "make a video anew from a chunk on")
     redo.add_argument(
-        "--from-chunk", type=int, required=True, metavar="K", help="the first one that is made anew"
+        "--from-chunk",
+        type=int,
+        required=True,
+        metavar="K",
+        help="the first one that is made anew, counted from 1",
     )
     redo.add_argument("--prompt", metavar="TEXT", help="from there on; default: as it was")
     redo.add_argument(
@@ -64,8 +69,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _redone(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
+    if args.from_chunk < 1:
+        raise InvalidRequestError(
+            "There is no chunk {chunk}.", "Chunks are counted from 1.", chunk=args.from_chunk
+        )
     return earlier.redone(
-        args.from_chunk,
+        args.from_chunk - 1,
         text=args.prompt,
         transition=Transition(args.transition),
         seed=args.seed,

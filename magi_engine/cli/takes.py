@@ -73,7 +73,7 @@ def _show(args: argparse.Namespace) -> int:
         ("seed", request.seed),
         ("video", request.output or "none"),
         ("folder", take.folder),
-        *((f"chunk {change.chunk}", change.text) for change in request.prompts),
+        *((f"chunk {change.chunk + 1}", change.text) for change in request.prompts),
     ]
     for title, value in rows:
         print(f"{title:10} {value}")

@@ -1876,6 +1876,10 @@
         <translation>第 {chunk} 个片段已经开始。</translation>
     </message>
     <message>
+        <source>Chunks are counted from 1.</source>
+        <translation>片段从 1 开始计数。</translation>
+    </message>
+    <message>
         <source>Close it, then try again.</source>
         <translation>请先关闭它，然后重试。</translation>
     </message>
@@ -2962,6 +2966,10 @@
     <message>
         <source>There is no attention called {name!r}.</source>
         <translation>没有名为 {name!r} 的注意力。</translation>
+    </message>
+    <message>
+        <source>There is no chunk {chunk}.</source>
+        <translation>没有片段 {chunk}。</translation>
     </message>
     <message>
         <source>There is no configuration file {path}.</source>

@@ -1,0 +1,76 @@
+"""``magi redo``, ``extend``, ``resume`` and ``takes``, with a tiny random model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magi_engine.cli.exit_codes import BAD_INPUT, DONE
+from magi_engine.cli.main import main
+from magi_engine.config.places import default_takes_dir
+from magi_engine.media.info import probe
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.takes.store import TakeStore
+
+
+@pytest.fixture
+def video(tiny_model_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    board = tmp_path / "shots.txt"
+    board.write_text("0:00 a red ball\n0:01 cut: a blue cube\n", encoding="utf-8")
+    options = ["--config", str(tiny_model_config), "--storyboard", str(board), "--size", "48x32"]
+    options += ["--seconds", "2", "--device", "cpu", "--quiet", "-o", "one.mp4"]
+    assert main(["generate", *options]) == DONE
+    return tmp_path / "one.mp4"
+
+
+def test_from_the_storyboard_to_a_video_redone_and_extended(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [c.text for c in read_request(video).prompts] == ["a red ball", "a blue cube"]
+    redo = ["redo", str(video), "--from-chunk", "2", "--prompt", "a green star", "--seed", "7"]
+    assert main([*redo, "--quiet", "-o", "two.mp4"]) == DONE
+    two = read_request(video.with_name("two.mp4"))
+    assert [(c.chunk, c.text) for c in two.prompts] == [(0, "a red ball"), (1, "a green star")]
+    assert main(["extend", "two.mp4", "--seconds", "1", "--quiet", "-o", "three.mp4"]) == DONE
+    assert probe("three.mp4").frame_count == 72
+    assert main(["resume", two.take or "", "--quiet", "-o", "four.mp4"]) == BAD_INPUT
+    assert "Nothing is left" in capsys.readouterr().err, "it was made to its end"
+
+
+def test_takes_are_listed_shown_pinned_limited_and_removed(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = read_request(video).take or ""
+    assert main(["takes", "list"]) == DONE
+    assert f"{name}  2 s" in capsys.readouterr().out
+    assert main(["takes", "pin", name]) == main(["takes", "limit", "0"]) == DONE
+    assert TakeStore(default_takes_dir()).find(name).pinned, "the limit leaves it alone"
+    assert main(["takes", "show", name]) == DONE
+    shown = capsys.readouterr().out
+    assert "a blue cube" in shown
+    assert "pinned     yes" in shown
+    assert main(["takes", "unpin", name]) == main(["takes", "remove", name]) == DONE
+    assert main(["takes", "show", name]) == BAD_INPUT
+    assert video.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["redo", "one.mp4", "--from-chunk", "0"], "counted from 1"),
+        (["redo", "one.mp4", "--from-chunk", "9"], "Only 2 chunks"),
+        (["redo", "gone.mp4", "--from-chunk", "1"], "no file"),
+        (["extend", "20200101-000000-abcdef", "--seconds", "1"], "no longer kept"),
+        (["extend", "one.mp4", "--seconds", "0"], "cannot be 0 seconds"),
+        (["takes", "limit", "-1"], "limit"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    video: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extra = ["--quiet", "-o", "never.mp4"] if arguments[0] != "takes" else []
+    assert main([*arguments, *extra]) == BAD_INPUT
+    assert says in capsys.readouterr().err
+    assert not Path("never.mp4").exists()
