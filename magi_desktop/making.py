@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 
@@ -81,7 +82,8 @@ class Making(QObject):
         self._notice.withdraw("failed")
         self._prompt.remember()
         if edited is not None:
-            queue.replace(edited.id, request)
+            shared = edited.request.start
+            queue.replace(edited.id, dataclasses.replace(request, start=shared))
         else:
             self._shop.controller.generate(request, copies)
         if queue.paused:

@@ -300,7 +300,8 @@ class Draft(QObject):
         locked = lock_seed or self._settings.seed_locked
         values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         self.set(**{**values, "seed_locked": locked})
-        self._base = request
+        # What it shared with an earlier video belongs to that one, not to what is composed next.
+        self._base = dataclasses.replace(request, start=None, take=None)
         self.changed.emit("base")
 
     @property
