@@ -12,7 +12,8 @@ from PySide6.QtCore import QObject, Signal, SignalInstance
 from magi_desktop.background import WorkThread
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
-from magi_engine.runtime.planning.plan import JobPlan, Prospect
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.errors import named_error, without_traceback
 from magi_engine.runtime.request.request import GenerationRequest

@@ -229,7 +229,6 @@ class Making(QObject):
         self._say_error(error, "input")
 
     def _say_draft_error(self, error: MagiError) -> None:
-        self._checks.judge_now()
         if self._checks.says(error):  # one place for one error
             self.checks_wanted.emit()
         else:

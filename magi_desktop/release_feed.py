@@ -1,8 +1,8 @@
 """The list of versions: whether there is a newer one, and its installer for this computer.
 
 It is a small static JSON file beside the installers, whose form packaging/README.md describes and
-``packaging/feed.py`` writes. What comes from the network is believed in nothing: its size is
-limited, addresses have to be encrypted, and no name of a file is taken from it.
+``packaging/feed.py`` writes. Nothing from the network is trusted:
+its size is limited, addresses have to be encrypted, and no name of a file is taken from it.
 """
 
 from __future__ import annotations

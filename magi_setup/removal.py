@@ -1,4 +1,4 @@
-"""What goes when the program is removed: what the set-up made, and of the user's what they say.
+"""Removing the program: all that the set-up made, and of the user's files those they choose.
 
 Nothing that only links to somewhere else takes its target along.
 """
@@ -93,7 +93,7 @@ class Remains:
         return sorted(path for path in there if there.isdisjoint(path.parents))
 
     def _unfinished(self, names: set[Path]) -> Iterator[Path]:
-        """What was not downloaded to its end: of the parts of models at ``names``, and beside."""
+        """Unfinished downloads, of the parts of models at ``names`` and beside them."""
         tops = {Path(name.parts[0]) for name in names if not name.is_absolute()}
         for top in tops | {own_root("")}:
             found = [*self.models_dir.glob(f"{glob.escape(str(top))}.*.part")]

@@ -17,7 +17,7 @@ from magi_desktop.widgets.controls import icon_button, plain_label, set_role
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.plan import Prospect
+from magi_engine.runtime.planning.prospects import Prospect
 
 _BOTTOM = Qt.AlignmentFlag.AlignBottom
 

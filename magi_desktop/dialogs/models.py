@@ -38,7 +38,7 @@ from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.plan import Prospect
+from magi_engine.runtime.planning.prospects import Prospect
 
 
 class ModelsDialog(Sheet):

@@ -15,7 +15,8 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
 from magi_engine.errors import MagiError
-from magi_engine.runtime.planning.plan import Advice, JobPlan, Pace
+from magi_engine.runtime.planning.advice import Advice
+from magi_engine.runtime.planning.plan import JobPlan, Pace
 
 _SEPARATOR = "  ·  "
 

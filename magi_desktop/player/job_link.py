@@ -59,7 +59,7 @@ class JobLink(QObject):
             return
         self.live = True
         self._skip = None if job.request is not None and job.request.prepend_source else 0
-        player.begin(job.plan.fps, job.num_frames)
+        player.begin(job.plan.fps, job.num_frames, job.plan.length.chunk_frames)
         for chunk in job.chunks:
             self._chunk_changed(chunk.index)
         self._read_reference()

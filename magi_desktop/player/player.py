@@ -33,7 +33,6 @@ from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
 
 _ZOOM_STEP = 1.25
-_CHUNK_FRAMES = 24  # of every released model; only cuts a file that was opened into cells
 
 
 class Player(QWidget):
@@ -176,15 +175,17 @@ class Player(QWidget):
             self._link.show()
             self.shown_changed.emit()
 
-    def begin(self, fps: float, num_frames: int | None) -> None:
+    def begin(self, fps: float, num_frames: int | None, chunk_frames: int) -> None:
         """A new video, of which nothing exists yet; it plays as soon as frames come.
 
         Args:
             num_frames: how many there will be; None if nobody knows.
+            chunk_frames: how many come at a time.
         """
         self._forget()
         self._clock.reset(fps)
         self._expected, self._open_ended = num_frames or 0, num_frames is None
+        self._chunk_frames = chunk_frames
         self._clock.play()
         self.canvas.set_message(None)
         self.strip.show()
@@ -209,7 +210,7 @@ class Player(QWidget):
 
     def set_preview(self, chunk: int, frames: UInt8Array) -> None:
         """A rough preview of a chunk in work, ``(t, h, w, 3)`` uint8, any size."""
-        self._previews.take(chunk, frames, _CHUNK_FRAMES / self._clock.fps)
+        self._previews.take(chunk, frames, self._chunk_frames / self._clock.fps)
 
     def set_waiting(self, text: str, fraction: float | None = None) -> None:
         """What the engine does, shown while playback waits for it; empty: nothing."""
@@ -289,7 +290,7 @@ class Player(QWidget):
 
     def _opened(self, path: Path, facts: VideoFacts) -> None:
         self._opening = None
-        self.begin(facts.fps, facts.num_frames)
+        self.begin(facts.fps, facts.num_frames, facts.chunk_frames)
         self.strip.set_cells(_cells_of(facts))
         self.set_source(VideoFile(path, facts.fps), facts.num_frames)
         self.finish()
@@ -389,7 +390,9 @@ class Player(QWidget):
         buffer, clock = self.buffer, self._clock
         clock.set_range(buffer.start, buffer.end)
         total = max(self._expected, buffer.end)
-        in_work = _CHUNK_FRAMES if self._open_ended else 0  # shown hollow, though nobody counts it
+        in_work = (
+            self._chunk_frames if self._open_ended else 0
+        )  # shown hollow, though nobody counts it
         self.transport.scrub_bar.set_extent(buffer.start, buffer.end, total + in_work, clock.fps)
         self.transport.set_time(self.position, total, clock.fps, self._open_ended)
         for action in self.commands.need_frames:
@@ -453,7 +456,7 @@ class Player(QWidget):
         self.canvas.show_frame(None)
         self.strip.set_cells([])
         self.strip.can_direct = False
-        self._expected, self._open_ended = 0, False
+        self._expected, self._open_ended, self._chunk_frames = 0, False, 0
         self._pending: int | None = None
         self._shown: int | None = None
         self._first_shown = False
@@ -552,8 +555,8 @@ def _cells_of(facts: VideoFacts) -> list[Cell]:
     # With a clip in front nobody knows where the first chunk begins.
     changes = () if request is None or request.prepend_source else request.prompts
     cells = []
-    for index, first in enumerate(range(0, facts.num_frames, _CHUNK_FRAMES)):
+    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
         prompt = next((p.text for p in reversed(changes) if p.chunk <= index), "")
-        length = min(_CHUNK_FRAMES, facts.num_frames - first)
+        length = min(facts.chunk_frames, facts.num_frames - first)
         cells.append(Cell(ChunkState.DONE, 1.0, prompt, first, length))
     return cells

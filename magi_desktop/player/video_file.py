@@ -62,6 +62,11 @@ class VideoFacts:
     height: int
     request: GenerationRequest | None
 
+    @property
+    def chunk_frames(self) -> int:
+        """Frames of a chunk; of a second, if this program did not make it."""
+        return max(1, round(self.fps)) if self.request is None else self.request.chunk_frames
+
 
 def read_facts(path: Path) -> VideoFacts:
     """Look at a video file or a folder of PNG frames.

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.plan import Prospect
+from magi_engine.runtime.planning.prospects import Prospect
 
 logger = logging.getLogger(__name__)
 

@@ -100,7 +100,7 @@ def _sentence(event: Event) -> str | None:
         case Notice():
             return f"Note: {event.message}"
         case PromptChanged():
-            return f"From chunk {event.chunk} on: {event.text}"
+            return f"From chunk {event.chunk + 1} on: {event.text}"
         case AttentionQuantised():
             return f"Note: attention is computed with 8 bits ({event.backend})."
         case Paused():
@@ -167,11 +167,11 @@ class PlainDisplay:
         progress = self._progress
         frames = event.first_frame + len(event.frames)
         if progress is None:
-            return f"Chunk {event.index} is ready, {frames} frames."
-        of = f" ({event.index + 1} of {progress.num_chunks})" if progress.num_chunks else ""
+            return f"Chunk {event.index + 1} is ready, {frames} frames."
+        of = f" of {progress.num_chunks}" if progress.num_chunks else ""
         left = "" if progress.eta_s is None else f", about {duration_text(progress.eta_s)} left"
         pace = f"{progress.frames_per_second:.1f} frames/s"
-        return f"Chunk {event.index}{of} is ready, {frames} frames, {pace}{left}."
+        return f"Chunk {event.index + 1}{of} is ready, {frames} frames, {pace}{left}."
 
 
 class LiveDisplay:
@@ -250,11 +250,12 @@ def _pace_text(progress: Progress) -> str:
 
 
 def _chunks_text(progress: Progress) -> str:
-    """The chunks in work and their steps, such as ``chunk 3: 12/16  chunk 4: 8/16``."""
+    """The chunks in work and their steps, counted from 1, such as
+    ``chunk 3: 12/16  chunk 4: 8/16``."""
     return "  ".join(_chunk_text(status, progress.num_steps) for status in progress.active)
 
 
 def _chunk_text(status: ChunkStatus, num_steps: int) -> str:
     if status.state is ChunkState.DECODING:
-        return f"chunk {status.index}: decoding"
-    return f"chunk {status.index}: {status.step}/{num_steps}"
+        return f"chunk {status.index + 1}: decoding"
+    return f"chunk {status.index + 1}: {status.step}/{num_steps}"

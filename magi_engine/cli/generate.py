@@ -8,9 +8,9 @@ from magi_engine.cli.request_options import add_request_options, build_request
 from magi_engine.cli.running import add_display_options, run_request
 
 _DESCRIPTION = """\
-Makes one video. It appears chunk by chunk (24 frames each) and can be watched while it grows.
+Makes one video. It appears chunk by chunk and can be watched while it grows.
 Ctrl-C stops and keeps what is finished; a second Ctrl-C aborts at once.
-Chunks are counted from 0: --prompt-at 2 TEXT changes the prompt after two chunks.
+Chunks are counted from 1: --prompt-at 3 TEXT changes the prompt after two chunks.
 """
 
 

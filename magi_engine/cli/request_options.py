@@ -302,11 +302,11 @@ def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[Prom
     first = request.prompt if args.prompt is None else args.prompt
     prompts = [PromptChange(0, first)]
     for chunk, text in args.prompt_at or []:
-        if not chunk.isdecimal():
+        if not chunk.isdecimal() or int(chunk) == 0:
             raise InvalidRequestError(
                 "{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT.", chunk=chunk
             )
-        prompts.append(PromptChange(int(chunk), text))
+        prompts.append(PromptChange(int(chunk) - 1, text))
     return tuple(sorted(prompts, key=lambda change: change.chunk))
 
 

@@ -198,9 +198,9 @@ def refused(status: int, what: str, code: str = "") -> DownloadError:
 
 
 def no_hub() -> DownloadError:
-    """What answers speaks another language, such as the page of a hotel's network."""
+    """Something else answered, such as the page of a hotel's network."""
     return DownloadError(
-        "What answers is not a hub of models.",
+        "The server that answered is no hub of models.",
         "Sign in to the network if it asks for that; check HF_ENDPOINT.",
     )
 

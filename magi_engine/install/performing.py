@@ -95,7 +95,7 @@ class Performer:
         if isinstance(task, Make):
             return self._make(entry)
         self._shrink(entry)
-        done = Message("The text encoder of {title} is small now.", title=entry.title)
+        done = Message("The text encoder of {title} has been made smaller.", title=entry.title)
         return in_sequence(done, self._spare(entry))
 
     def _download(self, entry: ModelEntry) -> Message:

@@ -121,7 +121,7 @@ def cached_things(
     found = (p for p in sorted(models_dir.rglob("*.part")) if UNFINISHED_NAME.fullmatch(p.name))
     parts = tuple(p for p in found if not p.name.startswith("."))
     if parts:
-        title = Message("What was not downloaded to its end")
+        title = Message("Unfinished downloads")
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
     return things
 

@@ -21,7 +21,7 @@ from magi_engine.ops.attention import Attention, attention, attention_by_product
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.fused_kernels import FusedKernels
 from magi_engine.ops.kernels import Kernels
-from magi_engine.ops.quantised_kernels import HopperAttention, Int8Attention
+from magi_engine.ops.quantised_kernels import HOPPER, INT8, QuantisedAttention
 
 logger = logging.getLogger(__name__)
 
@@ -182,8 +182,8 @@ def _quantised_backends(device: torch.device, folder: Path | None) -> list[Backe
         logger.info("not every attention can be tried: %s", error)
         return []
     if capability == (9, 0):
-        return [Backend("fp8, Hopper", HopperAttention(kernels), exact=False)]
-    return [Backend("int8", Int8Attention(kernels), exact=False)]
+        return [Backend("fp8, Hopper", QuantisedAttention(kernels, HOPPER), exact=False)]
+    return [Backend("int8", QuantisedAttention(kernels, INT8), exact=False)]
 
 
 def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

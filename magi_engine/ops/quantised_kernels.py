@@ -19,12 +19,29 @@ WIDTH = 128
 """Features of a head: what MAGI-1 has."""
 _TILE_BYTES = KEYS_PER_TILE * WIDTH
 
-_HOPPER_QUERIES, _HOPPER_THREADS = 128, 384
-_HOPPER_SHARED_BYTES = 4 * _TILE_BYTES + 1024 + 256
-"""Two stages of keys and of values, room to align them, and the barriers."""
-_INT8_QUERIES, _INT8_THREADS = 64, 128
-INT8_SHARED_BYTES = 2 * _TILE_BYTES + _INT8_QUERIES * WIDTH
-"""A tile of keys, one of values, and the queries; from Ampere on, there is room for it twice."""
+
+@dataclass(frozen=True)
+class Form:
+    """A kernel that attends in 8 bits.
+
+    Attributes:
+        source: the file that holds it.
+        int8: whether its keys and values are int8; else they are e4m3.
+        queries, threads: of a block.
+        shared_bytes: of a block.
+    """
+
+    source: str
+    int8: bool
+    queries: int
+    threads: int
+    shared_bytes: int
+
+
+# Two stages of keys and of values, room to align them, and the barriers.
+HOPPER = Form("hopper_attention.cu", False, 128, 384, 4 * _TILE_BYTES + 1024 + 256)
+# A tile of keys, one of values, and the queries; from Ampere on, there is room for it twice.
+INT8 = Form("int8_attention.cu", True, 64, 128, 2 * _TILE_BYTES + 64 * WIDTH)
 
 
 @dataclass(frozen=True)
@@ -78,51 +95,30 @@ def quantise(kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool) -> Qua
 
 
 @dataclass(frozen=True)
-class HopperAttention:
-    """:func:`magi_engine.ops.quantised_attention.e4m3_attention` of one video; bfloat16 or float16.
+class QuantisedAttention:
+    """:func:`.quantised_attention.e4m3_attention` or ``int8_attention`` of one video, in bfloat16
+    or float16.
 
     Raises:
         RuntimeError: it cannot take these inputs, or cannot be compiled.
     """
 
     kernels: compiled.Kernels
+    form: Form
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         _check(q, k, v)
-        kernel = self.kernels.get("hopper_attention.cu", "attend", q.dtype, _HOPPER_SHARED_BYTES)
-        seen = quantise(self.kernels, k, v, int8=False)
-        return _attend(kernel, _HOPPER_QUERIES, _HOPPER_THREADS, q, k, seen)
-
-
-@dataclass(frozen=True)
-class Int8Attention:
-    """:func:`magi_engine.ops.quantised_attention.int8_attention` of one video; bfloat16 or float16.
-
-    Raises:
-        RuntimeError: it cannot take these inputs, or cannot be compiled.
-    """
-
-    kernels: compiled.Kernels
-
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        _check(q, k, v)
-        kernel = self.kernels.get("int8_attention.cu", "attend", q.dtype, INT8_SHARED_BYTES)
-        seen = quantise(self.kernels, k, v, int8=True)
-        return _attend(kernel, _INT8_QUERIES, _INT8_THREADS, q, k, seen)
-
-
-def _attend(
-    kernel: compiled.Kernel, queries: int, threads: int, q: Tensor, k: Tensor, seen: QuantisedKeys
-) -> Tensor:
-    """Run a kernel whose blocks have so many queries and threads."""
-    out = torch.empty_like(q, memory_format=torch.contiguous_format)
-    length, heads = q.shape[1:3]
-    kernel(
-        (-(-length // queries), heads), threads,
-        q.data_ptr(), *seen.addresses, out.data_ptr(),
-        q.stride(1), heads, heads // k.shape[2], length, k.shape[1],
-    )  # fmt: skip
-    return out
+        form = self.form
+        kernel = self.kernels.get(form.source, "attend", q.dtype, form.shared_bytes)
+        seen = quantise(self.kernels, k, v, form.int8)
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
+        length, heads = q.shape[1:3]
+        kernel(
+            (-(-length // form.queries), heads), form.threads,
+            q.data_ptr(), *seen.addresses, out.data_ptr(),
+            q.stride(1), heads, heads // k.shape[2], length, k.shape[1],
+        )  # fmt: skip
+        return out
 
 
 def _check(q: Tensor, k: Tensor, v: Tensor) -> None:

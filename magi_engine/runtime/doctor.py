@@ -26,7 +26,8 @@ from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.runtime.machine.devices import choose_device, usable_devices
 from magi_engine.runtime.machine.facts import Finding, MachineFacts, disk_free_bytes, processor_name
 from magi_engine.runtime.machine.kernels import AttentionTable, measured
-from magi_engine.runtime.planning.plan import JobPlan, Pace, prospects
+from magi_engine.runtime.planning.plan import JobPlan, Pace
+from magi_engine.runtime.planning.prospects import prospects
 from magi_engine.weights.layout import (
     default_models_dir,
     how_to_make,

@@ -14,7 +14,8 @@ from magi_engine.runtime.job.job import Job
 from magi_engine.runtime.machine.devices import choose_device
 from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
 from magi_engine.runtime.models.cache import ModelCache
-from magi_engine.runtime.planning.plan import JobPlan, Prospect, plan, prospects
+from magi_engine.runtime.planning.plan import JobPlan, plan
+from magi_engine.runtime.planning.prospects import Prospect, prospects
 from magi_engine.runtime.process.control import Command, ControlBox
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.request import GenerationRequest

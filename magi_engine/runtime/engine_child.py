@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _NICENESS = 5
 """Behind the window and whatever else is on the screen."""
-_FIRST_JOB_IMPORTS = ("magi_engine.sampling.sampler", "transformers.models.t5.modeling_t5")
-"""Takes longer than anything else in the first job, and can be done before there is one."""
 _ORPHAN_GRACE_S = 20.0
 """How long a process without a parent may take to finish its step and its file. What it has not
 finished then is in the unfinished file beside it."""
@@ -42,8 +40,8 @@ def main(settings: ChildSettings) -> None:
 def _prepare(settings: ChildSettings) -> Callable[[Any], Handler]:
     from magi_engine.runtime.engine import Engine
 
-    for module in _FIRST_JOB_IMPORTS:
-        importlib.import_module(module)
+    # Takes longer than anything else in the first job, and can be done before there is one.
+    importlib.import_module("transformers.models.t5.modeling_t5")
     engine = Engine(settings.models_dir, settings.cache_dir)
 
     def handler_of(work: Any) -> Handler:

@@ -15,7 +15,8 @@ from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_partials, target_of
 from magi_engine.runtime.job.events import Cancelled, ChunkReady, Event, Failed
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
-from magi_engine.runtime.planning.plan import JobPlan, Prospect
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.worker import Run, Worker
 from magi_engine.runtime.request.request import GenerationRequest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ class Sampler:
         noise: NoiseSource,
         num_chunks: int | None,
         prefix: Tensor | None = None,
-    ) -> Iterator[StepDone | ChunkDone]:
+    ) -> Generator[StepDone | ChunkDone]:
         """Denoise chunk after chunk. Closing the iterator frees everything it holds.
 
         Args:

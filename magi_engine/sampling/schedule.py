@@ -104,10 +104,14 @@ def check_window(window_size: int) -> None:
 
 def legal_steps(window_size: int, kv_stages: int) -> Iterator[int]:
     """The step counts, rising, that divide evenly into the stages of the window and those of the
-    KV range, and do not begin a stage in the middle of a group of unequal steps."""
-    for steps in itertools.count(unit := math.lcm(window_size, max(1, kv_stages)), unit):
-        if steps != _UNEQUAL_STEPS or steps // window_size % _GROUP == 0:
-            yield steps
+    KV range."""
+    return itertools.count(unit := math.lcm(window_size, max(1, kv_stages)), unit)
+
+
+def cuts_groups(num_steps: int, window_size: int) -> bool:
+    """Whether a stage begins in the middle of a group of unequal steps. A distilled model is then
+    told other lengths of its steps than they have."""
+    return num_steps == _UNEQUAL_STEPS and num_steps // window_size % _GROUP != 0
 
 
 def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
@@ -122,14 +126,6 @@ def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
         below, above = above, next(legal)
     if above == num_steps:
         return
-    if num_steps == _UNEQUAL_STEPS and num_steps % window_size == 0:
-        raise InvalidRequestError(
-            "12 steps do not work with a window of {window}: each stage needs whole groups "
-            "of {group} steps.",
-            "Choose a window of 1, 2 or 4.",
-            window=window_size,
-            group=_GROUP,
-        )
     stages = Message("{count} stages of the window", count=window_size)
     if kv_stages > 1:
         stages = Message(

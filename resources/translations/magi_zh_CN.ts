@@ -1428,10 +1428,6 @@
         <translation>、</translation>
     </message>
     <message>
-        <source>12 steps do not work with a window of {window}: each stage needs whole groups of {group} steps.</source>
-        <translation>12 步与大小为 {window} 的窗口不相容：每个阶段需要若干组完整的 {group} 步。</translation>
-    </message>
-    <message>
         <source>8 steps are noisy with an fp8 model; 16 look better.</source>
         <translation>fp8 模型用 8 步噪点较多；16 步效果更好。</translation>
     </message>
@@ -1724,8 +1720,8 @@
         <translation>请选择 1 到 {most} 的窗口。</translation>
     </message>
     <message>
-        <source>Choose a window of 1, 2 or 4.</source>
-        <translation>请选择大小为 1、2 或 4 的窗口。</translation>
+        <source>12 steps look better with a window of 1, 2 or 4 chunks.</source>
+        <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -2716,6 +2712,10 @@
         <translation>种子 {seed} 超出范围。</translation>
     </message>
     <message>
+        <source>The server that answered is no hub of models.</source>
+        <translation>应答的服务器不是模型站点。</translation>
+    </message>
+    <message>
         <source>The set-up could not be started.</source>
         <translation>无法启动设置程序。</translation>
     </message>
@@ -2734,6 +2734,10 @@
     <message>
         <source>The size {width}x{height} cannot be made: both sides must be multiples of {multiple}.</source>
         <translation>无法生成 {width}x{height} 的大小：两边都必须是 {multiple} 的倍数。</translation>
+    </message>
+    <message>
+        <source>The size {width}x{height} is too large.</source>
+        <translation>尺寸 {width}x{height} 太大。</translation>
     </message>
     <message>
         <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
@@ -2800,7 +2804,7 @@
         <translation>{path} 中张量 {stored} 的类型为 {dtype}，而模型需要 {needed}。</translation>
     </message>
     <message>
-        <source>The text encoder of {title} is small now.</source>
+        <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
     </message>
     <message>
@@ -2988,6 +2992,10 @@
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
     </message>
     <message>
+        <source>Unfinished downloads</source>
+        <translation>未下载完的文件</translation>
+    </message>
+    <message>
         <source>Type those letters again.</source>
         <translation>请重新输入这些字符。</translation>
     </message>
@@ -3034,6 +3042,10 @@
     <message>
         <source>Use another name.</source>
         <translation>请换一个名称。</translation>
+    </message>
+    <message>
+        <source>Use at most {most} pixels for each side.</source>
+        <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
         <source>Use it as the video of a v2v request.</source>
@@ -3112,10 +3124,6 @@
         <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
     </message>
     <message>
-        <source>What answers is not a hub of models.</source>
-        <translation>应答的不是模型站点。</translation>
-    </message>
-    <message>
         <source>What answers is not this program&apos;s list of versions.</source>
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
@@ -3130,10 +3138,6 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
-    </message>
-    <message>
-        <source>What was not downloaded to its end</source>
-        <translation>未下载完的文件</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3526,6 +3530,10 @@
     <message>
         <source>{name} is not an unfinished video.</source>
         <translation>{name} 不是未完成的视频。</translation>
+    </message>
+    <message>
+        <source>{name} is not positive</source>
+        <translation>{name} 不是正数</translation>
     </message>
     <message>
         <source>{name} is only {width}x{height} pixels.</source>
@@ -5464,6 +5472,14 @@
 <context>
     <name>SettingsFile</name>
     <message>
+        <source>The disk is full: the settings cannot be saved. Free some space.</source>
+        <translation>磁盘已满：无法保存设置。请释放一些空间。</translation>
+    </message>
+    <message>
+        <source>The settings cannot be saved in {}. Check that you may write there.</source>
+        <translation>无法在 {} 中保存设置。请检查是否有写入权限。</translation>
+    </message>
+    <message>
         <source>The settings cannot be read; the usual ones are used.</source>
         <translation>无法读取设置，已使用默认设置。</translation>
     </message>
@@ -5728,6 +5744,10 @@
     <message>
         <source>The program is open already. The queue of this window will not be kept.</source>
         <translation>程序已在运行。此窗口的队列不会保存。</translation>
+    </message>
+    <message>
+        <source>The disk is full: the queue and the library cannot be saved in {folder}. Free some space, then start the program again.</source>
+        <translation>磁盘已满：无法在 {folder} 中保存队列和媒体库。请释放一些空间，然后重新启动程序。</translation>
     </message>
     <message>
         <source>The queue and the library cannot be saved in {folder}. Check that you may write there.</source>
@@ -6189,12 +6209,12 @@
 <context>
     <name>WelcomeDialog</name>
     <message>
-        <source>Welcome</source>
-        <translation>欢迎</translation>
-    </message>
-    <message>
         <source>Welcome to Magi Desktop</source>
         <translation>欢迎使用 Magi Desktop</translation>
+    </message>
+    <message>
+        <source>What this computer can run</source>
+        <translation>这台电脑能运行什么</translation>
     </message>
     <message>
         <source>Describe a scene, press Generate, and watch the video appear.</source>

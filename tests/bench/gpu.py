@@ -397,7 +397,7 @@ class Bench:
         """Arrange the models for a scenario."""
         ways = list(placements(self._sizes(scenario, self.config)))
         fits = {
-            Way.RESIDENT: lambda way: not way.offloads,
+            Way.RESIDENT: lambda way: not (way.offloaded_layers or way.cache_on_host),
             Way.HISTORY_ON_HOST: lambda way: way.cache_on_host,
             Way.STREAMED: lambda way: len(way.offloaded_layers) == self.config.num_layers,
         }

@@ -34,12 +34,7 @@ from magi_engine.ops.compiled import compile_source
 from magi_engine.ops.fused_kernels import FusedKernels
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
-from magi_engine.ops.quantised_kernels import (
-    INT8_SHARED_BYTES,
-    HopperAttention,
-    Int8Attention,
-    quantise,
-)
+from magi_engine.ops.quantised_kernels import HOPPER, INT8, QuantisedAttention, quantise
 from magi_engine.ops.rope import rotary_angles
 from tests.bench.gpu import Bench, machine
 from tests.bench.gpu_scenarios import random_dit
@@ -50,7 +45,7 @@ _SHARED_KB = {(7, 5): 64, (8, 0): 163, (8, 6): 99, (8, 9): 99, (9, 0): 227, (12,
 _SOURCES: tuple[tuple[str, dict[str, int], int], ...] = (
     ("fused.cu", {}, 0),
     ("quantise.cu", {"INT8": 1}, 0),
-    ("int8_attention.cu", {}, INT8_SHARED_BYTES),
+    ("int8_attention.cu", {}, INT8.shared_bytes),
 )
 _SHAPES = ((70, 333, 4, 2), (300, 1, 2, 2), (1, 129, 2, 1), (515, 2049, 6, 2), (1000, 5000, 24, 8))
 _QUERIES, _HEADS, _GROUPS, _WIDTH = 12150, 24, 8, 128
@@ -119,9 +114,9 @@ def started(device: torch.device) -> dict[str, float]:
             begin = time.perf_counter()
             kernels = compiled.Kernels(device, Path(folder))
             kernels.get("fused.cu", "gelu", torch.bfloat16)
-            attend = HopperAttention if kernels.capability == (9, 0) else Int8Attention
+            form = HOPPER if kernels.capability == (9, 0) else INT8
             q = _random(device, 1, 128, 2, _WIDTH)
-            attend(kernels)(q, q, q)
+            QuantisedAttention(kernels, form)(q, q, q)
             torch.cuda.synchronize()
             found[kept] = time.perf_counter() - begin
     print(found)
@@ -142,7 +137,7 @@ def run(device: torch.device) -> dict[str, Any]:
     }
     for target in ((7, 5), (8, 0), (8, 6), (8, 9)):
         kernels = compiled.Kernels(device, None, target)
-        attend = Int8Attention(kernels)
+        attend = QuantisedAttention(kernels, INT8)
         rate = work / _seconds(functools.partial(attend, q, k, v))
         row = {
             "attention, TFLOP/s": rate / 1e12,

@@ -75,7 +75,7 @@ def wait(milliseconds: int) -> None:
 
 def play_from_memory(player: Player, video: list[UInt8Array]) -> PlaybackStats:
     """A chunk a second; the first second is there before it begins."""
-    player.begin(FPS, None)
+    player.begin(FPS, None, CHUNK)
     player.append(0, video[0])
     for index, chunk in enumerate(video[1:], 1):
         wait(900)

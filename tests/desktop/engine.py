@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from magi_engine.errors import EngineDiedError
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
-from magi_engine.runtime.planning.plan import JobPlan, Prospect
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.request.request import GenerationRequest
 from tests.desktop.machines import planned

@@ -9,7 +9,8 @@ from magi_desktop.state.machine import MachineState
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.job.events import Planned
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.plan import JobPlan, Prospect, plan, prospects
+from magi_engine.runtime.planning.plan import JobPlan, plan
+from magi_engine.runtime.planning.prospects import Prospect, prospects
 from magi_engine.runtime.request.request import GenerationRequest
 
 FACTS = MachineFacts(

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import translations
 
-from magi_desktop.panels.checks import judge
 from magi_desktop.panels.official_files import read_config
 from magi_desktop.state.draft import Draft
 from magi_desktop.translation import translated
@@ -23,10 +22,12 @@ from magi_engine.errors import MagiError, write_error
 from magi_engine.media import open_writer, probe
 from magi_engine.resources import resource_path
 from magi_engine.runtime.job.events import Stage
+from magi_engine.runtime.planning.plan import plan
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 from magi_engine.runtime.request.validation import validate
+from tests.desktop.machines import FACTS
 from tests.engine.runtime.request.test_validation import REFUSED
 
 MAKERS = ("messages.py", "errors.py", "registry.py", "queue.py")
@@ -162,7 +163,7 @@ def _refusal(config: dict[str, object]) -> set[MagiError]:
 def test_warnings_are_said_in_chinese_with_their_numbers(chinese: None) -> None:
     draft = Draft()
     draft.set(model="4.5B-base", num_steps=16)
-    (warning,) = judge(draft).warnings
+    (warning,) = plan(draft.request(), FACTS).notices
     assert is_chinese(translated(warning))
     assert "16" in translated(warning)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,12 @@ class VideoOutput:
     """Takes the frames of a job; without an output path it only counts them.
 
     Attributes:
+        request: how the video is really made, which the finished file says.
         frames: generated frames taken so far; those of a source clip in front do not count.
     """
 
     def __init__(self, request: GenerationRequest) -> None:
-        self._request = request
+        self.request = request
         self._writer: BackgroundWriter | None = None
         self._source: Reference | None = None
         self._source_frames = 0
@@ -41,7 +44,7 @@ class VideoOutput:
             OutputError: the folder is missing or read-only, the name is taken.
             InvalidRequestError: the name asks for an unknown format.
         """
-        request = self._request
+        request = self.request
         if request.output is None:
             return
         from magi_engine.media.output import open_writer
@@ -68,7 +71,7 @@ class VideoOutput:
         if self._writer is not None:
             # Not before the first chunk: a job that is stopped earlier has made no video.
             if self._source is not None:
-                self._writer.write(self._counted(source_frames(self._request, self._source)))
+                self._writer.write(self._counted(source_frames(self.request, self._source)))
                 self._source = None
             self._writer.write([frames])
         self.frames += len(frames)
@@ -83,10 +86,11 @@ class VideoOutput:
             self._source_frames += len(frames)
             yield frames
 
-    def describe(self, request: GenerationRequest) -> None:
-        """Note that the video is now made as ``request`` says, for the finished file."""
+    def made_with(self, **changes: Any) -> None:
+        """Note fields of the request that are not as they were asked for."""
+        self.request = dataclasses.replace(self.request, **changes)
         if self._writer is not None:
-            self._writer.describe(request.to_json())
+            self._writer.describe(self.request.to_json())
 
     def close(self) -> Path | None:
         """Finish the file; None if there is none or nothing came to be written."""

@@ -64,7 +64,7 @@ class Preparation:
 
 
 class PaceMeter:
-    """Sets the operations of a job against the seconds they took.
+    """Measures how many operations a second a job computes.
 
     Steps that are much slower than the others are left out: kernels are chosen and memory is
     taken then. After loading they are the warm-up.

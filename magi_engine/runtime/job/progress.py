@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from magi_engine.runtime.job.control import Stopwatch
 from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Progress
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.sampling.schedule import Forward
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-class Stopwatch:
-    """Seconds of work: runs from its creation, stands still while paused."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._start = clock()
-        self._paused_s = 0.0
-        self._paused_at: float | None = None
-
-    def pause(self) -> None:
-        """Stop counting."""
-        self._paused_at = self._clock()
-
-    def resume(self) -> None:
-        """Go on counting."""
-        if self._paused_at is not None:
-            self._paused_s += self._clock() - self._paused_at
-            self._paused_at = None
-
-    @property
-    def seconds(self) -> float:
-        """Work done so far."""
-        now = self._clock() if self._paused_at is None else self._paused_at
-        return now - self._start - self._paused_s
 
 
 class ProgressMeter:

@@ -1,18 +1,26 @@
-"""How much memory the parts of a generation take, in bytes. Needs no PyTorch.
+"""How much memory the parts of a generation take, in bytes.
 
-Weights, keys and values are exact. What the layers compute with in between is counted in numbers
-per token; the factors were found by accounting every tensor of the plain kernels.
+Weights are those of the modules themselves, made without memory on PyTorch's meta device. What the
+layers compute with in between is counted in numbers per token; the factors were found by accounting
+every tensor of the plain kernels.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.config.vae import Tile, VaeConfig
 
+if TYPE_CHECKING:
+    from torch import nn
+
 _FP32 = 4
+_LATENT_COPIES = 3
+"""The sampler's latents, those of the forward in a row, and as patches."""
 
 
 @dataclass(frozen=True)
@@ -33,50 +41,36 @@ class DitWeights:
         return sum(self.layers) + self.rest
 
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, model: ModelConfig, fp8: bool, itemsize: int) -> DitWeights:
         """Of a model whose blocks have numbers of ``itemsize`` bytes where they are not fp8."""
-        last = model.num_layers - 1
-        layers = tuple(
-            _layer_bytes(model, fp8 and 0 < index < last, itemsize)
-            for index in range(model.num_layers)
-        )
-        size, condition = model.hidden_size, model.condition_size
-        patch = model.patch_size**2
-        numbers = (
-            size * model.in_channels * patch
-            + _TIMESTEP_FEATURES * condition
-            + condition
-            + condition * condition
-            + condition
-            + model.caption_channels * (size + condition)
-            + size
-            + condition
-            + model.caption_max_length * model.caption_channels
-            + model.kv_channels // 8
-            + 2 * size
-            + size * patch * model.out_channels
-        )
-        return cls(layers, numbers * _FP32)
+        import torch
+
+        from magi_engine.model.dit import VideoDiT
+
+        # The layers between the first and the last one are alike.
+        few = min(3, model.num_layers)
+        dtype = {2: "torch.bfloat16", 4: "torch.float32"}[itemsize]
+        with torch.device("meta"):
+            dit = VideoDiT(replace(model, num_layers=few, params_dtype=dtype), fp8=fp8)
+        layers = [_weight_bytes(layer) for layer in dit.layers]
+        rest = _weight_bytes(dit) - sum(layers)
+        return cls((*layers[:1], *layers[1:-1] * (model.num_layers - 2), *layers[1:][-1:]), rest)
 
 
-_TIMESTEP_FEATURES = 256
-_LATENT_COPIES = 3
-"""The sampler's latents, those of the forward in a row, and as patches."""
+@lru_cache(maxsize=16)
+def vae_weight_bytes(vae: VaeConfig, itemsize: int) -> int:
+    """Both sides of the autoencoder, in numbers of ``itemsize`` bytes."""
+    import torch
+
+    from magi_engine.model.vae import ViTVAE
+
+    with torch.device("meta"):
+        return _weight_bytes(ViTVAE(vae)) * itemsize // _FP32
 
 
-def _layer_bytes(model: ModelConfig, fp8: bool, itemsize: int) -> int:
-    size, inner, head = model.hidden_size, model.ffn_hidden_size, model.kv_channels
-    kv = model.num_query_groups * head
-    widened = 2 * inner if model.gated_linear_unit else inner
-    plain = model.condition_size * 2 * size + 2 * size  # modulation
-    plain += 2 * 2 * size + 2 * 2 * head  # layer norms before the linears, and of captions
-    plain += size * 2 * kv  # captions' keys and values
-    in_fp32 = 2 * 2 * head + 2 * 2 * size
-    products = (size * (2 * size + 2 * kv), 2 * size * size, size * widened, inner * size)
-    if not fp8:
-        return (plain + sum(products)) * itemsize + in_fp32 * _FP32
-    scales = 4 * (1 + size) + (1 + 1 + 2 * size) + (1 + size) + (1 + 1 + inner)
-    return plain * itemsize + (in_fp32 + scales) * _FP32 + sum(products)
+def _weight_bytes(module: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in module.state_dict().values())
 
 
 def kept_bytes(model: ModelConfig, chunks: int, tokens: int, itemsize: int) -> int:
@@ -131,25 +125,6 @@ def graph_bytes(model: ModelConfig, chunks: int, tokens: int) -> int:
 def unpatch_channels(vae: VaeConfig) -> int:
     """Channels of a pixel before the decoder's last convolution."""
     return 4 if vae.use_final_proj else vae.embed_dim // vae.patch_volume
-
-
-def vae_weight_bytes(vae: VaeConfig, itemsize: int) -> int:
-    """Both sides of the autoencoder."""
-    size = vae.embed_dim
-    inner = int(size * vae.mlp_ratio)
-    bias = 3 * size if vae.qkv_bias else 0
-    norms = 2 * size if vae.ln_in_attn else 4 * size
-    block = 3 * size * size + bias + size * size + size + 2 * size * inner + inner + size + norms
-    t, h, w = vae.grid
-    shared = vae.depth * block + size + (1 + t * h * w) * size + 2 * size
-    patch = vae.patch_volume
-    encoder = vae.in_chans * patch * size + size + size * 2 * vae.z_chans + 2 * vae.z_chans
-    channels = unpatch_channels(vae)
-    decoder = vae.z_chans * size + size
-    if vae.use_final_proj:
-        decoder += (size + 1 + 2) * channels * patch
-    decoder += (channels * 27 + 1) * vae.in_chans
-    return (2 * shared + encoder + decoder) * itemsize
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Where a model's weights and cache are kept while it generates, and the bytes that takes.
-
-Needs no PyTorch.
-"""
+"""Where a model's weights and cache are kept while it generates, and the bytes that takes."""
 
 from __future__ import annotations
 
@@ -160,11 +157,6 @@ class Placement:
     tiles_at_once: int = _TILES_AT_ONCE
     decodes_beside: bool = False
     cuda_graphs: bool = False
-
-    @property
-    def offloads(self) -> bool:
-        """Whether anything comes from the host's memory again and again, which takes longer."""
-        return bool(self.offloaded_layers) or self.cache_on_host
 
 
 def place(

@@ -1,9 +1,7 @@
-"""A request turned into what a job will do and take, on a machine. Needs no PyTorch."""
+"""A request turned into what a job will do and take, on a machine. Only planning needs PyTorch."""
 
 from __future__ import annotations
 
-import bisect
-import contextlib
 import dataclasses
 import enum
 import itertools
@@ -14,19 +12,17 @@ from pathlib import Path
 
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.places import default_cache_dir
-from magi_engine.config.registry import ModelEntry, Registry, model_config
-from magi_engine.config.sizes import SIZE_MULTIPLE
+from magi_engine.config.registry import Registry, model_config
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.errors import MagiError
 from magi_engine.media.clips import ClipPart
 from magi_engine.messages import NOTHING, Message
-from magi_engine.resources import resource_path
 from magi_engine.runtime.machine.devices import job_dtype
 from magi_engine.runtime.machine.facts import MachineFacts, disk_free_bytes
 from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, guessed
+from magi_engine.runtime.planning.advice import Advice, Shortage, advise
 from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
 from magi_engine.runtime.planning.placement import Placement, Sizes, place
-from magi_engine.runtime.planning.quantization import QuantizationEstimate, estimate_quantization
 from magi_engine.runtime.planning.timing import (
     Times,
     held_for,
@@ -42,13 +38,11 @@ from magi_engine.sampling.schedule import Forward, SamplerSettings, forwards
 from magi_engine.weights.files import weight_files
 from magi_engine.weights.layout import FoundModel, entry_paths, find_model
 
-_USUAL_S = 4
 _SLOW_S, _HOPELESS_S = 1800, 12 * 3600
 _ENDLESS_S = 60
 """A video without an end is counted as one minute on the disk."""
 _STEADY_CHUNKS = 12
 """By then the window is full and the history as deep as it gets."""
-_SMALLEST_SIDE = 128
 _ITEM_BYTES = {"float32": 4, "bfloat16": 2}
 _SMALLER_TEXT_ENCODER = 4
 """How many times smaller it is in 8 bits than as it is released."""
@@ -58,55 +52,12 @@ _BITS_PER_PIXEL = {".mp4": 0.4, ".webm": 0.3, ".gif": 8.0, ".webp": 1.0}
 _PNG_BITS_PER_PIXEL = 14.0
 
 
-class Shortage(enum.Enum):
-    """What there is not enough of."""
-
-    VRAM = "vram"
-    RAM = "ram"
-    DISK = "disk"
-
-
 class Pace(enum.Enum):
     """Whether one would wait for a video: for minutes, for hours, for more than half a day."""
 
     FAIR = "fair"
     SLOW = "slow"
     HOPELESS = "hopeless"
-
-
-class AdviceKind(enum.Enum):
-    """What to change so that a generation fits."""
-
-    SMALLER = "smaller picture"
-    NARROWER_WINDOW = "fewer chunks at a time"
-    LIGHTER_MODEL = "lighter model"
-    SHORTER = "shorter video"
-
-
-@dataclass(frozen=True)
-class Advice:
-    """One change with which the generation fits; what is None stays as it is."""
-
-    kind: AdviceKind
-    sentence: Message
-    width: int | None = None
-    height: int | None = None
-    window_size: int | None = None
-    model: str | None = None
-    num_frames: int | None = None
-
-    def applied(self, request: GenerationRequest) -> GenerationRequest:
-        """The request with this change made."""
-        changes = {
-            name: getattr(self, name)
-            for name in ("width", "height", "model", "num_frames")
-            if getattr(self, name) is not None
-        }
-        if self.window_size is not None:
-            changes["sampling"] = dataclasses.replace(
-                request.sampling, window_size=self.window_size
-            )
-        return dataclasses.replace(request, **changes)
 
 
 @dataclass(frozen=True)
@@ -252,62 +203,15 @@ def plan(
     outcome = _plan(request, facts, models_dir, cache_dir, speeds)
     if outcome.shortage is None:
         return outcome
-    return dataclasses.replace(
-        outcome,
-        advice=tuple(_advice(request, outcome.shortage, facts, models_dir, cache_dir, speeds)),
-    )
 
-
-def plan_model(
-    entry: ModelEntry,
-    facts: MachineFacts,
-    models_dir: Path | None = None,
-    cache_dir: Path | None = None,
-) -> JobPlan:
-    """How a model runs on a machine: four seconds of video as it is usually made."""
-    return plan(_usual_request(entry), facts, models_dir, cache_dir)
-
-
-@dataclass(frozen=True)
-class Prospect:
-    """What is to be expected of a model on a machine.
-
-    Attributes:
-        plan: of its usual video, or what is wrong with its files.
-        quantization: making it on that machine; None: that is not how one gets it.
-    """
-
-    plan: JobPlan | MagiError
-    quantization: QuantizationEstimate | None = None
-
-
-def prospects(
-    facts: MachineFacts, models_dir: Path | None = None, cache_dir: Path | None = None
-) -> dict[str, Prospect]:
-    """Of every known model, by its name."""
-    found: dict[str, Prospect] = {}
-    for entry in Registry.load().entries:
-        estimate = None
-        with contextlib.suppress(MagiError):  # what it is made from is not here
-            if entry.made_from is not None:
-                estimate = estimate_quantization(entry, facts, models_dir, cache_dir)
+    def can(changed: GenerationRequest) -> bool:
         try:
-            outcome: JobPlan | MagiError = plan_model(entry, facts, models_dir, cache_dir)
-        except MagiError as error:
-            outcome = error
-        found[entry.name] = Prospect(outcome, estimate)
-    return found
+            return _plan(changed, facts, models_dir, cache_dir, speeds).fits
+        except MagiError:
+            return False
 
-
-def _usual_request(entry: ModelEntry) -> GenerationRequest:
-    runtime = MagiConfig.from_json(resource_path(entry.config)).runtime_config
-    return GenerationRequest(
-        mode=Mode.T2V,
-        model=entry.name,
-        width=runtime.video_size_w,
-        height=runtime.video_size_h,
-        num_frames=_USUAL_S * runtime.fps,
-    )
+    advice = tuple(advise(request, outcome.shortage, can))
+    return dataclasses.replace(outcome, advice=advice)
 
 
 def _plan(
@@ -366,7 +270,7 @@ def _plan(
         length=length,
         ways=ways,
         costs=costs,
-        notices=tuple(warnings_for(config, own)),
+        notices=tuple(_notices(request, config, own)),
         vram_bytes=placement.device_bytes if on_card else None,
         ram_bytes=placement.host_bytes,
         disk_bytes=disk,
@@ -378,6 +282,18 @@ def _plan(
         problem=problem,
         impossible=placement.host_bytes > facts.ram_total_bytes,
     )
+
+
+def _notices(request: GenerationRequest, config: MagiConfig, own: MagiConfig) -> Iterator[Message]:
+    yield from warnings_for(config, own)
+    if request.config_path is None and Registry.load().find(request.model).limits:
+        runtime = own.runtime_config
+        if (request.width, request.height) != (runtime.video_size_w, runtime.video_size_h):
+            yield Message(
+                "This model has only learned {width} x {height}: other sizes look wrong.",
+                width=runtime.video_size_w,
+                height=runtime.video_size_h,
+            )
 
 
 def _course(
@@ -486,61 +402,3 @@ def _text_encoder_bytes(name: str, found: FoundModel | None) -> int:
     entries = {entry.name: entry for entry in Registry.load().entries}
     release = entries[name].release if name in entries else None
     return 0 if release is None else release.text_encoder_bytes // _SMALLER_TEXT_ENCODER
-
-
-def _advice(
-    request: GenerationRequest,
-    shortage: Shortage,
-    facts: MachineFacts,
-    models_dir: Path | None,
-    cache_dir: Path,
-    speeds: Speeds,
-) -> Iterator[Advice]:
-    """Changes with which it fits, each of them tried."""
-
-    def fits(advice: Advice) -> bool:
-        try:
-            return _plan(advice.applied(request), facts, models_dir, cache_dir, speeds).fits
-        except MagiError:
-            return False
-
-    if shortage is Shortage.DISK:
-        candidates = (_shorter(request, share) for share in (0.75, 0.5, 0.25, 0.1))
-        yield from itertools.islice(filter(fits, candidates), 1)
-        return
-    sentence = Message("Denoise one chunk at a time.")
-    yield from filter(fits, (Advice(AdviceKind.NARROWER_WINDOW, sentence, window_size=1),))
-    sizes = list(_smaller(request))
-    largest = bisect.bisect_left(sizes, True, key=fits)  # what is smaller fits, too
-    yield from sizes[largest : largest + 1]
-    yield from itertools.islice(filter(fits, _lighter(request)), 1)
-
-
-def _smaller(request: GenerationRequest) -> Iterator[Advice]:
-    """Sizes of about the same shape, the largest first."""
-    short = min(request.width, request.height)
-    for side in range(short - SIZE_MULTIPLE, _SMALLEST_SIDE - 1, -SIZE_MULTIPLE):
-        width, height = (
-            max(SIZE_MULTIPLE, round(n * side / short / SIZE_MULTIPLE) * SIZE_MULTIPLE)
-            for n in (request.width, request.height)
-        )
-        sentence = Message("Make the picture {width}x{height}.", width=width, height=height)
-        yield Advice(AdviceKind.SMALLER, sentence, width=width, height=height)
-
-
-def _lighter(request: GenerationRequest) -> Iterator[Advice]:
-    """Downloadable models that do the same with less memory, the most similar first."""
-    if request.config_path is not None:
-        return
-    registry = Registry.load()
-    size = registry.find(request.model).transformer_bytes or 0
-    lighter = [e for e in registry.entries if 0 < (e.transformer_bytes or 0) < size]
-    for entry in sorted(lighter, key=lambda e: -(e.transformer_bytes or 0)):
-        sentence = Message("Use {title}.", title=entry.title)
-        yield Advice(AdviceKind.LIGHTER_MODEL, sentence, model=entry.name)
-
-
-def _shorter(request: GenerationRequest, share: float) -> Advice:
-    frames = max(1, int((request.num_frames or 0) * share))
-    sentence = Message("Make {frames} frames.", frames=frames)
-    return Advice(AdviceKind.SHORTER, sentence, num_frames=frames)

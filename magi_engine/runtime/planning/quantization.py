@@ -1,4 +1,4 @@
-"""What quantising a model on this machine takes, before it is begun. Needs no PyTorch."""
+"""What quantising a model on this machine takes, before it is begun."""
 
 from __future__ import annotations
 

@@ -105,6 +105,8 @@ class GenerationRequest:
     """One of ``devices.ATTENTIONS``; an exact one stands in for what the device does not have."""
     quantised_attention: bool = False
     """No wish but a fact, noted by the engine: the attention of this video rounded to 8 bits."""
+    chunk_frames: int = 24
+    """The same: how many frames the model makes at a time."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a newer program, kept so that nothing gets lost on a round trip."""
 
@@ -202,6 +204,12 @@ def _path(value: Any, name: str) -> str:
 def _whole(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _damaged(Message("{name} is not a whole number", name=name))
+    return value
+
+
+def _count(value: Any, name: str) -> int:
+    if _whole(value, name) < 1:
+        raise _damaged(Message("{name} is not positive", name=name))
     return value
 
 
@@ -314,6 +322,7 @@ _READERS: dict[str, Any] = {
     "dtype": _text,
     "attention": _text,
     "quantised_attention": _flag,
+    "chunk_frames": _count,
 }
 _FIELDS = tuple(_READERS)
 _REQUIRED = ("mode", "model", "width", "height", "num_frames")

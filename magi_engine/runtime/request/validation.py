@@ -17,7 +17,7 @@ from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.machine.devices import check_attention
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.request import GenerationRequest, Mode
-from magi_engine.sampling.schedule import check_steps, check_window
+from magi_engine.sampling.schedule import check_steps, check_window, cuts_groups
 
 MAX_FPS = 60
 _LOST_CHARACTERS = 80
@@ -223,8 +223,8 @@ def check_prompts(
         raise InvalidRequestError(
             "A prompt is given for chunk {chunk}, but the video ends with chunk {last}.",
             "Choose an earlier chunk or a longer video.",
-            chunk=chunks[-1],
-            last=count - 1,
+            chunk=chunks[-1] + 1,
+            last=count,
         )
 
 
@@ -240,6 +240,8 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
     notes = []
     if engine.fp8_quant and engine.distill and runtime.num_steps <= 8:
         notes.append(Message("8 steps are noisy with an fp8 model; 16 look better."))
+    if engine.distill and cuts_groups(runtime.num_steps, runtime.window_size):
+        notes.append(Message("12 steps look better with a window of 1, 2 or 4 chunks."))
     if not engine.distill and runtime.num_steps * 2 <= usual:
         notes.append(
             Message(

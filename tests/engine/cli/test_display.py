@@ -86,8 +86,8 @@ def test_plain_lines() -> None:
         "Note: 8 steps are noisy [really].",
         "Paused.",
         "Going on.",
-        "From chunk 3 on: a blue square",
-        "Chunk 1 (2 of 5) is ready, 48 frames, 4.2 frames/s, about 3:05 min left.",
+        "From chunk 4 on: a blue square",
+        "Chunk 2 of 5 is ready, 48 frames, 4.2 frames/s, about 3:05 min left.",
         "Saved x.mp4 (120 frames in 1:01 min).",
     ]
 
@@ -123,7 +123,7 @@ def test_the_live_display_fits_a_terminal(num_chunks: int | None) -> None:
     expected = [
         "42% · 1 of 5 chunks" if num_chunks else "1 chunks",
         "4.2 frames/s · next chunk in 3 s" + (" · 3:05 min left" if num_chunks else ""),
-        "chunk 1: 12/16  chunk 2: 8/16",
+        "chunk 2: 12/16  chunk 3: 8/16",
     ]
     for line in expected:
         assert any(line in shown for shown in text.splitlines()), text
@@ -136,7 +136,7 @@ def test_the_live_display_says_that_a_chunk_is_being_decoded() -> None:
         display.show(progress())
         display.show(DecodingStarted(1))
         display._live.refresh()
-    assert "chunk 1: decoding  chunk 2: 8/16" in stream.getvalue()
+    assert "chunk 2: decoding  chunk 3: 8/16" in stream.getvalue()
 
 
 def test_json_lines_for_other_programs() -> None:

@@ -75,7 +75,7 @@ def test_generate_writes_the_file_and_says_so(
     assert generate(*options) == 0
     err = capsys.readouterr().err
     assert f"Saved {tmp_path / 'a.mp4'} (36 frames" in err
-    assert "Chunk 1 (2 of 2) is ready, 36 frames" in err
+    assert "Chunk 2 of 2 is ready, 36 frames" in err
     assert frame_count(tmp_path / "a.mp4") == 36
     request = read_request(tmp_path / "a.mp4")
     assert (request.mode, request.seed, request.prompt) == (Mode.T2V, 4, "a red circle")
@@ -124,7 +124,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
             *("--steps", "8", "--window", "1", "--kv-range", "2,1", "--text-scales", "3"),
             *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "30"),
             *("--clean-kv-range", "-1"),
-            *("--prompt", "x", "--prompt-at", "1", "y", "--seconds", "1.2", "-o", "a.webm"),
+            *("--prompt", "x", "--prompt-at", "2", "y", "--seconds", "1.2", "-o", "a.webm"),
         )
         == 0
     )
@@ -211,8 +211,9 @@ def test_a_failure_is_an_event_too(generate: Generate, capsys: pytest.CaptureFix
         (["--video", "empty.mp4"], "empty"),
         (["--video", "cut.mp4"], "cut.mp4"),
         (["--video", "image.png"], "is an image"),
-        (["--prompt-at", "9", "x"], "ends with chunk 1"),
+        (["--prompt-at", "9", "x"], "chunk 9, but the video ends with chunk 2"),
         (["--prompt-at", "soon", "x"], "not the number of a chunk"),
+        (["--prompt-at", "0", "x"], "not the number of a chunk"),
         (["--cfg-number", "3"], "Set cfg_number to 1"),
         (["--special-tokens", "MAGIC"], "no special token MAGIC"),
         (["--clip", "3-2"], "no range"),

@@ -15,14 +15,14 @@ from magi_engine.ops.compiled import Capability, compile_source
 from magi_engine.ops.fused_kernels import _can_add
 from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
-from magi_engine.ops.quantised_kernels import INT8_SHARED_BYTES
+from magi_engine.ops.quantised_kernels import INT8
 
 SHARED_KB = {(7, 5): 64, (8, 0): 163, (8, 6): 99, (8, 9): 99, (9, 0): 227, (12, 0): 99}
 """What a block may have on each kind of card."""
 SOURCES: tuple[tuple[str, dict[str, int], int], ...] = (
     ("fused.cu", {}, 0),
     ("quantise.cu", {"INT8": 1}, 0),
-    ("int8_attention.cu", {}, INT8_SHARED_BYTES),
+    ("int8_attention.cu", {}, INT8.shared_bytes),
 )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.quantised_attention import e4m3_attention, int8_attention
-from magi_engine.ops.quantised_kernels import HopperAttention, Int8Attention
+from magi_engine.ops.quantised_kernels import HOPPER, INT8, Form, QuantisedAttention
 
 RelativeError = Callable[[Tensor, Tensor], float]
 
@@ -22,7 +22,7 @@ SHAPES = [
     (515, 2049, 6, 2, 128),
     (1000, 700, 24, 8, 128),
 ]
-RECIPES = {HopperAttention: e4m3_attention, Int8Attention: int8_attention}
+RECIPES = {HOPPER: e4m3_attention, INT8: int8_attention}
 both = pytest.mark.parametrize("recipe", [e4m3_attention, int8_attention])
 
 
@@ -74,14 +74,14 @@ def test_keys_that_fill_no_tile_count_alone(relative_error: RelativeError) -> No
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("kind", [HopperAttention, Int8Attention])
+@pytest.mark.parametrize("form", [HOPPER, INT8])
 def test_the_kernels_do_what_the_plain_form_does(
-    kind: type[HopperAttention | Int8Attention],
+    form: Form,
     shape: tuple[int, ...],
     dtype: torch.dtype,
     relative_error: RelativeError,
 ) -> None:
-    kernel, recipe = kernel_of(kind), RECIPES[kind]
+    kernel, recipe = kernel_of(form), RECIPES[form]
     q, k, v = (x.to("cuda", dtype) for x in inputs(*shape))
     exact = attention(q.double(), k.double(), v.double())
     plain = recipe(q, k, v)
@@ -96,11 +96,11 @@ def test_the_kernels_do_what_the_plain_form_does(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-@pytest.mark.parametrize("kind", [HopperAttention, Int8Attention])
+@pytest.mark.parametrize("form", [HOPPER, INT8])
 def test_the_kernels_refuse_what_they_cannot_do(
-    kind: type[HopperAttention | Int8Attention],
+    form: Form,
 ) -> None:
-    kernel = kernel_of(kind)
+    kernel = kernel_of(form)
     q, k, v = (x.cuda().bfloat16() for x in inputs(20, 30, 2, 1, 64))
     with pytest.raises(RuntimeError, match="attention for"):
         kernel(q, k, v)
@@ -112,7 +112,7 @@ def test_the_kernels_refuse_what_they_cannot_do(
         kernel(q, k, v)
 
 
-def kernel_of(kind: type[HopperAttention | Int8Attention]) -> Attention:
-    if kind is HopperAttention and torch.cuda.get_device_capability() != (9, 0):
+def kernel_of(form: Form) -> Attention:
+    if form is HOPPER and torch.cuda.get_device_capability() != (9, 0):
         pytest.skip("no Hopper")
-    return kind(kernels_of(torch.device("cuda", 0), None))
+    return QuantisedAttention(kernels_of(torch.device("cuda", 0), None), form)

@@ -17,6 +17,7 @@ from magi_engine.sampling.schedule import (
     SamplerSettings,
     check_steps,
     check_window,
+    cuts_groups,
     forwards,
     guidance_scales,
     legal_steps,
@@ -90,6 +91,8 @@ def test_times_are_rounded_as_pytorch_rounds(num_steps: int) -> None:
         (12, 4, MODES[0], [2, 1, 1]),
         (12, 4, MODES[1], [1, 1, 2]),
         (12, 2, MODES[0], [2, 1, 1, 2, 1, 1]),
+        (12, 3, MODES[0], [2, 1, 1, 2]),
+        (12, 6, MODES[1], [1, 1]),
         (24, 4, MODES[1], [1, 1, 2, 1, 1, 2]),
         (16, 4, MODES[0], [1, 1, 1, 1]),
         (8, 1, MODES[1], [1] * 8),
@@ -124,6 +127,15 @@ def test_legal_steps_split_evenly_and_nothing_else_passes(window: int, kv_stages
                 check_steps(steps, window, kv_stages)
 
 
+@pytest.mark.parametrize("window", [3, 6])
+def test_twelve_steps_fit_every_window_that_divides_them(window: int) -> None:
+    """As in the release, which counts the groups of three anew in each stage."""
+    check_steps(12, window, 4)
+    assert cuts_groups(12, window)
+    assert not cuts_groups(24, window)
+    assert not any(cuts_groups(12, other) for other in (1, 2, 4))
+
+
 @pytest.mark.parametrize("steps", [128, 256, 1000])
 def test_many_steps_are_slow_but_legal(steps: int) -> None:
     check_steps(steps, 4, 4)
@@ -135,8 +147,7 @@ def test_many_steps_are_slow_but_legal(steps: int) -> None:
         (17, 4, 4, "Choose 16 or 20 steps."),
         (0, 8, 4, "Choose 8 steps."),
         (100, 8, 17, "Choose 136 steps."),
-        (12, 3, 1, "Choose a window of 1, 2 or 4."),
-        (13, 3, 1, "Choose 9 or 15 steps."),
+        (13, 3, 1, "Choose 12 or 15 steps."),
     ],
 )
 def test_the_error_names_the_nearest_legal_steps(

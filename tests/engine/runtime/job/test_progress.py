@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from magi_engine.runtime.job.control import Stopwatch
 from magi_engine.runtime.job.events import Progress
-from magi_engine.runtime.job.progress import ProgressMeter, Stopwatch
+from magi_engine.runtime.job.progress import ProgressMeter
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.sampling.schedule import forwards
 from tests.engine.sampling.test_schedule import settings

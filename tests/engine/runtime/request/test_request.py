@@ -54,6 +54,7 @@ _FULL = GenerationRequest(
     writing=WriteOptions(crf=20, preset="fast", overwrite=True),
     device="cuda:1",
     dtype="bfloat16",
+    chunk_frames=32,
     extra={"of_the_future": {"nested": [1, None]}},
 )
 
@@ -107,6 +108,7 @@ def test_missing_optional_fields_take_their_defaults() -> None:
         ({"sampling": {"clean_t": "soon"}}, "sampling.clean_t is not a number"),
         ({"prompts": {}}, "prompts is not a list"),
         ({"prepend_source": 1}, "prepend_source is neither"),
+        ({"chunk_frames": 0}, "chunk_frames is not positive"),
     ],
 )
 def test_damaged_settings_are_named(change: dict[str, object], said: str) -> None:

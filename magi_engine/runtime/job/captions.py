@@ -1,0 +1,105 @@
+"""The prompts of a job as embeddings: those of the request, and those that come while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from torch import Tensor
+
+from magi_engine.messages import Message
+from magi_engine.runtime.job.control import Events, JobControl
+from magi_engine.runtime.job.events import Event, Notice, PromptChanged, Stage, StageStarted
+from magi_engine.runtime.job.output import VideoOutput
+from magi_engine.runtime.job.pace import Preparation
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.request.request import PromptChange
+from magi_engine.runtime.request.validation import prompt_warning
+from magi_engine.sampling.prompts import CaptionTrack
+
+
+class Captions:
+    """Encodes prompts into the track that the sampler reads.
+
+    Attributes:
+        track: which caption each chunk has; once :meth:`encode_all` is through.
+    """
+
+    track: CaptionTrack
+
+    def __init__(
+        self,
+        plan: JobPlan,
+        model: LoadedModel,
+        output: VideoOutput,
+        control: JobControl,
+        preparation: Preparation,
+    ) -> None:
+        self._plan, self._model, self._output = plan, model, output
+        self._control, self._preparation = control, preparation
+
+    def encode_all(self) -> Events:
+        """The request's prompts."""
+        request = self._plan.request
+        first, *later = request.prompts  # check_prompts has seen one for chunk 0
+        caption = yield from self._encode(first.text)
+        self.track = self._model.caption_track(
+            caption, request.special_tokens, request.negative_tokens
+        )
+        for change in later:
+            caption = yield from self._encode(change.text)
+            self.track.change(change.chunk + self._plan.length.first_chunk, caption)
+        self._model.text.release_if_large()
+
+    def apply_changes(self) -> Events:
+        """What came since; a chunk that has begun keeps its prompt."""
+        length = self._plan.length
+        for change in self._control.box.take_prompts():
+            caption = yield from self._encode(change.text)
+            self._model.text.release_if_large()
+            open_chunk = max(0, self.track.first_open_chunk - length.first_chunk)
+            chunk = max(change.from_chunk, open_chunk)
+            if length.result_chunks is not None and chunk >= length.result_chunks:
+                yield Notice(
+                    Message("The prompt stays as it was: no chunk is left that has not started.")
+                )
+                continue
+            if chunk > change.from_chunk:
+                yield Notice(
+                    Message(
+                        "That part has already started; the new prompt applies from {seconds} s "
+                        "on.",
+                        seconds=f"{self._plan.chunk(chunk).starts_s:.3g}",
+                    )
+                )
+            self.track.change(chunk + length.first_chunk, caption)
+            others = [p for p in self._output.request.prompts if p.chunk != chunk]
+            prompts = sorted([*others, PromptChange(chunk, change.text)], key=lambda p: p.chunk)
+            self._output.made_with(prompts=tuple(prompts))
+            yield PromptChanged(chunk, change.text)
+
+    def _encode(self, text: str) -> Generator[Event, None, Tensor]:
+        """Embedding (L, C) of a prompt, on the CPU; says what of it is not read."""
+        encoder = self._model.text
+        if sentence := prompt_warning(text):
+            yield Notice(sentence)
+        if not encoder.knows(text):
+            if not encoder.loaded:
+                yield StageStarted(Stage.LOADING_TEXT_ENCODER)
+                with self._preparation.loading_text:
+                    encoder.load()
+                yield from self._control.checkpoint()
+            yield StageStarted(Stage.ENCODING_PROMPT)
+            with self._preparation.encoding:
+                encoder.encode(text)  # which is known from now on
+        encoded = encoder.encode(text)
+        yield from self._control.checkpoint()
+        if encoded.was_cut:
+            yield Notice(
+                Message(
+                    "The prompt has {tokens} tokens; only the first {most} of them count.",
+                    tokens=encoded.token_count,
+                    most=len(encoded.embedding),
+                )
+            )
+        return encoded.embedding

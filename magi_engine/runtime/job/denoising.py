@@ -1,0 +1,223 @@
+"""Sampling a video: its steps, its previews, and its chunks as frames in the file."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from magi_engine.messages import Message
+from magi_engine.runtime.job.captions import Captions
+from magi_engine.runtime.job.control import Events, JobControl
+from magi_engine.runtime.job.decoding import ChunkDecoder, DecodedChunk
+from magi_engine.runtime.job.events import (
+    AttentionQuantised,
+    ChunkReady,
+    DecodingStarted,
+    Notice,
+    PreviewReady,
+)
+from magi_engine.runtime.job.output import VideoOutput
+from magi_engine.runtime.job.pace import PaceMeter
+from magi_engine.runtime.job.progress import ProgressMeter
+from magi_engine.runtime.machine.streams import DeviceEvent
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.models.memory import PlannedMemory
+from magi_engine.runtime.models.preview import Previewer
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.process.control import JobCancelled
+from magi_engine.runtime.request.request import Mode
+from magi_engine.sampling.events import ChunkDone, StepDone
+from magi_engine.sampling.noise import SeededNoise
+from magi_engine.sampling.sampler import Sampler
+
+_LOOK_AGAIN_S = 0.001
+"""While a step runs, how often to see whether it, or a chunk, is done."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step of the window that was queued; ``latents`` are on the host, for a preview."""
+
+    event: StepDone
+    latents: Tensor | None
+    begun: DeviceEvent
+    done: DeviceEvent
+
+
+class Denoising:
+    """Samples what was prepared.
+
+    Args:
+        prefix: the reference as latents (1, 16, T, h, w), or None.
+        pace: takes the measured times.
+        previewer: None: there are to be no previews.
+    """
+
+    def __init__(
+        self,
+        plan: JobPlan,
+        model: LoadedModel,
+        memory: PlannedMemory,
+        captions: Captions,
+        prefix: Tensor | None,
+        previewer: Previewer | None,
+        output: VideoOutput,
+        control: JobControl,
+        pace: PaceMeter,
+    ) -> None:
+        self._plan, self._model, self._memory = plan, model, memory
+        self._captions, self._prefix, self._previewer = captions, prefix, previewer
+        self._output, self._control, self._pace = output, control, pace
+        self._meter = ProgressMeter(
+            plan.length, plan.forwards, pace.operations, plan.num_steps, control.stopwatch
+        )
+        self._decoder = ChunkDecoder(model, memory)
+        self._streams = model.kernels.streams
+        self._steps: deque[_Step] = deque()
+        """Steps that the device has been asked for and that nobody was told of."""
+        self._frames_begun = 0
+        """Frames of the chunks that have all their steps."""
+
+    def events(self) -> Events:
+        """Sample the whole video."""
+        plan, model = self._plan, self._model
+        sampling = Sampler(model.dit, plan.settings, memory=self._memory).sample(
+            height=plan.request.height // model.pixels_per_latent,
+            width=plan.request.width // model.pixels_per_latent,
+            captions=self._captions.track,
+            noise=SeededNoise(plan.request.seed),
+            num_chunks=plan.length.num_chunks,
+            prefix=self._prefix,
+        )
+        with contextlib.closing(sampling):
+            # Whatever ends it, chunks that are being decoded are finished, so they are kept.
+            try:
+                yield from self._denoise(sampling)
+            except GeneratorExit:
+                for chunk in self._decoder.rest():
+                    self._take(chunk)
+                raise
+            except JobCancelled:
+                yield from self._take_all(self._decoder.rest())
+                raise
+            except Exception:
+                with contextlib.suppress(Exception):
+                    yield from self._take_all(self._decoder.rest())
+                raise
+            yield from self._take_all(self._decoder.rest())
+
+    def _denoise(self, sampling: Iterator[StepDone | ChunkDone]) -> Events:
+        while True:
+            begun = self._streams.record()
+            event = next(sampling, None)
+            if isinstance(event, StepDone):
+                self._steps.append(self._queued(event, begun))
+            ahead = self._streams.steps_ahead if isinstance(event, StepDone) else 0
+            while len(self._steps) > ahead:
+                yield from self._step_done(self._steps.popleft())
+                yield from self._between_steps()
+            if event is None:
+                return
+            if isinstance(event, ChunkDone):
+                yield from self._decode(event)
+                yield from self._between_steps()
+
+    def _queued(self, done: StepDone, begun: DeviceEvent) -> _Step:
+        """A step that the device is asked for, with a picture of it if it is time for one."""
+        latents = None
+        if self._previewer is not None and self._previewer.due():
+            latents = self._memory.run(self._preview_latents, done)
+        return _Step(done, latents, begun, self._streams.record())
+
+    def _preview_latents(self, done: StepDone) -> Tensor:
+        oldest = self._of_result(done.forward.chunks[0], done.clean())
+        return self._streams.to_host(oldest)
+
+    def _step_done(self, step: _Step) -> Events:
+        """Wait for a step and report it, and chunks that are decoded meanwhile."""
+        while not step.done.is_done:
+            yield from self._take_all(self._decoder.ready())
+            time.sleep(_LOOK_AGAIN_S)
+        event, length = step.event, self._plan.length
+        took_s = step.done.seconds_since(step.begun)
+        self._pace.step_done(event.forward, took_s)
+        yield self._meter.step_done(event.forward, took_s, event.latents)
+        yield from self._note_attention()
+        if step.latents is not None and self._previewer is not None:
+            frames = self._previewer.picture(step.latents)
+            if length.num_frames is not None:
+                left = length.num_frames - self._frames_begun
+                frames = frames[: math.ceil(left / self._model.frames_per_latent)]
+            yield PreviewReady(event.forward.chunks[0] - length.first_chunk, frames)
+        yield from self._take_all(self._decoder.ready())
+
+    def _between_steps(self) -> Events:
+        """Obey what the job was told."""
+        if self._control.box.paused:
+            # Standing still means that the device does, too.
+            while self._steps:
+                yield from self._step_done(self._steps.popleft())
+            yield from self._take_all(self._decoder.rest())
+        if self._memory.take_news():
+            slower = Message("There was too little graphics memory; the video goes on more slowly.")
+            yield Notice(slower)
+        self._output.check()
+        yield from self._control.checkpoint()
+        yield from self._captions.apply_changes()
+
+    def _decode(self, done: ChunkDone) -> Events:
+        """Begin to decode a chunk; one at a time is under way."""
+        yield from self._take_all(self._decoder.rest())
+        index = done.index - self._plan.length.first_chunk
+        latents = self._of_result(done.index, done.latents)
+        self._meter.decoding_started(index)
+        self._frames_begun += latents.shape[2] * self._model.frames_per_latent
+        yield DecodingStarted(index)
+        self._decoder.begin(index, latents)
+        yield from self._take_all(self._decoder.ready())
+
+    def _take_all(self, chunks: Iterator[DecodedChunk]) -> Events:
+        for chunk in chunks:
+            yield self._take(chunk)
+
+    def _take(self, chunk: DecodedChunk) -> ChunkReady:
+        """Put a decoded chunk into the file."""
+        frames = chunk.frames()
+        if self._previewer is not None:
+            self._previewer.learn(chunk.latents, frames)
+        first, wanted = self._output.frames, self._plan.length.num_frames
+        if wanted is not None:
+            frames = frames[: wanted - first]
+        self._output.write(frames)
+        took_s = chunk.seconds()
+        if not chunk.beside:
+            self._pace.chunk_done(chunk.latents.shape[2], took_s)
+        self._meter.chunk_done(len(frames), took_s, chunk.beside)
+        return ChunkReady(chunk.index, first, frames, chunk.latents)
+
+    def _of_result(self, index: int, latents: Tensor) -> Tensor:
+        """A chunk's latents as they belong into the result.
+
+        The sampler puts an image back before every step, but its last step moves it once more;
+        the result begins with the image itself.
+        """
+        length, prefix = self._plan.length, self._prefix
+        if index != length.first_chunk:
+            return latents
+        if self._plan.request.mode is Mode.I2V and prefix is not None:
+            latents = latents.clone()
+            latents[:, :, : prefix.shape[2]] = prefix
+        return latents[:, :, length.skip_latents :]
+
+    def _note_attention(self) -> Events:
+        """Say, once and in the file too, when attention is not exact."""
+        backend = self._model.kernels.quantised_attention
+        if backend is not None and not self._output.request.quantised_attention:
+            self._output.made_with(quantised_attention=True)
+            yield AttentionQuantised(backend)
