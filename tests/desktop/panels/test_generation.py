@@ -258,10 +258,8 @@ def test_a_size_that_the_pocket_model_has_not_learned_is_warned_of(
 ) -> None:
     for width, warned in ((256, True), (128, False)):
         draft.set(width=width)
-        panel.checks.judge_now()
         assert ("only learned 128 x 128" in panel.checks.text) is warned
     draft.set(model="4.5B-distill", width=512)
-    panel.checks.judge_now()
     assert "learned" not in panel.checks.text
 
 
