@@ -75,10 +75,10 @@ class WindowDialogs(QObject):
         """Open version and licences."""
         self._open(AboutDialog(self._diagnostics, self._window))
 
-    @Slot()
-    def welcome(self) -> None:
-        """Say what this computer can run and offer the models."""
-        dialog = WelcomeDialog(self._workshop.machine, self._workshop.models, self._window)
+    def welcome(self, greets: bool = False) -> None:
+        """Say what this computer can run and offer the models; ``greets``: on the first start."""
+        shop = self._workshop
+        dialog = WelcomeDialog(shop.machine, shop.models, self._window, greets=greets)
         dialog.start_wanted.connect(self.use_model)
         dialog.start_wanted.connect(self.started)
         dialog.download_wanted.connect(self.download)
@@ -130,7 +130,7 @@ class WindowDialogs(QObject):
         """The welcome, on the very first start only."""
         if not self._workshop.preferences.get("welcomed"):
             self._workshop.preferences.set("welcomed", True)
-            self.welcome()
+            self.welcome(greets=True)
 
     @Slot(int)
     def direct(self, chunk: int) -> None:

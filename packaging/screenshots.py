@@ -148,7 +148,7 @@ class Session:
     def dialogs(self) -> None:
         """Everything that opens in front of the window, and the settings in full."""
         open_ = self.window.dialogs
-        self.dialog("welcome", open_.welcome, settle_ms=9000)
+        self.dialog("welcome", lambda: open_.welcome(greets=True), settle_ms=9000)
         self.dialog("models", open_.models, settle_ms=2000)
         self.dialog("preferences", open_.preferences)
         self.dialog("help", lambda: open_.shortcuts(self.window.menus))

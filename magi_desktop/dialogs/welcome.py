@@ -34,6 +34,7 @@ class WelcomeDialog(Sheet):
 
     Args:
         machine: the computer's numbers; they are asked for anew.
+        greets: it is the first start; else it is only asked what this computer can run.
 
     Signals:
         start_wanted: name of a model that is here and is to be used now.
@@ -44,15 +45,24 @@ class WelcomeDialog(Sheet):
     download_wanted = Signal(str)
 
     def __init__(
-        self, machine: MachineState, models: Models, parent: QWidget | None = None
+        self,
+        machine: MachineState,
+        models: Models,
+        parent: QWidget | None = None,
+        *,
+        greets: bool = True,
     ) -> None:
         super().__init__(parent)
         self._default = Registry.load().default
         self._machine, self._models = machine, models
-        self.setWindowTitle(self.tr("Welcome"))
+        title = self.tr("Welcome to Magi Desktop")
+        if not greets:
+            title = self.tr("What this computer can run")
+        self.setWindowTitle(title)
         self.resize(640, 720)
         self.cards: dict[str, ModelCard] = {}
-        self._lay_out()
+        self._lay_out(title)
+        self.subtitle.setVisible(greets)
         self.start_button.setFocus()
         models.changed.connect(self._show_models)
         machine.changed.connect(self._show_machine)
@@ -61,9 +71,8 @@ class WelcomeDialog(Sheet):
         models.refresh()
         machine.refresh()
 
-    def _lay_out(self) -> None:
-        title = text_label(self.tr("Welcome to Magi Desktop"), "title", self)
-        subtitle = text_label(
+    def _lay_out(self, title: str) -> None:
+        self.subtitle = text_label(
             self.tr("Describe a scene, press Generate, and watch the video appear."), "muted", self
         )
         self._pc = _ThisComputer(self)
@@ -91,8 +100,8 @@ class WelcomeDialog(Sheet):
         column.setSpacing(t.SPACE_4)
         heads = QVBoxLayout()
         heads.setSpacing(t.SPACE_1)
-        heads.addWidget(title)
-        heads.addWidget(subtitle)
+        heads.addWidget(text_label(title, "title", self))
+        heads.addWidget(self.subtitle)
         column.addLayout(heads)
         column.addWidget(self._pc)
         column.addWidget(starter)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPainterPath, QTextLayout
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QPainter,
+    QPainterPath,
+    QTextLayout,
+    QTextOption,
+)
 
 from magi_desktop.theme import tokens as t
 
@@ -25,22 +35,48 @@ def draw_line(painter: QPainter, rect: QRect, text: str, colour: str) -> None:
 
 
 def draw_lines(painter: QPainter, rect: QRect, text: str, most: int, colour: str) -> None:
-    """Up to ``most`` wrapped lines in the painter's font, the last cut with an ellipsis."""
+    """Up to ``most`` wrapped lines in the painter's font, the last cut with an ellipsis; from the
+    side where the text's script begins."""
     painter.setPen(QColor(colour))
     metrics = QFontMetrics(painter.font())
-    layout = QTextLayout(text, painter.font())
-    layout.beginLayout()
-    for number in range(most):
-        line = layout.createLine()
-        if not line.isValid():
-            break
-        line.setLineWidth(rect.width())
+    option = QTextOption()
+    if _is_right_to_left(text):
+        option.setTextDirection(Qt.LayoutDirection.RightToLeft)
+    option.setAlignment(Qt.AlignmentFlag.AlignLeading)
+    option.setWrapMode(QTextOption.WrapMode.NoWrap)
+    for number, line in enumerate(wrapped(text, painter.font(), rect.width(), most)):
         top = rect.top() + number * metrics.lineSpacing()
-        end = line.textStart() + line.textLength()
-        part = text[line.textStart() :] if number == most - 1 else text[line.textStart() : end]
-        shown = metrics.elidedText(part.strip(), Qt.TextElideMode.ElideRight, rect.width())
-        painter.drawText(QPointF(rect.left(), top + metrics.ascent()), shown)
+        painter.drawText(QRectF(rect.left(), top, rect.width(), metrics.height()), line, option)
+
+
+def wrapped(text: str, font: QFont, width: int, most: int) -> list[str]:
+    """A text in up to ``most`` lines that fit into ``width``, the last cut with an ellipsis."""
+    units = text.encode("utf-16-le")  # what Qt counts in: most emoji are two
+
+    def part(start: int, end: int | None = None) -> str:
+        return units[2 * start : None if end is None else 2 * end].decode("utf-16-le").strip()
+
+    layout = QTextLayout(text, font)
+    lines: list[str] = []
+    layout.beginLayout()
+    while (line := layout.createLine()).isValid():
+        line.setLineWidth(width)
+        if len(lines) == most - 1:
+            mode, rest = Qt.TextElideMode.ElideRight, part(line.textStart())
+            shown = QFontMetrics(font).elidedText(rest, mode, width)
+            if shown != rest and " " in shown and _is_right_to_left(text):
+                shown = shown.rpartition(" ")[0] + "…"  # a cut letter would change its shape
+            lines.append(shown)
+            break
+        lines.append(part(line.textStart(), line.textStart() + line.textLength()))
     layout.endLayout()
+    return lines
+
+
+def _is_right_to_left(text: str) -> bool:
+    """Whether its first letter belongs to such a script."""
+    strong = (unicodedata.bidirectional(letter) for letter in text)
+    return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def draw_badge(

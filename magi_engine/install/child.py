@@ -11,7 +11,7 @@ from magi_engine.install.performing import Performer
 from magi_engine.install.tasks import Question, TaskCancelled, TaskEvent, TaskFailed
 from magi_engine.runtime.process.child import Emit, Handler, serve
 from magi_engine.runtime.process.control import ControlBox, JobCancelled
-from magi_engine.runtime.process.errors import named_error, without_traceback
+from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.process.launch import ChildSettings
 from magi_engine.weights.layout import default_models_dir
 
@@ -36,8 +36,7 @@ def _handler(models_dir: Path, work: Any) -> Handler:
         except JobCancelled:
             last = TaskCancelled()
         except Exception as error:
-            logger.exception("the task failed")
-            last = TaskFailed(without_traceback(named_error(error)))
+            last = TaskFailed(told_error(error))
         emit(last)
 
     return Handler(do, box.send, at_once=isinstance(work, get_args(Question)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import av
 import av.error
@@ -89,7 +92,8 @@ def _x264(options: WriteOptions) -> Mapping[str, str]:
 
 
 def _nvenc(options: WriteOptions) -> Mapping[str, str] | None:
-    if options.crf == 0:  # lossless; here a zero would mean "by itself"
+    # Lossless; here a zero would mean "by itself".
+    if options.crf == 0 or not _has_nvidia_driver():
         return None
     return {
         "preset": "p5",
@@ -99,6 +103,16 @@ def _nvenc(options: WriteOptions) -> Mapping[str, str] | None:
         "bf": "0",
         "forced-idr": "1",
     }
+
+
+@lru_cache(maxsize=1)
+def _has_nvidia_driver() -> bool:
+    """Whether it is there at all, so that nothing is tried in vain for every video."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _vp9(options: WriteOptions) -> Mapping[str, str]:

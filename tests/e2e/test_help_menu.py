@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtWidgets import QDialog
+from PySide6.QtWidgets import QDialog, QLabel
 
 from magi_desktop import release_feed
 from magi_desktop.belongings import Belonging
@@ -40,6 +40,13 @@ def test_updates_are_looked_for_at_once_and_the_sheet_is_filled(
     app.qtbot.waitUntil(lambda: "99.1.0 is available" in dialog.state.text())
     assert dialog.page_button.isVisible()
     assert not dialog.fetch_button.isVisible(), "a checkout has no installer"
+    dialog.reject()
+
+
+def test_an_entry_opens_what_it_is_called(app: App) -> None:
+    dialog = choose(app, "What this computer can run…")
+    assert dialog.windowTitle() == "What this computer can run"
+    assert not any("Welcome" in label.text() for label in dialog.findChildren(QLabel))
     dialog.reject()
 
 

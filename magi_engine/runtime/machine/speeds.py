@@ -110,7 +110,7 @@ class Speeds:
         try:
             return cls(
                 {
-                    key: {str(int(n)): _checked(Speed(**speed)) for n, speed in sizes.items()}
+                    key: {_tokens(n): _checked(Speed(**speed)) for n, speed in sizes.items()}
                     for key, sizes in data.items()
                 }
             )
@@ -183,6 +183,12 @@ _FILE = "speeds.json"
 
 def _key(model: str, device_name: str, dtype: str) -> str:
     return f"{model} | {device_name} | {dtype}"
+
+
+def _tokens(said: str) -> str:
+    if (tokens := int(said)) <= 0:
+        raise ValueError("a chunk without tokens")
+    return str(tokens)
 
 
 def _checked(speed: Speed) -> Speed:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from magi_engine.errors import MagiError
 from magi_engine.runtime.process.channel import Channel, Kind, Message
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.environment import let_threads_sleep
-from magi_engine.runtime.process.errors import named_error, without_traceback
+from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.process.launch import ChildSettings, open_pipe
 from magi_engine.runtime.process.worker import Answer
 
@@ -54,9 +53,7 @@ def call(action: Callable[[], Any], *, at_once: bool = False) -> Handler:
         try:
             value = action()
         except Exception as error:
-            if not isinstance(error, MagiError):
-                logger.exception("a call failed")
-            value = without_traceback(named_error(error))
+            value = told_error(error)
         emit(Answer(value))
 
     return Handler(do, lambda _command: None, at_once)
@@ -114,6 +111,8 @@ class _Server:
         try:
             while True:
                 self._take(self._channel.receive())
+        except EOFError:
+            logger.info("the other side is gone")
         except Exception:
             logger.info("the other side is gone", exc_info=True)
         self._stop()

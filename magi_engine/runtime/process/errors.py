@@ -42,10 +42,16 @@ def named_error(error: Exception) -> MagiError:
 
 
 def told_error(error: Exception) -> MagiError:
-    """What ended a job, for its last event; the log has the details."""
+    """What ended a piece of work, for its last event; the log has the details.
+
+    What we raise ourselves, such as for a mistake of the user's, says all there is to know.
+    """
     named = named_error(error)
-    level = logging.ERROR if isinstance(named, UnexpectedError) else logging.INFO
-    logger.log(level, "the generation failed", exc_info=error)
+    if isinstance(error, MagiError):
+        logger.info("it failed: %s", error)
+    else:
+        level = logging.ERROR if isinstance(named, UnexpectedError) else logging.INFO
+        logger.log(level, "it failed", exc_info=error)
     return without_traceback(named)
 
 

@@ -108,6 +108,15 @@ def test_it_says_whether_there_is_room_for_the_download(
     assert label.property("role") == role
 
 
+def test_only_the_first_start_is_welcomed(qtbot: QtBot, models: Models) -> None:
+    for greets, title in ((True, "Welcome to Magi Desktop"), (False, "What this computer can run")):
+        dialog = WelcomeDialog(machine(), models, greets=greets)
+        qtbot.addWidget(dialog)
+        assert dialog.windowTitle() == title
+        dialog.show()
+        assert dialog.subtitle.isVisible() is greets
+
+
 def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, models: Models) -> None:
     state = machine(None)
     dialog = shown(qtbot, state, models)

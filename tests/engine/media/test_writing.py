@@ -221,6 +221,16 @@ def test_an_encoder_that_gives_up_is_replaced_in_the_middle(
     assert read_metadata(target) == METADATA
 
 
+def test_no_encoder_of_a_card_is_tried_where_there_is_no_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr("magi_engine.media.encoders._has_nvidia_driver", lambda: False)
+    with open_writer(tmp_path / "a.mp4", 64, 48, 24) as writer:
+        writer.write(np.zeros((24, 48, 64, 3), np.uint8))
+    assert "nvenc" not in caplog.text
+
+
 def test_the_finished_mp4_is_an_ordinary_one_with_its_index_in_front(tmp_path: Path) -> None:
     content = write_all(tmp_path / "a.mp4", moving(72)).read_bytes()
     assert b"moof" not in content
