@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -30,6 +31,9 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the program's name, then files to open.
     """
+    with contextlib.suppress(OSError):
+        if not os.path.isdir(os.curdir):  # what started us has removed it; nothing works there
+            os.chdir(Path.home())
     # Qt keeps of a name on Windows only the letters of one code page: it gets no files.
     app = open_application(argv[:1])
     places = Places.of_user()

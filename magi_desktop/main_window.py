@@ -223,6 +223,7 @@ class MainWindow(QMainWindow):
         shop.job.changed.connect(self._show_progress)
         shop.job.ended.connect(self._ended)
         shop.store.noticed.connect(self._hint)
+        shop.file.noticed.connect(self._hint)
         shop.preferences.changed.connect(self._prefer)
         commands = self.player.commands
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):

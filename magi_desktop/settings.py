@@ -18,6 +18,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signa
 
 from magi_desktop import background
 from magi_engine import atomic
+from magi_engine.errors import DISK_FULL
 from magi_engine.json_text import read_json
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ class SettingsFile(QObject):
     is brought up to date; that of a newer program is left alone, and nothing is saved then.
     """
 
+    noticed = Signal(str)
+    """A sentence about a save that failed."""
+
     def __init__(
         self,
         path: Path,
@@ -51,6 +55,7 @@ class SettingsFile(QObject):
         """What the user should be told about the file, in a sentence."""
         self._version, self._migrations = version, migrations
         self._read_only = False
+        self._save_failed_before = False
         self._data = self._load()
         # One thread, so that saves keep their order.
         self._pool = QThreadPool(self)
@@ -96,6 +101,19 @@ class SettingsFile(QObject):
 
     def _save_failed(self, error: Exception) -> None:
         logger.error("the settings could not be saved: %s", error)
+        if self._save_failed_before:  # once is enough: the next one will fail likewise
+            return
+        self._save_failed_before = True
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            why = translate(
+                "SettingsFile", "The disk is full: the settings cannot be saved. Free some space."
+            )
+        else:
+            why = translate(
+                "SettingsFile",
+                "The settings cannot be saved in {}. Check that you may write there.",
+            ).format(self.path.parent)
+        self.noticed.emit(why)
 
     def _text(self) -> str:
         return json.dumps({**self._data, "version": self._version}, indent=2, ensure_ascii=False)

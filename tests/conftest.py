@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from magi_engine.runtime.process.environment import let_threads_sleep
+from tests.mounting import CannotMount, mounted
 from tests.places import move_places
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -79,6 +81,18 @@ def no_remembered_prompts(own_places: Path) -> None:
     """No test finds prompts that another one has had encoded."""
     for folder in own_places.glob("**/embeddings"):
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    with contextlib.ExitStack() as until_end:
+        try:
+            disk = mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+            folder = until_end.enter_context(disk)
+        except CannotMount as error:
+            pytest.skip(f"no disk can be mounted here: {error}")
+        yield folder
 
 
 def _new_threads(before: set[threading.Thread]) -> list[str]:

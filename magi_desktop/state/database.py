@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 Migration = Callable[[sqlite3.Connection], None]
 
+_LEAST_BYTES = 1 << 17
+"""What a new database needs, with its log."""
 _SIDE_FILES = ("", "-wal", "-shm")
 _NOT_DAMAGE = frozenset(
     {
@@ -43,6 +46,8 @@ class Trouble(Enum):
     """A newer program made it: it was left alone, another file is used."""
     UNWRITABLE = "unwritable"
     """Nothing can be kept; what could be read of it is there until the program ends."""
+    FULL = "full"
+    """As UNWRITABLE, for want of room."""
     IN_USE = "in use"
     """The program is open already and keeps it; this one works with a copy in memory."""
 
@@ -101,7 +106,7 @@ def open_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> O
         own = path.with_name(f"{path.stem}-version-{len(migrations)}{path.suffix}")
         with contextlib.suppress(_NewerVersionError, sqlite3.Error):
             return Opened(_open(own, migrations), Trouble.NEWER, path)
-        return open_copy(path, Trouble.UNWRITABLE, migrations)
+        return open_copy(path, _why_unwritable(path), migrations)
     except sqlite3.Error as error:
         logger.warning("%s cannot be opened", path, exc_info=error)
         if _is_damage(error):
@@ -111,7 +116,14 @@ def open_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> O
                     return Opened(_open(path, migrations), Trouble.DAMAGED, aside)
     except OSError as error:
         logger.warning("%s cannot be made", path, exc_info=error)
-    return open_copy(path, Trouble.UNWRITABLE, migrations)
+    return open_copy(path, _why_unwritable(path), migrations)
+
+
+def _why_unwritable(path: Path) -> Trouble:
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(path.parent).free < _LEAST_BYTES:
+            return Trouble.FULL
+    return Trouble.UNWRITABLE
 
 
 def open_copy(path: Path, trouble: Trouble, migrations: Sequence[Migration] = MIGRATIONS) -> Opened:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -311,7 +312,7 @@ def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
     rows = connection.execute(f"SELECT {_COLUMNS} FROM library ORDER BY created DESC")
     return [
         LibraryItem(
-            *(row[0], Path(row[1]), *row[2:9]),
+            *(row[0], Path(os.fsdecode(row[1])), *row[2:9]),
             complete=bool(row[9]),
             favourite=bool(row[10]),
             took_s=row[11],
@@ -320,12 +321,21 @@ def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
     ]
 
 
+def _stored(path: Path) -> str | bytes:
+    """A path as the database takes it: text, or the bytes of a name that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return str(path)
+
+
 def _insert(connection: sqlite3.Connection, items: Sequence[LibraryItem]) -> None:
     connection.executemany(
         f"INSERT OR REPLACE INTO library ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(i.id, str(i.path), i.request_text, i.prompts, i.created),
+                *(i.id, _stored(i.path), i.request_text, i.prompts, i.created),
                 *(i.frames, i.fps, i.width, i.height, i.complete, i.favourite, i.took_s),
             )
             for i in items
@@ -340,7 +350,7 @@ def _delete(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
 def _relocate(connection: sqlite3.Connection, places: dict[str, Path]) -> None:
     connection.executemany(
         "UPDATE library SET path = ? WHERE id = ?",
-        [(str(path), item_id) for item_id, path in places.items()],
+        [(_stored(path), item_id) for item_id, path in places.items()],
     )
 
 

@@ -66,13 +66,13 @@ class Store(QObject):
         """Change the database in one transaction, after everything asked for earlier."""
         self._run(lambda connection: _transaction(connection, work), None, self)
 
-    def close(self, timeout_ms: int = 5000) -> bool:
-        """Finish what is under way and close the file; False if that took too long."""
+    def close(self) -> None:
+        """Finish what is under way, however long it takes, and close the file."""
         if not self._closed:
             self.open()
             self._closed = True
             background.run(self._close, owner=self, pool=self._pool)
-        return self._pool.waitForDone(timeout_ms)
+        self._pool.waitForDone()
 
     def say(self, sentence: str) -> None:
         """Tell the user something, now and in ``notices``."""
@@ -144,6 +144,11 @@ class Store(QObject):
             return self.tr(
                 "The program is open already. The queue of this window will not be kept."
             )
+        if trouble is Trouble.FULL:
+            return self.tr(
+                "The disk is full: the queue and the library cannot be saved in {folder}. Free "
+                "some space, then start the program again."
+            ).format(folder=file.parent)
         return self.tr(
             "The queue and the library cannot be saved in {folder}. Check that you may write there."
         ).format(folder=file.parent)

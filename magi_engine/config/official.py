@@ -29,6 +29,17 @@ SHORTCUT_MODES = ("8,16,16", "16,16,8")
 _POSITIVE = Message("must be positive")
 _REMOVE = Message("Remove that field.")
 _LARGEST = 2**31
+_MOST = {
+    "num_layers": 1_000,
+    "num_attention_heads": 10_000,
+    "caption_max_length": 100_000,
+    "patch_size": 100,
+    "num_steps": 10_000,
+    "window_size": 1_000,
+    "chunk_width": 10_000,
+    "num_frames": 1_000_000,
+}
+"""Of what is counted one by one; far beyond any model and any video."""
 LAST_KV_RANGE = -1
 """As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
@@ -335,7 +346,7 @@ def _require_sane_numbers(section: object, prefix: str) -> None:
         for number in value if isinstance(value, list | tuple) else [value]:
             if isinstance(number, int | float):
                 _require(
-                    math.isfinite(number) and abs(number) <= _LARGEST,
+                    math.isfinite(number) and abs(number) <= _MOST.get(spec.name, _LARGEST),
                     f"{prefix}.{spec.name}",
                     Message("is {value}, which cannot be", value=reprlib.repr(number)),
                 )

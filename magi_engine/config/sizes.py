@@ -7,11 +7,14 @@ picture are multiples of 16 (spec, section 1).
 from __future__ import annotations
 
 import math
+import reprlib
 
 from magi_engine.errors import InvalidRequestError
 from magi_engine.messages import either
 
 SIZE_MULTIPLE = 16
+MOST_PIXELS = 16_384
+"""Of a side: no encoder takes more."""
 
 
 def nearest_legal_sizes(width: int, height: int) -> list[tuple[int, int]]:
@@ -39,8 +42,16 @@ def check_size(width: int, height: int) -> None:
 
     Raises:
         InvalidRequestError: a side is not a positive multiple of 16; the hint names the
-            nearest sizes that are.
+            nearest sizes that are. Or a side is longer than :data:`MOST_PIXELS`.
     """
+    if max(width, height) > MOST_PIXELS:
+        raise InvalidRequestError(
+            "The size {width}x{height} is too large.",
+            "Use at most {most} pixels for each side.",
+            width=reprlib.repr(width),
+            height=reprlib.repr(height),
+            most=MOST_PIXELS,
+        )
     if min(width, height) >= SIZE_MULTIPLE and width % SIZE_MULTIPLE == height % SIZE_MULTIPLE == 0:
         return
     nearest = [f"{w}x{h}" for w, h in nearest_legal_sizes(width, height)[:3]]

@@ -56,6 +56,8 @@ def _ask(file: RemoteFile, start: int) -> Iterator[Answer]:
         with get_session().stream("GET", file.url, headers=headers, timeout=TIMEOUT_S) as got:
             before = tuple(dict(response.headers) for response in got.history)
             yield Answer(got.status_code, dict(got.headers), got.iter_raw(), before)
+    except httpx2.UnsupportedProtocol as error:  # sent on to something like file://
+        raise no_hub() from error
     except httpx2.TransportError as error:
         raise certificate_error(error) or ConnectionFailed from error
     except httpx2.RequestError as error:  # sent round in circles

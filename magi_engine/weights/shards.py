@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import pickle
+import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +217,11 @@ class PickleShard:
             with self.path.open("rb") as file:
                 # Only the zip format can be mapped; PyTorch before 1.6 wrote another.
                 mapped = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+            if mapped:
+                # PyTorch packs nothing; a few bytes can unpack to more than there is memory.
+                with zipfile.ZipFile(self.path) as archive:
+                    if any(entry.compress_type for entry in archive.infolist()):
+                        raise _damaged(self.path)
             state = torch.load(self.path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError as error:
             raise WeightsError(
@@ -223,6 +229,8 @@ class PickleShard:
                 "Use weights from the official release.",
                 path=self.path,
             ) from error
+        except WeightsError:
+            raise
         except Exception as error:  # damaged bytes can make the unpickler raise anything
             raise _damaged(self.path) from error
         if not isinstance(state, dict) or not all(

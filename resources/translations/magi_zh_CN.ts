@@ -2736,6 +2736,10 @@
         <translation>无法生成 {width}x{height} 的大小：两边都必须是 {multiple} 的倍数。</translation>
     </message>
     <message>
+        <source>The size {width}x{height} is too large.</source>
+        <translation>尺寸 {width}x{height} 太大。</translation>
+    </message>
+    <message>
         <source>The small distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
         <translation>小型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
     </message>
@@ -3038,6 +3042,10 @@
     <message>
         <source>Use another name.</source>
         <translation>请换一个名称。</translation>
+    </message>
+    <message>
+        <source>Use at most {most} pixels for each side.</source>
+        <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
         <source>Use it as the video of a v2v request.</source>
@@ -5464,6 +5472,14 @@
 <context>
     <name>SettingsFile</name>
     <message>
+        <source>The disk is full: the settings cannot be saved. Free some space.</source>
+        <translation>磁盘已满：无法保存设置。请释放一些空间。</translation>
+    </message>
+    <message>
+        <source>The settings cannot be saved in {}. Check that you may write there.</source>
+        <translation>无法在 {} 中保存设置。请检查是否有写入权限。</translation>
+    </message>
+    <message>
         <source>The settings cannot be read; the usual ones are used.</source>
         <translation>无法读取设置，已使用默认设置。</translation>
     </message>
@@ -5728,6 +5744,10 @@
     <message>
         <source>The program is open already. The queue of this window will not be kept.</source>
         <translation>程序已在运行。此窗口的队列不会保存。</translation>
+    </message>
+    <message>
+        <source>The disk is full: the queue and the library cannot be saved in {folder}. Free some space, then start the program again.</source>
+        <translation>磁盘已满：无法在 {folder} 中保存队列和媒体库。请释放一些空间，然后重新启动程序。</translation>
     </message>
     <message>
         <source>The queue and the library cannot be saved in {folder}. Check that you may write there.</source>

@@ -1,5 +1,6 @@
 """What becomes of uv's failures."""
 
+import shlex
 import sys
 import threading
 from pathlib import Path
@@ -13,7 +14,8 @@ from magi_setup.uv import Uv
 def failing(folder: Path, words: str) -> Uv:
     """A program that only says ``words`` and fails."""
     program = folder / "uv"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit({words!r})\n", encoding="utf-8")
+    script = f"#!/bin/sh\necho {shlex.quote(words)} >&2\nexit 1\n"
+    program.write_text(script, encoding="utf-8")
     program.chmod(0o755)
     return Uv(program, folder / "cache", threading.Event())
 

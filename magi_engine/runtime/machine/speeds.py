@@ -110,7 +110,7 @@ class Speeds:
         try:
             return cls(
                 {
-                    key: {str(int(n)): _checked(Speed(**speed)) for n, speed in sizes.items()}
+                    key: {_tokens(n): _checked(Speed(**speed)) for n, speed in sizes.items()}
                     for key, sizes in data.items()
                 }
             )
@@ -185,8 +185,14 @@ def _key(model: str, device_name: str, dtype: str) -> str:
     return f"{model} | {device_name} | {dtype}"
 
 
+def _tokens(said: str) -> str:
+    if (tokens := int(said)) <= 0:
+        raise ValueError("a chunk without tokens")
+    return str(tokens)
+
+
 def _checked(speed: Speed) -> Speed:
-    known = [value for value in asdict(speed).values() if value is not None]
+    known = [value for value in vars(speed).values() if value is not None]
     if not all(math.isfinite(value) and value >= 0 for value in known):
         raise ValueError("a speed is no number")
     if min(speed.dit_flops_per_s, speed.vae_flops_per_s) <= 0:

@@ -54,6 +54,18 @@ def library(make_library: MakeLibrary) -> Library:
     return make_library()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 or UTF-16 elsewhere")
+def test_a_name_that_is_not_utf_8_is_kept(make_library: MakeLibrary, qtbot: QtBot, videos: Path):
+    path = videos / os.fsdecode(b"n\xff.mp4")
+    make_video(path)
+    make_library().rescan(videos)
+    library = make_library()
+    library.rescan(videos)
+    qtbot.waitUntil(lambda: [item.path for item in library.items] == [path])
+    again = make_library()
+    assert [item.path for item in again.items] == [path]
+
+
 def names(library: Library) -> set[str]:
     return {item.path.name for item in library.items}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.settings import SettingsFile
 from magi_desktop.state.database import MIGRATIONS, Trouble, open_database
 from tests.desktop.state.conftest import MakeStore
 from tests.desktop.state.helpers import settle
@@ -115,6 +117,22 @@ def test_a_place_that_cannot_be_written_is_said(
     assert str(tmp_path / "file") in store.notices[0]
 
 
+def test_a_full_disk_is_not_told_as_a_question_of_rights(
+    make_store: MakeStore, small_disk: Path, qtbot: QtBot
+) -> None:
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    store = make_store(small_disk / "magi.sqlite3")
+    assert len(store.notices) == 1
+    assert "The disk is full" in store.notices[0]
+    # It is the settings' as well.
+    file = SettingsFile(small_disk / "settings.json")
+    with qtbot.waitSignal(file.noticed) as said:
+        file.set_section("draft", {"mode": "i2v"})
+    assert said.args is not None
+    assert "The disk is full" in said.args[0]
+    store.close()
+
+
 def test_a_second_window_sees_the_library_but_not_the_queue(
     make_store: MakeStore, qtbot: QtBot
 ) -> None:
@@ -178,6 +196,6 @@ def test_close_writes_what_is_under_way(make_store: MakeStore, tmp_path: Path) -
     store = make_store()
     for number in range(100):
         store.write(lambda c, n=number: c.execute("INSERT INTO kept VALUES (?, '')", (n,)))
-    assert store.close()
+    store.close()
     with closing(sqlite3.connect(tmp_path / "magi.sqlite3")) as connection:
         assert connection.execute("SELECT COUNT(*) FROM kept").fetchone() == (100,)

@@ -186,6 +186,16 @@ def test_a_list_that_leads_out_of_its_folder_is_not_followed(
     assert not server.served
 
 
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "gopher://127.0.0.1/x"])
+def test_an_answer_that_leads_off_the_web_is_not_followed_nor_asked_for_again(
+    server: HubServer, models_dir: Path, address: str
+) -> None:
+    server.redirects[_WEIGHTS] = address
+    with pytest.raises(DownloadError, match="not a hub of models"):
+        get(models_dir)
+    assert sum(path.endswith(_WEIGHTS) for path, _ in server.headers) == 1
+
+
 def test_lists_are_asked_for_again_while_the_hub_is_busy(
     server: HubServer, models_dir: Path
 ) -> None:
@@ -281,22 +291,6 @@ def test_room_is_asked_for_what_is_made_of_it_and_a_margin(
     assert not server.served, "nothing was begun"
     Usage.free = needed
     room.require_room(needed - room.MARGIN_BYTES, models_dir)
-
-
-def _tmpfs(folder: Path, size: str) -> bool:
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    return subprocess.run(command, capture_output=True).returncode == 0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB."""
-    folder = tmp_path / "disk"
-    if sys.platform != "linux" or not _tmpfs(folder, "2m"):
-        pytest.skip("no disk can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_loses_nothing_whenever_it_comes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -310,7 +311,7 @@ def test_a_frozen_program_is_its_own_engine(
 ) -> None:
     program = tmp_path / "program"
     path = "[" + ", ".join(f'"{folder}"' for folder in sys.path) + "]"
-    program.write_text(_FROZEN.format(python=sys.executable, path=path))
+    program.write_text(_FROZEN.format(python=shlex.quote(sys.executable), path=path))
     program.chmod(0o755)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "executable", str(program))
@@ -339,7 +340,7 @@ def test_a_frozen_program_needs_no_console_and_hides_its_libraries_from_others(
 ) -> None:
     program, answer = tmp_path / "program", tmp_path / "answer"
     path = "[" + ", ".join(f'"{folder}"' for folder in sys.path) + "]"
-    program.write_text(_BARE.format(python=sys.executable, path=path))
+    program.write_text(_BARE.format(python=shlex.quote(sys.executable), path=path))
     program.chmod(0o755)
     environment = {
         **os.environ,

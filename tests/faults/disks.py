@@ -1,0 +1,104 @@
+"""Disks that lose their power, and disks that fill up. Needs root on Linux."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import re
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+from tests.faults.figures import Figures, start
+from tests.faults.kills import (
+    SETTINGS,
+    check_settings,
+    check_video,
+    frame_count,
+    generate,
+    read_lines,
+)
+from tests.mounting import CannotMount, mounted
+
+_SHUTDOWN = 0x8004587D
+_NOTHING_IS_FLUSHED = 2
+"""EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH: from now on nothing reaches the disk, as if
+it had lost its power. https://github.com/torvalds/linux/blob/master/fs/ext4/ext4.h"""
+_LOWEST_BYTES, _HIGHEST_BYTES = 16_384, 140_000
+
+
+def _cut(disk: Path) -> None:
+    opened = os.open(disk, os.O_RDONLY)
+    try:
+        fcntl.ioctl(opened, _SHUTDOWN, struct.pack("I", _NOTHING_IS_FLUSHED))
+    finally:
+        os.close(opened)
+
+
+def power(rng: random.Random, count: int, folder: Path) -> Figures:
+    """A generation, or settings, on a disk whose power goes: what was announced is on it."""
+    figures = Figures()
+    image = folder / "disk.img"
+    for number in range(count):
+        with image.open("wb") as file:
+            file.truncate(48 << 20)
+        try:
+            subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise CannotMount(str(error)) from error
+        makes_video = rng.random() < 0.7
+        place = ("-o", "loop", str(image))
+        with mounted(folder / "disk", *place) as disk:
+            output = disk / "videos" / rng.choice(("a.mp4", "a.webm", "a"))
+            output.parent.mkdir()
+            os.sync()  # the folder itself was there long before
+            if makes_video:
+                process = generate(folder / "home", output, "--seconds", "4")
+            else:
+                process = start(["-c", SETTINGS, disk / "videos"], disk / "videos" / "home")
+            lines = read_lines(process, rng.randrange(4, 40))
+            time.sleep(rng.choice((0.0, rng.uniform(0, 0.05))))
+            _cut(disk)
+            # What it says after the cut does not count.
+            process.kill()
+            process.communicate()
+        figures.tried += 1
+        with mounted(folder / "disk", *place) as disk:
+            if makes_video:
+                check_video(figures, output, lines, f"cut {number}")
+            else:
+                check_settings(figures, disk / "videos", int(lines[-1]) if lines else 0)
+    return figures
+
+
+def full(rng: random.Random, count: int, folder: Path) -> Figures:
+    """Disks that have room for a part of a video: it is said, and that part is kept."""
+    figures = Figures()
+    for number in range(count):
+        size = rng.randrange(_LOWEST_BYTES, _HIGHEST_BYTES)
+        name = rng.choice(("a.mp4", "a.webm", "a.gif", "a.webp", "a"))
+        with mounted(folder / "disk", "-t", "tmpfs", "-o", f"size={size}", "tmpfs") as disk:
+            process = generate(folder / "home", disk / name, "--seconds", "4")
+            said, errors = process.communicate()
+            events = [json.loads(line) for line in said.splitlines()]
+            figures.tried += 1
+            what = f"{name} on a disk of {size} bytes ({number})"
+            figures.check_words(errors, what)
+            videos = list(disk.iterdir())
+            frames = sum(map(frame_count, videos))
+            if process.returncode == 0:
+                figures.check(frames == 96, f"{what}: finished with {frames} frames")
+                figures.outcomes["enough room"] += 1
+                continue
+            figures.check("No space is left" in errors, f"{what}: {errors}")
+            told = re.search(r"first ([\d.]+) s are kept", errors)
+            kept = 0 if told is None else round(float(told[1]) * 24)
+            ended = events[-1] if events else {}
+            figures.check(ended.get("frames", 0) <= frames, f"{what}: {ended} {frames}")
+            figures.check(frames >= kept - 1, f"{what}: {kept} announced, {frames} there")
+            figures.check(frames > 0 or not videos, f"{what}: left {videos}")
+            figures.outcomes["a part kept" if frames else "no room for a chunk"] += 1
+    return figures
