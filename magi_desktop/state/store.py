@@ -66,13 +66,13 @@ class Store(QObject):
         """Change the database in one transaction, after everything asked for earlier."""
         self._run(lambda connection: _transaction(connection, work), None, self)
 
-    def close(self, timeout_ms: int = 5000) -> bool:
-        """Finish what is under way and close the file; False if that took too long."""
+    def close(self) -> None:
+        """Finish what is under way, however long it takes, and close the file."""
         if not self._closed:
             self.open()
             self._closed = True
             background.run(self._close, owner=self, pool=self._pool)
-        return self._pool.waitForDone(timeout_ms)
+        self._pool.waitForDone()
 
     def say(self, sentence: str) -> None:
         """Tell the user something, now and in ``notices``."""

@@ -35,7 +35,7 @@ def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
     qtbot.waitUntil(lambda: library.loaded)
     yield library
     library.close()
-    assert store.close()
+    store.close()
 
 
 class Window(QWidget):

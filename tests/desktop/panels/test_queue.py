@@ -26,7 +26,7 @@ def queue(tmp_path: Path, qtbot: QtBot) -> Iterator[JobQueue]:
     with qtbot.waitSignal(queue.loaded):
         pass
     yield queue
-    assert store.close()
+    store.close()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def make_store(tmp_path: Path, qtbot: QtBot) -> Iterator[MakeStore]:
 
     def make(path: Path | None = None, restart: bool = True) -> Store:
         for store in stores if restart else ():
-            assert store.close()
+            store.close()
         store = Store(path or tmp_path / "magi.sqlite3")
         store.open()
         stores.append(store)
@@ -31,6 +31,6 @@ def make_store(tmp_path: Path, qtbot: QtBot) -> Iterator[MakeStore]:
 
     yield make
     for store in stores:
-        assert store.close()
+        store.close()
         store.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
