@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QPixmap, QTextDocument
+from PySide6.QtGui import QPixmap, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from magi_desktop.theme import tokens as t
@@ -33,9 +33,21 @@ class GuideDialog(Sheet):
         self.view = _Pages(folder / self.language, self)
         name_control(self.view, self.tr("Guide"), self.tr("How to make a video, step by step."))
         self.view.setMarkdown((folder / f"{self.language}.md").read_text(encoding="utf-8"))
+        self._give_room()
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_4, t.SPACE_4, t.SPACE_4, t.SPACE_4)
         column.addWidget(self.view)
+
+    def _give_room(self) -> None:
+        """Markdown has no distances: put some around headings and below paragraphs."""
+        block = self.view.document().begin()
+        while block.isValid():
+            layout = block.blockFormat()
+            layout.setTopMargin(t.SPACE_5 if layout.headingLevel() > 1 else 0)
+            layout.setBottomMargin(t.SPACE_3)
+            QTextCursor(block).setBlockFormat(layout)
+            block = block.next()
+        self.view.moveCursor(QTextCursor.MoveOperation.Start)
 
 
 class _Pages(QTextBrowser):

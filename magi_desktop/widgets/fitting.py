@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ def fit_to_screen(window: QWidget, wanted: QSize) -> None:
 
     A dialog's screen is that of the window it belongs to. The real frame counts once it is known.
     """
-    window.resize(wanted.boundedTo(_free(window).size() - _FRAME))
+    window.resize(wanted.boundedTo(_room(window)))
     if not window.isVisible():
         _KeepInside(window)
 
@@ -24,15 +24,16 @@ class FitsScreen:
     """For the windows that have it as a base: they scroll where the screen is too small for them,
     and grow with what is in them where it is not."""
 
-    _fits = False
+    _size: _Grow | None = None
 
     def setVisible(self, visible: bool) -> None:
         assert isinstance(self, QWidget)
-        if visible and not self._fits:
-            self._fits = True
+        if visible and self._size is None:
             self.ensurePolished()
-            _wrap(self)
+            self._size = _wrap(self)
         super().setVisible(visible)  # pyright: ignore[reportAttributeAccessIssue]
+        if visible and self._size is not None:
+            self._size.grow()  # once more, now that everything in it has its look
 
 
 class Sheet(FitsScreen, QDialog):
@@ -53,49 +54,58 @@ class SmallScreenScroll(QScrollArea):
         event.ignore()
 
 
-def _wrap(window: QWidget) -> None:
+def _wrap(window: QWidget) -> _Grow:
     """Put all that a window holds into something that scrolls, and give the window its size."""
-    layout = window.layout()
+    layout, focus, asked = window.layout(), window.focusWidget(), window.size()
     assert layout is not None
-    least, asked = window.minimumSize(), window.testAttribute(Qt.WidgetAttribute.WA_Resized)
-    width = window.width() if asked else max(layout.totalSizeHint().width(), least.width())
-    height = window.height()
-    if not asked:
-        height = layout.totalSizeHint().height()
-        if layout.hasHeightForWidth():
-            height = layout.totalHeightForWidth(width)
-    inside = QWidget()
+    if not window.testAttribute(Qt.WidgetAttribute.WA_Resized):
+        asked = QSize(layout.totalSizeHint().width(), 0)
+    inside = QWidget(window)  # within the window, whose order of Tab stays as it is
     inside.setLayout(layout)
-    inside.setMinimumSize(least)
+    inside.setMinimumSize(window.minimumSize())
     window.setMinimumSize(0, 0)
     scroll = SmallScreenScroll(inside, window)
     around = QVBoxLayout(window)
     around.setContentsMargins(0, 0, 0, 0)
     around.addWidget(scroll)
-    fit_to_screen(window, QSize(width, max(height, least.height())))
-    _Grow(scroll, window)
+    if focus is not None:
+        focus.setFocus()
+    for part in inside.findChildren(QWidget):
+        part.ensurePolished()  # else it is measured in another size of type
+    fit_to_screen(window, asked)
+    growing = _Grow(window, inside, scroll)
+    growing.grow()
+    return growing
 
 
 class _Grow(QObject):
-    """Makes a window higher when what it scrolls gets higher, as far as the screen allows."""
+    """Makes a window larger when what is in it gets larger, as far as the screen allows."""
 
-    def __init__(self, scroll: SmallScreenScroll, window: QWidget) -> None:
+    def __init__(self, window: QWidget, inside: QWidget, scroll: SmallScreenScroll) -> None:
         super().__init__(scroll)
-        self._scroll, self._window = scroll, window
-        scroll.verticalScrollBar().rangeChanged.connect(self._grow)
+        self._window, self._inside, self._bar = window, inside, scroll.verticalScrollBar()
+        inside.installEventFilter(self)
 
-    @Slot()
-    def _grow(self) -> None:
-        inside, view = self._scroll.widget(), self._scroll.viewport().size()
-        if not self._window.isVisible() or self._scroll.size() != self._window.size():
-            return  # not laid out yet
-        layout = None if inside is None else inside.layout()
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.LayoutRequest and self._window.isVisible():
+            self.grow()
+        return False
+
+    def grow(self) -> None:
+        """Let the window have room for all that is in it now; where it cannot be as high, for the
+        scroll bar beside it."""
+        layout = self._inside.layout()
         assert layout is not None
-        needed = layout.totalMinimumSize().height()
+        least = layout.totalMinimumSize().expandedTo(self._inside.minimumSize())
+        width = max(least.width(), self._window.width())
+        height = least.height()
         if layout.hasHeightForWidth():
-            needed = layout.totalMinimumHeightForWidth(view.width())
-        if needed > view.height():
-            fit_to_screen(self._window, self._window.size() + QSize(0, needed - view.height()))
+            height = max(height, layout.totalHeightForWidth(width))  # as what scrolls wants it
+        wanted = QSize(width, max(height, self._window.height()))
+        if height > _room(self._window).height():
+            wanted.setWidth(max(width, least.width() + self._bar.sizeHint().width()))
+        if wanted != self._window.size():
+            fit_to_screen(self._window, wanted)
 
 
 class _KeepInside(QObject):
@@ -125,6 +135,11 @@ def _keep_inside(window: QWidget) -> None:
     place = QPoint(max(whole.left(), free.left()), max(whole.top(), free.top()))
     if place != frame.topLeft():
         window.move(place)
+
+
+def _room(window: QWidget) -> QSize:
+    """What a window can have at most, without its frame."""
+    return _free(window).size() - _FRAME
 
 
 def _free(window: QWidget) -> QRect:

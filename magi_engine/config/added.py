@@ -190,7 +190,8 @@ def _model(data: dict[str, Any]) -> AddedModel:
     known = {name: value for name, value in data.items() if name not in ("copied", "endpoint")}
     model = AddedModel(**{**known, "folder": folder})
     texts = (model.name, model.like, model.title, model.revision, model.license)
-    texts += (*model.parts.values(), model.folder or "", model.repository or "")
+    places = (model.folder, model.repository)
+    texts += (*model.parts.values(), *(place for place in places if place is not None))
     if not all(isinstance(value, str) and "\0" not in value for value in texts):
         raise TypeError(texts)
     if not all(type(size) is int for size in model.sizes.values()):

@@ -102,11 +102,12 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
     Raises:
         MediaReadError: there is none.
     """
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            check_frame_size(path, stream.width, stream.height)
-            stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
-            return stream
+    with media_errors(path):  # a stream in no known format has neither size nor decoder
+        for stream in container.streams.video:
+            if not stream.disposition & Disposition.attached_pic:
+                check_frame_size(path, stream.width, stream.height)
+                stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+                return stream
     raise MediaReadError("{name} holds no video track.", _ANOTHER, name=path.name)
 
 

@@ -6,10 +6,20 @@ import importlib
 import pkgutil
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QDialog, QScrollArea, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 import magi_desktop
+from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.widgets.fitting import Sheet, SmallScreenScroll, fit_to_screen
 
 
@@ -46,3 +56,28 @@ def test_every_dialog_fits() -> None:
     made: list[type] = list(QDialog.__subclasses__())
     own = [kind for kind in made if kind.__module__.startswith("magi_desktop")]
     assert own == [Sheet]
+
+
+def test_a_sheet_has_room_for_all_that_is_in_it_and_grows_with_it(qtbot: QtBot) -> None:
+    theme().apply(Appearance.LIGHT)
+    sheet = Sheet()
+    qtbot.addWidget(sheet)
+    sheet.setMinimumWidth(300)
+    column = QVBoxLayout(sheet)
+    first, last, late = QPushButton("first"), QPushButton("last"), QLabel("late " * 60)
+    late.setWordWrap(True)
+    late.hide()
+    for widget in (QCheckBox("one"), first, QSpinBox(), late, last):
+        column.addWidget(widget)
+    last.setFocus()
+    sheet.show()
+    qtbot.waitExposed(sheet)
+    (scroll,) = sheet.findChildren(SmallScreenScroll)
+    bars = scroll.horizontalScrollBar(), scroll.verticalScrollBar()
+    assert [bar.maximum() for bar in bars] == [0, 0]
+    assert sheet.focusWidget() is last
+    assert sheet.width() >= 300
+    before = sheet.height()
+    late.show()
+    qtbot.waitUntil(lambda: sheet.height() > before + 40)
+    qtbot.waitUntil(lambda: [bar.maximum() for bar in bars] == [0, 0])

@@ -21,6 +21,7 @@ from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.widgets.fitting import SmallScreenScroll
 from magi_desktop.workshop import Workshop
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 from tests.desktop.machines import planned
@@ -50,12 +51,19 @@ def check(shown):
     assert free.contains(frame), f"{name}: {frame} is not within {free}"
     print(name)
 
+def whole(shown):
+    # Whether it shows all of itself, as it does where there is room.
+    (around,) = [s for s in shown.findChildren(SmallScreenScroll) if s.parent() is shown]
+    return not around.horizontalScrollBar().maximum() and not around.verticalScrollBar().maximum()
+
 def look(opening):
     before = QApplication.activeModalWidget()
     opening()
     until(lambda: QApplication.activeModalWidget() not in (before, None))
     shown = QApplication.activeModalWidget()
     check(shown)
+    if screen.availableGeometry().height() > 1000:
+        until(lambda: whole(shown))
     return shown
 
 check(window)
@@ -102,6 +110,7 @@ _SMALL = (1280, 720)
         ([_SMALL], "2"),
         ([(1366, 768)], "2"),
         ([(2560, 1440), _SMALL], "1"),
+        ([(2560, 1440)], "1"),
     ],
     ids=lambda value: str(value),
 )

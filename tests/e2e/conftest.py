@@ -79,6 +79,8 @@ class App:
         self.window.activateWindow()
         qtbot.waitUntil(self.window.isActiveWindow)
         self.workshop.start()
+        # What earlier sessions left takes the place of what is set before it is here.
+        qtbot.waitUntil(lambda: self.workshop.library.loaded)
         self.closed = False
         self.window.closed.connect(self._note_closed)
 

@@ -176,6 +176,7 @@ def test_twenty_videos_leave_nothing_behind(app: App) -> None:
         return next(c for c in process.children() if "python" in c.name())
 
     def one() -> None:
+        app.workshop.draft.set_prompt("a red circle")  # one that is empty is asked about
         app.workshop.draft.set(width=64, height=64, num_steps=4, seconds=0.25)
         app.generate()
         app.wait_idle()

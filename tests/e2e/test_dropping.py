@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
 from PySide6.QtWidgets import QWidget
 
 from magi_engine.resources import resource_path
@@ -138,3 +140,37 @@ def test_what_cannot_be_used_is_said_in_a_sentence(app: App, drag: Drag, tmp_pat
     app.qtbot.waitUntil(lambda: app.window.notice.text != "")
     assert "notes.png" in app.window.notice.text
     assert app.workshop.draft.reference is None
+
+
+def test_the_whole_window_says_what_letting_go_will_do(app: App, tmp_path: Path) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.png"))])
+    entered = QDragEnterEvent(
+        QPoint(5, 5),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QCoreApplication.sendEvent(app.window, entered)
+    assert "from this picture" in app.window.veil.text
+    assert app.window.veil.size() == app.window.size()
+    QCoreApplication.sendEvent(app.window, QDragLeaveEvent())
+    assert app.window.veil.text == ""
+
+
+def test_what_was_typed_stays_when_a_picture_comes(app: App, tmp_path: Path) -> None:
+    app.workshop.draft.set_prompt("a red ball rolls")
+    app.window.arrivals.open(image_file(tmp_path / "a.png"))
+    app.qtbot.waitUntil(lambda: app.workshop.draft.mode is Mode.I2V)
+    assert app.window.prompt.field.toPlainText() == "a red ball rolls"
+
+
+def test_the_welcome_leaves_something_to_generate(app: App) -> None:
+    app.qtbot.waitUntil(lambda: bool(app.window.prompt._examples))
+    app.window.dialogs.started.emit()
+    example = app.workshop.draft.prompt
+    assert example
+    app.workshop.draft.set_prompt("mine")
+    app.window.dialogs.started.emit()
+    assert app.workshop.draft.prompt == "mine"

@@ -90,7 +90,7 @@ def test_a_clip_is_continued(app: App, tmp_path: Path) -> None:
 def test_stop_keeps_a_playable_video_and_the_next_one_runs(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("magi_desktop.main_window._MOMENT_S", float("inf"))  # on a busy machine
+    monkeypatch.setattr("magi_desktop.making._MOMENT_S", float("inf"))  # on a busy machine
     app.short(chunks=8)
     app.generate()
     app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)
@@ -129,7 +129,7 @@ def test_esc_belongs_to_what_has_the_focus_and_ends_no_video(app: App) -> None:
 def test_stopping_a_video_that_took_some_time_is_asked_about(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("magi_desktop.main_window._MOMENT_S", 0.0)
+    monkeypatch.setattr("magi_desktop.making._MOMENT_S", 0.0)
     app.short(chunks=20)
     app.generate()
     app.qtbot.waitUntil(lambda: app.job.frames_done >= 24)

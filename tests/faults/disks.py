@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import random
@@ -31,6 +30,8 @@ _LOWEST_BYTES, _HIGHEST_BYTES = 16_384, 140_000
 
 
 def _cut(disk: Path) -> None:
+    import fcntl  # which Windows lacks
+
     opened = os.open(disk, os.O_RDONLY)
     try:
         fcntl.ioctl(opened, _SHUTDOWN, struct.pack("I", _NOTHING_IS_FLUSHED))

@@ -85,8 +85,9 @@ def open_in_child(figures: Figures, kind: str, batch: Sequence[Path], home: Path
     said = [json.loads(line) for line in done.stdout.splitlines()]
     for path, told in zip(batch, said, strict=False):
         what = f"{path.parent.name}/{path.name}: {told}"
-        figures.outcomes[told["outcome"]] += 1
-        figures.check(told["outcome"] in ("opened", "refused"), what)
+        known = told["outcome"] in ("opened", "refused")
+        figures.outcomes[told["outcome"] if known else "unexpected"] += 1
+        figures.check(known, what)
         figures.check(told["cpu_s"] <= MOST_CPU_S, what)
         figures.check(told["bytes"] <= MOST_BYTES, what)
         figures.check_words(told["said"], what)

@@ -19,17 +19,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 _COUNTS = {
-    "generation": 2,
+    "generation": 1,
     "window": 1,
-    "downloads": 2,
+    "downloads": 1,
     "settings": 2,
-    "power": 2,
-    "full": 2,
+    "power": 1,
+    "full": 1,
     "media": 40,
-    "configurations": 60,
+    "configurations": 40,
     "checkpoints": 30,
     "twice": 1,
-    "endless": 30,
+    "endless": 25,
 }
 _SEED = 7
 

@@ -11,24 +11,16 @@
 // 16, of each 8 columns two, 2 t and 2 t + 1, with g = lane / 4 and t = lane % 4. In the left
 // factor it holds, of 32 columns, 4 t .. 4 t + 3 and 16 more.
 
-constexpr int WIDTH = 128, KEYS = 128, QUERIES = 128;
+constexpr int QUERIES = 128;
 constexpr int STAGES = 2;
-constexpr int TILE_BYTES = KEYS * WIDTH;
 constexpr int WARPGROUP = 128;
-constexpr float SCALE = 0.12751743f;      // log2(e) / sqrt(WIDTH): scores as powers of two
 constexpr float WEIGHT_BITS = 8.0f;
-constexpr float SMALLEST = 1e-6f;
-constexpr float FAR_BELOW = -1e30f;
 
 struct Barriers {
     u64 keys_there[STAGES], keys_read[STAGES], values_there[STAGES], values_read[STAGES];
 };
 
 // ---- what the hardware offers
-
-__device__ __forceinline__ unsigned address(const void* p) {
-    return (unsigned)__cvta_generic_to_shared(p);
-}
 
 __device__ __forceinline__ void init(u64* barrier, int arrivals) {
     asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(address(barrier)), "r"(arrivals));

@@ -15,13 +15,9 @@
 // columns two, 2 t and 2 t + 1, with g = lane / 4 and t = lane % 4. In the left factor it holds, of
 // 32 columns, 4 t .. 4 t + 3 and 16 more; in the right factor the same rows of column g.
 
-constexpr int WIDTH = 128, KEYS = 128, WARPS = 4, QUERIES = 16 * WARPS, THREADS = 32 * WARPS;
-constexpr int TILE_BYTES = KEYS * WIDTH;
-constexpr float SCALE = 0.12751743f;        // log2(e) / sqrt(WIDTH): scores as powers of two
+constexpr int WARPS = 4, QUERIES = 16 * WARPS, THREADS = 32 * WARPS;
 constexpr float INT8_MOST = 127.0f;
 constexpr float LOG2_STEPS = 7.99435344f;   // log2(255): weights as unsigned bytes
-constexpr float SMALLEST = 1e-6f;
-constexpr float FAR_BELOW = -1e30f;
 
 // An integer below 2^22 added to these bits of a float32 makes the bits of MAGIC plus that integer,
 // which saves conversions: no sum of 128 products of bytes is as large.
@@ -29,10 +25,6 @@ constexpr int MAGIC_BITS = 0x4B400000;
 constexpr float MAGIC = 12582912.0f;
 // Added to a number below 2^22, leaves it rounded in the lowest bits.
 constexpr float ROUNDING = 8388608.0f;
-
-__device__ __forceinline__ unsigned address(const void* p) {
-    return (unsigned)__cvta_generic_to_shared(p);
-}
 
 // Four 8 x 16 byte pieces of a tile as right factors; each thread says where one row begins.
 __device__ __forceinline__ void read_pieces(unsigned (&b)[4], unsigned row) {

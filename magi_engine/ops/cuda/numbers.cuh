@@ -9,6 +9,17 @@ typedef unsigned long long u64;
 constexpr float E4M3_MAX = 448.0f;
 constexpr unsigned WHOLE_WARP = ~0u;
 
+// Of attention in 8 bits: features of a head, and keys or values that come together.
+constexpr int WIDTH = 128, KEYS = 128, TILE_BYTES = KEYS * WIDTH;
+constexpr float SCALE = 0.12751743f;  // log2(e) / sqrt(WIDTH): scores as powers of two
+constexpr float SMALLEST = 1e-6f;
+constexpr float FAR_BELOW = -1e30f;
+
+// Where something is in shared memory.
+__device__ __forceinline__ unsigned address(const void* p) {
+    return (unsigned)__cvta_generic_to_shared(p);
+}
+
 __device__ __forceinline__ float of_float16(u16 bits) {
     float x;
     asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));

@@ -8,9 +8,7 @@
 // order in which a thread holds its scores (see pack in the attentions), so that weights go from
 // one product into the next without leaving their registers.
 
-constexpr int WIDTH = 128, KEYS = 128;
 constexpr int LANES = WIDTH / 8, ROWS = 16, THREADS = LANES * ROWS;
-constexpr float SMALLEST = 1e-6f;
 constexpr float LOTS = 3e38f;
 #if INT8
 constexpr float MOST = 127.0f;

@@ -192,7 +192,7 @@ def _tokens(said: str) -> str:
 
 
 def _checked(speed: Speed) -> Speed:
-    known = [value for value in asdict(speed).values() if value is not None]
+    known = [value for value in vars(speed).values() if value is not None]
     if not all(math.isfinite(value) and value >= 0 for value in known):
         raise ValueError("a speed is no number")
     if min(speed.dit_flops_per_s, speed.vae_flops_per_s) <= 0:

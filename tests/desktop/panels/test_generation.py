@@ -253,6 +253,16 @@ def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Dr
     assert not panel.quality.note.isVisible()
 
 
+def test_a_size_that_the_pocket_model_has_not_learned_is_warned_of(
+    panel: GenerationPanel, draft: Draft
+) -> None:
+    for width, warned in ((256, True), (128, False)):
+        draft.set(width=width)
+        assert ("only learned 128 x 128" in panel.checks.text) is warned
+    draft.set(model="4.5B-distill", width=512)
+    assert "learned" not in panel.checks.text
+
+
 def test_warnings_and_errors_show_under_the_list(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:

@@ -331,8 +331,12 @@ def test_a_repository_without_a_model_is_said(server: HubServer) -> None:
             "parts": {}, "folder": "/"}]}),
         json.dumps({"version": 1, "models": [{"name": "x", "like": _LIKE, "title": "",
             "parts": {"transformer": "../../x"}, "repository": "a/b"}]}),
+        json.dumps({"version": 1, "models": [{"name": "x", "like": _LIKE, "title": "",
+            "parts": {"transformer": "x"}, "folder": 0}]}),
+        json.dumps({"version": 1, "models": [{"name": "x", "like": _LIKE, "title": "",
+            "parts": {"transformer": "x"}, "folder": "/\0"}]}),
     ],
-    ids=range(6),
+    ids=range(8),
 )  # fmt: skip
 def test_a_damaged_list_of_ones_own_is_said_and_left_alone(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]

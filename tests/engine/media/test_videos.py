@@ -204,6 +204,13 @@ def without_last_fragments(path: Path) -> None:
     path.write_bytes(content[: int(len(content) * 0.6)])
 
 
+def test_a_stream_in_no_known_format_is_said(make_video: MakeVideo) -> None:
+    path = make_video(numbered(8))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1").replace(b"avcC", b"zzzC"))
+    with pytest.raises(MediaReadError, match="is not an image or a video that can be read"):
+        plan_clip(path, 24)
+
+
 def test_a_cut_off_fragmented_file_plays_up_to_the_cut(make_video: MakeVideo) -> None:
     path = make_video(
         numbered(48),

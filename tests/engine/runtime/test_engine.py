@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.errors import OutOfMemoryError
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.images import read_image
@@ -22,6 +23,7 @@ from magi_engine.runtime.job.events import (
     ChunkReady,
     ChunkState,
     DecodingStarted,
+    Failed,
     Notice,
     Progress,
     Stage,
@@ -356,3 +358,16 @@ def test_a_video_begins_while_the_machine_is_looked_at(
     engine.plan(make_request())
     assert taken == [False], "as if a video were being made"
     finished(list(engine.generate(make_request(num_frames=1))))
+
+
+def test_more_memory_than_the_machine_has_is_refused_before_anything_is_loaded(
+    make_request: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(cache_dir=tmp_path / "cache")
+    small = dataclasses.replace(engine.machine(), ram_total_bytes=1 << 20, ram_free_bytes=1 << 20)
+    monkeypatch.setattr(engine, "_look_around", lambda: small)
+    events = run(engine, make_request())
+    assert isinstance(events[-1], Failed)
+    assert isinstance(events[-1].error, OutOfMemoryError)
+    assert "This needs" in str(events[-1].error)
+    assert stages_of(events) == []

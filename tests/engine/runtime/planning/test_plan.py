@@ -344,8 +344,14 @@ def test_the_warm_up_is_told_apart_from_the_pace() -> None:
 
 def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:
     assert Speeds.load(tmp_path).measured("m", "d", "float32", 10) is None
-    (tmp_path / "speeds.json").write_text('{"m | d | float32": {"10": {"dit_flops_per_s": 0}}}')
-    assert Speeds.load(tmp_path).measured("m", "d", "float32", 10) is None
+    whole = '"dit_flops_per_s": 1, "vae_flops_per_s": 1'
+    for sizes in (
+        '{"10": {"dit_flops_per_s": 0}}',
+        f'{{"0": {{{whole}}}}}',
+        f'{{"10": {{{whole}, "load_s": {"[" * 500 + "]" * 500}}}}}',
+    ):
+        (tmp_path / "speeds.json").write_text(f'{{"m | d | float32": {sizes}}}')
+        assert Speeds.load(tmp_path).measured("m", "d", "float32", 10) is None
     speeds = Speeds.load(tmp_path)
     speeds.note("m", "d", "float32", 10, Speed(100.0, 10.0, load_s=4.0))
     speeds.note("m", "d", "float32", 10, Speed(200.0, 20.0, warm_up_s=3.0))
