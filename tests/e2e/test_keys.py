@@ -191,14 +191,14 @@ def test_what_was_deleted_comes_back_with_ctrl_z_outside_of_texts(
     keyboard.press("ctrl+u")
     window.queue.select(queue.items[0].id)
     keyboard.press("Delete")
-    assert [item.request.prompt for item in queue.items] == ["two"]
+    app.qtbot.waitUntil(lambda: [item.request.prompt for item in queue.items] == ["two"])
     window.prompt.field.setFocus()
     keyboard.type("x")
     keyboard.press("ctrl+z")
     assert [item.request.prompt for item in queue.items] == ["two"], "that was the text's"
     window.player.canvas.setFocus()
     keyboard.press("ctrl+z")
-    assert [item.request.prompt for item in queue.items] == ["one", "two"]
+    app.qtbot.waitUntil(lambda: [item.request.prompt for item in queue.items] == ["one", "two"])
     assert window.queue.notice.text == ""
     keyboard.press("ctrl+z")
     assert len(queue.items) == 2
