@@ -42,6 +42,7 @@ def asked(qtbot: QtBot, dialog: RedoDialog, copies: int = 1) -> GenerationReques
     button = dialog.redo if copies == 1 else dialog.several
     with qtbot.waitSignal(dialog.chosen) as chosen:
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert chosen.args is not None
     assert chosen.args[1] == copies
     return chosen.args[0]
 
