@@ -77,7 +77,8 @@ class JobQueue(QObject):
         self._store = store
         self._items: list[QueueItem] = []
         self._removed: list[tuple[int, QueueItem]] = []
-        self._paused = False
+        self._paused: bool | None = None
+        """None until the user, or the file, has said it."""
         store.read(_load, self._take_loaded, self)
 
     @property
@@ -111,7 +112,7 @@ class JobQueue(QObject):
     @property
     def paused(self) -> bool:
         """Whether ``next`` gives nothing, until the queue is resumed. Survives a restart."""
-        return self._paused
+        return bool(self._paused)
 
     @Slot(bool)
     def set_paused(self, paused: bool) -> None:
@@ -265,7 +266,9 @@ class JobQueue(QObject):
         self._store.write(lambda c: _order(c, ids))
 
     def _take_loaded(self, found: tuple[list[QueueItem], bool]) -> None:
-        items, self._paused = found
+        items, kept = found
+        if self._paused is None:
+            self._paused = kept
         early = self._items
         interrupted = [i for i in items if i.state is QueueState.RUNNING]
         others = [i for i in items if i.state is not QueueState.RUNNING]

@@ -183,6 +183,19 @@ def test_a_paused_queue_gives_nothing(queue: JobQueue, qtbot: QtBot) -> None:
     assert queue.next() is not None
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_is_said_before_the_file_is_read_counts(
+    make_store: MakeStore, qtbot: QtBot, kept: bool
+) -> None:
+    reopened(make_store, qtbot).set_paused(kept)
+    store = make_store()
+    queue = JobQueue(store, store)
+    queue.set_paused(not kept)
+    settle(qtbot, store)
+    assert queue.paused is not kept
+    assert reopened(make_store, qtbot).paused is not kept
+
+
 def test_editing_what_has_begun_adds_it_anew(queue: JobQueue) -> None:
     first = queue.add(request("one"))
     queue.mark_running(first)
