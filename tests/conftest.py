@@ -77,10 +77,11 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def no_remembered_prompts(own_places: Path) -> None:
-    """No test finds prompts that another one has had encoded."""
-    for folder in own_places.glob("**/embeddings"):
-        shutil.rmtree(folder)
+def nothing_of_other_tests(own_places: Path) -> None:
+    """No test finds prompts that another one has had encoded, nor latents that one has kept."""
+    for name in ("embeddings", "takes"):
+        for folder in own_places.glob(f"**/{name}"):
+            shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -301,7 +301,7 @@ class Draft(QObject):
         values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         self.set(**{**values, "seed_locked": locked})
         # What it shared with an earlier video belongs to that one, not to what is composed next.
-        self._base = dataclasses.replace(request, start=None, take=None)
+        self._base = dataclasses.replace(request.as_wished(), start=None)
         self.changed.emit("base")
 
     @property

@@ -67,11 +67,9 @@ class LibraryItem:
             own = self.request
         except MagiError:
             return False
-        # What may change while a video is made, and is noted in the file.
-        begun = dataclasses.replace(
-            own, prompts=request.prompts, quantised_attention=request.quantised_attention
-        )
-        return begun == request
+        # Prompts may change while a video is made.
+        begun = dataclasses.replace(own, prompts=request.prompts)
+        return begun.as_wished() == request.as_wished()
 
     @cached_property
     def quantised_attention(self) -> bool:

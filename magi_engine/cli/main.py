@@ -120,7 +120,9 @@ def _run(args: argparse.Namespace, log_file: Path) -> int:
     try:
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()  # whoever reads it may have gone
+        return code
     except KeyboardInterrupt:
         print("Aborted.", file=sys.stderr)
         return CANCELLED

@@ -213,7 +213,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     """
     like = None if args.like is None else read_request(args.like)
     if like is not None:
-        like = dataclasses.replace(like, start=None, take=None)
+        like = dataclasses.replace(like.as_wished(), start=None)
         given = {"config_path": args.config or args.model, "reference": args.image or args.video}
         own = dataclasses.replace(like, **{k: None for k, v in given.items() if v is not None})
         if (error := names_another_computer(own)) is not None:

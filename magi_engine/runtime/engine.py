@@ -116,7 +116,7 @@ class Engine:
             with self._looking:
                 self._facts = self._look_around()
             # What an earlier video was made with says nothing of this one.
-            request = dataclasses.replace(request, quantised_attention=False, take=None)
+            request = request.as_wished()
             try:
                 plan = self.plan(request)
                 job = Job(self._models, plan, box, self._cache_dir, self._takes, preview)

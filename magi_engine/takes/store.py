@@ -39,7 +39,6 @@ from numpy.typing import NDArray
 from magi_engine.atomic import replacing, sync_folder, write_text
 from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
 from magi_engine.json_text import read_json
-from magi_engine.messages import Message
 
 logger = logging.getLogger(__name__)
 
@@ -436,6 +435,6 @@ def _told(path: Path) -> Iterator[None]:
         raise TakeError(
             "The latents of this video cannot be kept: {why}.",
             "Look at the folder {folder}.",
-            why=Message(error.strerror or str(error)),
+            why=error.strerror or str(error),
             folder=path.parent,
         ) from error

@@ -104,7 +104,7 @@ def test_a_failure_is_said_once_and_the_last_video_stays(app: App, tmp_path: Pat
     app.qtbot.waitUntil(lambda: window.player.canvas.image is not None)
     assert window.player.path == video
     assert window.player.canvas.message is None
-    assert window.progress._headline.text() == ""
+    assert not window.progress.isVisible(), "nor under the picture"
     assert window.queue.failed_button.text() == "1 failed"
     assert window.queue.model.rowCount() == 0, "the reason is shown there on demand"
 

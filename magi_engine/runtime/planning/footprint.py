@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _FP32 = 4
-_LATENT_COPIES = 3
-"""The sampler's latents, those of the forward in a row, and as patches."""
+_LATENT_COPIES = 4
+"""The sampler's latents, the noise they began with, those of the forward in a row, and as patches.
+"""
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,11 @@ class Earlier:
             frames = about.frames_before(chunk) + frames_for(seconds, round(about.fps))
         video = None if self.video is None else str(self.video.absolute())
         return dataclasses.replace(
-            self.request,
+            self.request.as_wished(),
             prompts=prompts,
             seed=self.request.seed if seed is None else seed,
             num_frames=frames,
             start=TakeStart(self.take.name, chunk, video),
-            take=None,
         )
 
     def prompt_at(self, chunk: int) -> str:

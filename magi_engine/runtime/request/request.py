@@ -142,6 +142,11 @@ class GenerationRequest:
         # A mapping proxy cannot be pickled; requests travel to child processes.
         return _from_json, (self.to_json(),)
 
+    def as_wished(self) -> GenerationRequest:
+        """Without what the engine noted while it made an earlier video."""
+        noted = {name: _DEFAULTS[name] for name in _NOTED}
+        return dataclasses.replace(self, **noted)
+
     @property
     def prompt(self) -> str:
         """The prompt of the first chunk."""
@@ -355,3 +360,5 @@ _READERS: dict[str, Any] = {
 }
 _FIELDS = tuple(_READERS)
 _REQUIRED = ("mode", "model", "width", "height", "num_frames")
+_NOTED = ("quantised_attention", "chunk_frames", "take")
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(GenerationRequest)}

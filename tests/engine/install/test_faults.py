@@ -132,7 +132,7 @@ def _mended(server: HubServer) -> None:
         (_gated, "does not give .* to everybody", "Ask for access"),
         (_private, "does not have .*, or it is private", "Check the repository's name"),
         (_bad_token, "does not accept the token", "Sign in again"),
-        (_html, "not a hub of models", "Sign in to the network"),
+        (_html, "no hub of models", "Sign in to the network"),
         (_gone, f"does not have {_WEIGHTS}", "Update the program"),
         (_emptied, "does not have ckpt/magi", "Update the program"),
         (_wrong, f"{_WEIGHTS} came with other content", "Try again later"),
@@ -167,7 +167,7 @@ def test_a_page_in_the_middle_of_a_download_is_not_taken_for_a_file(
     server: HubServer, models_dir: Path
 ) -> None:
     server.cut_after, server.on_cut = 20_000, lambda _path: _html(server)
-    with pytest.raises(DownloadError, match="not a hub of models"):
+    with pytest.raises(DownloadError, match="no hub of models"):
         get(models_dir)
     for part in models_dir.rglob("*.part"):
         name = part.relative_to(models_dir).as_posix().rpartition(".")[0].rpartition(".")[0]
@@ -181,7 +181,7 @@ def test_a_list_that_leads_out_of_its_folder_is_not_followed(
     server: HubServer, models_dir: Path, name: str
 ) -> None:
     server.more = [{"type": "file", "path": f"ckpt/vae/{name}", "size": 1, "oid": "0" * 40}]
-    with pytest.raises(DownloadError, match="not a hub of models"):
+    with pytest.raises(DownloadError, match="no hub of models"):
         get(models_dir)
     assert not server.served
 
@@ -191,7 +191,7 @@ def test_an_answer_that_leads_off_the_web_is_not_followed_nor_asked_for_again(
     server: HubServer, models_dir: Path, address: str
 ) -> None:
     server.redirects[_WEIGHTS] = address
-    with pytest.raises(DownloadError, match="not a hub of models"):
+    with pytest.raises(DownloadError, match="no hub of models"):
         get(models_dir)
     assert sum(path.endswith(_WEIGHTS) for path, _ in server.headers) == 1
 

@@ -271,7 +271,7 @@ def test_the_settings_come_back_from_the_file(engine: Engine, make_request: Make
     )
     path = finished(run(engine, request)).path
     assert path is not None
-    assert dataclasses.replace(read_request(path), take=None) == request
+    assert read_request(path).as_wished() == request
 
 
 def test_prompts_per_chunk_change_only_what_comes_after(

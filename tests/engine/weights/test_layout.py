@@ -150,7 +150,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
 def test_models_live_below_user_data_by_default() -> None:
     folder = default_models_dir()
     assert folder.name == "models"
-    assert folder.parent.name == "Magi Desktop"
+    assert folder.parent.name == "magi-desktop"
     entry = Registry.load().find("4.5B-base")
     assert entry_paths(entry).transformer.is_relative_to(folder)
 
