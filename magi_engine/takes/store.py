@@ -28,6 +28,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ DEFAULT_LIMIT_BYTES = 20_000_000_000
 """About two hours of video of 720x720."""
 
 _FORMAT_VERSION = 1
+_ABANDONED_S = 3600.0
+"""A file that was begun so long ago is not being written any more by another program."""
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _ABOUT = "take.json"
 _PREFIX = "prefix.safetensors"
@@ -238,8 +241,12 @@ class TakeStore:
     @property
     def size_bytes(self) -> int:
         """What all takes take up; what several share counts once."""
-        files = (path.stat() for folder in self._folders() for path in folder.iterdir())
-        return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())
+        sizes: dict[tuple[int, int], int] = {}
+        for folder in self._folders():
+            with contextlib.suppress(OSError):  # another program has just removed it
+                for file in map(Path.stat, folder.iterdir()):
+                    sizes[file.st_dev, file.st_ino] = file.st_size
+        return sum(sizes.values())
 
     def begin(self, about: About, name: str | None = None) -> TakeWriter:
         """Start a take.
@@ -310,9 +317,12 @@ class TakeStore:
         """
         if not self.folder.is_dir():
             return []
-        for path in [*self.folder.glob(f"{_LEAVING}*"), *self.folder.glob("*/.*.part")]:
-            if path.parent.name not in keep:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in self.folder.glob(f"{_LEAVING}*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob("*/.*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    path.unlink()
         gone: list[str] = []
         for take in reversed(self.all()):
             if self.size_bytes <= self.limit_bytes:

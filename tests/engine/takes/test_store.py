@@ -113,12 +113,18 @@ def test_the_oldest_go_first_and_pinned_ones_never(store: TakeStore) -> None:
 
 def test_what_a_kill_leaves_goes(store: TakeStore) -> None:
     name = written(store).name
-    (store.folder / name / ".000003.safetensors.12345678.part").write_bytes(b"half")
+    left, written_now = (
+        store.folder / name / f".000003.safetensors.{token}.part" for token in ("11111111", "2")
+    )
+    for part in (left, written_now):
+        part.write_bytes(b"half")
+    os.utime(left, (0, 0))
     (store.folder / ".leaving-20260101-000000-dddddd").mkdir()
     assert store.find(name).chunks == 3
     store.tidy()
     assert sorted(path.name for path in store.folder.iterdir()) == [name]
-    assert not list((store.folder / name).glob("*.part"))
+    assert not left.exists()
+    assert written_now.exists(), "another program may be at it"
 
 
 @pytest.mark.parametrize("seed", range(40))
