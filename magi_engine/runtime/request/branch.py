@@ -75,12 +75,14 @@ class Earlier:
         prompts = self.request.prompts
         if text is not None or transition is not Transition.GO_ON:
             before = [change for change in prompts if change.chunk < chunk]
+            after = [change for change in prompts if change.chunk > chunk and text is None]
             text = self.prompt_at(chunk) if text is None else text
-            prompts = (*before, PromptChange(chunk, text, transition))
+            prompts = (*before, PromptChange(chunk, text, transition), *after)
         frames = self.request.num_frames
         if seconds is not None:
             about = self.take.about
-            frames = about.frames_before(chunk) + frames_for(seconds, round(about.fps))
+            frames = end = about.frames_before(chunk) + frames_for(seconds, round(about.fps))
+            prompts = tuple(p for p in prompts if about.frames_before(p.chunk) < end)
         video = None if self.video is None else str(self.video.absolute())
         return dataclasses.replace(
             self.request.as_wished(),

@@ -34,7 +34,8 @@ def names_another_computer(request: GenerationRequest) -> InvalidRequestError | 
 
     Windows would greet that computer with the user's name and a hash of their password.
     """
-    for path in (request.config_path, request.reference):
+    shared = None if request.start is None else request.start.video
+    for path in (request.config_path, request.reference, shared):
         if path is not None and str(path).startswith(("//", "\\\\")):
             return InvalidRequestError(
                 "The settings name a file on another computer, which is not opened: {path}",

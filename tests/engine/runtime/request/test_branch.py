@@ -1,0 +1,56 @@
+"""What a video that begins with an earlier one is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.metadata import names_another_computer
+from magi_engine.runtime.request.request import (
+    GenerationRequest,
+    Mode,
+    PromptChange,
+    TakeStart,
+)
+from magi_engine.sampling.schedule import Transition
+from magi_engine.takes.store import About, TakeStore
+
+PROMPTS = (PromptChange(0, "a"), PromptChange(1, "b"), PromptChange(3, "d"))
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Earlier:
+    """Four seconds with three prompts."""
+    made = GenerationRequest(Mode.T2V, "pocket", 64, 64, 96, PROMPTS)
+    store = TakeStore(tmp_path / "takes")
+    writer = store.begin(About(made.to_json(), 24.0, 6, False, 24, 24, 96))
+    for _ in range(4):
+        writer.append(np.zeros((1, 16, 6, 2, 2), np.float32))
+    return Earlier.of_take(store.find(writer.name))
+
+
+def test_a_transition_alone_leaves_all_prompts_as_they_were(earlier: Earlier) -> None:
+    cut = PromptChange(2, "b", Transition.CUT)
+    assert earlier.redone(2, transition=Transition.CUT).prompts == (*PROMPTS[:2], cut, PROMPTS[2])
+
+
+def test_new_words_count_to_the_end(earlier: Earlier) -> None:
+    assert earlier.redone(1, text="new").prompts == (PROMPTS[0], PromptChange(1, "new"))
+
+
+def test_a_shorter_video_has_no_prompt_behind_its_end(earlier: Earlier) -> None:
+    shorter = earlier.redone(0, seconds=3.0)
+    assert (shorter.num_frames, shorter.prompts) == (72, PROMPTS[:2])
+    assert earlier.redone(0, seconds=3.1).prompts == PROMPTS
+
+
+@pytest.mark.parametrize("video", [r"\\other\share\video.mp4", "//other/share/video.mp4"])
+def test_a_shared_video_on_another_computer_is_named(earlier: Earlier, video: str) -> None:
+    own = earlier.redone(1)
+    assert names_another_computer(own) is None
+    start = TakeStart(earlier.take.name, 1, video)
+    assert names_another_computer(dataclasses.replace(own, start=start)) is not None
