@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QTranslator
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.state.library import Library
+from magi_desktop.state.store import Store
 from magi_engine.resources import resource_path
 
 
@@ -19,3 +22,15 @@ def chinese(qtbot: QtBot) -> Iterator[None]:
     QCoreApplication.installTranslator(translator)
     yield
     QCoreApplication.removeTranslator(translator)
+
+
+@pytest.fixture
+def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
+    """An empty one, with a file of its own."""
+    store = Store(tmp_path / "magi.sqlite3")
+    library = Library(store, tmp_path / "thumbnails", store)
+    store.open()
+    qtbot.waitUntil(lambda: library.loaded)
+    yield library
+    library.close()
+    store.close()

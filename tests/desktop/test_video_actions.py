@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
-from magi_desktop.state.store import Store
 from magi_desktop.state.videos import LibraryItem
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
@@ -25,17 +23,6 @@ from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.accessibility import faults
 from tests.desktop.state.helpers import request
 from tests.desktop.state.videos import make_video
-
-
-@pytest.fixture
-def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
-    store = Store(tmp_path / "magi.sqlite3")
-    library = Library(store, tmp_path / "thumbnails", store)
-    store.open()
-    qtbot.waitUntil(lambda: library.loaded)
-    yield library
-    library.close()
-    store.close()
 
 
 class Window(QWidget):

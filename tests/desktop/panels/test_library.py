@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,17 +21,6 @@ from magi_desktop.video_actions import VideoCommands
 from magi_desktop.widgets.notice_bar import NoticeBar
 from tests.desktop.state.helpers import settle
 from tests.desktop.state.videos import make_video
-
-
-@pytest.fixture
-def library(tmp_path: Path, qtbot: QtBot) -> Iterator[Library]:
-    store = Store(tmp_path / "magi.sqlite3")
-    library = Library(store, tmp_path / "thumbnails", store)
-    store.open()
-    qtbot.waitUntil(lambda: library.loaded)
-    yield library
-    library.close()
-    store.close()
 
 
 @pytest.fixture
