@@ -20,6 +20,7 @@ from tests.faults.kills import (
     generate,
     read_lines,
 )
+from tests.faults.takes import takes_of
 from tests.mounting import CannotMount, mounted
 
 _SHUTDOWN = 0x8004587D
@@ -42,7 +43,7 @@ def _cut(disk: Path) -> None:
 def power(rng: random.Random, count: int, folder: Path) -> Figures:
     """A generation, or settings, on a disk whose power goes: what was announced is on it."""
     figures = Figures()
-    image = folder / "disk.img"
+    image, right = folder / "disk.img", []
     for number in range(count):
         with image.open("wb") as file:
             file.truncate(48 << 20)
@@ -53,11 +54,12 @@ def power(rng: random.Random, count: int, folder: Path) -> Figures:
         makes_video = rng.random() < 0.7
         place = ("-o", "loop", str(image))
         with mounted(folder / "disk", *place) as disk:
-            output = disk / "videos" / rng.choice(("a.mp4", "a.webm", "a"))
+            home, output = disk / "home", disk / "videos" / rng.choice(("a.mp4", "a.webm", "a"))
+            home.mkdir()
             output.parent.mkdir()
             os.sync()  # the folder itself was there long before
             if makes_video:
-                process = generate(folder / "home", output, "--seconds", "4")
+                process = generate(home, output, "--seconds", "4")
             else:
                 process = start(["-c", SETTINGS, disk / "videos"], disk / "videos" / "home")
             lines = read_lines(process, rng.randrange(4, 40))
@@ -69,7 +71,7 @@ def power(rng: random.Random, count: int, folder: Path) -> Figures:
         figures.tried += 1
         with mounted(folder / "disk", *place) as disk:
             if makes_video:
-                check_video(figures, output, lines, f"cut {number}")
+                check_video(figures, output, takes_of(home), lines, f"cut {number}", right)
             else:
                 check_settings(figures, disk / "videos", int(lines[-1]) if lines else 0)
     return figures
