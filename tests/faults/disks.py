@@ -6,17 +6,17 @@ import json
 import os
 import random
 import re
+import shutil
 import struct
 import subprocess
 import time
 from pathlib import Path
 
-from tests.faults.figures import Figures, start
+from tests.faults.figures import Figures, frame_count, start
 from tests.faults.kills import (
     SETTINGS,
     check_settings,
     check_video,
-    frame_count,
     generate,
     read_lines,
 )
@@ -78,30 +78,56 @@ def power(rng: random.Random, count: int, folder: Path) -> Figures:
 
 
 def full(rng: random.Random, count: int, folder: Path) -> Figures:
-    """Disks that have room for a part of a video: it is said, and that part is kept."""
+    """Disks that have room for a part of a video, or of its latents: it is said, and that part is
+    kept."""
     figures = Figures()
+    videos = folder / "videos"
     for number in range(count):
         size = rng.randrange(_LOWEST_BYTES, _HIGHEST_BYTES)
         name = rng.choice(("a.mp4", "a.webm", "a.gif", "a.webp", "a"))
+        video_there = rng.random() < 0.75
         with mounted(folder / "disk", "-t", "tmpfs", "-o", f"size={size}", "tmpfs") as disk:
-            process = generate(folder / "home", disk / name, "--seconds", "4")
-            said, errors = process.communicate()
-            events = [json.loads(line) for line in said.splitlines()]
-            figures.tried += 1
             what = f"{name} on a disk of {size} bytes ({number})"
-            figures.check_words(errors, what)
-            videos = list(disk.iterdir())
-            frames = sum(map(frame_count, videos))
-            if process.returncode == 0:
-                figures.check(frames == 96, f"{what}: finished with {frames} frames")
-                figures.outcomes["enough room"] += 1
+            figures.tried += 1
+            if video_there:
+                _full_of_video(figures, folder / "home", disk, name, what)
                 continue
-            figures.check("No space is left" in errors, f"{what}: {errors}")
-            told = re.search(r"first ([\d.]+) s are kept", errors)
-            kept = 0 if told is None else round(float(told[1]) * 24)
-            ended = events[-1] if events else {}
-            figures.check(ended.get("frames", 0) <= frames, f"{what}: {ended} {frames}")
-            figures.check(frames >= kept - 1, f"{what}: {kept} announced, {frames} there")
-            figures.check(frames > 0 or not videos, f"{what}: left {videos}")
-            figures.outcomes["a part kept" if frames else "no room for a chunk"] += 1
+            videos.mkdir()
+            _full_of_latents(figures, disk, videos / name, what)
+            shutil.rmtree(videos)
     return figures
+
+
+def _full_of_video(figures: Figures, home: Path, disk: Path, name: str, what: str) -> None:
+    process = generate(home, disk / name, "--seconds", "4")
+    said, errors = process.communicate()
+    events = [json.loads(line) for line in said.splitlines()]
+    figures.check_words(errors, what)
+    videos = list(disk.iterdir())
+    frames = sum(map(frame_count, videos))
+    if process.returncode == 0:
+        figures.check(frames == 96, f"{what}: finished with {frames} frames")
+        figures.outcomes["enough room"] += 1
+        return
+    figures.check("No space is left" in errors, f"{what}: {errors}")
+    told = re.search(r"first ([\d.]+) s are kept", errors)
+    kept = 0 if told is None else round(float(told[1]) * 24)
+    ended = events[-1] if events else {}
+    figures.check(ended.get("frames", 0) <= frames, f"{what}: {ended} {frames}")
+    figures.check(frames >= kept - 1, f"{what}: {kept} announced, {frames} there")
+    figures.check(frames > 0 or not videos, f"{what}: left {videos}")
+    figures.outcomes["a part kept" if frames else "no room for a chunk"] += 1
+
+
+def _full_of_latents(figures: Figures, home: Path, output: Path, what: str) -> None:
+    """All that the program keeps for itself is on the full disk, and the video is elsewhere."""
+    process = generate(home, output, "--seconds", "4")
+    said, errors = process.communicate()
+    figures.check_words(errors, what)
+    frames = frame_count(output) if output.exists() else 0
+    figures.check(process.returncode == 0 and frames == 96, f"{what}: {frames} frames, {errors}")
+    takes = takes_of(home).all()
+    whole = [take for take in takes if take.finished and take.read(take.chunks - 1) is not None]
+    told = "the latents of this video are not kept" in said
+    figures.check(told != bool(whole), f"{what}: {said[-1000:]}")
+    figures.outcomes["latents kept" if whole else "latents not kept, and said"] += 1

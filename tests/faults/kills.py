@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from magi_engine.errors import MagiError
 from magi_engine.json_text import read_json
 from magi_engine.media import find_partials, recover_partial
-from magi_engine.media.frames import decode_frames
 from magi_engine.takes.store import Take, TakeStore
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
-from tests.faults.figures import Figures, start
-from tests.faults.takes import check_takes, takes_of
+from tests.faults.figures import Figures, frame_count, start
+from tests.faults.takes import check_made, check_takes, takes_of
 
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _NAMES = ("a.mp4", "a.mp4", "a.webm", "a.gif", "a.webp", "a")
@@ -115,13 +114,6 @@ def check_video(
         figures.outcomes["all announced chunks kept"] += 1
     announced = len(chunks) if over else len(chunks[:-1])
     return check_takes(figures, takes, what, announced=announced, frames=frames, right=right)
-
-
-def frame_count(video: Path) -> int:
-    """Frames that decode, or pictures of a folder."""
-    if video.is_dir():
-        return sum(1 for _ in video.glob("*.png"))
-    return sum(1 for _ in decode_frames(video))
 
 
 def read_lines(process: subprocess.Popen[str], count: int) -> list[str]:
@@ -372,6 +364,7 @@ def window(rng: random.Random, count: int, folder: Path) -> Figures:
         figures.check(everything == [1, 2, 3], f"{number}: {found} after {lines}")
         made = sum(line.startswith("made") for line in lines)
         figures.check(len(complete) >= made, f"{number}: {made} were made: {found}")
+        check_made(figures, takes_of(home), [Path(path) for _, _, path in found["library"]])
         figures.outcomes["videos complete"] += len(complete)
         figures.outcomes["videos waiting"] += len(found["queue"])
         shutil.rmtree(home, ignore_errors=True)

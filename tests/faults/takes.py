@@ -3,16 +3,18 @@ they ought to be."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from magi_engine.config.places import FOLDER
-from magi_engine.errors import MagiError
+from magi_engine.errors import MagiError, TakeError
 from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.metadata import read_request
 from magi_engine.takes.store import Take, TakeStore
-from tests.faults.figures import Figures
+from tests.faults.figures import Figures, frame_count
 
 _CLOSE = 1e-3
 """Between two computations of the same latents, whose sums may be ordered differently."""
@@ -73,6 +75,25 @@ def check_takes(
     figures.check(whole, f"{what}: the take's start is not whole")
     figures.outcomes["chunks of takes read"] += len(found)
     return take
+
+
+def check_made(figures: Figures, store: TakeStore, videos: Sequence[Path]) -> None:
+    """Every take of a store is whole as far as it goes, and every video has one, of all its chunks
+    but perhaps the one that was just written."""
+    takes = {take.name: take for take in store.all()}
+    folders = [path.name for path in store.folder.glob("[!.]*") if path.is_dir()]
+    figures.check(sorted(takes) == sorted(folders), f"{folders} are read as {list(takes)}")
+    for take in takes.values():
+        try:
+            figures.outcomes["chunks of takes read"] += len(latents_of(take))
+        except TakeError as error:
+            figures.check(False, f"{take.name}: {error}")
+    for video in videos:
+        request = read_request(video)
+        take = takes.get(request.take or "")
+        frames = 0 if take is None else take.frames
+        made, chunk = frame_count(video), request.chunk_frames
+        figures.check(frames >= made - chunk, f"{video.name}: {made} frames, take: {frames}")
 
 
 def _close(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
