@@ -134,7 +134,8 @@ class Job:
         # 3. The models, and the reference as latents.
         prefix = yield from self._load_autoencoder(model, reference, memory)
         if (shared := self._latents.start()) is not None:
-            prefix = torch.from_numpy(shared)
+            # A copy in PyTorch's own memory: sums may depend on where numbers lie.
+            prefix = torch.tensor(shared)
         elif prefix is not None:
             self._latents.prefix = prefix.float().cpu().numpy()
         previewer = None
