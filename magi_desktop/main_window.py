@@ -16,7 +16,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
     QMainWindow,
     QScrollArea,
     QSplitter,
@@ -51,6 +50,7 @@ from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.video_actions import VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
@@ -126,12 +126,9 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         inputs = QWidget(self)
-        column = QVBoxLayout(inputs)
-        column.setContentsMargins(0, 0, t.SPACE_2, 0)
-        column.setSpacing(t.SPACE_4)
-        for panel in (self.prompt, self.reference, self.generation):
-            column.addWidget(panel)
-        column.addStretch(1)
+        vbox(inputs, t.SPACE_4, (0, 0, t.SPACE_2, 0)).add(
+            self.prompt, self.reference, self.generation, STRETCH
+        )
         self.inputs_scroll = scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -167,9 +164,7 @@ class MainWindow(QMainWindow):
             self.splitter.setCollapsible(self.splitter.indexOf(widget), False)
         self.splitter.setHandleWidth(t.SPACE_4)
         frame = QWidget(self)
-        margins = QHBoxLayout(frame)
-        margins.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)
-        margins.addWidget(self.splitter)
+        hbox(frame, margins=(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(self.splitter)
         self.setCentralWidget(SmallScreenScroll(frame, self))
         self._follow_mode(self.workshop.draft.mode)
         self.prompt.field.setFocus()

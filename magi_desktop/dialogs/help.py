@@ -20,6 +20,7 @@ from magi_desktop.dialogs.parts import text_label
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import hbox, vbox
 
 
 class HelpSheet(Sheet):
@@ -67,16 +68,13 @@ class HelpSheet(Sheet):
         scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setWidget(inner)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_3, t.SPACE_5)
-        whole.setSpacing(t.SPACE_4)
-        head = QHBoxLayout()
-        head.setContentsMargins(0, 0, t.SPACE_3, 0)
-        head.addWidget(text_label(self.tr("Shortcuts"), "title", self), 1)
-        head.addWidget(self.search, 1)
-        whole.addLayout(head)
-        whole.addWidget(self.nothing)
-        whole.addWidget(scroll, 1)
+        vbox(self, t.SPACE_4, (t.SPACE_5, t.SPACE_5, t.SPACE_3, t.SPACE_5)).add(
+            hbox(margins=(0, 0, t.SPACE_3, 0)).add(
+                (text_label(self.tr("Shortcuts"), "title", self), 1), (self.search, 1)
+            ),
+            self.nothing,
+            (scroll, 1),
+        )
         self.search.setFocus()
 
     @Slot(str)

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QMenu,
     QScrollArea,
     QTabWidget,
@@ -34,6 +33,7 @@ from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, Box, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
@@ -110,9 +110,6 @@ class ModelsDialog(Sheet):
             self,
         )
         self.add_button.setMenu(self._make_add_menu())
-        heads = QHBoxLayout()
-        heads.addWidget(title, 1)
-        heads.addWidget(self.add_button)
         self.waiting = text_label(self.tr("Looking at what is there…"), "muted", self)
         inner = QWidget(self)
         self._import_list, self._list = QVBoxLayout(), QVBoxLayout()
@@ -134,13 +131,9 @@ class ModelsDialog(Sheet):
         self.tabs = QTabWidget(self)
         self.tabs.addTab(self._scroll, self.tr("Models"))
         self.tabs.addTab(self.storage, self.tr("Storage"))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addLayout(heads)
-        column.addWidget(self.notice)
-        column.addWidget(self.tabs, 1)
-        column.addLayout(self._make_foot())
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            hbox().add((title, 1), self.add_button), self.notice, (self.tabs, 1), self._make_foot()
+        )
 
     def _make_add_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -150,7 +143,7 @@ class ModelsDialog(Sheet):
         menu.addAction(self.tr("Another model: a folder or a repository…"), self._ask_own)
         return menu
 
-    def _make_foot(self) -> QHBoxLayout:
+    def _make_foot(self) -> Box:
         self.path = text_label("", "caption", self)
         self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.mirror_button = push_button(
@@ -169,12 +162,9 @@ class ModelsDialog(Sheet):
             self.tr("Open folder"), self.tr("Make the folder if need be and show it."), self
         )
         self.open_button.clicked.connect(self._open_folder)
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_2)
-        foot.addWidget(self.path, 1)
-        foot.addWidget(self.mirror_button)
-        foot.addWidget(self.choose_button)
-        foot.addWidget(self.open_button)
+        foot = hbox(spacing=t.SPACE_2).add(
+            (self.path, 1), self.mirror_button, self.choose_button, self.open_button
+        )
         self._show_folder()
         return foot
 

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -18,6 +17,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Question, TaskDone
 
@@ -60,23 +60,17 @@ class QuestionDialog(Sheet):
         self.form.setHorizontalSpacing(t.SPACE_3)
         self.form.setVerticalSpacing(t.SPACE_3)
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addStretch(1)
-        buttons.addWidget(self.cancel_button)
-        buttons.addWidget(self.accept_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(flowing_label(title, "title", self))
-        column.addWidget(flowing_label(words, "muted", self))
-        column.addSpacing(t.SPACE_1)
-        column.addLayout(self.form)
-        column.addWidget(self.problem)
-        column.addWidget(self.busy)
-        column.addStretch(1)
-        column.addSpacing(t.SPACE_2)
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            flowing_label(title, "title", self),
+            flowing_label(words, "muted", self),
+            t.SPACE_1,
+            self.form,
+            self.problem,
+            self.busy,
+            STRETCH,
+            t.SPACE_2,
+            hbox(spacing=t.SPACE_2).add(STRETCH, self.cancel_button, self.accept_button),
+        )
         self.setMinimumWidth(_WIDTH)
         self._show()
         self.fields[0].setFocus()

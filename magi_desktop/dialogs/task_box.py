@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QWidget
 
 from magi_desktop.dialogs.parts import push_button
 from magi_desktop.state.model_words import figures, files_text, fraction, headline
 from magi_desktop.state.task_line import TaskLine, TaskState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import plain_label
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 _STEPS = 1000
 
@@ -45,22 +46,11 @@ class TaskBox(QWidget):
         self.cancel_button.clicked.connect(self._cancel)
         self.cancel_button.setAccessibleName(self.tr("Cancel: {}").format(title))
         self._title = title
-        words = QHBoxLayout()
-        words.setSpacing(t.SPACE_3)
-        words.addWidget(self.headline)
-        words.addStretch(1)
-        words.addWidget(self.figures)
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_2)
-        foot.addWidget(self.files, 1)
-        foot.addWidget(self.cancel_button)
-        foot.addWidget(self.pause_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(words)
-        column.addWidget(self.bar)
-        column.addLayout(foot)
+        vbox(self, t.SPACE_1, (0, t.SPACE_2, 0, 0)).add(
+            hbox(spacing=t.SPACE_3).add(self.headline, STRETCH, self.figures),
+            self.bar,
+            hbox(spacing=t.SPACE_2).add((self.files, 1), self.cancel_button, self.pause_button),
+        )
         tasks.changed.connect(self._show)
         tasks.progressed.connect(self._show)
         self._show()

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLineEdit,
     QSizePolicy,
     QSlider,
@@ -27,6 +26,7 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import SPIN_WIDTH, NumberBox, name_control, prepare_number
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.config.official import LAST_KV_RANGE, SHORTCUT_MODES
 from magi_engine.model.special_tokens import SpecialToken
 
@@ -53,10 +53,7 @@ class ScaleRow(Field):
 
     def finish(self, title: str, hint: str) -> ScaleRow:
         """Name the row."""
-        controls = QHBoxLayout()
-        controls.setSpacing(t.SPACE_2)
-        controls.addWidget(self.slider, 1)
-        controls.addWidget(self.box)
+        controls = hbox(spacing=t.SPACE_2).add((self.slider, 1), self.box)
         self.set_up(title, controls, self.box, hint)
         name_control(self.slider, title.replace("&", ""), hint)
         return self
@@ -326,11 +323,7 @@ class Section(QWidget):
         self._rows = QVBoxLayout(self.body)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(t.SPACE_4)
-        down = QVBoxLayout(self)
-        down.setContentsMargins(0, 0, 0, 0)
-        down.setSpacing(t.SPACE_3)
-        down.addWidget(self.button)
-        down.addWidget(self.body)
+        vbox(self, t.SPACE_3).add(self.button, self.body)
         self.set_open(False)
 
     def add(self, *rows: QWidget) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QWidget
 
 from magi_desktop import background
 from magi_desktop.panels.clip_range import ClipRange
@@ -23,6 +23,7 @@ from magi_desktop.widgets.controls import (
     set_role,
     wrapped_label,
 )
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import MagiError
 from magi_engine.media import (
@@ -147,21 +148,15 @@ class ClipEditor(QWidget):
         return box
 
     def _lay_out(self) -> None:
-        numbers = QHBoxLayout()
-        numbers.setSpacing(t.SPACE_2)
-        numbers.addWidget(self._first_label)
-        numbers.addWidget(self.first)
-        numbers.addWidget(self._second_label)
-        numbers.addWidget(self.second)
-        numbers.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(QLabel(self.tr("Go on from"), self))
-        column.addWidget(self.kinds)
-        column.addWidget(self.strip)
-        column.addLayout(numbers)
-        column.addWidget(self.note)
+        vbox(self, t.SPACE_2).add(
+            QLabel(self.tr("Go on from"), self),
+            self.kinds,
+            self.strip,
+            hbox(spacing=t.SPACE_2).add(
+                self._first_label, self.first, self._second_label, self.second, STRETCH
+            ),
+            self.note,
+        )
 
     # What the user does.
 

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QProgressBar,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -19,6 +17,7 @@ from magi_desktop.exporting import Export, ExportJob
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import plain_label
+from magi_desktop.widgets.layout import hbox, vbox
 
 _STEPS = 1000
 
@@ -51,14 +50,9 @@ class ExportBar(QFrame):
         self.stop.setAccessibleName(self.tr("Cancel the export"))
         self.stop.clicked.connect(self.cancel)
         bind_icon(self.stop, "close", "text_muted")
-        column = QVBoxLayout()
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(self._text)
-        column.addWidget(self._bar)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_1, t.SPACE_2)
-        row.addLayout(column, 1)
-        row.addWidget(self.stop)
+        hbox(self, margins=(t.SPACE_3, t.SPACE_2, t.SPACE_1, t.SPACE_2)).add(
+            (vbox(spacing=t.SPACE_1).add(self._text, self._bar), 1), self.stop
+        )
         self.hide()
 
     @property

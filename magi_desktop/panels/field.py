@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLayout,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -20,6 +19,7 @@ from magi_desktop.widgets.controls import (
     set_role,
     wrapped_label,
 )
+from magi_desktop.widgets.layout import vbox
 
 _RESET_SIZE = 20
 
@@ -67,10 +67,7 @@ class Field(QWidget):
         self._header.addWidget(self.reset_button)
         self._header.addStretch(1)
         self._header.addWidget(self.value)
-        self.rows = QVBoxLayout(self)
-        self.rows.setContentsMargins(0, 0, 0, 0)
-        self.rows.setSpacing(t.SPACE_1)
-        self.rows.addLayout(self._header)
+        self.rows = vbox(self, t.SPACE_1).add(self._header)
 
     def set_up(
         self, title: str, control: QWidget | QLayout | None, buddy: QWidget, hint: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop.panels.advanced import AdvancedSection
 from magi_desktop.panels.checks import Checks
@@ -16,6 +16,7 @@ from magi_desktop.panels.size_row import SizeRow
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.layout import vbox
 
 
 class GenerationPanel(QWidget):
@@ -46,10 +47,7 @@ class GenerationPanel(QWidget):
         self.advanced = AdvancedSection(draft, presets, self.quality, self)
         self.presets = self.advanced.presets
         self.checks = Checks(draft, self)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_4)
-        for widget in (
+        vbox(self, t.SPACE_4).add(
             self.presets.notice,
             self.model,
             self.size_row,
@@ -58,8 +56,7 @@ class GenerationPanel(QWidget):
             self.seed,
             self.checks,
             self.advanced,
-        ):
-            column.addWidget(widget)
+        )
         self.advanced.toggled.connect(self.advanced_toggled)
 
     @property

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -27,6 +26,7 @@ from magi_desktop.theme.style import theme
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.widgets.controls import icon_button
 from magi_desktop.widgets.empty_state import EmptyState
+from magi_desktop.widgets.layout import vbox
 
 _EMPTY, _NOT_FOUND, _GRID = range(3)
 
@@ -188,12 +188,7 @@ class LibraryPanel(QWidget):
             button.setSizePolicy(kept)
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             foot.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(self._top)
-        column.addLayout(self._stack, 1)
-        column.addWidget(self._foot)
+        vbox(self, t.SPACE_2, (0, t.SPACE_2, 0, 0)).add(self._top, (self._stack, 1), self._foot)
 
     def _wire(self) -> None:
         a = self.video_actions

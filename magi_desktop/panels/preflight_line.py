@@ -14,6 +14,7 @@ from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
+from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.runtime.planning.advice import Advice
 from magi_engine.runtime.planning.plan import JobPlan, Pace
@@ -36,11 +37,7 @@ class PreflightLine(QWidget):
         self.label = wrapped_label("caption", self)
         self._buttons = QVBoxLayout()
         self._buttons.setSpacing(t.SPACE_1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(self.label)
-        column.addLayout(self._buttons)
+        vbox(self, t.SPACE_1).add(self.label, self._buttons)
         draft.changed.connect(self._draft_changed)
         machine.changed.connect(self.refresh)
         self.refresh()

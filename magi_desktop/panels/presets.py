@@ -11,13 +11,11 @@ from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QHBoxLayout,
     QLineEdit,
     QListView,
     QMenu,
     QPushButton,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -33,6 +31,7 @@ from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
 
@@ -63,16 +62,10 @@ class PresetBar(QWidget):
         self.naming = _NameEditor(self._check_name, self)
         self.naming.named.connect(self._named)
         self.notice = NoticeBar(self)
-        line = QHBoxLayout()
-        line.setSpacing(t.SPACE_1)
-        line.addWidget(self.combo, 1)
-        line.addWidget(self.save_button)
-        line.addWidget(self.menu_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(line)
-        column.addWidget(self.naming)
+        vbox(self, t.SPACE_2).add(
+            hbox(spacing=t.SPACE_1).add((self.combo, 1), self.save_button, self.menu_button),
+            self.naming,
+        )
         self.presets.changed.connect(self.refresh)
         draft.changed.connect(self._draft_changed)
         self.refresh()
@@ -314,16 +307,10 @@ class _NameEditor(QWidget):
         )
         self.cancel_button.clicked.connect(self.hide)
         self.problem = wrapped_label("error", self)
-        line = QHBoxLayout()
-        line.setSpacing(t.SPACE_1)
-        line.addWidget(self.edit, 1)
-        line.addWidget(self.accept_button)
-        line.addWidget(self.cancel_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(line)
-        column.addWidget(self.problem)
+        vbox(self, t.SPACE_1).add(
+            hbox(spacing=t.SPACE_1).add((self.edit, 1), self.accept_button, self.cancel_button),
+            self.problem,
+        )
         self.hide()
 
     def ask(self, name: str, verb: str) -> None:

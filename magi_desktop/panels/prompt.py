@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QWidget
 
 from magi_desktop import background
 from magi_desktop.examples import Examples, examples_for, load_examples
@@ -20,6 +20,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
 from magi_desktop.widgets.controls import icon_button, name_control, set_role, wrapped_label
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.runtime.request.request import Mode
 
 _MENU_CHARACTERS = 64
@@ -106,30 +107,20 @@ class PromptPanel(QWidget):
             self,
         )
         self.history_button.clicked.connect(self._open_history)
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_1)
-        head.addWidget(title, 1)
-        head.addWidget(self.examples_button)
-        head.addWidget(self.history_button)
 
         self.hint = wrapped_label("caption", self)
         self.count = QLabel(self)
         self.count.setProperty("role", "caption")
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_3)
-        foot.addWidget(self.hint, 1)
-        foot.addWidget(self.count, 0, Qt.AlignmentFlag.AlignTop)
         self.field.setAccessibleName(self.tr("Prompt"))
         self.field.setToolTip(self.tr("Describe the video in English."))
 
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(head)
-        column.addWidget(self.field)
-        column.addLayout(foot)
         self.later = LaterPrompts(self._draft, self)  # last in the order of Tab, too
-        column.addWidget(self.later)
+        vbox(self, t.SPACE_1).add(
+            hbox(spacing=t.SPACE_1).add((title, 1), self.examples_button, self.history_button),
+            self.field,
+            hbox(spacing=t.SPACE_3).add((self.hint, 1), (self.count, 0, Qt.AlignmentFlag.AlignTop)),
+            self.later,
+        )
 
     # Text and draft.
 

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,6 +27,7 @@ from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_desktop.widgets.empty_state import EmptyState
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
 
 _USUAL_COPIES, _MOST_COPIES = 4, 100
@@ -211,9 +211,6 @@ class QueuePanel(QWidget):
         self.remove_action = action(self.tr("Remove"), QKeySequence.StandardKey.Delete, self.remove)
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self._count, 1)
-        head.addWidget(self.hold)
         buttons = QHBoxLayout()
         buttons.setSpacing(t.SPACE_1)
         for action, name, tooltip in (
@@ -230,19 +227,14 @@ class QueuePanel(QWidget):
         self._buttons = QWidget(self)
         buttons.setContentsMargins(0, 0, 0, 0)
         self._buttons.setLayout(buttons)
-        failed = QHBoxLayout()
-        failed.addWidget(self.failed_button)
-        failed.addStretch(1)
-        failed.addWidget(self.clear_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(head)
-        column.addWidget(self._why)
-        column.addLayout(self._stack, 1)
-        column.addLayout(failed)
-        column.addWidget(self._buttons)
-        column.addWidget(self.notice)
+        vbox(self, t.SPACE_2, (0, t.SPACE_2, 0, 0)).add(
+            hbox().add((self._count, 1), self.hold),
+            self._why,
+            (self._stack, 1),
+            hbox().add(self.failed_button, STRETCH, self.clear_button),
+            self._buttons,
+            self.notice,
+        )
 
     @Slot()
     def _show(self) -> None:

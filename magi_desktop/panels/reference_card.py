@@ -9,10 +9,8 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
-    QHBoxLayout,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -31,6 +29,7 @@ from magi_desktop.widgets.controls import (
     plain_label,
     wrapped_label,
 )
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
 from magi_engine.messages import Message
@@ -218,29 +217,23 @@ class ReferenceCard(QFrame):
         return segments
 
     def _lay_out(self) -> None:
-        names = QVBoxLayout()
-        names.setSpacing(0)
-        names.addWidget(self.name)
-        names.addWidget(self.facts)
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_1)
-        head.addLayout(names, 1)
-        head.addWidget(self.choose_button)
-        head.addWidget(self.remove_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_3, t.SPACE_3, t.SPACE_3, t.SPACE_3)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(head)
-        column.addWidget(self.missing)
-        column.addWidget(self.limits)
-        column.addWidget(self.sample_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.view)
-        column.addWidget(self.used)
-        column.addWidget(self.fits)
-        column.addWidget(self.shape_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addSpacing(t.SPACE_1)
-        column.addWidget(self.clip)
-        column.addWidget(self.prepend)
+        vbox(self, t.SPACE_2, t.SPACE_3).add(
+            hbox(spacing=t.SPACE_1).add(
+                (vbox(spacing=0).add(self.name, self.facts), 1),
+                self.choose_button,
+                self.remove_button,
+            ),
+            self.missing,
+            self.limits,
+            (self.sample_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.view,
+            self.used,
+            self.fits,
+            (self.shape_button, 0, Qt.AlignmentFlag.AlignLeft),
+            t.SPACE_1,
+            self.clip,
+            self.prepend,
+        )
 
     def _change(self, **values: object) -> None:
         reference = self._draft.reference

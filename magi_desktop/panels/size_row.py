@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QSizePolicy,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -22,6 +21,7 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import icon_button, name_control, prepare_number
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.config.sizes import SIZE_MULTIPLE, nearest_legal_sizes
 
 ASPECTS = ((1, 1), (16, 9), (9, 16), (4, 3), (3, 4), (21, 9))
@@ -98,16 +98,12 @@ class SizeRow(Field):
             self,
         )
         self.swap_button.clicked.connect(self._swap)
-        sides = QHBoxLayout()
-        sides.setSpacing(t.SPACE_2)
-        sides.addWidget(self.width_box, 1)
-        sides.addWidget(QLabel("×", self))
-        sides.addWidget(self.height_box, 1)
-        sides.addWidget(self.swap_button)
-        controls = QVBoxLayout()
-        controls.setSpacing(t.SPACE_2)
-        controls.addLayout(shapes)
-        controls.addLayout(sides)
+        controls = vbox(spacing=t.SPACE_2).add(
+            shapes,
+            hbox(spacing=t.SPACE_2).add(
+                (self.width_box, 1), QLabel("×", self), (self.height_box, 1), self.swap_button
+            ),
+        )
         hint = self.tr("Width of the picture in pixels, a multiple of {}.").format(SIZE_MULTIPLE)
         self.set_up(self.tr("&Size"), controls, self.width_box, hint)
         self.width_box.setAccessibleName(self.tr("Width"))

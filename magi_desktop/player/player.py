@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QImage, QKeyEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop import background
 from magi_desktop.player import overlay
@@ -28,6 +28,7 @@ from magi_desktop.player.video_file import VideoFacts, VideoFile, read_facts
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
+from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
@@ -76,12 +77,7 @@ class Player(QWidget):
         self._opening: background.Task[VideoFacts] | None = None
         self._let_go: Path | None = None
         self._empty = Message(self.tr("Nothing to play yet."))
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(t.SPACE_2)
-        self._column.addWidget(self.canvas, 1)
-        self._column.addWidget(self.transport)
-        self._column.addWidget(self.strip)
+        self._column = vbox(self, t.SPACE_2).add((self.canvas, 1), self.transport, self.strip)
         kept = self.strip.sizePolicy()
         kept.setRetainSizeWhenHidden(True)  # the picture never jumps
         self.strip.setSizePolicy(kept)

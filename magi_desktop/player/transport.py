@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
 from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.clock import SPEEDS
@@ -15,6 +15,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
+from magi_desktop.widgets.layout import vbox
 
 _BUTTON = 32
 _MENU_BUTTON = 44
@@ -78,11 +79,7 @@ class Transport(QFrame):
         # In this order, where there is little room.
         self._first_to_go = [buttons[a.save_frame], buttons[a.copy_frame]]
         self._first_to_go += [self.speed_button, self.zoom_button]
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_1, 0, t.SPACE_1, 0)
-        column.setSpacing(0)
-        column.addWidget(self.scrub_bar)
-        column.addLayout(row)
+        vbox(self, 0, (t.SPACE_1, 0, t.SPACE_1, 0)).add(self.scrub_bar, row)
 
     def _button(self, action: QAction) -> QToolButton:
         button = QToolButton()
