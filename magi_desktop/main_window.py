@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSplitter,
     QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -465,11 +464,7 @@ class MainWindow(QMainWindow):
 
 def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
     column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(t.SPACE_3)
-    for widget in widgets:
-        layout.addWidget(widget, 1 if widget is stretch else 0)
+    vbox(column, t.SPACE_3).add(*((w, 1 if w is stretch else 0) for w in widgets))
     return column
 
 

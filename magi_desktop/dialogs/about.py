@@ -10,9 +10,8 @@ from PySide6.QtCore import QCoreApplication, Qt, Slot
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from magi_desktop import background
-from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import CopyButton, name_control, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_engine import __version__

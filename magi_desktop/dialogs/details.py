@@ -5,12 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from magi_desktop.dialogs.parts import CopyButton, flowing_label, push_button
 from magi_desktop.state.draft import configuration
 from magi_desktop.state.item_texts import date_text, length_text, prompt_text, size_text
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import CopyButton, flowing_label, push_button
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.config.registry import Registry

@@ -5,12 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QWidget
 
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.task_line import TaskLine, subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import plain_label
+from magi_desktop.widgets.controls import flowing_label, line_label, push_button
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.install.tasks import Import
 
@@ -23,8 +22,7 @@ class ImportCard(QFrame):
         self.setProperty("role", "card")
         self._tasks, self._task = tasks, task
         name = task.path.name
-        title = plain_label(name, self)
-        title.setProperty("role", "heading")
+        title = line_label(name, "heading", self)
         self.problem_label = flowing_label("", "error", self)
         self.again_button = push_button(
             self.tr("Try again"), self.tr("Looks at the same place once more."), self

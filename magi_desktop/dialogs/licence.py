@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import flowing_label, push_button
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.config.registry import Release

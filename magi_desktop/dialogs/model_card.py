@@ -7,13 +7,18 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QLabel, QMenu, QToolButton, QWidget
 
 from magi_desktop.dialogs.machine import download_text, verdict
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import icon_button, plain_label, set_role
+from magi_desktop.widgets.controls import (
+    flowing_label,
+    icon_button,
+    line_label,
+    push_button,
+    set_role,
+)
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
@@ -82,8 +87,7 @@ class ModelCard(QFrame):
 
     def _lay_out(self) -> None:
         entry = self._status.entry
-        name = plain_label(entry.title, self)
-        name.setProperty("role", "heading")
+        name = line_label(entry.title, "heading", self)
         vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)).add(
             hbox(spacing=t.SPACE_2).add(name, STRETCH, self.state_label),
             hbox(spacing=t.SPACE_2).add(

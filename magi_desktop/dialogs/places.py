@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from magi_desktop import background
 from magi_desktop.belongings import Belonging, sizes
-from magi_desktop.dialogs.parts import flowing_label, push_button, text_label
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import flowing_label, line_label, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, vbox
 
@@ -58,8 +58,7 @@ class PlacesDialog(Sheet):
         title, meaning = self._words(kind)
         row = self._grid.rowCount()
         name = QLabel(title, self)
-        self.sizes[kind] = QLabel("…", self)
-        self.sizes[kind].setProperty("role", "muted")
+        self.sizes[kind] = line_label("…", "muted", self)
         self._grid.addWidget(name, row, 0)
         self._grid.addWidget(self.sizes[kind], row, 1, Qt.AlignmentFlag.AlignRight)
         open_button = self.open_buttons[kind] = push_button(

@@ -9,20 +9,22 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QLabel,
-    QProgressBar,
-    QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop.dialogs.model_card import ModelCard
-from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import set_role
+from magi_desktop.widgets.controls import (
+    progress_bar,
+    push_button,
+    scroll_area,
+    set_role,
+    text_label,
+)
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, vbox
 from magi_engine.config.registry import Registry
@@ -93,9 +95,9 @@ class WelcomeDialog(Sheet):
             text_label(translated(self._default.limits), "muted", self),
             (self.start_button, 0, Qt.AlignmentFlag.AlignLeft),
         )
-        self._list = QVBoxLayout()
-        self._list.setSpacing(t.SPACE_3)
-        column = vbox(spacing=t.SPACE_4, margins=SHEET_MARGINS).add(
+        self._list = vbox(spacing=t.SPACE_3)
+        inner = QWidget(self)
+        vbox(inner, t.SPACE_4, SHEET_MARGINS).add(
             vbox(spacing=t.SPACE_1).add(text_label(title, "title", self), self.subtitle),
             self._pc,
             starter,
@@ -103,14 +105,7 @@ class WelcomeDialog(Sheet):
             self._list,
             STRETCH,
         )
-        inner = QWidget(self)
-        inner.setLayout(column)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setWidget(inner)
-        vbox(self).add(self._scroll)
+        vbox(self).add(scroll_area(inner, self))
 
     @Slot()
     def _show_models(self) -> None:
@@ -159,11 +154,8 @@ class _ThisComputer(QFrame):
         super().__init__(parent)
         self.setProperty("role", "card")
         self.status = text_label(self.tr("Looking at what is there…"), "muted", self)
-        self.busy = QProgressBar(self)
-        self.busy.setRange(0, 0)
-        self.busy.setTextVisible(False)
+        self.busy = progress_bar(self.status.text(), self)
         self.busy.setFixedHeight(6)
-        self.busy.setAccessibleName(self.status.text())
         self._values: list[QLabel] = []
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(t.SPACE_4)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QSlider,
     QSpinBox,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -320,16 +319,13 @@ class Section(QWidget):
         name_control(self.button, title.replace("&", ""), hint)
         self.button.clicked.connect(self._clicked)
         self.body = QWidget(self)
-        self._rows = QVBoxLayout(self.body)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setSpacing(t.SPACE_4)
+        self._rows = vbox(self.body, t.SPACE_4)
         vbox(self, t.SPACE_3).add(self.button, self.body)
         self.set_open(False)
 
     def add(self, *rows: QWidget) -> None:
         """Append rows."""
-        for row in rows:
-            self._rows.addWidget(row)
+        self._rows.add(*rows)
 
     @property
     def is_open(self) -> bool:

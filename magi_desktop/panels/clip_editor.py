@@ -21,7 +21,7 @@ from magi_desktop.widgets.controls import (
     name_control,
     prepare_number,
     set_role,
-    wrapped_label,
+    text_label,
 )
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
@@ -134,7 +134,7 @@ class ClipEditor(QWidget):
         self.first.valueChanged.connect(self._first_typed)
         self.second.valueChanged.connect(self._second_typed)
         self._first_label, self._second_label = QLabel(self), QLabel(self)
-        self.note = wrapped_label("caption", self)
+        self.note = text_label("", "caption", self)
 
     def _number(self) -> QDoubleSpinBox:
         box = QDoubleSpinBox(self)

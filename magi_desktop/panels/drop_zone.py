@@ -10,7 +10,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon, icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, wrapped_label
+from magi_desktop.widgets.controls import name_control, text_label
 from magi_desktop.widgets.layout import vbox
 from magi_engine.messages import Message
 
@@ -27,13 +27,13 @@ class DropZone(QFrame):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._symbol = QLabel(self)
         self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title = wrapped_label("heading", self)
+        self.title = text_label("", "heading", self)
         self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.caption = wrapped_label("caption", self)
+        self.caption = text_label("", "caption", self)
         self.caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.button = QPushButton(self)
         bind_icon(self.button, "folder")
-        self.limits = wrapped_label("warning", self)
+        self.limits = text_label("", "warning", self)
         self.limits.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
         self.sample_button.setProperty("kind", "quiet")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QLayout,
     QWidget,
@@ -15,11 +14,12 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import (
     WheelGuard,
     icon_button,
+    line_label,
     name_control,
     set_role,
-    wrapped_label,
+    text_label,
 )
-from magi_desktop.widgets.layout import vbox
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 _RESET_SIZE = 20
 
@@ -49,9 +49,8 @@ class Field(QWidget):
         self.names = names
         self._watched = {*names, *also, "model", "config_path"}
         self.label = QLabel(self)
-        self.value = QLabel(self)
-        self.value.setProperty("role", "muted")
-        self.note = wrapped_label("caption", self)
+        self.value = line_label("", "muted", self)
+        self.note = text_label("", "caption", self)
         self.note.hide()
         self.reset_button = icon_button("reset", "", "", self)
         self.reset_button.setProperty("kind", "")
@@ -59,14 +58,10 @@ class Field(QWidget):
         self.reset_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves it where it is
         self.reset_button.clicked.connect(self.reset)
         self.wheel_guard = WheelGuard(self)
-        self._header = QHBoxLayout()
-        self._header.setSpacing(t.SPACE_1)
+        self._header = hbox(spacing=t.SPACE_1)
         # Its height stays the same whether or not the reset button shows.
         self._header.addStrut(_RESET_SIZE)
-        self._header.addWidget(self.label)
-        self._header.addWidget(self.reset_button)
-        self._header.addStretch(1)
-        self._header.addWidget(self.value)
+        self._header.add(self.label, self.reset_button, STRETCH, self.value)
         self.rows = vbox(self, t.SPACE_1).add(self._header)
 
     def set_up(

@@ -30,7 +30,7 @@ from magi_desktop.panels.preset_list import (
 from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, text_label
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
@@ -306,7 +306,7 @@ class _NameEditor(QWidget):
             "close", self.tr("Cancel"), self.tr("Leave the presets as they are."), self
         )
         self.cancel_button.clicked.connect(self.hide)
-        self.problem = wrapped_label("error", self)
+        self.problem = text_label("", "error", self)
         vbox(self, t.SPACE_1).add(
             hbox(spacing=t.SPACE_1).add((self.edit, 1), self.accept_button, self.cancel_button),
             self.problem,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QTextCursor
-from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from magi_desktop import background
 from magi_desktop.examples import Examples, examples_for, load_examples
@@ -19,7 +19,13 @@ from magi_desktop.state.prompt_history import PromptStore
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
-from magi_desktop.widgets.controls import icon_button, name_control, set_role, wrapped_label
+from magi_desktop.widgets.controls import (
+    icon_button,
+    line_label,
+    name_control,
+    set_role,
+    text_label,
+)
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.runtime.request.request import Mode
 
@@ -84,8 +90,7 @@ class PromptPanel(QWidget):
     # Building.
 
     def _lay_out(self) -> None:
-        title = QLabel(self.tr("Prompt"), self)
-        title.setProperty("role", "heading")
+        title = line_label(self.tr("Prompt"), "heading", self)
         title.setBuddy(self.field)
         self.examples_button = QPushButton(self.tr("Examples"), self)
         self.examples_button.setProperty("kind", "quiet")
@@ -108,9 +113,8 @@ class PromptPanel(QWidget):
         )
         self.history_button.clicked.connect(self._open_history)
 
-        self.hint = wrapped_label("caption", self)
-        self.count = QLabel(self)
-        self.count.setProperty("role", "caption")
+        self.hint = text_label("", "caption", self)
+        self.count = line_label("", "caption", self)
         self.field.setAccessibleName(self.tr("Prompt"))
         self.field.setToolTip(self.tr("Describe the video in English."))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QListWidget, QWidget
+from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QWidget
 
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import line_label
 from magi_desktop.widgets.layout import vbox
 
 _HEIGHT = 320
@@ -42,8 +43,7 @@ class HistoryPopup(QFrame):
             f"QListView::item {{ padding: {t.SPACE_2}px; border-radius: {t.RADIUS_S}px; }}"
         )
         self.list.addItems(prompts)
-        self._nothing = QLabel(self)
-        self._nothing.setProperty("role", "muted")
+        self._nothing = line_label("", "muted", self)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._nothing.setWordWrap(True)
         vbox(self, t.SPACE_2, t.SPACE_2).add(self.search, (self.list, 1), (self._nothing, 1))

@@ -8,9 +8,7 @@ from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QInputDialog,
-    QLabel,
     QListView,
     QMenu,
     QPushButton,
@@ -25,7 +23,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import ElidedLabel
+from magi_desktop.widgets.controls import ElidedLabel, icon_button, line_label
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
@@ -54,8 +52,7 @@ class QueuePanel(QWidget):
         self._count.setProperty("role", "muted")
         self.hold = QPushButton(self)
         self.hold.clicked.connect(lambda: queue.set_paused(not queue.paused))
-        self._why = QLabel(self)
-        self._why.setProperty("role", "caption")
+        self._why = line_label("", "caption", self)
         self._why.setWordWrap(True)
         self.failed_button = QToolButton(self)
         self.failed_button.setProperty("kind", "section")
@@ -211,8 +208,8 @@ class QueuePanel(QWidget):
         self.remove_action = action(self.tr("Remove"), QKeySequence.StandardKey.Delete, self.remove)
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_1)
+        self._buttons = QWidget(self)
+        buttons = hbox(self._buttons, t.SPACE_1)
         for action, name, tooltip in (
             (self.edit_action, "edit", self.tr("Change this video before it is made.")),
             (self.duplicate_action, "duplicate", self.tr("Line up more of it with other seeds.")),
@@ -222,11 +219,8 @@ class QueuePanel(QWidget):
             (self.remove_action, "trash", self.tr("Take this video out of the queue (Del).")),
         ):
             if action is self.remove_action:
-                buttons.addStretch(1)
-            buttons.addWidget(_button(action, name, tooltip, self))
-        self._buttons = QWidget(self)
-        buttons.setContentsMargins(0, 0, 0, 0)
-        self._buttons.setLayout(buttons)
+                buttons.add(STRETCH)
+            buttons.add(_button(action, name, tooltip, self))
         vbox(self, t.SPACE_2, (0, t.SPACE_2, 0, 0)).add(
             hbox().add((self._count, 1), self.hold),
             self._why,
@@ -340,12 +334,9 @@ class QueuePanel(QWidget):
 
 
 def _button(action: QAction, icon_name: str, tooltip: str, parent: QWidget) -> QToolButton:
-    button = QToolButton(parent)
-    button.setProperty("kind", "icon")
-    button.setToolTip(tooltip)
-    button.setAccessibleName(action.text().removesuffix(" …"))
+    button = icon_button(icon_name, action.text().removesuffix(" …"), tooltip, parent)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the list
     button.setEnabled(action.isEnabled())
     button.clicked.connect(action.trigger)
     action.enabledChanged.connect(button.setEnabled)
-    bind_icon(button, icon_name)
     return button

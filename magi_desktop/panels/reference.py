@@ -28,7 +28,7 @@ from magi_desktop.references import LoadedReference, load_reference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import icon_button, wrapped_label
+from magi_desktop.widgets.controls import icon_button, text_label
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
@@ -336,7 +336,7 @@ class OwnVideoBar(QFrame):
         super().__init__(parent)
         self.setProperty("role", "sunken")
         self._path, self._request = Path(), None
-        text = wrapped_label("", self)
+        text = text_label("", "", self)
         text.setText(self.tr("Made with this program."))
         close = icon_button(
             "close", self.tr("Hide this offer"), self.tr("Just use the video as it is."), self

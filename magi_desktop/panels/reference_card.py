@@ -25,9 +25,9 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import (
     ElidedLabel,
     icon_button,
+    line_label,
     name_control,
-    plain_label,
-    wrapped_label,
+    text_label,
 )
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
@@ -61,10 +61,9 @@ class ReferenceCard(QFrame):
         self.view = CropView(self)
         self.view.crop_changed.connect(self._crop_chosen)
         self.name = ElidedLabel(self)
-        self.facts = plain_label("", self)
-        self.facts.setProperty("role", "caption")
+        self.facts = line_label("", "caption", self)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.limits = wrapped_label("warning", self)
+        self.limits = text_label("", "warning", self)
         self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
         name_control(
             self.sample_button,
@@ -72,7 +71,7 @@ class ReferenceCard(QFrame):
             self.tr("A coloured ball, such as this model can set in motion."),
         )
         self.sample_button.clicked.connect(self.sample_clicked)
-        self.missing = wrapped_label("error", self)
+        self.missing = text_label("", "error", self)
         self.missing.hide()
         self.choose_button = icon_button(
             "folder", self.tr("Choose another file"), self.tr("Choose another file."), self
@@ -83,7 +82,7 @@ class ReferenceCard(QFrame):
         )
         self.remove_button.clicked.connect(self.remove_clicked)
         self.fits = self._fit_choice()
-        self.used = wrapped_label("caption", self)
+        self.used = text_label("", "caption", self)
         self.shape_button = QPushButton(self)
         self.shape_button.clicked.connect(self.use_shape)
         self.clip = ClipEditor(self)

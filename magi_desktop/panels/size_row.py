@@ -8,7 +8,6 @@ from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSpinBox,
@@ -85,11 +84,9 @@ class SizeRow(Field):
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(draft, ("width", "height"), parent=parent)
         self.aspect_buttons = [AspectButton(*aspect, self) for aspect in ASPECTS]
-        shapes = QHBoxLayout()
-        shapes.setSpacing(t.SPACE_1)
         for button in self.aspect_buttons:
             button.clicked.connect(self._shape_clicked)
-            shapes.addWidget(button)
+        shapes = hbox(spacing=t.SPACE_1).add(*self.aspect_buttons)
         self.width_box, self.height_box = self._side_box(), self._side_box()
         self.swap_button = icon_button(
             "swap",

@@ -22,7 +22,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import plain_label
+from magi_desktop.widgets.controls import line_label
 from magi_desktop.widgets.layout import hbox
 
 UNDO = "undo"
@@ -62,7 +62,7 @@ class NoticeBar(QFrame):
         self._said: list[_Notice] = []
         """The last one is shown, the others are covered by it."""
         self._symbol = QLabel(self)
-        self._text = plain_label("", self)
+        self._text = line_label("", "", self)
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._button = QPushButton(self)
