@@ -25,8 +25,8 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.fitting import FitsScreen
 from magi_desktop.widgets.controls import name_control, push_button, set_role, text_label
+from magi_desktop.widgets.fitting import FitsScreen
 from magi_engine.errors import MagiError, message_of
 from magi_engine.messages import in_sequence
 from magi_engine.resources import resource_path

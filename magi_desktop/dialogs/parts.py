@@ -1,5 +1,28 @@
-"""What the dialogs share."""
+"""What the dialogs about a part of a video share."""
 
-from magi_desktop.widgets.controls import CopyButton, flowing_label, push_button, text_label
+from __future__ import annotations
 
-__all__ = ["CopyButton", "flowing_label", "push_button", "text_label"]
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QComboBox, QWidget
+
+from magi_desktop.widgets.controls import name_control
+from magi_engine.sampling.schedule import Transition
+
+
+def transition_box(parent: QWidget) -> QComboBox:
+    """A choice of how a new part begins; its data are :class:`Transition`."""
+    translate = QCoreApplication.translate
+    box = QComboBox(parent)
+    for transition, text in {
+        Transition.GO_ON: translate("Transitions", "goes on"),
+        Transition.NEW_PLACE: translate("Transitions", "the same one in a new place"),
+        Transition.NEW_ONE: translate("Transitions", "a new one in the same place"),
+        Transition.CUT: translate("Transitions", "with a cut"),
+    }.items():
+        box.addItem(text, transition)
+    name_control(
+        box,
+        translate("Transitions", "How it begins"),
+        translate("Transitions", "What the new part takes over from what comes before it."),
+    )
+    return box
