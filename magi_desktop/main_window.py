@@ -201,7 +201,7 @@ class MainWindow(QMainWindow):
         self.prompt.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
-        self.arrivals.config_came.connect(self.generation.import_config)
+        self.arrivals.config_came.connect(self.generation.presets.import_file)
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)
         self.dialogs.said.connect(self._say)
@@ -225,8 +225,8 @@ class MainWindow(QMainWindow):
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
             action.setChecked(shop.preferences.get(name))
             action.toggled.connect(partial(shop.preferences.set, name))
-        self.generation.advanced_open = shop.preferences.get("advanced_open")
-        self.generation.advanced_toggled.connect(partial(shop.preferences.set, "advanced_open"))
+        self.generation.advanced.set_open(shop.preferences.get("advanced_open"))
+        self.generation.advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
         if shop.file.notice is not None:
             self._hint(shop.file.notice)
 

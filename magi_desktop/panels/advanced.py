@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
-from magi_desktop.panels.preset_list import PresetStore
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.panels.rows import QualityRow, WindowRow, slider
 from magi_desktop.panels.values import choose, effective
@@ -347,14 +347,13 @@ class AdvancedSection(Section):
     """What is seldom needed, and in it, for those who know the model from inside, Expert.
 
     Args:
-        store: where named presets are kept.
         quality: whose steps move with the window.
     """
 
     def __init__(
         self,
         draft: Draft,
-        store: PresetStore,
+        presets: PresetList,
         quality: QualityRow,
         parent: QWidget | None = None,
     ) -> None:
@@ -364,7 +363,7 @@ class AdvancedSection(Section):
             parent,
         )
         body = self.body
-        self.presets = PresetBar(draft, store, body)
+        self.presets = PresetBar(draft, presets, body)
         plain: list[Field] = [
             FormatRow(draft, body),
             FileQualityRow(draft, body),

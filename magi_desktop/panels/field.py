@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QLabel,
     QLayout,
@@ -34,8 +34,6 @@ class Field(QWidget):
         names: fields of the draft that the reset button resets.
         also: further fields that the row depends on.
     """
-
-    reset_done = Signal()
 
     def __init__(
         self,
@@ -116,7 +114,6 @@ class Field(QWidget):
         if self.reset_button.hasFocus():
             self.focusNextChild()  # before the button goes: to the row's first control
         self.draft.set(**{name: self.draft.default(name) for name in self.names})
-        self.reset_done.emit()
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:

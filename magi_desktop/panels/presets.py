@@ -23,7 +23,6 @@ from magi_desktop import background
 from magi_desktop.panels.official_files import Imported, read_config, write_config
 from magi_desktop.panels.preset_list import (
     PresetList,
-    PresetStore,
     fitting_settings,
     preset_values,
 )
@@ -44,16 +43,12 @@ class PresetBar(QWidget):
     Attributes:
         notice: what came of it; to be put where it is seen even if this bar is not.
 
-    Signals:
-        imported: an official configuration was taken over.
     """
 
-    imported = Signal()
-
-    def __init__(self, draft: Draft, store: PresetStore, parent: QWidget | None = None) -> None:
+    def __init__(self, draft: Draft, presets: PresetList, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._draft = draft
-        self.presets = PresetList(store, self)
+        self.presets = presets
         self._target: str | None = None
         """The own preset that rename and delete are about."""
         self._naming_for: str | None = None
@@ -264,7 +259,6 @@ class PresetBar(QWidget):
         if found.as_file:
             text = self.tr("{} is used as it is, with the model it names.")
         self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
-        self.imported.emit()
 
     def _file_failed(self, error: Exception) -> None:
         self.notice.say_error(error)

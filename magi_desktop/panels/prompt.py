@@ -15,7 +15,7 @@ from magi_desktop.panels.later_prompts import LaterPrompts
 from magi_desktop.panels.prompt_field import PromptField
 from magi_desktop.panels.prompt_history import HistoryPopup
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.prompt_history import PromptStore
+from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
@@ -48,7 +48,7 @@ class PromptPanel(QWidget):
     def __init__(
         self,
         draft: Draft,
-        history: PromptStore,
+        history: PromptHistory,
         parent: QWidget | None = None,
         models_dir: Path | None = None,
     ) -> None:

@@ -259,7 +259,6 @@ class WindowRow(Field):
     @Slot()
     def reset(self) -> None:
         self._quality.fit_window(self.draft.config.runtime_config.window_size)
-        self.reset_done.emit()
 
     def refresh(self) -> None:
         window = effective(self.draft, "window_size")

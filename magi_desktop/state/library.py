@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from magi_desktop import background
 from magi_desktop.state.store import Store
@@ -74,8 +74,7 @@ class Library(QObject):
         self._last_deleted: list[tuple[LibraryItem, Trashed | None]] = []
         self._loaded = False
         # One thread: a video is added before a later look at its folder, and never twice.
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._waiting_folders: list[Path] = []
         store.read(_load, self._take_loaded, self)
 
@@ -110,15 +109,13 @@ class Library(QObject):
         took_s: float | None = None,
     ) -> None:
         """Take in a video that was just made."""
-        background.run(
+        self._pool.run(
             describe,
             path,
             request,
             complete,
             then=lambda item: self._put([dataclasses.replace(item, took_s=took_s)]),
             failed=lambda error: logger.warning("%s is not in the library: %s", path, error),
-            owner=self,
-            pool=self._pool,
         )
 
     def rescan(self, folder: Path) -> None:
@@ -126,9 +123,7 @@ class Library(QObject):
         if not self._loaded:
             self._waiting_folders.append(folder)
             return
-        background.run(
-            scan, folder, tuple(self._items), then=self._take_scan, owner=self, pool=self._pool
-        )
+        self._pool.run(scan, folder, tuple(self._items), then=self._take_scan)
 
     def recover(self, folder: Path) -> None:
         """Finish what a killed program left in a folder, and take it in; to be called at start."""
@@ -138,21 +133,19 @@ class Library(QObject):
     def check_files(self) -> None:
         """Find out which files are still there."""
         items = tuple(self._items)
-        background.run(_missing, items, then=self._take_missing, owner=self, pool=self._pool)
+        self._pool.run(_missing, items, then=self._take_missing)
 
     def locate(self, item_id: str, path: Path) -> None:
         """Say where a missing video is now."""
         item = self.item(item_id)
         if item is None:
             return
-        background.run(
+        self._pool.run(
             located,
             item,
             path,
             then=lambda seen: self._move({item_id: seen.path}),
             failed=self._fail,
-            owner=self,
-            pool=self._pool,
         )
 
     def rename(self, item_id: str, stem: str) -> None:
@@ -170,7 +163,7 @@ class Library(QObject):
             self._fail(error)
             self.renamed.emit(item.path, item.path)
 
-        background.run(renamed, item, stem, then=done, failed=failed, owner=self, pool=self._pool)
+        self._pool.run(renamed, item, stem, then=done, failed=failed)
 
     def set_favourite(self, item_ids: Iterable[str], favourite: bool) -> None:
         """Mark videos, or unmark them."""
@@ -196,13 +189,13 @@ class Library(QObject):
         if items:
             self.leaving.emit([i.path for i in items])
             then = self._take_deleted
-            background.run(_trash, items, then=then, owner=self, pool=self._pool)
+            self._pool.run(_trash, items, then=then)
 
     def undo_delete(self) -> None:
         """Bring back what the last ``delete`` took away."""
         deleted, self._last_deleted = self._last_deleted, []
         if deleted:
-            background.run(_restore, deleted, then=self._take_restored, owner=self, pool=self._pool)
+            self._pool.run(_restore, deleted, then=self._take_restored)
 
     def close(self) -> None:
         """Finish what is under way; blocks for a moment."""
@@ -211,7 +204,7 @@ class Library(QObject):
         self._pool.waitForDone(3000)
 
     def _recover_now(self, folder: Path) -> None:
-        background.run(recover, folder, then=self._put, owner=self, pool=self._pool)
+        self._pool.run(recover, folder, then=self._put)
         self.rescan(folder)
 
     def _put(self, items: Sequence[LibraryItem]) -> None:
@@ -292,7 +285,7 @@ class Library(QObject):
 
     def _check_one(self, path: Path) -> None:
         items = tuple(i for i in self._items if i.path == path)
-        background.run(_missing, items, then=self._take_missing, owner=self, pool=self._pool)
+        self._pool.run(_missing, items, then=self._take_missing)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, MagiError):

@@ -142,30 +142,21 @@ class Models(QObject):
     def accept(self, name: str) -> None:
         """Keep in mind that the licence of a model was accepted."""
         self._accepted |= {name}
-        background.run(
-            accept_licence, name, self.models_dir, then=self._accepted_one, failed=self.failed.emit,
-            owner=self,
-        )  # fmt: skip
+        background.run(accept_licence, name, self.models_dir, then=self._accepted_one, failed=self.failed.emit, owner=self)  # fmt: skip
 
     @Slot()
     def refresh(self) -> None:
         """Look at the disk again."""
         if self._look is not None:
             self._look.cancel()  # what it saw may be out of date by now
-        self._look = background.run(
-            _look, self.models_dir, self._cache_dir, then=self._looked, failed=self.failed.emit,
-            owner=self,
-        )  # fmt: skip
+        self._look = background.run(_look, self.models_dir, self._cache_dir, then=self._looked, failed=self.failed.emit, owner=self)  # fmt: skip
 
     def remove(self, name: str) -> None:
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
         if status is not None:
             self.leaving.emit()
-            background.run(
-                _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
-                owner=self,
-            )  # fmt: skip
+            background.run(_remove, status, self.models_dir, then=self._gone, failed=self.failed.emit, owner=self)  # fmt: skip
 
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
