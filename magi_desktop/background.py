@@ -143,4 +143,6 @@ class Pool(QThreadPool):
         failed: Callable[[Exception], None] | None = None,
     ) -> Task[_Result]:
         """As the function ``run``, for the object whose threads they are."""
-        return run(function, *args, then=then, failed=failed, owner=self.parent(), pool=self)
+        owner = self.parent()
+        assert owner is not None
+        return run(function, *args, then=then, failed=failed, owner=owner, pool=self)

@@ -157,11 +157,6 @@ class Player(QWidget):
         """Whether the bound job is shown, and not a file."""
         return self._link is not None and self._link.live
 
-    @property
-    def path(self) -> Path | None:
-        """The file that is shown, or that is being opened."""
-        return self._path
-
     # A video that is being made
 
     def bind(self, job: JobState) -> None:
@@ -202,7 +197,7 @@ class Player(QWidget):
         """Where frames that are not in memory can be read, and how many it holds so far."""
         self._file = file
         if file is not None:
-            self._path = file.path
+            self.path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
         self.shown_changed.emit()
@@ -258,8 +253,8 @@ class Player(QWidget):
     def let_go(self, paths: list[Path]) -> None:
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
-        if self._path in paths:
-            self._let_go = self._path
+        if self.path in paths:
+            self._let_go = self.path
             self.clear()
 
     @Slot(object, object)
@@ -277,7 +272,8 @@ class Player(QWidget):
         self._clock.reset(self._clock.fps)
         self.canvas.set_message(None)
         self._update_range()
-        self._path = path
+        self.path = path
+        """The file that is shown, or that is being opened."""
         self.shown_changed.emit()
         self._opening = background.run(
             read_facts,
@@ -459,7 +455,7 @@ class Player(QWidget):
         self._shown: int | None = None
         self._first_shown = False
         self._file: VideoFile | None = None
-        self._path: Path | None = None
+        self.path: Path | None = None
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
@@ -504,7 +500,7 @@ class Player(QWidget):
     def save_frame(self) -> None:
         """Ask where to save the frame shown."""
         if (frame := self._frame_shown()) is not None:
-            stem = "magi" if self._path is None else self._path.stem
+            stem = "magi" if self.path is None else self.path.stem
             self.stills.ask(frame, f"{stem}-{self.position + 1:04d}.png", self.window())
 
     def _frame_shown(self) -> UInt8Array | None:
