@@ -74,7 +74,10 @@ class Job:
     def events(self) -> Iterator[Event]:
         """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
         try:
-            yield self._last_event((yield from self._attempt()))
+            last = self._last_event((yield from self._attempt()))
+            if problem := self._latents.take_problem():  # of the last chunk
+                yield Notice(problem)
+            yield last
         finally:
             # Also reached when the caller closes the generator.
             self._output.keep()
