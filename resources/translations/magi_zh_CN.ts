@@ -5441,10 +5441,6 @@
         <translation>从这里重做</translation>
     </message>
     <message>
-        <source>What comes before stays as it is, to the last bit. This makes a new video.</source>
-        <translation>之前的部分逐位保持不变。这会制作一个新视频。</translation>
-    </message>
-    <message>
         <source>Cancel</source>
         <translation>取消</translation>
     </message>
@@ -5472,7 +5468,7 @@
     </message>
     <message>
         <source>&amp;From</source>
-        <translation>来源(&amp;F)</translation>
+        <translation>起点(&amp;F)</translation>
     </message>
     <message>
         <source>&amp;Prompt</source>
@@ -5533,6 +5529,22 @@
     <message>
         <source>The same words and the same seed give the same video again.</source>
         <translation>相同的提示词和相同的种子会再次得到相同的视频。</translation>
+    </message>
+    <message>
+        <source>Go on from the end</source>
+        <translation>从结尾继续</translation>
+    </message>
+    <message>
+        <source>It goes on from the kept latents, without loss. This makes a new video.</source>
+        <translation>从保留的潜变量继续，没有损失。这会生成一个新视频。</translation>
+    </message>
+    <message>
+        <source>What comes before stays as it is, to the last bit. This makes a new one.</source>
+        <translation>之前的部分原样保留，一位不差。这会生成一个新视频。</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
     </message>
 </context>
 <context>
@@ -6380,6 +6392,14 @@
         <translation>从这一秒起重新制作，或从结尾无损地继续。</translation>
     </message>
     <message>
+        <source>Make the rest</source>
+        <translation>生成剩余部分</translation>
+    </message>
+    <message>
+        <source>It was stopped early: go on with the next second, in a new video.</source>
+        <translation>它被提前停止：从下一秒继续，生成一个新视频。</translation>
+    </message>
+    <message>
         <source>Four variations</source>
         <translation>四个变体</translation>
     </message>
@@ -6567,6 +6587,10 @@
 </context>
 <context>
     <name>WindowDialogs</name>
+    <message>
+        <source>Its latents are not kept: it goes on from its file.</source>
+        <translation>它的潜变量没有保留：将从文件继续。</translation>
+    </message>
     <message>
         <source>Looking at this computer…</source>
         <translation>正在查看这台电脑…</translation>
