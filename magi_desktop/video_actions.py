@@ -44,6 +44,7 @@ class VideoCommands(QObject):
         settings_wanted: the GenerationRequest to compose again.
         continue_wanted: path of a video and its GenerationRequest, to be gone on with.
         redo_wanted: the LibraryItem to be made anew from some second on.
+        resume_wanted: the LibraryItem whose rest is to be made.
         details_wanted: the LibraryItem and its GenerationRequest, to be shown.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
         deleted: videos went, and ``undo`` brings them back.
@@ -53,6 +54,7 @@ class VideoCommands(QObject):
     settings_wanted = Signal(object)
     continue_wanted = Signal(object, object)
     redo_wanted = Signal(object)
+    resume_wanted = Signal(object)
     details_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
     deleted = Signal()
@@ -87,6 +89,10 @@ class VideoCommands(QObject):
     def redo(self, items: Items) -> None:
         """Make the first one anew from some second on."""
         self.redo_wanted.emit(items[0])
+
+    def resume(self, items: Items) -> None:
+        """Make what is missing of the first one."""
+        self.resume_wanted.emit(items[0])
 
     def vary(self, items: Items) -> None:
         """Make the first one anew, with other seeds."""
@@ -253,6 +259,10 @@ class VideoActions(QObject):
             *("redo", "history", self.tr("Redo from here…"), c.redo, "Ctrl+Shift+R"),
             tip=self.tr("Make it anew from this second on, or go on from its end without loss."),
         )
+        self.resume = add(
+            *("resume", "play", self.tr("Make the rest"), c.resume),
+            tip=self.tr("It was stopped early: go on with the next second, in a new video."),
+        )
         self.vary = add(
             *("vary", "dice", self.tr("Four variations"), c.vary),
             tip=self.tr("Make it four times more, with other seeds."),
@@ -306,6 +316,7 @@ class VideoActions(QObject):
         ):
             action.setEnabled(one)
         self.rename.setEnabled(one)
+        self.resume.setVisible(one and items[0].resumable)
         self.details.setEnabled(len(items) == 1)
         self.use_settings.setEnabled(len(items) == 1)
         self.locate.setEnabled(len(items) == 1 and not there)
@@ -331,7 +342,7 @@ class VideoActions(QObject):
             menu.addAction(self.remove)
             return
         menu.addActions([] if shown else [self.play])
-        menu.addActions([self.go_on, self.redo, self.vary, self.use_settings])
+        menu.addActions([self.resume, self.go_on, self.redo, self.vary, self.use_settings])
         menu.addSeparator()
         menu.addMenu(self.export_menu)
         menu.addActions([] if shown else [self.copy_frame])

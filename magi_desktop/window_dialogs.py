@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +35,8 @@ from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import TakeStore
 
+logger = logging.getLogger(__name__)
+
 
 class WindowDialogs(QObject):
     """All of them, as slots.
@@ -41,12 +45,14 @@ class WindowDialogs(QObject):
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
         restart_wanted: the program is to end and begin again.
+        file_wanted: path of a video and its GenerationRequest, to be gone on with from its file.
         started: the user begins with a model that the welcome offers.
     """
 
     said = Signal(str)
     failed = Signal(object)
     restart_wanted = Signal()
+    file_wanted = Signal(object, object)
     started = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
@@ -81,6 +87,33 @@ class WindowDialogs(QObject):
             _earlier,
             item.path,
             then=partial(self._open_redo, second),
+            failed=self.failed.emit,
+            owner=self,
+        )
+
+    @Slot(object, object)
+    def go_on(self, path: Path, request: GenerationRequest) -> None:
+        """Ask how a video goes on behind its end; from its file where its latents are gone."""
+
+        def from_file(error: Exception) -> None:
+            logger.info("%s goes on from its file: %s", path, error)
+            self.file_wanted.emit(path, request)
+            self.said.emit(self.tr("Its latents are not kept: it goes on from its file."))
+
+        background.run(
+            _earlier,
+            path,
+            then=partial(self._open_redo, math.inf),
+            failed=from_file,
+            owner=self,
+        )
+
+    @Slot(object)
+    def resume(self, item: LibraryItem) -> None:
+        """Make what is missing of a video that was stopped."""
+        background.run(
+            lambda: _earlier(item.path).resumed(),
+            then=self._workshop.controller.generate,
             failed=self.failed.emit,
             owner=self,
         )
@@ -156,7 +189,7 @@ class WindowDialogs(QObject):
     def direct(self, chunk: int) -> None:
         """Ask for the prompt from a chunk on, if that has not begun."""
         job = self._workshop.job
-        if job.first_open_chunk is None or chunk > len(job.chunks):
+        if not job.can_direct or chunk > len(job.chunks):
             return
         dialog = DirectDialog(job, chunk, self._window)
         dialog.chosen.connect(self._workshop.controller.change_prompt)
@@ -166,8 +199,7 @@ class WindowDialogs(QObject):
     def direct_next(self) -> None:
         """Ask for the prompt of the next chunk that has not begun."""
         chunk = self._workshop.job.first_open_chunk
-        if chunk is not None:
-            self.direct(chunk)
+        self.direct(0 if chunk is None else chunk)
 
     @Slot()
     def copy_diagnostics(self) -> None:

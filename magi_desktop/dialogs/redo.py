@@ -15,13 +15,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.parts import push_button, text_label, transition_box
 from magi_desktop.state.queue import reseeded
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, prepare_number
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.runtime.request.branch import Earlier
-from magi_engine.sampling.schedule import Transition
 
 _MORE_S = 4.0
 """How much is added to a video that is gone on with, unless another length is chosen."""
@@ -50,14 +49,10 @@ class RedoDialog(Sheet):
         self._earlier = earlier
         self._said = ""
         """The prompt as it was from there on."""
-        self.setWindowTitle(self.tr("Redo from here"))
         self.setMinimumWidth(460)
         self._make_fields()
-        note = text_label(
-            self.tr("What comes before stays as it is, to the last bit. This makes a new video."),
-            "caption",
-            self,
-        )
+        self.title = text_label("", "title", self)
+        self.note = text_label("", "caption", self)
         cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
         cancel.clicked.connect(self.reject)
         cancel.setAutoDefault(True)  # Enter on it presses it, not the default
@@ -88,9 +83,9 @@ class RedoDialog(Sheet):
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
         column.setSpacing(t.SPACE_3)
-        column.addWidget(text_label(self.tr("Redo from here"), "title", self))
+        column.addWidget(self.title)
         column.addLayout(form)
-        column.addWidget(note)
+        column.addWidget(self.note)
         column.addLayout(buttons)
         about, chunks = earlier.take.about, range(earlier.take.chunks)
         starts = [about.frames_before(chunk) / about.fps for chunk in chunks]
@@ -116,19 +111,7 @@ class RedoDialog(Sheet):
         name_control(
             self.text, self.tr("Prompt"), self.tr("What the model is to show from then on.")
         )
-        self.transition = QComboBox(self)
-        for transition, text in {
-            Transition.GO_ON: self.tr("goes on"),
-            Transition.NEW_PLACE: self.tr("the same one in a new place"),
-            Transition.NEW_ONE: self.tr("a new one in the same place"),
-            Transition.CUT: self.tr("with a cut"),
-        }.items():
-            self.transition.addItem(text, transition)
-        name_control(
-            self.transition,
-            self.tr("How it begins"),
-            self.tr("What the new part takes over from what comes before it."),
-        )
+        self.transition = transition_box(self)
         self.length = QDoubleSpinBox(self)
         self.length.setRange(1 / about.fps, _LONGEST_S)
         self.length.setDecimals(1)
@@ -153,6 +136,15 @@ class RedoDialog(Sheet):
         at_end = chunk == earlier.take.chunks
         self.length.setValue(_MORE_S if at_end else left / earlier.take.about.fps)
         self.other_seed.setChecked(not at_end)
+        title = self.tr("Go on from the end") if at_end else self.tr("Redo from here")
+        self.setWindowTitle(title)
+        self.title.setText(title)
+        self.note.setText(
+            self.tr("It goes on from the kept latents, without loss. This makes a new video.")
+            if at_end
+            else self.tr("What comes before stays as it is, to the last bit. This makes a new one.")
+        )
+        self.redo.setText(self.tr("Go on") if at_end else self.tr("Redo"))
 
     @Slot()
     def _choose_one(self) -> None:

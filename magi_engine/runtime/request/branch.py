@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from magi_engine.errors import TakeError
+from magi_engine.errors import MagiError, TakeError
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
 from magi_engine.sampling.schedule import Transition
 from magi_engine.takes.store import Take, TakeStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,29 @@ class Earlier:
             MagiError: they are damaged.
         """
         return cls(GenerationRequest.from_json(take.about.request), take, video)
+
+    @classmethod
+    def unfinished(cls, request: GenerationRequest, store: TakeStore) -> Earlier | None:
+        """Of a job that was begun with ``request`` and did not come to its end; reads its latents.
+
+        Returns:
+            None: there is none, or its latents are damaged.
+        """
+        for take in store.all():
+            try:
+                earlier = cls.of_take(take)
+                # Prompts may change while a video is made.
+                begun = dataclasses.replace(earlier.request, prompts=request.prompts).as_wished()
+                if take.finished or not take.chunks or begun != request.as_wished():
+                    continue
+                for chunk in range(take.chunks):
+                    take.read(chunk)
+            except MagiError as error:
+                logger.warning("%s cannot be gone on with: %s", take.folder, error)
+                continue
+            video = Path(request.output or "")
+            return dataclasses.replace(earlier, video=video if video.is_file() else None)
+        return None
 
     def redone(
         self,
