@@ -86,7 +86,7 @@ class PreferencesDialog(Sheet):
             self.notify,
             self.look_for_updates,
             self._row(self.tr("&Memory for frames"), self._memory_line),
-            self._row(self.tr("&Room for latents"), self._takes_line),
+            self._row(self.tr("&Room for redoing videos"), self._takes_line),
             text_label(self.tr("Expert"), "heading", self),
             self._row(self.tr("A&ttention"), self.attention, self.attention_note),
             STRETCH,
@@ -178,10 +178,10 @@ class PreferencesDialog(Sheet):
         prepare_number(self.takes_limit, 120)
         name_control(
             self.takes_limit,
-            self.tr("Room for latents"),
+            self.tr("Room for redoing videos"),
             self.tr(
-                "With them videos are redone or extended without loss; the oldest go first. "
-                "0 keeps none."
+                "What is kept there lets videos be redone or extended without loss; the oldest "
+                "go first. 0 keeps nothing."
             ),
         )
         self.takes_limit.editingFinished.connect(self._takes_limit_changed)

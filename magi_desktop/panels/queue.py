@@ -23,7 +23,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import ElidedLabel, icon_button, line_label
+from magi_desktop.widgets.controls import ElidedLabel, icon_button
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
@@ -52,8 +52,6 @@ class QueuePanel(QWidget):
         self._count.setProperty("role", "muted")
         self.hold = QPushButton(self)
         self.hold.clicked.connect(lambda: queue.set_paused(not queue.paused))
-        self._why = line_label("", "caption", self)
-        self._why.setWordWrap(True)
         self.failed_button = QToolButton(self)
         self.failed_button.setProperty("kind", "section")
         self.failed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -223,7 +221,6 @@ class QueuePanel(QWidget):
             buttons.add(_button(action, name, tooltip, self))
         vbox(self, t.SPACE_2, (0, t.SPACE_2, 0, 0)).add(
             hbox().add((self._count, 1), self.hold),
-            self._why,
             (self._stack, 1),
             hbox().add(self.failed_button, STRETCH, self.clear_button),
             self._buttons,
@@ -273,11 +270,6 @@ class QueuePanel(QWidget):
         self.hold.style().polish(self.hold)
         bind_icon(self.hold, "play" if paused else "pause", "text_on_accent" if paused else "text")
         self.hold.setVisible(any_items or paused)
-        why = self.tr("The queue is held: nothing new starts.")
-        if any(item.interrupted for item in self._queue.items):
-            why = self.tr("The last video was interrupted. Nothing starts until you resume.")
-        self._why.setText(why)
-        self._why.setVisible(paused)
 
     @Slot()
     def _enable(self) -> None:

@@ -36,7 +36,6 @@ from magi_engine.install.tasks import TaskDone, Verify
 from magi_engine.weights.layout import default_models_dir, entry_paths
 from magi_engine.weights.provenance import small_text_encoder_of
 
-
 _Result = TypeVar("_Result")
 
 
