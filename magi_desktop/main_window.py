@@ -357,6 +357,7 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _insert(self, text: str) -> None:
         self.prompt.insert(text)
+        self.inputs_scroll.ensureWidgetVisible(self.prompt.field)
         self.notice.offer_undo(self.tr("The text was added to the prompt."), self.prompt.field.undo)
 
     @Slot(object)

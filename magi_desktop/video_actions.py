@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 VARIATIONS = 4
 """How many more videos "Four variations" makes."""
 
+_RENAME_WIDTH = 520
+"""Room for a name as the program gives it: the prompt's beginning and the seed."""
+
 Items = Sequence[LibraryItem]
 
 
@@ -121,6 +124,7 @@ class VideoCommands(QObject):
         dialog.setWindowTitle(self.tr("Rename"))
         dialog.setLabelText(self.tr("Name of the file:"))
         dialog.setTextValue(item.path.name if item.path.is_dir() else item.path.stem)
+        dialog.resize(_RENAME_WIDTH, dialog.sizeHint().height())
         dialog.textValueSelected.connect(partial(self._rename, item))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

@@ -1521,10 +1521,6 @@
         <translation>图片的大小不能是 {width}x{height}。</translation>
     </message>
     <message>
-        <source>A prompt is given for chunk {chunk}, but the video ends with chunk {last}.</source>
-        <translation>为片段 {chunk} 设置了提示词，但视频到片段 {last} 就结束了。</translation>
-    </message>
-    <message>
         <source>A text-to-video generation takes no image or video.</source>
         <translation>文生视频不使用图像或视频。</translation>
     </message>
@@ -1773,6 +1769,10 @@
         <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
+        <source>A distilled model has not learned {steps} steps, and may make noise of them; 8, 12, 16 and 32 look right.</source>
+        <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
+    </message>
+    <message>
         <source>A storyboard and --prompt do not go together.</source>
         <translation>分镜脚本和 --prompt 不能同时使用。</translation>
     </message>
@@ -1799,10 +1799,6 @@
     <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
-    </message>
-    <message>
-        <source>Choose an earlier chunk or a longer video.</source>
-        <translation>请选择更早的片段或更长的视频。</translation>
     </message>
     <message>
         <source>Choose another file.</source>
@@ -2009,10 +2005,6 @@
         <translation>请将其删除。</translation>
     </message>
     <message>
-        <source>Denoise one chunk at a time.</source>
-        <translation>一次只去噪一个片段。</translation>
-    </message>
-    <message>
         <source>Did you mean {close!r}?</source>
         <translation>您是指 {close!r} 吗？</translation>
     </message>
@@ -2115,10 +2107,6 @@
     <message>
         <source>Free some space; what was finished so far has been kept.</source>
         <translation>请腾出一些空间；已完成的部分已保留。</translation>
-    </message>
-    <message>
-        <source>Generate at least one chunk.</source>
-        <translation>请至少生成一个片段。</translation>
     </message>
     <message>
         <source>Generating</source>
@@ -2395,10 +2383,6 @@
     <message>
         <source>Only the address of the picture was dropped, not the picture.</source>
         <translation>拖入的只是图片的地址，而不是图片本身。</translation>
-    </message>
-    <message>
-        <source>Only {kept} chunks of that video are kept; {wanted} are asked for.</source>
-        <translation>该视频只保留了 {kept} 个片段，而需要 {wanted} 个。</translation>
     </message>
     <message>
         <source>Open a new file.</source>
@@ -2857,10 +2841,6 @@
         <translation>提示词中含有非 UTF-8 字节。</translation>
     </message>
     <message>
-        <source>The prompt stays as it was: no chunk is left that has not started.</source>
-        <translation>提示词保持不变：没有尚未开始的片段了。</translation>
-    </message>
-    <message>
         <source>The prompts at {start:g} s and the one before it fall on the same part of the video.</source>
         <translation>{start:g} 秒处的提示词和它前面的提示词落在视频的同一部分。</translation>
     </message>
@@ -3185,6 +3165,26 @@
         <translation>请重新输入这些字符。</translation>
     </message>
     <message>
+        <source>A prompt is given from {start} s on, but the video ends after {end} s.</source>
+        <translation>提示词从第 {start} 秒开始生效，但视频在 {end} 秒后就结束了。</translation>
+    </message>
+    <message>
+        <source>Choose an earlier place or a longer video.</source>
+        <translation>请选择更早的位置或更长的视频。</translation>
+    </message>
+    <message>
+        <source>Let it run until its first second is ready.</source>
+        <translation>请让它运行到第一秒完成。</translation>
+    </message>
+    <message>
+        <source>Only the first {kept} frames of that video are kept; {wanted} are asked for.</source>
+        <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
+    </message>
+    <message>
+        <source>The prompt stays as it was: the last second has already started.</source>
+        <translation>提示词保持不变：最后一秒已经开始制作。</translation>
+    </message>
+    <message>
         <source>Update the program, or choose another repository.</source>
         <translation>请更新程序，或选择其他仓库。</translation>
     </message>
@@ -3331,6 +3331,10 @@
     <message>
         <source>Windows does not let what was installed start.</source>
         <translation>Windows 不允许启动已安装的内容。</translation>
+    </message>
+    <message>
+        <source>Work on one second at a time.</source>
+        <translation>一次只制作一秒。</translation>
     </message>
     <message>
         <source>Write --prompt-at K TEXT.</source>
@@ -4695,16 +4699,16 @@
         <translation>视频文件夹(&amp;F)</translation>
     </message>
     <message>
+        <source>&amp;Room for redoing videos</source>
+        <translation>重做视频所用空间(&amp;R)</translation>
+    </message>
+    <message>
         <source>A&amp;ttention</source>
         <translation>注意力(&amp;T)</translation>
     </message>
     <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
-    </message>
-    <message>
-        <source>&amp;Room for latents</source>
-        <translation>潜变量的空间(&amp;R)</translation>
     </message>
     <message>
         <source>Expert</source>
@@ -4823,12 +4827,12 @@
         <translation> GB</translation>
     </message>
     <message>
-        <source>Room for latents</source>
-        <translation>潜变量的空间</translation>
+        <source>Room for redoing videos</source>
+        <translation>重做视频所用空间</translation>
     </message>
     <message>
-        <source>With them videos are redone or extended without loss; the oldest go first. 0 keeps none.</source>
-        <translation>有了它们，视频可以无损地重做或延长；最旧的最先删除。0 表示不保留。</translation>
+        <source>What is kept there lets videos be redone or extended without loss; the oldest go first. 0 keeps nothing.</source>
+        <translation>保留在这里的内容可让视频无损地重做或延长；最早的会先被删除。0 表示不保留。</translation>
     </message>
     <message>
         <source>Fastest; may round to 8 bits</source>
@@ -5273,8 +5277,8 @@
         <translation>{0} · {1} 步</translation>
     </message>
     <message>
-        <source>Moved from {0} to {1} steps, which divide into the chunks at once.</source>
-        <translation>已从 {0} 步调整为 {1} 步，以便整除并行片段数。</translation>
+        <source>Moved from {0} to {1} steps, which fit the seconds worked on at once.</source>
+        <translation>已从 {0} 步改为 {1} 步，以配合同时制作的秒数。</translation>
     </message>
     <message>
         <source>Fast</source>
@@ -5461,14 +5465,6 @@
     <message>
         <source>Start no further video for now.</source>
         <translation>暂不开始新的视频。</translation>
-    </message>
-    <message>
-        <source>The queue is held: nothing new starts.</source>
-        <translation>队列已暂停，不会开始新的视频。</translation>
-    </message>
-    <message>
-        <source>The last video was interrupted. Nothing starts until you resume.</source>
-        <translation>上一个视频被中断。点击“继续”后才会开始。</translation>
     </message>
 </context>
 <context>

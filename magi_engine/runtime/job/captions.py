@@ -72,7 +72,7 @@ class Captions:
             chunk = max(wanted, open_chunk, length.shared_chunks)
             if length.result_chunks is not None and chunk >= length.result_chunks:
                 yield Notice(
-                    Message("The prompt stays as it was: no chunk is left that has not started.")
+                    Message("The prompt stays as it was: the last second has already started.")
                 )
                 continue
             if change.at_once:
