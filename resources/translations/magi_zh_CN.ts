@@ -208,16 +208,16 @@
         <translation>即将完成</translation>
     </message>
     <message>
-        <source>Part {number} of {count}: {state}</source>
-        <translation>第 {number} 部分，共 {count} 部分：{state}</translation>
-    </message>
-    <message>
         <source>ready</source>
         <translation>已完成</translation>
     </message>
     <message>
         <source>playing</source>
         <translation>播放中</translation>
+    </message>
+    <message>
+        <source>Part {number} of {count}, from {time} on: {state}</source>
+        <translation>第 {number} 部分，共 {count} 部分，从 {time} 开始：{state}</translation>
     </message>
     <message>
         <source>Double-click to change the prompt from here on.</source>
@@ -664,6 +664,35 @@
     <message>
         <source>Faster than life: the model learned {} a second.</source>
         <translation>快于实际速度：模型按每秒 {} 帧训练。</translation>
+    </message>
+</context>
+<context>
+    <name>FromHere</name>
+    <message>
+        <source>This second</source>
+        <translation>这一秒</translation>
+    </message>
+    <message>
+        <source>Redo from here…</source>
+        <translation>从这里重做…</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s) from here</source>
+        <translation>
+            <numerusform>从这里起的 %n 个变体</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Go on behind it…</source>
+        <translation>从它之后继续…</translation>
+    </message>
+    <message>
+        <source>Cut here…</source>
+        <translation>在此切换镜头…</translation>
+    </message>
+    <message>
+        <source>Export this part…</source>
+        <translation>导出这一部分…</translation>
     </message>
 </context>
 <context>
@@ -2696,6 +2725,10 @@
         <translation>该视频的潜变量已不再保留。</translation>
     </message>
     <message>
+        <source>The latents of this video are not kept.</source>
+        <translation>此视频的潜变量没有保留。</translation>
+    </message>
+    <message>
         <source>The latents of this video cannot be kept: {why}.</source>
         <translation>无法保留该视频的潜变量：{why}。</translation>
     </message>
@@ -3270,6 +3303,10 @@
     <message>
         <source>Wait until it is done.</source>
         <translation>请等待它完成。</translation>
+    </message>
+    <message>
+        <source>Wait until it is there, then continue it.</source>
+        <translation>请等它完成后再续写。</translation>
     </message>
     <message>
         <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
@@ -6524,6 +6561,10 @@
     <message>
         <source>Folder to export to</source>
         <translation>导出到的文件夹</translation>
+    </message>
+    <message>
+        <source>Export this part</source>
+        <translation>导出这一部分</translation>
     </message>
     <message numerus="yes">
         <source>%n video(s) deleted.</source>

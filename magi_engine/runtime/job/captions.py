@@ -93,7 +93,7 @@ class Captions:
                 key=lambda p: p.chunk,
             )
             self._output.made_with(prompts=tuple(prompts))
-            yield PromptChanged(chunk, change.text)
+            yield PromptChanged(chunk, change.text, change.transition)
 
     def take_restart(self) -> int | None:
         """The chunk from which on the window starts anew since the last call."""
