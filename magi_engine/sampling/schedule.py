@@ -114,6 +114,13 @@ def cuts_groups(num_steps: int, window_size: int) -> bool:
     return num_steps == _UNEQUAL_STEPS and num_steps // window_size % _GROUP != 0
 
 
+def is_learned(num_steps: int) -> bool:
+    """Whether a distilled model has learned steps of that length: each twice the next (paper 2.3).
+
+    Given others, it may paint noise."""
+    return num_steps == _UNEQUAL_STEPS or num_steps.bit_count() == 1
+
+
 def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
     """Refuse a number of steps that is none of :func:`legal_steps`.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -14,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.panels.generation import GenerationPanel
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.values import aspect_size, effective, legal_steps
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
@@ -28,19 +28,6 @@ from magi_engine.runtime.request.validation import validate
 from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
 from tests.desktop.machines import EngineOn
-
-
-class KeptPresets:
-    """Presets in memory."""
-
-    def __init__(self, presets: dict[str, dict[str, Any]] | None = None) -> None:
-        self.presets = presets or {}
-
-    def load(self) -> dict[str, dict[str, Any]]:
-        return self.presets
-
-    def save(self, presets: dict[str, dict[str, Any]]) -> None:
-        self.presets = presets
 
 
 @pytest.fixture
@@ -70,7 +57,7 @@ def panel(
 ) -> Iterator[GenerationPanel]:
     file = SettingsFile(tmp_path / "settings.json")
     models = Models(installer, file, tmp_path / "models", tmp_path / "cache")
-    panel = GenerationPanel(draft, KeptPresets(), models)
+    panel = GenerationPanel(draft, PresetList(file), models)
     qtbot.addWidget(panel)
     panel.resize(320, 900)
     panel.show()
@@ -86,13 +73,13 @@ def test_every_control_is_named_explained_and_reachable(
     panel: GenerationPanel, draft: Draft, model: str
 ) -> None:
     draft.set(model=model)
-    panel.advanced_open = True
+    panel.advanced.set_open(True)
     panel.advanced.expert.set_open(True)
     assert faults(panel) == []
 
 
 def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
-    panel.advanced_open = True
+    panel.advanced.set_open(True)
     panel.advanced.expert.set_open(True)
     assert panel.minimumSizeHint().width() <= 280
 
@@ -253,14 +240,29 @@ def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Dr
     assert not panel.quality.note.isVisible()
 
 
-def test_a_size_that_the_pocket_model_has_not_learned_is_warned_of(
-    panel: GenerationPanel, draft: Draft
+def test_a_size_that_the_pocket_model_has_not_learned_is_warned_of_once(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:
-    for width, warned in ((256, True), (128, False)):
+    for width, times in ((256, 1), (128, 0)):
         draft.set(width=width)
-        assert ("only learned 128 x 128" in panel.checks.text) is warned
+        said = "only learned 128 x 128"
+        qtbot.waitUntil(lambda said=said, times=times: panel.checks.text.count(said) == times)
     draft.set(model="4.5B-distill", width=512)
+    qtbot.waitUntil(lambda: isinstance(draft.plan, JobPlan))
     assert "learned" not in panel.checks.text
+
+
+@pytest.mark.parametrize(
+    ("model", "steps"),
+    [("pocket", (4, 8, 12, 16, 32, 64)), ("pocket-base", tuple(range(4, 65, 4)))],
+)
+def test_a_distilled_model_offers_the_steps_it_has_learned(
+    panel: GenerationPanel, draft: Draft, model: str, steps: tuple[int, ...]
+) -> None:
+    """With 24 the pocket model paints noise."""
+    draft.set(model=model)
+    assert legal_steps(draft) == steps
+    assert panel.quality.slider.maximum() == len(steps) - 1
 
 
 def test_warnings_and_errors_show_under_the_list(
@@ -313,7 +315,7 @@ def test_tab_reaches_everything_from_top_to_bottom(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft
 ) -> None:
     panel.activateWindow()
-    panel.advanced_open = True
+    panel.advanced.set_open(True)
     panel.advanced.expert.set_open(True)
     panel.model.combo.setFocus()
     seen: list[QWidget | None] = []
