@@ -1797,6 +1797,10 @@
         <translation>请选择更长的视频，或更早的位置。</translation>
     </message>
     <message>
+        <source>Choose a name in it.</source>
+        <translation>请在其中选择一个名称。</translation>
+    </message>
+    <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
     </message>
@@ -3233,6 +3237,10 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
+        <source>Use it as the image of an i2v request.</source>
+        <translation>请将它用作 i2v 请求的图像。</translation>
+    </message>
+    <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
     </message>
@@ -3657,6 +3665,10 @@
         <translation>{name} 是视频，不是图像。</translation>
     </message>
     <message>
+        <source>{name} is an image, not a video.</source>
+        <translation>{name} 是图像，不是视频。</translation>
+    </message>
+    <message>
         <source>{name} is another video.</source>
         <translation>{name} 是另一个视频。</translation>
     </message>
@@ -3767,6 +3779,10 @@
     <message>
         <source>{path} cannot be read.</source>
         <translation>无法读取 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be replaced.</source>
+        <translation>{path} 不能被替换。</translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>
