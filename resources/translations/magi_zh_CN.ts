@@ -1793,8 +1793,16 @@
         <translation>请选择 0 或更大的数。</translation>
     </message>
     <message>
+        <source>Choose 1 to {most}.</source>
+        <translation>请选择 1 到 {most}。</translation>
+    </message>
+    <message>
         <source>Choose a longer video, or an earlier place.</source>
         <translation>请选择更长的视频，或更早的位置。</translation>
+    </message>
+    <message>
+        <source>Choose a name in it.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -3565,6 +3573,10 @@
         <translation>窗口的 {count} 个阶段</translation>
     </message>
     <message>
+        <source>{count} videos cannot be auditioned.</source>
+        <translation>无法试镜 {count} 个视频。</translation>
+    </message>
+    <message>
         <source>{first} {second}</source>
         <translation>{first}{second}</translation>
     </message>
@@ -3767,6 +3779,10 @@
     <message>
         <source>{path} cannot be read.</source>
         <translation>无法读取 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be replaced.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>
