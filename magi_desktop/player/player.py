@@ -43,6 +43,7 @@ class Player(QWidget):
 
     Signals:
         first_frame_shown: the first frame of a new video is on the screen.
+        frame_changed: index of the frame shown.
         prompt_requested: the user wants to say what a chunk that has not begun shall show.
         shown_changed: another video is shown, or none, or where it is has become known.
         menu_wanted: a place on the screen: the picture's context menu is wanted there.
@@ -54,6 +55,7 @@ class Player(QWidget):
     """
 
     first_frame_shown = Signal()
+    frame_changed = Signal(int)
     prompt_requested = Signal(int)
     shown_changed = Signal()
     menu_wanted = Signal(QPoint)
@@ -421,6 +423,7 @@ class Player(QWidget):
         self.transport.scrub_bar.set_position(index)
         self.transport.set_time(index, total, self._clock.fps, self._open_ended)
         self.strip.set_playing_frame(index)
+        self.frame_changed.emit(index)
 
     @Slot()
     def _painted(self) -> None:

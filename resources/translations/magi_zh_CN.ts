@@ -1793,6 +1793,10 @@
         <translation>请选择 0 或更大的数。</translation>
     </message>
     <message>
+        <source>Choose 1 to {most}.</source>
+        <translation>请选择 1 到 {most}。</translation>
+    </message>
+    <message>
         <source>Choose a longer video, or an earlier place.</source>
         <translation>请选择更长的视频，或更早的位置。</translation>
     </message>
@@ -3238,7 +3242,7 @@
     </message>
     <message>
         <source>Use it as the image of an i2v request.</source>
-        <translation>请将它用作 i2v 请求的图像。</translation>
+        <translation>请把它用作 i2v 的图像。</translation>
     </message>
     <message>
         <source>Use it as the video of a v2v request.</source>
@@ -3571,6 +3575,10 @@
     <message>
         <source>{count} stages of the window</source>
         <translation>窗口的 {count} 个阶段</translation>
+    </message>
+    <message>
+        <source>{count} videos cannot be auditioned.</source>
+        <translation>无法试镜 {count} 个视频。</translation>
     </message>
     <message>
         <source>{first} {second}</source>
