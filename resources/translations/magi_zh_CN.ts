@@ -3241,10 +3241,6 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
-        <source>Use it as the image of an i2v request.</source>
-        <translation>请把它用作 i2v 的图像。</translation>
-    </message>
-    <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
     </message>
@@ -3875,10 +3871,6 @@
     <message>
         <source>{place} is not where models are downloaded from.</source>
         <translation>{place} 不是下载模型的地址。</translation>
-    </message>
-    <message>
-        <source>{reference} is an image, not a video.</source>
-        <translation>{reference} 是图像，不是视频。</translation>
     </message>
     <message>
         <source>{seconds:g} seconds are less than one frame.</source>
