@@ -171,6 +171,59 @@
     </message>
 </context>
 <context>
+    <name>AuditionDialog</name>
+    <message>
+        <source>Audition</source>
+        <translation>试镜</translation>
+    </message>
+    <message>
+        <source>First seconds</source>
+        <translation>开头几秒</translation>
+    </message>
+    <message>
+        <source>Enter makes the rest of one, Delete throws it away, Ctrl+Z brings it back.</source>
+        <translation>Enter 生成其剩余部分，Delete 丢弃，Ctrl+Z 恢复。</translation>
+    </message>
+    <message>
+        <source>Throw away</source>
+        <translation>丢弃</translation>
+    </message>
+    <message>
+        <source>Moves it to the trash (Del).</source>
+        <translation>移到回收站 (Del)。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>All of them stay in the library.</source>
+        <translation>它们都会留在作品库中。</translation>
+    </message>
+    <message>
+        <source>Make the rest</source>
+        <translation>生成剩余部分</translation>
+    </message>
+    <message>
+        <source>Goes on with this one; the others stay (Enter).</source>
+        <translation>继续生成这一个，其余的保留 (Enter)。</translation>
+    </message>
+    <message>
+        <source>Which one goes on?</source>
+        <translation>继续哪一个？</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more being made</source>
+        <translation>
+            <numerusform>还有 %n 个正在生成</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Seed {}</source>
+        <translation>种子 {}</translation>
+    </message>
+</context>
+<context>
     <name>Canvas</name>
     <message>
         <source>Video</source>
@@ -720,6 +773,10 @@
     <message>
         <source>Four variations</source>
         <translation>四个变体</translation>
+    </message>
+    <message>
+        <source>Audition of first seconds…</source>
+        <translation>开头试镜…</translation>
     </message>
     <message>
         <source>Gets its files, and can be paused at any time. Then generate.</source>
@@ -1382,6 +1439,14 @@
         <translation>生成四个变体</translation>
     </message>
     <message>
+        <source>Audition of first seconds…</source>
+        <translation>开头试镜…</translation>
+    </message>
+    <message>
+        <source>Show the first seconds</source>
+        <translation>显示开头几秒</translation>
+    </message>
+    <message>
         <source>Pause or resume</source>
         <translation>暂停或继续</translation>
     </message>
@@ -1802,7 +1867,7 @@
     </message>
     <message>
         <source>Choose a name in it.</source>
-        <translation type="unfinished"></translation>
+        <translation>请在其中选择一个名称。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -3782,7 +3847,7 @@
     </message>
     <message>
         <source>{path} cannot be replaced.</source>
-        <translation type="unfinished"></translation>
+        <translation>无法替换 {path}。</translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>
