@@ -3306,6 +3306,10 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
+        <source>Use it as the image of an i2v request.</source>
+        <translation>请把它用作 i2v 的图像。</translation>
+    </message>
+    <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
     </message>
@@ -3734,6 +3738,10 @@
         <translation>{name} 是视频，不是图像。</translation>
     </message>
     <message>
+        <source>{name} is an image, not a video.</source>
+        <translation>{name} 是图像，不是视频。</translation>
+    </message>
+    <message>
         <source>{name} is another video.</source>
         <translation>{name} 是另一个视频。</translation>
     </message>
@@ -3847,7 +3855,7 @@
     </message>
     <message>
         <source>{path} cannot be replaced.</source>
-        <translation>无法替换 {path}。</translation>
+        <translation>{path} 不能被替换。</translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>
