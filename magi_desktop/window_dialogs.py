@@ -12,9 +12,9 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop import background, diagnostics, set_up
+from magi_desktop.audition import AuditionDialog
 from magi_desktop.belongings import belongings
 from magi_desktop.dialogs.about import AboutDialog
-from magi_desktop.dialogs.audition import AuditionDialog
 from magi_desktop.dialogs.details import DetailsDialog
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.guide import GuideDialog

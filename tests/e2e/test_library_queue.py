@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, Qt, QThreadPool
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.dialogs.audition import AuditionDialog
+from magi_desktop.audition import AuditionDialog
 from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
