@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
@@ -84,6 +84,14 @@ class ElidedLabel(QLabel):
         self._full = ""
         self._mode = mode
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def sizeHint(self) -> QSize:
+        """As high when it is empty as with words of the window's language, whose letters another
+        font may lend: nothing moves when a text comes."""
+        hint, flag = super().sizeHint(), Qt.TextFlag.TextSingleLine
+        words = QCoreApplication.translate("Progress", "Paused")
+        high = self.fontMetrics().size(flag, words).height()
+        return hint.expandedTo(QSize(0, high))
 
     def set_text(self, text: str) -> None:
         """Show this, as far as it has room."""

@@ -1129,11 +1129,11 @@
     </message>
     <message>
         <source>{length} of video take roughly {time}.</source>
-        <translation>生成{length}视频大约需要 {time}。</translation>
+        <translation>生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>But {length} of video take roughly {time}.</source>
-        <translation>但生成{length}视频大约需要 {time}。</translation>
+        <translation>但生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>{} to download.</source>
