@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QPointF, QRect, QTranslator
+from PySide6.QtCore import QPointF, QRect
 from PySide6.QtGui import QFontMetrics, QImage, QPainter, QTextLayout
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_desktop.widgets.painting import draw_line, draw_lines, wrapped
-from magi_engine.resources import resource_path
 
 ARABIC = (
     "\U0001f534 \U0001f7e6 دائرة حمراء كبيرة تتحرك إلى اليمين على خلفية بيضاء "
@@ -84,19 +83,13 @@ def test_text_from_the_right_begins_at_the_right(qtbot: QtBot) -> None:
 
 
 def test_a_line_is_as_high_empty_as_with_words_of_the_windows_language(
-    qtbot: QtBot, qapp: QApplication
+    qtbot: QtBot, chinese: None
 ) -> None:
     """Else the picture above it moves when a video begins."""
-    translator = QTranslator()
-    assert translator.load("magi_zh_CN", str(resource_path("translations")))
-    qapp.installTranslator(translator)
-    try:
-        label = ElidedLabel(None)
-        qtbot.addWidget(label)
-        empty = label.sizeHint().height()
-        for text in ("正在制作第 2 秒", "abc"):
-            label.resize(200, 30)
-            label.set_text(text)
-            assert label.sizeHint().height() == empty
-    finally:
-        qapp.removeTranslator(translator)
+    label = ElidedLabel(None)
+    qtbot.addWidget(label)
+    label.resize(200, 30)
+    empty = label.sizeHint().height()
+    for text in ("正在制作第 2 秒", "abc"):
+        label.set_text(text)
+        assert label.sizeHint().height() == empty
