@@ -86,12 +86,17 @@ class ElidedLabel(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def sizeHint(self) -> QSize:
-        """As high when it is empty as with words of the window's language, whose letters another
+        return super().sizeHint().expandedTo(self._line())
+
+    def minimumSizeHint(self) -> QSize:
+        return super().minimumSizeHint().expandedTo(self._line())
+
+    def _line(self) -> QSize:
+        """As high with nothing in it as with words of the window's language, whose letters another
         font may lend: nothing moves when a text comes."""
-        hint, flag = super().sizeHint(), Qt.TextFlag.TextSingleLine
+        self.ensurePolished()
         words = QCoreApplication.translate("Progress", "Paused")
-        high = self.fontMetrics().size(flag, words).height()
-        return hint.expandedTo(QSize(0, high))
+        return QSize(0, self.fontMetrics().size(Qt.TextFlag.TextSingleLine, words).height())
 
     def set_text(self, text: str) -> None:
         """Show this, as far as it has room."""

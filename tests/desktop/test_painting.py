@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from PySide6.QtCore import QPointF, QRect
 from PySide6.QtGui import QFontMetrics, QImage, QPainter, QTextLayout
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.widgets.controls import ElidedLabel
@@ -86,10 +86,13 @@ def test_a_line_is_as_high_empty_as_with_words_of_the_windows_language(
     qtbot: QtBot, chinese: None
 ) -> None:
     """Else the picture above it moves when a video begins."""
-    label = ElidedLabel(None)
-    qtbot.addWidget(label)
-    label.resize(200, 30)
-    empty = label.sizeHint().height()
+    around = QWidget()
+    qtbot.addWidget(around)
+    column, label = QVBoxLayout(around), ElidedLabel(around)
+    column.addWidget(label)
+    around.resize(200, 30)
+    around.show()
+    empty = around.sizeHint().height()
     for text in ("正在制作第 2 秒", "abc"):
         label.set_text(text)
-        assert label.sizeHint().height() == empty
+        assert around.sizeHint().height() == empty
