@@ -15,7 +15,8 @@ from magi_desktop import background
 from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.state.jobs import Phase
-from magi_engine.media import ClipPart, open_writer, read_video
+from magi_engine.media import open_writer
+from magi_engine.media.frames import decode_frames
 from magi_engine.runtime.job.events import ChunkReady, ChunkState
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import Mode
@@ -24,7 +25,7 @@ from tests.e2e.conftest import ENDLESS, App
 
 
 def decoded(path: Path) -> np.ndarray:
-    return read_video(path, 128, 128, 24, ClipPart.start(600.0))
+    return np.stack([f.picture.to_ndarray(format="rgb24") for f in decode_frames(path)])
 
 
 def picture(path: Path) -> Path:
