@@ -121,6 +121,8 @@ class App:
             self.wait_idle()
             self.window.close()
         self.workshop.close()
+        # An engine that is lent goes on with what it was asked last: not in bounded time.
+        self.qtbot.waitUntil(self.workshop.engine.isFinished)
         self.window.deleteLater()
         self.workshop.deleteLater()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
