@@ -197,6 +197,20 @@ class VideoCommands(QObject):
             ]
         )
 
+    def export_part(self, path: Path, part: range) -> None:
+        """Ask where to save some frames of a video, as MP4 unless the name says otherwise."""
+        dialog = QFileDialog(self._window, self.tr("Export this part"))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters([f"{name} (*{suffix})" for suffix, name in FORMATS.items() if suffix])
+        dialog.setDefaultSuffix(".mp4")
+        dialog.setDirectory(str(path.parent))
+        dialog.selectFile(free_name(path.with_name(f"{path.stem} {part.start + 1}.mp4")).name)
+        dialog.fileSelected.connect(
+            lambda name: self.exports.start([ExportJob(path, Path(name), True, part)])
+        )
+        dialog.open()
+
     def _export_over(self, item: LibraryItem, target: Path) -> None:
         self._library.leaving.emit([target])
         self.exports.start([ExportJob(item.path, target, overwrite=True)])
@@ -256,7 +270,7 @@ class VideoActions(QObject):
             tip=self.tr("Compose a video that goes on where this one ends."),
         )
         self.redo = add(
-            *("redo", "history", self.tr("Redo from here…"), c.redo, "Ctrl+Shift+R"),
+            *("redo", "history", self.tr("Redo from here…"), c.redo),
             tip=self.tr("Make it anew from this second on, or go on from its end without loss."),
         )
         self.resume = add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from magi_engine.config.places import default_takes_dir
 from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.sampling.schedule import Transition
 from magi_engine.takes.store import TakeStore
 
 logger = logging.getLogger(__name__)
@@ -81,15 +82,35 @@ class WindowDialogs(QObject):
         """Open how a video was made."""
         self._open(DetailsDialog(item, request, self._window))
 
-    def redo(self, item: LibraryItem, second: float) -> None:
-        """Ask how a video is to be made anew from about ``second`` on."""
-        background.run(
-            _earlier,
-            item.path,
-            then=partial(self._open_redo, second),
-            failed=self.failed.emit,
-            owner=self,
-        )
+    def redo(
+        self,
+        find: Callable[[], Earlier],
+        second: float,
+        behind: bool = False,
+        transition: Transition = Transition.GO_ON,
+    ) -> None:
+        """Ask how a video is to be made anew.
+
+        Args:
+            find: gives the video; in the background.
+            second: of the part that is to be made anew, in the file.
+            behind: that part stays, and all behind it is made anew.
+        """
+
+        def found(earlier: Earlier) -> None:
+            chunk = min(earlier.chunk_at(second) + behind, earlier.take.chunks)
+            self._open_redo(earlier, chunk, transition)
+
+        background.run(find, then=found, failed=self.failed.emit, owner=self)
+
+    def vary(self, find: Callable[[], Earlier], second: float) -> None:
+        """Make a video anew from a second on, several times."""
+
+        def found(earlier: Earlier) -> None:
+            request = earlier.redone(earlier.chunk_at(second))
+            self._workshop.controller.vary(request, VARIATIONS)
+
+        background.run(find, then=found, failed=self.failed.emit, owner=self)
 
     @Slot(object, object)
     def go_on(self, path: Path, request: GenerationRequest) -> None:
@@ -101,9 +122,9 @@ class WindowDialogs(QObject):
             self.said.emit(self.tr("Nothing more was kept of it: it goes on from its file."))
 
         background.run(
-            _earlier,
+            earlier_of,
             path,
-            then=partial(self._open_redo, math.inf),
+            then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
             failed=from_file,
             owner=self,
         )
@@ -112,14 +133,16 @@ class WindowDialogs(QObject):
     def resume(self, item: LibraryItem) -> None:
         """Make what is missing of a video that was stopped."""
         background.run(
-            lambda: _earlier(item.path).resumed(),
+            lambda: earlier_of(item.path).resumed(),
             then=self._workshop.controller.generate,
             failed=self.failed.emit,
             owner=self,
         )
 
-    def _open_redo(self, second: float, earlier: Earlier) -> None:
-        dialog = RedoDialog(earlier, second, VARIATIONS, self._window)
+    def _open_redo(
+        self, earlier: Earlier, chunk: int, transition: Transition = Transition.GO_ON
+    ) -> None:
+        dialog = RedoDialog(earlier, chunk, VARIATIONS, self._window, transition)
         dialog.chosen.connect(self._workshop.controller.generate)
         self._open(dialog)
 
@@ -209,8 +232,11 @@ class WindowDialogs(QObject):
             self._gather_diagnostics()
         else:
             self.said.emit(self.tr("Looking at this computer…"))
-            shop.examine(self._gather_diagnostics, self._gather_diagnostics)
+            once = Qt.ConnectionType.SingleShotConnection
+            shop.engine.examined.connect(self._gather_diagnostics, once)
+            shop.engine.examine()
 
+    @Slot(object)
     def _gather_diagnostics(self, _outcome: object = None) -> None:
         background.run(self._diagnostics, then=self._copy, owner=self)
 
@@ -270,5 +296,10 @@ class WindowDialogs(QObject):
         )
 
 
-def _earlier(video: Path) -> Earlier:
+def earlier_of(video: Path) -> Earlier:
+    """The video of a file.
+
+    Raises:
+        MagiError: it is none of ours, or its latents are not kept.
+    """
     return Earlier.of_video(video, TakeStore(default_takes_dir()))

@@ -15,12 +15,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import push_button, text_label, transition_box
+from magi_desktop.dialogs.parts import transition_box
 from magi_desktop.state.queue import reseeded
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control, prepare_number
+from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.runtime.request.branch import Earlier
+from magi_engine.sampling.schedule import Transition
 
 _MORE_S = 4.0
 """How much is added to a video that is gone on with, unless another length is chosen."""
@@ -34,7 +35,8 @@ class RedoDialog(Sheet):
 
     Args:
         earlier: the video.
-        second: where the player stands.
+        chunk: the first that is to be made anew; the one behind the last: it goes on.
+        transition: how that begins, unless another way is chosen.
 
     Signals:
         chosen: the GenerationRequest, and how many are to be made of it.
@@ -43,7 +45,12 @@ class RedoDialog(Sheet):
     chosen = Signal(object, int)
 
     def __init__(
-        self, earlier: Earlier, second: float, copies: int, parent: QWidget | None = None
+        self,
+        earlier: Earlier,
+        chunk: int,
+        copies: int,
+        parent: QWidget | None = None,
+        transition: Transition = Transition.GO_ON,
     ) -> None:
         super().__init__(parent)
         self._earlier = earlier
@@ -87,11 +94,8 @@ class RedoDialog(Sheet):
         column.addLayout(form)
         column.addWidget(self.note)
         column.addLayout(buttons)
-        about, chunks = earlier.take.about, range(earlier.take.chunks)
-        starts = [about.frames_before(chunk) / about.fps for chunk in chunks]
-        near = min(chunks, key=lambda chunk: (starts[chunk] > second, abs(starts[chunk] - second)))
-        at_end = second >= earlier.take.frames / about.fps
-        self.place.setCurrentIndex(len(chunks) if at_end else near)
+        self.place.setCurrentIndex(chunk)
+        self.transition.setCurrentIndex(self.transition.findData(transition))
         self._follow_place()
         self.text.setFocus()
         self.text.selectAll()

@@ -116,6 +116,7 @@ class JobLink(QObject):
             chunk.prompt,
             chunk.first_frame,
             chunk.num_frames,
+            chunk.transition,
         )
         self._player.strip.set_cell(index, cell)
 
@@ -169,7 +170,7 @@ class JobLink(QObject):
             request,
             self._job.plan.fps,
             then=self._take_reference,
-            failed=_forget,  # the engine says what is wrong with it
+            failed=_forget,
             owner=self,
         )
 

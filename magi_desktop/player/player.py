@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QImage, QKeyEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop import background
 from magi_desktop.player import overlay
@@ -28,9 +28,12 @@ from magi_desktop.player.video_file import VideoFacts, VideoFile, read_facts
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
+from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
+from magi_engine.runtime.request.request import PromptChange
+from magi_engine.sampling.schedule import Transition
 
 _ZOOM_STEP = 1.25
 
@@ -76,12 +79,7 @@ class Player(QWidget):
         self._opening: background.Task[VideoFacts] | None = None
         self._let_go: Path | None = None
         self._empty = Message(self.tr("Nothing to play yet."))
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(t.SPACE_2)
-        self._column.addWidget(self.canvas, 1)
-        self._column.addWidget(self.transport)
-        self._column.addWidget(self.strip)
+        self._column = vbox(self, t.SPACE_2).add((self.canvas, 1), self.transport, self.strip)
         kept = self.strip.sizePolicy()
         kept.setRetainSizeWhenHidden(True)  # the picture never jumps
         self.strip.setSizePolicy(kept)
@@ -138,9 +136,19 @@ class Player(QWidget):
         return self._clock.position
 
     @property
-    def second(self) -> float:
-        """When that frame is in the video."""
-        return self._clock.position / self._clock.fps
+    def second_in_file(self) -> float:
+        """When that frame is in the file, where a source clip may stand in front."""
+        skip = 0 if self._file is None else self._file.skip
+        return (skip + self._clock.position) / self._clock.fps
+
+    @property
+    def part_shown(self) -> range | None:
+        """The frames of the file that belong to the chunk that frame lies in."""
+        chunk, skip = self.strip.chunk_of(self.position), self._file.skip if self._file else 0
+        if chunk is None:
+            return None
+        cell = self.strip.cells[chunk]
+        return range(skip + cell.first_frame, skip + cell.first_frame + cell.num_frames)
 
     @property
     def playing(self) -> bool:
@@ -163,11 +171,6 @@ class Player(QWidget):
         """Whether the bound job is shown, and not a file."""
         return self._link is not None and self._link.live
 
-    @property
-    def path(self) -> Path | None:
-        """The file that is shown, or that is being opened."""
-        return self._path
-
     # A video that is being made
 
     def bind(self, job: JobState) -> None:
@@ -189,6 +192,7 @@ class Player(QWidget):
         """
         self._forget()
         self._clock.reset(fps)
+        self.strip.fps = fps
         self._expected, self._open_ended = num_frames or 0, num_frames is None
         self._chunk_frames = chunk_frames
         self._clock.play()
@@ -208,7 +212,7 @@ class Player(QWidget):
         """Where frames that are not in memory can be read, and how many it holds so far."""
         self._file = file
         if file is not None:
-            self._path = file.path
+            self.path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
         self.shown_changed.emit()
@@ -264,8 +268,8 @@ class Player(QWidget):
     def let_go(self, paths: list[Path]) -> None:
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
-        if self._path in paths:
-            self._let_go = self._path
+        if self.path in paths:
+            self._let_go = self.path
             self.clear()
 
     @Slot(object, object)
@@ -283,7 +287,8 @@ class Player(QWidget):
         self._clock.reset(self._clock.fps)
         self.canvas.set_message(None)
         self._update_range()
-        self._path = path
+        self.path = path
+        """The file that is shown, or that is being opened."""
         self.shown_changed.emit()
         self._opening = background.run(
             read_facts,
@@ -466,7 +471,7 @@ class Player(QWidget):
         self._shown: int | None = None
         self._first_shown = False
         self._file: VideoFile | None = None
-        self._path: Path | None = None
+        self.path: Path | None = None
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
@@ -511,7 +516,7 @@ class Player(QWidget):
     def save_frame(self) -> None:
         """Ask where to save the frame shown."""
         if (frame := self._frame_shown()) is not None:
-            stem = "magi" if self._path is None else self._path.stem
+            stem = "magi" if self.path is None else self.path.stem
             self.stills.ask(frame, f"{stem}-{self.position + 1:04d}.png", self.window())
 
     def _frame_shown(self) -> UInt8Array | None:
@@ -561,7 +566,8 @@ def _cells_of(facts: VideoFacts) -> list[Cell]:
     changes = () if request is None or request.prepend_source else request.prompts
     cells = []
     for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
-        prompt = next((p.text for p in reversed(changes) if p.chunk <= index), "")
+        change = next((p for p in reversed(changes) if p.chunk <= index), PromptChange(-1, ""))
+        transition = change.transition if change.chunk == index else Transition.GO_ON
         length = min(facts.chunk_frames, facts.num_frames - first)
-        cells.append(Cell(ChunkState.DONE, 1.0, prompt, first, length))
+        cells.append(Cell(ChunkState.DONE, 1.0, change.text, first, length, transition))
     return cells

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from magi_engine import __version__
 from magi_engine.cli import (
+    audition,
     demo,
     doctor,
     generate,
@@ -29,6 +30,7 @@ from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_
 from magi_engine.cli.log_file import logging_to
 from magi_engine.cli.naming import as_typed
 from magi_engine.errors import MagiError, OutputError
+from magi_engine.messages import shortened
 from magi_engine.runtime.process.environment import (
     let_memory_be_whole,
     let_threads_sleep,
@@ -38,11 +40,15 @@ from magi_engine.runtime.process.errors import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
 
-_COMMANDS = (generate, redo, demo, takes, recover, settings, models, quantize, doctor, replay)
+_COMMANDS = (
+    *(generate, audition, redo, demo, takes, recover),
+    *(settings, models, quantize, doctor, replay),
+)
 _EXAMPLES = """\
 examples:
   magi demo
   magi generate --prompt "a red ball bounces off the walls" --seconds 4 -o ball.mp4
+  magi audition --prompt "a red ball bounces off the walls" --count 9 -o balls
   magi generate --image photo.jpg --prompt "it starts to spin"
   magi generate --video clip.mp4 --prompt "it goes on to the right" --prepend-source
 """
@@ -52,7 +58,7 @@ class _OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of printing the whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"Error: {message}. See {self.prog} --help.\n")
+        self.exit(BAD_INPUT, f"Error: {shortened(message)}. See {self.prog} --help.\n")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import functools
 import json
-import math
 import reprlib
 import types
 import typing
@@ -346,7 +345,7 @@ def _require_sane_numbers(section: object, prefix: str) -> None:
         for number in value if isinstance(value, list | tuple) else [value]:
             if isinstance(number, int | float):
                 _require(
-                    math.isfinite(number) and abs(number) <= _MOST.get(spec.name, _LARGEST),
+                    abs(number) <= _MOST.get(spec.name, _LARGEST),
                     f"{prefix}.{spec.name}",
                     Message("is {value}, which cannot be", value=reprlib.repr(number)),
                 )

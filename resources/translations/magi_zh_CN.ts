@@ -208,16 +208,16 @@
         <translation>即将完成</translation>
     </message>
     <message>
-        <source>Part {number} of {count}: {state}</source>
-        <translation>第 {number} 部分，共 {count} 部分：{state}</translation>
-    </message>
-    <message>
         <source>ready</source>
         <translation>已完成</translation>
     </message>
     <message>
         <source>playing</source>
         <translation>播放中</translation>
+    </message>
+    <message>
+        <source>Part {number} of {count}, from {time} on: {state}</source>
+        <translation>第 {number} 部分，共 {count} 部分，从 {time} 开始：{state}</translation>
     </message>
     <message>
         <source>Double-click to change the prompt from here on.</source>
@@ -664,6 +664,35 @@
     <message>
         <source>Faster than life: the model learned {} a second.</source>
         <translation>快于实际速度：模型按每秒 {} 帧训练。</translation>
+    </message>
+</context>
+<context>
+    <name>FromHere</name>
+    <message>
+        <source>This second</source>
+        <translation>这一秒</translation>
+    </message>
+    <message>
+        <source>Redo from here…</source>
+        <translation>从这里重做…</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s) from here</source>
+        <translation>
+            <numerusform>从这里起的 %n 个变体</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Go on behind it…</source>
+        <translation>从它之后继续…</translation>
+    </message>
+    <message>
+        <source>Cut here…</source>
+        <translation>在此切换镜头…</translation>
+    </message>
+    <message>
+        <source>Export this part…</source>
+        <translation>导出这一部分…</translation>
     </message>
 </context>
 <context>
@@ -1764,8 +1793,16 @@
         <translation>请选择 0 或更大的数。</translation>
     </message>
     <message>
+        <source>Choose 1 to {most}.</source>
+        <translation>请选择 1 到 {most}。</translation>
+    </message>
+    <message>
         <source>Choose a longer video, or an earlier place.</source>
         <translation>请选择更长的视频，或更早的位置。</translation>
+    </message>
+    <message>
+        <source>Choose a name in it.</source>
+        <translation>请在其中选择一个名称。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -2696,6 +2733,10 @@
         <translation>该视频的潜变量已不再保留。</translation>
     </message>
     <message>
+        <source>The latents of this video are not kept.</source>
+        <translation>此视频的潜变量没有保留。</translation>
+    </message>
+    <message>
         <source>The latents of this video cannot be kept: {why}.</source>
         <translation>无法保留该视频的潜变量：{why}。</translation>
     </message>
@@ -3200,6 +3241,10 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
+        <source>Use it as the image of an i2v request.</source>
+        <translation>请把它用作 i2v 的图像。</translation>
+    </message>
+    <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
     </message>
@@ -3270,6 +3315,10 @@
     <message>
         <source>Wait until it is done.</source>
         <translation>请等待它完成。</translation>
+    </message>
+    <message>
+        <source>Wait until it is there, then continue it.</source>
+        <translation>请等它完成后再续写。</translation>
     </message>
     <message>
         <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
@@ -3528,6 +3577,10 @@
         <translation>窗口的 {count} 个阶段</translation>
     </message>
     <message>
+        <source>{count} videos cannot be auditioned.</source>
+        <translation>无法试镜 {count} 个视频。</translation>
+    </message>
+    <message>
         <source>{first} {second}</source>
         <translation>{first}{second}</translation>
     </message>
@@ -3618,6 +3671,10 @@
     <message>
         <source>{name} is a video, not an image.</source>
         <translation>{name} 是视频，不是图像。</translation>
+    </message>
+    <message>
+        <source>{name} is an image, not a video.</source>
+        <translation>{name} 是图像，不是视频。</translation>
     </message>
     <message>
         <source>{name} is another video.</source>
@@ -3730,6 +3787,10 @@
     <message>
         <source>{path} cannot be read.</source>
         <translation>无法读取 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be replaced.</source>
+        <translation>{path} 不能被替换。</translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>
@@ -6524,6 +6585,10 @@
     <message>
         <source>Folder to export to</source>
         <translation>导出到的文件夹</translation>
+    </message>
+    <message>
+        <source>Export this part</source>
+        <translation>导出这一部分</translation>
     </message>
     <message numerus="yes">
         <source>%n video(s) deleted.</source>

@@ -54,6 +54,7 @@ class Captions:
         self.track = self._model.caption_track(
             caption, request.special_tokens, request.negative_tokens
         )
+        self.track.later_chunks = self._plan.length.later_chunks
         for change in later:
             caption = yield from self._encode(change.text)
             self.track.change(change.chunk + self._plan.length.first_chunk, caption)
@@ -93,7 +94,7 @@ class Captions:
                 key=lambda p: p.chunk,
             )
             self._output.made_with(prompts=tuple(prompts))
-            yield PromptChanged(chunk, change.text)
+            yield PromptChanged(chunk, change.text, change.transition)
 
     def take_restart(self) -> int | None:
         """The chunk from which on the window starts anew since the last call."""

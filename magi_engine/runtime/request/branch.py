@@ -115,8 +115,18 @@ class Earlier:
             prompts=prompts,
             seed=self.request.seed if seed is None else seed,
             num_frames=frames,
+            only_chunks=None,
             start=TakeStart(self.take.name, chunk, video),
         )
+
+    def chunk_at(self, second: float) -> int:
+        """The chunk that the file shows then; behind its end, the one that would come next."""
+        about = self.take.about
+        frame = round(second * about.fps) - about.source_frames
+        if frame >= self.take.frames:
+            return self.take.chunks
+        starts = map(about.frames_before, range(1, self.take.chunks))
+        return sum(start <= frame for start in starts)
 
     def prompt_at(self, chunk: int) -> str:
         """What a chunk was made from, or the one after the last would be."""
