@@ -252,9 +252,12 @@ class Making(QObject):
             self._say_error(error, "draft")
 
     @Slot(object, str)
-    def _job_failed(self, error: Exception, item_id: str) -> None:
+    def _job_failed(self, error: MagiError, item_id: str) -> None:
         self._failed_id = item_id
-        self._say_error(error, "failed", partial(self._shop.queue.retry, item_id))
+        if self._checks.says(error):  # as of an engine that cannot start: one place for one error
+            self.checks_wanted.emit()
+        else:
+            self._say_error(error, "failed", partial(self._shop.queue.retry, item_id))
 
     def _say_error(
         self, error: Exception, about: str, again: Callable[[], None] | None = None

@@ -128,7 +128,7 @@ class WindowDialogs(QObject):
         def from_file(error: Exception) -> None:
             logger.info("%s goes on from its file: %s", path, error)
             self.file_wanted.emit(path, request)
-            self.said.emit(self.tr("Its latents are not kept: it goes on from its file."))
+            self.said.emit(self.tr("Nothing more was kept of it: it goes on from its file."))
 
         background.run(
             earlier_of,

@@ -1215,11 +1215,11 @@
     </message>
     <message>
         <source>{length} of video take roughly {time}.</source>
-        <translation>生成{length}视频大约需要 {time}。</translation>
+        <translation>生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>But {length} of video take roughly {time}.</source>
-        <translation>但生成{length}视频大约需要 {time}。</translation>
+        <translation>但生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>{} to download.</source>
@@ -5657,8 +5657,8 @@
         <translation>从结尾继续</translation>
     </message>
     <message>
-        <source>It goes on from the kept latents, without loss. This makes a new video.</source>
-        <translation>从保留的潜变量继续，没有损失。这会生成一个新视频。</translation>
+        <source>It goes on from what was kept of it, without loss. This makes a new video.</source>
+        <translation>从保留的内容无损地继续。这会生成一个新视频。</translation>
     </message>
     <message>
         <source>What comes before stays as it is, to the last bit. This makes a new one.</source>
@@ -6714,8 +6714,8 @@
 <context>
     <name>WindowDialogs</name>
     <message>
-        <source>Its latents are not kept: it goes on from its file.</source>
-        <translation>它的潜变量没有保留：将从文件继续。</translation>
+        <source>Nothing more was kept of it: it goes on from its file.</source>
+        <translation>没有保留更多内容：将从它的文件继续。</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>

@@ -298,9 +298,9 @@ def test_a_video_of_the_library_is_not_compared_with_what_the_new_job_starts_fro
     app.short(chunks=1)
     player = app.window.player
     app.job.started.connect(lambda: player.open_file(video))
-    app.generate()
-    app.wait_for(Phase.PREPARING)
-    app.wait_for(Phase.FINISHED)
+    with qtbot.waitSignal(app.job.ended):
+        app.generate()
+    assert app.job.phase is Phase.FINISHED
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
     QCoreApplication.processEvents()
     assert app.job.request is not None
