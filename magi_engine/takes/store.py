@@ -377,7 +377,7 @@ def _about(values: dict[str, Any]) -> About:
     counts = (about.chunk_width, about.first_frames, about.chunk_frames, about.source_frames + 1)
     typed = (
         isinstance(about.request, str),
-        isinstance(about.fps, int | float) and about.fps > 0,
+        isinstance(about.fps, int | float) and about.fps >= 1,
         isinstance(about.in_front, bool),
         all(isinstance(count, int) and count > 0 for count in counts),
         about.num_frames is None or isinstance(about.num_frames, int),
