@@ -15,7 +15,7 @@ from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import ModelEntry
 from magi_engine.errors import ConfigError, InvalidRequestError, write_error
-from magi_engine.json_text import read_json
+from magi_engine.json_text import read_fields, read_json
 from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
@@ -188,14 +188,9 @@ def _model(data: dict[str, Any]) -> AddedModel:
     # Earlier versions could copy a folder, and take a model from a hub of its own.
     folder = None if data.get("copied") else data["folder"]
     known = {name: value for name, value in data.items() if name not in ("copied", "endpoint")}
-    model = AddedModel(**{**known, "folder": folder})
-    texts = (model.name, model.like, model.title, model.revision, model.license)
-    places = (model.folder, model.repository)
-    texts += (*model.parts.values(), *(place for place in places if place is not None))
-    if not all(isinstance(value, str) and "\0" not in value for value in texts):
-        raise TypeError(texts)
-    if not all(type(size) is int for size in model.sizes.values()):
-        raise TypeError(model.sizes)
+    model = read_fields(AddedModel, {**known, "folder": folder})
+    if not known.keys() <= vars(model).keys():
+        raise ValueError(known.keys())
     if not set(model.parts) <= set(_PARTS) or None not in (model.folder, model.repository):
         raise ValueError(model.name)
     leads_out = any(_leads_out(path, model.folder is None) for path in model.parts.values())

@@ -1,4 +1,7 @@
-"""The engine in a process of its own, with the methods of ``magi_engine.runtime.engine.Engine``."""
+"""The engine in a process of its own, with the methods of ``magi_engine.runtime.engine.Engine``.
+
+A piece of work is the name of one of them with its arguments.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import EngineDiedError, MagiError
@@ -28,41 +30,6 @@ _END_S = 10.0
 """How long the process may take to end a cancelled job before it is killed."""
 _ABANDON_S = 5.0
 """How long closing a generator waits for its job; later the job ends unseen."""
-
-
-@dataclass(frozen=True)
-class Generate:
-    """Make a video; the events are those of the engine."""
-
-    request: GenerationRequest
-    preview: bool
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Say how a request would be made; answered beside a job."""
-
-    request: GenerationRequest
-
-
-@dataclass(frozen=True)
-class Prospects:
-    """Say how each known model would run; answered beside a job."""
-
-
-@dataclass(frozen=True)
-class Unload:
-    """Free the models, once no job runs."""
-
-
-@dataclass(frozen=True)
-class Examine:
-    """Say what this machine can do, once no job runs."""
-
-
-@dataclass(frozen=True)
-class LookAround:
-    """Say what this machine has to offer, in numbers; answered beside a job."""
 
 
 class EngineProcess:
@@ -96,7 +63,7 @@ class EngineProcess:
         event is Failed with an EngineDiedError and what could be saved of the video. Closing the
         generator cancels the job.
         """
-        job = self._job = _Job(request, self._worker.run(Generate(request, preview)))
+        job = self._job = _Job(request, self._worker.run(("generate", request, preview)))
         return self._generate(job)
 
     def control(self, command: Command) -> None:
@@ -108,7 +75,7 @@ class EngineProcess:
         """Free the models, once no job runs; the next generation loads them again."""
         if self._worker.alive:
             with contextlib.suppress(EngineDiedError):  # then they are gone as well
-                self._worker.call(Unload())
+                self._worker.call("unload")
 
     def examine(self) -> list[Finding]:
         """What this machine can do; takes some seconds, once no job runs.
@@ -116,7 +83,7 @@ class EngineProcess:
         Raises:
             EngineDiedError: the process has died.
         """
-        return self._worker.call(Examine())
+        return self._worker.call("examine")
 
     def machine(self) -> MachineFacts:
         """What this machine has to offer, in numbers; quick, once the process is there.
@@ -124,7 +91,7 @@ class EngineProcess:
         Raises:
             EngineDiedError: the process has died.
         """
-        return self._worker.call(LookAround())
+        return self._worker.call("machine")
 
     def plan(self, request: GenerationRequest) -> JobPlan:
         """How ``request`` would be made on this machine; as quick.
@@ -133,7 +100,7 @@ class EngineProcess:
             MagiError: it cannot work at all.
             EngineDiedError: the process has died.
         """
-        return self._worker.call(Plan(request))
+        return self._worker.call("plan", request)
 
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run on this machine, by its name; as quick.
@@ -141,7 +108,7 @@ class EngineProcess:
         Raises:
             EngineDiedError: the process has died.
         """
-        return self._worker.call(Prospects())
+        return self._worker.call("prospects")
 
     def close(self) -> None:
         """End the process for good; a job under way is cancelled and its video kept.

@@ -1524,10 +1524,6 @@
         <translation>请用 --yes 接受。</translation>
     </message>
     <message>
-        <source>Add it to the file.</source>
-        <translation>请把它加到文件里。</translation>
-    </message>
-    <message>
         <source>Added: {titles}.</source>
         <translation>已添加：{titles}。</translation>
     </message>
@@ -3128,6 +3124,26 @@
         <translation>未下载完的文件</translation>
     </message>
     <message>
+        <source>is {value}</source>
+        <translation>为 {value}</translation>
+    </message>
+    <message>
+        <source>is {value}, but must be a multiple of 8, as the rotary embedding needs, and heads x kv_channels must be hidden_size ({hidden_size})</source>
+        <translation>为 {value}，但旋转位置编码要求它是 8 的倍数，且头数 × kv_channels 必须等于 hidden_size（{hidden_size}）</translation>
+    </message>
+    <message>
+        <source>is {value}, but must be {wanted}</source>
+        <translation>为 {value}，但必须是{wanted}</translation>
+    </message>
+    <message>
+        <source>is {value}, but must equal in_channels ({wanted})</source>
+        <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
+    </message>
+    <message>
+        <source>{path}: the field {name} {problem}.</source>
+        <translation>{path}：字段 {name} {problem}。</translation>
+    </message>
+    <message>
         <source>Type those letters again.</source>
         <translation>请重新输入这些字符。</translation>
     </message>
@@ -3292,6 +3308,10 @@
         <translation>请填入模型文件所在的文件夹。</translation>
     </message>
     <message>
+        <source>a JSON object</source>
+        <translation>一个 JSON 对象</translation>
+    </message>
+    <message>
         <source>a list</source>
         <translation>列表</translation>
     </message>
@@ -3348,24 +3368,12 @@
         <translation>为 {value!r}；发布的模型中只有 {only!r}</translation>
     </message>
     <message>
-        <source>is {value}, but heads x kv_channels must be hidden_size ({hidden_size})</source>
-        <translation>为 {value}，但注意力头数 x kv_channels 必须等于 hidden_size（{hidden_size}）</translation>
-    </message>
-    <message>
         <source>is {value}, but must be positive, or {last} for the last entry of noise2clean_kvrange</source>
         <translation>为 {value}，但必须为正数，或用 {last} 表示 noise2clean_kvrange 的最后一项</translation>
     </message>
     <message>
-        <source>is {value}, but must equal in_channels ({in_channels})</source>
-        <translation>为 {value}，但必须等于 in_channels（{in_channels}）</translation>
-    </message>
-    <message>
         <source>is {value}, not a multiple of 8</source>
         <translation>为 {value}，不是 8 的倍数</translation>
-    </message>
-    <message>
-        <source>is {value}, not a multiple of 8 as the rotary embedding needs</source>
-        <translation>为 {value}，不是旋转位置编码所需的 8 的倍数</translation>
     </message>
     <message>
         <source>is {value}, which cannot be</source>
@@ -3428,16 +3436,8 @@
         <translation>自编码器的 embed_dim {embed_dim} 不是 {patch_volume} 的倍数；不用 use_final_proj 时必须是。</translation>
     </message>
     <message>
-        <source>the field {name} is missing.</source>
-        <translation>缺少字段 {name}。</translation>
-    </message>
-    <message>
         <source>the field {name} is unknown.</source>
         <translation>未知字段 {name}。</translation>
-    </message>
-    <message>
-        <source>the field {name} is {value}, but must be {wanted}.</source>
-        <translation>字段 {name} 为 {value}，但必须是{wanted}。</translation>
     </message>
     <message>
         <source>the field {name} {problem}.</source>
@@ -3612,56 +3612,20 @@
         <translation>{name} 已经完成。</translation>
     </message>
     <message>
-        <source>{name} is incomplete</source>
-        <translation>{name} 不完整</translation>
-    </message>
-    <message>
-        <source>{name} is missing</source>
-        <translation>缺少 {name}</translation>
-    </message>
-    <message>
         <source>{name} is missing: set the program up again</source>
         <translation>缺少 {name}：请重新设置本程序</translation>
-    </message>
-    <message>
-        <source>{name} is neither true nor false</source>
-        <translation>{name} 既不是 true 也不是 false</translation>
-    </message>
-    <message>
-        <source>{name} is no path</source>
-        <translation>{name} 不是路径</translation>
     </message>
     <message>
         <source>{name} is no released model.</source>
         <translation>{name} 不是已发布的模型。</translation>
     </message>
     <message>
-        <source>{name} is not a list</source>
-        <translation>{name} 不是列表</translation>
-    </message>
-    <message>
-        <source>{name} is not a number</source>
-        <translation>{name} 不是数字</translation>
-    </message>
-    <message>
-        <source>{name} is not a text</source>
-        <translation>{name} 不是文本</translation>
-    </message>
-    <message>
         <source>{name} is not a video.</source>
         <translation>{name} 不是视频。</translation>
     </message>
     <message>
-        <source>{name} is not a whole number</source>
-        <translation>{name} 不是整数</translation>
-    </message>
-    <message>
         <source>{name} is not an image or a video that can be read.</source>
         <translation>{name} 不是可读取的图片或视频。</translation>
-    </message>
-    <message>
-        <source>{name} is not an object</source>
-        <translation>{name} 不是对象</translation>
     </message>
     <message>
         <source>{name} is not an unfinished video.</source>
@@ -3676,12 +3640,12 @@
         <translation>{name} 只有 {width}x{height} 像素。</translation>
     </message>
     <message>
-        <source>{name} is {value}</source>
-        <translation>{name} 为 {value}</translation>
-    </message>
-    <message>
         <source>{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.</source>
         <translation>{name} 在 {device} 上需要 {needed:bytes} 内存，但只有 {free:bytes} 可用。</translation>
+    </message>
+    <message>
+        <source>{name} {problem}</source>
+        <translation>{name} {problem}</translation>
     </message>
     <message>
         <source>{needed:bytes} are needed in {folder}, but only {free:bytes} are free.</source>
@@ -3778,10 +3742,6 @@
     <message>
         <source>{path}: the field ddconfig.{name} is unknown.</source>
         <translation>{path}：未知字段 ddconfig.{name}。</translation>
-    </message>
-    <message>
-        <source>{path}: the field ddconfig.{name} is {value}, which has the wrong type.</source>
-        <translation>{path}：字段 ddconfig.{name} 为 {value}，类型不对。</translation>
     </message>
     <message>
         <source>{path}: {problem}</source>

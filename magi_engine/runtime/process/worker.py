@@ -94,7 +94,7 @@ class Worker:
         """Work to be done while the returned run is iterated; commands count from this call on."""
         return Run(self, next(self._numbers), work)
 
-    def call(self, work: Any) -> Any:
+    def call(self, *work: Any) -> Any:
         """Have something answered, and wait for it.
 
         Raises:
