@@ -14,7 +14,8 @@ import filelock
 from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import ModelEntry
-from magi_engine.errors import ConfigError, InvalidRequestError, write_error
+from magi_engine.disk import writing
+from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.json_text import read_fields, read_json
 from magi_engine.messages import NOTHING, Message
 
@@ -138,7 +139,7 @@ class AddedModels:
             DiskFullError, OutputError: it cannot be written.
         """
         path = user_models_file()
-        try:
+        with writing(path):
             lock = default_cache_dir() / "models.lock"
             lock.parent.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(lock):
@@ -154,8 +155,6 @@ class AddedModels:
                 if after.mirror is not None:
                     kept["mirror"] = after.mirror
                 atomic.write_text(path, json.dumps(kept, indent=1))
-        except OSError as error:
-            raise write_error(error, path) from error
         return after
 
 

@@ -19,9 +19,10 @@ from magi_engine.config.places import (
     default_takes_dir,
 )
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
-from magi_engine.errors import MagiError, write_error
+from magi_engine.disk import writing
+from magi_engine.errors import MagiError
+from magi_engine.install.download import MARGIN_BYTES
 from magi_engine.install.links import is_link
-from magi_engine.install.room import MARGIN_BYTES
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.takes.store import TakeStore
@@ -234,10 +235,8 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
     if key is None:
         return
     accepted = sorted({key, *_accepted(models_dir)})
-    try:
+    with writing(models_dir):
         atomic.write_text(models_dir / _LICENCES_FILE, json.dumps(accepted))
-    except OSError as error:
-        raise write_error(error, models_dir) from error
 
 
 def size_on_disk(path: Path) -> int:

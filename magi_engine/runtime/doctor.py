@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import torch
 
-from magi_engine import __version__
+from magi_engine import __version__, disk
 from magi_engine.config.places import compiled_dir, default_cache_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
@@ -24,7 +24,7 @@ from magi_engine.media.output import open_writer
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.runtime.machine.devices import choose_device, usable_devices
-from magi_engine.runtime.machine.facts import Finding, MachineFacts, disk_free_bytes, processor_name
+from magi_engine.runtime.machine.facts import Finding, MachineFacts, processor_name
 from magi_engine.runtime.machine.kernels import AttentionTable, measured
 from magi_engine.runtime.planning.plan import JobPlan, Pace
 from magi_engine.runtime.planning.prospects import prospects
@@ -198,7 +198,7 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
     yield Finding("Memory and disk", "memory", None, f"{free} of {total} free")
     for name, folder in (("this folder", Path.cwd()), ("models", models_dir)):
         place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        detail = f"{_gigabytes(disk_free_bytes(folder))} free ({folder})"
+        detail = f"{_gigabytes(disk.free_bytes(folder))} free ({folder})"
         yield Finding("Memory and disk", name, os.access(place, os.W_OK), detail)
 
 

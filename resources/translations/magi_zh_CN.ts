@@ -1620,10 +1620,6 @@
         <translation>请检查您是否有权打开它。</translation>
     </message>
     <message>
-        <source>Check that you may write there.</source>
-        <translation>请检查您是否有写入权限。</translation>
-    </message>
-    <message>
         <source>Check the name and the folder.</source>
         <translation>请检查文件名和文件夹。</translation>
     </message>
@@ -1662,10 +1658,6 @@
     <message>
         <source>Choose a file in it.</source>
         <translation>请选择其中的文件。</translation>
-    </message>
-    <message>
-        <source>Choose a folder of models on another disk.</source>
-        <translation>请选择另一个磁盘上的模型文件夹。</translation>
     </message>
     <message>
         <source>Choose a folder with all of them.</source>
@@ -2036,10 +2028,6 @@
         <translation>请腾出一些空间或使用其他磁盘。</translation>
     </message>
     <message>
-        <source>Free some space, or choose another folder of models.</source>
-        <translation>请腾出空间，或选择其他模型文件夹。</translation>
-    </message>
-    <message>
         <source>Free some space, or lower the limit of what is kept.</source>
         <translation>请腾出一些空间，或降低保留量的上限。</translation>
     </message>
@@ -2050,14 +2038,6 @@
     <message>
         <source>Free some space, then try again: what was fetched is kept.</source>
         <translation>请腾出空间，然后重试：已下载的内容会保留。</translation>
-    </message>
-    <message>
-        <source>Free some space, then try again; it goes on where it was.</source>
-        <translation>请释放一些空间后重试；会从中断处继续。</translation>
-    </message>
-    <message>
-        <source>Free some space; the download goes on where it stopped.</source>
-        <translation>请腾出空间；下载会从中断处继续。</translation>
     </message>
     <message>
         <source>Free some space; what was finished so far has been kept.</source>
@@ -2516,10 +2496,6 @@
         <translation>指定了设备 {name}，但{found}。</translation>
     </message>
     <message>
-        <source>The disk cannot hold a file as large as {name}.</source>
-        <translation>磁盘无法容纳像 {name} 这么大的文件。</translation>
-    </message>
-    <message>
         <source>The disk is full.</source>
         <translation>磁盘已满。</translation>
     </message>
@@ -2530,10 +2506,6 @@
     <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
         <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
-    </message>
-    <message>
-        <source>The disk of {folder} is full.</source>
-        <translation>{folder} 所在的磁盘已满。</translation>
     </message>
     <message>
         <source>The engine could not be started.</source>
@@ -3140,12 +3112,32 @@
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
     </message>
     <message>
+        <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
+        <translation>{folder} 中需要 {needed:bytes} 的空间，但只有 {free:bytes} 可用。</translation>
+    </message>
+    <message>
         <source>{path}: the field {name} {problem}.</source>
         <translation>{path}：字段 {name} {problem}。</translation>
     </message>
     <message>
         <source>Type those letters again.</source>
         <translation>请重新输入这些字符。</translation>
+    </message>
+    <message>
+        <source>Check that you may write there, or choose another folder.</source>
+        <translation>请检查您是否有权写入该处，或选择另一个文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose a folder on another disk.</source>
+        <translation>请选择另一个磁盘上的文件夹。</translation>
+    </message>
+    <message>
+        <source>Free some space, or choose another folder.</source>
+        <translation>请腾出一些空间，或选择另一个文件夹。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again: it goes on where it stopped.</source>
+        <translation>请腾出一些空间，然后重试：将从中断处继续。</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
@@ -3648,16 +3640,8 @@
         <translation>{name} {problem}</translation>
     </message>
     <message>
-        <source>{needed:bytes} are needed in {folder}, but only {free:bytes} are free.</source>
-        <translation>{folder} 中需要 {needed:bytes}，但只有 {free:bytes} 可用。</translation>
-    </message>
-    <message>
         <source>{needed:bytes} are to come, {free:bytes} are free in {folder}.</source>
         <translation>还需下载 {needed:bytes}，{folder} 中可用 {free:bytes}。</translation>
-    </message>
-    <message>
-        <source>{needed:bytes} of room are needed, {free:bytes} are free in {folder}.</source>
-        <translation>需要 {needed:bytes} 空间，{folder} 中只有 {free:bytes} 可用。</translation>
     </message>
     <message>
         <source>{path} cannot be deleted.</source>

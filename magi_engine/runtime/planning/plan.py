@@ -14,11 +14,12 @@ from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.places import default_cache_dir, default_takes_dir
 from magi_engine.config.registry import Registry, model_config
 from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.disk import free_bytes
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media.clips import ClipPart
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.machine.devices import job_dtype
-from magi_engine.runtime.machine.facts import MachineFacts, disk_free_bytes
+from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, guessed
 from magi_engine.runtime.planning.advice import Advice, Shortage, advise
 from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
@@ -424,7 +425,7 @@ def _shortage(
             placement.host_bytes, Message("memory"), facts.ram_free_bytes
         )
     if request.output is not None:
-        free = disk_free_bytes(Path(request.output).parent)
+        free = free_bytes(Path(request.output).parent)
         if disk > free:
             return Shortage.DISK, _too_little(disk, Message("room on the disk"), free)
     return None, NOTHING
