@@ -344,7 +344,3 @@ def _make_writable(folder: Path) -> None:
             "Allow yourself to write there, then try again.",
             folder=folder,
         ) from error
-
-
-def _gb(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f}"

@@ -6,7 +6,6 @@ own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and wr
 
 from __future__ import annotations
 
-import enum
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +16,6 @@ from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
-
-
-class Guidance(enum.Enum):
-    """How a model follows its prompt (spec section 4)."""
-
-    DISTILLED = "distilled"
-    """Built into the network: one forward per step."""
-    CLASSIFIER_FREE = "classifier_free"
-    """Three forwards per step, weighed by the guidance scales."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +95,6 @@ class ModelEntry:
     files: ModelPaths
     """Relative to the resources if it ships with the program, else to the folder of models.
     The transformer of a model that is made here is always in the folder of models."""
-    guidance: Guidance
-    default_steps: int
     release: Release | None
     """Where it is downloaded from; None if it ships with the program. Of a model that is made
     here: where all but its transformer comes from."""
@@ -242,8 +230,6 @@ def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
         purpose=Message(data["purpose"]),
         config=data["config"],
         files=ModelPaths(**{part: Path(path) for part, path in data["files"].items()}),
-        guidance=Guidance(data["guidance"]),
-        default_steps=data["default_steps"],
         release=releases[data["release"]] if "release" in data else None,
         transformer_bytes=data.get("transformer_bytes"),
         made_from=data.get("made_from"),

@@ -14,11 +14,12 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from magi_desktop import background
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.state.jobs import Phase
-from magi_engine.media import ClipPart, open_writer, read_video
+from magi_engine.media import ClipPart, open_writer
 from magi_engine.runtime.job.events import ChunkReady, ChunkState
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import App
+from tests.reading import read_video
 
 
 def decoded(path: Path) -> np.ndarray:
