@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
         self.prompt.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
         self.progress.stop_clicked.connect(self.making.stop)
+        self.progress.direct_clicked.connect(self.dialogs.direct_next)
         self.player.prompt_requested.connect(self.dialogs.direct)
         self.queue.edit_requested.connect(self.making.edit)
         shop.queue.changed.connect(self._follow_queue)

@@ -156,7 +156,7 @@ class WindowDialogs(QObject):
     def direct(self, chunk: int) -> None:
         """Ask for the prompt from a chunk on, if that has not begun."""
         job = self._workshop.job
-        if job.first_open_chunk is None or chunk > len(job.chunks):
+        if not job.can_direct or chunk > len(job.chunks):
             return
         dialog = DirectDialog(job, chunk, self._window)
         dialog.chosen.connect(self._workshop.controller.change_prompt)
@@ -166,8 +166,7 @@ class WindowDialogs(QObject):
     def direct_next(self) -> None:
         """Ask for the prompt of the next chunk that has not begun."""
         chunk = self._workshop.job.first_open_chunk
-        if chunk is not None:
-            self.direct(chunk)
+        self.direct(0 if chunk is None else chunk)
 
     @Slot()
     def copy_diagnostics(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import random
 import shutil
 import sys
 import threading
@@ -33,11 +34,15 @@ _THREAD_GRACE_S = 60.0
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What tests of windows leave is freed between them, here in the main thread.
+    """Gives every test the same random numbers, whatever ran before it, and frees what is left.
 
-    Python frees objects that refer to each other in whichever thread it happens to look for them;
-    a timer of Qt that still runs crashes the process when another thread than its own frees it.
+    What tests of windows leave is freed here, between tests and in the main thread: Python frees
+    objects that refer to each other in whichever thread it happens to look for them; a timer of Qt
+    that still runs crashes the process when another thread than its own frees it.
     """
+    random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
     if not gc.isenabled():  # the test before was one of windows
         gc.collect()
         gc.freeze()  # what is still there stays, and need not be looked at again

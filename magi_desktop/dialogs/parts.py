@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import QCoreApplication, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.widgets.controls import name_control, wrapped_label
+from magi_engine.sampling.schedule import Transition
 
 _COPIED_MS = 1500
 
@@ -34,6 +35,25 @@ def push_button(text: str, hint: str, parent: QWidget, kind: str = "") -> QPushB
     button.setProperty("kind", kind)
     name_control(button, text.replace("&", "").removesuffix("…"), hint)
     return button
+
+
+def transition_box(parent: QWidget) -> QComboBox:
+    """A choice of how a new part begins; its data are :class:`Transition`."""
+    translate = QCoreApplication.translate
+    box = QComboBox(parent)
+    for transition, text in {
+        Transition.GO_ON: translate("Transitions", "goes on"),
+        Transition.NEW_PLACE: translate("Transitions", "the same one in a new place"),
+        Transition.NEW_ONE: translate("Transitions", "a new one in the same place"),
+        Transition.CUT: translate("Transitions", "with a cut"),
+    }.items():
+        box.addItem(text, transition)
+    name_control(
+        box,
+        translate("Transitions", "How it begins"),
+        translate("Transitions", "What the new part takes over from what comes before it."),
+    )
+    return box
 
 
 class CopyButton(QPushButton):

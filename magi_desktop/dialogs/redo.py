@@ -15,13 +15,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import push_button, text_label
+from magi_desktop.dialogs.parts import push_button, text_label, transition_box
 from magi_desktop.state.queue import reseeded
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, prepare_number
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.runtime.request.branch import Earlier
-from magi_engine.sampling.schedule import Transition
 
 _MORE_S = 4.0
 """How much is added to a video that is gone on with, unless another length is chosen."""
@@ -116,19 +115,7 @@ class RedoDialog(Sheet):
         name_control(
             self.text, self.tr("Prompt"), self.tr("What the model is to show from then on.")
         )
-        self.transition = QComboBox(self)
-        for transition, text in {
-            Transition.GO_ON: self.tr("goes on"),
-            Transition.NEW_PLACE: self.tr("the same one in a new place"),
-            Transition.NEW_ONE: self.tr("a new one in the same place"),
-            Transition.CUT: self.tr("with a cut"),
-        }.items():
-            self.transition.addItem(text, transition)
-        name_control(
-            self.transition,
-            self.tr("How it begins"),
-            self.tr("What the new part takes over from what comes before it."),
-        )
+        self.transition = transition_box(self)
         self.length = QDoubleSpinBox(self)
         self.length.setRange(1 / about.fps, _LONGEST_S)
         self.length.setDecimals(1)

@@ -1,4 +1,4 @@
-"""How far the running video is, with pause and stop."""
+"""How far the running video is, with direct, pause and stop."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from magi_desktop.state.job_words import figures, job_sentence
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
-from magi_desktop.widgets.controls import ElidedLabel
+from magi_desktop.widgets.controls import ElidedLabel, name_control
 
 _BAR_STEPS = 1000
 
 
 class ProgressPanel(QWidget):
-    """A bar, a line of figures and two buttons; to be shown while something runs."""
+    """A bar, a line of figures and three buttons; to be shown while something runs."""
 
     pause_toggled = Signal()
     stop_clicked = Signal()
+    direct_clicked = Signal()
 
     def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,6 +36,14 @@ class ProgressPanel(QWidget):
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
         self._bar.setAccessibleName(self.tr("Progress of the video"))
+        self.direct_button = QPushButton(self.tr("Direct…"), self)
+        name_control(
+            self.direct_button,
+            self.tr("Direct the video"),
+            self.tr("Say what comes next while the video is being made (Ctrl+D)."),
+        )
+        self.direct_button.clicked.connect(self.direct_clicked)
+        bind_icon(self.direct_button, "edit")
         self._pause = QPushButton(self)
         self._pause.clicked.connect(self.pause_toggled)
         self.stop_button = QPushButton(self.tr("Stop"), self)
@@ -51,6 +60,7 @@ class ProgressPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(t.SPACE_3)
         row.addLayout(left, 1)
+        row.addWidget(self.direct_button)
         row.addWidget(self._pause)
         row.addWidget(self.stop_button)
         job.changed.connect(self._show)
@@ -65,6 +75,7 @@ class ProgressPanel(QWidget):
         unknown = busy and job.fraction is None
         self._bar.setRange(0, 0 if unknown else _BAR_STEPS)
         self._bar.setValue(round((job.fraction or 0.0) * _BAR_STEPS))
+        self.direct_button.setEnabled(job.can_direct)
         self.stop_button.setEnabled(job.phase is not Phase.STOPPING)
         self._pause.setEnabled(job.phase is not Phase.STOPPING)
         paused = job.phase is Phase.PAUSED

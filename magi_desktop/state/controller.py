@@ -119,9 +119,10 @@ class Controller(QObject):
         elif self.job.phase in (Phase.PREPARING, Phase.RUNNING):
             self.pause()
 
-    def change_prompt(self, chunk: int, text: str) -> None:
-        """Direct the running video: another prompt from a chunk on that has not begun."""
-        self._engine.control(ChangePrompt(chunk, text))
+    @Slot(object)
+    def change_prompt(self, change: ChangePrompt) -> None:
+        """Direct the running video."""
+        self._engine.control(change)
 
     def close(self) -> None:
         """Start nothing more, and stop what runs: the last thing before the program ends."""

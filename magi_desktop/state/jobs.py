@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.runtime.job.events import (
+    AtOnce,
     AttentionQuantised,
     Cancelled,
     ChunkReady,
@@ -72,6 +73,7 @@ class JobState(QObject):
 
     Attributes:
         plan: what the engine does; None before it has said so.
+        at_once: what a prompt that is followed at once would change now; None: nothing.
 
     Signals:
         started: a new job takes the place of the last one.
@@ -106,6 +108,7 @@ class JobState(QObject):
         self.frames_per_second = 0.0
         self.eta_s: float | None = None
         self.next_chunk_s: float | None = None
+        self.at_once: AtOnce | None = None
         self.elapsed_s = 0.0
         self.path: Path | None = None
         self.error: MagiError | None = None
@@ -140,13 +143,19 @@ class JobState(QObject):
                 return chunk.index
         return len(self.chunks) if self.open_ended else None
 
+    @property
+    def can_direct(self) -> bool:
+        """Whether another prompt would still change something."""
+        began = self.at_once is not None and self.at_once.lost_s > 0
+        return self.phase is not Phase.STOPPING and (began or self.first_open_chunk is not None)
+
     def begin(self, request: GenerationRequest) -> None:
         """A new job takes the place of the last one."""
         self.request, self.plan = request, None
         self._prompts = request.prompts
         self.stage, self.fraction = None, None if request.num_frames is None else 0.0
         self.frames_done, self.frames_per_second, self.elapsed_s = 0, 0.0, 0.0
-        self.eta_s = self.next_chunk_s = self.path = self.error = None
+        self.eta_s = self.next_chunk_s = self.at_once = self.path = self.error = None
         self.chunks = []
         self.phase = Phase.PREPARING
         self.started.emit()
@@ -209,11 +218,17 @@ class JobState(QObject):
             event.eta_s,
             event.next_chunk_s,
         )
+        self.at_once = event.at_once
         self.elapsed_s, self.frames_per_second = event.elapsed_s, event.frames_per_second
         count = event.num_chunks or max((c.index for c in event.active), default=0) + 1
         self._grow_to(count)
         for status in event.active:
             self._set_chunk(status.index, state=status.state, step=status.step)
+        newest = event.active[-1].index if event.active else len(self.chunks)
+        for chunk in self.chunks[newest + 1 :]:
+            if chunk.state is ChunkState.WAITING:
+                break
+            self._set_chunk(chunk.index, state=ChunkState.WAITING, step=0)  # it starts anew
 
     def _chunk_ready(self, event: ChunkReady) -> None:
         self._set_chunk(event.index, state=ChunkState.DONE, step=self.num_steps)
@@ -228,7 +243,7 @@ class JobState(QObject):
 
     def _end(self, event: Finished | Cancelled | Failed) -> None:
         self.path, self.frames_done = event.path, event.frames
-        self.eta_s = self.next_chunk_s = None
+        self.eta_s = self.next_chunk_s = self.at_once = None
         match event:
             case Finished(elapsed_s=elapsed_s):
                 self.phase, self.fraction, self.elapsed_s = Phase.FINISHED, 1.0, elapsed_s

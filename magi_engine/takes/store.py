@@ -9,9 +9,9 @@ A take is a folder that is named by when it began::
         000001.safetensors     ...
         pinned                 is there if the take is never tidied away
 
-Each file is written beside its place and renamed, so that after a kill at any byte every file that
-is there is whole. A take that goes on from another one holds the chunks before by hard links, or
-copies of them: any take can be removed without harm to the others.
+Each file, and the folder itself, is written beside its place and renamed, so that after a kill at
+any byte everything that is there is whole. A take that goes on from another one holds the chunks
+before by hard links, or copies of them: any take can be removed without harm to the others.
 
 Needs no PyTorch.
 """
@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from magi_engine.atomic import replacing, sync_folder, write_text
+from magi_engine.atomic import put_in_place, replacing, sync_folder, write_text
 from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
 from magi_engine.json_text import read_fields, read_json
 
@@ -160,9 +160,11 @@ class TakeWriter:
         self._folder, self._about = folder, about
         self._chunks = 0
         with _told(folder):
-            folder.mkdir(parents=True)
+            self._folder = folder.with_name(f".{folder.name}.part")
+            self._folder.mkdir(parents=True)
             self._say()
-            sync_folder(folder.parent)
+            put_in_place(self._folder, folder)
+        self._folder = folder
 
     @property
     def name(self) -> str:
@@ -319,10 +321,10 @@ class TakeStore:
             return []
         for path in self.folder.glob(f"{_LEAVING}*"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in self.folder.glob("*/.*.part"):
+        for path in [*self.folder.glob("*/.*.part"), *self.folder.glob(".*.part")]:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                    path.unlink()
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         gone: list[str] = []
         for take in reversed(self.all()):
             if self.size_bytes <= self.limit_bytes:

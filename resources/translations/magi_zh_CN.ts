@@ -434,10 +434,6 @@
         <translation>改变视频走向</translation>
     </message>
     <message>
-        <source>What should happen then? What has already begun stays as it is.</source>
-        <translation>接下来应该发生什么？已开始的部分保持不变。</translation>
-    </message>
-    <message>
         <source>Prompt from then on</source>
         <translation>从此处起的提示词</translation>
     </message>
@@ -454,12 +450,36 @@
         <translation>不作任何更改。</translation>
     </message>
     <message>
-        <source>Direct</source>
-        <translation>应用</translation>
+        <source>At once</source>
+        <translation>立即</translation>
     </message>
     <message>
-        <source>Use this prompt (Ctrl+Enter).</source>
-        <translation>使用此提示词 (Ctrl+Enter)。</translation>
+        <source>Start anew what has begun behind the part in work (Ctrl+Shift+Enter).</source>
+        <translation>正在生成的部分之后已经开始的内容重新开始 (Ctrl+Shift+Enter)。</translation>
+    </message>
+    <message>
+        <source>Next</source>
+        <translation>从下一段起</translation>
+    </message>
+    <message>
+        <source>Use this prompt for what has not begun (Ctrl+Enter).</source>
+        <translation>对尚未开始的部分使用此提示词 (Ctrl+Enter)。</translation>
+    </message>
+    <message>
+        <source>&amp;Prompt</source>
+        <translation>提示词(&amp;P)</translation>
+    </message>
+    <message>
+        <source>&amp;Begins</source>
+        <translation>开头(&amp;B)</translation>
+    </message>
+    <message>
+        <source>At once is from {second} s on: what has begun there starts anew, which takes about {time} longer.</source>
+        <translation>“立即”从第 {second} 秒起生效：那里已经开始的内容会重新开始，大约多用 {time}。</translation>
+    </message>
+    <message>
+        <source>What has already begun stays as it is.</source>
+        <translation>已经开始的部分保持不变。</translation>
     </message>
     <message>
         <source>Too late: all of the video has begun</source>
@@ -5038,6 +5058,18 @@
         <translation>视频进度</translation>
     </message>
     <message>
+        <source>Direct…</source>
+        <translation>引导…</translation>
+    </message>
+    <message>
+        <source>Direct the video</source>
+        <translation>改变视频走向</translation>
+    </message>
+    <message>
+        <source>Say what comes next while the video is being made (Ctrl+D).</source>
+        <translation>在视频生成过程中说明接下来的内容 (Ctrl+D)。</translation>
+    </message>
+    <message>
         <source>Stop</source>
         <translation>停止</translation>
     </message>
@@ -5421,30 +5453,6 @@
     <message>
         <source>What the model is to show from then on.</source>
         <translation>从此处起要呈现的内容。</translation>
-    </message>
-    <message>
-        <source>goes on</source>
-        <translation>继续</translation>
-    </message>
-    <message>
-        <source>the same one in a new place</source>
-        <translation>同一主体，新场景</translation>
-    </message>
-    <message>
-        <source>a new one in the same place</source>
-        <translation>新主体，同一场景</translation>
-    </message>
-    <message>
-        <source>with a cut</source>
-        <translation>切换镜头</translation>
-    </message>
-    <message>
-        <source>How it begins</source>
-        <translation>如何开头</translation>
-    </message>
-    <message>
-        <source>What the new part takes over from what comes before it.</source>
-        <translation>新的部分从之前的部分沿用什么。</translation>
     </message>
     <message>
         <source> s</source>
@@ -6083,6 +6091,33 @@
     <message>
         <source>Special tokens</source>
         <translation>特殊词元</translation>
+    </message>
+</context>
+<context>
+    <name>Transitions</name>
+    <message>
+        <source>goes on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>the same one in a new place</source>
+        <translation>同一主体，新场景</translation>
+    </message>
+    <message>
+        <source>a new one in the same place</source>
+        <translation>新主体，同一场景</translation>
+    </message>
+    <message>
+        <source>with a cut</source>
+        <translation>切换镜头</translation>
+    </message>
+    <message>
+        <source>How it begins</source>
+        <translation>如何开头</translation>
+    </message>
+    <message>
+        <source>What the new part takes over from what comes before it.</source>
+        <translation>新的部分从之前的部分沿用什么。</translation>
     </message>
 </context>
 <context>

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow, QPushButton
 from pytestqt.qtbot import QtBot
@@ -12,8 +11,10 @@ from magi_desktop.menus import Menus
 from magi_desktop.state.jobs import JobState
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_engine.errors import MagiError
-from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Progress
+from magi_engine.runtime.job.events import AtOnce, ChunkState, ChunkStatus, Progress
+from magi_engine.runtime.process.control import ChangePrompt
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from magi_engine.sampling.schedule import Transition
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import planned
 
@@ -57,14 +58,15 @@ def test_another_prompt_is_asked_for_with_the_primary_button_last(qtbot: QtBot) 
     dialog = DirectDialog(job, 2)
     qtbot.addWidget(dialog)
     dialog.show()
-    cancel, accept = sorted(dialog.findChildren(QPushButton), key=lambda button: button.x())
-    assert (cancel.text(), accept.text()) == ("Cancel", "Direct")
+    cancel, at_once, accept = sorted(dialog.findChildren(QPushButton), key=lambda b: b.x())
+    assert (cancel.text(), at_once.text(), accept.text()) == ("Cancel", "At once", "Next")
+    assert not at_once.isEnabled()
     assert accept.property("kind") == "primary"
     assert accept.isDefault()
     assert faults(dialog) == []
     with qtbot.waitSignal(dialog.chosen) as chosen:
         accept.click()
-    assert chosen.args == [2, "a red circle"]
+    assert chosen.args == [ChangePrompt(2, "a red circle")]
 
 
 def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
@@ -76,17 +78,23 @@ def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
     qtbot.addWidget(dialog)
     assert dialog.title.text() == "From 1 s on"
 
-    def begins(*chunks: int) -> None:
+    def begins(*chunks: int, at_once: AtOnce | None) -> None:
         active = tuple(ChunkStatus(c, ChunkState.DENOISING, 1) for c in chunks)
-        job.take(Progress(active, 16, chunks[0], 4, 0, 0.1, 1.0, 0.1, 6.0, 8.0, 2.0))
+        pace = 0.1, 1.0, 0.1, 6.0, 8.0, 2.0
+        job.take(Progress(active, 16, chunks[0], 4, 0, *pace, at_once=at_once))
 
-    begins(0, 1)
+    begins(0, 1, at_once=AtOnce(1, 12.4))
     qtbot.waitUntil(lambda: dialog.title.text() == "From 2 s on")
+    assert "from 1 s on" in dialog.cost.text()
+    assert "about 12 s longer" in dialog.cost.text()
+    dialog.transition.setCurrentIndex(dialog.transition.findData(Transition.CUT))
     with qtbot.waitSignal(dialog.chosen) as chosen:
-        dialog._accept()
-    assert chosen.args is not None
-    assert chosen.args[0] == 2
-    begins(2, 3)
+        dialog.at_once.click()
+    assert chosen.args == [ChangePrompt(2, "", Transition.CUT, at_once=True)]
+    with qtbot.waitSignal(dialog.chosen) as chosen:
+        dialog.next.click()
+    assert chosen.args == [ChangePrompt(2, "", Transition.CUT)]
+    begins(2, 3, at_once=AtOnce(3, 0.0))
     qtbot.waitUntil(lambda: dialog.title.text().startswith("Too late"))
-    dialog.chosen.connect(lambda *_: pytest.fail("there is nothing left to direct"))
-    dialog._accept()
+    assert not dialog.next.isEnabled()
+    assert not dialog.at_once.isEnabled()

@@ -12,12 +12,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from magi_desktop import background
+from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import ClipPart, open_writer
 from magi_engine.runtime.job.events import ChunkReady, ChunkState
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import Mode
+from magi_engine.sampling.schedule import Transition
 from tests.e2e.conftest import App
 from tests.reading import read_video
 
@@ -179,15 +181,40 @@ def test_pause_stands_still_and_resume_goes_on(app: App) -> None:
     app.wait_for(Phase.FINISHED)
 
 
-def test_a_video_can_be_directed_while_it_runs(app: App) -> None:
-    app.short(chunks=3)
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_video_can_be_directed_while_it_runs(app: App, at_once: bool) -> None:
+    app.short()
+    app.workshop.draft.set(seconds=None, window_size=4)
     app.generate()
-    app.wait_for(Phase.RUNNING)
-    app.workshop.controller.change_prompt(2, "a blue circle moves left")
-    app.wait_for(Phase.FINISHED)
-    request = read_request(app.videos()[0])
-    assert [(p.chunk, p.text) for p in request.prompts][-1] == (2, "a blue circle moves left")
-    assert app.job.chunks[2].prompt == "a blue circle moves left"
+    app.qtbot.waitUntil(lambda: app.job.at_once is not None and app.job.at_once.lost_s > 0)
+    app.workshop.controller.pause()
+    app.wait_for(Phase.PAUSED)
+    cost, open_chunk = app.job.at_once, app.job.first_open_chunk
+    assert cost is not None
+    assert open_chunk is not None
+    assert cost.chunk < open_chunk
+    direct = app.window.progress.direct_button
+    app.qtbot.mouseClick(direct, Qt.MouseButton.LeftButton)
+    (dialog,) = app.window.findChildren(DirectDialog)
+    dialog.text.setPlainText("a blue circle moves left")
+    dialog.transition.setCurrentIndex(dialog.transition.findData(Transition.CUT))
+    button = dialog.at_once if at_once else dialog.next
+    app.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    app.workshop.controller.resume()
+    wanted = cost.chunk if at_once else open_chunk
+
+    def made() -> bool:
+        chunks = app.job.chunks
+        return len(chunks) > wanted and chunks[wanted].state is ChunkState.DONE
+
+    app.qtbot.waitUntil(made)
+    assert app.job.chunks[wanted].prompt == "a blue circle moves left"
+    app.workshop.controller.stop()
+    app.wait_for(Phase.CANCELLED)
+    assert not direct.isEnabled()
+    change = read_request(app.videos()[0]).prompts[-1]
+    assert (change.chunk, change.text) == (wanted, "a blue circle moves left")
+    assert change.transition is Transition.CUT
 
 
 def test_an_open_ended_video_runs_until_it_is_stopped(app: App) -> None:

@@ -6,20 +6,21 @@ import json
 import os
 import random
 import re
+import shutil
 import struct
 import subprocess
 import time
 from pathlib import Path
 
-from tests.faults.figures import Figures, start
+from tests.faults.figures import Figures, frame_count, start
 from tests.faults.kills import (
     SETTINGS,
     check_settings,
     check_video,
-    frame_count,
     generate,
     read_lines,
 )
+from tests.faults.takes import takes_of
 from tests.mounting import CannotMount, mounted
 
 _SHUTDOWN = 0x8004587D
@@ -42,7 +43,7 @@ def _cut(disk: Path) -> None:
 def power(rng: random.Random, count: int, folder: Path) -> Figures:
     """A generation, or settings, on a disk whose power goes: what was announced is on it."""
     figures = Figures()
-    image = folder / "disk.img"
+    image, right = folder / "disk.img", []
     for number in range(count):
         with image.open("wb") as file:
             file.truncate(48 << 20)
@@ -53,11 +54,12 @@ def power(rng: random.Random, count: int, folder: Path) -> Figures:
         makes_video = rng.random() < 0.7
         place = ("-o", "loop", str(image))
         with mounted(folder / "disk", *place) as disk:
-            output = disk / "videos" / rng.choice(("a.mp4", "a.webm", "a"))
+            home, output = disk / "home", disk / "videos" / rng.choice(("a.mp4", "a.webm", "a"))
+            home.mkdir()
             output.parent.mkdir()
             os.sync()  # the folder itself was there long before
             if makes_video:
-                process = generate(folder / "home", output, "--seconds", "4")
+                process = generate(home, output, "--seconds", "4")
             else:
                 process = start(["-c", SETTINGS, disk / "videos"], disk / "videos" / "home")
             lines = read_lines(process, rng.randrange(4, 40))
@@ -69,37 +71,63 @@ def power(rng: random.Random, count: int, folder: Path) -> Figures:
         figures.tried += 1
         with mounted(folder / "disk", *place) as disk:
             if makes_video:
-                check_video(figures, output, lines, f"cut {number}")
+                check_video(figures, output, takes_of(home), lines, f"cut {number}", right)
             else:
                 check_settings(figures, disk / "videos", int(lines[-1]) if lines else 0)
     return figures
 
 
 def full(rng: random.Random, count: int, folder: Path) -> Figures:
-    """Disks that have room for a part of a video: it is said, and that part is kept."""
+    """Disks that have room for a part of a video, or of its latents: it is said, and that part is
+    kept."""
     figures = Figures()
+    videos = folder / "videos"
     for number in range(count):
         size = rng.randrange(_LOWEST_BYTES, _HIGHEST_BYTES)
         name = rng.choice(("a.mp4", "a.webm", "a.gif", "a.webp", "a"))
+        video_there = rng.random() < 0.75
         with mounted(folder / "disk", "-t", "tmpfs", "-o", f"size={size}", "tmpfs") as disk:
-            process = generate(folder / "home", disk / name, "--seconds", "4")
-            said, errors = process.communicate()
-            events = [json.loads(line) for line in said.splitlines()]
-            figures.tried += 1
             what = f"{name} on a disk of {size} bytes ({number})"
-            figures.check_words(errors, what)
-            videos = list(disk.iterdir())
-            frames = sum(map(frame_count, videos))
-            if process.returncode == 0:
-                figures.check(frames == 96, f"{what}: finished with {frames} frames")
-                figures.outcomes["enough room"] += 1
+            figures.tried += 1
+            if video_there:
+                _full_of_video(figures, folder / "home", disk, name, what)
                 continue
-            figures.check("No space is left" in errors, f"{what}: {errors}")
-            told = re.search(r"first ([\d.]+) s are kept", errors)
-            kept = 0 if told is None else round(float(told[1]) * 24)
-            ended = events[-1] if events else {}
-            figures.check(ended.get("frames", 0) <= frames, f"{what}: {ended} {frames}")
-            figures.check(frames >= kept - 1, f"{what}: {kept} announced, {frames} there")
-            figures.check(frames > 0 or not videos, f"{what}: left {videos}")
-            figures.outcomes["a part kept" if frames else "no room for a chunk"] += 1
+            videos.mkdir()
+            _full_of_latents(figures, disk, videos / name, what)
+            shutil.rmtree(videos)
     return figures
+
+
+def _full_of_video(figures: Figures, home: Path, disk: Path, name: str, what: str) -> None:
+    process = generate(home, disk / name, "--seconds", "4")
+    said, errors = process.communicate()
+    events = [json.loads(line) for line in said.splitlines()]
+    figures.check_words(errors, what)
+    videos = list(disk.iterdir())
+    frames = sum(map(frame_count, videos))
+    if process.returncode == 0:
+        figures.check(frames == 96, f"{what}: finished with {frames} frames")
+        figures.outcomes["enough room"] += 1
+        return
+    figures.check("No space is left" in errors, f"{what}: {errors}")
+    told = re.search(r"first ([\d.]+) s are kept", errors)
+    kept = 0 if told is None else round(float(told[1]) * 24)
+    ended = events[-1] if events else {}
+    figures.check(ended.get("frames", 0) <= frames, f"{what}: {ended} {frames}")
+    figures.check(frames >= kept - 1, f"{what}: {kept} announced, {frames} there")
+    figures.check(frames > 0 or not videos, f"{what}: left {videos}")
+    figures.outcomes["a part kept" if frames else "no room for a chunk"] += 1
+
+
+def _full_of_latents(figures: Figures, home: Path, output: Path, what: str) -> None:
+    """All that the program keeps for itself is on the full disk, and the video is elsewhere."""
+    process = generate(home, output, "--seconds", "4")
+    said, errors = process.communicate()
+    figures.check_words(errors, what)
+    frames = frame_count(output) if output.exists() else 0
+    figures.check(process.returncode == 0 and frames == 96, f"{what}: {frames} frames, {errors}")
+    takes = takes_of(home).all()
+    whole = [take for take in takes if take.finished and take.read(take.chunks - 1) is not None]
+    told = "the latents of this video are not kept" in said
+    figures.check(told != bool(whole), f"{what}: {said[-1000:]}")
+    figures.outcomes["latents kept" if whole else "latents not kept, and said"] += 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from magi_engine.media.frames import decode_frames
 from tests.places import user_places
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,6 +45,13 @@ class Figures:
 
 
 Part = Callable[[Random, int, Path], Figures]
+
+
+def frame_count(video: Path) -> int:
+    """Frames that decode, or pictures of a folder."""
+    if video.is_dir():
+        return sum(1 for _ in video.glob("*.png"))
+    return sum(1 for _ in decode_frames(video))
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

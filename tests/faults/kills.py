@@ -11,20 +11,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from magi_engine.errors import MagiError
 from magi_engine.json_text import read_json
 from magi_engine.media import find_partials, recover_partial
-from magi_engine.media.frames import decode_frames
+from magi_engine.takes.store import Take, TakeStore
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
-from tests.faults.figures import Figures, start
+from tests.faults.figures import Figures, frame_count, start
+from tests.faults.takes import check_made, check_takes, takes_of
 
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _NAMES = ("a.mp4", "a.mp4", "a.webm", "a.gif", "a.webp", "a")
 _LONGEST_START_S = 3.0
-TINY = ("--size", "64x64", "--steps", "4", "--prompt", "a red circle")
+TINY = ("--size", "64x64", "--steps", "4", "--seed", "5", "--prompt", "a red circle")
 
 
 def generate(home: Path, output: Path, *options: str) -> subprocess.Popen[str]:
@@ -36,11 +39,12 @@ def generate(home: Path, output: Path, *options: str) -> subprocess.Popen[str]:
 def generation(rng: random.Random, count: int, folder: Path) -> Figures:
     """``magi generate``, in any format, at any moment from its start on."""
     figures = Figures()
+    home, right = folder / "home", []
     for number in range(count):
         place = folder / str(number)
         place.mkdir()
         output = place / rng.choice(_NAMES)
-        process = generate(folder / "home", output, "--seconds", "4")
+        process = generate(home, output, "--seconds", "4")
         lines: list[str] = []
         if rng.random() < 0.2:
             time.sleep(rng.uniform(0, _LONGEST_START_S))
@@ -53,13 +57,40 @@ def generation(rng: random.Random, count: int, folder: Path) -> Figures:
         what = f"{output.name} {number}, signal {number_sent}"
         figures.tried += 1
         figures.check_words(errors, what)
-        check_video(figures, output, [*lines, *said.splitlines()], what)
+        lines += said.splitlines()
+        take = check_video(figures, output, takes_of(home), lines, what, right)
+        if take is not None and not take.finished and rng.random() < 0.2:
+            _resume(figures, home, output if output.exists() else take.name, what)
+        shutil.rmtree(home / "data", ignore_errors=True)
     return figures
 
 
-def check_video(figures: Figures, output: Path, lines: list[str], what: str) -> None:
-    """After the end, however it came: all chunks that were announced are in a video, but perhaps
-    the one that was being written, and nothing else is left."""
+def _resume(figures: Figures, home: Path, what_there_is: object, what: str) -> None:
+    """The rest of a video that was killed can be made."""
+    whole = home / "whole.mp4"
+    command = ["-m", "magi_engine", "resume", what_there_is, "--quiet", "--overwrite", "-o", whole]
+    process = start(command, home)
+    _, errors = process.communicate()
+    figures.check_words(errors, what)
+    right = process.returncode == 0 and frame_count(whole) == 96
+    figures.check(right, f"{what}: not resumed: {process.returncode} {errors}")
+    figures.outcomes["resumed"] += right
+
+
+def check_video(
+    figures: Figures,
+    output: Path,
+    takes: TakeStore,
+    lines: list[str],
+    what: str,
+    right: list[NDArray[np.float32]],
+) -> Take | None:
+    """After the end, however it came: all chunks that were announced are in a video and its take,
+    but perhaps the one that was being written, and nothing else is left.
+
+    Args:
+        right: as for :func:`check_takes`.
+    """
     events = [json.loads(line) for line in lines if line.endswith("}")]
     chunks = [event["num_frames"] for event in events if event["event"] == "chunk"]
     over = [e for e in events if e["event"] in ("finished", "cancelled", "failed")]
@@ -81,13 +112,8 @@ def check_video(figures: Figures, output: Path, lines: list[str], what: str) -> 
         figures.outcomes["before the first chunk"] += 1
     else:
         figures.outcomes["all announced chunks kept"] += 1
-
-
-def frame_count(video: Path) -> int:
-    """Frames that decode, or pictures of a folder."""
-    if video.is_dir():
-        return sum(1 for _ in video.glob("*.png"))
-    return sum(1 for _ in decode_frames(video))
+    announced = len(chunks) if over else len(chunks[:-1])
+    return check_takes(figures, takes, what, announced=announced, frames=frames, right=right)
 
 
 def read_lines(process: subprocess.Popen[str], count: int) -> list[str]:
@@ -338,6 +364,7 @@ def window(rng: random.Random, count: int, folder: Path) -> Figures:
         figures.check(everything == [1, 2, 3], f"{number}: {found} after {lines}")
         made = sum(line.startswith("made") for line in lines)
         figures.check(len(complete) >= made, f"{number}: {made} were made: {found}")
+        check_made(figures, takes_of(home), [Path(path) for _, _, path in found["library"]])
         figures.outcomes["videos complete"] += len(complete)
         figures.outcomes["videos waiting"] += len(found["queue"])
         shutil.rmtree(home, ignore_errors=True)

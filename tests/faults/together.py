@@ -12,8 +12,8 @@ import psutil
 
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
-from tests.faults.figures import REPOSITORY, Figures, start
-from tests.faults.kills import TINY, frame_count, generate
+from tests.faults.figures import REPOSITORY, Figures, frame_count, start
+from tests.faults.kills import TINY, generate
 
 _WARM_CHUNKS = 20
 _MOST_GROWTH_BYTES = 40 << 20

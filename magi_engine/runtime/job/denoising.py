@@ -133,7 +133,7 @@ class Denoising:
             self._meter.shared(copied, self._output.frames)
             yield ChunksShared(copied, self._output.frames)
         for index in range(copied, wanted):
-            latents = torch.from_numpy(earlier.read(index)).to(self._model.device)
+            latents = torch.tensor(earlier.read(index), device=self._model.device)
             yield from self._decode(index, latents)
             yield from self._control.checkpoint()
         yield from self._take_all(self._decoder.rest())

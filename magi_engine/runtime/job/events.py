@@ -73,6 +73,19 @@ class ChunkStatus:
 
 
 @dataclass(frozen=True)
+class AtOnce:
+    """What a prompt that is followed at once would change now.
+
+    Attributes:
+        chunk: of the result, the first with the new words.
+        lost_s: computing that is done over again, estimated; 0: nothing has begun there.
+    """
+
+    chunk: int
+    lost_s: float
+
+
+@dataclass(frozen=True)
 class Event:
     """Base of everything ``Engine.generate`` yields."""
 
@@ -190,6 +203,8 @@ class Progress(Event):
     """Estimated time until the next chunk can be seen."""
     latents: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
     """Gives the window's noisy latents, (R, 16, T, H/8, W/8); None from another process."""
+    at_once: AtOnce | None = None
+    """None: no chunk is left behind the one in work."""
     kind: ClassVar[str] = "progress"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -224,6 +239,7 @@ class Progress(Event):
             "frames_per_second": _rounded(self.frames_per_second),
             "eta_s": _rounded(self.eta_s),
             "next_chunk_s": _rounded(self.next_chunk_s),
+            "at_once": None if self.at_once is None else vars(self.at_once),
         }
 
 

@@ -74,7 +74,10 @@ class Job:
     def events(self) -> Iterator[Event]:
         """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
         try:
-            yield self._last_event((yield from self._attempt()))
+            last = self._last_event((yield from self._attempt()))
+            if problem := self._latents.take_problem():  # of the last chunk
+                yield Notice(problem)
+            yield last
         finally:
             # Also reached when the caller closes the generator.
             self._output.keep()
@@ -131,7 +134,8 @@ class Job:
         # 3. The models, and the reference as latents.
         prefix = yield from self._load_autoencoder(model, reference, memory)
         if (shared := self._latents.start()) is not None:
-            prefix = torch.from_numpy(shared)
+            # A copy in PyTorch's own memory: sums may depend on where numbers lie.
+            prefix = torch.tensor(shared)
         elif prefix is not None:
             self._latents.prefix = prefix.float().cpu().numpy()
         previewer = None

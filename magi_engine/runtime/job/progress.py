@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from magi_engine.runtime.job.control import Stopwatch
-from magi_engine.runtime.job.events import ChunkState, ChunkStatus, Progress
+from magi_engine.runtime.job.events import AtOnce, ChunkState, ChunkStatus, Progress
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.sampling.schedule import Forward
 
@@ -140,4 +141,17 @@ class ProgressMeter:
             eta_s=eta_s,
             next_chunk_s=see_s + (0 if self._decoding or forward.finishes else next_s),
             latents=latents,
+            at_once=self._at_once(forward),
         )
+
+    def _at_once(self, forward: Forward) -> AtOnce | None:
+        """What starting anew behind the oldest chunk would cost when this stage is over."""
+        kept = 1 + forward.finishes
+        chunk = forward.chunks[0] + kept - self._length.first_chunk
+        total = self._length.result_chunks
+        if total is not None and chunk >= total:
+            return None
+        stage = itertools.takewhile(lambda ahead: ahead.chunks == forward.chunks, self._coming)
+        *_, last = forward, *stage
+        lost = sum(step + 1 for step in last.steps[kept:])
+        return AtOnce(chunk, lost * self._sampling_s / self._units)

@@ -151,7 +151,7 @@ def test_commands_reach_the_job(desk: Desk, qtbot: QtBot) -> None:
     job = desk.controller.job
     desk.engine.say(BEGUN)
     qtbot.waitUntil(lambda: job.phase is Phase.RUNNING)
-    desk.controller.change_prompt(1, "a blue square")
+    desk.controller.change_prompt(ChangePrompt(1, "a blue square"))
     desk.controller.toggle_pause()
     desk.engine.say(Paused())
     qtbot.waitUntil(lambda: job.phase is Phase.PAUSED)

@@ -73,6 +73,14 @@ def ready(chunk: int, first_frame: int, count: int) -> ChunkReady:
     return ChunkReady(chunk, first_frame, np.zeros((count, 8, 8, 3), np.uint8), None)
 
 
+def test_chunks_that_start_anew_wait_again(job: JobState) -> None:
+    job.take(progress(1, 8))
+    job.take(progress(2, 4))
+    assert job.chunks[2].state is ChunkState.DENOISING
+    job.take(progress(1, 9))
+    assert (job.chunks[2].state, job.chunks[2].step) == (ChunkState.WAITING, 0)
+
+
 def test_chunks_are_known_from_the_start_with_their_frames_and_prompts(job: JobState) -> None:
     assert [(c.first_frame, c.num_frames) for c in job.chunks] == [(0, 24), (24, 24), (48, 12)]
     assert [c.prompt for c in job.chunks] == ["first", "first", "last"]

@@ -18,6 +18,7 @@ from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
     ChunksShared,
+    Event,
     Failed,
     Notice,
     Progress,
@@ -72,6 +73,20 @@ def latents(take: Take) -> np.ndarray:
 
 def pictures(path: Path) -> np.ndarray:
     return np.stack([f.picture.to_ndarray(format="rgb24") for f in decode_frames(path)])
+
+
+def chunks_of(events: list[Event]) -> dict[int, np.ndarray]:
+    """The frames of each chunk before they are encoded."""
+    return {chunk.index: chunk.frames for chunk in of_kind(events, ChunkReady)}
+
+
+def assert_same_frames(whole: dict[int, np.ndarray], part: dict[int, np.ndarray]) -> None:
+    """But for rounding: a level here and there; other noise is 50 levels away.
+
+    An encoder makes more of a level: files are the same only where they are copied.
+    """
+    for index, frames in part.items():
+        assert np.abs(whole[index].astype(int) - frames).mean() <= 0.5
 
 
 def test_each_chunk_is_kept_as_it_was_sampled(
@@ -153,8 +168,9 @@ def test_other_words_and_another_seed_change_what_comes_after(
 def test_without_the_file_the_shared_chunks_are_decoded(
     engine: Engine, store: TakeStore, make_request: MakeRequest, tmp_path: Path
 ) -> None:
-    video = made(engine, make_request(num_frames=60, sampling=ALONE))
-    before = pictures(video)
+    first = run(engine, make_request(num_frames=60, sampling=ALONE))
+    video = finished(first).path
+    assert video is not None
     earlier = Earlier.of_video(video, store)
     video.unlink()
     events = run(engine, anew(earlier.redone(2), tmp_path, "again.mp4"))
@@ -166,7 +182,8 @@ def test_without_the_file_the_shared_chunks_are_decoded(
         (1, 24),
         (2, 48),
     ]
-    assert np.array_equal(pictures(path), before), "the same frames, encoded the same way"
+    assert_same_frames(chunks_of(first), chunks_of(events))
+    assert len(pictures(path)) == 60
     assert take_of(store, path).chunks == 3
 
 
@@ -175,24 +192,29 @@ def test_extending_is_what_a_longer_video_would_have_been(
 ) -> None:
     """Without the token that counts the chunks left; the cut off last chunk is made whole."""
     common = {"sampling": ALONE, "special_tokens": ()}
-    whole = made(engine, make_request(num_frames=120, **common))
+    events = run(engine, make_request(num_frames=120, **common))
+    whole = finished(events).path
+    assert whole is not None
     part = anew(make_request(num_frames=36, **common), tmp_path, "part0.mp4")
     video = made(engine, part)
-    for step in range(1, 4):
+    for step, made_now in enumerate(({1, 2}, {3}, {4})):
         request = Earlier.of_video(video, store).extended(1.0)
-        video = made(engine, anew(request, tmp_path, f"part{step}.mp4"))
+        more = run(engine, anew(request, tmp_path, f"part{step + 1}.mp4"))
+        assert set(chunks_of(more)) == made_now
+        assert_same_frames(chunks_of(events), chunks_of(more))
+        video = finished(more).path
+        assert video is not None
     assert len(pictures(video)) == 120
     difference = latents(take_of(store, whole)) - latents(take_of(store, video))
     assert np.abs(difference).max() <= 1e-5
-    assert np.abs(pictures(whole).astype(int) - pictures(video)).max() <= 1
 
 
 def test_the_rest_of_a_video_that_was_stopped(
     engine: Engine, store: TakeStore, make_request: MakeRequest, tmp_path: Path
 ) -> None:
     request = make_request(num_frames=96, sampling=ALONE)
-    whole = made(engine, anew(request, tmp_path, "whole.mp4"))
-    events = []
+    whole = chunks_of(run(engine, anew(request, tmp_path, "whole.mp4")))
+    events: list[Event] = []
     for event in engine.generate(request):
         events.append(event)
         if isinstance(event, ChunkReady) and event.index == 1:
@@ -203,18 +225,28 @@ def test_the_rest_of_a_video_that_was_stopped(
     earlier = Earlier.of_video(end.path, store)
     assert 2 <= earlier.take.chunks < 4
     assert not earlier.take.finished
-    path = made(engine, anew(earlier.resumed(), tmp_path, "rest.mp4"))
-    assert np.array_equal(pictures(path), pictures(whole))
+    rest = run(engine, anew(earlier.resumed(), tmp_path, "rest.mp4"))
+    assert set(chunks_of(rest)) == set(range(earlier.take.chunks, 4))
+    assert_same_frames(whole, chunks_of(rest))
+    path = finished(rest).path
+    assert path is not None
+    assert np.array_equal(pictures(path)[: earlier.take.frames], pictures(end.path))
+    assert len(pictures(path)) == 96
     assert take_of(store, path).finished
 
 
+@pytest.mark.parametrize("chunk", [0, 1, 3])
 def test_a_full_disk_keeps_the_video(
-    engine: Engine, store: TakeStore, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    store: TakeStore,
+    make_request: MakeRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    chunk: int,
 ) -> None:
     real = atomic.put_in_place
 
     def full(source: Path, target: Path) -> None:
-        if target.suffix == ".safetensors" and target.stem == "000001":
+        if target.suffix == ".safetensors" and target.stem == f"{chunk:06}":
             raise OSError(errno.ENOSPC, "No space left on device")
         real(source, target)
 
@@ -224,7 +256,7 @@ def test_a_full_disk_keeps_the_video(
     assert path is not None
     assert len(pictures(path)) == 96
     assert ["latents" in str(n.message) for n in of_kind(events, Notice)] == [True]
-    assert take_of(store, path).chunks == 1, "what was kept stays"
+    assert take_of(store, path).chunks == chunk, "what was kept stays"
 
 
 def test_none_are_kept_where_none_are_wanted(

@@ -127,6 +127,26 @@ def test_what_a_kill_leaves_goes(store: TakeStore) -> None:
     assert written_now.exists(), "another program may be at it"
 
 
+def test_a_kill_at_its_beginning_leaves_no_take(
+    store: TakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    name = written(store).name
+    monkeypatch.setattr(atomic, "put_in_place", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.begin(ABOUT)
+    monkeypatch.undo()
+    assert [take.name for take in store.all()] == [name]
+    (left,) = store.folder.glob(".*")
+    store.tidy()
+    assert left.exists(), "another program may be at it"
+    os.utime(left, (0, 0))
+    store.tidy()
+    assert [path.name for path in store.folder.iterdir()] == [name]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_damage_is_found(store: TakeStore, seed: int) -> None:
     """A changed, cut or lengthened file is refused with our error, or changes nothing."""

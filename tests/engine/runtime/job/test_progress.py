@@ -9,7 +9,7 @@ from magi_engine.runtime.job.control import Stopwatch
 from magi_engine.runtime.job.events import Progress
 from magi_engine.runtime.job.progress import ProgressMeter
 from magi_engine.runtime.request.length import LengthPlan
-from magi_engine.sampling.schedule import forwards
+from magi_engine.sampling.schedule import Direction, forwards
 from tests.engine.sampling.test_schedule import settings
 
 
@@ -70,6 +70,24 @@ def test_the_next_chunk_comes_when_it_was_said_to(num_chunks: int | None) -> Non
         due = finished_at.get(event.active[0].index)
         if due is not None and event.chunks_done:
             assert elapsed + event.next_chunk_s == pytest.approx(due)
+
+
+@pytest.mark.parametrize(("steps", "window"), [(8, 1), (8, 2), (16, 4)])
+def test_what_starting_anew_behind_the_oldest_chunk_costs(steps: int, window: int) -> None:
+    """By the schedule itself: what is computed with a restart, less what is without."""
+    chunks = 9
+    plain = settings(num_steps=steps, window_size=window)
+    whole = sum(len(forward.chunks) for forward in forwards(plain, chunks))
+    for number, (_, event) in enumerate(_run(chunks, steps, window, up_to=5 * steps // window)):
+        direction, computed = Direction(), 0
+        for index, forward in enumerate(forwards(plain, chunks, 0, direction)):
+            computed += len(forward.chunks)
+            if index == number:
+                assert event.at_once is not None
+                direction.restart_from = event.at_once.chunk
+        assert event.at_once is not None
+        assert event.at_once.chunk == event.active[0].index + 1 + (event.active[0].step == steps)
+        assert event.at_once.lost_s == pytest.approx(computed - whole)
 
 
 def test_the_stopwatch_stands_still_in_a_pause() -> None:
