@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -188,8 +188,8 @@ class Builder:
         )
         self.environments.switch(environment)
 
-    def verify(self) -> Iterator[SetupProgress | frozenset[str]]:
-        """Hash everything installed again; yields the damaged packages last.
+    def verify(self) -> Generator[SetupProgress, None, frozenset[str]]:
+        """Hash everything installed again; returns the damaged packages.
 
         Raises:
             SetupCancelled
@@ -204,7 +204,7 @@ class Builder:
                 yield SetupProgress(Step.CHECKING, number, total)
                 if is_damaged:
                     damaged.add(pin)
-        yield frozenset(damaged)
+        return frozenset(damaged)
 
     def _fetch(self, plan: Plan) -> Iterator[SetupProgress]:
         files = list(plan.files)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent
@@ -42,51 +44,27 @@ _SIZE = QSize(560, 380)
 _BAR_STEPS = 1000
 
 
-class Looking(QThread):
-    """Makes a plan. Signals: planned(Plan), failed(exception)."""
+class Working(QThread):
+    """Does a piece of work in steps.
 
-    planned = Signal(object)
-    failed = Signal(object)
-
-    def __init__(self, builder: Builder, flavor: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._builder, self._flavor = builder, flavor
-
-    def run(self) -> None:
-        """Look the packages up."""
-        try:
-            self.planned.emit(self._builder.plan(self._flavor))
-        except Exception as error:
-            self.failed.emit(_told(error))
-
-
-class Building(QThread):
-    """Carries a plan out.
-
-    Signals: progressed(SetupProgress), finished_well(), failed(exception).
+    Signals: progressed(SetupProgress), finished_well(what the work returns), failed(exception).
     """
 
     progressed = Signal(object)
-    finished_well = Signal()
+    finished_well = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, builder: Builder, plan: Plan, check_first: bool, parent: QWidget) -> None:
+    def __init__(self, work: Generator[SetupProgress, None, object], parent: QWidget) -> None:
         super().__init__(parent)
-        self._builder, self._plan, self._check_first = builder, plan, check_first
+        self._work = work
 
     def run(self) -> None:
-        """Build, after hashing what is there where that was asked for."""
+        """Do it."""
         try:
-            plan = self._plan
-            if self._check_first:
-                for found in self._builder.verify():
-                    if isinstance(found, SetupProgress):
-                        self.progressed.emit(found)
-                    else:
-                        plan = self._builder.plan(plan.flavor, found)
-            for progress in self._builder.build(plan):
-                self.progressed.emit(progress)
-            self.finished_well.emit()
+            while True:
+                self.progressed.emit(next(self._work))
+        except StopIteration as end:
+            self.finished_well.emit(end.value)
         except Exception as error:
             self.failed.emit(_told(error))
 
@@ -107,7 +85,7 @@ class SetupWindow(FitsScreen, QWidget):
         self.start_wanted = False
         """Whether the program is to be started once the window is closed."""
         self._choice: Choice = choose_flavor(probe(), builder.bundle.flavors)
-        self._thread: Looking | Building | None = None
+        self._thread: Working | None = None
         self.setWindowTitle(APP_NAME)
         self.setObjectName("setup")
         self.resize(_SIZE)
@@ -119,10 +97,7 @@ class SetupWindow(FitsScreen, QWidget):
         """Find out what there is to do."""
         self.plan = None
         self._show_progress(self.tr("Looking up what is needed…"))
-        thread = Looking(self.builder, self.flavor.currentData(), self)
-        thread.planned.connect(self._planned)
-        thread.failed.connect(self._failed)
-        self._run(thread)
+        self._run(_looking(self.builder, self.flavor.currentData()), self._planned)
 
     @Slot()
     def install(self) -> None:
@@ -130,14 +105,8 @@ class SetupWindow(FitsScreen, QWidget):
         if self.plan is None:
             self.look()
             return
-        # Only what is whole is taken over from the environment in use.
-        check_first = self.builder.record is not None
-        thread = Building(self.builder, self.plan, check_first, self)
-        thread.progressed.connect(self._progressed)
-        thread.finished_well.connect(self._finished)
-        thread.failed.connect(self._failed)
         self._show_progress(self.tr("Starting…"))
-        self._run(thread)
+        self._run(_building(self.builder, self.plan), self._finished)
 
     @Slot()
     def stop(self) -> None:
@@ -183,7 +152,6 @@ class SetupWindow(FitsScreen, QWidget):
         """Stop what runs, then go."""
         self.builder.cancelled.set()
         if self._thread is not None:
-            self.builder.cancelled.set()
             self._thread.wait()
         super().closeEvent(event)
 
@@ -281,16 +249,22 @@ class SetupWindow(FitsScreen, QWidget):
             return self.tr("{name} (recommended)").replace("{name}", name)
         return name
 
-    def _run(self, thread: Looking | Building) -> None:
+    def _run(
+        self, work: Generator[SetupProgress, None, object], then: Callable[[Any], None]
+    ) -> None:
         if self._thread is not None:
             self._thread.wait()
         self.builder.cancelled.clear()
-        self._thread = thread
+        self._thread = thread = Working(work, self)
+        thread.progressed.connect(self._progressed)
+        thread.finished_well.connect(then)
+        thread.failed.connect(self._failed)
         self.setFocus()  # or Cancel would get it next, and one Enter too many would cancel
-        self.flavor.setEnabled(isinstance(thread, Looking))
+        looks = self.plan is None
+        self.flavor.setEnabled(looks)
         self.folder_button.setEnabled(False)
         self.go.setEnabled(False)
-        self.start_button.setEnabled(isinstance(thread, Looking))
+        self.start_button.setEnabled(looks)
         thread.start()
 
     @Slot(object)
@@ -337,8 +311,8 @@ class SetupWindow(FitsScreen, QWidget):
         else:
             self.bar.setRange(0, 0)
 
-    @Slot()
-    def _finished(self) -> None:
+    @Slot(object)
+    def _finished(self, _nothing: None) -> None:
         self.start_program()
 
     @Slot(object)
@@ -398,6 +372,18 @@ def show(
     app.exec()
     current = builder.environments.current
     return (current, window.files) if window.start_wanted and current is not None else None
+
+
+def _looking(builder: Builder, flavor: str) -> Generator[SetupProgress, None, Plan]:
+    yield from ()
+    return builder.plan(flavor)
+
+
+def _building(builder: Builder, plan: Plan) -> Generator[SetupProgress]:
+    # Only what is whole is taken over from the environment in use.
+    if builder.record is not None:
+        plan = builder.plan(plan.flavor, (yield from builder.verify()))
+    yield from builder.build(plan)
 
 
 def _told(error: Exception) -> Exception:

@@ -56,15 +56,7 @@ class SamplerSettings:
 
     def __post_init__(self) -> None:
         check_window(self.window_size)
-        unit = math.lcm(self.window_size, max(1, len(self.noise2clean_kvrange)))
-        if self.num_steps < 1 or self.num_steps % unit:
-            raise InvalidRequestError(
-                "{steps} steps do not work with a window of {window} chunks.",
-                "Choose a multiple of {unit} steps.",
-                steps=self.num_steps,
-                window=self.window_size,
-                unit=unit,
-            )
+        check_steps(self.num_steps, self.window_size, len(self.noise2clean_kvrange))
 
     @classmethod
     def from_config(cls, config: MagiConfig) -> SamplerSettings:

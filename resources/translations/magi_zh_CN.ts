@@ -1688,10 +1688,6 @@
         <translation>请选择您可以写入的文件夹。</translation>
     </message>
     <message>
-        <source>Choose a multiple of {unit} steps.</source>
-        <translation>请选择 {unit} 的倍数作为步数。</translation>
-    </message>
-    <message>
         <source>Choose a picture of at least {least}x{least}.</source>
         <translation>请选择至少 {least}x{least} 的图片。</translation>
     </message>
@@ -3786,10 +3782,6 @@
     <message>
         <source>{steps} steps do not divide into the {stages}.</source>
         <translation>{steps} 步不能平均分到{stages}。</translation>
-    </message>
-    <message>
-        <source>{steps} steps do not work with a window of {window} chunks.</source>
-        <translation>{steps} 步与 {window} 个片段的窗口不相容。</translation>
     </message>
     <message>
         <source>{tensors} lacks the tensor {name}.</source>
