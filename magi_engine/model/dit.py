@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import Attend, KeyRoom, Part, TransformerBlock, parts_of
-from magi_engine.model.captions import CaptionBatch, KnownCaptions, SeenCaptions
+from magi_engine.model.captions import Captions
 from magi_engine.model.offload import OffloadedLayers
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
@@ -122,7 +122,7 @@ class VideoDiT(nn.Module):
         self,
         latents: Tensor,
         timesteps: Tensor,
-        captions: CaptionBatch | KnownCaptions,
+        captions: Captions,
         *,
         chunk_positions: Sequence[int],
         attend: Attend | KeyRoom,
@@ -162,9 +162,7 @@ class VideoDiT(nn.Module):
             condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
         if rotary is None:
             rotary = self.rotary(chunk_positions, latents.shape)
-        seen = (
-            self._seen(captions, len(latents)) if isinstance(captions, CaptionBatch) else captions
-        )
+        seen = captions.seen_by(self, len(latents))
         for index, layer in enumerate(self.layers):
             x = layer(index, x, condition, seen, rotary, attend, parts)
         x = _by_parts(self._velocity, x, parts)
@@ -208,10 +206,6 @@ class VideoDiT(nn.Module):
 
     def _velocity(self, x: Tensor) -> Tensor:
         return self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
-
-    def _seen(self, captions: CaptionBatch, videos: int) -> SeenCaptions:
-        mask = captions.mask() if videos > 1 else None
-        return SeenCaptions(self.project_captions(captions.embeddings), captions.lengths, mask)
 
     def project_captions(self, embeddings: Tensor) -> Tensor:
         """(B, L, caption_channels) -> (B, L, D) in the dtype of the blocks."""
