@@ -144,7 +144,7 @@ def _unattended(builder: Builder, flavor: str | None) -> int:
         return 1
     choice = choose_flavor(probe(), offered)
     chosen = flavor or builder.usual_flavor(choice)
-    print(f"recommended: {choice.flavor}, because {choice.reason.value}", flush=True)
+    print(f"recommended: {choice.flavor}. {choice.sentences}", flush=True)
     step = None
     try:
         for progress in _verified_and_built(builder, chosen):

@@ -55,10 +55,10 @@ _SPARE_BYTES = 200 << 20
 class Step(Enum):
     """What is being done."""
 
-    DOWNLOADING = "downloading"
-    CHECKING = "checking"
-    INSTALLING = "installing"
-    TESTING = "testing"
+    DOWNLOADING = Message("Fetching…")
+    CHECKING = Message("Checking every file…")
+    INSTALLING = Message("Unpacking…")
+    TESTING = Message("Trying whether it starts…")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
 from magi_setup.errors import SetupCancelled, unexpected
-from magi_setup.machine import CPU, Choice, Reason, choose_flavor, cuda_of, probe
+from magi_setup.machine import CPU, Choice, choose_flavor, cuda_of, probe
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class SetupWindow(FitsScreen, QWidget):
     def _lay_out(self) -> None:
         title = QLabel(self._title(), self)
         set_role(title, "title")
-        self.what = text_label(self._why(), "muted", self)
+        self.what = text_label(translated(self._choice.sentences), "muted", self)
         self.flavor = QComboBox(self)
         for name in self.builder.bundle.flavors:
             self.flavor.addItem(self._flavor_name(name), name)
@@ -211,32 +211,6 @@ class SetupWindow(FitsScreen, QWidget):
         if record is not None and record.version != self.builder.bundle.version:
             return self.tr("Start version {}").format(record.version)
         return self.tr("Start as it is")
-
-    def _why(self) -> str:
-        choice = self._choice
-        why = self._reason().replace("{gpus}", ", ".join(choice.gpus))
-        if choice.left_out:
-            rest = self.tr("{gpus} is not used: too old, or too new for the driver.")
-            why = f"{why} {rest.replace('{gpus}', ', '.join(choice.left_out))}"
-        return why
-
-    def _reason(self) -> str:
-        return {
-            Reason.NO_GPU: self.tr("No NVIDIA GPU was found: videos are made on the CPU."),
-            Reason.NO_DRIVER: self.tr(
-                "There is an NVIDIA GPU, but not NVIDIA's driver: install it and come back, "
-                "or go on with the CPU."
-            ),
-            Reason.OTHER_GPU: self.tr(
-                "This computer's GPU is not one of NVIDIA's, which alone are supported: "
-                "videos are made on the CPU."
-            ),
-            Reason.DRIVER_TOO_OLD: self.tr(
-                "The driver of {gpus} is too old: update it and come back, or go on with the CPU."
-            ),
-            Reason.GPU_TOO_OLD: self.tr("{gpus} is too old: videos are made on the CPU."),
-            Reason.GPU: self.tr("{gpus} was found, and its driver fits."),
-        }[self._choice.reason]
 
     def _flavor_name(self, flavor: str) -> str:
         if flavor == CPU:
@@ -294,12 +268,7 @@ class SetupWindow(FitsScreen, QWidget):
 
     @Slot(object)
     def _progressed(self, progress: SetupProgress) -> None:
-        words = {
-            Step.DOWNLOADING: self.tr("Fetching…"),
-            Step.CHECKING: self.tr("Checking every file…"),
-            Step.INSTALLING: self.tr("Unpacking…"),
-            Step.TESTING: self.tr("Trying whether it starts…"),
-        }[progress.step]
+        words = translated(progress.step.value)
         if progress.step is Step.DOWNLOADING:
             words += f"  {_size(progress.done_bytes)} / {_size(progress.total_bytes)}"
             if progress.bytes_per_s:

@@ -1744,6 +1744,10 @@
         <translation>请以这样的一行开头：0:00 a red ball</translation>
     </message>
     <message>
+        <source>Checking every file…</source>
+        <translation>正在检查每个文件…</translation>
+    </message>
+    <message>
         <source>Choose 0 or more.</source>
         <translation>请选择 0 或更大的数。</translation>
     </message>
@@ -2024,6 +2028,10 @@
         <translation>请重新下载。</translation>
     </message>
     <message>
+        <source>Fetching…</source>
+        <translation>正在下载…</translation>
+    </message>
+    <message>
         <source>Files that are not as they were published: {count}.</source>
         <translation>与发布内容不一致的文件：{count} 个。</translation>
     </message>
@@ -2280,6 +2288,10 @@
         <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
     </message>
     <message>
+        <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
+        <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
         <source>No frame was written to {name}.</source>
         <translation>没有向 {name} 写入任何帧。</translation>
     </message>
@@ -2522,6 +2534,10 @@
     <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
         <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
+    </message>
+    <message>
+        <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
+        <translation>{gpus} 的驱动程序过旧：请更新后再来，或继续使用 CPU。</translation>
     </message>
     <message>
         <source>The engine could not be started.</source>
@@ -2948,6 +2964,10 @@
         <translation>已有名为 {name} 的模型。</translation>
     </message>
     <message>
+        <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
+        <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
+    </message>
+    <message>
         <source>There is no attention called {name!r}.</source>
         <translation>没有名为 {name!r} 的注意力。</translation>
     </message>
@@ -3040,6 +3060,10 @@
         <translation>可以重新下载它们。</translation>
     </message>
     <message>
+        <source>This computer&apos;s GPU is not one of NVIDIA&apos;s, which alone are supported: videos are made on the CPU.</source>
+        <translation>本机的显卡不是 NVIDIA 的，而目前只支持 NVIDIA：视频将用 CPU 生成。</translation>
+    </message>
+    <message>
         <source>This computer&apos;s processor is too old for the program.</source>
         <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
     </message>
@@ -3104,12 +3128,20 @@
         <translation>请尝试其他格式。</translation>
     </message>
     <message>
+        <source>Trying whether it starts…</source>
+        <translation>正在试着启动…</translation>
+    </message>
+    <message>
         <source>Two prompts are given for the same chunk, or they are out of order.</source>
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
     </message>
     <message>
         <source>Unfinished downloads</source>
         <translation>未下载完的文件</translation>
+    </message>
+    <message>
+        <source>Unpacking…</source>
+        <translation>正在解压…</translation>
     </message>
     <message>
         <source>is {value}</source>
@@ -3126,6 +3158,18 @@
     <message>
         <source>is {value}, but must equal in_channels ({wanted})</source>
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
+    </message>
+    <message>
+        <source>{gpus} is not used: too old, or too new for the driver.</source>
+        <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
+    </message>
+    <message>
+        <source>{gpus} is too old: videos are made on the CPU.</source>
+        <translation>{gpus} 过旧：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>{gpus} was found, and its driver fits.</source>
+        <translation>已找到 {gpus}，其驱动程序合适。</translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
@@ -5792,10 +5836,6 @@
         <translation>直接启动</translation>
     </message>
     <message>
-        <source>{gpus} is not used: too old, or too new for the driver.</source>
-        <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
-    </message>
-    <message>
         <source>Update</source>
         <translation>更新</translation>
     </message>
@@ -5806,30 +5846,6 @@
     <message>
         <source>Change</source>
         <translation>更改</translation>
-    </message>
-    <message>
-        <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
-        <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
-    </message>
-    <message>
-        <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
-        <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
-    </message>
-    <message>
-        <source>This computer&apos;s GPU is not one of NVIDIA&apos;s, which alone are supported: videos are made on the CPU.</source>
-        <translation>本机的显卡不是 NVIDIA 的，而目前只支持 NVIDIA：视频将用 CPU 生成。</translation>
-    </message>
-    <message>
-        <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
-        <translation>{gpus} 的驱动程序过旧：请更新后再来，或继续使用 CPU。</translation>
-    </message>
-    <message>
-        <source>{gpus} is too old: videos are made on the CPU.</source>
-        <translation>{gpus} 过旧：视频将在 CPU 上生成。</translation>
-    </message>
-    <message>
-        <source>{gpus} was found, and its driver fits.</source>
-        <translation>已找到 {gpus}，其驱动程序合适。</translation>
     </message>
     <message>
         <source>Without a GPU</source>
@@ -5846,22 +5862,6 @@
     <message>
         <source>{download} to fetch, {disk} GB of space needed; {free} GB are free.</source>
         <translation>需下载 {download}，需要 {disk} GB 空间；可用 {free} GB。</translation>
-    </message>
-    <message>
-        <source>Fetching…</source>
-        <translation>正在下载…</translation>
-    </message>
-    <message>
-        <source>Checking every file…</source>
-        <translation>正在检查每个文件…</translation>
-    </message>
-    <message>
-        <source>Unpacking…</source>
-        <translation>正在解压…</translation>
-    </message>
-    <message>
-        <source>Trying whether it starts…</source>
-        <translation>正在试着启动…</translation>
     </message>
     <message>
         <source>Stopped. What was fetched is kept.</source>
