@@ -32,6 +32,8 @@ class ExportJob:
     target: Path
     overwrite: bool = False
     """Whether the user agreed to replace ``target``; else a free name like it is taken."""
+    part: range | None = None
+    """The frames that are wanted; None: all."""
 
 
 class Export(QObject):
@@ -106,7 +108,7 @@ def _export(job: ExportJob, report) -> Path:
     except OSError as error:
         raise output_error(error, target) from error
     try:
-        made = export_video(job.source, workshop / target.name, on_progress=report)
+        made = export_video(job.source, workshop / target.name, on_progress=report, part=job.part)
         final = target if job.overwrite and not target.is_dir() else free_name(target)
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it

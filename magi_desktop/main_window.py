@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import drops, shell
 from magi_desktop.arrivals import Arrivals
+from magi_desktop.from_here import FromHere
 from magi_desktop.making import Making
 from magi_desktop.menus import MenuKeys, make_menus
 from magi_desktop.panels.drop_zone import Veil
@@ -52,7 +53,7 @@ from magi_desktop.video_actions import VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
-from magi_desktop.window_dialogs import WindowDialogs
+from magi_desktop.window_dialogs import WindowDialogs, earlier_of
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Download, Make, Task
@@ -122,6 +123,7 @@ class MainWindow(QMainWindow):
             *(shop, self.notice, self.arrivals, self.dialogs),
             *(self.prompt, self.generation.checks, self),
         )
+        self.from_here = FromHere(self.player, shop.job, self.dialogs, self.videos, self)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
@@ -196,8 +198,10 @@ class MainWindow(QMainWindow):
         shop.library.renamed.connect(self.player.follow)
         self.videos.play_wanted.connect(self._play)
         self.videos.settings_wanted.connect(self.arrivals.use_settings)
-        self.videos.continue_wanted.connect(self.arrivals.continue_video)
+        self.videos.continue_wanted.connect(self.dialogs.go_on)
+        self.dialogs.file_wanted.connect(self.arrivals.continue_video)
         self.videos.redo_wanted.connect(self._redo)
+        self.videos.resume_wanted.connect(self.dialogs.resume)
         self.videos.details_wanted.connect(self.dialogs.details)
         self.videos.variations_wanted.connect(self.making.vary)
         self.reference.continue_requested.connect(self.arrivals.continue_video)
@@ -339,7 +343,9 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _redo(self, item: LibraryItem) -> None:
         shown = self.player.path == item.path
-        self.dialogs.redo(item, self.player.second if shown else 0.0)
+        self.dialogs.redo(
+            partial(earlier_of, item.path), self.player.second_in_file if shown else 0.0
+        )
 
     # From the state.
 
@@ -351,6 +357,7 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _insert(self, text: str) -> None:
         self.prompt.insert(text)
+        self.inputs_scroll.ensureWidgetVisible(self.prompt.field)
         self.notice.offer_undo(self.tr("The text was added to the prompt."), self.prompt.field.undo)
 
     @Slot(object)

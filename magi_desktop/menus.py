@@ -175,8 +175,10 @@ def _video(menus: Menus) -> None:
     title = translate("Menus", "V&ideo")
     menu = menus.add(title, [])
     shown.fill(menu, shown=True)
+    here = menus.window.from_here
+    menu.insertMenu(menu.actions()[0], here)
     menu.aboutToShow.connect(shown.refresh)
-    menus.groups[title.replace("&", "")] = list(shown.by_name.values())
+    menus.groups[title.replace("&", "")] = [*here.actions(), *shown.by_name.values()]
 
 
 def _view(menus: Menus) -> None:

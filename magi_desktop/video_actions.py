@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 VARIATIONS = 4
 """How many more videos "Four variations" makes."""
 
+_RENAME_WIDTH = 520
+"""Room for a name as the program gives it: the prompt's beginning and the seed."""
+
 Items = Sequence[LibraryItem]
 
 
@@ -41,6 +44,7 @@ class VideoCommands(QObject):
         settings_wanted: the GenerationRequest to compose again.
         continue_wanted: path of a video and its GenerationRequest, to be gone on with.
         redo_wanted: the LibraryItem to be made anew from some second on.
+        resume_wanted: the LibraryItem whose rest is to be made.
         details_wanted: the LibraryItem and its GenerationRequest, to be shown.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
         deleted: videos went, and ``undo`` brings them back.
@@ -50,6 +54,7 @@ class VideoCommands(QObject):
     settings_wanted = Signal(object)
     continue_wanted = Signal(object, object)
     redo_wanted = Signal(object)
+    resume_wanted = Signal(object)
     details_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
     deleted = Signal()
@@ -85,6 +90,10 @@ class VideoCommands(QObject):
         """Make the first one anew from some second on."""
         self.redo_wanted.emit(items[0])
 
+    def resume(self, items: Items) -> None:
+        """Make what is missing of the first one."""
+        self.resume_wanted.emit(items[0])
+
     def vary(self, items: Items) -> None:
         """Make the first one anew, with other seeds."""
         request = self._request(items[0])
@@ -115,6 +124,7 @@ class VideoCommands(QObject):
         dialog.setWindowTitle(self.tr("Rename"))
         dialog.setLabelText(self.tr("Name of the file:"))
         dialog.setTextValue(item.path.name if item.path.is_dir() else item.path.stem)
+        dialog.resize(_RENAME_WIDTH, dialog.sizeHint().height())
         dialog.textValueSelected.connect(partial(self._rename, item))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
@@ -187,6 +197,20 @@ class VideoCommands(QObject):
             ]
         )
 
+    def export_part(self, path: Path, part: range) -> None:
+        """Ask where to save some frames of a video, as MP4 unless the name says otherwise."""
+        dialog = QFileDialog(self._window, self.tr("Export this part"))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters([f"{name} (*{suffix})" for suffix, name in FORMATS.items() if suffix])
+        dialog.setDefaultSuffix(".mp4")
+        dialog.setDirectory(str(path.parent))
+        dialog.selectFile(free_name(path.with_name(f"{path.stem} {part.start + 1}.mp4")).name)
+        dialog.fileSelected.connect(
+            lambda name: self.exports.start([ExportJob(path, Path(name), True, part)])
+        )
+        dialog.open()
+
     def _export_over(self, item: LibraryItem, target: Path) -> None:
         self._library.leaving.emit([target])
         self.exports.start([ExportJob(item.path, target, overwrite=True)])
@@ -246,8 +270,12 @@ class VideoActions(QObject):
             tip=self.tr("Compose a video that goes on where this one ends."),
         )
         self.redo = add(
-            *("redo", "history", self.tr("Redo from here…"), c.redo, "Ctrl+Shift+R"),
+            *("redo", "history", self.tr("Redo from here…"), c.redo),
             tip=self.tr("Make it anew from this second on, or go on from its end without loss."),
+        )
+        self.resume = add(
+            *("resume", "play", self.tr("Make the rest"), c.resume),
+            tip=self.tr("It was stopped early: go on with the next second, in a new video."),
         )
         self.vary = add(
             *("vary", "dice", self.tr("Four variations"), c.vary),
@@ -302,6 +330,7 @@ class VideoActions(QObject):
         ):
             action.setEnabled(one)
         self.rename.setEnabled(one)
+        self.resume.setVisible(one and items[0].resumable)
         self.details.setEnabled(len(items) == 1)
         self.use_settings.setEnabled(len(items) == 1)
         self.locate.setEnabled(len(items) == 1 and not there)
@@ -327,7 +356,7 @@ class VideoActions(QObject):
             menu.addAction(self.remove)
             return
         menu.addActions([] if shown else [self.play])
-        menu.addActions([self.go_on, self.redo, self.vary, self.use_settings])
+        menu.addActions([self.resume, self.go_on, self.redo, self.vary, self.use_settings])
         menu.addSeparator()
         menu.addMenu(self.export_menu)
         menu.addActions([] if shown else [self.copy_frame])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +33,10 @@ from magi_engine.config.places import default_takes_dir
 from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.sampling.schedule import Transition
 from magi_engine.takes.store import TakeStore
+
+logger = logging.getLogger(__name__)
 
 
 class WindowDialogs(QObject):
@@ -41,12 +46,14 @@ class WindowDialogs(QObject):
         said: a sentence for the window's notice.
         failed: an exception: a folder could not be opened.
         restart_wanted: the program is to end and begin again.
+        file_wanted: path of a video and its GenerationRequest, to be gone on with from its file.
         started: the user begins with a model that the welcome offers.
     """
 
     said = Signal(str)
     failed = Signal(object)
     restart_wanted = Signal()
+    file_wanted = Signal(object, object)
     started = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
@@ -75,18 +82,67 @@ class WindowDialogs(QObject):
         """Open how a video was made."""
         self._open(DetailsDialog(item, request, self._window))
 
-    def redo(self, item: LibraryItem, second: float) -> None:
-        """Ask how a video is to be made anew from about ``second`` on."""
+    def redo(
+        self,
+        find: Callable[[], Earlier],
+        second: float,
+        behind: bool = False,
+        transition: Transition = Transition.GO_ON,
+    ) -> None:
+        """Ask how a video is to be made anew.
+
+        Args:
+            find: gives the video; in the background.
+            second: of the part that is to be made anew, in the file.
+            behind: that part stays, and all behind it is made anew.
+        """
+
+        def found(earlier: Earlier) -> None:
+            chunk = min(earlier.chunk_at(second) + behind, earlier.take.chunks)
+            self._open_redo(earlier, chunk, transition)
+
+        background.run(find, then=found, failed=self.failed.emit, owner=self)
+
+    def vary(self, find: Callable[[], Earlier], second: float) -> None:
+        """Make a video anew from a second on, several times."""
+
+        def found(earlier: Earlier) -> None:
+            request = earlier.redone(earlier.chunk_at(second))
+            self._workshop.controller.vary(request, VARIATIONS)
+
+        background.run(find, then=found, failed=self.failed.emit, owner=self)
+
+    @Slot(object, object)
+    def go_on(self, path: Path, request: GenerationRequest) -> None:
+        """Ask how a video goes on behind its end; from its file where its latents are gone."""
+
+        def from_file(error: Exception) -> None:
+            logger.info("%s goes on from its file: %s", path, error)
+            self.file_wanted.emit(path, request)
+            self.said.emit(self.tr("Its latents are not kept: it goes on from its file."))
+
         background.run(
-            _earlier,
-            item.path,
-            then=partial(self._open_redo, second),
+            earlier_of,
+            path,
+            then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
+            failed=from_file,
+            owner=self,
+        )
+
+    @Slot(object)
+    def resume(self, item: LibraryItem) -> None:
+        """Make what is missing of a video that was stopped."""
+        background.run(
+            lambda: earlier_of(item.path).resumed(),
+            then=self._workshop.controller.generate,
             failed=self.failed.emit,
             owner=self,
         )
 
-    def _open_redo(self, second: float, earlier: Earlier) -> None:
-        dialog = RedoDialog(earlier, second, VARIATIONS, self._window)
+    def _open_redo(
+        self, earlier: Earlier, chunk: int, transition: Transition = Transition.GO_ON
+    ) -> None:
+        dialog = RedoDialog(earlier, chunk, VARIATIONS, self._window, transition)
         dialog.chosen.connect(self._workshop.controller.generate)
         self._open(dialog)
 
@@ -237,5 +293,10 @@ class WindowDialogs(QObject):
         )
 
 
-def _earlier(video: Path) -> Earlier:
+def earlier_of(video: Path) -> Earlier:
+    """The video of a file.
+
+    Raises:
+        MagiError: it is none of ours, or its latents are not kept.
+    """
     return Earlier.of_video(video, TakeStore(default_takes_dir()))

@@ -6,8 +6,8 @@ from PySide6.QtCore import QCoreApplication, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QWidget
 
+from magi_desktop.state.job_words import transition_words
 from magi_desktop.widgets.controls import name_control, wrapped_label
-from magi_engine.sampling.schedule import Transition
 
 _COPIED_MS = 1500
 
@@ -41,12 +41,7 @@ def transition_box(parent: QWidget) -> QComboBox:
     """A choice of how a new part begins; its data are :class:`Transition`."""
     translate = QCoreApplication.translate
     box = QComboBox(parent)
-    for transition, text in {
-        Transition.GO_ON: translate("Transitions", "goes on"),
-        Transition.NEW_PLACE: translate("Transitions", "the same one in a new place"),
-        Transition.NEW_ONE: translate("Transitions", "a new one in the same place"),
-        Transition.CUT: translate("Transitions", "with a cut"),
-    }.items():
+    for transition, text in transition_words().items():
         box.addItem(text, transition)
     name_control(
         box,

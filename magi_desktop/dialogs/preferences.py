@@ -90,7 +90,7 @@ class PreferencesDialog(Sheet):
         column.addWidget(self.notify)
         column.addWidget(self.look_for_updates)
         column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
-        column.addLayout(self._row(self.tr("&Room for latents"), self._takes_line))
+        column.addLayout(self._row(self.tr("&Room for redoing videos"), self._takes_line))
         column.addWidget(text_label(self.tr("Expert"), "heading", self))
         column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
         column.addStretch(1)
@@ -184,10 +184,10 @@ class PreferencesDialog(Sheet):
         prepare_number(self.takes_limit, 120)
         name_control(
             self.takes_limit,
-            self.tr("Room for latents"),
+            self.tr("Room for redoing videos"),
             self.tr(
-                "With them videos are redone or extended without loss; the oldest go first. "
-                "0 keeps none."
+                "What is kept there lets videos be redone or extended without loss; the oldest "
+                "go first. 0 keeps nothing."
             ),
         )
         self.takes_limit.editingFinished.connect(self._takes_limit_changed)

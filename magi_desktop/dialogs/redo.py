@@ -21,6 +21,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, prepare_number
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.runtime.request.branch import Earlier
+from magi_engine.sampling.schedule import Transition
 
 _MORE_S = 4.0
 """How much is added to a video that is gone on with, unless another length is chosen."""
@@ -34,7 +35,8 @@ class RedoDialog(Sheet):
 
     Args:
         earlier: the video.
-        second: where the player stands.
+        chunk: the first that is to be made anew; the one behind the last: it goes on.
+        transition: how that begins, unless another way is chosen.
 
     Signals:
         chosen: the GenerationRequest, and how many are to be made of it.
@@ -43,20 +45,21 @@ class RedoDialog(Sheet):
     chosen = Signal(object, int)
 
     def __init__(
-        self, earlier: Earlier, second: float, copies: int, parent: QWidget | None = None
+        self,
+        earlier: Earlier,
+        chunk: int,
+        copies: int,
+        parent: QWidget | None = None,
+        transition: Transition = Transition.GO_ON,
     ) -> None:
         super().__init__(parent)
         self._earlier = earlier
         self._said = ""
         """The prompt as it was from there on."""
-        self.setWindowTitle(self.tr("Redo from here"))
         self.setMinimumWidth(460)
         self._make_fields()
-        note = text_label(
-            self.tr("What comes before stays as it is, to the last bit. This makes a new video."),
-            "caption",
-            self,
-        )
+        self.title = text_label("", "title", self)
+        self.note = text_label("", "caption", self)
         cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
         cancel.clicked.connect(self.reject)
         cancel.setAutoDefault(True)  # Enter on it presses it, not the default
@@ -87,15 +90,12 @@ class RedoDialog(Sheet):
         column = QVBoxLayout(self)
         column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
         column.setSpacing(t.SPACE_3)
-        column.addWidget(text_label(self.tr("Redo from here"), "title", self))
+        column.addWidget(self.title)
         column.addLayout(form)
-        column.addWidget(note)
+        column.addWidget(self.note)
         column.addLayout(buttons)
-        about, chunks = earlier.take.about, range(earlier.take.chunks)
-        starts = [about.frames_before(chunk) / about.fps for chunk in chunks]
-        near = min(chunks, key=lambda chunk: (starts[chunk] > second, abs(starts[chunk] - second)))
-        at_end = second >= earlier.take.frames / about.fps
-        self.place.setCurrentIndex(len(chunks) if at_end else near)
+        self.place.setCurrentIndex(chunk)
+        self.transition.setCurrentIndex(self.transition.findData(transition))
         self._follow_place()
         self.text.setFocus()
         self.text.selectAll()
@@ -140,6 +140,15 @@ class RedoDialog(Sheet):
         at_end = chunk == earlier.take.chunks
         self.length.setValue(_MORE_S if at_end else left / earlier.take.about.fps)
         self.other_seed.setChecked(not at_end)
+        title = self.tr("Go on from the end") if at_end else self.tr("Redo from here")
+        self.setWindowTitle(title)
+        self.title.setText(title)
+        self.note.setText(
+            self.tr("It goes on from the kept latents, without loss. This makes a new video.")
+            if at_end
+            else self.tr("What comes before stays as it is, to the last bit. This makes a new one.")
+        )
+        self.redo.setText(self.tr("Go on") if at_end else self.tr("Redo"))
 
     @Slot()
     def _choose_one(self) -> None:

@@ -43,7 +43,7 @@ class Checks(QWidget):
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
-        if name in ("plan", "base", "width", "height"):
+        if name in ("plan", "base"):
             self._refresh()
 
     def _refresh(self) -> None:
@@ -52,16 +52,6 @@ class Checks(QWidget):
             self._show([("error", translated(plan))])
             return
         notes = [] if plan is None else list(plan.notices)
-        settings, own = self._draft.settings, self._draft.config.runtime_config
-        learned = (own.video_size_w, own.video_size_h)
-        if self._draft.limits and (settings.width, settings.height) != learned:
-            notes.append(
-                Message(
-                    "This model has only learned {width} x {height}: other sizes look wrong.",
-                    width=learned[0],
-                    height=learned[1],
-                )
-            )
         if kept := self._draft.kept:
             notes.append(
                 Message("Also kept from the video these settings are from: {names}.", names=kept)

@@ -19,6 +19,8 @@ from magi_engine.runtime.planning.advice import Advice
 from magi_engine.runtime.planning.plan import JobPlan, Pace
 
 _SEPARATOR = "  ·  "
+_LINES = 2
+"""What the figures usually take."""
 
 
 class PreflightLine(QWidget):
@@ -69,9 +71,11 @@ class PreflightLine(QWidget):
                 self._buttons.addWidget(self.advice_buttons[-1])
         slow = isinstance(plan, JobPlan) and plan.pace is not Pace.FAIR
         set_role(self.label, "warning" if slow or not fits else "caption")
+        # The button above stays where it is while the figures come and go.
+        least = _LINES * self.fontMetrics().lineSpacing()
+        self.label.setMinimumHeight(least if plan is not None else max(least, self.label.height()))
         self.label.setText(text)
         self.label.setToolTip(tip)
-        self.setVisible(bool(text))
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QInputDialog,
-    QLabel,
     QListView,
     QMenu,
     QPushButton,
@@ -54,9 +53,6 @@ class QueuePanel(QWidget):
         self._count.setProperty("role", "muted")
         self.hold = QPushButton(self)
         self.hold.clicked.connect(lambda: queue.set_paused(not queue.paused))
-        self._why = QLabel(self)
-        self._why.setProperty("role", "caption")
-        self._why.setWordWrap(True)
         self.failed_button = QToolButton(self)
         self.failed_button.setProperty("kind", "section")
         self.failed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -238,7 +234,6 @@ class QueuePanel(QWidget):
         column.setContentsMargins(0, t.SPACE_2, 0, 0)
         column.setSpacing(t.SPACE_2)
         column.addLayout(head)
-        column.addWidget(self._why)
         column.addLayout(self._stack, 1)
         column.addLayout(failed)
         column.addWidget(self._buttons)
@@ -287,11 +282,6 @@ class QueuePanel(QWidget):
         self.hold.style().polish(self.hold)
         bind_icon(self.hold, "play" if paused else "pause", "text_on_accent" if paused else "text")
         self.hold.setVisible(any_items or paused)
-        why = self.tr("The queue is held: nothing new starts.")
-        if any(item.interrupted for item in self._queue.items):
-            why = self.tr("The last video was interrupted. Nothing starts until you resume.")
-        self._why.setText(why)
-        self._why.setVisible(paused)
 
     @Slot()
     def _enable(self) -> None:

@@ -203,7 +203,7 @@ class QualityRow(Field):
         if self._moved_from in (None, steps):
             self.say("")
         else:
-            text = self.tr("Moved from {0} to {1} steps, which divide into the chunks at once.")
+            text = self.tr("Moved from {0} to {1} steps, which fit the seconds worked on at once.")
             self.say(text.format(self._moved_from, steps))
 
     @Slot()

@@ -10,7 +10,7 @@ from magi_desktop.state.draft import Draft
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.sizes import SIZE_MULTIPLE
 from magi_engine.media import WriteOptions
-from magi_engine.sampling.schedule import cuts_groups
+from magi_engine.sampling.schedule import cuts_groups, is_learned
 from magi_engine.sampling.schedule import legal_steps as _legal_steps
 
 _MOST_STEPS = 64
@@ -49,12 +49,17 @@ def own_crf(file_format: str) -> int | None:
 
 
 def legal_steps(draft: Draft, window_size: int | None = None) -> tuple[int, ...]:
-    """All numbers of steps that work well with a window (default: the chosen one), rising."""
+    """All numbers of steps that work well with a window (default: the chosen one), rising.
+
+    Of a distilled model those it has learned, where there is one for this window.
+    """
     most = max(_MOST_STEPS, draft.config.runtime_config.num_steps * _MANY_TIMES)
     window = window_size or effective(draft, "window_size")
     steps = _legal_steps(window, len(effective(draft, "noise2clean_kvrange")))
     few = itertools.takewhile(lambda n: n <= most, steps)
-    return tuple(n for n in few if not cuts_groups(n, window))
+    whole = tuple(n for n in few if not cuts_groups(n, window))
+    learned = tuple(n for n in whole if is_learned(n))
+    return learned if learned and draft.config.engine_config.distill else whole
 
 
 def nearest(values: tuple[int, ...], wanted: float) -> int:

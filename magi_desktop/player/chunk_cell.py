@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
 
-from magi_desktop.state.job_words import percent_text
+from magi_desktop.state.job_words import percent_text, transition_words
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
 from magi_engine.runtime.job.events import ChunkState
+from magi_engine.sampling.schedule import Transition
 
 CELL_WIDTH = 104
 PICTURE_HEIGHT = 60
@@ -35,6 +36,14 @@ class Cell:
     prompt: str
     first_frame: int
     num_frames: int
+    transition: Transition = Transition.GO_ON
+
+    @property
+    def said(self) -> str:
+        """The prompt, and how the chunk takes over from those before it."""
+        if self.transition is Transition.GO_ON:
+            return self.prompt
+        return f"{transition_words()[self.transition]}: {self.prompt}"
 
 
 def paint_cell(
@@ -42,7 +51,7 @@ def paint_cell(
     rect: QRect,
     cell: Cell,
     *,
-    number: int,
+    label: str,
     thumbnail: QImage | None,
     playing: bool,
     focused: bool,
@@ -51,7 +60,7 @@ def paint_cell(
     """Draw a chunk: the whole picture or its state, progress, number.
 
     Args:
-        number: shown in the corner, counted from 1.
+        label: shown in the corner.
     """
     k = theme().tokens
     font = QFont(font)
@@ -68,21 +77,20 @@ def paint_cell(
         whole.moveCenter(box.center())
         painter.drawImage(whole, thumbnail)
         painter.setClipping(False)
-    _paint_state(painter, box, cell, number, thumbnail is not None)
+    _paint_state(painter, box, cell, label, thumbnail is not None)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(QColor(k.accent if playing else k.border), 2 if playing else 1))
     painter.drawPath(path)
+    if cell.transition is not Transition.GO_ON:
+        painter.fillRect(rect.x() - 5, rect.y(), 2, PICTURE_HEIGHT, QColor(k.accent))
     if focused:  # inside the other ring, so that both can be seen
         painter.setPen(QPen(QColor(k.text), 2))
         painter.drawRoundedRect(box.adjusted(2, 2, -2, -2), t.RADIUS_S - 1, t.RADIUS_S - 1)
 
 
-def _paint_state(
-    painter: QPainter, box: QRectF, cell: Cell, number: int, has_picture: bool
-) -> None:
+def _paint_state(painter: QPainter, box: QRectF, cell: Cell, label: str, has_picture: bool) -> None:
     k = theme().tokens
     metrics = painter.fontMetrics()
-    label = str(number)
     corner = QRectF(
         box.left() + 4, box.top() + 4, metrics.horizontalAdvance(label) + 8, metrics.height() + 2
     )

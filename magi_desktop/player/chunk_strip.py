@@ -29,9 +29,11 @@ from magi_desktop.player.chunk_cell import (
     paint_cell,
     paint_prompt,
 )
+from magi_desktop.player.times import clock_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_engine.runtime.job.events import ChunkState
+from magi_engine.sampling.schedule import Transition
 
 _SCROLL_BAR = 10
 _STRIDE = CELL_WIDTH + t.SPACE_2
@@ -42,11 +44,13 @@ class ChunkStrip(QAbstractScrollArea):
 
     Signals:
         chosen: a chunk was clicked, or reached with the arrow keys.
+        menu_wanted: where on the screen the menu of the chosen chunk, which is ready, is wanted.
         prompt_requested: the user wants to say what a chunk that has not begun shall show.
         thumbnail_wanted: a visible, ready chunk has no picture yet; asked once for each.
     """
 
     chosen = Signal(int)
+    menu_wanted = Signal(QPoint)
     prompt_requested = Signal(int)
     thumbnail_wanted = Signal(int)
 
@@ -60,6 +64,7 @@ class ChunkStrip(QAbstractScrollArea):
         self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(self.tr("Parts of the video"))
         self.can_direct = False  # whether chunks that have not begun may get a prompt
+        self.fps = 24.0
         self._cells: list[Cell] = []
         self._thumbnails: dict[int, QImage] = {}
         self._asked: set[int] = set()
@@ -226,10 +231,13 @@ class ChunkStrip(QAbstractScrollArea):
         }[cell.state]
         if index == self._current:
             state = self.tr("playing")
-        text = self.tr("Part {number} of {count}: {state}").format(
-            number=index + 1, count=len(self._cells), state=state
+        text = self.tr("Part {number} of {count}, from {time} on: {state}").format(
+            number=index + 1,
+            count=len(self._cells),
+            time=clock_text(cell.first_frame / self.fps),
+            state=state,
         )
-        return f"{text}\n{cell.prompt}" if cell.prompt else text
+        return f"{text}\n{cell.said}" if cell.said else text
 
     def _describe(self) -> None:
         if self._cells:
@@ -253,7 +261,7 @@ class ChunkStrip(QAbstractScrollArea):
                 painter,
                 rect,
                 cell,
-                number=index + 1,
+                label=clock_text(cell.first_frame / self.fps),
                 thumbnail=self._thumbnails.get(index),
                 playing=index == self._current,
                 focused=self.hasFocus() and index == self._selected,
@@ -269,13 +277,16 @@ class ChunkStrip(QAbstractScrollArea):
             rect.setRight(self.viewport().width() if last else rect.right())
             first = self._cells[run.start]
             changed = run.start > 0 and first.prompt != self._cells[run.start - 1].prompt
-            paint_prompt(painter, rect, first.prompt, changed, self.font())
+            changed = changed or first.transition is not Transition.GO_ON
+            paint_prompt(painter, rect, first.said, changed, self.font())
 
     def prompt_runs(self) -> list[range]:
         """The chunks that can be seen, those with the same prompt together."""
         runs: list[range] = []
         for index in self.visible_range():
-            if runs and self._cells[index].prompt == self._cells[index - 1].prompt:
+            cell = self._cells[index]
+            goes_on = runs and cell.transition is Transition.GO_ON
+            if goes_on and cell.prompt == self._cells[index - 1].prompt:
                 runs[-1] = range(runs[-1].start, index + 1)
             else:
                 runs.append(range(index, index + 1))
@@ -315,8 +326,15 @@ class ChunkStrip(QAbstractScrollArea):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         by_key = event.reason() is QContextMenuEvent.Reason.Keyboard
         index = self._selected if by_key else self.chunk_at(event.pos())
-        if index is not None:
-            self._request_prompt(index)
+        if index is None:
+            return
+        self._request_prompt(index)
+        if self._cells[index].state is ChunkState.DONE:
+            self._select(index)
+            if index != self._current:
+                self.chosen.emit(index)
+            place = self.cell_rect(index).bottomLeft() if by_key else event.pos()
+            self.menu_wanted.emit(self.viewport().mapToGlobal(place))
 
     def _request_prompt(self, index: int) -> None:
         cells = self._cells

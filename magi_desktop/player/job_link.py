@@ -116,6 +116,7 @@ class JobLink(QObject):
             chunk.prompt,
             chunk.first_frame,
             chunk.num_frames,
+            chunk.transition,
         )
         self._player.strip.set_cell(index, cell)
 

@@ -31,6 +31,8 @@ from magi_desktop.translation import translated
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
+from magi_engine.runtime.request.request import PromptChange
+from magi_engine.sampling.schedule import Transition
 
 _ZOOM_STEP = 1.25
 
@@ -138,9 +140,19 @@ class Player(QWidget):
         return self._clock.position
 
     @property
-    def second(self) -> float:
-        """When that frame is in the video."""
-        return self._clock.position / self._clock.fps
+    def second_in_file(self) -> float:
+        """When that frame is in the file, where a source clip may stand in front."""
+        skip = 0 if self._file is None else self._file.skip
+        return (skip + self._clock.position) / self._clock.fps
+
+    @property
+    def part_shown(self) -> range | None:
+        """The frames of the file that belong to the chunk that frame lies in."""
+        chunk, skip = self.strip.chunk_of(self.position), self._file.skip if self._file else 0
+        if chunk is None:
+            return None
+        cell = self.strip.cells[chunk]
+        return range(skip + cell.first_frame, skip + cell.first_frame + cell.num_frames)
 
     @property
     def playing(self) -> bool:
@@ -189,6 +201,7 @@ class Player(QWidget):
         """
         self._forget()
         self._clock.reset(fps)
+        self.strip.fps = fps
         self._expected, self._open_ended = num_frames or 0, num_frames is None
         self._chunk_frames = chunk_frames
         self._clock.play()
@@ -561,7 +574,8 @@ def _cells_of(facts: VideoFacts) -> list[Cell]:
     changes = () if request is None or request.prepend_source else request.prompts
     cells = []
     for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
-        prompt = next((p.text for p in reversed(changes) if p.chunk <= index), "")
+        change = next((p for p in reversed(changes) if p.chunk <= index), PromptChange(-1, ""))
+        transition = change.transition if change.chunk == index else Transition.GO_ON
         length = min(facts.chunk_frames, facts.num_frames - first)
-        cells.append(Cell(ChunkState.DONE, 1.0, prompt, first, length))
+        cells.append(Cell(ChunkState.DONE, 1.0, change.text, first, length, transition))
     return cells

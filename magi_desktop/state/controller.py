@@ -14,10 +14,13 @@ from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
+from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import MagiError, message_of
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.takes.store import TakeStore
 
 
 class Controller(QObject):
@@ -86,7 +89,7 @@ class Controller(QObject):
         self._current = item
         self._queue.mark_running(item.id)
         background.run(
-            with_output,
+            _prepared,
             item.request,
             self.output_folder,
             then=self._start,
@@ -181,3 +184,12 @@ class Controller(QObject):
         self.advance()
         if self._current is None:
             self.idle.emit()
+
+
+def _prepared(request: GenerationRequest, folder: Path) -> GenerationRequest:
+    """The request with a free path for its video; one that was begun before goes on where it was
+    interrupted, if its latents are kept."""
+    if Path(request.output or "").is_absolute():
+        earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
+        request = request if earlier is None else earlier.resumed()
+    return with_output(request, folder)

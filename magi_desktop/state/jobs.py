@@ -34,6 +34,7 @@ from magi_engine.runtime.job.events import (
 )
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange
+from magi_engine.sampling.schedule import Transition
 
 _LEAST_SECONDS_BETWEEN_CHANGES = 0.1
 
@@ -66,6 +67,7 @@ class ChunkInfo:
     prompt: str
     first_frame: int
     num_frames: int
+    transition: Transition = Transition.GO_ON
 
 
 class JobState(QObject):
@@ -200,8 +202,8 @@ class JobState(QObject):
                 self._set_phase(Phase.PAUSED)
             case Resumed():
                 self._set_phase(Phase.RUNNING)
-            case PromptChanged(chunk=chunk, text=text):
-                self._prompt_changed(chunk, text)
+            case PromptChanged(chunk=chunk, text=text, transition=transition):
+                self._prompt_changed(PromptChange(chunk, text, transition))
             case Finished() | Cancelled() | Failed():
                 self._end(event)
                 return
@@ -235,11 +237,12 @@ class JobState(QObject):
         self.frames_done = event.first_frame + len(event.frames)
         self.frames_ready.emit(event.first_frame, event.frames)
 
-    def _prompt_changed(self, chunk: int, text: str) -> None:
-        kept = tuple(p for p in self._prompts if p.chunk != chunk)
-        self._prompts = tuple(sorted((*kept, PromptChange(chunk, text)), key=lambda p: p.chunk))
-        for index in range(chunk, len(self.chunks)):
-            self._set_chunk(index, prompt=self._prompt_at(index))
+    def _prompt_changed(self, change: PromptChange) -> None:
+        kept = tuple(p for p in self._prompts if p.chunk != change.chunk)
+        self._prompts = tuple(sorted((*kept, change), key=lambda p: p.chunk))
+        for index in range(change.chunk, len(self.chunks)):
+            now = self._prompt_at(index)
+            self._set_chunk(index, prompt=now.text, transition=now.transition)
 
     def _end(self, event: Finished | Cancelled | Failed) -> None:
         self.path, self.frames_done = event.path, event.frames
@@ -256,8 +259,12 @@ class JobState(QObject):
         self._emit_changed()
         self.ended.emit(event)
 
-    def _prompt_at(self, index: int) -> str:
-        return next((p.text for p in reversed(self._prompts) if p.chunk <= index), "")
+    def _prompt_at(self, index: int) -> PromptChange:
+        """What a chunk is made from; only where that changes is there a transition."""
+        change = next((p for p in reversed(self._prompts) if p.chunk <= index), None)
+        if change is None or change.chunk < index:
+            return PromptChange(index, "" if change is None else change.text)
+        return change
 
     def _grow_to(self, count: int) -> None:
         """Let there be ``count`` chunks."""
@@ -266,7 +273,10 @@ class JobState(QObject):
             frames = self.plan.chunk(index).frames
             prompt = self._prompt_at(index)
             self.chunks.append(
-                ChunkInfo(index, ChunkState.WAITING, 0, prompt, frames.start, len(frames))
+                ChunkInfo(
+                    *(index, ChunkState.WAITING, 0, prompt.text),
+                    *(frames.start, len(frames), prompt.transition),
+                )
             )
             self.chunk_changed.emit(index)
 

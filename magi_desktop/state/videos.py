@@ -80,6 +80,14 @@ class LibraryItem:
             return False
 
     @cached_property
+    def resumable(self) -> bool:
+        """Whether it was stopped early and its latents were kept."""
+        try:
+            return not self.complete and self.request.take is not None
+        except MagiError:
+            return False
+
+    @cached_property
     def words(self) -> str:
         """What a search looks at."""
         return f"{self.prompts}\n{self.path.name}".casefold()

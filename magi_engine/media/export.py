@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -24,10 +25,12 @@ def export_video(
     target: str | Path,
     options: WriteOptions | None = None,
     on_progress: Callable[[float], None] | None = None,
+    part: range | None = None,
 ) -> Path:
     """Re-encode a video into the format of `target`'s suffix, with its metadata, streaming.
 
     Args:
+        part: the frames that are wanted; None: all.
         on_progress: called with 0..1 after every second of video; an exception it raises ends
             the export and keeps what was written.
 
@@ -42,33 +45,38 @@ def export_video(
     info = probe(source)
     width, height = info.width - info.width % 2, info.height - info.height % 2
     fps = info.fps or _DEFAULT_FPS
+    duration_s = info.duration_s if part is None else len(part) / fps
     with open_writer(target, width, height, fps, read_metadata(source), options) as writer:
-        for frames in _batches(source, width, height, writer.video.fps):
+        for frames in _batches(source, width, height, writer.video.fps, part):
             writer.write(frames)
-            if on_progress is not None and info.duration_s:
+            if on_progress is not None and duration_s:
                 done = float(writer.frames_written / writer.video.fps)
-                on_progress(min(1.0, done / info.duration_s))
+                on_progress(min(1.0, done / duration_s))
     return writer.close()
 
 
-def _batches(source: Path, width: int, height: int, fps: Fraction) -> Iterator[UInt8Array]:
-    """The whole video at a constant rate, a batch of ``(T, H, W, 3)`` at a time."""
+def _batches(
+    source: Path, width: int, height: int, fps: Fraction, part: range | None
+) -> Iterator[UInt8Array]:
+    """The video at a constant rate, a batch of ``(T, H, W, 3)`` at a time."""
     fitter = FrameFitter(width, height, FitPolicy.CROP, None)
     pictures: list[UInt8Array] = []
-    index = 0
-    frames = decode_frames(source)
+    index, stop = (0, math.inf) if part is None else (part.start, part.stop)
+    frames = decode_frames(source, index / fps)
     here = next(frames)
     for ahead in frames:
         # Every tick of the output closer to `here` than to the frame after it.
         middle = (here.time + ahead.time) / 2
-        while index / fps <= middle:
+        while index < stop and index / fps <= middle:
             pictures.append(fitter(here))
             index += 1
             if len(pictures) == _BATCH:
                 yield np.stack(pictures)
                 pictures = []
         here = ahead
-    while index / fps < here.end - 1 / (2 * fps) or index == 0:
+        if index >= stop:
+            break
+    while index < stop and (index / fps < here.end - 1 / (2 * fps) or index == 0):
         pictures.append(fitter(here))
         index += 1
     if pictures:

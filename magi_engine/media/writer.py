@@ -190,7 +190,7 @@ class FrameWriter(ABC):
             self._salvage()
             raise OutputError(
                 "No frame was written to {name}.",
-                "Generate at least one chunk.",
+                "Let it run until its first second is ready.",
                 name=self.target.name,
             )
         try:

@@ -65,9 +65,9 @@ class SamplerSettings:
         """The settings an official configuration asks for."""
         given = vars(config.runtime_config) | vars(config.engine_config)
         own: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):
-            value = given[field.name]
-            own[field.name] = tuple(value) if isinstance(value, list) else value
+        for spec in dataclasses.fields(cls):
+            value = given[spec.name]
+            own[spec.name] = tuple(value) if isinstance(value, list) else value
         return cls(**own)
 
 
@@ -96,6 +96,13 @@ def cuts_groups(num_steps: int, window_size: int) -> bool:
     """Whether a stage begins in the middle of a group of unequal steps. A distilled model is then
     told other lengths of its steps than they have."""
     return num_steps == _UNEQUAL_STEPS and num_steps // window_size % _GROUP != 0
+
+
+def is_learned(num_steps: int) -> bool:
+    """Whether a distilled model has learned steps of that length: each twice the next (paper 2.3).
+
+    Given others, it may paint noise."""
+    return num_steps == _UNEQUAL_STEPS or num_steps.bit_count() == 1
 
 
 def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:

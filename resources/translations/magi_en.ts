@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>FromHere</name>
+    <message numerus="yes">
+        <source>%n variation(s) from here</source>
+        <translation>
+            <numerusform>%n variation from here</numerusform>
+            <numerusform>%n variations from here</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>LibraryPanel</name>
     <message numerus="yes">
         <source>%n video(s)</source>

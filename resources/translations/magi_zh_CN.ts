@@ -208,16 +208,16 @@
         <translation>即将完成</translation>
     </message>
     <message>
-        <source>Part {number} of {count}: {state}</source>
-        <translation>第 {number} 部分，共 {count} 部分：{state}</translation>
-    </message>
-    <message>
         <source>ready</source>
         <translation>已完成</translation>
     </message>
     <message>
         <source>playing</source>
         <translation>播放中</translation>
+    </message>
+    <message>
+        <source>Part {number} of {count}, from {time} on: {state}</source>
+        <translation>第 {number} 部分，共 {count} 部分，从 {time} 开始：{state}</translation>
     </message>
     <message>
         <source>Double-click to change the prompt from here on.</source>
@@ -664,6 +664,35 @@
     <message>
         <source>Faster than life: the model learned {} a second.</source>
         <translation>快于实际速度：模型按每秒 {} 帧训练。</translation>
+    </message>
+</context>
+<context>
+    <name>FromHere</name>
+    <message>
+        <source>This second</source>
+        <translation>这一秒</translation>
+    </message>
+    <message>
+        <source>Redo from here…</source>
+        <translation>从这里重做…</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s) from here</source>
+        <translation>
+            <numerusform>从这里起的 %n 个变体</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Go on behind it…</source>
+        <translation>从它之后继续…</translation>
+    </message>
+    <message>
+        <source>Cut here…</source>
+        <translation>在此切换镜头…</translation>
+    </message>
+    <message>
+        <source>Export this part…</source>
+        <translation>导出这一部分…</translation>
     </message>
 </context>
 <context>
@@ -1492,10 +1521,6 @@
         <translation>图片的大小不能是 {width}x{height}。</translation>
     </message>
     <message>
-        <source>A prompt is given for chunk {chunk}, but the video ends with chunk {last}.</source>
-        <translation>为片段 {chunk} 设置了提示词，但视频到片段 {last} 就结束了。</translation>
-    </message>
-    <message>
         <source>A text-to-video generation takes no image or video.</source>
         <translation>文生视频不使用图像或视频。</translation>
     </message>
@@ -1728,6 +1753,10 @@
         <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
+        <source>A distilled model has not learned {steps} steps, and may make noise of them; 8, 12, 16 and 32 look right.</source>
+        <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
+    </message>
+    <message>
         <source>A storyboard and --prompt do not go together.</source>
         <translation>分镜脚本和 --prompt 不能同时使用。</translation>
     </message>
@@ -1758,10 +1787,6 @@
     <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
-    </message>
-    <message>
-        <source>Choose an earlier chunk or a longer video.</source>
-        <translation>请选择更早的片段或更长的视频。</translation>
     </message>
     <message>
         <source>Choose another file.</source>
@@ -1968,10 +1993,6 @@
         <translation>请将其删除。</translation>
     </message>
     <message>
-        <source>Denoise one chunk at a time.</source>
-        <translation>一次只去噪一个片段。</translation>
-    </message>
-    <message>
         <source>Did you mean {close!r}?</source>
         <translation>您是指 {close!r} 吗？</translation>
     </message>
@@ -2066,10 +2087,6 @@
     <message>
         <source>Free some space; what was finished so far has been kept.</source>
         <translation>请腾出一些空间；已完成的部分已保留。</translation>
-    </message>
-    <message>
-        <source>Generate at least one chunk.</source>
-        <translation>请至少生成一个片段。</translation>
     </message>
     <message>
         <source>Generating</source>
@@ -2350,10 +2367,6 @@
     <message>
         <source>Only the address of the picture was dropped, not the picture.</source>
         <translation>拖入的只是图片的地址，而不是图片本身。</translation>
-    </message>
-    <message>
-        <source>Only {kept} chunks of that video are kept; {wanted} are asked for.</source>
-        <translation>该视频只保留了 {kept} 个片段，而需要 {wanted} 个。</translation>
     </message>
     <message>
         <source>Open a new file.</source>
@@ -2692,6 +2705,10 @@
         <translation>该视频的潜变量已不再保留。</translation>
     </message>
     <message>
+        <source>The latents of this video are not kept.</source>
+        <translation>此视频的潜变量没有保留。</translation>
+    </message>
+    <message>
         <source>The latents of this video cannot be kept: {why}.</source>
         <translation>无法保留该视频的潜变量：{why}。</translation>
     </message>
@@ -2802,10 +2819,6 @@
     <message>
         <source>The prompt holds bytes that are not UTF-8.</source>
         <translation>提示词中含有非 UTF-8 字节。</translation>
-    </message>
-    <message>
-        <source>The prompt stays as it was: no chunk is left that has not started.</source>
-        <translation>提示词保持不变：没有尚未开始的片段了。</translation>
     </message>
     <message>
         <source>The prompts at {start:g} s and the one before it fall on the same part of the video.</source>
@@ -3200,6 +3213,26 @@
         <translation>请腾出一些空间，然后重试：将从中断处继续。</translation>
     </message>
     <message>
+        <source>A prompt is given from {start} s on, but the video ends after {end} s.</source>
+        <translation>提示词从第 {start} 秒开始生效，但视频在 {end} 秒后就结束了。</translation>
+    </message>
+    <message>
+        <source>Choose an earlier place or a longer video.</source>
+        <translation>请选择更早的位置或更长的视频。</translation>
+    </message>
+    <message>
+        <source>Let it run until its first second is ready.</source>
+        <translation>请让它运行到第一秒完成。</translation>
+    </message>
+    <message>
+        <source>Only the first {kept} frames of that video are kept; {wanted} are asked for.</source>
+        <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
+    </message>
+    <message>
+        <source>The prompt stays as it was: the last second has already started.</source>
+        <translation>提示词保持不变：最后一秒已经开始制作。</translation>
+    </message>
+    <message>
         <source>Update the program, or choose another repository.</source>
         <translation>请更新程序，或选择其他仓库。</translation>
     </message>
@@ -3320,6 +3353,10 @@
         <translation>请等待它完成。</translation>
     </message>
     <message>
+        <source>Wait until it is there, then continue it.</source>
+        <translation>请等它完成后再续写。</translation>
+    </message>
+    <message>
         <source>Weights are .safetensors, .safetensors.zst or .bin files.</source>
         <translation>权重应为 .safetensors、.safetensors.zst 或 .bin 文件。</translation>
     </message>
@@ -3342,6 +3379,10 @@
     <message>
         <source>Windows does not let what was installed start.</source>
         <translation>Windows 不允许启动已安装的内容。</translation>
+    </message>
+    <message>
+        <source>Work on one second at a time.</source>
+        <translation>一次只制作一秒。</translation>
     </message>
     <message>
         <source>Write --prompt-at K TEXT.</source>
@@ -4638,16 +4679,16 @@
         <translation>视频文件夹(&amp;F)</translation>
     </message>
     <message>
+        <source>&amp;Room for redoing videos</source>
+        <translation>重做视频所用空间(&amp;R)</translation>
+    </message>
+    <message>
         <source>A&amp;ttention</source>
         <translation>注意力(&amp;T)</translation>
     </message>
     <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
-    </message>
-    <message>
-        <source>&amp;Room for latents</source>
-        <translation>潜变量的空间(&amp;R)</translation>
     </message>
     <message>
         <source>Expert</source>
@@ -4766,12 +4807,12 @@
         <translation> GB</translation>
     </message>
     <message>
-        <source>Room for latents</source>
-        <translation>潜变量的空间</translation>
+        <source>Room for redoing videos</source>
+        <translation>重做视频所用空间</translation>
     </message>
     <message>
-        <source>With them videos are redone or extended without loss; the oldest go first. 0 keeps none.</source>
-        <translation>有了它们，视频可以无损地重做或延长；最旧的最先删除。0 表示不保留。</translation>
+        <source>What is kept there lets videos be redone or extended without loss; the oldest go first. 0 keeps nothing.</source>
+        <translation>保留在这里的内容可让视频无损地重做或延长；最早的会先被删除。0 表示不保留。</translation>
     </message>
     <message>
         <source>Fastest; may round to 8 bits</source>
@@ -5216,8 +5257,8 @@
         <translation>{0} · {1} 步</translation>
     </message>
     <message>
-        <source>Moved from {0} to {1} steps, which divide into the chunks at once.</source>
-        <translation>已从 {0} 步调整为 {1} 步，以便整除并行片段数。</translation>
+        <source>Moved from {0} to {1} steps, which fit the seconds worked on at once.</source>
+        <translation>已从 {0} 步改为 {1} 步，以配合同时制作的秒数。</translation>
     </message>
     <message>
         <source>Fast</source>
@@ -5405,24 +5446,12 @@
         <source>Start no further video for now.</source>
         <translation>暂不开始新的视频。</translation>
     </message>
-    <message>
-        <source>The queue is held: nothing new starts.</source>
-        <translation>队列已暂停，不会开始新的视频。</translation>
-    </message>
-    <message>
-        <source>The last video was interrupted. Nothing starts until you resume.</source>
-        <translation>上一个视频被中断。点击“继续”后才会开始。</translation>
-    </message>
 </context>
 <context>
     <name>RedoDialog</name>
     <message>
         <source>Redo from here</source>
         <translation>从这里重做</translation>
-    </message>
-    <message>
-        <source>What comes before stays as it is, to the last bit. This makes a new video.</source>
-        <translation>之前的部分逐位保持不变。这会制作一个新视频。</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -5452,7 +5481,7 @@
     </message>
     <message>
         <source>&amp;From</source>
-        <translation>来源(&amp;F)</translation>
+        <translation>起点(&amp;F)</translation>
     </message>
     <message>
         <source>&amp;Prompt</source>
@@ -5513,6 +5542,22 @@
     <message>
         <source>The same words and the same seed give the same video again.</source>
         <translation>相同的提示词和相同的种子会再次得到相同的视频。</translation>
+    </message>
+    <message>
+        <source>Go on from the end</source>
+        <translation>从结尾继续</translation>
+    </message>
+    <message>
+        <source>It goes on from the kept latents, without loss. This makes a new video.</source>
+        <translation>从保留的潜变量继续，没有损失。这会生成一个新视频。</translation>
+    </message>
+    <message>
+        <source>What comes before stays as it is, to the last bit. This makes a new one.</source>
+        <translation>之前的部分原样保留，一位不差。这会生成一个新视频。</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
     </message>
 </context>
 <context>
@@ -6316,6 +6361,14 @@
         <translation>从这一秒起重新制作，或从结尾无损地继续。</translation>
     </message>
     <message>
+        <source>Make the rest</source>
+        <translation>生成剩余部分</translation>
+    </message>
+    <message>
+        <source>It was stopped early: go on with the next second, in a new video.</source>
+        <translation>它被提前停止：从下一秒继续，生成一个新视频。</translation>
+    </message>
+    <message>
         <source>Four variations</source>
         <translation>四个变体</translation>
     </message>
@@ -6445,6 +6498,10 @@
         <source>Folder to export to</source>
         <translation>导出到的文件夹</translation>
     </message>
+    <message>
+        <source>Export this part</source>
+        <translation>导出这一部分</translation>
+    </message>
     <message numerus="yes">
         <source>%n video(s) deleted.</source>
         <translation>
@@ -6503,6 +6560,10 @@
 </context>
 <context>
     <name>WindowDialogs</name>
+    <message>
+        <source>Its latents are not kept: it goes on from its file.</source>
+        <translation>它的潜变量没有保留：将从文件继续。</translation>
+    </message>
     <message>
         <source>Looking at this computer…</source>
         <translation>正在查看这台电脑…</translation>

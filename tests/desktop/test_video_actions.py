@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QInputDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QInputDialog, QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.details import DetailsDialog
@@ -117,6 +117,10 @@ def test_a_renamed_video_stays_on_the_screen_under_its_new_name(
     dialog = window.findChild(QInputDialog)
     assert dialog is not None
     assert dialog.textValue() == "one"
+    name = dialog.findChild(QLineEdit)
+    assert name is not None
+    usual = "A large green square spins in place on a white 1271485943"
+    assert name.width() > name.fontMetrics().horizontalAdvance(usual), "the whole name is seen"
     dialog.setTextValue("another name")
     dialog.accept()
     qtbot.waitUntil(lambda: window.player.path == tmp_path / "another name.mp4")

@@ -86,7 +86,9 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
-def test_the_queue_and_the_video_survive_kill_minus_nine(tmp_path: Path, qtbot: QtBot) -> None:
+def test_the_queue_and_the_video_survive_kill_minus_nine(
+    tmp_path: Path, qtbot: QtBot, own_places: Path
+) -> None:
     home = tmp_path / "home"
     environment = {**os.environ, "MAGI_DESKTOP_HOME": str(home)}
     process = subprocess.Popen([sys.executable, "-c", _DRIVER], env=environment)
@@ -94,7 +96,9 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(tmp_path: Path, qtbot: 
         unfinished = home / "videos"
         until(
             lambda: (
-                unfinished.is_dir() and any(p.stat().st_size > 8_000 for p in unfinished.iterdir())
+                unfinished.is_dir()
+                and any(p.stat().st_size > 8_000 for p in unfinished.iterdir())
+                and any(own_places.glob("**/takes/*/000001.safetensors"))
             ),
         )
         children = psutil.Process(process.pid).children(recursive=True)
@@ -113,6 +117,12 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(tmp_path: Path, qtbot: 
         qtbot.waitUntil(lambda: len(app.workshop.library.items) == 1)
         recovered = app.workshop.library.items[0].path
         assert (probe(recovered).frame_count or 0) >= 24
+        app.workshop.queue.set_paused(False)
+        qtbot.waitUntil(lambda: app.job.frames_done > 0)
+        assert app.job.request is not None
+        assert app.job.request.start is not None, "it goes on where it was interrupted"
+        assert app.job.request.start.chunk >= 2
+        assert app.job.frames_done >= 48
     finally:
         app.close()
 

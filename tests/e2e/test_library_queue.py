@@ -9,10 +9,13 @@ from PySide6.QtCore import QCoreApplication, Qt, QThreadPool
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
+from magi_engine.config.places import default_takes_dir
 from magi_engine.media import probe
 from magi_engine.runtime.request.request import Mode
+from magi_engine.takes.store import TakeStore
 from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
 
@@ -139,13 +142,49 @@ def test_a_video_gives_its_settings_and_its_end(made: App) -> None:
     panel.video_actions.use_settings.trigger()
     chosen = draft.settings
     assert (draft.prompt, chosen.width, chosen.seed) == ("a red circle moves right", 64, 3)
+    store = TakeStore(default_takes_dir())
+    (take,) = store.all()
+    store.remove(take.name)
     made.qtbot.mouseClick(made.window.video_bar.go_on, Qt.MouseButton.LeftButton)
     made.qtbot.waitUntil(lambda: draft.reference is not None)
+    assert "from its file" in made.window.notice.text
     assert draft.mode is Mode.V2V
     assert draft.reference is not None
     assert draft.reference.path == made.videos()[0]
     assert draft.reference.prepend_source, "one file with both"
     assert not made.window.reference.own_bar.isVisible(), "it has been asked for already"
+
+
+def test_a_video_goes_on_from_its_latents_where_they_are_kept(made: App) -> None:
+    made.qtbot.mouseClick(made.window.video_bar.go_on, Qt.MouseButton.LeftButton)
+    made.qtbot.waitUntil(lambda: bool(made.window.findChildren(RedoDialog)))
+    (dialog,) = made.window.findChildren(RedoDialog)
+    assert (dialog.title.text(), dialog.place.currentIndex()) == ("Go on from the end", 1)
+    dialog.length.setValue(1.0)
+    made.qtbot.mouseClick(dialog.redo, Qt.MouseButton.LeftButton)
+    made.qtbot.waitUntil(lambda: len(made.workshop.library.items) == 2)
+    assert made.workshop.library.items[0].frames == 48
+
+
+def test_the_rest_of_a_video_that_was_stopped_is_made_with_one_click(made: App) -> None:
+    made.workshop.draft.set(seconds=120.0, seed=8)
+    made.generate()
+    made.qtbot.waitUntil(lambda: bool(TakeStore(default_takes_dir()).all()[0].chunks > 1))
+    made.workshop.controller.stop()
+    made.wait_for(Phase.CANCELLED)
+    made.qtbot.waitUntil(lambda: len(made.workshop.library.items) == 2)
+    bar = made.window.video_bar
+    made.qtbot.waitUntil(lambda: bar.item is made.workshop.library.items[0])
+    assert not bar.go_on.isVisible()
+    made.qtbot.mouseClick(bar.resume, Qt.MouseButton.LeftButton)
+    made.qtbot.waitUntil(lambda: made.job.frames_done > 0 and made.job.phase.active)
+    request = made.job.request
+    assert request is not None
+    assert request.start is not None
+    assert request.start.chunk > 1
+    assert (request.num_frames, request.seed) == (2880, 8)
+    made.workshop.controller.stop()
+    made.wait_idle()
 
 
 def test_four_variations_of_the_video_that_is_shown(made: App) -> None:

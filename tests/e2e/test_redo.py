@@ -8,16 +8,47 @@ import numpy as np
 from PySide6.QtCore import Qt
 
 from magi_desktop.dialogs.redo import RedoDialog
+from magi_desktop.exporting import ExportJob
 from magi_desktop.state.jobs import Phase
 from magi_engine.media.frames import decode_frames
 from magi_engine.runtime.job.events import ChunkState
 from magi_engine.runtime.request.metadata import read_request
+from magi_engine.sampling.schedule import Transition
 from tests.e2e.conftest import App
+
+_CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 def _pictures(path: Path | None) -> np.ndarray:
     assert path is not None
     return np.stack([frame.picture.to_ndarray(format="rgb24") for frame in decode_frames(path)])
+
+
+def _part(app: App) -> ExportJob:
+    player = app.window.player
+    assert player.path is not None
+    assert player.part_shown == range(24, 48)
+    return ExportJob(player.path, app.home / "part.mp4", True, player.part_shown)
+
+
+def test_a_second_is_redone_while_the_video_is_being_made(app: App) -> None:
+    app.short()
+    app.workshop.draft.set(seconds=None)
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.frames_done >= 72)
+    window, queue = app.window, app.workshop.queue
+    if window.player.playing:
+        window.player.toggle()
+    window.player.seek(30)
+    several = window.from_here.actions()[1]
+    several.trigger()
+    app.qtbot.waitUntil(lambda: len(queue.items) == 5)
+    start = queue.items[1].request.start
+    assert start is not None
+    assert start.chunk == 1
+    queue.set_paused(True)
+    app.workshop.controller.stop()
+    app.wait_for(Phase.CANCELLED)
 
 
 def test_redo_from_the_second_that_is_shown(app: App) -> None:
@@ -31,7 +62,7 @@ def test_redo_from_the_second_that_is_shown(app: App) -> None:
     if window.player.playing:
         window.player.toggle()
     window.player.seek(30)
-    window.video_bar.video_actions.redo.trigger()
+    qtbot.keyClick(window, Qt.Key.Key_R, _CTRL | Qt.KeyboardModifier.ShiftModifier)
     qtbot.waitUntil(lambda: bool(window.findChildren(RedoDialog)))
     (dialog,) = window.findChildren(RedoDialog)
     assert dialog.place.currentIndex() == 1
@@ -49,6 +80,27 @@ def test_redo_from_the_second_that_is_shown(app: App) -> None:
     assert np.array_equal(made[:24], old[:24])
     assert not np.array_equal(made[24:], old[24:])
     assert [c.text for c in read_request(app.job.path or "").prompts][1] == "a blue square"
+    # What can be done with the second that is shown: four more, a cut, and a file of it alone.
+    window.player.seek(30)
+    app.workshop.queue.set_paused(True)
+    redo, several, behind, cut, export = window.from_here.actions()
+    assert all(action.isEnabled() for action in (redo, several, behind, cut, export))
+    several.trigger()
+    qtbot.waitUntil(lambda: len(app.workshop.queue.items) == 4)
+    starts = [item.request.start for item in app.workshop.queue.items]
+    assert [start and start.chunk for start in starts] == [1] * 4
+    assert len({item.request.seed for item in app.workshop.queue.items}) == 4
+    cut.trigger()
+    qtbot.waitUntil(lambda: bool(window.findChildren(RedoDialog)))
+    (dialog,) = window.findChildren(RedoDialog)
+    assert dialog.transition.currentData() is Transition.CUT
+    dialog.close()
+    window.videos.exports.start([_part(app)])
+    with qtbot.waitSignal(window.exports.finished):
+        pass
+    part = _pictures(app.home / "part.mp4")
+    assert len(part) == 24
+    assert np.abs(part.astype(int) - made[24:]).mean() < 4
     # The player has all of it, the part that is shared too.
     window.player.seek(0)
     qtbot.waitUntil(lambda: window.player.buffer.has(0) and window.player.buffer.has(47))

@@ -72,7 +72,7 @@ class Captions:
             chunk = max(wanted, open_chunk, length.shared_chunks)
             if length.result_chunks is not None and chunk >= length.result_chunks:
                 yield Notice(
-                    Message("The prompt stays as it was: no chunk is left that has not started.")
+                    Message("The prompt stays as it was: the last second has already started.")
                 )
                 continue
             if change.at_once:
@@ -93,7 +93,7 @@ class Captions:
                 key=lambda p: p.chunk,
             )
             self._output.made_with(prompts=tuple(prompts))
-            yield PromptChanged(chunk, change.text)
+            yield PromptChanged(chunk, change.text, change.transition)
 
     def take_restart(self) -> int | None:
         """The chunk from which on the window starts anew since the last call."""

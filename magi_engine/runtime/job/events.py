@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
+from magi_engine.sampling.schedule import Transition
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,6 +162,7 @@ class PromptChanged(Event):
 
     chunk: int
     text: str
+    transition: Transition = Transition.GO_ON
     kind: ClassVar[str] = "prompt_changed"
 
 

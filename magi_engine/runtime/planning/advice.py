@@ -62,7 +62,7 @@ def advise(
         candidates = (_shorter(request, share) for share in (0.75, 0.5, 0.25, 0.1))
         yield from itertools.islice(filter(fits, candidates), 1)
         return
-    sentence = Message("Denoise one chunk at a time.")
+    sentence = Message("Work on one second at a time.")
     yield from filter(fits, (Advice(sentence, {"window_size": 1}),))
     sizes = list(_smaller(request))
     largest = bisect.bisect_left(sizes, True, key=fits)  # what is smaller fits, too

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from magi_engine.errors import TakeError
+from magi_engine.errors import MagiError, TakeError
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
 from magi_engine.sampling.schedule import Transition
 from magi_engine.takes.store import Take, TakeStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,29 @@ class Earlier:
         """
         return cls(GenerationRequest.from_json(take.about.request), take, video)
 
+    @classmethod
+    def unfinished(cls, request: GenerationRequest, store: TakeStore) -> Earlier | None:
+        """Of a job that was begun with ``request`` and did not come to its end; reads its latents.
+
+        Returns:
+            None: there is none, or its latents are damaged.
+        """
+        for take in store.all():
+            try:
+                earlier = cls.of_take(take)
+                # Prompts may change while a video is made.
+                begun = dataclasses.replace(earlier.request, prompts=request.prompts).as_wished()
+                if take.finished or not take.chunks or begun != request.as_wished():
+                    continue
+                for chunk in range(take.chunks):
+                    take.read(chunk)
+            except MagiError as error:
+                logger.warning("%s cannot be gone on with: %s", take.folder, error)
+                continue
+            video = Path(request.output or "")
+            return dataclasses.replace(earlier, video=video if video.is_file() else None)
+        return None
+
     def redone(
         self,
         chunk: int,
@@ -91,6 +117,15 @@ class Earlier:
             num_frames=frames,
             start=TakeStart(self.take.name, chunk, video),
         )
+
+    def chunk_at(self, second: float) -> int:
+        """The chunk that the file shows then; behind its end, the one that would come next."""
+        about = self.take.about
+        frame = round(second * about.fps) - about.source_frames
+        if frame >= self.take.frames:
+            return self.take.chunks
+        starts = map(about.frames_before, range(1, self.take.chunks))
+        return sum(start <= frame for start in starts)
 
     def prompt_at(self, chunk: int) -> str:
         """What a chunk was made from, or the one after the last would be."""

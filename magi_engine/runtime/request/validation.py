@@ -17,7 +17,7 @@ from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.machine.devices import check_attention
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.request import GenerationRequest, Mode
-from magi_engine.sampling.schedule import check_steps, check_window, cuts_groups
+from magi_engine.sampling.schedule import check_steps, check_window, cuts_groups, is_learned
 
 MAX_FPS = 60
 _LOST_CHARACTERS = 80
@@ -218,13 +218,14 @@ def check_prompts(
     # A clip that ends in the middle of a chunk makes the result's first chunk shorter.
     unknown = prefix_latents is None and request.mode is Mode.V2V
     prefix = runtime.chunk_width - 1 if unknown else prefix_latents or 0
-    count = LengthPlan.of(request.mode, request.num_frames, prefix, runtime).result_chunks
-    if count is not None and chunks[-1] >= count:
+    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
+    count, frames = length.result_chunks, length.num_frames
+    if count is not None and frames is not None and chunks[-1] >= count:
         raise InvalidRequestError(
-            "A prompt is given for chunk {chunk}, but the video ends with chunk {last}.",
-            "Choose an earlier chunk or a longer video.",
-            chunk=chunks[-1] + 1,
-            last=count,
+            "A prompt is given from {start} s on, but the video ends after {end} s.",
+            "Choose an earlier place or a longer video.",
+            start=f"{length.frames_of(chunks[-1]).start / runtime.fps:.3g}",
+            end=f"{frames / runtime.fps:.3g}",
         )
 
 
@@ -243,10 +244,10 @@ def check_start(
     shared, of_result = length.shared_chunks, length.result_chunks
     if not 0 <= shared <= kept:
         raise InvalidRequestError(
-            "Only {kept} chunks of that video are kept; {wanted} are asked for.",
+            "Only the first {kept} frames of that video are kept; {wanted} are asked for.",
             "Start from an earlier place.",
-            kept=kept,
-            wanted=shared,
+            kept=length.frames_of(kept).start,
+            wanted=length.frames_of(max(shared, 0)).start,
         )
     if of_result is not None and shared >= of_result:
         raise InvalidRequestError(
@@ -276,6 +277,14 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
         notes.append(Message("8 steps are noisy with an fp8 model; 16 look better."))
     if engine.distill and cuts_groups(runtime.num_steps, runtime.window_size):
         notes.append(Message("12 steps look better with a window of 1, 2 or 4 chunks."))
+    if engine.distill and not is_learned(runtime.num_steps):
+        notes.append(
+            Message(
+                "A distilled model has not learned {steps} steps, and may make noise of them; 8, "
+                "12, 16 and 32 look right.",
+                steps=runtime.num_steps,
+            )
+        )
     if not engine.distill and runtime.num_steps * 2 <= usual:
         notes.append(
             Message(

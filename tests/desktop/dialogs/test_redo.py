@@ -32,7 +32,7 @@ def earlier(tmp_path: Path) -> Earlier:
 
 
 def shown(qtbot: QtBot, earlier: Earlier, second: float) -> RedoDialog:
-    dialog = RedoDialog(earlier, second, 4)
+    dialog = RedoDialog(earlier, earlier.chunk_at(second), 4)
     qtbot.addWidget(dialog)
     dialog.show()
     return dialog

@@ -253,14 +253,29 @@ def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Dr
     assert not panel.quality.note.isVisible()
 
 
-def test_a_size_that_the_pocket_model_has_not_learned_is_warned_of(
-    panel: GenerationPanel, draft: Draft
+def test_a_size_that_the_pocket_model_has_not_learned_is_warned_of_once(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft, planner: Planner
 ) -> None:
-    for width, warned in ((256, True), (128, False)):
+    for width, times in ((256, 1), (128, 0)):
         draft.set(width=width)
-        assert ("only learned 128 x 128" in panel.checks.text) is warned
+        said = "only learned 128 x 128"
+        qtbot.waitUntil(lambda said=said, times=times: panel.checks.text.count(said) == times)
     draft.set(model="4.5B-distill", width=512)
+    qtbot.waitUntil(lambda: isinstance(draft.plan, JobPlan))
     assert "learned" not in panel.checks.text
+
+
+@pytest.mark.parametrize(
+    ("model", "steps"),
+    [("pocket", (4, 8, 12, 16, 32, 64)), ("pocket-base", tuple(range(4, 65, 4)))],
+)
+def test_a_distilled_model_offers_the_steps_it_has_learned(
+    panel: GenerationPanel, draft: Draft, model: str, steps: tuple[int, ...]
+) -> None:
+    """With 24 the pocket model paints noise."""
+    draft.set(model=model)
+    assert legal_steps(draft) == steps
+    assert panel.quality.slider.maximum() == len(steps) - 1
 
 
 def test_warnings_and_errors_show_under_the_list(

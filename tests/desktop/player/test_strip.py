@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QContextMenuEvent, QImage
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.player import chunk_strip
@@ -15,6 +16,7 @@ from magi_desktop.player.chunk_strip import ChunkStrip
 from magi_desktop.player.thumbnails import ThumbnailMaker
 from magi_desktop.player.video_file import VideoFile
 from magi_engine.runtime.job.events import ChunkState
+from magi_engine.sampling.schedule import Transition
 from tests.desktop.player.clips import grey_frames, level, write_greys
 
 
@@ -39,12 +41,12 @@ def centre(strip: ChunkStrip, index: int) -> QPoint:
 def test_only_visible_chunks_are_painted(
     strip: ChunkStrip, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted: list[int] = []
+    painted: list[str] = []
     real = chunk_strip.paint_cell
 
-    def count(*args, number: int, **named) -> None:
-        painted.append(number)
-        real(*args, number=number, **named)
+    def count(*args, label: str, **named) -> None:
+        painted.append(label)
+        real(*args, label=label, **named)
 
     # Counted on its way: the painting itself is the real one.
     monkeypatch.setattr(chunk_strip, "paint_cell", count)
@@ -56,7 +58,7 @@ def test_only_visible_chunks_are_painted(
     strip.set_cell(2, cell(2, ChunkState.DECODING))
     strip.set_cell(400, cell(400, ChunkState.DECODING))
     qtbot.waitUntil(lambda: bool(painted))
-    assert set(painted) == {3}
+    assert set(painted) == {"0:02"}
 
 
 def test_pictures_are_asked_for_once_and_only_where_seen(strip: ChunkStrip) -> None:
@@ -141,6 +143,35 @@ def test_a_changed_prompt_is_marked(strip: ChunkStrip) -> None:
     assert image(("a", "b")) != image(("b", "b"))
 
 
+def test_a_cut_is_marked_and_said(strip: ChunkStrip) -> None:
+    plain, cut = cell(1), dataclasses.replace(cell(1), transition=Transition.CUT)
+    pictures = []
+    for second in (plain, cut):
+        strip.set_cells([cell(0), second])
+        pictures.append(strip.grab().toImage())
+        assert len(strip.prompt_runs()) == (1 if second is plain else 2)
+    assert pictures[0] != pictures[1]
+    assert strip.describe_cell(1).endswith("with a cut: a ball")
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_the_menu_of_a_chunk_that_is_ready(strip: ChunkStrip, by_key: bool) -> None:
+    strip.set_cells([cell(0), cell(1), cell(2, ChunkState.WAITING)])
+    chosen: list[int] = []
+    wanted: list[QPoint] = []
+    strip.chosen.connect(chosen.append)
+    strip.menu_wanted.connect(wanted.append)
+    reasons = QContextMenuEvent.Reason
+    for index in (2, 1):
+        place = centre(strip, index)
+        strip._select(index)
+        reason = reasons.Keyboard if by_key else reasons.Mouse
+        strip.contextMenuEvent(QContextMenuEvent(reason, place, strip.mapToGlobal(place)))
+    assert chosen == [1]
+    (place,) = wanted
+    assert abs(strip.viewport().mapFromGlobal(place).x() - centre(strip, 1).x()) <= 60
+
+
 def test_a_prompt_stands_once_below_all_the_chunks_it_counts_for(strip: ChunkStrip) -> None:
     prompts = ("a", "a", "b", "b", "b", "a")
     strip.set_cells([cell(i, prompt=p) for i, p in enumerate(prompts)])
@@ -168,9 +199,9 @@ def test_the_whole_picture_of_a_chunk_shows(strip: ChunkStrip) -> None:
 def test_chunks_are_described_in_words(strip: ChunkStrip) -> None:
     strip.set_cells([cell(0), cell(1, ChunkState.DENOISING, "a kite")])
     strip.set_playing_frame(3)
-    assert strip.describe_cell(0) == "Part 1 of 2: playing\na ball"
-    assert strip.describe_cell(1) == "Part 2 of 2: 50 % made\na kite"
-    assert strip.accessibleDescription() == "Part 1 of 2: playing\na ball"
+    assert strip.describe_cell(0) == "Part 1 of 2, from 0:00 on: playing\na ball"
+    assert strip.describe_cell(1) == "Part 2 of 2, from 0:01 on: 50 % made\na kite"
+    assert strip.accessibleDescription() == "Part 1 of 2, from 0:00 on: playing\na ball"
     assert strip.accessibleName()
 
 

@@ -211,7 +211,7 @@ def test_a_failure_is_an_event_too(generate: Generate, capsys: pytest.CaptureFix
         (["--video", "empty.mp4"], "empty"),
         (["--video", "cut.mp4"], "cut.mp4"),
         (["--video", "image.png"], "is an image"),
-        (["--prompt-at", "9", "x"], "chunk 9, but the video ends with chunk 2"),
+        (["--prompt-at", "9", "x"], "from 8 s on, but the video ends after"),
         (["--prompt-at", "soon", "x"], "not the number of a chunk"),
         (["--prompt-at", "0", "x"], "not the number of a chunk"),
         (["--cfg-number", "3"], "Set cfg_number to 1"),

@@ -32,6 +32,7 @@ from magi_engine.media import (
     recover_partial,
 )
 from magi_engine.media.encoders import X264, Encoder
+from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import MP4, Mp4Writer
 from magi_engine.media.targets import find_growing, target_of
 
@@ -644,3 +645,13 @@ def test_writer_is_the_documented_type(tmp_path: Path) -> None:
         assert str(writer.video.fps) == "24000/1001"
         writer.write(moving(4))
     assert probe(tmp_path / "a.mp4").fps == pytest.approx(23.976, abs=0.001)
+
+
+def test_some_frames_are_exported(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "all.mp4", 64, 64, 24) as writer:
+        for level in range(0, 240, 10):
+            writer.write(np.full((4, 64, 64, 3), level, np.uint8))
+    made = export_video(tmp_path / "all.mp4", tmp_path / "part.mp4", part=range(30, 55))
+    levels = [frame.picture.to_ndarray(format="rgb24").mean() for frame in decode_frames(made)]
+    assert len(levels) == 25
+    assert np.abs(np.array(levels) - [n // 4 * 10 for n in range(30, 55)]).max() <= 2

@@ -119,7 +119,7 @@ def test_a_prompt_changed_after_all_chunks_started_changes_nothing(
             engine.control(ChangePrompt(1, "a blue square"))
         events.append(event)
     assert of_kind(events, PromptChanged) == []
-    assert any("no chunk is left" in str(n.message) for n in of_kind(events, Notice))
+    assert any("has already started" in str(n.message) for n in of_kind(events, Notice))
 
 
 def test_an_open_ended_video_goes_on_until_it_is_cancelled(

@@ -213,7 +213,7 @@ def test_a_video_goes_on_from_the_frames_its_clip_has(tmp_path: Path, clip: Path
     last = PromptChange(4, "the last chunk")
     estimated(tmp_path, mode=Mode.V2V, reference=str(clip), prompts=(PromptChange(0, ""), last))
     beyond = (PromptChange(0, ""), PromptChange(5, "too late"))
-    with pytest.raises(InvalidRequestError, match="ends with chunk 5"):
+    with pytest.raises(InvalidRequestError, match="but the video ends after 4 s"):
         estimated(tmp_path, mode=Mode.V2V, reference=str(clip), prompts=beyond)
     with pytest.raises(MediaReadError):
         estimated(tmp_path, mode=Mode.V2V, reference=str(tmp_path / "gone.mp4"))

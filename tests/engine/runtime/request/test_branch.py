@@ -48,6 +48,27 @@ def test_a_shorter_video_has_no_prompt_behind_its_end(earlier: Earlier) -> None:
     assert earlier.redone(0, seconds=3.1).prompts == PROMPTS
 
 
+def test_a_job_that_was_interrupted_is_found_again(earlier: Earlier, tmp_path: Path) -> None:
+    store = TakeStore(tmp_path / "takes")
+    about = earlier.take.about
+    longer = dataclasses.replace(earlier.request, num_frames=240)
+    assert Earlier.unfinished(longer, store) is None
+    assert Earlier.unfinished(earlier.request, store) is None, "it is finished"
+    noted = dataclasses.replace(longer, take="x", prompts=(PromptChange(0, "directed"),))
+    writer = store.begin(dataclasses.replace(about, request=noted.to_json(), num_frames=240))
+    assert Earlier.unfinished(longer, store) is None, "nothing is there yet"
+    for _ in range(2):
+        writer.append(np.zeros((1, 16, 6, 2, 2), np.float32))
+    found = Earlier.unfinished(longer, store)
+    assert found is not None
+    assert found.resumed().start == TakeStart(writer.name, 2)
+    assert found.resumed().prompt == "directed"
+    assert Earlier.unfinished(dataclasses.replace(longer, seed=1), store) is None
+    chunk = found.take.folder / "000001.safetensors"
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
+    assert Earlier.unfinished(longer, store) is None, "damaged"
+
+
 @pytest.mark.parametrize("video", [r"\\other\share\video.mp4", "//other/share/video.mp4"])
 def test_a_shared_video_on_another_computer_is_named(earlier: Earlier, video: str) -> None:
     own = earlier.redone(1)

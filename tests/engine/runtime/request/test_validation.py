@@ -61,7 +61,7 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
     ),
     (
         _changed(prompts=(PromptChange(0, "x"), PromptChange(4, "y"))),
-        "chunk 5, but the video ends with chunk 4",
+        "from 4 s on, but the video ends after 4 s",
         "longer video",
     ),
     (_changed(special_tokens=("MAGIC_TOKEN",)), "no special token MAGIC", "STATIC_FIRST"),
@@ -127,6 +127,10 @@ def test_warnings_are_about_settings_known_to_look_bad() -> None:
     fp8 = MagiConfig(_MODEL, RuntimeConfig(num_steps=8), EngineConfig(distill=True, fp8_quant=True))
     assert "noisy" in str(warnings_for(fp8, fp8)[0])
     assert warnings_for(_DISTILLED, _DISTILLED) == []
+    (unlearned,) = warnings_for(validate(_sampled(num_steps=24), _DISTILLED), _DISTILLED)
+    assert "not learned 24 steps" in str(unlearned)
+    for steps in (4, 8, 12, 16, 32):
+        assert warnings_for(validate(_sampled(num_steps=steps), _DISTILLED), _DISTILLED) == []
     cut = validate(_sampled(num_steps=12, window_size=6), _DISTILLED)
     assert "1, 2 or 4" in str(warnings_for(cut, _DISTILLED)[0])
     few = validate(_sampled(num_steps=16), _BASE)
@@ -185,5 +189,5 @@ def test_a_prompt_for_the_last_chunk_depends_on_where_the_clip_ends() -> None:
     )
     check_prompts(request, runtime, prefix_latents=None)
     check_prompts(request, runtime, prefix_latents=8)  # 4 + 6 + 2 latent frames
-    with pytest.raises(InvalidRequestError, match="ends with chunk 2"):
+    with pytest.raises(InvalidRequestError, match="ends after 2 s"):
         check_prompts(request, runtime, prefix_latents=12)

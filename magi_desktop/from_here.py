@@ -1,0 +1,108 @@
+"""What can be done with the second that the player shows, also while the video is being made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QPoint, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from magi_desktop.player.player import Player
+from magi_desktop.state.jobs import JobState
+from magi_desktop.theme.icons import icon
+from magi_desktop.theme.style import theme
+from magi_desktop.video_actions import VARIATIONS, VideoCommands
+from magi_desktop.window_dialogs import WindowDialogs, earlier_of
+from magi_engine.config.places import default_takes_dir
+from magi_engine.errors import TakeError
+from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.sampling.schedule import Transition
+from magi_engine.takes.store import TakeStore
+
+
+class FromHere(QMenu):
+    """The actions, for the menu bar and the strip; a new video waits in the queue."""
+
+    def __init__(
+        self,
+        player: Player,
+        job: JobState,
+        dialogs: WindowDialogs,
+        videos: VideoCommands,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(self.tr("This second"), parent)
+        self._player, self._job, self._dialogs, self._videos = player, job, dialogs, videos
+        cut = partial(self._redo, transition=Transition.CUT)
+        rows = (
+            ("history", self.tr("Redo from here…"), "Ctrl+Shift+R", self._redo),
+            ("dice", self.tr("%n variation(s) from here", None, VARIATIONS), "", self._vary),
+            ("continue", self.tr("Go on behind it…"), "", partial(self._redo, behind=True)),
+            ("crop", self.tr("Cut here…"), "Ctrl+Shift+X", cut),
+            ("export", self.tr("Export this part…"), "", self._export),
+        )
+        for symbol, text, key, do in rows:
+            action = QAction(text, self)
+            action.setProperty("iconName", symbol)
+            action.setShortcut(QKeySequence(key))
+            action.setAutoRepeat(False)
+            action.triggered.connect(lambda _checked=False, do=do: do())
+            self.addAction(action)
+        self._export_action = self.actions()[-1]
+        player.shown_changed.connect(self._follow)
+        player.frame_changed.connect(self._follow)
+        player.strip.menu_wanted.connect(self._show)
+        theme().follow(self, self._draw_icons)
+        self._draw_icons()
+        self._follow()
+
+    @property
+    def _running(self) -> GenerationRequest | None:
+        """The video that is shown, if it is being made."""
+        return self._job.request if self._player.showing_job and self._job.phase.active else None
+
+    @Slot()
+    def _follow(self) -> None:
+        there = self._player.part_shown is not None
+        for action in self.actions():
+            action.setEnabled(there)
+        self._export_action.setEnabled(there and self._running is None)
+
+    @Slot(QPoint)
+    def _show(self, place: QPoint) -> None:
+        self._follow()
+        self.popup(place)
+
+    def _draw_icons(self) -> None:
+        for action in self.actions():
+            action.setIcon(icon(action.property("iconName")))
+
+    def _find(self) -> Callable[[], Earlier]:
+        running, path = self._running, self._player.path
+        if running is not None:
+            return partial(_being_made, running)
+        assert path is not None  # something is shown
+        return partial(earlier_of, path)
+
+    def _redo(self, behind: bool = False, transition: Transition = Transition.GO_ON) -> None:
+        self._dialogs.redo(self._find(), self._player.second_in_file, behind, transition)
+
+    def _vary(self) -> None:
+        self._dialogs.vary(self._find(), self._player.second_in_file)
+
+    def _export(self) -> None:
+        path, part = self._player.path, self._player.part_shown
+        if path is not None and part is not None:
+            self._videos.export_part(path, part)
+
+
+def _being_made(request: GenerationRequest) -> Earlier:
+    earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
+    if earlier is None:
+        raise TakeError(
+            "The latents of this video are not kept.", "Wait until it is there, then continue it."
+        )
+    return earlier
