@@ -120,9 +120,29 @@ def run(
         then: gets the result, on the UI thread.
         failed: gets the exception, on the UI thread; without it, it goes to the log.
         owner: nothing is called any more once this object is gone.
-        pool: where to run; a pool of one thread keeps the order of its tasks.
+        pool: where to run; None: with everybody else.
     """
     task: Task[_Result] = Task(then, failed, owner)
     _under_way.add(task)
     (pool or QThreadPool.globalInstance()).start(_Runnable(task, lambda: function(*args)))
     return task
+
+
+class Pool(QThreadPool):
+    """Threads of an object's own; one of them keeps the order of its tasks."""
+
+    def __init__(self, owner: QObject, threads: int = 1) -> None:
+        super().__init__(owner)
+        self.setMaxThreadCount(threads)
+
+    def run(
+        self,
+        function: Callable[..., _Result],
+        *args: Any,
+        then: Callable[[_Result], object] | None = None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> Task[_Result]:
+        """As the function ``run``, for the object whose threads they are."""
+        owner = self.parent()
+        assert owner is not None
+        return run(function, *args, then=then, failed=failed, owner=owner, pool=self)

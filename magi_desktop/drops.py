@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +14,7 @@ from magi_engine.errors import InvalidRequestError, MagiError, MediaReadError, O
 from magi_engine.json_text import read_json
 from magi_engine.media import MediaKind, free_name, probe
 from magi_engine.runtime.request.request import FORMAT
+from magi_engine.text_file import read_text
 
 translate = QCoreApplication.translate
 
@@ -180,7 +180,10 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
     if suffix == ".json":
         return _kind_of_json(path), ""
     if suffix == ".txt":
-        text = _read_text(path, _MAX_TEXT_BYTES).strip()
+        try:
+            text = read_text(path, _MAX_TEXT_BYTES, errors="replace").strip()
+        except OSError as error:
+            raise _unreadable(path) from error
         if not text:
             raise MediaReadError("{name} is empty.", "Choose another file.", name=path.name)
         return DropKind.TEXT, text
@@ -201,16 +204,6 @@ def _kind_of_json(path: Path) -> DropKind:
         if {"model_config", "runtime_config"} <= data.keys():
             return DropKind.CONFIG
     raise _no_settings(path)
-
-
-def _read_text(path: Path, most_bytes: int) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most_bytes)
-    except OSError as error:
-        raise _unreadable(path) from error
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
 def _unreadable(path: Path) -> MediaReadError:

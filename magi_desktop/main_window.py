@@ -16,12 +16,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
     QMainWindow,
     QScrollArea,
     QSplitter,
     QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -52,6 +50,7 @@ from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.video_actions import VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs, earlier_of
 from magi_desktop.workshop import Workshop
@@ -128,12 +127,9 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         inputs = QWidget(self)
-        column = QVBoxLayout(inputs)
-        column.setContentsMargins(0, 0, t.SPACE_2, 0)
-        column.setSpacing(t.SPACE_4)
-        for panel in (self.prompt, self.reference, self.generation):
-            column.addWidget(panel)
-        column.addStretch(1)
+        vbox(inputs, t.SPACE_4, (0, 0, t.SPACE_2, 0)).add(
+            self.prompt, self.reference, self.generation, STRETCH
+        )
         self.inputs_scroll = scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -169,9 +165,7 @@ class MainWindow(QMainWindow):
             self.splitter.setCollapsible(self.splitter.indexOf(widget), False)
         self.splitter.setHandleWidth(t.SPACE_4)
         frame = QWidget(self)
-        margins = QHBoxLayout(frame)
-        margins.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)
-        margins.addWidget(self.splitter)
+        hbox(frame, margins=(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(self.splitter)
         self.setCentralWidget(SmallScreenScroll(frame, self))
         self._follow_mode(self.workshop.draft.mode)
         self.prompt.field.setFocus()
@@ -211,7 +205,7 @@ class MainWindow(QMainWindow):
         self.prompt.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
-        self.arrivals.config_came.connect(self.generation.import_config)
+        self.arrivals.config_came.connect(self.generation.presets.import_file)
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)
         self.dialogs.said.connect(self._say)
@@ -235,8 +229,8 @@ class MainWindow(QMainWindow):
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
             action.setChecked(shop.preferences.get(name))
             action.toggled.connect(partial(shop.preferences.set, name))
-        self.generation.advanced_open = shop.preferences.get("advanced_open")
-        self.generation.advanced_toggled.connect(partial(shop.preferences.set, "advanced_open"))
+        self.generation.advanced.set_open(shop.preferences.get("advanced_open"))
+        self.generation.advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
         if shop.file.notice is not None:
             self._hint(shop.file.notice)
 
@@ -478,11 +472,7 @@ class MainWindow(QMainWindow):
 
 def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
     column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(t.SPACE_3)
-    for widget in widgets:
-        layout.addWidget(widget, 1 if widget is stretch else 0)
+    vbox(column, t.SPACE_3).add(*((w, 1 if w is stretch else 0) for w in widgets))
     return column
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal, Slot
 
 from magi_desktop import background
 from magi_engine import atomic
@@ -58,8 +58,7 @@ class SettingsFile(QObject):
         self._save_failed_before = False
         self._data = self._load()
         # One thread, so that saves keep their order.
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SAVE_DELAY_MS)
@@ -95,9 +94,7 @@ class SettingsFile(QObject):
 
     @Slot()
     def _save_later(self) -> None:
-        background.run(
-            self._write, self._text(), failed=self._save_failed, owner=self, pool=self._pool
-        )
+        self._pool.run(self._write, self._text(), failed=self._save_failed)
 
     def _save_failed(self, error: Exception) -> None:
         logger.error("the settings could not be saved: %s", error)

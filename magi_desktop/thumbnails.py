@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PySide6.QtCore import QObject, QThreadPool, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from magi_desktop import background
@@ -59,9 +59,8 @@ class Thumbnails(QObject):
         self._animated: Path | None = None
         self._stop = threading.Event()
         self._busy = False
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-        background.run(_tidy, folder, _KEPT_FILES, owner=self, pool=self._pool)
+        self._pool = background.Pool(self)
+        self._pool.run(_tidy, folder, _KEPT_FILES)
 
     def picture(self, path: Path) -> QImage | None:
         """The thumbnail, if it is here already."""
@@ -106,26 +105,22 @@ class Thumbnails(QObject):
             and animated not in self._hopeless
         ):
             self._busy, self._stop = True, threading.Event()
-            background.run(
+            self._pool.run(
                 _make_animation,
                 animated,
                 self._stop,
                 then=lambda frames: self._keep_animation(animated, frames),
                 failed=lambda error: self._give_up(animated, error),
-                owner=self,
-                pool=self._pool,
             )
         elif self._wanted:
             path = self._wanted.pop(0)
             self._busy = True
-            background.run(
+            self._pool.run(
                 _thumbnail,
                 path,
                 self._folder,
                 then=lambda picture: self._keep(path, picture),
                 failed=lambda error: self._give_up(path, error),
-                owner=self,
-                pool=self._pool,
             )
 
     def _keep(self, path: Path, picture: QImage) -> None:

@@ -232,8 +232,11 @@ class WindowDialogs(QObject):
             self._gather_diagnostics()
         else:
             self.said.emit(self.tr("Looking at this computer…"))
-            shop.examine(self._gather_diagnostics, self._gather_diagnostics)
+            once = Qt.ConnectionType.SingleShotConnection
+            shop.engine.examined.connect(self._gather_diagnostics, once)
+            shop.engine.examine()
 
+    @Slot(object)
     def _gather_diagnostics(self, _outcome: object = None) -> None:
         background.run(self._diagnostics, then=self._copy, owner=self)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import shiboken6
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
 from magi_desktop import background, release_feed
 from magi_desktop.engine_thread import EngineThread
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.paths import Places
 from magi_desktop.references import load_reference
 from magi_desktop.settings import Preferences, SettingsFile
@@ -34,24 +32,6 @@ from magi_engine.weights.layout import default_models_dir
 
 logger = logging.getLogger(__name__)
 
-_Asker = tuple[Callable[[list[Finding]], None], Callable[[Exception], None]]
-
-
-class SavedPresets:
-    """Named settings, in the settings file."""
-
-    def __init__(self, file: SettingsFile) -> None:
-        self._file = file
-
-    def load(self) -> dict[str, dict[str, Any]]:
-        """All of them."""
-        saved = self._file.section("presets")
-        return {name: values for name, values in saved.items() if isinstance(values, dict)}
-
-    def save(self, presets: dict[str, dict[str, Any]]) -> None:
-        """Keep exactly these."""
-        self._file.replace_section("presets", presets)
-
 
 class Workshop(QObject):
     """Owns the long-lived objects. Nothing slow happens before ``start``."""
@@ -64,7 +44,7 @@ class Workshop(QObject):
         self.draft.restore(saved)
         self._saved_references = list(Draft.saved_references(saved).values())
         self.prompt_history = PromptHistory(file)
-        self.presets = SavedPresets(file)
+        self.presets = PresetList(file, self)
         self.job = JobState(self)
         folder = preferences.get("models_folder")
         models_dir = Path(folder) if folder else default_models_dir()
@@ -84,7 +64,6 @@ class Workshop(QObject):
         )
         self.findings: list[Finding] = []
         """What the engine found out about this machine; empty until it was asked."""
-        self._waiting: list[_Asker] = []
         self.engine.examined.connect(self._examined)
         self.models.leaving.connect(self.engine.unload)
         self.draft.changed.connect(self._keep_draft)
@@ -126,33 +105,10 @@ class Workshop(QObject):
         self.store.close()
         self.file.flush()
 
-    def examine(
-        self, then: Callable[[list[Finding]], None], failed: Callable[[Exception], None]
-    ) -> None:
-        """Find out what this machine can do; answers at once where that is known.
-
-        Methods of an object that is gone by then are not called.
-        """
-        if self.findings:
-            then(self.findings)
-            return
-        self._waiting.append((then, failed))
-        if len(self._waiting) == 1:
-            self.engine.examine()
-
     @Slot(object)
     def _examined(self, outcome: list[Finding] | Exception) -> None:
-        waiting, self._waiting = self._waiting, []
         if not isinstance(outcome, Exception):
             self.findings = outcome
-        for then, failed in waiting:
-            asker = getattr(then, "__self__", None)
-            if isinstance(asker, QObject) and not shiboken6.isValid(asker):
-                continue  # the dialog was closed meanwhile
-            if isinstance(outcome, Exception):
-                failed(outcome)
-            else:
-                then(outcome)
 
     @Slot(object)
     def _make_room(self, task: Task) -> None:

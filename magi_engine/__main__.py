@@ -15,7 +15,10 @@ def run() -> None:
     begin_process(sys.argv)  # a frozen program is also its own helper process
     from magi_engine.cli.main import main
 
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:  # when there was nothing left to stop
+        code = 130
     if interrupts:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)

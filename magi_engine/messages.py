@@ -100,11 +100,11 @@ _FORMATTER = _Formatter()
 def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(map(_plain, value))
-    return value if isinstance(value, str | int | float | Message) else _shortened(str(value))
+    return value if isinstance(value, int | float | Message) else shortened(str(value))
 
 
-def _shortened(text: str) -> str:
-    """A path may be longer than anybody reads."""
+def shortened(text: str) -> str:
+    """A path, a name or a number may be longer than anybody reads."""
     half = _MOST_LETTERS // 2
     return text if len(text) <= _MOST_LETTERS else f"{text[:half]}…{text[-half:]}"
 

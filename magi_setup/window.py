@@ -22,13 +22,12 @@ from PySide6.QtWidgets import (
 
 from magi_desktop import single, translation
 from magi_desktop.application import open_application
-from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.paths import APP_NAME, Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, set_role
+from magi_desktop.widgets.controls import name_control, push_button, set_role, text_label
 from magi_desktop.widgets.fitting import FitsScreen
 from magi_engine.errors import MagiError, message_of
 from magi_engine.messages import in_sequence

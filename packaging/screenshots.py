@@ -153,14 +153,14 @@ class Session:
         self.dialog("preferences", open_.preferences)
         self.dialog("help", lambda: open_.shortcuts(self.window.menus))
         self.dialog("about", open_.about)
-        self.window.generation.advanced_open = True
+        self.window.generation.advanced.set_open(True)
         self.wait(200)
         self.window.inputs_scroll.ensureWidgetVisible(self.window.generation.advanced)
         self.shot("advanced")
         bar = self.window.inputs_scroll.verticalScrollBar()
         bar.setValue(bar.maximum())
         self.shot("advanced-end")
-        self.window.generation.advanced_open = False
+        self.window.generation.advanced.set_open(False)
         bar.setValue(0)
 
     def references(self) -> None:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from magi_desktop import background
-from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import CopyButton, name_control, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_engine import __version__
 from magi_engine.config.registry import Registry
 
@@ -81,12 +81,9 @@ class AboutDialog(Sheet):
             self.tr("Third-party notice"),
             self.tr("The libraries this program uses, with their licences."),
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(text_label("Magi Desktop", "title", self))
-        column.addWidget(self.version)
-        column.addWidget(
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            text_label("Magi Desktop", "title", self),
+            self.version,
             text_label(
                 self.tr(
                     "Makes videos with MAGI-1 on your own computer. Free software under the "
@@ -94,12 +91,12 @@ class AboutDialog(Sheet):
                 ),
                 "",
                 self,
-            )
+            ),
+            links,
+            text_label(self.tr("Built with"), "heading", self),
+            (self.notice, 1),
+            self._buttons(),
         )
-        column.addWidget(links)
-        column.addWidget(text_label(self.tr("Built with"), "heading", self))
-        column.addWidget(self.notice, 1)
-        column.addLayout(self._buttons())
         background.run(third_party_notice, then=self.notice.setPlainText, owner=self)
 
     def _links(self) -> str:
@@ -115,7 +112,7 @@ class AboutDialog(Sheet):
         ]
         return "<br>".join(f'<a href="https://{page}">{page}</a>' for page in pages)
 
-    def _buttons(self) -> QHBoxLayout:
+    def _buttons(self) -> Box:
         self.copy_button = CopyButton(
             self.tr("Copy diagnostics"),
             self.tr("Put what helps to find a fault on the clipboard: versions and the log."),
@@ -124,11 +121,7 @@ class AboutDialog(Sheet):
         self.copy_button.clicked.connect(self._copy)
         close = push_button(self.tr("Close"), self.tr("Close this sheet."), self)
         close.clicked.connect(self.accept)
-        row = QHBoxLayout()
-        row.addWidget(self.copy_button)
-        row.addStretch(1)
-        row.addWidget(close)
-        return row
+        return hbox().add(self.copy_button, STRETCH, close)
 
     @Slot()
     def _copy(self) -> None:

@@ -9,10 +9,9 @@ from PySide6.QtCore import QUrl, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QWidget
 
-from magi_desktop.dialogs.parts import push_button
 from magi_desktop.dialogs.question import QuestionDialog
 from magi_desktop.state.asking import Asker
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import name_control, push_button
 from magi_engine.config.registry import ModelEntry
 from magi_engine.install.tasks import Add, TaskDone
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from magi_desktop.dialogs.parts import CopyButton, flowing_label, push_button
 from magi_desktop.state.draft import configuration
 from magi_desktop.state.item_texts import date_text, length_text, prompt_text, size_text
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import CopyButton, flowing_label, push_button
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.runtime.request.request import GenerationRequest
@@ -51,17 +52,12 @@ class DetailsDialog(Sheet):
         copy.clicked.connect(lambda: copy.copy("\n".join(f"{n}: {v}" for n, v in self.facts)))
         close = push_button(self.tr("Close"), self.tr("Back to the window."), self)
         close.clicked.connect(self.accept)
-        buttons = QHBoxLayout()
-        buttons.addStretch(1)
-        buttons.addWidget(copy)
-        buttons.addWidget(close)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_4)
-        column.addWidget(flowing_label(prompt_text(request), "heading", self))
-        column.addLayout(grid)
-        column.addStretch(1)
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_4, SHEET_MARGINS).add(
+            flowing_label(prompt_text(request), "heading", self),
+            grid,
+            STRETCH,
+            hbox().add(STRETCH, copy, close),
+        )
         self.setMinimumWidth(_WIDTH)
         close.setFocus()
 

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import push_button, text_label, transition_box
+from magi_desktop.dialogs.parts import transition_box
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import name_control, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
 from magi_engine.runtime.process.control import ChangePrompt
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QPixmap, QTextCursor, QTextDocument
-from PySide6.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QTextBrowser, QWidget
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import vbox
 from magi_engine.resources import resource_path
 
 _WIDTH, _HEIGHT = 720, 760
@@ -34,9 +35,7 @@ class GuideDialog(Sheet):
         name_control(self.view, self.tr("Guide"), self.tr("How to make a video, step by step."))
         self.view.setMarkdown((folder / f"{self.language}.md").read_text(encoding="utf-8"))
         self._give_room()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_4, t.SPACE_4, t.SPACE_4, t.SPACE_4)
-        column.addWidget(self.view)
+        vbox(self, margins=t.SPACE_4).add(self.view)
 
     def _give_room(self) -> None:
         """Markdown has no distances: put some around headings and below paragraphs."""

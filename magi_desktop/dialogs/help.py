@@ -8,18 +8,15 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QGridLayout,
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
     QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import text_label
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import line_label, name_control, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 
 class HelpSheet(Sheet):
@@ -52,31 +49,20 @@ class HelpSheet(Sheet):
         for group in found:
             if not group.lines:
                 group.deleteLater()
-        columns = QHBoxLayout()
-        columns.setSpacing(t.SPACE_6)
-        for members in _balanced(self.groups):
-            column = QVBoxLayout()
-            column.setSpacing(t.SPACE_5)
-            for group in members:
-                column.addWidget(group)
-            column.addStretch(1)
-            columns.addLayout(column, 1)
         inner = QWidget(self)
-        inner.setLayout(columns)
-        columns.setContentsMargins(0, 0, t.SPACE_3, 0)
+        columns = hbox(inner, t.SPACE_6, (0, 0, t.SPACE_3, 0))
+        for members in _balanced(self.groups):
+            columns.add((vbox(spacing=t.SPACE_5).add(*members, STRETCH), 1))
         scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setWidget(inner)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_3, t.SPACE_5)
-        whole.setSpacing(t.SPACE_4)
-        head = QHBoxLayout()
-        head.setContentsMargins(0, 0, t.SPACE_3, 0)
-        head.addWidget(text_label(self.tr("Shortcuts"), "title", self), 1)
-        head.addWidget(self.search, 1)
-        whole.addLayout(head)
-        whole.addWidget(self.nothing)
-        whole.addWidget(scroll, 1)
+        vbox(self, t.SPACE_4, (t.SPACE_5, t.SPACE_5, t.SPACE_3, t.SPACE_5)).add(
+            hbox(margins=(0, 0, t.SPACE_3, 0)).add(
+                (text_label(self.tr("Shortcuts"), "title", self), 1), (self.search, 1)
+            ),
+            self.nothing,
+            (scroll, 1),
+        )
         self.search.setFocus()
 
     @Slot(str)
@@ -123,13 +109,7 @@ class _Line:
         self.name = text_label(plain, "", parent)
         self.keys = QWidget(parent)
         self.keys.setAccessibleName(", ".join(shortcuts))
-        across = QHBoxLayout(self.keys)
-        across.setContentsMargins(0, 0, 0, 0)
-        across.setSpacing(t.SPACE_1)
-        for shortcut in shortcuts:
-            cap = QLabel(shortcut, self.keys)
-            cap.setProperty("role", "key")
-            across.addWidget(cap)
+        hbox(self.keys, t.SPACE_1).add(*(line_label(s, "key", self.keys) for s in shortcuts))
 
     def filter(self, text: str) -> bool:
         """Show the line if it has ``text`` in it; whether it has."""

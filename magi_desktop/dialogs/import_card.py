@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.task_line import TaskLine, subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import plain_label
+from magi_desktop.widgets.controls import flowing_label, line_label, push_button
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.install.tasks import Import
 
 
@@ -22,8 +22,7 @@ class ImportCard(QFrame):
         self.setProperty("role", "card")
         self._tasks, self._task = tasks, task
         name = task.path.name
-        title = plain_label(name, self)
-        title.setProperty("role", "heading")
+        title = line_label(name, "heading", self)
         self.problem_label = flowing_label("", "error", self)
         self.again_button = push_button(
             self.tr("Try again"), self.tr("Looks at the same place once more."), self
@@ -34,18 +33,14 @@ class ImportCard(QFrame):
         )
         self.hide_button.clicked.connect(self._forget)
         self.box = TaskBox(tasks, subject_of(task), name, self)
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_2)
-        foot.addWidget(self.problem_label, 1)
-        foot.addWidget(self.hide_button)
-        foot.addWidget(self.again_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(title)
-        column.addWidget(flowing_label(str(task.path.parent), "caption", self))
-        column.addLayout(foot)
-        column.addWidget(self.box)
+        vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)).add(
+            title,
+            flowing_label(str(task.path.parent), "caption", self),
+            hbox(spacing=t.SPACE_2).add(
+                (self.problem_label, 1), self.hide_button, self.again_button
+            ),
+            self.box,
+        )
         tasks.changed.connect(self._show)
         self._show()
 

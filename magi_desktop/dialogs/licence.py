@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import flowing_label, push_button
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.config.registry import Release
 from magi_engine.install.status import ModelStatus, licence_of
 
@@ -44,19 +45,13 @@ class LicenceDialog(Sheet):
         self.accept_button.clicked.connect(self.accept)
         cancel = push_button(self.tr("Cancel"), self.tr("Nothing is downloaded."), self)
         cancel.clicked.connect(self.reject)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addStretch(1)
-        buttons.addWidget(cancel)
-        buttons.addWidget(self.accept_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(flowing_label(self.tr("Licence of {}").format(entry.title), "title", self))
-        column.addWidget(flowing_label(text, "", self))
-        column.addWidget(self.link)
-        column.addStretch(1)
-        column.addSpacing(t.SPACE_3)
-        column.addLayout(buttons)
+        column = vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            flowing_label(self.tr("Licence of {}").format(entry.title), "title", self),
+            flowing_label(text, "", self),
+            self.link,
+            STRETCH,
+            t.SPACE_3,
+            hbox(spacing=t.SPACE_2).add(STRETCH, cancel, self.accept_button),
+        )
         self.resize(_WIDTH, column.totalHeightForWidth(_WIDTH))
         self.accept_button.setFocus()

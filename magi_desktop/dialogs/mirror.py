@@ -7,11 +7,10 @@ import os
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from magi_desktop.dialogs.parts import flowing_label
 from magi_desktop.dialogs.question import QuestionDialog
 from magi_desktop.state.asking import Asker
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import flowing_label, name_control
 from magi_engine.config.added import AddedModels
 from magi_engine.install.tasks import SetMirror, TaskDone
 

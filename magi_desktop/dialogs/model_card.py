@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QMenu, QToolButton, QWidget
 
 from magi_desktop.dialogs.machine import download_text, verdict
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.dialogs.task_box import TaskBox
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import icon_button, plain_label, set_role
+from magi_desktop.widgets.controls import (
+    flowing_label,
+    icon_button,
+    line_label,
+    push_button,
+    set_role,
+)
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_engine.install.status import ModelState, ModelStatus
 from magi_engine.install.tasks import Download, Make, ShrinkText, Verify
 from magi_engine.runtime.machine.facts import MachineFacts
@@ -81,31 +87,26 @@ class ModelCard(QFrame):
 
     def _lay_out(self) -> None:
         entry = self._status.entry
-        name = plain_label(entry.title, self)
-        name.setProperty("role", "heading")
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_2)
-        head.addWidget(name)
-        head.addStretch(1)
-        head.addWidget(self.state_label)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(flowing_label(translated(entry.purpose), "muted", self))
-        for label in (self.fit_label, self.detail, self.problem_label):
-            words.addWidget(label)
-        words.addStretch(1)
-        across = QHBoxLayout()
-        across.setSpacing(t.SPACE_2)
-        across.addLayout(words, 1)
-        across.addSpacing(t.SPACE_2)
-        across.addWidget(self.more_button, 0, _BOTTOM)
-        across.addWidget(self.main_button, 0, _BOTTOM)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(head)
-        column.addLayout(across)
-        column.addWidget(self.box)
+        name = line_label(entry.title, "heading", self)
+        vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)).add(
+            hbox(spacing=t.SPACE_2).add(name, STRETCH, self.state_label),
+            hbox(spacing=t.SPACE_2).add(
+                (
+                    vbox(spacing=2).add(
+                        flowing_label(translated(entry.purpose), "muted", self),
+                        self.fit_label,
+                        self.detail,
+                        self.problem_label,
+                        STRETCH,
+                    ),
+                    1,
+                ),
+                t.SPACE_2,
+                (self.more_button, 0, _BOTTOM),
+                (self.main_button, 0, _BOTTOM),
+            ),
+            self.box,
+        )
 
     def show_status(self, status: ModelStatus, in_use: bool, removable_bytes: int) -> None:
         """Say whether it is here, and offer what can be done.

@@ -9,11 +9,8 @@ from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QMenu,
-    QScrollArea,
     QTabWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -22,7 +19,6 @@ from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.import_card import ImportCard
 from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.model_card import ModelCard
-from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.dialogs.preferences import check_folder
 from magi_desktop.dialogs.storage import StoragePage
 from magi_desktop.settings import Preferences
@@ -33,7 +29,9 @@ from magi_desktop.state.models import Models, Removal
 from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
+from magi_desktop.widgets.controls import push_button, scroll_area, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
@@ -110,37 +108,21 @@ class ModelsDialog(Sheet):
             self,
         )
         self.add_button.setMenu(self._make_add_menu())
-        heads = QHBoxLayout()
-        heads.addWidget(title, 1)
-        heads.addWidget(self.add_button)
         self.waiting = text_label(self.tr("Looking at what is there…"), "muted", self)
         inner = QWidget(self)
-        self._import_list, self._list = QVBoxLayout(), QVBoxLayout()
-        inside = self._inside = QVBoxLayout(inner)
-        inside.setContentsMargins(0, t.SPACE_3, t.SPACE_2, 0)
-        inside.setSpacing(t.SPACE_3)
-        inside.addWidget(self.waiting)
-        for part in (self._import_list, self._list):
-            part.setSpacing(t.SPACE_3)
-            inside.addLayout(part)
-        inside.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setWidget(inner)
+        self._import_list, self._list = vbox(spacing=t.SPACE_3), vbox(spacing=t.SPACE_3)
+        self._inside = vbox(inner, t.SPACE_3, (0, t.SPACE_3, t.SPACE_2, 0)).add(
+            self.waiting, self._import_list, self._list, STRETCH
+        )
+        self._scroll = scroll_area(inner, self)
         self._scroll.verticalScrollBar().rangeChanged.connect(self._reveal)
         self.storage = StoragePage(self._models, self)
         self.tabs = QTabWidget(self)
         self.tabs.addTab(self._scroll, self.tr("Models"))
         self.tabs.addTab(self.storage, self.tr("Storage"))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addLayout(heads)
-        column.addWidget(self.notice)
-        column.addWidget(self.tabs, 1)
-        column.addLayout(self._make_foot())
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            hbox().add((title, 1), self.add_button), self.notice, (self.tabs, 1), self._make_foot()
+        )
 
     def _make_add_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -150,7 +132,7 @@ class ModelsDialog(Sheet):
         menu.addAction(self.tr("Another model: a folder or a repository…"), self._ask_own)
         return menu
 
-    def _make_foot(self) -> QHBoxLayout:
+    def _make_foot(self) -> Box:
         self.path = text_label("", "caption", self)
         self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.mirror_button = push_button(
@@ -169,14 +151,10 @@ class ModelsDialog(Sheet):
             self.tr("Open folder"), self.tr("Make the folder if need be and show it."), self
         )
         self.open_button.clicked.connect(self._open_folder)
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_2)
-        foot.addWidget(self.path, 1)
-        foot.addWidget(self.mirror_button)
-        foot.addWidget(self.choose_button)
-        foot.addWidget(self.open_button)
         self._show_folder()
-        return foot
+        return hbox(spacing=t.SPACE_2).add(
+            (self.path, 1), self.mirror_button, self.choose_button, self.open_button
+        )
 
     @Slot()
     def _show(self) -> None:

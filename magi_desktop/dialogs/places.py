@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from magi_desktop import background
 from magi_desktop.belongings import Belonging, sizes
-from magi_desktop.dialogs.parts import flowing_label, push_button, text_label
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import flowing_label, line_label, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, vbox
 
 
 class PlacesDialog(Sheet):
@@ -45,12 +46,11 @@ class PlacesDialog(Sheet):
             self._add(kind, paths)
         close = push_button(self.tr("Close"), self.tr("Close this sheet."), self)
         close.clicked.connect(self.accept)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_4)
-        column.addWidget(text_label(self.windowTitle(), "title", self))
-        column.addLayout(self._grid)
-        column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+        vbox(self, t.SPACE_4, SHEET_MARGINS).add(
+            text_label(self.windowTitle(), "title", self),
+            self._grid,
+            (close, 0, Qt.AlignmentFlag.AlignRight),
+        )
         close.setFocus()
         background.run(sizes, kept, then=self._show_sizes, owner=self)
 
@@ -58,8 +58,7 @@ class PlacesDialog(Sheet):
         title, meaning = self._words(kind)
         row = self._grid.rowCount()
         name = QLabel(title, self)
-        self.sizes[kind] = QLabel("…", self)
-        self.sizes[kind].setProperty("role", "muted")
+        self.sizes[kind] = line_label("…", "muted", self)
         self._grid.addWidget(name, row, 0)
         self._grid.addWidget(self.sizes[kind], row, 1, Qt.AlignmentFlag.AlignRight)
         open_button = self.open_buttons[kind] = push_button(

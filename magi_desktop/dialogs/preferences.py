@@ -10,21 +10,19 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop import background
-from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES, language_for, translated
-from magi_desktop.widgets.controls import name_control, prepare_number
+from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import MagiError, OutputError
@@ -79,22 +77,21 @@ class PreferencesDialog(Sheet):
         self._make_work()
         close = push_button(self.tr("Close"), self.tr("Everything is kept already."), self)
         close.clicked.connect(self.accept)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_4)
-        column.addWidget(text_label(self.tr("Preferences"), "title", self))
-        column.addLayout(self._row(self.tr("&Appearance"), self.appearance))
-        column.addLayout(self._row(self.tr("&Language"), self.language, self.restart_button))
-        column.addLayout(self._row(self.tr("&Folder for videos"), self._folder_line, self.note))
-        column.addWidget(self.live_preview)
-        column.addWidget(self.notify)
-        column.addWidget(self.look_for_updates)
-        column.addLayout(self._row(self.tr("&Memory for frames"), self._memory_line))
-        column.addLayout(self._row(self.tr("&Room for redoing videos"), self._takes_line))
-        column.addWidget(text_label(self.tr("Expert"), "heading", self))
-        column.addLayout(self._row(self.tr("A&ttention"), self.attention, self.attention_note))
-        column.addStretch(1)
-        column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+        vbox(self, t.SPACE_4, SHEET_MARGINS).add(
+            text_label(self.tr("Preferences"), "title", self),
+            self._row(self.tr("&Appearance"), self.appearance),
+            self._row(self.tr("&Language"), self.language, self.restart_button),
+            self._row(self.tr("&Folder for videos"), self._folder_line, self.note),
+            self.live_preview,
+            self.notify,
+            self.look_for_updates,
+            self._row(self.tr("&Memory for frames"), self._memory_line),
+            self._row(self.tr("&Room for redoing videos"), self._takes_line),
+            text_label(self.tr("Expert"), "heading", self),
+            self._row(self.tr("A&ttention"), self.attention, self.attention_note),
+            STRETCH,
+            (close, 0, Qt.AlignmentFlag.AlignRight),
+        )
         preferences.changed.connect(self.refresh)
         self.refresh()
 
@@ -138,12 +135,9 @@ class PreferencesDialog(Sheet):
             self.tr("Reset"), self.tr("Write videos to the usual folder again."), self, "quiet"
         )
         self.usual_button.clicked.connect(self._take_usual)
-        line = QHBoxLayout(self._folder_line)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(t.SPACE_2)
-        line.addWidget(self.folder, 1)
-        line.addWidget(self.choose_button)
-        line.addWidget(self.usual_button)
+        hbox(self._folder_line, t.SPACE_2).add(
+            (self.folder, 1), self.choose_button, self.usual_button
+        )
         self._folder_line.setFocusProxy(self.choose_button)
         self.note = text_label("", "error", self)
         self.note.hide()
@@ -196,10 +190,7 @@ class PreferencesDialog(Sheet):
     def _line(self, control: QWidget) -> QWidget:
         """A control at the left of its row."""
         line = QWidget(self)
-        row = QHBoxLayout(line)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(control)
-        row.addStretch(1)
+        hbox(line).add(control, STRETCH)
         line.setFocusProxy(control)
         return line
 
@@ -227,15 +218,10 @@ class PreferencesDialog(Sheet):
         box.toggled.connect(lambda on: self._preferences.set(name, on))
         return box
 
-    def _row(self, title: str, control: QWidget, *below: QWidget) -> QVBoxLayout:
+    def _row(self, title: str, control: QWidget, *below: QWidget) -> Box:
         label = QLabel(title, self)
         label.setBuddy(control)
-        row = QVBoxLayout()
-        row.setSpacing(t.SPACE_1)
-        row.addWidget(label)
-        for widget in (control, *below):
-            row.addWidget(widget)
-        return row
+        return vbox(spacing=t.SPACE_1).add(label, control, *below)
 
     @Slot()
     def refresh(self) -> None:

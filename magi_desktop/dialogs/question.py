@@ -5,19 +5,16 @@ from __future__ import annotations
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QFormLayout,
-    QHBoxLayout,
     QLabel,
-    QProgressBar,
-    QVBoxLayout,
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import flowing_label, push_button
 from magi_desktop.state.asking import Asker
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import flowing_label, name_control, progress_bar, push_button
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Question, TaskDone
 
@@ -33,11 +30,8 @@ class QuestionDialog(Sheet):
         self.fields: tuple[QWidget, ...] = ()
         self.form = QFormLayout()
         self.problem = flowing_label("", "error", self)
-        self.busy = QProgressBar(self)
-        self.busy.setRange(0, 0)
-        self.busy.setTextVisible(False)
+        self.busy = progress_bar(self.tr("Looking at what is there…"), self)
         self.busy.setFixedHeight(t.SPACE_1 + 2)
-        self.busy.setAccessibleName(self.tr("Looking at what is there…"))
         self.cancel_button = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
         self.cancel_button.clicked.connect(self.reject)
         self.accept_button = push_button("", "", self, "primary")
@@ -60,33 +54,24 @@ class QuestionDialog(Sheet):
         self.form.setHorizontalSpacing(t.SPACE_3)
         self.form.setVerticalSpacing(t.SPACE_3)
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addStretch(1)
-        buttons.addWidget(self.cancel_button)
-        buttons.addWidget(self.accept_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(flowing_label(title, "title", self))
-        column.addWidget(flowing_label(words, "muted", self))
-        column.addSpacing(t.SPACE_1)
-        column.addLayout(self.form)
-        column.addWidget(self.problem)
-        column.addWidget(self.busy)
-        column.addStretch(1)
-        column.addSpacing(t.SPACE_2)
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            flowing_label(title, "title", self),
+            flowing_label(words, "muted", self),
+            t.SPACE_1,
+            self.form,
+            self.problem,
+            self.busy,
+            STRETCH,
+            t.SPACE_2,
+            hbox(spacing=t.SPACE_2).add(STRETCH, self.cancel_button, self.accept_button),
+        )
         self.setMinimumWidth(_WIDTH)
         self._show()
         self.fields[0].setFocus()
 
     def add_field(self, label: str, *widgets: QWidget) -> None:
         """A line of the form; of several widgets the first grows and is meant by the label."""
-        line = QHBoxLayout()
-        line.setSpacing(t.SPACE_2)
-        for widget in widgets:
-            line.addWidget(widget, 1 if widget is widgets[0] else 0)
+        line = hbox(spacing=t.SPACE_2).add((widgets[0], 1), *widgets[1:])
         name = QLabel(label, self)
         name.setBuddy(widgets[0])
         name.setMinimumHeight(t.CONTROL_HEIGHT)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
-from magi_desktop.dialogs.parts import flowing_label, push_button, text_label
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import set_role
+from magi_desktop.widgets.controls import (
+    flowing_label,
+    line_label,
+    push_button,
+    scroll_area,
+    set_role,
+    text_label,
+)
 from magi_desktop.widgets.empty_state import EmptyState
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_engine.install.status import CachedKind, CachedThing
 
 
@@ -29,23 +36,12 @@ class StoragePage(QWidget):
             "folder", self.tr("Nothing is stored besides the models themselves."), self
         )
         inner = QWidget(self)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(t.SPACE_2)
-        inside = QVBoxLayout(inner)
-        inside.setContentsMargins(0, 0, t.SPACE_2, 0)
-        inside.addLayout(self._list)
-        inside.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setWidget(inner)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_3, 0, 0)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(self.total)
-        column.addWidget(self._scroll, 1)
-        column.addWidget(self.empty, 1)
+        self._list = vbox(spacing=t.SPACE_2)
+        vbox(inner, margins=(0, 0, t.SPACE_2, 0)).add(self._list, STRETCH)
+        self._scroll = scroll_area(inner, self)
+        vbox(self, t.SPACE_3, (0, t.SPACE_3, 0, 0)).add(
+            self.total, (self._scroll, 1), (self.empty, 1)
+        )
         models.changed.connect(self._show)
         models.tasks.changed.connect(self._guard)
         self._show()
@@ -89,8 +85,7 @@ class _ThingRow(QFrame):
         self.thing = thing
         title = QLabel(translated(thing.title), self)
         title.setToolTip("\n".join(map(str, thing.paths)))
-        size = QLabel(size_text(thing.size_bytes), self)
-        size.setProperty("role", "muted")
+        size = line_label(size_text(thing.size_bytes), "muted", self)
         meaning = flowing_label(self._meaning(), "caption", self)
         if thing.kind is CachedKind.ORIGINAL_TEXT_ENCODER:
             set_role(meaning, "success")
@@ -98,16 +93,9 @@ class _ThingRow(QFrame):
             self.tr("Delete"), self.tr("Moves it to the bin; that can be undone."), self
         )
         self.delete_button.setAccessibleName(self.tr("Delete: {}").format(title.text()))
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(title)
-        words.addWidget(meaning)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(t.SPACE_4, t.SPACE_2, t.SPACE_3, t.SPACE_2)
-        row.setSpacing(t.SPACE_3)
-        row.addLayout(words, 1)
-        row.addWidget(size)
-        row.addWidget(self.delete_button)
+        hbox(self, t.SPACE_3, (t.SPACE_4, t.SPACE_2, t.SPACE_3, t.SPACE_2)).add(
+            (vbox(spacing=2).add(title, meaning), 1), size, self.delete_button
+        )
 
     def _meaning(self) -> str:
         if self.thing.kind is CachedKind.SMALL_TEXT_ENCODER and not self.thing.can_be_remade:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from magi_desktop.dialogs.parts import push_button
 from magi_desktop.state.model_words import figures, files_text, fraction, headline
 from magi_desktop.state.task_line import TaskLine, TaskState
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import plain_label
-
-_STEPS = 1000
+from magi_desktop.widgets.controls import line_label, progress_bar, push_button, show_fraction
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 
 class TaskBox(QWidget):
@@ -25,14 +23,10 @@ class TaskBox(QWidget):
     def __init__(self, tasks: TaskLine, subject: str, title: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._tasks, self._subject = tasks, subject
-        self.headline = plain_label("", self)
-        self.figures = QLabel(self)
-        self.figures.setProperty("role", "muted")
-        self.bar = QProgressBar(self)
-        self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(self.tr("Progress of {}").format(title))
-        self.files = plain_label("", self)
-        self.files.setProperty("role", "caption")
+        self.headline = line_label("", "", self)
+        self.figures = line_label("", "muted", self)
+        self.bar = progress_bar(self.tr("Progress of {}").format(title), self)
+        self.files = line_label("", "caption", self)
         self.files.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.pause_button = push_button(self.tr("Pause"), "", self)
         self.pause_button.clicked.connect(self._toggle)
@@ -45,22 +39,11 @@ class TaskBox(QWidget):
         self.cancel_button.clicked.connect(self._cancel)
         self.cancel_button.setAccessibleName(self.tr("Cancel: {}").format(title))
         self._title = title
-        words = QHBoxLayout()
-        words.setSpacing(t.SPACE_3)
-        words.addWidget(self.headline)
-        words.addStretch(1)
-        words.addWidget(self.figures)
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_2)
-        foot.addWidget(self.files, 1)
-        foot.addWidget(self.cancel_button)
-        foot.addWidget(self.pause_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(words)
-        column.addWidget(self.bar)
-        column.addLayout(foot)
+        vbox(self, t.SPACE_1, (0, t.SPACE_2, 0, 0)).add(
+            hbox(spacing=t.SPACE_3).add(self.headline, STRETCH, self.figures),
+            self.bar,
+            hbox(spacing=t.SPACE_2).add((self.files, 1), self.cancel_button, self.pause_button),
+        )
         tasks.changed.connect(self._show)
         tasks.progressed.connect(self._show)
         self._show()
@@ -77,10 +60,7 @@ class TaskBox(QWidget):
         self.files.setToolTip(files)
         metrics, width = self.files.fontMetrics(), self.files.width()
         self.files.setText(metrics.elidedText(files, Qt.TextElideMode.ElideRight, width))
-        done = fraction(item.progress)
-        moves = done is None and item.state is TaskState.RUNNING
-        self.bar.setRange(0, 0 if moves else _STEPS)
-        self.bar.setValue(round((done or 0.0) * _STEPS))
+        show_fraction(self.bar, fraction(item.progress), item.state is TaskState.RUNNING)
         paused = item.state is TaskState.PAUSED
         verb = self.tr("Resume") if paused else self.tr("Pause")
         self.pause_button.setText(verb)

@@ -9,24 +9,26 @@ from pathlib import Path
 from PySide6.QtCore import QLocale, QProcess, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
-    QProgressBar,
-    QVBoxLayout,
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import CopyButton, push_button, text_label
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.updates import UpdatePhase, Updates
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control
+from magi_desktop.widgets.controls import (
+    CopyButton,
+    line_label,
+    name_control,
+    progress_bar,
+    push_button,
+    show_fraction,
+    text_label,
+)
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_engine import __version__
-
-_BAR_STEPS = 1000
 
 
 class UpdatesDialog(Sheet):
@@ -53,22 +55,22 @@ class UpdatesDialog(Sheet):
         self.notes.setTabChangesFocus(True)
         self.notes.setFixedHeight(140)
         name_control(self.notes, self.tr("What is new"), self.tr("What this version brings."))
-        self.bar = QProgressBar(self)
-        self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(self.tr("Progress of the download"))
-        self.figures = QLabel(self)
-        self.figures.setProperty("role", "muted")
+        self.bar = progress_bar(self.tr("Progress of the download"), self)
+        self.figures = line_label("", "muted", self)
         self.problem = text_label("", "error", self)
         self.how = text_label("", "muted", self)
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(text_label(self.tr("Updates"), "title", self))
-        for widget in (self.state, self.notes, self.bar, self.figures, self.how, self.problem):
-            column.addWidget(widget)
-        column.addStretch(1)
-        column.addLayout(self._buttons())
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            text_label(self.tr("Updates"), "title", self),
+            self.state,
+            self.notes,
+            self.bar,
+            self.figures,
+            self.how,
+            self.problem,
+            STRETCH,
+            self._buttons(),
+        )
         updates.changed.connect(self._show)
         updates.prepared.connect(self._install)
         updates.told()
@@ -86,7 +88,7 @@ class UpdatesDialog(Sheet):
         self._updates.cancel()
         super().done(result)
 
-    def _buttons(self) -> QHBoxLayout:
+    def _buttons(self) -> Box:
         self.page_button = push_button(
             self.tr("Open its page"), self.tr("Shows the new version in your browser."), self
         )
@@ -120,10 +122,9 @@ class UpdatesDialog(Sheet):
             "primary",
         )
         self.quit_button.clicked.connect(self._quit)
-        row = QHBoxLayout()
-        row.addWidget(self.page_button)
-        row.addStretch(1)
-        for button in (
+        return hbox().add(
+            self.page_button,
+            STRETCH,
             self.copy_button,
             self.cancel_button,
             self.close_button,
@@ -131,9 +132,7 @@ class UpdatesDialog(Sheet):
             self.fetch_button,
             self.install_button,
             self.quit_button,
-        ):
-            row.addWidget(button)
-        return row
+        )
 
     @Slot()
     def _show(self) -> None:
@@ -190,11 +189,10 @@ class UpdatesDialog(Sheet):
         self.bar.setVisible(installing or updates.phase in (UpdatePhase.LOOKING, _FETCHING))
         self.figures.setVisible(fetching)
         if not fetching or installer is None:
-            self.bar.setRange(0, 0)
+            show_fraction(self.bar, None)
             return
         here = min(updates.received_bytes, installer.size_bytes)
-        self.bar.setRange(0, _BAR_STEPS)
-        self.bar.setValue(_BAR_STEPS * here // installer.size_bytes)
+        show_fraction(self.bar, here / installer.size_bytes)
         self.figures.setText(f"{size_text(here)} / {size_text(installer.size_bytes)}")
 
     def _sentence(self) -> str:

@@ -9,21 +9,24 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QLabel,
-    QProgressBar,
-    QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop.dialogs.model_card import ModelCard
-from magi_desktop.dialogs.parts import push_button, text_label
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import set_role
+from magi_desktop.widgets.controls import (
+    progress_bar,
+    push_button,
+    scroll_area,
+    set_role,
+    text_label,
+)
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, vbox
 from magi_engine.config.registry import Registry
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.planning.prospects import Prospect
@@ -86,38 +89,23 @@ class WelcomeDialog(Sheet):
         )
         self.start_button.setDefault(True)
         self.start_button.clicked.connect(self._start)
-        inside = QVBoxLayout(starter)
-        inside.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)
-        inside.setSpacing(t.SPACE_2)
-        inside.addWidget(text_label(self.tr("Ready now"), "heading", self))
-        inside.addWidget(text_label(translated(self._default.purpose), "muted", self))
-        inside.addWidget(text_label(translated(self._default.limits), "muted", self))
-        inside.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(t.SPACE_3)
-        column = QVBoxLayout()
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_4)
-        heads = QVBoxLayout()
-        heads.setSpacing(t.SPACE_1)
-        heads.addWidget(text_label(title, "title", self))
-        heads.addWidget(self.subtitle)
-        column.addLayout(heads)
-        column.addWidget(self._pc)
-        column.addWidget(starter)
-        column.addWidget(text_label(self.tr("Larger models"), "heading", self))
-        column.addLayout(self._list)
-        column.addStretch(1)
+        vbox(starter, t.SPACE_2, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(
+            text_label(self.tr("Ready now"), "heading", self),
+            text_label(translated(self._default.purpose), "muted", self),
+            text_label(translated(self._default.limits), "muted", self),
+            (self.start_button, 0, Qt.AlignmentFlag.AlignLeft),
+        )
+        self._list = vbox(spacing=t.SPACE_3)
         inner = QWidget(self)
-        inner.setLayout(column)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setWidget(inner)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self._scroll)
+        vbox(inner, t.SPACE_4, SHEET_MARGINS).add(
+            vbox(spacing=t.SPACE_1).add(text_label(title, "title", self), self.subtitle),
+            self._pc,
+            starter,
+            text_label(self.tr("Larger models"), "heading", self),
+            self._list,
+            STRETCH,
+        )
+        vbox(self).add(scroll_area(inner, self))
 
     @Slot()
     def _show_models(self) -> None:
@@ -165,24 +153,20 @@ class _ThisComputer(QFrame):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(text_label(self.tr("This computer"), "heading", self))
         self.status = text_label(self.tr("Looking at what is there…"), "muted", self)
-        self.busy = QProgressBar(self)
-        self.busy.setRange(0, 0)
-        self.busy.setTextVisible(False)
+        self.busy = progress_bar(self.status.text(), self)
         self.busy.setFixedHeight(6)
-        self.busy.setAccessibleName(self.status.text())
-        column.addWidget(self.status)
-        column.addWidget(self.busy)
         self._values: list[QLabel] = []
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(t.SPACE_4)
         self._grid.setVerticalSpacing(t.SPACE_1)
         self._grid.setColumnStretch(1, 1)
-        column.addLayout(self._grid)
+        vbox(self, t.SPACE_2, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(
+            text_label(self.tr("This computer"), "heading", self),
+            self.status,
+            self.busy,
+            self._grid,
+        )
 
     def show_machine(self, facts: MachineFacts) -> None:
         """Say what there is; replaces what was said before."""

@@ -7,19 +7,17 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QGridLayout,
-    QHBoxLayout,
     QLineEdit,
     QSizePolicy,
     QSlider,
     QSpinBox,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
-from magi_desktop.panels.preset_list import PresetStore
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.panels.rows import QualityRow, WindowRow, slider
 from magi_desktop.panels.values import choose, effective
@@ -27,6 +25,7 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import SPIN_WIDTH, NumberBox, name_control, prepare_number
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.config.official import LAST_KV_RANGE, SHORTCUT_MODES
 from magi_engine.model.special_tokens import SpecialToken
 
@@ -53,10 +52,7 @@ class ScaleRow(Field):
 
     def finish(self, title: str, hint: str) -> ScaleRow:
         """Name the row."""
-        controls = QHBoxLayout()
-        controls.setSpacing(t.SPACE_2)
-        controls.addWidget(self.slider, 1)
-        controls.addWidget(self.box)
+        controls = hbox(spacing=t.SPACE_2).add((self.slider, 1), self.box)
         self.set_up(title, controls, self.box, hint)
         name_control(self.slider, title.replace("&", ""), hint)
         return self
@@ -323,20 +319,13 @@ class Section(QWidget):
         name_control(self.button, title.replace("&", ""), hint)
         self.button.clicked.connect(self._clicked)
         self.body = QWidget(self)
-        self._rows = QVBoxLayout(self.body)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setSpacing(t.SPACE_4)
-        down = QVBoxLayout(self)
-        down.setContentsMargins(0, 0, 0, 0)
-        down.setSpacing(t.SPACE_3)
-        down.addWidget(self.button)
-        down.addWidget(self.body)
+        self._rows = vbox(self.body, t.SPACE_4)
+        vbox(self, t.SPACE_3).add(self.button, self.body)
         self.set_open(False)
 
     def add(self, *rows: QWidget) -> None:
         """Append rows."""
-        for row in rows:
-            self._rows.addWidget(row)
+        self._rows.add(*rows)
 
     @property
     def is_open(self) -> bool:
@@ -358,14 +347,13 @@ class AdvancedSection(Section):
     """What is seldom needed, and in it, for those who know the model from inside, Expert.
 
     Args:
-        store: where named presets are kept.
         quality: whose steps move with the window.
     """
 
     def __init__(
         self,
         draft: Draft,
-        store: PresetStore,
+        presets: PresetList,
         quality: QualityRow,
         parent: QWidget | None = None,
     ) -> None:
@@ -375,7 +363,7 @@ class AdvancedSection(Section):
             parent,
         )
         body = self.body
-        self.presets = PresetBar(draft, store, body)
+        self.presets = PresetBar(draft, presets, body)
         plain: list[Field] = [
             FormatRow(draft, body),
             FileQualityRow(draft, body),

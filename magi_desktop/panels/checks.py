@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import wrapped_label
+from magi_desktop.widgets.controls import text_label
+from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
 
@@ -24,9 +25,7 @@ class Checks(QWidget):
         super().__init__(parent)
         self._draft = draft
         self._lines: list[tuple[QLabel, QLabel, str]] = []
-        self._rows = QVBoxLayout(self)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setSpacing(t.SPACE_2)
+        self._rows = vbox(self, t.SPACE_2)
         draft.changed.connect(self._draft_changed)
         theme().changed.connect(self._draw_icons)
         self._refresh()
@@ -68,7 +67,7 @@ class Checks(QWidget):
         self._lines = []
         for tone, sentence in lines:
             row = QWidget(self)
-            symbol, label = QLabel(row), wrapped_label(tone, row)
+            symbol, label = QLabel(row), text_label("", tone, row)
             label.setText(sentence)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             across = QHBoxLayout(row)

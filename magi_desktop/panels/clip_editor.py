@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QWidget
 
 from magi_desktop import background
 from magi_desktop.panels.clip_range import ClipRange
@@ -21,8 +21,9 @@ from magi_desktop.widgets.controls import (
     name_control,
     prepare_number,
     set_role,
-    wrapped_label,
+    text_label,
 )
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import MagiError
 from magi_engine.media import (
@@ -57,7 +58,8 @@ class ClipEditor(QWidget):
         self._path: Path | None = None
         self._info: MediaInfo | None = None
         self._range = ClipRange(1.0, 24.0)
-        self._part = ClipPart()
+        self.part = ClipPart()
+        """What is used."""
         self._strip_task: background.Task | None = None
         self._plan_task: background.Task | None = None
         self._timer = QTimer(self)
@@ -66,11 +68,6 @@ class ClipEditor(QWidget):
         self._timer.timeout.connect(self._plan)
         self._make_controls()
         self._lay_out()
-
-    @property
-    def part(self) -> ClipPart:
-        """What is used."""
-        return self._part
 
     def set_clip(self, path: Path, info: MediaInfo, duration_s: float, fps: float) -> None:
         """Show a clip; nothing is done if it is shown already at this rate."""
@@ -88,8 +85,8 @@ class ClipEditor(QWidget):
 
     def set_part(self, part: ClipPart) -> None:
         """Show which part is used."""
-        if part != self._part:
-            self._part = part
+        if part != self.part:
+            self.part = part
             self._timer.start()
         self._show_part()
 
@@ -133,7 +130,7 @@ class ClipEditor(QWidget):
         self.first.valueChanged.connect(self._first_typed)
         self.second.valueChanged.connect(self._second_typed)
         self._first_label, self._second_label = QLabel(self), QLabel(self)
-        self.note = wrapped_label("caption", self)
+        self.note = text_label("", "caption", self)
 
     def _number(self) -> QDoubleSpinBox:
         box = QDoubleSpinBox(self)
@@ -147,27 +144,21 @@ class ClipEditor(QWidget):
         return box
 
     def _lay_out(self) -> None:
-        numbers = QHBoxLayout()
-        numbers.setSpacing(t.SPACE_2)
-        numbers.addWidget(self._first_label)
-        numbers.addWidget(self.first)
-        numbers.addWidget(self._second_label)
-        numbers.addWidget(self.second)
-        numbers.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(QLabel(self.tr("Go on from"), self))
-        column.addWidget(self.kinds)
-        column.addWidget(self.strip)
-        column.addLayout(numbers)
-        column.addWidget(self.note)
+        vbox(self, t.SPACE_2).add(
+            QLabel(self.tr("Go on from"), self),
+            self.kinds,
+            self.strip,
+            hbox(spacing=t.SPACE_2).add(
+                self._first_label, self.first, self._second_label, self.second, STRETCH
+            ),
+            self.note,
+        )
 
     # What the user does.
 
     @Slot(object)
     def _kind_chosen(self, kind: ClipPartKind) -> None:
-        start, end = self._range.span(self._part)
+        start, end = self._range.span(self.part)
         self._choose(self._range.part(kind, start, end))
 
     @Slot(object, float, float)
@@ -178,7 +169,7 @@ class ClipEditor(QWidget):
             ClipPartKind.START: (Grip.START, Grip.WHOLE),
             ClipPartKind.RANGE: (),
         }
-        kind = self._part.kind
+        kind = self.part.kind
         if grip in free[kind]:
             kind = ClipPartKind.RANGE
         self._choose(self._range.part(kind, start_s, end_s))
@@ -186,9 +177,9 @@ class ClipEditor(QWidget):
     @Slot(float)
     def _first_typed(self, value: float) -> None:
         """The start of a free range, else the length."""
-        kind, limits = self._part.kind, self._range
+        kind, limits = self.part.kind, self._range
         if kind is ClipPartKind.RANGE:
-            end = max(limits.span(self._part)[1], value + limits.shortest_s)
+            end = max(limits.span(self.part)[1], value + limits.shortest_s)
             span = (value, min(end, value + limits.longest_s))
         elif kind is ClipPartKind.END:
             span = (limits.duration_s - value, limits.duration_s)
@@ -198,11 +189,11 @@ class ClipEditor(QWidget):
 
     @Slot(float)
     def _second_typed(self, value: float) -> None:
-        start, _ = self._range.span(self._part)
+        start, _ = self._range.span(self.part)
         self._choose(self._range.part(ClipPartKind.RANGE, start, value))
 
     def _choose(self, part: ClipPart) -> None:
-        changed = part != self._part
+        changed = part != self.part
         self.set_part(part)
         if changed:
             self.part_changed.emit(part)
@@ -210,10 +201,10 @@ class ClipEditor(QWidget):
     # Showing.
 
     def _show_part(self) -> None:
-        start, end = self._range.span(self._part)
-        self.kinds.set_value(self._part.kind)
+        start, end = self._range.span(self.part)
+        self.kinds.set_value(self.part.kind)
         self.strip.set_span(start, end)
-        free = self._part.kind is ClipPartKind.RANGE
+        free = self.part.kind is ClipPartKind.RANGE
         with QSignalBlocker(self.first), QSignalBlocker(self.second):
             if free:
                 self.first.setRange(0.0, self._range.duration_s)
@@ -273,7 +264,7 @@ class ClipEditor(QWidget):
             self._path,
             self._info,
             self._range.fps,
-            self._part,
+            self.part,
             then=self._planned,
             failed=self._not_planned,
             owner=self,
@@ -285,9 +276,9 @@ class ClipEditor(QWidget):
             frames=plan.frames, fps=f"{float(plan.fps):g}"
         )
         length = f"{float(Fraction(plan.frames) / plan.fps):.1f}"
-        if self._part.kind is ClipPartKind.END:
+        if self.part.kind is ClipPartKind.END:
             text = self.tr("Uses the last {length} s ({count}).")
-        elif self._part.kind is ClipPartKind.START:
+        elif self.part.kind is ClipPartKind.START:
             text = self.tr("Uses the first {length} s ({count}).")
         else:
             text = self.tr("Uses {length} s, from {start} s to {end} s ({count}).")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon, icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, wrapped_label
+from magi_desktop.widgets.controls import name_control, text_label
+from magi_desktop.widgets.layout import vbox
 from magi_engine.messages import Message
 
 _SYMBOL = 32
@@ -26,13 +27,13 @@ class DropZone(QFrame):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._symbol = QLabel(self)
         self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title = wrapped_label("heading", self)
+        self.title = text_label("", "heading", self)
         self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.caption = wrapped_label("caption", self)
+        self.caption = text_label("", "caption", self)
         self.caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.button = QPushButton(self)
         bind_icon(self.button, "folder")
-        self.limits = wrapped_label("warning", self)
+        self.limits = text_label("", "warning", self)
         self.limits.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
         self.sample_button.setProperty("kind", "quiet")
@@ -41,16 +42,15 @@ class DropZone(QFrame):
             self.tr("Use a sample picture"),
             self.tr("A coloured ball, such as this model can set in motion."),
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_4, t.SPACE_5, t.SPACE_4, t.SPACE_5)
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(self._symbol)
-        column.addWidget(self.title)
-        column.addWidget(self.caption)
-        column.addSpacing(t.SPACE_2)
-        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self.limits)
-        column.addWidget(self.sample_button, 0, Qt.AlignmentFlag.AlignHCenter)
+        vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_5, t.SPACE_4, t.SPACE_5)).add(
+            self._symbol,
+            self.title,
+            self.caption,
+            t.SPACE_2,
+            (self.button, 0, Qt.AlignmentFlag.AlignHCenter),
+            self.limits,
+            (self.sample_button, 0, Qt.AlignmentFlag.AlignHCenter),
+        )
         theme().changed.connect(self._follow_theme)
         self._follow_theme()
 

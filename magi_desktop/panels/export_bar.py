@@ -7,20 +7,15 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
-    QProgressBar,
     QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop.exporting import Export, ExportJob
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
-from magi_desktop.widgets.controls import plain_label
-
-_STEPS = 1000
+from magi_desktop.widgets.controls import icon_button, line_label, progress_bar, show_fraction
+from magi_desktop.widgets.layout import hbox, vbox
 
 
 class ExportBar(QFrame):
@@ -39,26 +34,16 @@ class ExportBar(QFrame):
         self.setProperty("role", "card")
         self._export: Export | None = None
         self._waiting: list[Sequence[ExportJob]] = []
-        self._text = plain_label("", self)
+        self._text = line_label("", "", self)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._bar = QProgressBar(self)
-        self._bar.setRange(0, _STEPS)
-        self._bar.setTextVisible(False)
-        self._bar.setAccessibleName(self.tr("Progress of the export"))
-        self.stop = QToolButton(self)
-        self.stop.setProperty("kind", "icon")
-        self.stop.setToolTip(self.tr("Cancel the export; nothing of it is kept."))
-        self.stop.setAccessibleName(self.tr("Cancel the export"))
-        self.stop.clicked.connect(self.cancel)
+        self._bar = progress_bar(self.tr("Progress of the export"), self)
+        hint = self.tr("Cancel the export; nothing of it is kept.")
+        self.stop = icon_button("close", self.tr("Cancel the export"), hint, self)
         bind_icon(self.stop, "close", "text_muted")
-        column = QVBoxLayout()
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(self._text)
-        column.addWidget(self._bar)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_1, t.SPACE_2)
-        row.addLayout(column, 1)
-        row.addWidget(self.stop)
+        self.stop.clicked.connect(self.cancel)
+        hbox(self, margins=(t.SPACE_3, t.SPACE_2, t.SPACE_1, t.SPACE_2)).add(
+            (vbox(spacing=t.SPACE_1).add(self._text, self._bar), 1), self.stop
+        )
         self.hide()
 
     @property
@@ -88,13 +73,13 @@ class ExportBar(QFrame):
         self._export.failed.connect(self._fail)
         self._export.cancelled.connect(self._end)
         self._text.setText(self.tr("Exporting {name}").format(name=jobs[0].target.name))
-        self._bar.setValue(0)
+        show_fraction(self._bar, 0.0)
         self.show()
         self._export.start()
 
     @Slot(float)
     def _show_progress(self, done: float) -> None:
-        self._bar.setValue(round(done * _STEPS))
+        show_fraction(self._bar, done)
         export = self._export
         if export is not None and len(export.jobs) > 1:
             number = min(int(done * len(export.jobs)) + 1, len(export.jobs))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QLayout,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -16,10 +14,12 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import (
     WheelGuard,
     icon_button,
+    line_label,
     name_control,
     set_role,
-    wrapped_label,
+    text_label,
 )
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 _RESET_SIZE = 20
 
@@ -35,8 +35,6 @@ class Field(QWidget):
         also: further fields that the row depends on.
     """
 
-    reset_done = Signal()
-
     def __init__(
         self,
         draft: Draft,
@@ -49,9 +47,8 @@ class Field(QWidget):
         self.names = names
         self._watched = {*names, *also, "model", "config_path"}
         self.label = QLabel(self)
-        self.value = QLabel(self)
-        self.value.setProperty("role", "muted")
-        self.note = wrapped_label("caption", self)
+        self.value = line_label("", "muted", self)
+        self.note = text_label("", "caption", self)
         self.note.hide()
         self.reset_button = icon_button("reset", "", "", self)
         self.reset_button.setProperty("kind", "")
@@ -59,18 +56,11 @@ class Field(QWidget):
         self.reset_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves it where it is
         self.reset_button.clicked.connect(self.reset)
         self.wheel_guard = WheelGuard(self)
-        self._header = QHBoxLayout()
-        self._header.setSpacing(t.SPACE_1)
+        self._header = hbox(spacing=t.SPACE_1)
         # Its height stays the same whether or not the reset button shows.
         self._header.addStrut(_RESET_SIZE)
-        self._header.addWidget(self.label)
-        self._header.addWidget(self.reset_button)
-        self._header.addStretch(1)
-        self._header.addWidget(self.value)
-        self.rows = QVBoxLayout(self)
-        self.rows.setContentsMargins(0, 0, 0, 0)
-        self.rows.setSpacing(t.SPACE_1)
-        self.rows.addLayout(self._header)
+        self._header.add(self.label, self.reset_button, STRETCH, self.value)
+        self.rows = vbox(self, t.SPACE_1).add(self._header)
 
     def set_up(
         self, title: str, control: QWidget | QLayout | None, buddy: QWidget, hint: str
@@ -124,7 +114,6 @@ class Field(QWidget):
         if self.reset_button.hasFocus():
             self.focusNextChild()  # before the button goes: to the row's first control
         self.draft.set(**{name: self.draft.default(name) for name in self.names})
-        self.reset_done.emit()
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:

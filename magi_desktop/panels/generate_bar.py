@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction, QMouseEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.jobs import JobState
@@ -14,6 +14,7 @@ from magi_desktop.state.queue import JobQueue
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VARIATIONS
+from magi_desktop.widgets.layout import hbox
 from magi_engine.install.status import ModelState, ModelStatus
 
 _COPIES = (VARIATIONS, 2, 8)
@@ -72,12 +73,7 @@ class GenerateBar(QFrame):
         self.leave_button.setAccessibleName(self.tr("Leave it as it was"))
         bind_icon(self.leave_button, "close")
         self.leave_button.clicked.connect(self.editing_left)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, t.SPACE_3, 0, 0)
-        row.setSpacing(2)
-        row.addWidget(self.button)
-        row.addWidget(self._more)
-        row.addWidget(self.leave_button)
+        hbox(self, 2, (0, t.SPACE_3, 0, 0)).add(self.button, self._more, self.leave_button)
         job.changed.connect(self._show)
         queue.changed.connect(self._show)
         models.changed.connect(self._show)

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop.panels.advanced import AdvancedSection
 from magi_desktop.panels.checks import Checks
 from magi_desktop.panels.model_row import ModelRow
-from magi_desktop.panels.preset_list import PresetStore
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.rows import LengthRow, QualityRow, SeedRow
 from magi_desktop.panels.size_row import SizeRow
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.layout import vbox
 
 
 class GenerationPanel(QWidget):
     """All settings. Has no margins and no scroll area of its own; usable from 280 px on.
 
     Args:
-        presets: where named presets are kept.
+        presets: the named ones.
 
-    Signals:
-        advanced_toggled: whether the advanced settings show now.
     """
-
-    advanced_toggled = Signal(bool)
 
     def __init__(
         self,
         draft: Draft,
-        presets: PresetStore,
+        presets: PresetList,
         models: Models,
         parent: QWidget | None = None,
     ) -> None:
@@ -46,10 +40,7 @@ class GenerationPanel(QWidget):
         self.advanced = AdvancedSection(draft, presets, self.quality, self)
         self.presets = self.advanced.presets
         self.checks = Checks(draft, self)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_4)
-        for widget in (
+        vbox(self, t.SPACE_4).add(
             self.presets.notice,
             self.model,
             self.size_row,
@@ -58,19 +49,4 @@ class GenerationPanel(QWidget):
             self.seed,
             self.checks,
             self.advanced,
-        ):
-            column.addWidget(widget)
-        self.advanced.toggled.connect(self.advanced_toggled)
-
-    @property
-    def advanced_open(self) -> bool:
-        """Whether the advanced settings show."""
-        return self.advanced.is_open
-
-    @advanced_open.setter
-    def advanced_open(self, is_open: bool) -> None:
-        self.advanced.set_open(is_open)
-
-    def import_config(self, path: Path) -> None:
-        """Take over an official configuration, such as one dropped on the window."""
-        self.presets.import_file(path)
+        )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtWidgets import QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.state.model_words import fraction, headline, short_figures, subject_title
 from magi_desktop.state.models import Models
 from magi_desktop.state.task_line import QueuedTask, TaskState
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, plain_label, set_role
-
-_STEPS = 1000
+from magi_desktop.widgets.controls import (
+    line_label,
+    name_control,
+    progress_bar,
+    set_role,
+    show_fraction,
+)
+from magi_desktop.widgets.layout import vbox
 
 
 class InstallStrip(QPushButton):
@@ -22,16 +27,14 @@ class InstallStrip(QPushButton):
         super().__init__(parent)
         self._models = models
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.title, self.caption = plain_label("", self), plain_label("", self)
-        self.bar = QProgressBar(self)
-        self.bar.setTextVisible(False)
-        self._column = column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_3, t.SPACE_2)
-        column.setSpacing(t.SPACE_1)
-        for part in (self.title, self.bar, self.caption):
+        self.title, self.caption = line_label("", "", self), line_label("", "", self)
+        self.bar = progress_bar("", self)
+        parts = (self.title, self.bar, self.caption)
+        for part in parts:
             part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            column.addWidget(part)
+        margins = (t.SPACE_3, t.SPACE_2, t.SPACE_3, t.SPACE_2)
+        self._column = vbox(self, t.SPACE_1, margins).add(*parts)
         models.changed.connect(self._show)
         models.tasks.changed.connect(self._show)
         models.tasks.progressed.connect(self._show)
@@ -61,10 +64,7 @@ class InstallStrip(QPushButton):
         parts = (headline(item), short_figures(item))
         title = subject_title(self._models, item.task)
         self._say(title, "  ·  ".join(part for part in parts if part), "caption")
-        done = fraction(item.progress)
-        moves = done is None and item.state is TaskState.RUNNING
-        self.bar.setRange(0, 0 if moves else _STEPS)
-        self.bar.setValue(round((done or 0.0) * _STEPS))
+        show_fraction(self.bar, fraction(item.progress), item.state is TaskState.RUNNING)
 
     def _say(self, title: str, text: str, role: str) -> None:
         self.title.setText(title)

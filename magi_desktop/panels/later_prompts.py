@@ -22,7 +22,7 @@ from magi_desktop.widgets.controls import (
     icon_button,
     name_control,
     prepare_number,
-    wrapped_label,
+    text_label,
 )
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import PromptChange
@@ -48,7 +48,7 @@ class LaterPrompts(QWidget):
         )
         self._toggle.toggled.connect(self._unfold)
         self._body = QWidget(self)
-        self._explanation = wrapped_label("caption", self._body)
+        self._explanation = text_label("", "caption", self._body)
         self._explanation.setText(self.tr("A later prompt counts from its part of the video on."))
         self._add = QPushButton(self.tr("Add a prompt"), self._body)
         self._add.setToolTip(self.tr("Add a prompt for a later part of the video."))

@@ -9,13 +9,10 @@ from typing import Any
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QKeyEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMenu,
     QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,8 +22,9 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon, icon
 from magi_desktop.theme.style import theme
 from magi_desktop.video_actions import VideoActions, VideoCommands
-from magi_desktop.widgets.controls import icon_button
+from magi_desktop.widgets.controls import icon_button, line_label
 from magi_desktop.widgets.empty_state import EmptyState
+from magi_desktop.widgets.layout import hbox, vbox
 
 _EMPTY, _NOT_FOUND, _GRID = range(3)
 
@@ -86,8 +84,7 @@ class LibraryPanel(QWidget):
         self.video_actions = VideoActions(commands, self.selected, self)
         self._order = Order.NEWEST
         self._make_choice()
-        self._count = QLabel(self)
-        self._count.setProperty("role", "caption")
+        self._count = line_label("", "caption", self)
         self._lay_out()
         self._selected_before: list[str] = []
         self._wire()
@@ -168,32 +165,20 @@ class LibraryPanel(QWidget):
 
     def _lay_out(self) -> None:
         nothing = self.tr("Nothing made yet. Every finished video is kept here.")
-        self._stack = QStackedLayout()
-        self._stack.addWidget(EmptyState("library", nothing, self))
         self._not_found = EmptyState("search", "", self)
-        self._stack.addWidget(self._not_found)
-        self._stack.addWidget(self.grid)
+        self._stack = QStackedLayout()
+        for page in (EmptyState("library", nothing, self), self._not_found, self.grid):
+            self._stack.addWidget(page)
         self._top, self._foot = QWidget(self), QWidget(self)
-        top, foot = QHBoxLayout(self._top), QHBoxLayout(self._foot)
-        for row in (top, foot):
-            row.setContentsMargins(0, 0, 0, 0)
-            row.setSpacing(t.SPACE_1)
-        top.addWidget(self.search, 1)
-        top.addWidget(self.favourites)
-        top.addWidget(self.sort_button)
-        foot.addWidget(self._count, 1)
+        hbox(self._top, t.SPACE_1).add((self.search, 1), self.favourites, self.sort_button)
+        foot = hbox(self._foot, t.SPACE_1).add((self._count, 1))
         for button in (self.mark_button, self.export_button, self.delete_button):
             kept = button.sizePolicy()
             kept.setRetainSizeWhenHidden(True)  # the grid keeps its height
             button.setSizePolicy(kept)
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            foot.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(self._top)
-        column.addLayout(self._stack, 1)
-        column.addWidget(self._foot)
+            foot.add(button)
+        vbox(self, t.SPACE_2, (0, t.SPACE_2, 0, 0)).add(self._top, (self._stack, 1), self._foot)
 
     def _wire(self) -> None:
         a = self.video_actions

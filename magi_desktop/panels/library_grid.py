@@ -56,25 +56,21 @@ class LibraryModel(QAbstractListModel):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._items: Sequence[LibraryItem] = []
-        self._rows: dict[str, int] = {}
-
-    @property
-    def items(self) -> Sequence[LibraryItem]:
+        self.items: Sequence[LibraryItem] = []
         """What is shown, in order."""
-        return self._items
+        self._rows: dict[str, int] = {}
 
     def show(self, items: Sequence[LibraryItem]) -> None:
         """Show these from now on."""
         rows = {item.id: row for row, item in enumerate(items)}
         if rows == self._rows:
-            changed = [n for n, item in enumerate(items) if item != self._items[n]]
-            self._items = list(items)
+            changed = [n for n, item in enumerate(items) if item != self.items[n]]
+            self.items = list(items)
             for row in changed:
                 self.dataChanged.emit(self.index(row), self.index(row))
             return
         self.beginResetModel()
-        self._items, self._rows = list(items), rows
+        self.items, self._rows = list(items), rows
         self.endResetModel()
 
     def row_of(self, item_id: str) -> int:
@@ -82,10 +78,10 @@ class LibraryModel(QAbstractListModel):
         return self._rows.get(item_id, -1)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._items)
+        return 0 if parent.isValid() else len(self.items)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        item = self._items[index.row()]
+        item = self.items[index.row()]
         if role == ItemRole:
             return item
         if role == Qt.ItemDataRole.DisplayRole:

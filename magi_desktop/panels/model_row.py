@@ -122,7 +122,6 @@ class ModelRow(Field):
     @Slot()
     def reset(self) -> None:
         self.draft.set(model=self._default.name, config_path=None)
-        self.reset_done.emit()
 
     @Slot()
     def refresh(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop.state.draft import Draft
+from magi_desktop.widgets.layout import vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.runtime.request.request import Mode
 
@@ -40,9 +41,7 @@ class ModeSelector(QWidget):
             self.tr("Start from"),
             self,
         )
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._segments)
+        vbox(self).add(self._segments)
         self.setFocusProxy(self._segments)
         self._segments.chosen.connect(draft.set_mode)
         draft.mode_changed.connect(self._show)

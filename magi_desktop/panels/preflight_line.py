@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.job_words import duration, rough_duration
@@ -13,7 +13,8 @@ from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, set_role, wrapped_label
+from magi_desktop.widgets.controls import name_control, set_role, text_label
+from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.runtime.planning.advice import Advice
 from magi_engine.runtime.planning.plan import JobPlan, Pace
@@ -35,14 +36,9 @@ class PreflightLine(QWidget):
         self._draft, self._machine = draft, machine
         self.advice_buttons: list[QPushButton] = []
         """A button for each change that would fit."""
-        self.label = wrapped_label("caption", self)
-        self._buttons = QVBoxLayout()
-        self._buttons.setSpacing(t.SPACE_1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(self.label)
-        column.addLayout(self._buttons)
+        self.label = text_label("", "caption", self)
+        self._buttons = vbox(spacing=t.SPACE_1)
+        vbox(self, t.SPACE_1).add(self.label, self._buttons)
         draft.changed.connect(self._draft_changed)
         machine.changed.connect(self.refresh)
         self.refresh()

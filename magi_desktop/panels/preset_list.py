@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.request.validation import validate
 
+_SECTION = "presets"
 _NOT_KEPT = ("seed", "seed_locked")
 """A preset says how videos are made, not which one."""
 
 
-class PresetStore(Protocol):
-    """Where presets are kept: values by name, as JSON types."""
-
-    def load(self) -> dict[str, dict[str, Any]]:
-        """All of them."""
-        ...
-
-    def save(self, presets: dict[str, dict[str, Any]]) -> None:
-        """Keep exactly these."""
-        ...
-
-
 class PresetList(QObject):
-    """The user's own presets, kept after each change.
+    """The user's own presets, in the settings file: values by name, as JSON types.
 
     Signals:
         changed: something was added, renamed or removed.
@@ -37,12 +27,11 @@ class PresetList(QObject):
 
     changed = Signal()
 
-    def __init__(self, store: PresetStore, parent: QObject | None = None) -> None:
+    def __init__(self, file: SettingsFile, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._store = store
-        self._presets = {
-            name: values for name, values in store.load().items() if isinstance(values, dict)
-        }
+        self._file = file
+        saved = file.section(_SECTION)
+        self._presets = {name: kept for name, kept in saved.items() if isinstance(kept, dict)}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +58,7 @@ class PresetList(QObject):
 
     def _keep(self, presets: dict[str, dict[str, Any]]) -> None:
         self._presets = presets
-        self._store.save(presets)
+        self._file.replace_section(_SECTION, presets)
         self.changed.emit()
 
 

@@ -11,13 +11,11 @@ from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QHBoxLayout,
     QLineEdit,
     QListView,
     QMenu,
     QPushButton,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,14 +23,14 @@ from magi_desktop import background
 from magi_desktop.panels.official_files import Imported, read_config, write_config
 from magi_desktop.panels.preset_list import (
     PresetList,
-    PresetStore,
     fitting_settings,
     preset_values,
 )
 from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, wrapped_label
+from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, text_label
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
 
@@ -45,16 +43,12 @@ class PresetBar(QWidget):
     Attributes:
         notice: what came of it; to be put where it is seen even if this bar is not.
 
-    Signals:
-        imported: an official configuration was taken over.
     """
 
-    imported = Signal()
-
-    def __init__(self, draft: Draft, store: PresetStore, parent: QWidget | None = None) -> None:
+    def __init__(self, draft: Draft, presets: PresetList, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._draft = draft
-        self.presets = PresetList(store, self)
+        self.presets = presets
         self._target: str | None = None
         """The own preset that rename and delete are about."""
         self._naming_for: str | None = None
@@ -63,16 +57,10 @@ class PresetBar(QWidget):
         self.naming = _NameEditor(self._check_name, self)
         self.naming.named.connect(self._named)
         self.notice = NoticeBar(self)
-        line = QHBoxLayout()
-        line.setSpacing(t.SPACE_1)
-        line.addWidget(self.combo, 1)
-        line.addWidget(self.save_button)
-        line.addWidget(self.menu_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(line)
-        column.addWidget(self.naming)
+        vbox(self, t.SPACE_2).add(
+            hbox(spacing=t.SPACE_1).add((self.combo, 1), self.save_button, self.menu_button),
+            self.naming,
+        )
         self.presets.changed.connect(self.refresh)
         draft.changed.connect(self._draft_changed)
         self.refresh()
@@ -271,7 +259,6 @@ class PresetBar(QWidget):
         if found.as_file:
             text = self.tr("{} is used as it is, with the model it names.")
         self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
-        self.imported.emit()
 
     def _file_failed(self, error: Exception) -> None:
         self.notice.say_error(error)
@@ -313,17 +300,11 @@ class _NameEditor(QWidget):
             "close", self.tr("Cancel"), self.tr("Leave the presets as they are."), self
         )
         self.cancel_button.clicked.connect(self.hide)
-        self.problem = wrapped_label("error", self)
-        line = QHBoxLayout()
-        line.setSpacing(t.SPACE_1)
-        line.addWidget(self.edit, 1)
-        line.addWidget(self.accept_button)
-        line.addWidget(self.cancel_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(line)
-        column.addWidget(self.problem)
+        self.problem = text_label("", "error", self)
+        vbox(self, t.SPACE_1).add(
+            hbox(spacing=t.SPACE_1).add((self.edit, 1), self.accept_button, self.cancel_button),
+            self.problem,
+        )
         self.hide()
 
     def ask(self, name: str, verb: str) -> None:

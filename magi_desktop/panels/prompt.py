@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from magi_desktop import background
 from magi_desktop.examples import Examples, examples_for, load_examples
@@ -15,11 +15,18 @@ from magi_desktop.panels.later_prompts import LaterPrompts
 from magi_desktop.panels.prompt_field import PromptField
 from magi_desktop.panels.prompt_history import HistoryPopup
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.prompt_history import PromptStore
+from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
-from magi_desktop.widgets.controls import icon_button, name_control, set_role, wrapped_label
+from magi_desktop.widgets.controls import (
+    icon_button,
+    line_label,
+    name_control,
+    set_role,
+    text_label,
+)
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.runtime.request.request import Mode
 
 _MENU_CHARACTERS = 64
@@ -41,7 +48,7 @@ class PromptPanel(QWidget):
     def __init__(
         self,
         draft: Draft,
-        history: PromptStore,
+        history: PromptHistory,
         parent: QWidget | None = None,
         models_dir: Path | None = None,
     ) -> None:
@@ -83,8 +90,7 @@ class PromptPanel(QWidget):
     # Building.
 
     def _lay_out(self) -> None:
-        title = QLabel(self.tr("Prompt"), self)
-        title.setProperty("role", "heading")
+        title = line_label(self.tr("Prompt"), "heading", self)
         title.setBuddy(self.field)
         self.examples_button = QPushButton(self.tr("Examples"), self)
         self.examples_button.setProperty("kind", "quiet")
@@ -106,30 +112,19 @@ class PromptPanel(QWidget):
             self,
         )
         self.history_button.clicked.connect(self._open_history)
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_1)
-        head.addWidget(title, 1)
-        head.addWidget(self.examples_button)
-        head.addWidget(self.history_button)
 
-        self.hint = wrapped_label("caption", self)
-        self.count = QLabel(self)
-        self.count.setProperty("role", "caption")
-        foot = QHBoxLayout()
-        foot.setSpacing(t.SPACE_3)
-        foot.addWidget(self.hint, 1)
-        foot.addWidget(self.count, 0, Qt.AlignmentFlag.AlignTop)
+        self.hint = text_label("", "caption", self)
+        self.count = line_label("", "caption", self)
         self.field.setAccessibleName(self.tr("Prompt"))
         self.field.setToolTip(self.tr("Describe the video in English."))
 
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(head)
-        column.addWidget(self.field)
-        column.addLayout(foot)
         self.later = LaterPrompts(self._draft, self)  # last in the order of Tab, too
-        column.addWidget(self.later)
+        vbox(self, t.SPACE_1).add(
+            hbox(spacing=t.SPACE_1).add((title, 1), self.examples_button, self.history_button),
+            self.field,
+            hbox(spacing=t.SPACE_3).add((self.hint, 1), (self.count, 0, Qt.AlignmentFlag.AlignTop)),
+            self.later,
+        )
 
     # Text and draft.
 

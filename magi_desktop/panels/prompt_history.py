@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QListWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QWidget
 
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.controls import line_label
+from magi_desktop.widgets.layout import vbox
 
 _HEIGHT = 320
 _TO_LIST = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -41,16 +43,10 @@ class HistoryPopup(QFrame):
             f"QListView::item {{ padding: {t.SPACE_2}px; border-radius: {t.RADIUS_S}px; }}"
         )
         self.list.addItems(prompts)
-        self._nothing = QLabel(self)
-        self._nothing.setProperty("role", "muted")
+        self._nothing = line_label("", "muted", self)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._nothing.setWordWrap(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_2, t.SPACE_2, t.SPACE_2, t.SPACE_2)
-        column.setSpacing(t.SPACE_2)
-        column.addWidget(self.search)
-        column.addWidget(self.list, 1)
-        column.addWidget(self._nothing, 1)
+        vbox(self, t.SPACE_2, t.SPACE_2).add(self.search, (self.list, 1), (self._nothing, 1))
         self.search.textChanged.connect(self._filter)
         self.search.returnPressed.connect(self._take_current)
         self.list.itemActivated.connect(self._take_current)

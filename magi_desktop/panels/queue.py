@@ -8,14 +8,12 @@ from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QInputDialog,
     QListView,
     QMenu,
     QPushButton,
     QStackedLayout,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,8 +23,9 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import ElidedLabel
+from magi_desktop.widgets.controls import ElidedLabel, icon_button
 from magi_desktop.widgets.empty_state import EmptyState
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
 
 _USUAL_COPIES, _MOST_COPIES = 4, 100
@@ -207,11 +206,8 @@ class QueuePanel(QWidget):
         self.remove_action = action(self.tr("Remove"), QKeySequence.StandardKey.Delete, self.remove)
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self._count, 1)
-        head.addWidget(self.hold)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_1)
+        self._buttons = QWidget(self)
+        buttons = hbox(self._buttons, t.SPACE_1)
         for action, name, tooltip in (
             (self.edit_action, "edit", self.tr("Change this video before it is made.")),
             (self.duplicate_action, "duplicate", self.tr("Line up more of it with other seeds.")),
@@ -221,23 +217,15 @@ class QueuePanel(QWidget):
             (self.remove_action, "trash", self.tr("Take this video out of the queue (Del).")),
         ):
             if action is self.remove_action:
-                buttons.addStretch(1)
-            buttons.addWidget(_button(action, name, tooltip, self))
-        self._buttons = QWidget(self)
-        buttons.setContentsMargins(0, 0, 0, 0)
-        self._buttons.setLayout(buttons)
-        failed = QHBoxLayout()
-        failed.addWidget(self.failed_button)
-        failed.addStretch(1)
-        failed.addWidget(self.clear_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, t.SPACE_2, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(head)
-        column.addLayout(self._stack, 1)
-        column.addLayout(failed)
-        column.addWidget(self._buttons)
-        column.addWidget(self.notice)
+                buttons.add(STRETCH)
+            buttons.add(_button(action, name, tooltip, self))
+        vbox(self, t.SPACE_2, (0, t.SPACE_2, 0, 0)).add(
+            hbox().add((self._count, 1), self.hold),
+            (self._stack, 1),
+            hbox().add(self.failed_button, STRETCH, self.clear_button),
+            self._buttons,
+            self.notice,
+        )
 
     @Slot()
     def _show(self) -> None:
@@ -338,12 +326,9 @@ class QueuePanel(QWidget):
 
 
 def _button(action: QAction, icon_name: str, tooltip: str, parent: QWidget) -> QToolButton:
-    button = QToolButton(parent)
-    button.setProperty("kind", "icon")
-    button.setToolTip(tooltip)
-    button.setAccessibleName(action.text().removesuffix(" …"))
+    button = icon_button(icon_name, action.text().removesuffix(" …"), tooltip, parent)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the list
     button.setEnabled(action.isEnabled())
     button.clicked.connect(action.trigger)
     action.enabledChanged.connect(button.setEnabled)
-    bind_icon(button, icon_name)
     return button

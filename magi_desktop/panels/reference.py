@@ -16,9 +16,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
-    QHBoxLayout,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,7 +28,8 @@ from magi_desktop.references import LoadedReference, load_reference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import icon_button, wrapped_label
+from magi_desktop.widgets.controls import icon_button, text_label
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.messages import NOTHING
@@ -84,11 +83,7 @@ class ReferencePanel(QWidget):
         self.own_bar = OwnVideoBar(self)
         self.own_bar.continue_button.clicked.connect(self._continue)
         self.own_bar.settings_button.clicked.connect(self._use_settings)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_2)
-        for widget in (self.notice, self.own_bar, self.zone, self.card):
-            column.addWidget(widget)
+        vbox(self, t.SPACE_2).add(self.notice, self.own_bar, self.zone, self.card)
         self.veil = Veil(self)
         self._reading = QTimer(self)
         self._reading.setSingleShot(True)
@@ -341,7 +336,7 @@ class OwnVideoBar(QFrame):
         super().__init__(parent)
         self.setProperty("role", "sunken")
         self._path, self._request = Path(), None
-        text = wrapped_label("", self)
+        text = text_label("", "", self)
         text.setText(self.tr("Made with this program."))
         close = icon_button(
             "close", self.tr("Hide this offer"), self.tr("Just use the video as it is."), self
@@ -355,19 +350,10 @@ class OwnVideoBar(QFrame):
         self.settings_button.setToolTip(
             self.tr("Compose the same video again, to make it anew or to change it.")
         )
-        top = QHBoxLayout()
-        top.addWidget(text, 1)
-        top.addWidget(close)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addWidget(self.continue_button)
-        buttons.addWidget(self.settings_button)
-        buttons.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_3, t.SPACE_2, t.SPACE_2, t.SPACE_3)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(top)
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_1, (t.SPACE_3, t.SPACE_2, t.SPACE_2, t.SPACE_3)).add(
+            hbox().add((text, 1), close),
+            hbox(spacing=t.SPACE_2).add(self.continue_button, self.settings_button, STRETCH),
+        )
         self.hide()
 
     def offer(self, path: Path, request: GenerationRequest | None) -> None:

@@ -9,10 +9,8 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
-    QHBoxLayout,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -27,10 +25,11 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import (
     ElidedLabel,
     icon_button,
+    line_label,
     name_control,
-    plain_label,
-    wrapped_label,
+    text_label,
 )
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
 from magi_engine.messages import Message
@@ -62,10 +61,9 @@ class ReferenceCard(QFrame):
         self.view = CropView(self)
         self.view.crop_changed.connect(self._crop_chosen)
         self.name = ElidedLabel(self)
-        self.facts = plain_label("", self)
-        self.facts.setProperty("role", "caption")
+        self.facts = line_label("", "caption", self)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.limits = wrapped_label("warning", self)
+        self.limits = text_label("", "warning", self)
         self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
         name_control(
             self.sample_button,
@@ -73,7 +71,7 @@ class ReferenceCard(QFrame):
             self.tr("A coloured ball, such as this model can set in motion."),
         )
         self.sample_button.clicked.connect(self.sample_clicked)
-        self.missing = wrapped_label("error", self)
+        self.missing = text_label("", "error", self)
         self.missing.hide()
         self.choose_button = icon_button(
             "folder", self.tr("Choose another file"), self.tr("Choose another file."), self
@@ -84,7 +82,7 @@ class ReferenceCard(QFrame):
         )
         self.remove_button.clicked.connect(self.remove_clicked)
         self.fits = self._fit_choice()
-        self.used = wrapped_label("caption", self)
+        self.used = text_label("", "caption", self)
         self.shape_button = QPushButton(self)
         self.shape_button.clicked.connect(self.use_shape)
         self.clip = ClipEditor(self)
@@ -218,29 +216,23 @@ class ReferenceCard(QFrame):
         return segments
 
     def _lay_out(self) -> None:
-        names = QVBoxLayout()
-        names.setSpacing(0)
-        names.addWidget(self.name)
-        names.addWidget(self.facts)
-        head = QHBoxLayout()
-        head.setSpacing(t.SPACE_1)
-        head.addLayout(names, 1)
-        head.addWidget(self.choose_button)
-        head.addWidget(self.remove_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_3, t.SPACE_3, t.SPACE_3, t.SPACE_3)
-        column.setSpacing(t.SPACE_2)
-        column.addLayout(head)
-        column.addWidget(self.missing)
-        column.addWidget(self.limits)
-        column.addWidget(self.sample_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.view)
-        column.addWidget(self.used)
-        column.addWidget(self.fits)
-        column.addWidget(self.shape_button, 0, Qt.AlignmentFlag.AlignLeft)
-        column.addSpacing(t.SPACE_1)
-        column.addWidget(self.clip)
-        column.addWidget(self.prepend)
+        vbox(self, t.SPACE_2, t.SPACE_3).add(
+            hbox(spacing=t.SPACE_1).add(
+                (vbox(spacing=0).add(self.name, self.facts), 1),
+                self.choose_button,
+                self.remove_button,
+            ),
+            self.missing,
+            self.limits,
+            (self.sample_button, 0, Qt.AlignmentFlag.AlignLeft),
+            self.view,
+            self.used,
+            self.fits,
+            (self.shape_button, 0, Qt.AlignmentFlag.AlignLeft),
+            t.SPACE_1,
+            self.clip,
+            self.prepend,
+        )
 
     def _change(self, **values: object) -> None:
         reference = self._draft.reference

@@ -6,7 +6,7 @@ import secrets
 
 from PySide6.QtCore import QRegularExpression, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QRegularExpressionValidator
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QSlider, QWidget
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QSlider, QWidget
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.values import choose, effective, legal_steps, nearest
@@ -20,6 +20,7 @@ from magi_desktop.widgets.controls import (
     name_control,
     prepare_number,
 )
+from magi_desktop.widgets.layout import hbox
 from magi_engine.sampling.schedule import MAX_WINDOW
 
 _SLIDER_SECONDS = 20
@@ -58,10 +59,7 @@ class LengthRow(Field):
             self.tr("The video goes on, second after second, until you press Stop."),
         )
         self.wheel_guard.watch(self.slider, self.box)
-        controls = QHBoxLayout()
-        controls.setSpacing(t.SPACE_2)
-        controls.addWidget(self.slider, 1)
-        controls.addWidget(self.box)
+        controls = hbox(spacing=t.SPACE_2).add((self.slider, 1), self.box)
         self.add_to_header(self.endless)
         hint = self.tr("How long the video becomes; it is made one part after another.")
         self.set_up(self.tr("&Length"), controls, self.box, hint)
@@ -124,12 +122,9 @@ class SeedRow(Field):
         self._copied.setSingleShot(True)
         self._copied.setInterval(_COPIED_MS)
         self._copied.timeout.connect(self.refresh)
-        controls = QHBoxLayout()
-        controls.setSpacing(2)
-        controls.addWidget(self.edit, 1)
-        controls.addSpacing(t.SPACE_1)
-        for button in (self.dice, self.copy_button, self.lock):
-            controls.addWidget(button)
+        controls = hbox(spacing=2).add(
+            (self.edit, 1), t.SPACE_1, self.dice, self.copy_button, self.lock
+        )
         hint = self.tr("The same seed with the same settings makes the same video again.")
         self.set_up(self.tr("S&eed"), controls, self.edit, hint)
 
@@ -264,7 +259,6 @@ class WindowRow(Field):
     @Slot()
     def reset(self) -> None:
         self._quality.fit_window(self.draft.config.runtime_config.window_size)
-        self.reset_done.emit()
 
     def refresh(self) -> None:
         window = effective(self.draft, "window_size")

@@ -8,11 +8,9 @@ from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -22,6 +20,7 @@ from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import icon_button, name_control, prepare_number
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.config.sizes import SIZE_MULTIPLE, nearest_legal_sizes
 
 ASPECTS = ((1, 1), (16, 9), (9, 16), (4, 3), (3, 4), (21, 9))
@@ -85,11 +84,9 @@ class SizeRow(Field):
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(draft, ("width", "height"), parent=parent)
         self.aspect_buttons = [AspectButton(*aspect, self) for aspect in ASPECTS]
-        shapes = QHBoxLayout()
-        shapes.setSpacing(t.SPACE_1)
         for button in self.aspect_buttons:
             button.clicked.connect(self._shape_clicked)
-            shapes.addWidget(button)
+        shapes = hbox(spacing=t.SPACE_1).add(*self.aspect_buttons)
         self.width_box, self.height_box = self._side_box(), self._side_box()
         self.swap_button = icon_button(
             "swap",
@@ -98,16 +95,12 @@ class SizeRow(Field):
             self,
         )
         self.swap_button.clicked.connect(self._swap)
-        sides = QHBoxLayout()
-        sides.setSpacing(t.SPACE_2)
-        sides.addWidget(self.width_box, 1)
-        sides.addWidget(QLabel("×", self))
-        sides.addWidget(self.height_box, 1)
-        sides.addWidget(self.swap_button)
-        controls = QVBoxLayout()
-        controls.setSpacing(t.SPACE_2)
-        controls.addLayout(shapes)
-        controls.addLayout(sides)
+        controls = vbox(spacing=t.SPACE_2).add(
+            shapes,
+            hbox(spacing=t.SPACE_2).add(
+                (self.width_box, 1), QLabel("×", self), (self.height_box, 1), self.swap_button
+            ),
+        )
         hint = self.tr("Width of the picture in pixels, a multiple of {}.").format(SIZE_MULTIPLE)
         self.set_up(self.tr("&Size"), controls, self.width_box, hint)
         self.width_box.setAccessibleName(self.tr("Width"))

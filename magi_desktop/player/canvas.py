@@ -79,14 +79,16 @@ class Canvas(QWidget):
         self.setMinimumSize(240, 160)
         self.setAccessibleName(self.tr("Video"))
         self.bare = False  # in full screen: black to the edges
-        self._image: QImage | None = None
+        self.image: QImage | None = None
         self._shape = QSize()  # of the last real frame; empty before the first one
         self._new = False
-        self._is_preview = False
+        self.is_preview = False
+        """Whether the picture is a rough preview."""
         self._reference: QImage | None = None
         self._comparing = False
         self._waiting: overlay.Waiting | None = None
-        self._message: Message | None = None
+        self.message: Message | None = None
+        """The sentence shown."""
         self._view = View()
         self._pressed_at: QPointF | None = None
         self._dragged_from: QPointF | None = None
@@ -97,34 +99,19 @@ class Canvas(QWidget):
 
     # What is shown
 
-    @property
-    def image(self) -> QImage | None:
-        """The picture shown."""
-        return self._image
-
-    @property
-    def is_preview(self) -> bool:
-        """Whether the picture is a rough preview."""
-        return self._is_preview
-
-    @property
-    def message(self) -> Message | None:
-        """The sentence shown."""
-        return self._message
-
     def show_frame(self, frame: UInt8Array | None, preview: bool = False) -> None:
         """Show a frame ``(H, W, 3)`` uint8 RGB, or nothing.
 
         Args:
             preview: it is a small, rough one, drawn as large as the last real frame.
         """
-        self._image = None if frame is None else image_of(frame)
+        self.image = None if frame is None else image_of(frame)
         self._new = frame is not None
-        self._is_preview = preview
-        if self._image is None:
+        self.is_preview = preview
+        if self.image is None:
             self._shape = QSize()
-        elif not preview and self._image.size() != self._shape:
-            self._shape = self._image.size()
+        elif not preview and self.image.size() != self._shape:
+            self._shape = self.image.size()
             self._view.keep_inside(self._shape, self._panes()[-1])
         self.update()
 
@@ -152,8 +139,8 @@ class Canvas(QWidget):
 
     def set_message(self, message: Message | None) -> None:
         """A sentence in place of the picture, or below it when there is one."""
-        if message != self._message:
-            self._message = message
+        if message != self.message:
+            self.message = message
             text = "" if message is None else message.whole
             self.setAccessibleDescription(text)
             self.update()
@@ -184,9 +171,9 @@ class Canvas(QWidget):
 
     def _drawn_as(self) -> QSize | None:
         """The size zoom counts from; a preview is drawn as large as the frames around it."""
-        if self._image is None:
+        if self.image is None:
             return None
-        return self._image.size() if self._shape.isEmpty() else self._shape
+        return self.image.size() if self._shape.isEmpty() else self._shape
 
     def zoom_by(self, factor: float) -> None:
         """Zoom in (> 1) or out (< 1) around the middle."""
@@ -216,10 +203,8 @@ class Canvas(QWidget):
         painter.scale(1 / ratio, 1 / ratio)
         panes = self._panes()
         shape = self._drawn_as()
-        if self._image is not None and shape is not None:
-            self._paint_picture(
-                painter, self._image, self._view.target(shape, panes[-1]), panes[-1]
-            )
+        if self.image is not None and shape is not None:
+            self._paint_picture(painter, self.image, self._view.target(shape, panes[-1]), panes[-1])
         if self.comparing and self._reference is not None:
             place = self._view.target(shape or self._reference.size(), panes[0])
             target = View().target(self._reference.size(), QRectF(place))
@@ -269,17 +254,17 @@ class Canvas(QWidget):
             ):
                 corner = QPointF(pane.x() / ratio, pane.y() / ratio)
                 overlay.paint_label(painter, corner, text, self.font())
-        if self._image is not None and self._is_preview:
+        if self.image is not None and self.is_preview:
             corner = area.topLeft()
             if self.comparing:
                 corner.setY(corner.y() + overlay.LABEL_HEIGHT + t.SPACE_1)
                 corner.setX(self._panes()[-1].x() / self.devicePixelRatioF())
             overlay.paint_label(painter, corner, self.tr("Rough preview"), self.font())
-        if self._message is not None:
-            if self._image is None:
-                overlay.paint_message(painter, area, self._message, self.font(), self.bare)
+        if self.message is not None:
+            if self.image is None:
+                overlay.paint_message(painter, area, self.message, self.font(), self.bare)
             else:
-                overlay.paint_banner(painter, area, self._message, self.font())
+                overlay.paint_banner(painter, area, self.message, self.font())
         elif self._waiting is not None:
             overlay.paint_waiting(painter, area, self._waiting, self.font())
 
@@ -316,7 +301,7 @@ class Canvas(QWidget):
         return point, next((pane for pane in panes if pane.contains(point)), panes[-1])
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._image is not None:
+        if self.image is not None:
             self.set_message(None)  # it hides a part of the picture
         if event.button() is not Qt.MouseButton.LeftButton:
             super().mousePressEvent(event)
@@ -345,11 +330,11 @@ class Canvas(QWidget):
             super().mouseReleaseEvent(event)
             return
         moved = (event.position() - pressed).manhattanLength()
-        if self._image is not None and moved < QApplication.startDragDistance():
+        if self.image is not None and moved < QApplication.startDragDistance():
             self.clicked.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() is Qt.MouseButton.LeftButton and self._image is not None:
+        if event.button() is Qt.MouseButton.LeftButton and self.image is not None:
             self.double_clicked.emit()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 
 import numpy as np
-from PySide6.QtCore import QObject, QThreadPool, Signal
+from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
 from magi_desktop.player.video_file import BlockReader, VideoFile
@@ -47,8 +47,7 @@ class FrameBuffer(QObject):
         self._live_bytes = round(memory_bytes * (1 - _READ_SHARE))
         self._read_bytes = memory_bytes - self._live_bytes
         # One thread, so that a reader is never asked twice at once.
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._task: background.Task[UInt8Array | None] | None = None
         self.clear()
 
@@ -128,14 +127,12 @@ class FrameBuffer(QObject):
         first = block * BLOCK_FRAMES
         count = min(BLOCK_FRAMES, self.end - first)
         reader = self._reader
-        self._task = background.run(
+        self._task = self._pool.run(
             reader.read,
             first,
             count,
             then=lambda frames: self._take(block, count, frames),
             failed=lambda error: self._fail(reader, error),
-            owner=self,
-            pool=self._pool,
         )
 
     def _missing_block(self) -> int | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QCursor, QKeyEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.canvas import Canvas
 from magi_desktop.player.transport import Transport
 from magi_desktop.theme import tokens as t
+from magi_desktop.widgets.layout import vbox
 
 _HIDE_AFTER_MS = 2500
 _MOST_WIDTH = 900
@@ -30,9 +31,7 @@ class FullScreen(QWidget):
         super().__init__(parent, Qt.WindowType.Window)
         self.setWindowTitle(parent.window().windowTitle())
         self._canvas, self._transport, self._commands = canvas, transport, commands
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(canvas)
+        vbox(self).add(canvas)
         canvas.bare = True
         canvas.setMouseTracking(True)
         canvas.installEventFilter(self)

@@ -170,7 +170,7 @@ class JobLink(QObject):
             request,
             self._job.plan.fps,
             then=self._take_reference,
-            failed=_forget,  # the engine says what is wrong with it
+            failed=_forget,
             owner=self,
         )
 

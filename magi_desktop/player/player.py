@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QImage, QKeyEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop import background
 from magi_desktop.player import overlay
@@ -28,6 +28,7 @@ from magi_desktop.player.video_file import VideoFacts, VideoFile, read_facts
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
+from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
@@ -78,12 +79,7 @@ class Player(QWidget):
         self._opening: background.Task[VideoFacts] | None = None
         self._let_go: Path | None = None
         self._empty = Message(self.tr("Nothing to play yet."))
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(t.SPACE_2)
-        self._column.addWidget(self.canvas, 1)
-        self._column.addWidget(self.transport)
-        self._column.addWidget(self.strip)
+        self._column = vbox(self, t.SPACE_2).add((self.canvas, 1), self.transport, self.strip)
         kept = self.strip.sizePolicy()
         kept.setRetainSizeWhenHidden(True)  # the picture never jumps
         self.strip.setSizePolicy(kept)
@@ -175,11 +171,6 @@ class Player(QWidget):
         """Whether the bound job is shown, and not a file."""
         return self._link is not None and self._link.live
 
-    @property
-    def path(self) -> Path | None:
-        """The file that is shown, or that is being opened."""
-        return self._path
-
     # A video that is being made
 
     def bind(self, job: JobState) -> None:
@@ -221,7 +212,7 @@ class Player(QWidget):
         """Where frames that are not in memory can be read, and how many it holds so far."""
         self._file = file
         if file is not None:
-            self._path = file.path
+            self.path = file.path
             self.buffer.read_from(file, num_frames)
             self._update_range()
         self.shown_changed.emit()
@@ -277,8 +268,8 @@ class Player(QWidget):
     def let_go(self, paths: list[Path]) -> None:
         """Show nothing if one of these files is shown: it is about to go, and Windows moves no
         file that is open."""
-        if self._path in paths:
-            self._let_go = self._path
+        if self.path in paths:
+            self._let_go = self.path
             self.clear()
 
     @Slot(object, object)
@@ -296,7 +287,8 @@ class Player(QWidget):
         self._clock.reset(self._clock.fps)
         self.canvas.set_message(None)
         self._update_range()
-        self._path = path
+        self.path = path
+        """The file that is shown, or that is being opened."""
         self.shown_changed.emit()
         self._opening = background.run(
             read_facts,
@@ -479,7 +471,7 @@ class Player(QWidget):
         self._shown: int | None = None
         self._first_shown = False
         self._file: VideoFile | None = None
-        self._path: Path | None = None
+        self.path: Path | None = None
         self._waiting_for: overlay.Waiting | None = None
         self._reference: QImage | UInt8Array | None = None
         self.set_reference(None)
@@ -524,7 +516,7 @@ class Player(QWidget):
     def save_frame(self) -> None:
         """Ask where to save the frame shown."""
         if (frame := self._frame_shown()) is not None:
-            stem = "magi" if self._path is None else self._path.stem
+            stem = "magi" if self.path is None else self.path.stem
             self.stills.ask(frame, f"{stem}-{self.position + 1:04d}.png", self.window())
 
     def _frame_shown(self) -> UInt8Array | None:

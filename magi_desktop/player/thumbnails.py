@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QSize, Qt, QThreadPool, Signal
+from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage
 
 from magi_desktop import background
@@ -24,8 +24,7 @@ class ThumbnailMaker(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._tasks: list[background.Task[QImage | None]] = []
 
     def clear(self) -> None:
@@ -53,9 +52,7 @@ class ThumbnailMaker(QObject):
             if image is not None:
                 self.made.emit(number, image)
 
-        task = background.run(
-            work, then=deliver, failed=lambda _: deliver(None), owner=self, pool=self._pool
-        )
+        task = self._pool.run(work, then=deliver, failed=lambda _: deliver(None))
         self._tasks.append(task)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QMenu, QToolButton, QWidget
 
 from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.clock import SPEEDS
@@ -15,6 +15,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 _BUTTON = 32
 _MENU_BUTTON = 44
@@ -61,28 +62,16 @@ class Transport(QFrame):
 
     def _lay_out(self) -> None:
         a = self._actions
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        for action in (a.step_back, a.play, a.step_forward, a.loop):
-            row.addWidget(self._button(action))
-        row.addSpacing(t.SPACE_2)
-        row.addWidget(self.time_label)
-        row.addStretch(1)
-        row.addWidget(self.speed_button)
-        row.addWidget(self.zoom_button)
-        buttons = {}
-        for action in (a.preview, a.compare, a.copy_frame, a.save_frame, a.full_screen):
-            buttons[action] = self._button(action)
-            row.addWidget(buttons[action])
-        self._row = row
+        row = self._row = hbox(spacing=2).add(
+            *map(self._button, (a.step_back, a.play, a.step_forward, a.loop)),
+            *(t.SPACE_2, self.time_label, STRETCH, self.speed_button, self.zoom_button),
+        )
+        copy, save = self._button(a.copy_frame), self._button(a.save_frame)
+        row.add(self._button(a.preview), self._button(a.compare), copy, save)
+        row.add(self._button(a.full_screen))
         # In this order, where there is little room.
-        self._first_to_go = [buttons[a.save_frame], buttons[a.copy_frame]]
-        self._first_to_go += [self.speed_button, self.zoom_button]
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_1, 0, t.SPACE_1, 0)
-        column.setSpacing(0)
-        column.addWidget(self.scrub_bar)
-        column.addLayout(row)
+        self._first_to_go = [save, copy, self.speed_button, self.zoom_button]
+        vbox(self, 0, (t.SPACE_1, 0, t.SPACE_1, 0)).add(self.scrub_bar, row)
 
     def _button(self, action: QAction) -> QToolButton:
         button = QToolButton()

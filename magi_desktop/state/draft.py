@@ -118,11 +118,14 @@ class Draft(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._mode = Mode.T2V
-        self._prompt = ""
-        self._later_prompts: tuple[PromptChange, ...] = ()
+        self.mode = Mode.T2V
+        """What the video starts from."""
+        self.prompt = ""
+        self.later_prompts: tuple[PromptChange, ...] = ()
+        """Prompts for chunks after the first, in rising order."""
         self._references: dict[Mode, Reference | None] = dict.fromkeys(Mode)
-        self._settings = GenerationSettings.of_model()
+        self.settings = GenerationSettings.of_model()
+        """Everything else; shared by the modes."""
         self._base: GenerationRequest | None = None
         """What was taken over; it holds what there is no setting for."""
         self.plan: JobPlan | MagiError | None = None
@@ -130,34 +133,14 @@ class Draft(QObject):
         """A queued video is being changed: it keeps its seed."""
 
     @property
-    def mode(self) -> Mode:
-        """What the video starts from."""
-        return self._mode
-
-    @property
-    def prompt(self) -> str:
-        """The prompt."""
-        return self._prompt
-
-    @property
-    def later_prompts(self) -> tuple[PromptChange, ...]:
-        """Prompts for chunks after the first, in rising order."""
-        return self._later_prompts
-
-    @property
     def reference(self) -> Reference | None:
         """The current mode's reference; always None for text."""
-        return self._references[self._mode]
-
-    @property
-    def settings(self) -> GenerationSettings:
-        """Everything else; shared by the modes."""
-        return self._settings
+        return self._references[self.mode]
 
     @property
     def config(self) -> MagiConfig:
         """The model's own configuration."""
-        return configuration(self._settings.model, self._settings.config_path)[1]
+        return configuration(self.settings.model, self.settings.config_path)[1]
 
     def set_plan(self, plan: JobPlan | MagiError) -> None:
         """The engine has answered."""
@@ -172,22 +155,22 @@ class Draft(QObject):
 
     def set_mode(self, mode: Mode) -> None:
         """Switch; the references of the other modes stay."""
-        if mode is not self._mode:
-            self._mode = mode
+        if mode is not self.mode:
+            self.mode = mode
             self.mode_changed.emit(mode)
             for name in ("mode", "reference"):
                 self.changed.emit(name)
 
     def set_prompt(self, text: str) -> None:
         """Set the prompt."""
-        if text != self._prompt:
-            self._prompt = text
+        if text != self.prompt:
+            self.prompt = text
             self.changed.emit("prompt")
 
     def set_later_prompts(self, prompts: tuple[PromptChange, ...]) -> None:
         """Set the prompts for later chunks, in rising order."""
-        if prompts != self._later_prompts:
-            self._later_prompts = prompts
+        if prompts != self.later_prompts:
+            self.later_prompts = prompts
             self.changed.emit("later_prompts")
 
     def set_reference(self, reference: Reference | None) -> None:
@@ -195,38 +178,38 @@ class Draft(QObject):
         if reference is not None:
             self.set_mode(reference.mode)
         if reference != self.reference:
-            self._references[self._mode] = reference
+            self._references[self.mode] = reference
             self.changed.emit("reference")
 
     def keep_reference(self, reference: Reference) -> None:
         """Give a mode its reference without switching to it; one that is there stays."""
         if self._references[reference.mode] is None:
             self._references[reference.mode] = reference
-            if reference.mode is self._mode:
+            if reference.mode is self.mode:
                 self.changed.emit("reference")
 
     def set(self, **values: Any) -> None:
         """Change fields of the settings. Another model brings its own size and defaults."""
-        previous = self._settings
+        previous = self.settings
         if values.get("model", previous.model) != previous.model and "config_path" not in values:
             values = {"config_path": None, **values}
-        self._settings = dataclasses.replace(previous, **values)
+        self.settings = dataclasses.replace(previous, **values)
         if {"model", "config_path"} & values.keys() and self._own_defaults(previous) != (
-            self._own_defaults(self._settings)
+            self._own_defaults(self.settings)
         ):
             self._base = None
-            self._settings = self._moved_to_model(previous, values)
+            self.settings = self._moved_to_model(previous, values)
         for name in (f.name for f in dataclasses.fields(GenerationSettings)):
-            if getattr(previous, name) != getattr(self._settings, name):
+            if getattr(previous, name) != getattr(self.settings, name):
                 self.changed.emit(name)
 
     def default(self, name: str) -> Any:
         """The value a field of the settings has unless it is changed."""
-        return getattr(self._own_defaults(self._settings), name)
+        return getattr(self._own_defaults(self.settings), name)
 
     def is_default(self, name: str) -> bool:
         """Whether a field of the settings is as it was at first."""
-        return getattr(self._settings, name) == self.default(name)
+        return getattr(self.settings, name) == self.default(name)
 
     def reset(self, name: str) -> None:
         """Give a field of the settings its default."""
@@ -234,9 +217,9 @@ class Draft(QObject):
 
     def take_seed(self) -> int:
         """The seed for the next video: a fresh one unless it is locked or a queued one's."""
-        if not (self._settings.seed_locked or self.editing):
+        if not (self.settings.seed_locked or self.editing):
             self.set(seed=secrets.randbelow(MAX_SEED + 1))
-        return self._settings.seed
+        return self.settings.seed
 
     def request(self) -> GenerationRequest:
         """What the engine is asked for; its ``output`` is a name without a folder.
@@ -244,17 +227,17 @@ class Draft(QObject):
         Raises:
             InvalidRequestError: something is missing or makes no sense.
         """
-        chosen, reference, prompt = self._settings, self.reference, self.prompt.strip()
-        if self._mode is not Mode.T2V and reference is None:
-            raise _missing_reference(self._mode)
+        chosen, reference, prompt = self.settings, self.reference, self.prompt.strip()
+        if self.mode is not Mode.T2V and reference is None:
+            raise _missing_reference(self.mode)
         fps = chosen.fps or self.config.runtime_config.fps
         base = self._base or GenerationRequest(
-            self._mode, chosen.model, chosen.width, chosen.height, None
+            self.mode, chosen.model, chosen.width, chosen.height, None
         )
         parts = _NO_REFERENCE if reference is None else _reference_fields(reference)
         return dataclasses.replace(
             base,
-            mode=self._mode,
+            mode=self.mode,
             model=chosen.model,
             width=chosen.width,
             height=chosen.height,
@@ -265,7 +248,7 @@ class Draft(QObject):
             sampling=_sampling(chosen, base.sampling),
             special_tokens=chosen.special_tokens,
             negative_tokens=chosen.negative_tokens,
-            output=str(wished_name(prompt, self._mode.value, chosen.seed, chosen.file_format)),
+            output=str(wished_name(prompt, self.mode.value, chosen.seed, chosen.file_format)),
             writing=_writing(chosen, base.writing),
             **parts,
         )
@@ -297,7 +280,7 @@ class Draft(QObject):
                     request.prepend_source,
                 )
             )
-        locked = lock_seed or self._settings.seed_locked
+        locked = lock_seed or self.settings.seed_locked
         values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         self.set(**{**values, "seed_locked": locked})
         # What it shared with an earlier video belongs to that one, not to what is composed next.
@@ -307,10 +290,10 @@ class Draft(QObject):
     @property
     def limits(self) -> Message:
         """What the chosen model cannot do where that is much; empty for the others."""
-        if self._settings.config_path is not None:
+        if self.settings.config_path is not None:
             return NOTHING
         try:
-            return Registry.load().find(self._settings.model).limits
+            return Registry.load().find(self.settings.model).limits
         except ModelNotFoundError:
             return NOTHING
 
@@ -321,7 +304,7 @@ class Draft(QObject):
         if self._base is None:
             return ()
         usual = GenerationRequest(Mode.T2V, "", 0, 0, None)
-        sampling = _sampling(self._settings, self._base.sampling)
+        sampling = _sampling(self.settings, self._base.sampling)
         own = [(self._base, usual, name) for name in ("device", "dtype")]
         own += [(sampling, usual.sampling, name) for name in ("cfg_t_range", "clean_t")]
         own += [(self._base.writing, usual.writing, n) for n in ("preset", "webp_quality")]
@@ -333,11 +316,11 @@ class Draft(QObject):
     def to_json(self) -> dict[str, Any]:
         """What is worth keeping until the next start, as JSON values."""
         return {
-            "mode": self._mode.value,
-            "prompt": self._prompt,
-            "later_prompts": [[p.chunk, p.text] for p in self._later_prompts],
+            "mode": self.mode.value,
+            "prompt": self.prompt,
+            "later_prompts": [[p.chunk, p.text] for p in self.later_prompts],
             "references": {m.value: str(r.path) for m, r in self._references.items() if r},
-            "settings": dataclasses.asdict(self._settings),
+            "settings": dataclasses.asdict(self.settings),
             "base": None if self._base is None else self._base.to_json(),
         }
 
@@ -350,8 +333,8 @@ class Draft(QObject):
         if isinstance(prompts, dict):  # of a program in which each mode had its own
             saved = {"prompt": prompts.get(mode), **saved}
         if isinstance(saved.get("prompt"), str):
-            self._prompt = saved["prompt"]
-        self._later_prompts = _prompt_changes(later.get(mode) if isinstance(later, dict) else later)
+            self.prompt = saved["prompt"]
+        self.later_prompts = _prompt_changes(later.get(mode) if isinstance(later, dict) else later)
         values = saved.get("settings")
         if isinstance(values, dict):
             self._restore_settings(values)
@@ -359,8 +342,8 @@ class Draft(QObject):
             with contextlib.suppress(InvalidRequestError):  # hand-edited
                 self._base = GenerationRequest.from_json(saved["base"])
         if saved.get("mode") in {mode.value for mode in Mode}:
-            self._mode = Mode(saved["mode"])
-        self.mode_changed.emit(self._mode)
+            self.mode = Mode(saved["mode"])
+        self.mode_changed.emit(self.mode)
         for name in ("mode", "prompt", "later_prompts", "reference"):
             self.changed.emit(name)
 
@@ -377,10 +360,10 @@ class Draft(QObject):
         kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
         try:
             # The round trip through a request checks every type.
-            settings = GenerationSettings(**{**dataclasses.asdict(self._settings), **kept})
+            settings = GenerationSettings(**{**dataclasses.asdict(self.settings), **kept})
             configuration(settings.model, settings.config_path)
             probe = Draft()
-            probe._settings = settings
+            probe.settings = settings
             GenerationRequest.from_json(probe.request().to_json())
         except Exception:  # a hand-edited or older file: the defaults serve
             return
@@ -393,7 +376,7 @@ class Draft(QObject):
         self, previous: GenerationSettings, values: dict[str, Any]
     ) -> GenerationSettings:
         """The settings after a change of model: what depended on the old one is its own again."""
-        own = self._own_defaults(self._settings)
+        own = self._own_defaults(self.settings)
         kept = {
             name: getattr(previous, name)
             for name in ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")

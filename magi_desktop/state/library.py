@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from magi_desktop import background
 from magi_desktop.state.store import Store
@@ -70,37 +70,27 @@ class Library(QObject):
         self.thumbnails = Thumbnails(thumbnails, self)
         self.thumbnails.failed.connect(self._check_one)
         self._store = store
-        self._items: list[LibraryItem] = []
+        self.items: list[LibraryItem] = []
+        """All videos, newest first; not to be changed."""
         self._last_deleted: list[tuple[LibraryItem, Trashed | None]] = []
-        self._loaded = False
+        self.loaded = False
         # One thread: a video is added before a later look at its folder, and never twice.
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._waiting_folders: list[Path] = []
         store.read(_load, self._take_loaded, self)
 
-    @property
-    def items(self) -> Sequence[LibraryItem]:
-        """All videos, newest first; not to be changed."""
-        return self._items
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the file has been read."""
-        return self._loaded
-
     def item(self, item_id: str) -> LibraryItem | None:
         """The item of that id, None if it is gone."""
-        return next((i for i in self._items if i.id == item_id), None)
+        return next((i for i in self.items if i.id == item_id), None)
 
     def search(self, text: str) -> list[LibraryItem]:
         """The videos in whose prompts or name every word of ``text`` occurs, newest first."""
         words = text.casefold().split()
-        return [i for i in self._items if all(word in i.words for word in words)]
+        return [i for i in self.items if all(word in i.words for word in words)]
 
     def at(self, path: Path | None) -> LibraryItem | None:
         """The item whose file this is, None if it is none of them."""
-        return next((i for i in self._items if i.path == path), None)
+        return next((i for i in self.items if i.path == path), None)
 
     def add(
         self,
@@ -110,25 +100,21 @@ class Library(QObject):
         took_s: float | None = None,
     ) -> None:
         """Take in a video that was just made."""
-        background.run(
+        self._pool.run(
             describe,
             path,
             request,
             complete,
             then=lambda item: self._put([dataclasses.replace(item, took_s=took_s)]),
             failed=lambda error: logger.warning("%s is not in the library: %s", path, error),
-            owner=self,
-            pool=self._pool,
         )
 
     def rescan(self, folder: Path) -> None:
         """Look for videos of ours in a folder that are not in the list, or that were moved."""
-        if not self._loaded:
+        if not self.loaded:
             self._waiting_folders.append(folder)
             return
-        background.run(
-            scan, folder, tuple(self._items), then=self._take_scan, owner=self, pool=self._pool
-        )
+        self._pool.run(scan, folder, tuple(self.items), then=self._take_scan)
 
     def recover(self, folder: Path) -> None:
         """Finish what a killed program left in a folder, and take it in; to be called at start."""
@@ -137,22 +123,20 @@ class Library(QObject):
 
     def check_files(self) -> None:
         """Find out which files are still there."""
-        items = tuple(self._items)
-        background.run(_missing, items, then=self._take_missing, owner=self, pool=self._pool)
+        items = tuple(self.items)
+        self._pool.run(_missing, items, then=self._take_missing)
 
     def locate(self, item_id: str, path: Path) -> None:
         """Say where a missing video is now."""
         item = self.item(item_id)
         if item is None:
             return
-        background.run(
+        self._pool.run(
             located,
             item,
             path,
             then=lambda seen: self._move({item_id: seen.path}),
             failed=self._fail,
-            owner=self,
-            pool=self._pool,
         )
 
     def rename(self, item_id: str, stem: str) -> None:
@@ -170,39 +154,39 @@ class Library(QObject):
             self._fail(error)
             self.renamed.emit(item.path, item.path)
 
-        background.run(renamed, item, stem, then=done, failed=failed, owner=self, pool=self._pool)
+        self._pool.run(renamed, item, stem, then=done, failed=failed)
 
     def set_favourite(self, item_ids: Iterable[str], favourite: bool) -> None:
         """Mark videos, or unmark them."""
         ids = set(item_ids)
-        self._items = [
-            dataclasses.replace(i, favourite=favourite) if i.id in ids else i for i in self._items
+        self.items = [
+            dataclasses.replace(i, favourite=favourite) if i.id in ids else i for i in self.items
         ]
-        changed = [i for i in self._items if i.id in ids]
+        changed = [i for i in self.items if i.id in ids]
         self._store.write(lambda c: _insert(c, changed))
         self.changed.emit()
 
     def forget(self, item_ids: Iterable[str]) -> None:
         """Take videos off the list; their files stay."""
         gone = set(item_ids)
-        self._items = [i for i in self._items if i.id not in gone]
+        self.items = [i for i in self.items if i.id not in gone]
         self._store.write(lambda c: _delete(c, gone))
         self.changed.emit()
 
     def delete(self, item_ids: Iterable[str]) -> None:
         """Move videos to the system's trash; what cannot be moved stays in the list."""
         ids = set(item_ids)
-        items = [i for i in self._items if i.id in ids]
+        items = [i for i in self.items if i.id in ids]
         if items:
             self.leaving.emit([i.path for i in items])
             then = self._take_deleted
-            background.run(_trash, items, then=then, owner=self, pool=self._pool)
+            self._pool.run(_trash, items, then=then)
 
     def undo_delete(self) -> None:
         """Bring back what the last ``delete`` took away."""
         deleted, self._last_deleted = self._last_deleted, []
         if deleted:
-            background.run(_restore, deleted, then=self._take_restored, owner=self, pool=self._pool)
+            self._pool.run(_restore, deleted, then=self._take_restored)
 
     def close(self) -> None:
         """Finish what is under way; blocks for a moment."""
@@ -211,7 +195,7 @@ class Library(QObject):
         self._pool.waitForDone(3000)
 
     def _recover_now(self, folder: Path) -> None:
-        background.run(recover, folder, then=self._put, owner=self, pool=self._pool)
+        self._pool.run(recover, folder, then=self._put)
         self.rescan(folder)
 
     def _put(self, items: Sequence[LibraryItem]) -> None:
@@ -221,8 +205,8 @@ class Library(QObject):
         paths = {item.path for item in items}
         for path in paths:
             self.thumbnails.forget(path)
-        kept = [i for i in self._items if i.path not in paths]
-        self._items = sorted([*kept, *items], key=lambda i: i.created, reverse=True)
+        kept = [i for i in self.items if i.path not in paths]
+        self.items = sorted([*kept, *items], key=lambda i: i.created, reverse=True)
         self._store.write(lambda c: _insert(c, items))
         self.changed.emit()
 
@@ -232,10 +216,10 @@ class Library(QObject):
         for path in places.values():
             self.thumbnails.forget(path)
         taken = set(places.values())
-        gone = [i.id for i in self._items if i.path in taken and i.id not in places]
-        self._items = [
+        gone = [i.id for i in self.items if i.path in taken and i.id not in places]
+        self.items = [
             dataclasses.replace(i, path=places[i.id], missing=False) if i.id in places else i
-            for i in self._items
+            for i in self.items
             if i.id not in gone
         ]
         self._store.write(lambda c: _delete(c, gone))
@@ -243,11 +227,11 @@ class Library(QObject):
         self.changed.emit()
 
     def _take_loaded(self, items: list[LibraryItem]) -> None:
-        early = self._items
+        early = self.items
         paths = {item.path for item in early}
-        self._items = [*early, *(i for i in items if i.path not in paths)]
-        self._items.sort(key=lambda i: i.created, reverse=True)
-        self._loaded = True
+        self.items = [*early, *(i for i in items if i.path not in paths)]
+        self.items.sort(key=lambda i: i.created, reverse=True)
+        self.loaded = True
         self.changed.emit()
         self.check_files()
         folders, self._waiting_folders = self._waiting_folders, []
@@ -255,7 +239,7 @@ class Library(QObject):
             self.rescan(folder)
 
     def _take_scan(self, result: Scan) -> None:
-        known = {item.path for item in self._items}
+        known = {item.path for item in self.items}
         self._put([item for item in result.found if item.path not in known])
         self._move(result.moved)
 
@@ -265,13 +249,13 @@ class Library(QObject):
             dataclasses.replace(i, missing=found[i.id])
             if found.get(i.id, i.missing) != i.missing
             else i
-            for i in self._items
+            for i in self.items
         ]
-        for old, new in zip(self._items, items, strict=True):
+        for old, new in zip(self.items, items, strict=True):
             if old.missing and not new.missing:
                 self.thumbnails.forget(new.path)
-        if items != self._items:
-            self._items = items
+        if items != self.items:
+            self.items = items
             self.changed.emit()
 
     def _take_deleted(self, outcome: _Deleted) -> None:
@@ -291,8 +275,8 @@ class Library(QObject):
             self.failed.emit(error)
 
     def _check_one(self, path: Path) -> None:
-        items = tuple(i for i in self._items if i.path == path)
-        background.run(_missing, items, then=self._take_missing, owner=self, pool=self._pool)
+        items = tuple(i for i in self.items if i.path == path)
+        self._pool.run(_missing, items, then=self._take_missing)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, MagiError):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -36,7 +36,7 @@ from magi_engine.install.tasks import TaskDone, Verify
 from magi_engine.weights.layout import default_models_dir, entry_paths
 from magi_engine.weights.provenance import small_text_encoder_of
 
-logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -142,42 +142,31 @@ class Models(QObject):
     def accept(self, name: str) -> None:
         """Keep in mind that the licence of a model was accepted."""
         self._accepted |= {name}
-        background.run(
-            accept_licence, name, self.models_dir, then=self._accepted_one, failed=self.failed.emit,
-            owner=self,
-        )  # fmt: skip
+        self._run(accept_licence, name, self.models_dir, then=lambda _none: self.refresh())
 
     @Slot()
     def refresh(self) -> None:
         """Look at the disk again."""
         if self._look is not None:
             self._look.cancel()  # what it saw may be out of date by now
-        self._look = background.run(
-            _look, self.models_dir, self._cache_dir, then=self._looked, failed=self.failed.emit,
-            owner=self,
-        )  # fmt: skip
+        self._look = self._run(_look, self.models_dir, self._cache_dir, then=self._looked)
 
     def remove(self, name: str) -> None:
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
         if status is not None:
             self.leaving.emit()
-            background.run(
-                _remove, status, self.models_dir, then=self._gone, failed=self.failed.emit,
-                owner=self,
-            )  # fmt: skip
+            self._run(_remove, status, self.models_dir, then=self._gone)
 
     def delete(self, thing: CachedThing) -> None:
         """Move something that is kept to the trash."""
         self.leaving.emit()
         title = translated(thing.title)
-        background.run(
-            _trash, title, thing.paths, then=self._gone, failed=self.failed.emit, owner=self
-        )
+        self._run(_trash, title, thing.paths, then=self._gone)
 
     def undo(self, removal: Removal) -> None:
         """Put back what was removed."""
-        background.run(_restore, removal, then=self._restored, failed=self.failed.emit, owner=self)
+        self._run(_restore, removal, then=lambda _none: self.refresh())
 
     def close(self) -> None:
         """Stop in order; blocks for a moment."""
@@ -202,14 +191,13 @@ class Models(QObject):
         self.removable_bytes, self.shrinkable = look.removable_bytes, look.shrinkable
         self.changed.emit()
 
-    def _accepted_one(self, _none: None) -> None:
-        self.refresh()
+    def _run(
+        self, work: Callable[..., _Result], *args: Any, then: Callable[[_Result], None]
+    ) -> background.Task[_Result]:
+        return background.run(work, *args, then=then, failed=self.failed.emit, owner=self)
 
     def _gone(self, removal: Removal) -> None:
         self.removed.emit(removal)
-        self.refresh()
-
-    def _restored(self, _none: None) -> None:
         self.refresh()
 
 

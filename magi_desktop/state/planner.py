@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QThreadPool, QTimer, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
@@ -32,8 +31,7 @@ class Planner(QObject):
         self._draft, self._engine, self._output_folder = draft, engine, output_folder
         self._asked: GenerationRequest | None = None
         # Of its own: before the engine is there, an answer takes seconds.
-        self._pool = QThreadPool()
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._ask)
         draft.changed.connect(self._draft_changed)
@@ -63,13 +61,7 @@ class Planner(QObject):
             self._draft.set_plan(error)
             return
         self._asked = request
-        background.run(
-            partial(self._engine.plan, request),
-            then=self._answered,
-            failed=self._refused,
-            owner=self,
-            pool=self._pool,
-        )
+        self._pool.run(self._engine.plan, request, then=self._answered, failed=self._refused)
 
     def _request(self) -> GenerationRequest:
         draft = self._draft

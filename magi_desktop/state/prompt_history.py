@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from magi_desktop.settings import SettingsFile
 
 MAX_PROMPTS = 100
 _SECTION = "prompt_history"
-
-
-class PromptStore(Protocol):
-    """Where used prompts are kept."""
-
-    def load(self) -> list[str]:
-        """The prompts, each once, newest first."""
-        ...
-
-    def add(self, text: str) -> None:
-        """Keep a prompt as the newest; an empty one is not worth keeping."""
-        ...
 
 
 class PromptHistory:

@@ -64,12 +64,10 @@ class JobQueue(QObject):
 
     Signals:
         changed: items came, went, moved or changed, or the queue was paused or resumed.
-        item_changed: id of an item whose request or state is another now.
         loaded: what earlier sessions left is here.
     """
 
     changed = Signal()
-    item_changed = Signal(str)
     loaded = Signal()
 
     def __init__(self, store: Store, parent: QObject | None = None) -> None:
@@ -246,7 +244,6 @@ class JobQueue(QObject):
         self._items[self.index(item.id)] = item
         self._store.write(lambda c: _update(c, item))
         self._arrange()
-        self.item_changed.emit(item.id)
         self.changed.emit()
 
     def _drop(self, ids: Sequence[str]) -> None:

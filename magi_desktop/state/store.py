@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QLockFile, QObject, QThreadPool, Signal
+from PySide6.QtCore import QLockFile, QObject, Signal
 
 from magi_desktop import background
 from magi_desktop.state.database import Opened, Trouble, open_copy, open_database
@@ -38,8 +38,7 @@ class Store(QObject):
         self._database: Opened | None = None
         self._lock = QLockFile(f"{path}.lock")
         self._lock.setStaleLockTime(0)
-        self._pool = QThreadPool()
-        self._pool.setMaxThreadCount(1)
+        self._pool = background.Pool(self)
         self._pool.setExpiryTimeout(-1)  # the connection belongs to this very thread
         self._early: list[Callable[[], Any]] | None = []
         self._closed = False
@@ -49,7 +48,7 @@ class Store(QObject):
         """Open the file and do what has been asked for so far."""
         early, self._early = self._early, None
         if early is not None:
-            background.run(self._open, then=self._opened, owner=self, pool=self._pool)
+            self._pool.run(self._open, then=self._opened)
             for start in early:
                 start()
 
@@ -71,7 +70,7 @@ class Store(QObject):
         if not self._closed:
             self.open()
             self._closed = True
-            background.run(self._close, owner=self, pool=self._pool)
+            self._pool.run(self._close)
         self._pool.waitForDone()
 
     def say(self, sentence: str) -> None:

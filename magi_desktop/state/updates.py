@@ -7,7 +7,7 @@ import time
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from magi_desktop import background, release_feed
 from magi_desktop.publication import FEED_URL
@@ -77,7 +77,7 @@ class Updates(QObject):
         """Whether the installer is being hashed before it is handed out."""
         self._file, self._preferences, self._url = file, preferences, url
         self._cancelled = threading.Event()
-        self._pool = QThreadPool(self)  # a server that dawdles holds up nothing else
+        self._pool = background.Pool(self, 4)  # a server that dawdles holds up nothing else
         self._received.connect(self._progressed)
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY_MS)
@@ -92,7 +92,7 @@ class Updates(QObject):
 
     def start(self) -> None:
         """Look once a day from now on, if the user agreed or agrees later."""
-        background.run(release_feed.clear_fetched, self.folder, owner=self, pool=self._pool)
+        self._pool.run(release_feed.clear_fetched, self.folder)
         self._timer.start()
         QTimer.singleShot(_FIRST_LOOK_MS, self.look_if_due)
 
@@ -111,15 +111,13 @@ class Updates(QObject):
         self._cancelled.clear()
         self.received_bytes = release_feed.fetched_bytes(installer, self.folder)
         self._set(UpdatePhase.FETCHING)
-        background.run(
+        self._pool.run(
             release_feed.fetch,
             installer,
             self.folder,
             self._reporter(),
             then=lambda _path: self._set(UpdatePhase.FETCHED),
             failed=self._not_fetched,
-            owner=self,
-            pool=self._pool,
         )
 
     @Slot()
@@ -149,14 +147,7 @@ class Updates(QObject):
 
         self.preparing = True
         self.changed.emit()
-        background.run(
-            release_feed.is_fetched,
-            installer,
-            self.folder,
-            then=hashed,
-            owner=self,
-            pool=self._pool,
-        )
+        self._pool.run(release_feed.is_fetched, installer, self.folder, then=hashed)
 
     def close(self) -> None:
         """Stop everything."""
@@ -177,13 +168,11 @@ class Updates(QObject):
 
     def _look(self, asked: bool) -> None:
         self._set(UpdatePhase.LOOKING)
-        background.run(
+        self._pool.run(
             release_feed.latest_release,
             self._url,
             then=lambda release: self._looked(release, asked),
             failed=lambda error: self._set(UpdatePhase.UNKNOWN, error),
-            owner=self,
-            pool=self._pool,
         )
 
     def _looked(self, release: Release, asked: bool) -> None:

@@ -31,18 +31,14 @@ class Theme(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.tokens: Tokens = LIGHT
-        self._appearance = Appearance.SYSTEM
+        self.appearance = Appearance.SYSTEM
+        """What was asked for."""
         self._followers: list[tuple[QWidget, Callable[..., None]]] = []
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._system_changed)
 
-    @property
-    def appearance(self) -> Appearance:
-        """What was asked for."""
-        return self._appearance
-
     def apply(self, appearance: Appearance) -> None:
         """Use an appearance from now on, in all windows."""
-        self._appearance = appearance
+        self.appearance = appearance
         dark = appearance is Appearance.DARK
         if appearance is Appearance.SYSTEM:
             dark = QGuiApplication.styleHints().colorScheme() is Qt.ColorScheme.Dark
@@ -62,8 +58,8 @@ class Theme(QObject):
 
     @Slot()
     def _system_changed(self) -> None:
-        if self._appearance is Appearance.SYSTEM:
-            self.apply(self._appearance)
+        if self.appearance is Appearance.SYSTEM:
+            self.apply(self.appearance)
 
 
 def theme() -> Theme:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -18,6 +21,8 @@ from magi_desktop.theme.icons import bind_icon
 
 SPIN_WIDTH = 84
 """Width of a number beside a slider."""
+_COPIED_MS = 1500
+_STEPS = 1000
 
 
 def set_role(widget: QWidget, role: str) -> None:
@@ -28,20 +33,37 @@ def set_role(widget: QWidget, role: str) -> None:
         widget.style().polish(widget)
 
 
-def plain_label(text: str, parent: QWidget | None = None) -> QLabel:
-    """A label that shows what it is given, tags, too: prompts and names of files may have some."""
-    label = QLabel(text, parent)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
+def line_label(text: str, role: str, parent: QWidget | None = None) -> QLabel:
+    """One line in one of the style sheet's roles. Tags in it are shown: prompts and names of files
+    may have some."""
+    made = QLabel(text, parent)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("role", role)
+    return made
 
 
-def wrapped_label(role: str, parent: QWidget | None = None) -> QLabel:
-    """A label that takes the width it gets and breaks its lines."""
-    label = plain_label("", parent)
-    label.setProperty("role", role)
-    label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label
+def text_label(text: str, role: str, parent: QWidget | None = None) -> QLabel:
+    """The same of several lines: it takes the width it gets and breaks them."""
+    made = line_label(text, role, parent)
+    made.setWordWrap(True)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return made
+
+
+def flowing_label(text: str, role: str, parent: QWidget) -> QLabel:
+    """The same where the height may follow the width: it takes no more room than its lines."""
+    made = text_label(text, role, parent)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return made
+
+
+def push_button(text: str, hint: str, parent: QWidget, kind: str = "") -> QPushButton:
+    """A button that only Tab and clicks reach: Enter in a field does not press it."""
+    button = QPushButton(text, parent)
+    button.setAutoDefault(False)
+    button.setProperty("kind", kind)
+    name_control(button, text.replace("&", "").removesuffix("…"), hint)
+    return button
 
 
 def icon_button(name: str, accessible_name: str, hint: str, parent: QWidget) -> QToolButton:
@@ -52,6 +74,48 @@ def icon_button(name: str, accessible_name: str, hint: str, parent: QWidget) -> 
     bind_icon(button, name)
     name_control(button, accessible_name, hint)
     return button
+
+
+class CopyButton(QPushButton):
+    """Puts a text on the clipboard and says so for a moment."""
+
+    def __init__(self, text: str, hint: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setAutoDefault(False)
+        name_control(self, text.replace("&", ""), hint)
+        self._timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._timer.timeout.connect(lambda: self.setText(text))
+
+    def copy(self, text: str) -> None:
+        """Put ``text`` on the clipboard."""
+        QGuiApplication.clipboard().setText(text)
+        self.setText(self.tr("Copied"))
+        self._timer.start()
+
+
+def progress_bar(name: str, parent: QWidget) -> QProgressBar:
+    """A bar without a text, which moves until it is given a value."""
+    bar = QProgressBar(parent)
+    bar.setRange(0, 0)
+    bar.setTextVisible(False)
+    bar.setAccessibleName(name)
+    return bar
+
+
+def show_fraction(bar: QProgressBar, done: float | None, moves: bool = True) -> None:
+    """Let a bar show a share of 0 to 1; where that is not known it moves, or is empty."""
+    bar.setRange(0, 0 if done is None and moves else _STEPS)
+    bar.setValue(round((done or 0.0) * _STEPS))
+
+
+def scroll_area(inside: QWidget, parent: QWidget) -> QScrollArea:
+    """Scrolls a widget up and down only; Tab passes it by."""
+    area = QScrollArea(parent)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(inside)
+    return area
 
 
 def name_control(widget: QWidget, accessible_name: str, hint: str) -> None:

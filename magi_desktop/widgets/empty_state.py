@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
+from magi_desktop.widgets.controls import line_label
+from magi_desktop.widgets.layout import STRETCH, vbox
 
 _ICON_SIDE = 40
 
@@ -20,17 +22,10 @@ class EmptyState(QWidget):
         self._icon_name = icon_name
         self._symbol = QLabel(self)
         self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.text = QLabel(sentence, self)
-        self.text.setProperty("role", "muted")
+        self.text = line_label(sentence, "muted", self)
         self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self.text.setWordWrap(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_5)
-        column.setSpacing(t.SPACE_3)
-        column.addStretch(2)
-        column.addWidget(self._symbol)
-        column.addWidget(self.text)
-        column.addStretch(3)
+        vbox(self, t.SPACE_3, t.SPACE_5).add((STRETCH, 2), self._symbol, self.text, (STRETCH, 3))
         theme().changed.connect(self._draw)
         self._draw()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QScrollArea, QWidget
+
+from magi_desktop.widgets.layout import vbox
 
 _FRAME = QSize(16, 48)
 """Room for a title bar and a frame, which nobody knows before the window is shown."""
@@ -65,9 +67,7 @@ def _wrap(window: QWidget) -> _Grow:
     inside.setMinimumSize(window.minimumSize())
     window.setMinimumSize(0, 0)
     scroll = SmallScreenScroll(inside, window)
-    around = QVBoxLayout(window)
-    around.setContentsMargins(0, 0, 0, 0)
-    around.addWidget(scroll)
+    vbox(window).add(scroll)
     if focus is not None:
         focus.setFocus()
     for part in inside.findChildren(QWidget):

@@ -11,7 +11,6 @@ from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -23,7 +22,8 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import plain_label
+from magi_desktop.widgets.controls import line_label
+from magi_desktop.widgets.layout import hbox
 
 UNDO = "undo"
 """What an offer to undo is about."""
@@ -62,7 +62,7 @@ class NoticeBar(QFrame):
         self._said: list[_Notice] = []
         """The last one is shown, the others are covered by it."""
         self._symbol = QLabel(self)
-        self._text = plain_label("", self)
+        self._text = line_label("", "", self)
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._button = QPushButton(self)
@@ -78,13 +78,9 @@ class NoticeBar(QFrame):
         self._close.setToolTip(self.tr("Hide this message."))
         self._close.setAccessibleName(self.tr("Hide this message"))
         self._close.clicked.connect(self.dismiss)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(t.SPACE_3, t.SPACE_1, t.SPACE_1, t.SPACE_1)
-        row.setSpacing(t.SPACE_2)
-        row.addWidget(self._symbol)
-        row.addWidget(self._text, 1)
-        row.addWidget(self._button)
-        row.addWidget(self._close)
+        hbox(self, t.SPACE_2, (t.SPACE_3, t.SPACE_1, t.SPACE_1, t.SPACE_1)).add(
+            self._symbol, (self._text, 1), self._button, self._close
+        )
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)

@@ -7,11 +7,12 @@ from typing import Generic, TypeVar
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
+from magi_desktop.widgets.layout import hbox
 
 _ICON_SIDE = 16
 
@@ -46,14 +47,12 @@ class Segmented(QWidget, Generic[_Value]):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._values = [segment.value for segment in segments]
         self._group = QButtonGroup(self)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(3, 3, 3, 3)
-        row.setSpacing(2)
+        row = hbox(self, 2, 3)
         for index, segment in enumerate(segments):
             button = _SegmentButton(segment, self)
             button.setAccessibleName(f"{name}: {segment.label}")
             self._group.addButton(button, index)
-            row.addWidget(button, 1)
+            row.add((button, 1))
         self._group.button(0).setChecked(True)
         self._group.idClicked.connect(self._clicked)
         theme().changed.connect(self.update)

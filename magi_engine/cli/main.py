@@ -29,6 +29,7 @@ from magi_engine.cli.exit_codes import BAD_INPUT, CANCELLED, FAILURE, exit_code_
 from magi_engine.cli.log_file import logging_to
 from magi_engine.cli.naming import as_typed
 from magi_engine.errors import MagiError, OutputError
+from magi_engine.messages import shortened
 from magi_engine.runtime.process.environment import (
     let_memory_be_whole,
     let_threads_sleep,
@@ -52,7 +53,7 @@ class _OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of printing the whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"Error: {message}. See {self.prog} --help.\n")
+        self.exit(BAD_INPUT, f"Error: {shortened(message)}. See {self.prog} --help.\n")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,6 +12,9 @@ from magi_engine.cli.exit_codes import DONE
 from magi_engine.cli.naming import as_typed
 from magi_engine.cli.request_options import add_machine_options
 from magi_engine.errors import InvalidRequestError
+from magi_engine.text_file import read_text
+
+_MAX_CAPTIONS_BYTES = 4 << 20
 
 _DESCRIPTION = """\
 Generates a few chunks to see how large the numbers inside a model get, and writes its weights in
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     device = choose_device(args.device or "auto")
     dtype = choose_dtype(args.dtype or "auto", device)
-    found = find_model(args.config or args.model, args.models_dir)
+    found = find_model(_source(args), args.models_dir)
     folder = target_folder(found, args.models_dir, args.output)
     model = LoadedModel(found, device, dtype)
     with _progress() as on_progress:
@@ -92,7 +95,7 @@ def _shrink_text_encoder(args: argparse.Namespace) -> int:
     from magi_engine.weights.convert_text import shrink_text_encoder
     from magi_engine.weights.layout import default_models_dir, find_text_encoder
 
-    source = find_text_encoder(args.config or args.model, args.models_dir)
+    source = find_text_encoder(_source(args), args.models_dir)
     models_dir = args.models_dir or default_models_dir()
     with _progress() as on_progress:
         for fraction in shrink_text_encoder(source, models_dir):
@@ -101,9 +104,13 @@ def _shrink_text_encoder(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _source(args: argparse.Namespace) -> str:
+    return args.model if args.config is None else args.config
+
+
 def _read_captions(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, _MAX_CAPTIONS_BYTES).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError("{path} cannot be read.", "Check the name.", path=path) from error
     captions = [line.strip() for line in lines if line.strip()]

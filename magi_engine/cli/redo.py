@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from magi_engine.cli.request_options import add_machine_options, default_name, number
+from magi_engine.cli.request_options import add_machine_options, default_name, number, whole
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import InvalidRequestError
@@ -44,7 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     redo = command("redo", _redone, "make a video anew from a chunk on")
     redo.add_argument(
         "--from-chunk",
-        type=int,
+        type=whole,
         required=True,
         metavar="K",
         help="the first one that is made anew, counted from 1",
@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=Transition.GO_ON.value,
         help="what the chunk takes over from those before it; default: go on",
     )
-    redo.add_argument("--seed", type=int, metavar="N", help="default: as it was")
+    redo.add_argument("--seed", type=whole, metavar="N", help="default: as it was")
     redo.add_argument("--seconds", type=number, metavar="S", help="how much is made from there on")
     extend = command("extend", _extended, "go on from the end of a video")
     extend.add_argument("--seconds", type=number, required=True, metavar="S", help="how much more")

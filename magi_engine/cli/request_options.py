@@ -95,9 +95,12 @@ def _add_content_options(parser: argparse.ArgumentParser) -> None:
         "--until-stopped", action="store_true", help="go on until Ctrl-C, whatever the length"
     )
     group.add_argument(
-        "--fps", type=int, metavar="N", help="frames per second; default: as the model is made for"
+        "--fps",
+        type=whole,
+        metavar="N",
+        help="frames per second; default: as the model is made for",
     )
-    group.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
+    group.add_argument("--seed", type=whole, metavar="N", help="default: a new one each time")
     model = group.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="NAME", help="see 'magi doctor' for the names")
     model.add_argument(
@@ -147,7 +150,10 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--overwrite", action="store_true", help="replace an existing file")
     group.add_argument(
-        "--crf", type=int, metavar="N", help="quality of MP4 and WebM, 0 is best; default 18 and 24"
+        "--crf",
+        type=whole,
+        metavar="N",
+        help="quality of MP4 and WebM, 0 is best; default 18 and 24",
     )
     group.add_argument("--preset", choices=PRESETS, help="effort of the MP4 encoder")
 
@@ -155,11 +161,11 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("sampling (default: as the model is configured)")
     group.add_argument(
-        "--steps", type=int, metavar="N", dest="num_steps", help="denoising steps per chunk"
+        "--steps", type=whole, metavar="N", dest="num_steps", help="denoising steps per chunk"
     )
     group.add_argument(
         "--window",
-        type=int,
+        type=whole,
         metavar="N",
         dest="window_size",
         help="chunks denoised together, 1 to 8",
@@ -177,18 +183,18 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cfg-t-range", type=_numbers, metavar="LIST", help="times at which the guidance changes"
     )
-    group.add_argument("--cfg-number", type=int, metavar="N", help="3 for base, 1 for distilled")
+    group.add_argument("--cfg-number", type=whole, metavar="N", help="3 for base, 1 for distilled")
     group.add_argument(
         "--kv-range",
         dest="noise2clean_kvrange",
-        type=_whole_numbers,
+        type=_wholes,
         metavar="LIST",
         help="chunks a chunk sees in each part of its steps, itself included, e.g. 5,4,3,2",
     )
     group.add_argument(
         "--clean-kv-range",
         dest="clean_chunk_kvrange",
-        type=int,
+        type=whole,
         metavar="N",
         help="chunks that a finished chunk sees; -1: as many as in its last steps",
     )
@@ -309,7 +315,7 @@ def _prompts(
     first = request.prompt if args.prompt is None else args.prompt
     prompts = [PromptChange(0, first)]
     for chunk, text in args.prompt_at or []:
-        if not chunk.isdecimal() or int(chunk) == 0:
+        if not re.fullmatch(r"0*[1-9]\d{0,9}", chunk, re.ASCII):
             raise InvalidRequestError(
                 "{chunk!r} is not the number of a chunk.", "Write --prompt-at K TEXT.", chunk=chunk
             )
@@ -339,22 +345,26 @@ def number(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number")
 
 
+def whole(text: str) -> int:
+    """An option's value as a whole number."""
+    with contextlib.suppress(ValueError):  # also of thousands of digits
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+
+
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)\s*[xX×*]\s*(\d+)", text.strip())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 720x720")
-    return int(match[1]), int(match[2])
+    return whole(match[1]), whole(match[2])
 
 
 def _numbers(text: str) -> tuple[float, ...]:
     return tuple(number(part) for part in text.split(","))
 
 
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list such as 5,4,3,2") from error
+def _wholes(text: str) -> tuple[int, ...]:
+    return tuple(whole(part) for part in text.split(","))
 
 
 def _crop(text: str) -> CropBox:

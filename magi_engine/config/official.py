@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import math
 import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,7 +291,7 @@ def _check_numbers(section: object, prefix: str) -> None:
         value = getattr(section, spec.name)
         numbers = value if isinstance(value, list | tuple) else [value]
         for number in (n for n in numbers if isinstance(n, int | float)):
-            if not (math.isfinite(number) and abs(number) <= _MOST.get(spec.name, _LARGEST)):
+            if not abs(number) <= _MOST.get(spec.name, _LARGEST):  # nor NaN
                 problem = Message("is {value}, which cannot be", value=reprlib.repr(number))
                 raise _wrong(f"{prefix}.{spec.name}", problem)
             scalar = number is value and not isinstance(value, bool)

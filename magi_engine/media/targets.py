@@ -38,8 +38,10 @@ def output_suffix(path: Path) -> str:
 
     Raises:
         InvalidRequestError: a suffix no writer knows.
-        OutputError: the name is longer than file systems allow.
+        OutputError: there is no name, or it is longer than file systems allow.
     """
+    if not path.name:
+        raise OutputError("{path} cannot be replaced.", "Choose a name in it.", path=path)
     if len(os.fsencode(path.name)) > _LONGEST_NAME:
         raise too_long(path.name)
     suffix = path.suffix.lower()

@@ -1785,6 +1785,10 @@
         <translation>请选择更长的视频，或更早的位置。</translation>
     </message>
     <message>
+        <source>Choose a name in it.</source>
+        <translation>请在其中选择一个名称。</translation>
+    </message>
+    <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
     </message>
@@ -3187,6 +3191,10 @@
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
         <translation>{folder} 中需要 {needed:bytes} 的空间，但只有 {free:bytes} 可用。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be replaced.</source>
+        <translation>{path} 无法被替换。</translation>
     </message>
     <message>
         <source>{path}: the field {name} {problem}.</source>

@@ -125,7 +125,7 @@ def test_modes_panels_and_help_have_their_keys(app: App, keyboard: Keyboard) -> 
 @pytest.mark.parametrize("key", ["ctrl+e", "ctrl+2"])
 def test_a_key_for_the_prompt_brings_it_into_view(app: App, keyboard: Keyboard, key: str) -> None:
     bar, field = app.window.inputs_scroll.verticalScrollBar(), app.window.prompt.field
-    app.window.generation.advanced_open = True
+    app.window.generation.advanced.set_open(True)
 
     def out_of_view() -> bool:
         bar.setValue(bar.maximum())  # which grows as the rows are laid out

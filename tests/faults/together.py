@@ -72,7 +72,7 @@ def endless(_rng: random.Random, count: int, folder: Path) -> Figures:
     """``--until-stopped`` for ``count`` chunks: memory and open files stay as they are."""
     figures = Figures()
     output = folder / "a.mp4"
-    process = generate(folder / "home", output, "--until-stopped")
+    process = generate(folder / "home", output, "--until-stopped", "--size", "32x32")
     assert process.stdout is not None
     seen = psutil.Process(process.pid)
     frames = chunks = 0

@@ -16,7 +16,7 @@ def frames_for(seconds: float, fps: int) -> int:
     Raises:
         InvalidRequestError: the length is not a positive number, or less than one frame.
     """
-    if not math.isfinite(seconds) or seconds <= 0:
+    if not math.isfinite(seconds * fps) or seconds <= 0:
         raise InvalidRequestError(
             "A video cannot be {seconds:g} seconds long.",
             "Ask for more than 0 seconds.",

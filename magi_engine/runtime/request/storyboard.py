@@ -23,6 +23,7 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.request import PromptChange
 from magi_engine.sampling.schedule import Transition
+from magi_engine.text_file import read_text
 
 SUFFIXES = (".txt", ".srt", ".csv")
 
@@ -52,8 +53,7 @@ def read_storyboard(path: Path) -> list[Shot]:
         InvalidRequestError: it cannot be read, holds no shot, or a line is none; says which.
     """
     try:
-        data = path.read_bytes()[:_MAX_BYTES]
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        text = read_text(path, _MAX_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError(
             "The storyboard {path} cannot be read.", "Save it as text in UTF-8.", path=path

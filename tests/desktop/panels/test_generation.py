@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -14,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.panels.generation import GenerationPanel
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.values import aspect_size, effective, legal_steps
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
@@ -28,19 +28,6 @@ from magi_engine.runtime.request.validation import validate
 from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
 from tests.desktop.machines import EngineOn
-
-
-class KeptPresets:
-    """Presets in memory."""
-
-    def __init__(self, presets: dict[str, dict[str, Any]] | None = None) -> None:
-        self.presets = presets or {}
-
-    def load(self) -> dict[str, dict[str, Any]]:
-        return self.presets
-
-    def save(self, presets: dict[str, dict[str, Any]]) -> None:
-        self.presets = presets
 
 
 @pytest.fixture
@@ -70,7 +57,7 @@ def panel(
 ) -> Iterator[GenerationPanel]:
     file = SettingsFile(tmp_path / "settings.json")
     models = Models(installer, file, tmp_path / "models", tmp_path / "cache")
-    panel = GenerationPanel(draft, KeptPresets(), models)
+    panel = GenerationPanel(draft, PresetList(file), models)
     qtbot.addWidget(panel)
     panel.resize(320, 900)
     panel.show()
@@ -86,13 +73,13 @@ def test_every_control_is_named_explained_and_reachable(
     panel: GenerationPanel, draft: Draft, model: str
 ) -> None:
     draft.set(model=model)
-    panel.advanced_open = True
+    panel.advanced.set_open(True)
     panel.advanced.expert.set_open(True)
     assert faults(panel) == []
 
 
 def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
-    panel.advanced_open = True
+    panel.advanced.set_open(True)
     panel.advanced.expert.set_open(True)
     assert panel.minimumSizeHint().width() <= 280
 
@@ -328,7 +315,7 @@ def test_tab_reaches_everything_from_top_to_bottom(
     qtbot: QtBot, panel: GenerationPanel, draft: Draft
 ) -> None:
     panel.activateWindow()
-    panel.advanced_open = True
+    panel.advanced.set_open(True)
     panel.advanced.expert.set_open(True)
     panel.model.combo.setFocus()
     seen: list[QWidget | None] = []

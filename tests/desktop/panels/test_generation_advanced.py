@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -21,19 +21,11 @@ from magi_desktop.panels.advanced import (
 )
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.rows import QualityRow, WindowRow
+from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request.validation import validate
-
-
-class NoPresets:
-    """Keeps nothing."""
-
-    def load(self) -> dict[str, dict[str, Any]]:
-        return {}
-
-    def save(self, presets: dict[str, dict[str, Any]]) -> None:
-        raise AssertionError(presets)
 
 
 @pytest.fixture
@@ -42,10 +34,11 @@ def draft(qapp: QApplication) -> Draft:
 
 
 @pytest.fixture
-def section(qtbot: QtBot, draft: Draft) -> AdvancedSection:
+def section(qtbot: QtBot, draft: Draft, tmp_path: Path) -> AdvancedSection:
     quality = QualityRow(draft)
     qtbot.addWidget(quality)
-    section = AdvancedSection(draft, NoPresets(), quality)
+    presets = PresetList(SettingsFile(tmp_path / "settings.json"))
+    section = AdvancedSection(draft, presets, quality)
     qtbot.addWidget(section)
     section.show()
     return section

@@ -12,7 +12,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.presets import PresetBar
+from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft, configuration
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry
@@ -26,32 +28,19 @@ needs_pocket = pytest.mark.skipif(
 )
 
 
-class KeptPresets:
-    """Presets as a settings file keeps them: JSON."""
-
-    def __init__(self) -> None:
-        self.text = "{}"
-
-    def load(self) -> dict[str, dict[str, Any]]:
-        return json.loads(self.text)
-
-    def save(self, presets: dict[str, dict[str, Any]]) -> None:
-        self.text = json.dumps(presets)
-
-
 @pytest.fixture
 def draft(qapp: QApplication) -> Draft:
     return Draft()
 
 
 @pytest.fixture
-def store() -> KeptPresets:
-    return KeptPresets()
+def file(tmp_path: Path, qapp: QApplication) -> SettingsFile:
+    return SettingsFile(tmp_path / "settings.json")
 
 
 @pytest.fixture
-def bar(qtbot: QtBot, draft: Draft, store: KeptPresets) -> PresetBar:
-    bar = PresetBar(draft, store)
+def bar(qtbot: QtBot, draft: Draft, file: SettingsFile) -> PresetBar:
+    bar = PresetBar(draft, PresetList(file))
     qtbot.addWidget(bar)
     bar.show()
     return bar
@@ -86,7 +75,7 @@ def test_before_there_is_one_it_says_so(qtbot: QtBot, bar: PresetBar, draft: Dra
 
 
 def test_saving_applying_and_surviving_a_restart(
-    qtbot: QtBot, bar: PresetBar, draft: Draft, store: KeptPresets
+    qtbot: QtBot, bar: PresetBar, draft: Draft, file: SettingsFile
 ) -> None:
     draft.set(width=256, noise2clean_kvrange=(4, 3, 2, 1), seconds=None, seed=5)
     save_as(qtbot, bar, "Wide")
@@ -95,7 +84,8 @@ def test_saving_applying_and_surviving_a_restart(
     draft.set(model="4.5B-distill", seed=99)
     assert bar.combo.currentText() == ""
 
-    again = PresetBar(draft, store)
+    file.flush()
+    again = PresetBar(draft, PresetList(SettingsFile(file.path)))
     qtbot.addWidget(again)
     again.apply("Wide")
     assert draft.settings == dataclasses.replace(saved, seed=99), "the seed is no part of it"

@@ -34,6 +34,24 @@ with StopOnSignal(choose_display(False, True)):
 """
 
 
+# The program, which says when it has begun: what comes before is Python's own start.
+_BEGINS = """
+import signal, sys
+
+real = signal.signal
+
+def told(number, how):
+    previous = real(number, how)
+    print("begun", flush=True)
+    return previous
+
+signal.signal = told
+sys.argv = ["magi", "models", "list"]
+from magi_engine.__main__ import run
+run()
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
 class TestCtrlC:
     """In a process of its own, as signals are."""
@@ -59,14 +77,16 @@ class TestCtrlC:
         assert process.returncode == code
         assert "Traceback" not in out + err
 
-    def test_while_the_program_comes_in_nothing_is_said(self, tmp_path: Path) -> None:
-        for delay_s in (0.05, 0.15, 0.3, 0.5):
+    def test_while_the_program_comes_in_nothing_is_said(self) -> None:
+        for delay_s in (0.0, 0.05, 0.15, 0.3, 0.5):
             process = subprocess.Popen(
-                [sys.executable, "-m", "magi_engine", "models", "list"],
+                [sys.executable, "-c", _BEGINS],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
             time.sleep(delay_s)  # another moment each time
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=300)

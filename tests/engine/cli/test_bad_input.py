@@ -1,0 +1,227 @@
+"""Nasty values and damaged files through everything of the command line that takes one: each ends
+in one sentence and the exit code of bad input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from magi_engine.cli.main import main
+from magi_engine.config.added import user_models_file
+from magi_engine.media.output import open_writer
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+from tests.places import move_places
+
+_LONGEST_SAID = 1000
+_DIGITS = "9" * 6000
+_HUGE = str(10**400)
+_NUMBERS = (_DIGITS, "-" + _DIGITS, _HUGE, "1e400", "nan", "-inf", "²", "", "~nosuchuser/x", "0x10")
+_NAMES = (_DIGITS, "~nosuchuser/x", "", "n" * 300, "/dev/null", "a/../..", "{name}", "%s")
+_NO_LIST = ",".join(["1"] * 3000)
+
+_JSON = {
+    "deep": "[" * 100_000,
+    "deeper": '{"a":' * 100_000,
+    "digits": "[" + _DIGITS + "]",
+    "huge": f'{{"version": {_HUGE}}}',
+    "infinity": '{"format": "magi-desktop", "version": Infinity}',
+    "text": '{"version": "one", "model_config": [], "runtime_config": "a"}',
+    "list": "[1, 2]",
+    "null": "null",
+    "nul": '{"a": "\\u0000"}\0',
+    "half": '{"model_config": {',
+    "surrogate": '{"prompt": "\\ud800", "format": "magi-desktop"}',
+    "user": '{"model_config": {}, "runtime_config": {"load": "~nosuchuser/x"}}',
+    "latin": "{'é': 1}",
+    "nothing": "",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    move_places(monkeypatch, tmp_path / "home")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Sequence[str]], str]:
+    """Runs a command that must be refused; gives the sentence."""
+
+    def run(arguments: Sequence[str]) -> str:
+        code = main(arguments)
+        captured = capsys.readouterr()
+        lines = captured.err.splitlines()
+        assert code == 2, (arguments, captured)
+        assert len(lines) == 1, (arguments, lines)
+        assert lines[0].startswith("Error: ")
+        assert "unexpected" not in lines[0]
+        assert len(lines[0]) < _LONGEST_SAID
+        return lines[0]
+
+    return run
+
+
+Refused = Callable[[Sequence[str]], str]
+
+_NUMBER_OPTIONS = (
+    *("size", "seconds", "fps", "seed", "crop", "clip", "crf", "steps", "window", "text-scales"),
+    *("prev-chunk-scales", "cfg-t-range", "cfg-number", "kv-range", "clean-kv-range"),
+)
+
+
+@pytest.mark.parametrize("option", _NUMBER_OPTIONS)
+def test_numbers_that_are_none(place: Path, refused: Refused, option: str) -> None:
+    for value in (*_NUMBERS, _NO_LIST, "1e308", "1" + "0" * 30):
+        refused(["generate", "--prompt", "x", f"--{option}={value}", "--image=no.png"])
+
+
+def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
+    for value in _NUMBERS:
+        refused(["generate", "--prompt-at", value, "x"])
+        refused(["takes", "limit", f"--{value}" if value.startswith("-") else value])
+        for option in ("from-chunk", "seconds", "seed"):
+            refused(["redo", "a.mp4", f"--{option}={value}", "--from-chunk=1"])
+        refused(["extend", "a.mp4", f"--seconds={value}"])
+
+
+_NAME_COMMANDS = (
+    ("generate", "--prompt=x", "--config={}"),
+    ("generate", "--prompt=x", "--model={}"),
+    ("generate", "--prompt=x", "--device={}"),
+    ("generate", "--storyboard={}"),
+    ("generate", "--like={}"),
+    ("generate", "--special-tokens={}"),
+    ("redo", "{}", "--from-chunk=1"),
+    ("extend", "{}", "--seconds=1"),
+    ("resume", "{}"),
+    ("settings-of", "{}"),
+    ("takes", "show", "{}"),
+    ("takes", "pin", "{}"),
+    ("takes", "unpin", "{}"),
+    ("takes", "remove", "{}"),
+    ("models", "show", "{}"),
+    ("models", "download", "{}", "--yes"),
+    ("models", "verify", "{}"),
+    ("models", "remove", "{}", "--yes"),
+    ("models", "quantize", "{}"),
+    ("models", "import", "{}/none"),
+    ("models", "add", "{}"),
+    ("models", "mirror", "{}"),
+    ("quantize", "--model={}"),
+    ("quantize", "--config={}"),
+    ("quantize", "--text-encoder", "--config={}"),
+    ("quantize", "--model=pocket", "--captions={}"),
+    ("replay", "{}", "--weights=a", "--tensors=b", "--special-tokens=c", "--out=d"),
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of POSIX")
+@pytest.mark.parametrize("command", _NAME_COMMANDS, ids=" ".join)
+def test_names_of_nothing(place: Path, refused: Refused, command: Sequence[str]) -> None:
+    for name in _NAMES:
+        # By argparse what begins with a dash would be an option.
+        refused([part.replace("{}", name) for part in command])
+    assert not list(place.iterdir()), "nothing was made"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of POSIX")
+def test_outputs_that_cannot_be(place: Path, refused: Refused) -> None:
+    for name in ("/", "..", "n" * 300, "a.tar", "none/a.mp4", "/dev/null/a.mp4"):
+        refused(["generate", "--prompt=x", f"-o{name}"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="devices of Linux")
+@pytest.mark.parametrize("option", ["--storyboard", "--like", "--config"])
+def test_files_without_end(place: Path, refused: Refused, option: str) -> None:
+    refused(["generate", f"{option}=/dev/zero"])
+    refused(["quantize", "--model=pocket", "--captions=/dev/zero", "-o/dev/null/x"])
+
+
+_JSON_COMMANDS = (
+    ("generate", "--prompt=x", "--config={}"),
+    ("generate", "--like={}"),
+    ("settings-of", "{}"),
+    ("redo", "{}", "--from-chunk=1"),
+    ("resume", "{}"),
+    ("models", "import", "{}"),
+    ("models", "add", "{}"),
+    ("quantize", "--config={}"),
+    ("quantize", "--text-encoder", "--config={}"),
+)
+
+
+@pytest.mark.parametrize("name", _JSON)
+def test_json_that_is_none(place: Path, refused: Refused, name: str) -> None:
+    file = place / f"{name}.json"
+    file.write_text(_JSON[name], encoding="latin-1" if name == "latin" else "utf-8")
+    for command in _JSON_COMMANDS:
+        refused([part.replace("{}", str(file)) for part in command])
+
+
+@pytest.mark.parametrize("name", _JSON)
+def test_json_of_the_program_itself(
+    place: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The list of added models and a folder's manifest: what is there besides goes on to work."""
+    models = place / "models"
+    models.mkdir()
+    for file in (user_models_file(), models / "verified.json"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_JSON[name], encoding="latin-1" if name == "latin" else "utf-8")
+    for command in (["list"], ["show", "4.5B-distill"]):
+        assert main(["models", *command, "--models-dir", str(models)]) == 0
+        captured = capsys.readouterr()
+        assert "unexpected" not in captured.err
+        assert len(captured.err) < _LONGEST_SAID
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One of each format that is read, with settings where it can have some."""
+    folder = tmp_path_factory.mktemp("whole")
+    picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif", "a.bmp", "a.gif"):
+        picture.save(folder / name)
+    request = GenerationRequest(Mode.T2V, "pocket", 64, 64, 24)
+    frames = np.stack([np.asarray(picture)] * 24)
+    for name in ("b.mp4", "b.webm", "b.gif", "b.webp"):
+        with open_writer(folder / name, 64, 64, 24, request.to_json()) as writer:
+            writer.write(frames)
+    return sorted(folder.iterdir())
+
+
+def _damages(source: Path) -> dict[str, bytes]:
+    data = source.read_bytes()
+    damaged = {"start": data[: len(data) // 16], "zeros": bytes(len(data))}
+    if source.suffix in (".png", ".mp4"):
+        damaged |= {"nothing": b"", "text": b"a text\n" * 100, "bytes": bytes(range(256)) * 8}
+    return damaged
+
+
+def test_damaged_pictures_and_videos(
+    place: Path, refused: Refused, whole_files: Sequence[Path]
+) -> None:
+    for source in whole_files:
+        for damage, data in _damages(source).items():
+            file = place / f"{damage}{source.suffix}"
+            file.write_bytes(data)
+            for command in (
+                ["generate", "--prompt=x", f"--image={file}"],
+                ["generate", "--prompt=x", f"--video={file}"],
+                ["generate", f"--like={file}"],
+                ["settings-of", str(file)],
+                ["redo", str(file), "--from-chunk=1"],
+                ["resume", str(file)],
+                ["extend", str(file), "--seconds=1"],
+            ):
+                refused([*command, *(["-oa.mp4", "--quiet"] if command[0] == "generate" else [])])
+    assert not (place / "a.mp4").exists()
