@@ -13,7 +13,7 @@ import filelock
 
 from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
-from magi_engine.config.registry import ModelEntry
+from magi_engine.config.registry import PARTS, ModelEntry
 from magi_engine.disk import writing
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.json_text import read_fields, read_json
@@ -21,7 +21,6 @@ from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class AddedModel:
         else:
             own = {part: root / getattr(like.files, part) for part in self.parts}
         files = replace(like.files, **own)
-        release = like.release if len(own) < len(_PARTS) else None
+        release = like.release if len(own) < len(PARTS) else None
         if self.repository is not None:
             release = replace(
                 like.release,
@@ -190,7 +189,7 @@ def _model(data: dict[str, Any]) -> AddedModel:
     model = read_fields(AddedModel, {**known, "folder": folder})
     if not known.keys() <= vars(model).keys():
         raise ValueError(known.keys())
-    if not set(model.parts) <= set(_PARTS) or None not in (model.folder, model.repository):
+    if not set(model.parts) <= set(PARTS) or None not in (model.folder, model.repository):
         raise ValueError(model.name)
     leads_out = any(_leads_out(path, model.folder is None) for path in model.parts.values())
     if not _NAME.fullmatch(model.name) or leads_out:

@@ -7,7 +7,7 @@ own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and wr
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,11 @@ class ModelPaths:
 
     def below(self, root: Path) -> ModelPaths:
         """The same paths below ``root``."""
-        return ModelPaths(
-            root / self.transformer,
-            root / self.autoencoder,
-            root / self.text_encoder,
-            root / self.special_tokens,
-        )
+        return ModelPaths(*(root / part for part in vars(self).values()))
+
+
+PARTS = tuple(field.name for field in fields(ModelPaths))
+"""What a model consists of."""
 
 
 @dataclass(frozen=True)
@@ -224,19 +223,11 @@ def _release(data: dict[str, Any]) -> Release:
 
 
 def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
-    return ModelEntry(
-        name=data["name"],
-        title=data["title"],
-        purpose=Message(data["purpose"]),
-        config=data["config"],
-        files=ModelPaths(**{part: Path(path) for part, path in data["files"].items()}),
-        release=releases[data["release"]] if "release" in data else None,
-        transformer_bytes=data.get("transformer_bytes"),
-        made_from=data.get("made_from"),
-        captions=data.get("captions"),
-        hardware=Message(data.get("hardware", "")),
-        limits=Message(data.get("limits", "")),
-    )
+    texts = {name: Message(data.get(name, "")) for name in ("purpose", "hardware", "limits")}
+    files = ModelPaths(**{part: Path(path) for part, path in data["files"].items()})
+    release = releases[data["release"]] if "release" in data else None
+    usual = {"transformer_bytes": None, "made_from": None}
+    return ModelEntry(**{**usual, **data, **texts, "files": files, "release": release})
 
 
 def model_config(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:

@@ -284,18 +284,15 @@ def _plan(
     costs = DitCosts.of_model(
         config.model_config, sizes.tokens, attention_weight(device, quantised)
     )
-    speed = guessed(
+    guess = guessed(
+        facts,
         device,
-        facts.device_name,
-        facts.cores,
         dtype,
         fp8=quantised and facts.fp8_in_hardware,
         weight_bytes=sizes.dit.total + sizes.vae_weights,
         text_bytes=_text_encoder_bytes(name, found),
     )
-    key = name, facts.device_name if on_card else facts.processor, dtype
-    known = speeds.measured(*key, sizes.tokens)
-    speed = speed if known is None else known.or_else(speed)
+    speed, measured = speeds.expected(name, facts, device, dtype, sizes.tokens, guess)
     ready, denoise_s, decode_s = _course(
         length, config, vae, speed, costs, placement.decodes_beside
     )
@@ -320,7 +317,7 @@ def _plan(
         times=times,
         ready_s=tuple(times.before_s + seconds for seconds in [0.0] * shared + ready),
         chunk_s=max((b - a for a, b in itertools.pairwise(ready)), default=ready[0]),
-        measured=known is not None,
+        measured=measured,
         shortage=shortage,
         problem=problem,
         impossible=placement.host_bytes > facts.ram_total_bytes,
