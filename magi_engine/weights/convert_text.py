@@ -92,7 +92,7 @@ def convert_text_encoder(
             if name is None:
                 continue
             sources[name] = (index, stored)
-            for target_name in (name, _scale_name(name)):
+            for target_name in (name, f"{name}_scale"):
                 if target_name in wanted:
                     tensor = wanted[target_name]
                     infos[target_name] = TensorInfo(tuple(tensor.shape), tensor.dtype)
@@ -121,10 +121,6 @@ def convert_text_encoder(
             yield done / total
         _copy_side_files(source, target)
         file.finish()
-
-
-def _scale_name(name: str) -> str:
-    return f"{name}_scale"
 
 
 def _count(info: TensorInfo) -> int:
