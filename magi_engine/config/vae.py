@@ -95,6 +95,11 @@ class VaeConfig:
         return self.patch_length * self.patch_size**2
 
     @property
+    def unpatch_channels(self) -> int:
+        """Channels of a pixel before the decoder's last convolution."""
+        return 4 if self.use_final_proj else self.embed_dim // self.patch_volume
+
+    @property
     def grid(self) -> tuple[int, int, int]:
         """Latent positions (T, H, W) the learned positional embedding was made for."""
         side = self.video_size // self.patch_size

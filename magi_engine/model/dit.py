@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
+from magi_engine.config.sizes import PART_TOKENS
 from magi_engine.model.block import Attend, KeyRoom, Part, TransformerBlock, parts_of
 from magi_engine.model.captions import Captions
 from magi_engine.model.offload import OffloadedLayers
@@ -26,9 +27,6 @@ from magi_engine.ops.rope import rotary_angles
 
 NULL_CAPTION_TOKENS = 50
 """How many positions of the null caption count as valid."""
-
-PART_TOKENS = 8192
-"""Tokens that are computed together: enough to fill a large GPU, few enough to save memory."""
 
 _TIMESTEP_FEATURES = 256
 
