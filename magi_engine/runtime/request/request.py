@@ -115,6 +115,8 @@ class GenerationRequest:
     sampling: SamplingOverrides = field(default_factory=SamplingOverrides)
     start: TakeStart | None = None
     """The chunks it shares with an earlier video; they count as chunks of this one."""
+    only_chunks: int | None = None
+    """How many of its chunks are made now, to be resumed if it is worth it; None: all."""
     special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
     negative_tokens: bool = False
     """Whether the forwards without prompt know what to stay away from; base models only."""
@@ -188,8 +190,9 @@ class GenerationRequest:
         except WrongField as error:
             problem = Message("{name} {problem}", name=error.name, problem=error.problem)
             raise _damaged(problem) from error
-        if read.chunk_frames < 1:
-            raise _damaged(Message("{name} is not positive", name="chunk_frames"))
+        for name in ("chunk_frames", "only_chunks"):
+            if (value := getattr(read, name)) is not None and value < 1:
+                raise _damaged(Message("{name} is not positive", name=name))
         return dataclasses.replace(read, extra=extra)
 
 
