@@ -152,7 +152,7 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
     if is_still(path):  # decoded as a video it may be one tile of a picture
         raise MediaReadError(
             "{name} is an image, not a video.",
-            "Use it as the image of an i2v request.",
+            "Choose the mode i2v to start from it.",
             name=path.name,
         )
     known = _scan(path, part, rate)

@@ -171,6 +171,59 @@
     </message>
 </context>
 <context>
+    <name>AuditionDialog</name>
+    <message>
+        <source>Audition</source>
+        <translation>试镜</translation>
+    </message>
+    <message>
+        <source>First seconds</source>
+        <translation>开头几秒</translation>
+    </message>
+    <message>
+        <source>Enter makes the rest of one, Delete throws it away, Ctrl+Z brings it back.</source>
+        <translation>Enter 生成其剩余部分，Delete 丢弃，Ctrl+Z 恢复。</translation>
+    </message>
+    <message>
+        <source>Throw away</source>
+        <translation>丢弃</translation>
+    </message>
+    <message>
+        <source>Moves it to the trash (Del).</source>
+        <translation>移到回收站 (Del)。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>All of them stay in the library.</source>
+        <translation>它们都会留在作品库中。</translation>
+    </message>
+    <message>
+        <source>Make the rest</source>
+        <translation>生成剩余部分</translation>
+    </message>
+    <message>
+        <source>Goes on with this one; the others stay (Enter).</source>
+        <translation>继续生成这一个，其余的保留 (Enter)。</translation>
+    </message>
+    <message>
+        <source>Which one goes on?</source>
+        <translation>继续哪一个？</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more being made</source>
+        <translation>
+            <numerusform>还有 %n 个正在生成</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Seed {}</source>
+        <translation>种子 {}</translation>
+    </message>
+</context>
+<context>
     <name>Canvas</name>
     <message>
         <source>Video</source>
@@ -722,6 +775,10 @@
         <translation>四个变体</translation>
     </message>
     <message>
+        <source>Audition of first seconds…</source>
+        <translation>开头试镜…</translation>
+    </message>
+    <message>
         <source>Gets its files, and can be paused at any time. Then generate.</source>
         <translation>获取模型文件，可随时暂停。之后即可生成。</translation>
     </message>
@@ -1158,11 +1215,11 @@
     </message>
     <message>
         <source>{length} of video take roughly {time}.</source>
-        <translation>生成{length}视频大约需要 {time}。</translation>
+        <translation>生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>But {length} of video take roughly {time}.</source>
-        <translation>但生成{length}视频大约需要 {time}。</translation>
+        <translation>但生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>{} to download.</source>
@@ -1380,6 +1437,14 @@
     <message>
         <source>Generate four variations</source>
         <translation>生成四个变体</translation>
+    </message>
+    <message>
+        <source>Audition of first seconds…</source>
+        <translation>开头试镜…</translation>
+    </message>
+    <message>
+        <source>Show the first seconds</source>
+        <translation>显示开头几秒</translation>
     </message>
     <message>
         <source>Pause or resume</source>
@@ -3293,10 +3358,6 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
-        <source>Use it as the image of an i2v request.</source>
-        <translation>请把它用作 i2v 的图像。</translation>
-    </message>
-    <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
     </message>
@@ -3859,10 +3920,6 @@
     <message>
         <source>{place} is not where models are downloaded from.</source>
         <translation>{place} 不是下载模型的地址。</translation>
-    </message>
-    <message>
-        <source>{reference} is an image, not a video.</source>
-        <translation>{reference} 是图像，不是视频。</translation>
     </message>
     <message>
         <source>{seconds:g} seconds are less than one frame.</source>
@@ -5572,8 +5629,8 @@
         <translation>从结尾继续</translation>
     </message>
     <message>
-        <source>It goes on from the kept latents, without loss. This makes a new video.</source>
-        <translation>从保留的潜变量继续，没有损失。这会生成一个新视频。</translation>
+        <source>It goes on from what was kept of it, without loss. This makes a new video.</source>
+        <translation>从保留的内容无损地继续。这会生成一个新视频。</translation>
     </message>
     <message>
         <source>What comes before stays as it is, to the last bit. This makes a new one.</source>
@@ -6585,8 +6642,8 @@
 <context>
     <name>WindowDialogs</name>
     <message>
-        <source>Its latents are not kept: it goes on from its file.</source>
-        <translation>它的潜变量没有保留：将从文件继续。</translation>
+        <source>Nothing more was kept of it: it goes on from its file.</source>
+        <translation>没有保留更多内容：将从它的文件继续。</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>

@@ -16,7 +16,7 @@ from magi_engine.config.registry import Registry, model_config
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.disk import free_bytes
 from magi_engine.errors import InvalidRequestError, MagiError
-from magi_engine.media.clips import ClipPart
+from magi_engine.media.clips import ClipPart, plan_clip
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.machine.devices import job_dtype
 from magi_engine.runtime.machine.facts import MachineFacts
@@ -32,7 +32,6 @@ from magi_engine.runtime.planning.timing import (
     unknown_prompts,
 )
 from magi_engine.runtime.request.length import LengthPlan
-from magi_engine.runtime.request.references import plan_reference
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 from magi_engine.runtime.request.validation import (
     check_prompts,
@@ -382,7 +381,7 @@ def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
 
 @lru_cache(maxsize=32)
 def _clip_frames(path: str, fps: int, clip: ClipPart, _changed_ns: int) -> int:
-    return plan_reference(path, fps, clip).frames
+    return plan_clip(path, fps, clip).frames
 
 
 def _vae_config(
