@@ -22,9 +22,10 @@ _MOST_CPU_S = 60
 
 
 def _media(path: Path) -> None:
-    from magi_engine.media import probe, read_image, read_metadata, read_video
+    from magi_engine.media import probe, read_image, read_metadata
     from magi_engine.media.clips import ClipPart
     from magi_engine.runtime.request.metadata import read_request
+    from tests.reading import read_video
 
     for opener in (
         probe,
