@@ -12,6 +12,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop import background, diagnostics, set_up
+from magi_desktop.audition import AuditionDialog
 from magi_desktop.belongings import belongings
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.details import DetailsDialog
@@ -102,6 +103,14 @@ class WindowDialogs(QObject):
             self._open_redo(earlier, chunk, transition)
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
+
+    @Slot()
+    def audition(self) -> None:
+        """Show the first seconds there are, to choose among."""
+        shop = self._workshop
+        dialog = AuditionDialog(shop.library, shop.queue, self._window)
+        dialog.keep_wanted.connect(self.resume)
+        self._open(dialog)
 
     def vary(self, find: Callable[[], Earlier], second: float) -> None:
         """Make a video anew from a second on, several times."""
