@@ -131,10 +131,10 @@ import os, signal, sys
 import psutil
 from magi_desktop import main_window
 from magi_desktop.app import main
-from magi_engine.runtime import engine_process as host
+from magi_engine.runtime.engine_process import EngineProcess
 
 main_window._CLOSE_PATIENCE_MS = 300
-host._END_S = 0.5
+EngineProcess.end_s = 0.5
 made = main_window.MainWindow.__init__
 
 def started(window, workshop):
