@@ -29,6 +29,9 @@ def test_from_the_storyboard_to_a_video_redone_and_extended(
     video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert [c.text for c in read_request(video).prompts] == ["a red ball", "a blue cube"]
+    capsys.readouterr()
+    assert main(["settings-of", str(video), "--storyboard", "txt"]) == DONE
+    assert capsys.readouterr().out == "0:00 a red ball\n0:01 cut: a blue cube\n"
     redo = ["redo", str(video), "--from-chunk", "2", "--prompt", "a green star", "--seed", "7"]
     assert main([*redo, "--quiet", "-o", "two.mp4"]) == DONE
     two = read_request(video.with_name("two.mp4"))
