@@ -190,7 +190,7 @@ class MainWindow(QMainWindow):
         shop.queue.changed.connect(self._follow_queue)
         shop.library.leaving.connect(self.player.let_go)
         shop.library.renamed.connect(self.player.follow)
-        self.videos.play_wanted.connect(self._play)
+        self.videos.play_wanted.connect(lambda item: self.player.open_file(item.path))
         self.videos.settings_wanted.connect(self.arrivals.use_settings)
         self.videos.continue_wanted.connect(self.dialogs.go_on)
         self.dialogs.file_wanted.connect(self.arrivals.continue_video)
@@ -217,7 +217,9 @@ class MainWindow(QMainWindow):
         self.install_strip.clicked.connect(self.dialogs.installing)
         shop.models.tasks.done.connect(self._installed)
         shop.models.tasks.failed.connect(self._install_failed)
-        self.player.stills.saved.connect(self._frame_saved)
+        self.player.stills.saved.connect(
+            lambda path: self._say(self.tr("Saved: {}").format(path.name))
+        )
         self.player.stills.problem.connect(self._hint)
         shop.job.noticed.connect(self._hint)
         shop.job.changed.connect(self._show_progress)
@@ -331,10 +333,6 @@ class MainWindow(QMainWindow):
             self.prompt.take_example()
 
     @Slot(object)
-    def _play(self, item: LibraryItem) -> None:
-        self.player.open_file(item.path)
-
-    @Slot(object)
     def _redo(self, item: LibraryItem) -> None:
         shown = self.player.path == item.path
         self.dialogs.redo(
@@ -365,10 +363,6 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _say(self, text: str) -> None:
         self.notice.say(text, for_ms=_NOTICE_MS)
-
-    @Slot(object)
-    def _frame_saved(self, path: Path) -> None:
-        self._say(self.tr("Saved: {}").format(path.name))
 
     @Slot()
     def _show_progress(self) -> None:

@@ -72,7 +72,7 @@ class ModelsDialog(Sheet):
         self._lay_out()
         models.changed.connect(self._show)
         models.removed.connect(self._say_removed)
-        models.failed.connect(self._say_error)
+        models.failed.connect(self.notice.say_error)
         models.tasks.changed.connect(self._show_imports)
         models.tasks.done.connect(self._say_done)
         models.tasks.failed.connect(self._show_failed)
@@ -212,7 +212,7 @@ class ModelsDialog(Sheet):
             self._preferences.set("models_folder", str(folder))
             self._show_folder()
 
-        background.run(check_folder, folder, then=fits, failed=self._say_error, owner=self)
+        background.run(check_folder, folder, then=fits, failed=self.notice.say_error, owner=self)
 
     def _show_folder(self) -> None:
         """Say which folder counts, and which one will."""
@@ -308,16 +308,12 @@ class ModelsDialog(Sheet):
         undo = (self.tr("Undo"), partial(self._models.undo, removal))
         self.notice.say(text, action=undo if removal.undoable else None, for_ms=4 * UNDO_MS)
 
-    @Slot(object)
-    def _say_error(self, error: Exception) -> None:
-        self.notice.say_error(error)
-
     @Slot()
     def _open_folder(self) -> None:
         folder = self._models.models_dir
         background.run(
             lambda: folder.mkdir(parents=True, exist_ok=True),
             then=lambda _none: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))),
-            failed=self._say_error,
+            failed=self.notice.say_error,
             owner=self,
         )

@@ -105,7 +105,7 @@ class PreferencesDialog(Sheet):
             self.tr("Appearance"),
             self,
         )
-        self.appearance.chosen.connect(self._appearance_chosen)
+        self.appearance.chosen.connect(lambda value: self._preferences.set("appearance", value))
         self.language = QComboBox(self)
         self.language.addItem(self.tr("As the system"), "system")
         for code, name in LANGUAGES.items():
@@ -168,7 +168,9 @@ class PreferencesDialog(Sheet):
             self.tr("Memory for frames"),
             self.tr("Frames beyond it are read from the file again when they are shown."),
         )
-        self.memory.valueChanged.connect(self._memory_changed)
+        self.memory.valueChanged.connect(
+            lambda megabytes: self._preferences.set("frame_memory_mb", megabytes)
+        )
         self._make_attention()
         self._memory_line = self._line(self.memory)
         self.takes_limit = QSpinBox(self)
@@ -207,7 +209,9 @@ class PreferencesDialog(Sheet):
             self.tr("Attention"),
             self.tr("Which kernel of the graphics card compares the parts of a video."),
         )
-        self.attention.activated.connect(self._attention_chosen)
+        self.attention.activated.connect(
+            lambda index: self._preferences.set("attention", self.attention.itemData(index))
+        )
         self.attention_note = text_label(
             self.tr("For NVIDIA graphics cards, from the next video on."), "caption", self
         )
@@ -258,24 +262,12 @@ class PreferencesDialog(Sheet):
 
         background.run(check_folder, folder, then=fits, failed=fails, owner=self)
 
-    @Slot(object)
-    def _appearance_chosen(self, value: str) -> None:
-        self._preferences.set("appearance", value)
-
     @Slot(int)
     def _language_chosen(self, index: int) -> None:
         self._preferences.set("language", self.language.itemData(index))
         self.restart_button.setVisible(
             language_for(self.language.itemData(index)) != self._language
         )
-
-    @Slot(int)
-    def _attention_chosen(self, index: int) -> None:
-        self._preferences.set("attention", self.attention.itemData(index))
-
-    @Slot(int)
-    def _memory_changed(self, megabytes: int) -> None:
-        self._preferences.set("frame_memory_mb", megabytes)
 
     @Slot()
     def _takes_limit_changed(self) -> None:

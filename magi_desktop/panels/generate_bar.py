@@ -84,7 +84,6 @@ class GenerateBar(QFrame):
 
     @Slot()
     def generate_once(self) -> None:
-        """As if the button had been clicked."""
         self.generate(1)
 
     def generate(self, copies: int) -> None:
@@ -117,12 +116,8 @@ class GenerateBar(QFrame):
             action = QAction(self.tr("Four variations") if count == VARIATIONS else text, menu)
             action.setData(count)
             menu.addAction(action)
-        menu.triggered.connect(self._several)
+        menu.triggered.connect(lambda action: self.generate(action.data()))
         return menu
-
-    @Slot(QAction)
-    def _several(self, action: QAction) -> None:
-        self.generate(action.data())
 
     @Slot(str)
     def _follow_draft(self, name: str) -> None:

@@ -71,7 +71,7 @@ class PresetBar(QWidget):
         self.combo.setMinimumContentsLength(8)
         policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         self.combo.setSizeAdjustPolicy(policy)
-        self.combo.activated.connect(self._chosen)
+        self.combo.activated.connect(lambda index: self.apply(self.combo.itemData(index)))
         name_control(
             self.combo,
             self.tr("Preset"),
@@ -141,10 +141,6 @@ class PresetBar(QWidget):
             self.notice.offer_undo(
                 self.tr("“{}” is in use.").format(name), lambda: self._set(before)
             )
-
-    @Slot(int)
-    def _chosen(self, index: int) -> None:
-        self.apply(self.combo.itemData(index))
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
@@ -233,7 +229,9 @@ class PresetBar(QWidget):
 
     def import_file(self, path: Path) -> None:
         """Take over an official configuration, in the background; says what came of it."""
-        background.run(read_config, path, then=self._imported, failed=self._file_failed, owner=self)
+        background.run(
+            read_config, path, then=self._imported, failed=self.notice.say_error, owner=self
+        )
 
     def export_file(self, path: Path) -> None:
         """Write the settings as an official configuration, in the background; replaces a file."""
@@ -246,7 +244,7 @@ class PresetBar(QWidget):
             self._draft.settings,
             path,
             then=written,
-            failed=self._file_failed,
+            failed=self.notice.say_error,
             owner=self,
         )
 
@@ -259,9 +257,6 @@ class PresetBar(QWidget):
         if found.as_file:
             text = self.tr("{} is used as it is, with the model it names.")
         self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
-
-    def _file_failed(self, error: Exception) -> None:
-        self.notice.say_error(error)
 
     def _file_dialog(self, title: str) -> QFileDialog:
         dialog = QFileDialog(self, title)

@@ -103,7 +103,7 @@ class PromptPanel(QWidget):
         self.examples_menu = QMenu(self)
         self.examples_menu.setToolTipsVisible(True)
         self.examples_menu.aboutToShow.connect(self._fill_examples)
-        self.examples_menu.triggered.connect(self._take_example)
+        self.examples_menu.triggered.connect(lambda action: self._take(action.data()))
         self.examples_button.setMenu(self.examples_menu)
         self.history_button = icon_button(
             "history",
@@ -221,10 +221,6 @@ class PromptPanel(QWidget):
 
     def _fitting_examples(self) -> list[str]:
         return examples_for(self._examples, self._draft.mode, self._draft.settings.model)
-
-    @Slot(QAction)
-    def _take_example(self, action: QAction) -> None:
-        self._take(action.data())
 
     @Slot()
     def _open_history(self) -> None:

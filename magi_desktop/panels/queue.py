@@ -56,7 +56,7 @@ class QueuePanel(QWidget):
         self.failed_button.setProperty("kind", "section")
         self.failed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.failed_button.setToolTip(self.tr("Show or hide what could not be made, and why."))
-        self.failed_button.clicked.connect(self._toggle_failed)
+        self.failed_button.clicked.connect(lambda: self._show_failed(not self.model.shows_failed))
         self.clear_button = QPushButton(self.tr("Clear"), self)
         self.clear_button.setProperty("kind", "quiet")
         self.clear_button.setToolTip(self.tr("Take all that failed out of the queue."))
@@ -243,10 +243,6 @@ class QueuePanel(QWidget):
         self._count.set_text(text)
         self._show_hold(len(items) > failed)
         self._enable()
-
-    @Slot()
-    def _toggle_failed(self) -> None:
-        self._show_failed(not self.model.shows_failed)
 
     def _show_failed(self, shown: bool) -> None:
         bind_icon(self.failed_button, "chevron-up" if shown else "chevron-down", "error")

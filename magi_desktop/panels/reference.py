@@ -71,7 +71,6 @@ class ReferencePanel(QWidget):
         """Files that came with the draft and are being read, or could not be."""
         self._stamps: dict[Path, Stamp] = {}
         self._task: background.Task | None = None
-        self._dialog: QFileDialog | None = None
         self.notice = NoticeBar(self)
         self.zone = DropZone(self)
         self.zone.button.clicked.connect(self.choose)
@@ -85,12 +84,9 @@ class ReferencePanel(QWidget):
         self.own_bar.settings_button.clicked.connect(self._use_settings)
         vbox(self, t.SPACE_2).add(self.notice, self.own_bar, self.zone, self.card)
         self.veil = Veil(self)
-        self._reading = QTimer(self)
-        self._reading.setSingleShot(True)
-        self._reading.setInterval(_READING_SHOWS_AFTER_MS)
-        self._reading.timeout.connect(self._say_reading)
-        self._look = QTimer(self)
-        self._look.setInterval(_LOOK_EVERY_MS)
+        self._reading = QTimer(self, singleShot=True, interval=_READING_SHOWS_AFTER_MS)
+        self._reading.timeout.connect(lambda: self.veil.say(self.tr("Reading the file…")))
+        self._look = QTimer(self, interval=_LOOK_EVERY_MS)
         self._look.timeout.connect(self.look)
         self._look.start()
         draft.mode_changed.connect(self._mode_changed)
@@ -119,7 +115,7 @@ class ReferencePanel(QWidget):
         reference = self._draft.reference
         if reference is not None:
             dialog.setDirectory(str(reference.path.parent))
-        dialog.fileSelected.connect(self._file_selected)
+        dialog.fileSelected.connect(lambda path: self.open(Path(path)))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
@@ -201,10 +197,6 @@ class ReferencePanel(QWidget):
     def _stop_reading(self) -> None:
         self._reading.stop()
         self.veil.hide()
-
-    @Slot()
-    def _say_reading(self) -> None:
-        self.veil.say(self.tr("Reading the file…"))
 
     # Showing.
 
@@ -304,10 +296,6 @@ class ReferencePanel(QWidget):
         self.settings_requested.emit(request)
 
     # Events.
-
-    @Slot(str)
-    def _file_selected(self, path: str) -> None:
-        self.open(Path(path))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Paste):

@@ -31,7 +31,7 @@ from magi_desktop.widgets.controls import (
 )
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
-from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
+from magi_engine.media import FitPolicy, MediaInfo, MediaKind
 from magi_engine.messages import Message
 from magi_engine.runtime.request.request import Mode
 
@@ -59,7 +59,7 @@ class ReferenceCard(QFrame):
         self._loaded: LoadedReference | None = None
         self.setProperty("role", "card")
         self.view = CropView(self)
-        self.view.crop_changed.connect(self._crop_chosen)
+        self.view.crop_changed.connect(lambda crop: self._change(crop=crop))
         self.name = ElidedLabel(self)
         self.facts = line_label("", "caption", self)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -86,7 +86,7 @@ class ReferenceCard(QFrame):
         self.shape_button = QPushButton(self)
         self.shape_button.clicked.connect(self.use_shape)
         self.clip = ClipEditor(self)
-        self.clip.part_changed.connect(self._part_chosen)
+        self.clip.part_changed.connect(lambda part: self._change(clip=part))
         self.clip.junction_ready.connect(self._show_junction)
         self.prepend = QCheckBox(self.tr("Put the source in front of the result"), self)
         self.prepend.setToolTip(
@@ -212,7 +212,7 @@ class ReferenceCard(QFrame):
             self.tr("Fit into the video"),
             self,
         )
-        segments.chosen.connect(self._fit_chosen)
+        segments.chosen.connect(lambda fit: self._change(fit=fit, crop=None))
         return segments
 
     def _lay_out(self) -> None:
@@ -238,19 +238,6 @@ class ReferenceCard(QFrame):
         reference = self._draft.reference
         if reference is not None:
             self._draft.set_reference(dataclasses.replace(reference, **values))  # type: ignore[arg-type]
-
-    @Slot(object)
-    def _crop_chosen(self, crop: CropBox | None) -> None:
-        self._change(crop=crop)
-
-    @Slot(object)
-    def _fit_chosen(self, fit: FitPolicy) -> None:
-        """Bars and stretching take all of the picture."""
-        self._change(fit=fit, crop=None)
-
-    @Slot(object)
-    def _part_chosen(self, part: ClipPart) -> None:
-        self._change(clip=part)
 
     @Slot(bool)
     def _prepend_toggled(self, on: bool) -> None:
