@@ -181,7 +181,7 @@ class MainWindow(QMainWindow):
         self.making.checks_wanted.connect(
             partial(self.inputs_scroll.ensureWidgetVisible, self.generation.checks)
         )
-        self.prompt.generate_requested.connect(self.generate_bar.generate_once)
+        self.prompt.field.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
         self.progress.stop_clicked.connect(self.making.stop)
         self.progress.direct_clicked.connect(self.dialogs.direct_next)
@@ -202,7 +202,7 @@ class MainWindow(QMainWindow):
         self.reference.settings_requested.connect(self.arrivals.use_settings)
         self.reference.paste_requested.connect(self.paste)
         self.reference.failed.connect(self.making.say_input_error)
-        self.prompt.paste_requested.connect(self.paste)
+        self.prompt.field.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
         self.arrivals.config_came.connect(self.generation.presets.import_file)

@@ -10,7 +10,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, text_label
+from magi_desktop.widgets.controls import push_button, text_label
 from magi_desktop.widgets.layout import vbox
 from magi_engine.messages import Message
 
@@ -35,13 +35,8 @@ class DropZone(QFrame):
         bind_icon(self.button, "folder")
         self.limits = text_label("", "warning", self)
         self.limits.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
-        self.sample_button.setProperty("kind", "quiet")
-        name_control(
-            self.sample_button,
-            self.tr("Use a sample picture"),
-            self.tr("A coloured ball, such as this model can set in motion."),
-        )
+        hint = self.tr("A coloured ball, such as this model can set in motion.")
+        self.sample_button = push_button(self.tr("Use a sample picture"), hint, self, "quiet")
         vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_5, t.SPACE_4, t.SPACE_5)).add(
             self._symbol,
             self.title,

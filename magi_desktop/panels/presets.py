@@ -30,6 +30,7 @@ from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, text_label
+from magi_desktop.widgets.files import file_dialog
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
@@ -212,19 +213,19 @@ class PresetBar(QWidget):
     @Slot()
     def ask_import(self) -> None:
         """Let the user choose an official configuration."""
-        dialog = self._file_dialog(self.tr("Import a configuration"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda name: self.import_file(Path(name)))
+        dialog = file_dialog(self, self.tr("Import a configuration"), self.import_file)
+        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
         dialog.open()
 
     @Slot()
     def ask_export(self) -> None:
         """Let the user choose where to write; the dialog asks before it replaces a file."""
-        dialog = self._file_dialog(self.tr("Export as a configuration"))
+        dialog = file_dialog(self, self.tr("Export as a configuration"), self.export_file)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("json")
         dialog.selectFile(f"{self._draft.settings.model}_config.json")
-        dialog.fileSelected.connect(lambda name: self.export_file(Path(name)))
         dialog.open()
 
     def import_file(self, path: Path) -> None:
@@ -257,12 +258,6 @@ class PresetBar(QWidget):
         if found.as_file:
             text = self.tr("{} is used as it is, with the model it names.")
         self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
-
-    def _file_dialog(self, title: str) -> QFileDialog:
-        dialog = QFileDialog(self, title)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
-        return dialog
 
 
 _SETTINGS_FIELDS = tuple(field.name for field in dataclasses.fields(GenerationSettings))

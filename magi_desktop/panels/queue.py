@@ -23,7 +23,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import ElidedLabel, icon_button
+from magi_desktop.widgets.controls import ElidedLabel, icon_button, push_button
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
@@ -57,9 +57,8 @@ class QueuePanel(QWidget):
         self.failed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.failed_button.setToolTip(self.tr("Show or hide what could not be made, and why."))
         self.failed_button.clicked.connect(lambda: self._show_failed(not self.model.shows_failed))
-        self.clear_button = QPushButton(self.tr("Clear"), self)
-        self.clear_button.setProperty("kind", "quiet")
-        self.clear_button.setToolTip(self.tr("Take all that failed out of the queue."))
+        hint = self.tr("Take all that failed out of the queue.")
+        self.clear_button = push_button(self.tr("Clear"), hint, self, "quiet")
         self.clear_button.clicked.connect(self.clear_failed)
         self.notice = NoticeBar(self)
         empty = EmptyState(

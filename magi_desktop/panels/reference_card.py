@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from PySide6.QtCore import QCoreApplication, QLocale, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QLocale, Qt, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -26,7 +26,7 @@ from magi_desktop.widgets.controls import (
     ElidedLabel,
     icon_button,
     line_label,
-    name_control,
+    push_button,
     text_label,
 )
 from magi_desktop.widgets.layout import hbox, vbox
@@ -41,17 +41,8 @@ _SI = QLocale.DataSizeFormat.DataSizeSIFormat
 
 
 class ReferenceCard(QFrame):
-    """Shows the draft's reference; every change goes to the draft at once.
-
-    Signals:
-        choose_clicked: another file is wanted.
-        remove_clicked: no reference is wanted.
-        sample_clicked: the sample picture is wanted instead.
-    """
-
-    choose_clicked = Signal()
-    remove_clicked = Signal()
-    sample_clicked = Signal()
+    """Shows the draft's reference; every change goes to the draft at once. Choosing another file
+    and removing this one are the owner's: see ``ReferencePanel``."""
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,23 +55,16 @@ class ReferenceCard(QFrame):
         self.facts = line_label("", "caption", self)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.limits = text_label("", "warning", self)
-        self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
-        name_control(
-            self.sample_button,
-            self.tr("Use a sample picture"),
-            self.tr("A coloured ball, such as this model can set in motion."),
-        )
-        self.sample_button.clicked.connect(self.sample_clicked)
+        hint = self.tr("A coloured ball, such as this model can set in motion.")
+        self.sample_button = push_button(self.tr("Use a sample picture"), hint, self)
         self.missing = text_label("", "error", self)
         self.missing.hide()
         self.choose_button = icon_button(
             "folder", self.tr("Choose another file"), self.tr("Choose another file."), self
         )
-        self.choose_button.clicked.connect(self.choose_clicked)
         self.remove_button = icon_button(
             "close", self.tr("Remove the reference"), self.tr("Take it out again."), self
         )
-        self.remove_button.clicked.connect(self.remove_clicked)
         self.fits = self._fit_choice()
         self.used = text_label("", "caption", self)
         self.shape_button = QPushButton(self)

@@ -251,7 +251,7 @@ def test_an_official_folder_is_looked_through(
     qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
 ) -> None:
     dialog = shown(qtbot, models)
-    dialog._import(str(tmp_path / "MAGI-1"))
+    dialog._import(tmp_path / "MAGI-1")
     assert installer.begun == [Import(tmp_path / "MAGI-1")]
     (card,) = dialog.imports.values()
     installer.end(TaskFailed(ModelNotFoundError("No model is in MAGI-1.", "Choose another.")))
