@@ -169,7 +169,8 @@ class Controller(QObject):
         if event.path is not None and request is not None:
             # A video that was to run until it is stopped is complete when it is.
             stopped = isinstance(event, Cancelled) and request.num_frames is None
-            complete = stopped or isinstance(event, Finished)
+            whole = isinstance(event, Finished) and request.only_chunks is None
+            complete = stopped or whole
             self._library.add(event.path, request, complete, self.job.elapsed_s)
         item, self._current = self._current, None
         if isinstance(event, Failed):
@@ -189,7 +190,7 @@ class Controller(QObject):
 def _prepared(request: GenerationRequest, folder: Path) -> GenerationRequest:
     """The request with a free path for its video; one that was begun before goes on where it was
     interrupted, if its latents are kept."""
-    if Path(request.output or "").is_absolute():
+    if Path(request.output or "").is_absolute() and request.only_chunks is None:
         earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)

@@ -122,7 +122,7 @@ class JobState(QObject):
     @property
     def open_ended(self) -> bool:
         """Whether the job runs until it is stopped."""
-        return self.request is not None and self.request.num_frames is None
+        return self.request is not None and self.num_frames is None
 
     @property
     def num_steps(self) -> int:
@@ -131,7 +131,9 @@ class JobState(QObject):
 
     @property
     def num_frames(self) -> int | None:
-        """Frames of the whole result; None while nobody knows."""
+        """Frames that are made in all; None while nobody knows."""
+        if self.plan is not None:
+            return self.plan.length.num_frames
         return None if self.request is None else self.request.num_frames
 
     @property

@@ -53,4 +53,4 @@ def run(args: argparse.Namespace) -> int:
     for name in ("device", "dtype"):
         if getattr(args, name) is not None:
             request = dataclasses.replace(request, **{name: getattr(args, name)})
-    return run_request(request, args)
+    return run_request(request, args=args)

@@ -29,4 +29,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Generate as the options say; returns the exit code."""
-    return run_request(build_request(args), args)
+    return run_request(build_request(args), args=args)

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from magi_engine import __version__
 from magi_engine.cli import (
+    audition,
     demo,
     doctor,
     generate,
@@ -39,11 +40,15 @@ from magi_engine.runtime.process.errors import UnexpectedError, named_error
 
 logger = logging.getLogger(__name__)
 
-_COMMANDS = (generate, redo, demo, takes, recover, settings, models, quantize, doctor, replay)
+_COMMANDS = (
+    *(generate, audition, redo, demo, takes, recover),
+    *(settings, models, quantize, doctor, replay),
+)
 _EXAMPLES = """\
 examples:
   magi demo
   magi generate --prompt "a red ball bounces off the walls" --seconds 4 -o ball.mp4
+  magi audition --prompt "a red ball bounces off the walls" --count 9 -o balls
   magi generate --image photo.jpg --prompt "it starts to spin"
   magi generate --video clip.mp4 --prompt "it goes on to the right" --prepend-source
 """

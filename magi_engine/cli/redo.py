@@ -100,7 +100,7 @@ def _run(
         **{name: value for name, value in chosen.items() if value is not None},
     )
     check_target(Path(output), args.overwrite)
-    return run_request(request, args)
+    return run_request(request, args=args)
 
 
 def _earlier(video: str) -> Earlier:

@@ -33,8 +33,11 @@ def add_display_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quiet", action="store_true", help="only say how it ended")
 
 
-def run_request(request: GenerationRequest, args: argparse.Namespace) -> int:
-    """Generate ``request``; returns the exit code. Raises the MagiError a job failed with.
+def run_request(*requests: GenerationRequest, args: argparse.Namespace) -> int:
+    """Generate one request after the other, until one does not come to its end.
+
+    Returns:
+        The exit code of the last one. Raises the MagiError a job failed with.
 
     Args:
         args: has ``models_dir`` and what :func:`add_display_options` adds.
@@ -46,11 +49,14 @@ def run_request(request: GenerationRequest, args: argparse.Namespace) -> int:
         from magi_engine.runtime.engine import Engine
 
         engine = Engine(args.models_dir)
-        events = engine.generate(request)
-        stop.call_on_stop(lambda: engine.control(Cancel()))
-        with contextlib.closing(cast("Generator[Event]", events)), display:
-            last = _show_all(events, display)
-    return _exit_code(last)
+        for request in requests:
+            events = engine.generate(request)
+            stop.call_on_stop(lambda: engine.control(Cancel()))
+            with contextlib.closing(cast("Generator[Event]", events)), display:
+                last = _show_all(events, display)
+            if (code := _exit_code(last)) != DONE:
+                return code
+    return DONE
 
 
 def _show_all(events: Iterator[Event], display: Display) -> Event:

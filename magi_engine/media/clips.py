@@ -15,7 +15,7 @@ import numpy as np
 from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array
 from magi_engine.media.frames import FrameFitter, TimedFrame, decode_frames
-from magi_engine.media.info import clip_duration
+from magi_engine.media.info import clip_duration, is_still
 
 MAX_PART_S = 5.0
 """Longer prefixes would fill the model's history without being looked at."""
@@ -149,6 +149,12 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
         InvalidRequestError: the range begins after the clip's end.
     """
     path, part, rate = Path(path), part or ClipPart(), as_rate(fps)
+    if is_still(path):  # decoded as a video it may be one tile of a picture
+        raise MediaReadError(
+            "{name} is an image, not a video.",
+            "Use it as the image of an i2v request.",
+            name=path.name,
+        )
     known = _scan(path, part, rate)
     last = known[-1]
     if part.kind is ClipPartKind.START:

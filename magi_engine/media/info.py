@@ -50,9 +50,8 @@ def probe(path: str | Path) -> MediaInfo:
         MediaReadError: missing, damaged, neither image nor video, or not one readable frame.
     """
     path = Path(path)
-    check_file(path)
     with media_errors(path):
-        if _is_still(path):
+        if is_still(path):
             with open_image(path) as image:
                 return MediaInfo(MediaKind.IMAGE, *displayed_size(image))
         first = next(decode_frames(path))
@@ -72,13 +71,20 @@ def clip_duration(path: Path) -> float | None:
         return None if container.duration is None else container.duration / av.time_base
 
 
-def _is_still(path: Path) -> bool:
-    image = known_image(path)
-    if image is not None:
-        with image:
-            return not is_animated(image)
-    with open_container(path) as container:
-        return is_still_format(container)
+def is_still(path: Path) -> bool:
+    """Whether a file holds one picture.
+
+    Raises:
+        MediaReadError: missing, damaged, or neither image nor video.
+    """
+    check_file(path)
+    with media_errors(path):
+        image = known_image(path)
+        if image is not None:
+            with image:
+                return not is_animated(image)
+        with open_container(path) as container:
+            return is_still_format(container)
 
 
 def _ffmpeg_numbers(path: Path) -> tuple[float | None, float | None, int | None]:

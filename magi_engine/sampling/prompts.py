@@ -26,6 +26,9 @@ class CaptionTrack:
         names: which of them to put in front, in any order.
         max_length: captions are cut to this many positions, special tokens included.
         negative: whether :data:`NEGATIVE_TOKENS` stand in front of the null caption.
+
+    Attributes:
+        later_chunks: of the video, which are made another time; None: nobody knows how many.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class CaptionTrack:
         self._max_length = max_length
         self._null_names = reading_order(NEGATIVE_TOKENS) if negative else ()
         self._started = -1
+        self.later_chunks: int | None = 0
 
     @property
     def first_open_chunk(self) -> int:
@@ -71,7 +75,7 @@ class CaptionTrack:
         """The caption of a chunk that starts now; from here on it is fixed.
 
         Args:
-            chunks_left: chunks after this one; None if the video has no planned end.
+            chunks_left: chunks after this one that are made now; None: without a planned end.
 
         Returns:
             (L, C), special tokens in front, or None for "no prompt".
@@ -80,7 +84,9 @@ class CaptionTrack:
         caption = self._changes[max(c for c in self._changes if c <= chunk)]
         if len(caption) == 0:
             return None
-        return self._with_tokens(self._names, caption, chunks_left)[: self._max_length]
+        later = self.later_chunks
+        left = None if chunks_left is None or later is None else chunks_left + later
+        return self._with_tokens(self._names, caption, left)[: self._max_length]
 
     def null_caption(self, plain: Tensor) -> Tensor:
         """What stands for "no caption": ``plain`` (L, C), or as much of it behind the negative

@@ -1793,8 +1793,16 @@
         <translation>请选择 0 或更大的数。</translation>
     </message>
     <message>
+        <source>Choose 1 to {most}.</source>
+        <translation>请选择 1 到 {most}。</translation>
+    </message>
+    <message>
         <source>Choose a longer video, or an earlier place.</source>
         <translation>请选择更长的视频，或更早的位置。</translation>
+    </message>
+    <message>
+        <source>Choose a name in it.</source>
+        <translation>请在其中选择一个名称。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -3233,6 +3241,10 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
+        <source>Use it as the image of an i2v request.</source>
+        <translation>请把它用作 i2v 的图像。</translation>
+    </message>
+    <message>
         <source>Use it as the video of a v2v request.</source>
         <translation>请把它用作 v2v 的视频。</translation>
     </message>
@@ -3565,6 +3577,10 @@
         <translation>窗口的 {count} 个阶段</translation>
     </message>
     <message>
+        <source>{count} videos cannot be auditioned.</source>
+        <translation>无法试镜 {count} 个视频。</translation>
+    </message>
+    <message>
         <source>{first} {second}</source>
         <translation>{first}{second}</translation>
     </message>
@@ -3655,6 +3671,10 @@
     <message>
         <source>{name} is a video, not an image.</source>
         <translation>{name} 是视频，不是图像。</translation>
+    </message>
+    <message>
+        <source>{name} is an image, not a video.</source>
+        <translation>{name} 是图像，不是视频。</translation>
     </message>
     <message>
         <source>{name} is another video.</source>
@@ -3767,6 +3787,10 @@
     <message>
         <source>{path} cannot be read.</source>
         <translation>无法读取 {path}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be replaced.</source>
+        <translation>{path} 不能被替换。</translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>

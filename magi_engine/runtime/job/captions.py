@@ -54,6 +54,7 @@ class Captions:
         self.track = self._model.caption_track(
             caption, request.special_tokens, request.negative_tokens
         )
+        self.track.later_chunks = self._plan.length.later_chunks
         for change in later:
             caption = yield from self._encode(change.text)
             self.track.change(change.chunk + self._plan.length.first_chunk, caption)

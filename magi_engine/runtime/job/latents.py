@@ -94,7 +94,7 @@ class KeptLatents:
             in_front=request.mode is Mode.V2V,
             first_frames=plan.length.first_frames,
             chunk_frames=plan.length.chunk_frames,
-            num_frames=plan.length.num_frames,
+            num_frames=request.num_frames,
             source_frames=source_frames,
         )
         writer = self._store.begin(about, self.name)

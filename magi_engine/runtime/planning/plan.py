@@ -260,7 +260,9 @@ def _plan(
     prefix = prefix_latents(request, runtime) if take is None else take.prefix_latents
     check_prompts(request, runtime, prefix)
     shared = 0 if request.start is None else request.start.chunk
-    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime, shared)
+    length = LengthPlan.of(
+        request.mode, request.num_frames, prefix, runtime, shared, request.only_chunks
+    )
     if take is not None:
         earlier = GenerationRequest.from_json(take.about.request)
         check_start(request, length, earlier, take.chunks)

@@ -115,6 +115,7 @@ class Earlier:
             prompts=prompts,
             seed=self.request.seed if seed is None else seed,
             num_frames=frames,
+            only_chunks=None,
             start=TakeStart(self.take.name, chunk, video),
         )
 

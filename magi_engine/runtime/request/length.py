@@ -49,6 +49,7 @@ class LengthPlan:
         chunk_frames: of a whole chunk.
         first_frames: of the first emitted chunk, which a prefix may have a part of.
         skip_latents: latent frames of the first emitted chunk that are not part of the result.
+        later_chunks: of the video that this job does not make; None: without end.
     """
 
     num_chunks: int | None
@@ -59,6 +60,7 @@ class LengthPlan:
     chunk_frames: int
     first_frames: int
     skip_latents: int
+    later_chunks: int | None = 0
 
     @classmethod
     def of(
@@ -68,8 +70,12 @@ class LengthPlan:
         prefix_latents: int,
         runtime: RuntimeConfig,
         shared_chunks: int = 0,
+        only_chunks: int | None = None,
     ) -> LengthPlan:
         """Of a job whose reference has ``prefix_latents`` latent frames.
+
+        Args:
+            only_chunks: how many of the result are made now; None: all.
 
         The image of i2v is part of the result: its chunk is emitted whole. The clip of v2v comes
         before the result.
@@ -79,6 +85,11 @@ class LengthPlan:
         chunks = None
         if num_frames is not None:
             chunks = math.ceil((math.ceil(num_frames / frames) + before) / width)
+        first_frames, later = (width - before % width) * frames, 0
+        if only_chunks is not None and (chunks is None or chunks > before // width + only_chunks):
+            now = before // width + only_chunks
+            later = None if chunks is None else chunks - now
+            chunks, num_frames = now, first_frames + (only_chunks - 1) * width * frames
         shared = (before // width + shared_chunks) * width
         return cls(
             num_chunks=chunks,
@@ -87,10 +98,11 @@ class LengthPlan:
             shared_chunks=shared_chunks,
             num_frames=num_frames,
             chunk_frames=width * frames,
-            first_frames=(width - before % width) * frames,
+            first_frames=first_frames,
             # The sampler takes a prefix of one latent frame for an image and emits its chunk
             # whole; a clip that short is no part of the result all the same.
             skip_latents=1 if before == 1 else 0,
+            later_chunks=later,
         )
 
     @property

@@ -116,6 +116,8 @@ class GenerationRequest:
     sampling: SamplingOverrides = field(default_factory=SamplingOverrides)
     start: TakeStart | None = None
     """The chunks it shares with an earlier video; they count as chunks of this one."""
+    only_chunks: int | None = None
+    """How many of its chunks are made now, to be resumed if it is worth it; None: all."""
     special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
     negative_tokens: bool = False
     """Whether the forwards without prompt know what to stay away from; base models only."""
@@ -345,6 +347,7 @@ _READERS: dict[str, Any] = {
     "clip": _CLIP,
     "prepend_source": _flag,
     "start": _optional(_START),
+    "only_chunks": _optional(_count),
     "config_path": _optional(_path),
     "sampling": _SAMPLING,
     "special_tokens": _tuple_of(_text),

@@ -39,6 +39,23 @@ def test_from_the_storyboard_to_a_video_redone_and_extended(
     assert "Nothing is left" in capsys.readouterr().err, "it was made to its end"
 
 
+def test_an_audition_and_the_rest_of_one(
+    tiny_model_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--config", str(tiny_model_config), "--prompt", "a red ball", "--size", "48x32"]
+    options += ["--seconds", "2", "--device", "cpu", "--quiet", "--seed", "5", "-o", "balls"]
+    assert main(["audition", "--count", "3", *options]) == DONE
+    videos = sorted((tmp_path / "balls").iterdir())
+    assert [video.name for video in videos] == [f"a-red-ball-{seed}.mp4" for seed in (5, 6, 7)]
+    assert [probe(video).frame_count for video in videos] == [24] * 3
+    assert main(["resume", str(videos[1]), "--quiet", "-o", "whole.mp4"]) == DONE
+    assert probe("whole.mp4").frame_count == 48
+    assert read_request("whole.mp4").seed == 6
+    assert main(["audition", "--count", "0", *options]) == BAD_INPUT
+    assert main(["audition", "--count", "1", *options]) == BAD_INPUT, "the name is taken"
+
+
 def test_takes_are_listed_shown_pinned_limited_and_removed(
     video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,7 +77,7 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
     ("arguments", "says"),
     [
         (["redo", "one.mp4", "--from-chunk", "0"], "counted from 1"),
-        (["redo", "one.mp4", "--from-chunk", "9"], "Only 2 chunks"),
+        (["redo", "one.mp4", "--from-chunk", "9"], "Only the first 48 frames"),
         (["redo", "gone.mp4", "--from-chunk", "1"], "no file"),
         (["extend", "20200101-000000-abcdef", "--seconds", "1"], "no longer kept"),
         (["extend", "one.mp4", "--seconds", "0"], "cannot be 0 seconds"),

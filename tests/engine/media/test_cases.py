@@ -42,6 +42,8 @@ def test_a_picture_of_a_phone_is_put_together_from_its_tiles() -> None:
     picture = read_image(path, 256, 256)
     assert off_card(picture) <= 2
     assert picture[128, 128].min() >= 250
+    with pytest.raises(MediaReadError, match="is an image, not a video"):
+        read_video(path, 256, 256, 24)  # which would be one tile of it
 
 
 @pytest.mark.parametrize(("name", "near", "white"), [("hdr_pq.mp4", 3, 245), ("p3.mp4", 8, 250)])

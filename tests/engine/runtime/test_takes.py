@@ -284,7 +284,7 @@ def test_what_cannot_be_shared_is_said(
 ) -> None:
     earlier = Earlier.of_video(made(engine, make_request(num_frames=60)), store)
     redone = anew(earlier.redone(2), tmp_path, "again.mp4")
-    assert "Only 3 chunks" in refusal(engine, anew(earlier.redone(4), tmp_path, "a.mp4"))
+    assert "Only the first 72 frames" in refusal(engine, anew(earlier.redone(4), tmp_path, "a.mp4"))
     shorter = dataclasses.replace(redone, num_frames=48)
     assert "Nothing is left" in refusal(engine, shorter)
     wider = dataclasses.replace(redone, width=redone.width + 16)
