@@ -174,6 +174,7 @@ class MainWindow(QMainWindow):
         shop = self.workshop
         shop.draft.mode_changed.connect(self._follow_mode)
         self.generate_bar.generate_clicked.connect(self.making.generate)
+        self.generate_bar.audition_clicked.connect(self.making.audition)
         self.generate_bar.editing_left.connect(self.making.stop_editing)
         self.generate_bar.download_wanted.connect(self.dialogs.download)
         self.generate_bar.models_wanted.connect(self.dialogs.models)

@@ -25,6 +25,10 @@ _MOMENT_S = 10.0
 _SEED_NOTICE_MS = 24_000
 
 
+_AUDITIONED = 9
+"""First seconds that an audition makes."""
+
+
 class Making(QObject):
     """The draft on its way into the queue.
 
@@ -61,21 +65,30 @@ class Making(QObject):
         arrivals.seed_locked.connect(self._say_seed_locked)
 
     @Slot(int)
-    def generate(self, copies: int = 1) -> None:
+    def generate(self, copies: int = 1, only_chunks: int | None = None) -> None:
         """Make the draft's video, now or when the ones before it are done; asks about a prompt
-        that is empty."""
+        that is empty.
+
+        Args:
+            only_chunks: how many of its chunks are made now; None: all.
+        """
         draft = self._shop.draft
         if draft.mode is Mode.T2V and not draft.prompt.strip():
-            self._ask_without_prompt(copies)
+            self._ask_without_prompt(copies, only_chunks)
         else:
-            self._generate(copies)
+            self._generate(copies, only_chunks)
 
-    def _generate(self, copies: int) -> None:
+    @Slot()
+    def audition(self) -> None:
+        """Make first seconds of the draft's video, each with a seed of its own, and show them."""
+        self.generate(_AUDITIONED, only_chunks=1)
+
+    def _generate(self, copies: int, only_chunks: int | None) -> None:
         draft, queue = self._shop.draft, self._shop.queue
         edited = queue.edited
         draft.take_seed()
         try:
-            request = draft.request()
+            request = dataclasses.replace(draft.request(), only_chunks=only_chunks)
         except MagiError as error:
             self._say_draft_error(error)
             return
@@ -88,7 +101,9 @@ class Making(QObject):
             self._shop.controller.generate(request, copies)
         if queue.paused:
             self._say_held()
-        if copies > 1 or self._shop.job.phase.active:
+        if only_chunks is not None:
+            self._dialogs.audition()
+        elif copies > 1 or self._shop.job.phase.active:
             self.queue_wanted.emit()
 
     @Slot(object, int)
@@ -125,7 +140,7 @@ class Making(QObject):
         self._shop.job.ended.connect(box.close)
         box.open()
 
-    def _ask_without_prompt(self, copies: int) -> None:
+    def _ask_without_prompt(self, copies: int, only_chunks: int | None) -> None:
         box = self._box(
             self.tr("There is no prompt."),
             self.tr("Say what the video shall show, or let the model show what it likes."),
@@ -138,7 +153,7 @@ class Making(QObject):
         box.setEscapeButton(write)
         write.clicked.connect(self._prompt.field.setFocus)
         example.clicked.connect(self._prompt.take_example)
-        anyway.clicked.connect(partial(self._generate, copies))
+        anyway.clicked.connect(partial(self._generate, copies, only_chunks))
         box.open()
 
     def _box(self, text: str, detail: str) -> QMessageBox:
@@ -237,9 +252,12 @@ class Making(QObject):
             self._say_error(error, "draft")
 
     @Slot(object, str)
-    def _job_failed(self, error: Exception, item_id: str) -> None:
+    def _job_failed(self, error: MagiError, item_id: str) -> None:
         self._failed_id = item_id
-        self._say_error(error, "failed", partial(self._shop.queue.retry, item_id))
+        if self._checks.says(error):  # as of an engine that cannot start: one place for one error
+            self.checks_wanted.emit()
+        else:
+            self._say_error(error, "failed", partial(self._shop.queue.retry, item_id))
 
     def _say_error(
         self, error: Exception, about: str, again: Callable[[], None] | None = None

@@ -153,6 +153,12 @@ def _make(menus: Menus) -> None:
                 partial(w.generate_bar.generate, VARIATIONS),
                 "Ctrl+Shift+Return",
             ),
+            Entry(
+                translate("Menus", "Audition of first seconds…"),
+                w.generate_bar.audition,
+                "Ctrl+Alt+Return",
+            ),
+            Entry(translate("Menus", "Show the first seconds"), w.dialogs.audition),
             None,
             Entry(translate("Menus", "Pause or resume"), controller.toggle_pause, "Ctrl+P"),
             Entry(translate("Menus", "Stop and keep the video so far"), w.making.stop, "Ctrl+."),

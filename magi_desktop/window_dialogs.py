@@ -12,6 +12,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from magi_desktop import background, diagnostics, set_up
+from magi_desktop.audition import AuditionDialog
 from magi_desktop.belongings import belongings
 from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.details import DetailsDialog
@@ -100,6 +101,14 @@ class WindowDialogs(QObject):
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
 
+    @Slot()
+    def audition(self) -> None:
+        """Show the first seconds there are, to choose among."""
+        shop = self._workshop
+        dialog = AuditionDialog(shop.library, shop.queue, self._window)
+        dialog.keep_wanted.connect(self.resume)
+        self._open(dialog)
+
     def vary(self, find: Callable[[], Earlier], second: float) -> None:
         """Make a video anew from a second on, several times."""
 
@@ -116,7 +125,7 @@ class WindowDialogs(QObject):
         def from_file(error: Exception) -> None:
             logger.info("%s goes on from its file: %s", path, error)
             self.file_wanted.emit(path, request)
-            self.said.emit(self.tr("Its latents are not kept: it goes on from its file."))
+            self.said.emit(self.tr("Nothing more was kept of it: it goes on from its file."))
 
         background.run(
             earlier_of,

@@ -115,20 +115,3 @@ def is_in_use(error: OSError, path: Path) -> bool:
 def in_use_error(path: Path) -> OutputError:
     """What to say where :func:`is_in_use`."""
     return OutputError("{path} is in use.", "Close what uses it, then try again.", path=path)
-
-
-def write_error(error: OSError, target: Path) -> OutputError:
-    """What to say if ``target``, in a folder of models, cannot be written or removed."""
-    if is_in_use(error, target):
-        return in_use_error(target)
-    if error.errno in DISK_FULL:
-        return DiskFullError(
-            "The disk is full.", "Free some space; the download goes on where it stopped."
-        )
-    if error.errno == errno.EFBIG:
-        return OutputError(
-            "The disk cannot hold a file as large as {name}.",
-            "Choose a folder of models on another disk.",
-            name=target.name,
-        )
-    return OutputError("{path} cannot be written.", "Choose another folder of models.", path=target)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
+import functools
 import json
 import logging
 import math
+import reprlib
+import types
+import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from magi_engine import atomic
+from magi_engine.messages import Message
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +23,29 @@ MAX_BYTES = 64 << 20
 """No JSON this program reads is larger: the longest is the index of a model's weights."""
 
 _MAX_DIGITS = 19
+_T = TypeVar("_T")
+_KINDS = {
+    bool: Message("true or false"),
+    int: Message("a whole number"),
+    float: Message("a number"),
+    str: Message("a text"),
+    list: Message("a list"),
+    dict: Message("a JSON object"),
+}
+_hints = functools.cache(typing.get_type_hints)
+
+
+class WrongField(ValueError):
+    """A field of a JSON object is missing, or of another type than it should be.
+
+    Attributes:
+        name: such as ``prompts[0].text``.
+        problem: what follows the name in a sentence, such as "is missing".
+    """
+
+    def __init__(self, name: str, problem: Message) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name, self.problem = name, problem
 
 
 def read_json(path: Path) -> Any:
@@ -50,6 +80,60 @@ def parse_json(data: str | bytes | bytearray) -> Any:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def read_fields(cls: type[_T], data: object, name: str = "") -> _T:
+    """A dataclass from a JSON object, with every value of the type that its field declares.
+
+    An int may stand for a float; where fields say so, lists become tuples, texts members of enums,
+    and objects dataclasses. Fields that ``cls`` does not have are passed over.
+
+    Args:
+        name: of the object, in errors.
+
+    Raises:
+        WrongField: a field is missing, or of another type.
+        Exception: what ``cls`` itself refuses.
+    """
+    if not isinstance(data, dict):
+        raise _not_a(dict, data, name)
+    values = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        place = f"{name}.{field.name}" if name else field.name
+        if field.name in data:
+            values[field.name] = _value(data[field.name], _hints(cls)[field.name], place)
+        elif dataclasses.MISSING is field.default is field.default_factory:
+            raise WrongField(place, Message("is missing"))
+    return cls(**values)
+
+
+def _value(value: Any, kind: Any, name: str) -> Any:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):  # of something and None
+        return None if value is None else _value(value, inner[0], name)
+    if origin in (list, tuple) and isinstance(value, list):
+        return origin(_value(v, inner[0], f"{name}[{i}]") for i, v in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {key: _value(v, inner[1], f"{name}.{key}") for key, v in value.items()}
+    if origin is not None:
+        raise _not_a(dict if origin is dict else list, value, name)
+    if dataclasses.is_dataclass(kind):
+        return read_fields(kind, value, name)  # type: ignore[arg-type]
+    if issubclass(kind, enum.Enum):
+        try:
+            return kind(value)
+        except ValueError:
+            raise WrongField(name, Message("is {value}", value=reprlib.repr(value))) from None
+    right = isinstance(value, int | float if kind is float else kind)
+    no_path = isinstance(value, str) and "\0" in value
+    if no_path or not right or (isinstance(value, bool) and kind is not bool):
+        raise _not_a(kind, value, name)
+    return value
+
+
+def _not_a(kind: type, value: object, name: str) -> WrongField:
+    shown, wanted = reprlib.repr(value), _KINDS[kind]
+    return WrongField(name, Message("is {value}, but must be {wanted}", value=shown, wanted=wanted))
 
 
 def read_cache(path: Path) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from magi_engine.errors import MagiError
+from magi_engine.messages import Message
 
 _ON_WINDOWS = (126, 127, 1114, 1455, 4551)
 """Its numbers for a library that does not load: missing, lacking a function, failing at its start,
@@ -16,64 +16,50 @@ class LoadError(MagiError):
     """A library, or the whole program, does not load on this system."""
 
 
-# What the system says, and what that means, with what the pattern's group found.
-_CAUSES: tuple[tuple[str, Callable[..., LoadError]], ...] = (
+# What the system says, and what that means, with what the pattern's groups found.
+_CAUSES = (
     (
         r"WinError (?:126|127|1114)\b|DLL load failed",
-        lambda: LoadError(
-            "A library that Windows should have is missing or too old.",
-            "Install Microsoft's Visual C++ runtime for x64, then try again.",
-        ),
+        Message("A library that Windows should have is missing or too old."),
+        Message("Install Microsoft's Visual C++ runtime for x64, then try again."),
     ),
     (
-        r"(\S+\.so[\d.]*): cannot open shared object file",
-        lambda name: LoadError(
-            "The system lacks the library {name}.",
-            "Install the package that contains it, then try again.",
-            name=name,
-        ),
+        r"(?P<name>\S+\.so[\d.]*): cannot open shared object file",
+        Message("The system lacks the library {name}."),
+        Message("Install the package that contains it, then try again."),
     ),
     (
-        r"version [`'](\w+_[\d.]+)' not found",
-        lambda name: LoadError(
-            "The system is too old: it lacks {name}.", "Use a newer version of it.", name=name
-        ),
+        r"version [`'](?P<name>\w+_[\d.]+)' not found",
+        Message("The system is too old: it lacks {name}."),
+        Message("Use a newer version of it."),
     ),
     (
         r"WinError (?:8|14|1455)\b|MemoryError|Cannot allocate memory",
-        lambda: LoadError(
-            "There is too little memory to start.",
+        Message("There is too little memory to start."),
+        Message(
             "Close other programs, then try again; on Windows, let it choose its paging file's "
-            "size.",
+            "size."
         ),
     ),
     (
         r"WinError (?:5|225|226|1260|4551)\b",
-        lambda: LoadError(
-            "Windows does not let what was installed start.",
-            "Allow it in your virus scanner or under App & browser control, then try again.",
-        ),
+        Message("Windows does not let what was installed start."),
+        Message("Allow it in your virus scanner or under App & browser control, then try again."),
     ),
     (
         r"failed to map segment|Permission denied",
-        lambda: LoadError(
-            "What was installed lies on a disk from which no program may be run.",
-            "Have it mounted without the option noexec, then try again.",
-        ),
+        Message("What was installed lies on a disk from which no program may be run."),
+        Message("Have it mounted without the option noexec, then try again."),
     ),
     (
         r"exit code (?:-4|3221225501)\b",
-        lambda: LoadError(
-            "This computer's processor is too old for the program.",
-            "Use a computer with a newer one.",
-        ),
+        Message("This computer's processor is too old for the program."),
+        Message("Use a computer with a newer one."),
     ),
     (
         r"timed out",
-        lambda: LoadError(
-            "What was installed takes more than fifteen minutes to start.",
-            "Try again: it is quicker once a virus scanner has seen every file.",
-        ),
+        Message("What was installed takes more than fifteen minutes to start."),
+        Message("Try again: it is quicker once a virus scanner has seen every file."),
     ),
 )
 
@@ -84,9 +70,9 @@ def load_error(said: str) -> LoadError | None:
     Args:
         said: by the loader, or how the process that tried it ended.
     """
-    for pattern, error in _CAUSES:
+    for pattern, message, hint in _CAUSES:
         if found := re.search(pattern, said):
-            return error(*found.groups())
+            return LoadError(message.filled(**found.groupdict()), hint)
     return None
 
 

@@ -47,6 +47,10 @@ class Message:
         values = {name: _shown(value, translate) for name, value in self.values.items()}
         return _FORMATTER.format(text, **values)
 
+    def filled(self, **values: object) -> Message:
+        """The same text with more values."""
+        return type(self)(self.text, **{**self.values, **values})
+
     def to_dict(self) -> dict[str, Any]:
         """The message as JSON values."""
         return {"text": self.text, "values": {n: _to_json(v) for n, v in self.values.items()}}

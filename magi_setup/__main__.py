@@ -19,7 +19,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -144,16 +144,10 @@ def _unattended(builder: Builder, flavor: str | None) -> int:
         return 1
     choice = choose_flavor(probe(), offered)
     chosen = flavor or builder.usual_flavor(choice)
-    print(f"recommended: {choice.flavor}, because {choice.reason.value}", flush=True)
+    print(f"recommended: {choice.flavor}. {choice.sentences}", flush=True)
     step = None
     try:
-        damaged: frozenset[str] = frozenset()
-        for found in builder.verify():
-            if not isinstance(found, SetupProgress):
-                damaged = found
-        plan = builder.plan(chosen, damaged)
-        print(f"{chosen}: {plan.download_bytes / 1e6:.0f} MB to fetch", flush=True)
-        for progress in builder.build(plan):
+        for progress in _verified_and_built(builder, chosen):
             if progress.step is not step:
                 step = progress.step
                 print(step.value, flush=True)
@@ -169,6 +163,12 @@ def _unattended(builder: Builder, flavor: str | None) -> int:
     with contextlib.suppress(BusyError):  # another one began: it removes that as well
         builder.environments.tidy()
     return 0
+
+
+def _verified_and_built(builder: Builder, flavor: str) -> Iterator[SetupProgress]:
+    plan = builder.plan(flavor, (yield from builder.verify()))
+    print(f"{flavor}: {plan.download_bytes / 1e6:.0f} MB to fetch", flush=True)
+    yield from builder.build(plan)
 
 
 def _log_to(path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -55,10 +55,10 @@ _SPARE_BYTES = 200 << 20
 class Step(Enum):
     """What is being done."""
 
-    DOWNLOADING = "downloading"
-    CHECKING = "checking"
-    INSTALLING = "installing"
-    TESTING = "testing"
+    DOWNLOADING = Message("Fetching…")
+    CHECKING = Message("Checking every file…")
+    INSTALLING = Message("Unpacking…")
+    TESTING = Message("Trying whether it starts…")
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ class Builder:
         )
         self.environments.switch(environment)
 
-    def verify(self) -> Iterator[SetupProgress | frozenset[str]]:
-        """Hash everything installed again; yields the damaged packages last.
+    def verify(self) -> Generator[SetupProgress, None, frozenset[str]]:
+        """Hash everything installed again; returns the damaged packages.
 
         Raises:
             SetupCancelled
@@ -204,7 +204,7 @@ class Builder:
                 yield SetupProgress(Step.CHECKING, number, total)
                 if is_damaged:
                     damaged.add(pin)
-        yield frozenset(damaged)
+        return frozenset(damaged)
 
     def _fetch(self, plan: Plan) -> Iterator[SetupProgress]:
         files = list(plan.files)
@@ -344,7 +344,3 @@ def _make_writable(folder: Path) -> None:
             "Allow yourself to write there, then try again.",
             folder=folder,
         ) from error
-
-
-def _gb(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f}"

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import filelock
+
 from magi_desktop.set_up import IN_USE_NAME, RECORD_NAME
 from magi_engine.atomic import write_text
 from magi_setup.errors import BusyError
@@ -220,14 +222,15 @@ class Environments:
             BusyError: another one does.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("ab") as file:
-            try:
-                _lock(file.fileno())
-            except OSError as error:
-                raise BusyError(
-                    "The set-up runs already.", "Wait until it has finished."
-                ) from error
+        lock = filelock.FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except OSError as error:  # Timeout is one
+            raise BusyError("The set-up runs already.", "Wait until it has finished.") from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def new(self, version: str, flavor: str) -> Environment:
         """A folder for the next one; what an interrupted attempt left is removed."""
@@ -322,17 +325,6 @@ def _doom(folder: Path) -> None:
 
 def _number(folder: Path) -> int:
     return int(folder.name.rsplit("-", 1)[1])
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_tree(folder: Path) -> None:

@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from magi_engine.messages import NOTHING, Message, in_sequence
+
 _NVML = "nvml.dll" if sys.platform == "win32" else "libnvidia-ml.so.1"
 _DRM = Path("/sys/class/drm")
 _DISPLAY_CLASS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
@@ -54,14 +56,22 @@ class Machine:
 
 
 class Reason(Enum):
-    """Why a build was chosen, in words for a log and a terminal."""
+    """Why a build was chosen, said of the GPUs that a choice names."""
 
-    NO_GPU = "no NVIDIA GPU was found"
-    NO_DRIVER = "an NVIDIA GPU was found, but not NVIDIA's driver"
-    OTHER_GPU = "the GPU is not one of NVIDIA's"
-    DRIVER_TOO_OLD = "the NVIDIA driver is too old for its GPU"
-    GPU_TOO_OLD = "the NVIDIA GPU is too old"
-    GPU = "an NVIDIA GPU was found, and its driver fits"
+    NO_GPU = Message("No NVIDIA GPU was found: videos are made on the CPU.")
+    NO_DRIVER = Message(
+        "There is an NVIDIA GPU, but not NVIDIA's driver: install it and come back, or go on with "
+        "the CPU."
+    )
+    OTHER_GPU = Message(
+        "This computer's GPU is not one of NVIDIA's, which alone are supported: videos are made on "
+        "the CPU."
+    )
+    DRIVER_TOO_OLD = Message(
+        "The driver of {gpus} is too old: update it and come back, or go on with the CPU."
+    )
+    GPU_TOO_OLD = Message("{gpus} is too old: videos are made on the CPU.")
+    GPU = Message("{gpus} was found, and its driver fits.")
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,16 @@ class Choice:
     """Names of the GPUs the reason is about."""
     left_out: tuple[str, ...] = ()
     """Names of GPUs that the build does not run on while it runs on others."""
+
+    @property
+    def sentences(self) -> Message:
+        """The reason, for a person."""
+        why, rest = self.reason.value.filled(gpus=self.gpus), NOTHING
+        if self.left_out:
+            rest = Message(
+                "{gpus} is not used: too old, or too new for the driver.", gpus=self.left_out
+            )
+        return in_sequence(why, rest)
 
 
 def probe() -> Machine:

@@ -22,6 +22,7 @@ from magi_engine.config.added import own_root
 from magi_engine.config.places import UNFINISHED_NAME, default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
+from magi_engine.install.links import is_link
 from magi_engine.weights.manifest import Manifest
 from magi_setup.environments import Environments, remove_tree
 
@@ -184,7 +185,7 @@ def _size(file: Path) -> int:
 
 def _delete(path: Path) -> None:
     with contextlib.suppress(OSError):
-        if path.is_symlink() or path.is_file() or _is_junction(path):
+        if is_link(path) or path.is_file():
             path.unlink()
         else:
             remove_tree(path)
@@ -199,11 +200,6 @@ def _clear(path: Path, kept: set[Path]) -> None:
     elif path not in kept and path.is_dir():
         for inside in path.iterdir():
             _clear(inside, kept)
-
-
-def _is_junction(path: Path) -> bool:
-    """A folder on Windows that leads to another one."""
-    return getattr(os.path, "isjunction", lambda _: False)(path)
 
 
 def _prune_above(path: Path, top: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent
@@ -33,7 +35,7 @@ from magi_engine.resources import resource_path
 from magi_setup.build import Builder, Plan, SetupProgress, Step
 from magi_setup.environments import Environment
 from magi_setup.errors import SetupCancelled, unexpected
-from magi_setup.machine import CPU, Choice, Reason, choose_flavor, cuda_of, probe
+from magi_setup.machine import CPU, Choice, choose_flavor, cuda_of, probe
 
 logger = logging.getLogger(__name__)
 
@@ -41,51 +43,27 @@ _SIZE = QSize(560, 380)
 _BAR_STEPS = 1000
 
 
-class Looking(QThread):
-    """Makes a plan. Signals: planned(Plan), failed(exception)."""
+class Working(QThread):
+    """Does a piece of work in steps.
 
-    planned = Signal(object)
-    failed = Signal(object)
-
-    def __init__(self, builder: Builder, flavor: str, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._builder, self._flavor = builder, flavor
-
-    def run(self) -> None:
-        """Look the packages up."""
-        try:
-            self.planned.emit(self._builder.plan(self._flavor))
-        except Exception as error:
-            self.failed.emit(_told(error))
-
-
-class Building(QThread):
-    """Carries a plan out.
-
-    Signals: progressed(SetupProgress), finished_well(), failed(exception).
+    Signals: progressed(SetupProgress), finished_well(what the work returns), failed(exception).
     """
 
     progressed = Signal(object)
-    finished_well = Signal()
+    finished_well = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, builder: Builder, plan: Plan, check_first: bool, parent: QWidget) -> None:
+    def __init__(self, work: Generator[SetupProgress, None, object], parent: QWidget) -> None:
         super().__init__(parent)
-        self._builder, self._plan, self._check_first = builder, plan, check_first
+        self._work = work
 
     def run(self) -> None:
-        """Build, after hashing what is there where that was asked for."""
+        """Do it."""
         try:
-            plan = self._plan
-            if self._check_first:
-                for found in self._builder.verify():
-                    if isinstance(found, SetupProgress):
-                        self.progressed.emit(found)
-                    else:
-                        plan = self._builder.plan(plan.flavor, found)
-            for progress in self._builder.build(plan):
-                self.progressed.emit(progress)
-            self.finished_well.emit()
+            while True:
+                self.progressed.emit(next(self._work))
+        except StopIteration as end:
+            self.finished_well.emit(end.value)
         except Exception as error:
             self.failed.emit(_told(error))
 
@@ -106,7 +84,7 @@ class SetupWindow(FitsScreen, QWidget):
         self.start_wanted = False
         """Whether the program is to be started once the window is closed."""
         self._choice: Choice = choose_flavor(probe(), builder.bundle.flavors)
-        self._thread: Looking | Building | None = None
+        self._thread: Working | None = None
         self.setWindowTitle(APP_NAME)
         self.setObjectName("setup")
         self.resize(_SIZE)
@@ -118,10 +96,7 @@ class SetupWindow(FitsScreen, QWidget):
         """Find out what there is to do."""
         self.plan = None
         self._show_progress(self.tr("Looking up what is needed…"))
-        thread = Looking(self.builder, self.flavor.currentData(), self)
-        thread.planned.connect(self._planned)
-        thread.failed.connect(self._failed)
-        self._run(thread)
+        self._run(_looking(self.builder, self.flavor.currentData()), self._planned)
 
     @Slot()
     def install(self) -> None:
@@ -129,14 +104,8 @@ class SetupWindow(FitsScreen, QWidget):
         if self.plan is None:
             self.look()
             return
-        # Only what is whole is taken over from the environment in use.
-        check_first = self.builder.record is not None
-        thread = Building(self.builder, self.plan, check_first, self)
-        thread.progressed.connect(self._progressed)
-        thread.finished_well.connect(self._finished)
-        thread.failed.connect(self._failed)
         self._show_progress(self.tr("Starting…"))
-        self._run(thread)
+        self._run(_building(self.builder, self.plan), self._finished)
 
     @Slot()
     def stop(self) -> None:
@@ -182,14 +151,13 @@ class SetupWindow(FitsScreen, QWidget):
         """Stop what runs, then go."""
         self.builder.cancelled.set()
         if self._thread is not None:
-            self.builder.cancelled.set()
             self._thread.wait()
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
         title = QLabel(self._title(), self)
         set_role(title, "title")
-        self.what = text_label(self._why(), "muted", self)
+        self.what = text_label(translated(self._choice.sentences), "muted", self)
         self.flavor = QComboBox(self)
         for name in self.builder.bundle.flavors:
             self.flavor.addItem(self._flavor_name(name), name)
@@ -243,32 +211,6 @@ class SetupWindow(FitsScreen, QWidget):
             return self.tr("Start version {}").format(record.version)
         return self.tr("Start as it is")
 
-    def _why(self) -> str:
-        choice = self._choice
-        why = self._reason().replace("{gpus}", ", ".join(choice.gpus))
-        if choice.left_out:
-            rest = self.tr("{gpus} is not used: too old, or too new for the driver.")
-            why = f"{why} {rest.replace('{gpus}', ', '.join(choice.left_out))}"
-        return why
-
-    def _reason(self) -> str:
-        return {
-            Reason.NO_GPU: self.tr("No NVIDIA GPU was found: videos are made on the CPU."),
-            Reason.NO_DRIVER: self.tr(
-                "There is an NVIDIA GPU, but not NVIDIA's driver: install it and come back, "
-                "or go on with the CPU."
-            ),
-            Reason.OTHER_GPU: self.tr(
-                "This computer's GPU is not one of NVIDIA's, which alone are supported: "
-                "videos are made on the CPU."
-            ),
-            Reason.DRIVER_TOO_OLD: self.tr(
-                "The driver of {gpus} is too old: update it and come back, or go on with the CPU."
-            ),
-            Reason.GPU_TOO_OLD: self.tr("{gpus} is too old: videos are made on the CPU."),
-            Reason.GPU: self.tr("{gpus} was found, and its driver fits."),
-        }[self._choice.reason]
-
     def _flavor_name(self, flavor: str) -> str:
         if flavor == CPU:
             name = self.tr("Without a GPU")
@@ -280,16 +222,22 @@ class SetupWindow(FitsScreen, QWidget):
             return self.tr("{name} (recommended)").replace("{name}", name)
         return name
 
-    def _run(self, thread: Looking | Building) -> None:
+    def _run(
+        self, work: Generator[SetupProgress, None, object], then: Callable[[Any], None]
+    ) -> None:
         if self._thread is not None:
             self._thread.wait()
         self.builder.cancelled.clear()
-        self._thread = thread
+        self._thread = thread = Working(work, self)
+        thread.progressed.connect(self._progressed)
+        thread.finished_well.connect(then)
+        thread.failed.connect(self._failed)
         self.setFocus()  # or Cancel would get it next, and one Enter too many would cancel
-        self.flavor.setEnabled(isinstance(thread, Looking))
+        looks = self.plan is None
+        self.flavor.setEnabled(looks)
         self.folder_button.setEnabled(False)
         self.go.setEnabled(False)
-        self.start_button.setEnabled(isinstance(thread, Looking))
+        self.start_button.setEnabled(looks)
         thread.start()
 
     @Slot(object)
@@ -319,12 +267,7 @@ class SetupWindow(FitsScreen, QWidget):
 
     @Slot(object)
     def _progressed(self, progress: SetupProgress) -> None:
-        words = {
-            Step.DOWNLOADING: self.tr("Fetching…"),
-            Step.CHECKING: self.tr("Checking every file…"),
-            Step.INSTALLING: self.tr("Unpacking…"),
-            Step.TESTING: self.tr("Trying whether it starts…"),
-        }[progress.step]
+        words = translated(progress.step.value)
         if progress.step is Step.DOWNLOADING:
             words += f"  {_size(progress.done_bytes)} / {_size(progress.total_bytes)}"
             if progress.bytes_per_s:
@@ -336,8 +279,8 @@ class SetupWindow(FitsScreen, QWidget):
         else:
             self.bar.setRange(0, 0)
 
-    @Slot()
-    def _finished(self) -> None:
+    @Slot(object)
+    def _finished(self, _nothing: None) -> None:
         self.start_program()
 
     @Slot(object)
@@ -397,6 +340,18 @@ def show(
     app.exec()
     current = builder.environments.current
     return (current, window.files) if window.start_wanted and current is not None else None
+
+
+def _looking(builder: Builder, flavor: str) -> Generator[SetupProgress, None, Plan]:
+    yield from ()
+    return builder.plan(flavor)
+
+
+def _building(builder: Builder, plan: Plan) -> Generator[SetupProgress]:
+    # Only what is whole is taken over from the environment in use.
+    if builder.record is not None:
+        plan = builder.plan(plan.flavor, (yield from builder.verify()))
+    yield from builder.build(plan)
 
 
 def _told(error: Exception) -> Exception:

@@ -85,6 +85,7 @@ def open_screen() -> Iterator[Screen]:
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24"]
     command.append("-noreset")  # or it starts anew, deaf for a moment, whenever nobody is there
+    command.append("-r")  # no key repeats itself where a busy machine lets it go late
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     try:

@@ -137,7 +137,7 @@ class RedoDialog(Sheet):
         self.setWindowTitle(title)
         self.title.setText(title)
         self.note.setText(
-            self.tr("It goes on from the kept latents, without loss. This makes a new video.")
+            self.tr("It goes on from what was kept of it, without loss. This makes a new video.")
             if at_end
             else self.tr("What comes before stays as it is, to the last bit. This makes a new one.")
         )

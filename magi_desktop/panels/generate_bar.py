@@ -34,12 +34,14 @@ class GenerateBar(QFrame):
 
     Signals:
         generate_clicked: how many videos, with a seed each.
+        audition_clicked: first seconds are wanted, to choose among.
         editing_left: a queued video that is being edited is to stay as it was.
         download_wanted: name of the chosen model, whose files are not here and are wanted.
         models_wanted: name of the chosen model, which is to be shown among all models.
     """
 
     generate_clicked = Signal(int)
+    audition_clicked = Signal()
     editing_left = Signal()
     download_wanted = Signal(str)
     models_wanted = Signal(str)
@@ -110,12 +112,28 @@ class GenerateBar(QFrame):
     def _menu(self) -> QMenu:
         menu = QMenu(self)
         for count in _COPIES:
-            text = self.tr("{} variations").format(count)
-            action = QAction(self.tr("Four variations") if count == VARIATIONS else text, menu)
+            action = QAction(self.tr("{} variations").format(count), menu)
             action.setData(count)
             menu.addAction(action)
-        menu.triggered.connect(lambda action: self.generate(action.data()))
+        menu.triggered.connect(self._several)
+        menu.addSeparator()
+        menu.addAction(self.tr("Audition of first seconds…"))
         return menu
+
+    @Slot(QAction)
+    def _several(self, action: QAction) -> None:
+        if action.data() is None:
+            self.audition()
+        else:
+            self.generate(action.data())
+
+    @Slot()
+    def audition(self) -> None:
+        """Ask for first seconds; where the model is not here, for that first."""
+        if self._missing() is None and self._queue.edited is None:
+            self.audition_clicked.emit()
+        else:
+            self.generate_once()
 
     @Slot(str)
     def _follow_draft(self, name: str) -> None:

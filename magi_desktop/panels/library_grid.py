@@ -205,7 +205,8 @@ class LibraryGrid(QListView):
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
             self.open_pressed.emit()
         elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
-            self.delete_pressed.emit()
+            if not event.isAutoRepeat():  # else a key held down empties the library
+                self.delete_pressed.emit()
         else:
             super().keyPressEvent(event)
 

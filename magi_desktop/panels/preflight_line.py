@@ -144,11 +144,8 @@ class PreflightLine(QWidget):
         return button
 
     def _apply(self, advice: Advice) -> None:
-        values = {
-            name: getattr(advice, name)
-            for name in ("width", "height", "window_size", "model")
-            if getattr(advice, name) is not None
-        }
-        if advice.num_frames is not None and isinstance(self._draft.plan, JobPlan):
-            values["seconds"] = advice.num_frames / self._draft.plan.fps
+        values = dict(advice.changes)
+        frames = values.pop("num_frames", None)
+        if frames is not None and isinstance(self._draft.plan, JobPlan):
+            values["seconds"] = frames / self._draft.plan.fps
         self._draft.set(**values)

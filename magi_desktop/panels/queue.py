@@ -203,6 +203,7 @@ class QueuePanel(QWidget):
         self.up_action = action(self.tr("Move up"), "Alt+Up", self.move_up)
         self.down_action = action(self.tr("Move down"), "Alt+Down", self.move_down)
         self.remove_action = action(self.tr("Remove"), QKeySequence.StandardKey.Delete, self.remove)
+        self.remove_action.setAutoRepeat(False)  # else a key held down empties the queue
 
     def _lay_out(self) -> None:
         self._buttons = QWidget(self)

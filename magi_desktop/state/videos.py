@@ -89,6 +89,14 @@ class LibraryItem:
             return False
 
     @cached_property
+    def auditioned(self) -> bool:
+        """Whether only its first second was wanted, for now."""
+        try:
+            return not self.complete and self.request.only_chunks is not None
+        except MagiError:
+            return False
+
+    @cached_property
     def words(self) -> str:
         """What a search looks at."""
         return f"{self.prompts}\n{self.path.name}".casefold()

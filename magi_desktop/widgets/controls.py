@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
@@ -147,6 +147,19 @@ class ElidedLabel(QLabel):
         self._full = ""
         self._mode = mode
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().expandedTo(self._line())
+
+    def minimumSizeHint(self) -> QSize:
+        return super().minimumSizeHint().expandedTo(self._line())
+
+    def _line(self) -> QSize:
+        """As high with nothing in it as with words of the window's language, whose letters another
+        font may lend: nothing moves when a text comes."""
+        self.ensurePolished()
+        words = QCoreApplication.translate("Progress", "Paused")
+        return QSize(0, self.fontMetrics().size(Qt.TextFlag.TextSingleLine, words).height())
 
     def set_text(self, text: str) -> None:
         """Show this, as far as it has room."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -12,7 +12,6 @@ from PySide6.QtGui import (
     QPainter,
     QPainterPath,
     QTextLayout,
-    QTextOption,
 )
 
 from magi_desktop.theme import tokens as t
@@ -30,23 +29,30 @@ def font_of(base: QFont, pixels: int, bold: bool = False) -> QFont:
 def draw_line(painter: QPainter, rect: QRect, text: str, colour: str) -> None:
     """One line in the painter's font, cut with an ellipsis."""
     painter.setPen(QColor(colour))
-    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
-    painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
+    metrics = painter.fontMetrics()
+    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
+    top = rect.top() + (rect.height() - metrics.height()) // 2
+    painter.drawText(QPoint(rect.left(), top + metrics.ascent()), shown)
 
 
 def draw_lines(painter: QPainter, rect: QRect, text: str, most: int, colour: str) -> None:
     """Up to ``most`` wrapped lines in the painter's font, the last cut with an ellipsis; from the
-    side where the text's script begins."""
+    side where the text's script begins.
+
+    Where the lines stand is the font's own; another one that lends it letters, as for Chinese,
+    may want more room, and would be cut off in the height of the first.
+    """
     painter.setPen(QColor(colour))
-    metrics = QFontMetrics(painter.font())
-    option = QTextOption()
-    if _is_right_to_left(text):
-        option.setTextDirection(Qt.LayoutDirection.RightToLeft)
-    option.setAlignment(Qt.AlignmentFlag.AlignLeading)
-    option.setWrapMode(QTextOption.WrapMode.NoWrap)
+    metrics = painter.fontMetrics()
+    backwards = _is_right_to_left(text)
+    direction = Qt.LayoutDirection
+    painter.setLayoutDirection(direction.RightToLeft if backwards else direction.LeftToRight)
     for number, line in enumerate(wrapped(text, painter.font(), rect.width(), most)):
-        top = rect.top() + number * metrics.lineSpacing()
-        painter.drawText(QRectF(rect.left(), top, rect.width(), metrics.height()), line, option)
+        left = rect.left()
+        if backwards:
+            left += rect.width() - metrics.horizontalAdvance(line)
+        base = rect.top() + number * metrics.lineSpacing() + metrics.ascent()
+        painter.drawText(QPoint(left, base), line)
 
 
 def wrapped(text: str, font: QFont, width: int, most: int) -> list[str]:

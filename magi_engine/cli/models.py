@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from magi_engine.cli.bar import progress_bar
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.cli.naming import as_typed
 from magi_engine.config.registry import Registry
@@ -25,6 +26,7 @@ from magi_engine.install.links import is_link
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import (
     ModelState,
+    ModelStatus,
     accept_licence,
     is_accepted,
     licence_of,
@@ -110,7 +112,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     entry = Registry.load().find(args.model)
-    status = next(s for s in model_statuses(args.models_dir) if s.entry.name == entry.name)
+    status = _status(entry.name, args.models_dir)
     rows = [("title", entry.title), ("for", entry.purpose), ("hardware", entry.hardware)]
     for source in entry.folder_sources:
         release = source.release
@@ -154,9 +156,13 @@ def _verify(args: argparse.Namespace) -> int:
     return _check(args.model, args.models_dir)
 
 
+def _status(name: str, models_dir: Path) -> ModelStatus:
+    return next(s for s in model_statuses(models_dir) if s.entry.name == name)
+
+
 def _check(name: str, models_dir: Path) -> int:
     result = _perform(Verify(name), models_dir, f"magi models verify {name}")
-    status = next(s for s in model_statuses(models_dir) if s.entry.name == name)
+    status = _status(name, models_dir)
     if status.state is ModelState.DAMAGED:
         mend = Message("Put the right files in its folder, then check it again.")
         if status.missing_bytes:
@@ -181,7 +187,7 @@ def _add(args: argparse.Namespace) -> int:
         entry = Registry.load().find(name)
         if entry.folder is not None and (result := _check(name, args.models_dir)) != DONE:
             return result
-        status = next(s for s in model_statuses(args.models_dir) if s.entry.name == name)
+        status = _status(name, args.models_dir)
         if status.missing_bytes:
             get = as_typed(f"magi models download {name}")
             print(f"Get what is missing of it with: {get}", file=sys.stderr)
@@ -252,42 +258,18 @@ def _perform(task: Task, models_dir: Path, again: str) -> int:
 
 
 def _task(task: Work, models_dir: Path) -> TaskDone:
-    with _bar() as show:
-        done = Performer(models_dir.absolute(), show, ControlBox()).perform(task)
+    with progress_bar() as show:
+        done = Performer(models_dir.absolute(), partial(_draw, show), ControlBox()).perform(task)
     print(done.message, file=sys.stderr)
     return done
 
 
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[TaskEvent], None]]:
-    """A bar on a terminal, nothing elsewhere; gives what to call with each event."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[amount]}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        line = bar.add_task("", total=None, amount="")
-
-        def show(event: TaskEvent) -> None:
-            if not isinstance(event, TaskProgress):
-                return
-            amount = ""
-            if event.phase.in_bytes:
-                amount = f"{_size(event.done_bytes)} of {_size(event.total_bytes)}"
-                if event.bytes_per_s is not None:
-                    amount += f", {event.bytes_per_s / 1e6:.1f} MB/s"
-            bar.update(
-                line,
-                description=event.phase.value,
-                completed=event.done_bytes,
-                total=event.total_bytes or None,
-                amount=amount,
-            )
-
-        yield show
+def _draw(show: Callable[[str, float, float | None, str], None], event: TaskEvent) -> None:
+    if not isinstance(event, TaskProgress):
+        return
+    amount = ""
+    if event.phase.in_bytes:
+        amount = f"{_size(event.done_bytes)} of {_size(event.total_bytes)}"
+        if event.bytes_per_s is not None:
+            amount += f", {event.bytes_per_s / 1e6:.1f} MB/s"
+    show(event.phase.value, event.done_bytes, event.total_bytes or None, amount)

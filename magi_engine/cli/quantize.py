@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from magi_engine.cli.bar import progress_bar
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.cli.naming import as_typed
 from magi_engine.cli.request_options import add_machine_options
@@ -77,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
     found = find_model(_source(args), args.models_dir)
     folder = target_folder(found, args.models_dir, args.output)
     model = LoadedModel(found, device, dtype)
-    with _progress() as on_progress:
+    with progress_bar() as show:
         path = quantize_model(
             model,
             folder,
             captions or calibration_captions(found),
-            lambda what, fraction: on_progress(what.value, fraction),
+            lambda what, fraction: show(what.value, fraction, 1.0, ""),
         )
     print(f"Saved {path}", file=sys.stderr)
     made = made_from(found)
@@ -97,9 +96,9 @@ def _shrink_text_encoder(args: argparse.Namespace) -> int:
 
     source = find_text_encoder(_source(args), args.models_dir)
     models_dir = args.models_dir or default_models_dir()
-    with _progress() as on_progress:
+    with progress_bar() as show:
         for fraction in shrink_text_encoder(source, models_dir):
-            on_progress("converting", fraction)
+            show("converting", fraction, 1.0, "")
     print(f"The weights in {source} are no longer needed.", file=sys.stderr)
     return DONE
 
@@ -117,23 +116,3 @@ def _read_captions(path: Path) -> list[str]:
     if not captions:
         raise InvalidRequestError("{path} holds no captions.", "Write one on each line.", path=path)
     return captions
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on a terminal, nothing elsewhere; gives what to call with what is being done and how
-    much of that."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-
-        def show(what: str, fraction: float) -> None:
-            if bar.tasks[0].description != what:  # the time left is that of a stage
-                bar.reset(task, total=1.0, description=what)
-            bar.update(task, completed=fraction)
-
-        yield show

@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from magi_engine.config.official import SHORTCUT_MODES, MagiConfig, RuntimeConfig
+from magi_engine.config.official import SHORTCUT_MODES, RuntimeConfig
 from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart
@@ -34,18 +34,11 @@ from magi_engine.runtime.request.validation import validate
 
 _SEEDS = 2**31
 _SLUG_LENGTH = 40
-_OVERRIDES = {  # option -> field of the official configuration
-    "steps": "num_steps",
-    "window": "window_size",
-    "shortcut_mode": "shortcut_mode",
-    "cfg_number": "cfg_number",
-    "cfg_t_range": "cfg_t_range",
-    "prev_chunk_scales": "prev_chunk_scales",
-    "text_scales": "text_scales",
-    "kv_range": "noise2clean_kvrange",
-    "clean_kv_range": "clean_chunk_kvrange",
-    "fps": "fps",
-}
+_SAME_NAME = (
+    *("seed", "crop", "clip", "prepend_source", "special_tokens", "negative_tokens"),
+    *("device", "dtype", "attention"),
+)
+"""Options that are fields of the request as they are."""
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -167,8 +160,16 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("sampling (default: as the model is configured)")
-    group.add_argument("--steps", type=whole, metavar="N", help="denoising steps per chunk")
-    group.add_argument("--window", type=whole, metavar="N", help="chunks denoised together, 1 to 8")
+    group.add_argument(
+        "--steps", type=whole, metavar="N", dest="num_steps", help="denoising steps per chunk"
+    )
+    group.add_argument(
+        "--window",
+        type=whole,
+        metavar="N",
+        dest="window_size",
+        help="chunks denoised together, 1 to 8",
+    )
     group.add_argument("--shortcut-mode", choices=SHORTCUT_MODES, help="schedule of 12 steps")
     group.add_argument(
         "--text-scales",
@@ -185,12 +186,14 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cfg-number", type=whole, metavar="N", help="3 for base, 1 for distilled")
     group.add_argument(
         "--kv-range",
+        dest="noise2clean_kvrange",
         type=_wholes,
         metavar="LIST",
         help="chunks a chunk sees in each part of its steps, itself included, e.g. 5,4,3,2",
     )
     group.add_argument(
         "--clean-kv-range",
+        dest="clean_chunk_kvrange",
         type=whole,
         metavar="N",
         help="chunks that a finished chunk sees; -1: as many as in its last steps",
@@ -224,7 +227,10 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         own = dataclasses.replace(like, **{k: None for k, v in given.items() if v is not None})
         if (error := names_another_computer(own)) is not None:
             raise error
-    name, config = _choose_model(args, like)
+    if like is None or args.model is not None or args.config is not None:
+        name, config = model_config(args.model, args.config)
+    else:
+        name, config = model_config(like.model, like.config_path)
     runtime = config.runtime_config
     request = like or GenerationRequest(
         mode=Mode.T2V,
@@ -236,30 +242,24 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     sampling = _sampling(args, request.sampling)
     changes: dict[str, Any] = {
         "model": name,
-        "seed": secrets.randbelow(_SEEDS) if args.seed is None and like is None else args.seed,
-        "fit": None if args.fit is None else FitPolicy(args.fit),
-        "crop": args.crop,
-        "clip": args.clip,
-        "prepend_source": args.prepend_source,
+        "fit": args.fit and FitPolicy(args.fit),
         "config_path": _absolute(args.config),
-        "special_tokens": args.special_tokens,
-        "negative_tokens": args.negative_tokens,
-        "device": args.device,
-        "dtype": args.dtype,
-        "attention": args.attention,
         **_mode_and_reference(args),
-        **_length(args, sampling.fps or runtime.fps),
+        **{name: getattr(args, name) for name in _SAME_NAME},
     }
+    if args.seed is None and like is None:
+        changes["seed"] = secrets.randbelow(_SEEDS)
+    if args.seconds is not None:
+        changes["num_frames"] = frames_for(args.seconds, sampling.fps or runtime.fps)
     if args.size is not None:
         changes["width"], changes["height"] = args.size
-    request = dataclasses.replace(request, **{k: v for k, v in changes.items() if v is not None})
+    changes = {name: value for name, value in changes.items() if value is not None}
     if args.until_stopped:
-        request = dataclasses.replace(request, num_frames=None)
+        changes["num_frames"] = None
     if args.model is not None:
-        request = dataclasses.replace(request, config_path=None)
-    request = dataclasses.replace(
-        request, sampling=sampling, writing=_writing(args, request.writing)
-    )
+        changes["config_path"] = None
+    writing = _writing(args, request.writing)
+    request = dataclasses.replace(request, **changes, sampling=sampling, writing=writing)
     request = dataclasses.replace(request, prompts=_prompts(args, request, runtime))
     output = os.path.abspath(args.output or free_name(default_name(request)))
     request = dataclasses.replace(request, output=output)
@@ -274,14 +274,6 @@ def default_name(request: GenerationRequest) -> Path:
     words = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower()).strip("-")
     slug = words[:_SLUG_LENGTH].rsplit("-", 1)[0] if len(words) > _SLUG_LENGTH else words
     return Path(f"{slug or request.mode.value}-{request.seed}.mp4")
-
-
-def _choose_model(
-    args: argparse.Namespace, like: GenerationRequest | None
-) -> tuple[str, MagiConfig]:
-    if like is None or args.model is not None or args.config is not None:
-        return model_config(args.model, args.config)
-    return model_config(like.model, like.config_path)
 
 
 def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:
@@ -304,10 +296,6 @@ def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:
 def _absolute(path: str | None) -> str | None:
     """The settings in the file must mean the same in any folder."""
     return None if path is None else os.path.abspath(path)
-
-
-def _length(args: argparse.Namespace, fps: int) -> dict[str, Any]:
-    return {} if args.seconds is None else {"num_frames": frames_for(args.seconds, fps)}
 
 
 def _prompts(
@@ -336,16 +324,12 @@ def _prompts(
 
 
 def _sampling(args: argparse.Namespace, base: SamplingOverrides) -> SamplingOverrides:
-    given = {field: getattr(args, option) for option, field in _OVERRIDES.items()}
+    given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(base)}
     return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
 
 
 def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
-    given = {
-        "crf": args.crf,
-        "vp9_crf": args.crf,
-        "preset": args.preset,
-    }
+    given = {"crf": args.crf, "vp9_crf": args.crf, "preset": args.preset}
     chosen = {k: v for k, v in given.items() if v is not None}
     return dataclasses.replace(base, **chosen, overwrite=args.overwrite)
 

@@ -13,14 +13,14 @@ import filelock
 
 from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
-from magi_engine.config.registry import ModelEntry
-from magi_engine.errors import ConfigError, InvalidRequestError, write_error
-from magi_engine.json_text import read_json
+from magi_engine.config.registry import PARTS, ModelEntry
+from magi_engine.disk import writing
+from magi_engine.errors import ConfigError, InvalidRequestError
+from magi_engine.json_text import read_fields, read_json
 from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class AddedModel:
         else:
             own = {part: root / getattr(like.files, part) for part in self.parts}
         files = replace(like.files, **own)
-        release = like.release if len(own) < len(_PARTS) else None
+        release = like.release if len(own) < len(PARTS) else None
         if self.repository is not None:
             release = replace(
                 like.release,
@@ -138,7 +138,7 @@ class AddedModels:
             DiskFullError, OutputError: it cannot be written.
         """
         path = user_models_file()
-        try:
+        with writing(path):
             lock = default_cache_dir() / "models.lock"
             lock.parent.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(lock):
@@ -154,8 +154,6 @@ class AddedModels:
                 if after.mirror is not None:
                     kept["mirror"] = after.mirror
                 atomic.write_text(path, json.dumps(kept, indent=1))
-        except OSError as error:
-            raise write_error(error, path) from error
         return after
 
 
@@ -188,15 +186,10 @@ def _model(data: dict[str, Any]) -> AddedModel:
     # Earlier versions could copy a folder, and take a model from a hub of its own.
     folder = None if data.get("copied") else data["folder"]
     known = {name: value for name, value in data.items() if name not in ("copied", "endpoint")}
-    model = AddedModel(**{**known, "folder": folder})
-    texts = (model.name, model.like, model.title, model.revision, model.license)
-    places = (model.folder, model.repository)
-    texts += (*model.parts.values(), *(place for place in places if place is not None))
-    if not all(isinstance(value, str) and "\0" not in value for value in texts):
-        raise TypeError(texts)
-    if not all(type(size) is int for size in model.sizes.values()):
-        raise TypeError(model.sizes)
-    if not set(model.parts) <= set(_PARTS) or None not in (model.folder, model.repository):
+    model = read_fields(AddedModel, {**known, "folder": folder})
+    if not known.keys() <= vars(model).keys():
+        raise ValueError(known.keys())
+    if not set(model.parts) <= set(PARTS) or None not in (model.folder, model.repository):
         raise ValueError(model.name)
     leads_out = any(_leads_out(path, model.folder is None) for path in model.parts.values())
     if not _NAME.fullmatch(model.name) or leads_out:

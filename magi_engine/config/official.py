@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import json
 import reprlib
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from magi_engine.errors import ConfigError
-from magi_engine.json_text import read_json
+from magi_engine.json_text import WrongField, read_fields, read_json
 from magi_engine.messages import Message
 
 _Section = TypeVar("_Section")
@@ -39,6 +36,7 @@ _MOST = {
     "num_frames": 1_000_000,
 }
 """Of what is counted one by one; far beyond any model and any video."""
+_ANY_SIGN = {"seed", "clean_chunk_kvrange", "clean_t", "distill_nearly_clean_chunk_threshold"}
 LAST_KV_RANGE = -1
 """As ``clean_chunk_kvrange``: the last entry of ``noise2clean_kvrange``."""
 
@@ -72,70 +70,39 @@ class ModelConfig:
     gated_linear_unit: bool = False
 
     def __post_init__(self) -> None:
-        _require_sane_numbers(self, "model_config")
-        _require(
-            self.params_dtype in _DTYPES,
-            "model_config.params_dtype",
-            Message("is {value!r}, not one of {known}", value=self.params_dtype, known=_DTYPES),
-        )
-        _require_positive(
+        heads, groups = self.num_attention_heads, self.num_query_groups
+        _check_numbers(self, "model_config")
+        _check(
             self,
             "model_config",
-            "num_layers",
-            "hidden_size",
-            "ffn_hidden_size",
-            "num_attention_heads",
-            "layernorm_epsilon",
-            "x_rescale_factor",
-            "patch_size",
-            "in_channels",
-            "cond_hidden_ratio",
-            "caption_channels",
-            "caption_max_length",
-        )
-        _require(
-            self.num_query_groups > 0 and self.num_attention_heads % self.num_query_groups == 0,
-            "model_config.num_query_groups",
-            Message(
-                "is {value}, which does not divide the {heads} attention heads",
-                value=self.num_query_groups,
-                heads=self.num_attention_heads,
+            params_dtype=(
+                self.params_dtype in _DTYPES,
+                Message("is {value!r}, not one of {known}", known=_DTYPES),
             ),
-        )
-        _require(
-            self.num_attention_heads * self.kv_channels == self.hidden_size,
-            "model_config.kv_channels",
-            Message(
-                "is {value}, but heads x kv_channels must be hidden_size ({hidden_size})",
-                value=self.kv_channels,
-                hidden_size=self.hidden_size,
+            num_query_groups=(
+                heads % groups == 0,
+                Message(
+                    "is {value}, which does not divide the {heads} attention heads", heads=heads
+                ),
             ),
-        )
-        _require(
-            self.kv_channels % 8 == 0,
-            "model_config.kv_channels",
-            Message(
-                "is {value}, not a multiple of 8 as the rotary embedding needs",
-                value=self.kv_channels,
+            kv_channels=(
+                heads * self.kv_channels == self.hidden_size and self.kv_channels % 8 == 0,
+                Message(
+                    "is {value}, but must be a multiple of 8, as the rotary embedding needs, and "
+                    "heads x kv_channels must be hidden_size ({hidden_size})",
+                    hidden_size=self.hidden_size,
+                ),
             ),
-        )
-        _require(
-            self.hidden_size % 8 == 0,
-            "model_config.hidden_size",
-            Message("is {value}, not a multiple of 8", value=self.hidden_size),
-        )
-        _require(
-            not self.half_channel_vae or self.in_channels % 2 == 0,
-            "model_config.in_channels",
-            Message("is {value}, which half_channel_vae cannot halve", value=self.in_channels),
-        )
-        _require(
-            self.out_channels == self.in_channels,
-            "model_config.out_channels",
-            Message(
-                "is {value}, but must equal in_channels ({in_channels})",
-                value=self.out_channels,
-                in_channels=self.in_channels,
+            hidden_size=(self.hidden_size % 8 == 0, Message("is {value}, not a multiple of 8")),
+            in_channels=(
+                not self.half_channel_vae or self.in_channels % 2 == 0,
+                Message("is {value}, which half_channel_vae cannot halve"),
+            ),
+            out_channels=(
+                self.out_channels == self.in_channels,
+                Message(
+                    "is {value}, but must equal in_channels ({wanted})", wanted=self.in_channels
+                ),
             ),
         )
         # Single values of the released family; other values mean another architecture.
@@ -146,15 +113,8 @@ class ModelConfig:
             "cond_gating_ratio": 1.0,
         }
         for name, value in fixed.items():
-            _require(
-                getattr(self, name) == value,
-                f"model_config.{name}",
-                Message(
-                    "is {value!r}; only {only!r} exists in the released models",
-                    value=getattr(self, name),
-                    only=value,
-                ),
-            )
+            only = Message("is {value!r}; only {only!r} exists in the released models", only=value)
+            _check(self, "model_config", **{name: (getattr(self, name) == value, only)})
 
     @property
     def latent_channels(self) -> int:
@@ -194,49 +154,26 @@ class RuntimeConfig:
     temporal_downsample_factor: int = 4
 
     def __post_init__(self) -> None:
-        _require_sane_numbers(self, "runtime_config")
-        _require(
-            self.cfg_number in (1, 3),
-            "runtime_config.cfg_number",
-            Message(
-                "is {value}; it is 3 for base models and 1 for distilled ones",
-                value=self.cfg_number,
-            ),
-        )
-        scales = len(self.cfg_t_range)
-        for name in ("prev_chunk_scales", "text_scales"):
-            _require(
-                len(getattr(self, name)) == scales,
-                f"runtime_config.{name}",
-                Message(
-                    "has {count} values, but cfg_t_range has {wanted}",
-                    count=len(getattr(self, name)),
-                    wanted=scales,
-                ),
-            )
-        _require_positive(
+        _check_numbers(self, "runtime_config")
+        wanted = len(self.cfg_t_range)
+        length = Message("has {count} values, but cfg_t_range has {wanted}", wanted=wanted)
+        _check(
             self,
             "runtime_config",
-            "num_steps",
-            "window_size",
-            "fps",
-            "chunk_width",
-            "num_frames",
-            "video_size_h",
-            "video_size_w",
-            "scale_factor",
-            "temporal_downsample_factor",
-        )
-        for index, chunks in enumerate(self.noise2clean_kvrange):
-            _require(chunks > 0, f"runtime_config.noise2clean_kvrange[{index}]", _POSITIVE)
-        _require(
-            self.clean_chunk_kvrange > 0 or self.clean_chunk_kvrange == LAST_KV_RANGE,
-            "runtime_config.clean_chunk_kvrange",
-            Message(
-                "is {value}, but must be positive, or {last} for the last entry of "
-                "noise2clean_kvrange",
-                value=self.clean_chunk_kvrange,
-                last=LAST_KV_RANGE,
+            cfg_number=(
+                self.cfg_number in (1, 3),
+                Message("is {value}; it is 3 for base models and 1 for distilled ones"),
+            ),
+            prev_chunk_scales=(len(self.prev_chunk_scales) == wanted, length),
+            text_scales=(len(self.text_scales) == wanted, length),
+            noise2clean_kvrange=(all(n > 0 for n in self.noise2clean_kvrange), _POSITIVE),
+            clean_chunk_kvrange=(
+                self.clean_chunk_kvrange > 0 or self.clean_chunk_kvrange == LAST_KV_RANGE,
+                Message(
+                    "is {value}, but must be positive, or {last} for the last entry of "
+                    "noise2clean_kvrange",
+                    last=LAST_KV_RANGE,
+                ),
             ),
         )
 
@@ -260,14 +197,14 @@ class EngineConfig:
     enable_cuda_graph: bool = False
 
     def __post_init__(self) -> None:
-        _require_sane_numbers(self, "engine_config")
-        _require(
-            self.shortcut_mode in SHORTCUT_MODES,
-            "engine_config.shortcut_mode",
-            Message(
-                "is {value!r}, not one of {known}",
-                value=self.shortcut_mode,
-                known=list(map(repr, SHORTCUT_MODES)),
+        _check_numbers(self, "engine_config")
+        known = list(map(repr, SHORTCUT_MODES))
+        _check(
+            self,
+            "engine_config",
+            shortcut_mode=(
+                self.shortcut_mode in SHORTCUT_MODES,
+                Message("is {value!r}, not one of {known}", known=known),
             ),
         )
 
@@ -310,7 +247,8 @@ class MagiConfig:
         try:
             if not isinstance(data, dict):
                 raise ConfigError("the file must hold one JSON object.")
-            _require("model_config" in data, "model_config", Message("is missing"))
+            if "model_config" not in data:
+                raise _wrong("model_config", Message("is missing"))
             _reject_unknown(data, [f.name for f in dataclasses.fields(cls)], prefix="")
             return cls(
                 _read_section(ModelConfig, data["model_config"], "model_config"),
@@ -328,32 +266,37 @@ class MagiConfig:
         return dataclasses.asdict(self)
 
 
-def _require(condition: bool, name: str, problem: Message) -> None:
-    if not condition:
-        raise ConfigError(
-            "the field {name} {problem}.",
-            "Correct that field in the file.",
-            name=name,
-            problem=problem,
-        )
+def _wrong(name: str, problem: Message) -> ConfigError:
+    return ConfigError(
+        "the field {name} {problem}.",
+        "Correct that field in the file.",
+        name=name,
+        problem=problem,
+    )
 
 
-def _require_sane_numbers(section: object, prefix: str) -> None:
-    """Refuse what no file means: numbers that are not finite, or that nothing could count to."""
+def _check(section: object, prefix: str, **rules: tuple[bool, Message]) -> None:
+    """Refuse a field of which a rule is broken; says the rule, with the field's ``value``."""
+    for name, (kept, rule) in rules.items():
+        if not kept:
+            value = getattr(section, name)
+            count = len(value) if isinstance(value, list) else 1
+            raise _wrong(f"{prefix}.{name}", rule.filled(value=value, count=count))
+
+
+def _check_numbers(section: object, prefix: str) -> None:
+    """Refuse what no file means: numbers that are not finite, that nothing could count to, or,
+    where they count something or scale it, that are not positive."""
     for spec in dataclasses.fields(section):  # type: ignore[arg-type]
         value = getattr(section, spec.name)
-        for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, int | float):
-                _require(
-                    abs(number) <= _MOST.get(spec.name, _LARGEST),
-                    f"{prefix}.{spec.name}",
-                    Message("is {value}, which cannot be", value=reprlib.repr(number)),
-                )
-
-
-def _require_positive(section: object, prefix: str, *names: str) -> None:
-    for name in names:
-        _require(getattr(section, name) > 0, f"{prefix}.{name}", _POSITIVE)
+        numbers = value if isinstance(value, list | tuple) else [value]
+        for number in (n for n in numbers if isinstance(n, int | float)):
+            if not abs(number) <= _MOST.get(spec.name, _LARGEST):  # nor NaN
+                problem = Message("is {value}, which cannot be", value=reprlib.repr(number))
+                raise _wrong(f"{prefix}.{spec.name}", problem)
+            scalar = number is value and not isinstance(value, bool)
+            if scalar and number <= 0 and spec.name not in _ANY_SIGN:
+                raise _wrong(f"{prefix}.{spec.name}", _POSITIVE)
 
 
 _FORMER = frozenset({"runtime_config.t5_cache_dir"})
@@ -368,48 +311,12 @@ def _reject_unknown(data: dict[str, Any], known: list[str], prefix: str) -> None
             raise ConfigError("the field {name} is unknown.", hint, name=prefix + name)
 
 
-_hints = functools.cache(typing.get_type_hints)
-
-
 def _read_section(cls: type[_Section], data: object, section: str) -> _Section:
     if not isinstance(data, dict):
         raise ConfigError("the section {section} must be a JSON object.", section=section)
-    hints = _hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    _reject_unknown(data, list(fields), prefix=f"{section}.")
-    values: dict[str, Any] = {}
-    for name, spec in fields.items():
-        if name in data:
-            values[name] = _checked(data[name], hints[name], f"{section}.{name}")
-        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
-            raise ConfigError(
-                "the field {name} is missing.", "Add it to the file.", name=f"{section}.{name}"
-            )
-    return cls(**values)
-
-
-def _checked(value: object, expected: Any, name: str) -> Any:
-    """``value`` if it has the declared type (an int may stand for a float), else an error."""
-    if isinstance(expected, types.GenericAlias):
-        (item,) = typing.get_args(expected)
-        if isinstance(value, list):
-            return [_checked(v, item, f"{name}[{i}]") for i, v in enumerate(value)]
-    elif expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    elif isinstance(value, str) and "\0" in value:
-        pass  # it cannot be a path
-    elif isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
-        return value
-    wanted = {
-        bool: Message("true or false"),
-        int: Message("a whole number"),
-        float: Message("a number"),
-        str: Message("a text"),
-    }
-    raise ConfigError(
-        "the field {name} is {value}, but must be {wanted}.",
-        "Correct that field in the file.",
-        name=name,
-        value=repr(value),
-        wanted=wanted.get(expected, Message("a list")),
-    )
+    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    _reject_unknown(data, known, prefix=f"{section}.")
+    try:
+        return read_fields(cls, data, section)
+    except WrongField as error:
+        raise _wrong(error.name, error.problem) from error

@@ -6,9 +6,8 @@ own of :func:`user_models_file`, which ``magi_engine.config.added`` reads and wr
 
 from __future__ import annotations
 
-import enum
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,6 @@ from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.resources import resource_path
-
-
-class Guidance(enum.Enum):
-    """How a model follows its prompt (spec section 4)."""
-
-    DISTILLED = "distilled"
-    """Built into the network: one forward per step."""
-    CLASSIFIER_FREE = "classifier_free"
-    """Three forwards per step, weighed by the guidance scales."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +33,11 @@ class ModelPaths:
 
     def below(self, root: Path) -> ModelPaths:
         """The same paths below ``root``."""
-        return ModelPaths(
-            root / self.transformer,
-            root / self.autoencoder,
-            root / self.text_encoder,
-            root / self.special_tokens,
-        )
+        return ModelPaths(*(root / part for part in vars(self).values()))
+
+
+PARTS = tuple(field.name for field in fields(ModelPaths))
+"""What a model consists of."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +94,6 @@ class ModelEntry:
     files: ModelPaths
     """Relative to the resources if it ships with the program, else to the folder of models.
     The transformer of a model that is made here is always in the folder of models."""
-    guidance: Guidance
-    default_steps: int
     release: Release | None
     """Where it is downloaded from; None if it ships with the program. Of a model that is made
     here: where all but its transformer comes from."""
@@ -236,21 +223,11 @@ def _release(data: dict[str, Any]) -> Release:
 
 
 def _entry(data: dict[str, Any], releases: dict[str, Release]) -> ModelEntry:
-    return ModelEntry(
-        name=data["name"],
-        title=data["title"],
-        purpose=Message(data["purpose"]),
-        config=data["config"],
-        files=ModelPaths(**{part: Path(path) for part, path in data["files"].items()}),
-        guidance=Guidance(data["guidance"]),
-        default_steps=data["default_steps"],
-        release=releases[data["release"]] if "release" in data else None,
-        transformer_bytes=data.get("transformer_bytes"),
-        made_from=data.get("made_from"),
-        captions=data.get("captions"),
-        hardware=Message(data.get("hardware", "")),
-        limits=Message(data.get("limits", "")),
-    )
+    texts = {name: Message(data.get(name, "")) for name in ("purpose", "hardware", "limits")}
+    files = ModelPaths(**{part: Path(path) for part, path in data["files"].items()})
+    release = releases[data["release"]] if "release" in data else None
+    usual = {"transformer_bytes": None, "made_from": None}
+    return ModelEntry(**{**usual, **data, **texts, "files": files, "release": release})
 
 
 def model_config(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:

@@ -1,4 +1,4 @@
-"""Which picture sizes the models can make.
+"""Which picture sizes the models can make, and how much of one is computed at once.
 
 The VAE divides each side by 8 and the transformer's patches by 2 again, so both sides of a
 picture are multiples of 16 (spec, section 1).
@@ -15,6 +15,13 @@ from magi_engine.messages import either
 SIZE_MULTIPLE = 16
 MOST_PIXELS = 16_384
 """Of a side: no encoder takes more."""
+
+PART_TOKENS = 8192
+"""What the transformer takes together: enough to fill a large GPU, few enough to save memory."""
+TILES_AT_ONCE = 4
+"""What the autoencoder takes together: enough to fill a large GPU; each takes about 60 MB."""
+OFFLOAD_SLOTS = 2
+"""Offloaded layers on the device: one computes while the next one comes."""
 
 
 def nearest_legal_sizes(width: int, height: int) -> list[tuple[int, int]]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine.errors import ConfigError
-from magi_engine.json_text import read_json
+from magi_engine.json_text import WrongField, read_fields, read_json
 from magi_engine.messages import Message
 
 _HINT = Message("Use the config.json that belongs to the autoencoder's weights.")
-_JSON_TYPES = {"bool": ("bool",), "int": ("int",), "float": ("int", "float")}
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,11 @@ class VaeConfig:
         return self.patch_length * self.patch_size**2
 
     @property
+    def unpatch_channels(self) -> int:
+        """Channels of a pixel before the decoder's last convolution."""
+        return 4 if self.use_final_proj else self.embed_dim // self.patch_volume
+
+    @property
     def grid(self) -> tuple[int, int, int]:
         """Latent positions (T, H, W) the learned positional embedding was made for."""
         side = self.video_size // self.patch_size
@@ -122,22 +126,21 @@ class VaeConfig:
         ddconfig = data.get("ddconfig")
         if not isinstance(ddconfig, dict):
             raise ConfigError("{path}: the field ddconfig must be a JSON object.", _HINT, path=path)
-        kinds = {f.name: str(f.type) for f in dataclasses.fields(cls)}
-        for name, value in ddconfig.items():
-            if name not in kinds:
-                raise ConfigError(
-                    "{path}: the field ddconfig.{name} is unknown.", _HINT, path=path, name=name
-                )
-            if type(value).__name__ not in _JSON_TYPES[kinds[name]]:
-                raise ConfigError(
-                    "{path}: the field ddconfig.{name} is {value}, which has the wrong type.",
-                    _HINT,
-                    path=path,
-                    name=name,
-                    value=repr(value),
-                )
+        known = {f.name for f in dataclasses.fields(cls)}
+        for name in ddconfig.keys() - known:
+            raise ConfigError(
+                "{path}: the field ddconfig.{name} is unknown.", _HINT, path=path, name=name
+            )
         try:
-            return cls(**ddconfig)
+            return read_fields(cls, ddconfig, "ddconfig")
+        except WrongField as error:
+            raise ConfigError(
+                "{path}: the field {name} {problem}.",
+                _HINT,
+                path=path,
+                name=error.name,
+                problem=error.problem,
+            ) from error
         except ConfigError as error:
             problem, hint = error.message, error.hint or _HINT
             raise ConfigError("{path}: {problem}", hint, path=path, problem=problem) from error

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from magi_engine.config.added import AddedModel, AddedModels, check_name
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.places import expanded
-from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.registry import PARTS, ModelEntry, Registry
 from magi_engine.errors import (
     InvalidRequestError,
     MagiError,
@@ -23,7 +23,7 @@ from magi_engine.errors import (
     WeightsError,
 )
 from magi_engine.install.hub import Repository, look_into, require_hub
-from magi_engine.install.importing import PARTS, find_in_folder, part_places
+from magi_engine.install.importing import find_in_folder, part_places
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import refuse_stacked_files, weight_files
 

@@ -12,17 +12,19 @@ from pathlib import Path, PurePosixPath
 import filelock
 
 from magi_engine.config.registry import ModelEntry, Release
-from magi_engine.errors import InvalidRequestError, write_error
+from magi_engine.disk import require_room, writing
+from magi_engine.errors import InvalidRequestError
 from magi_engine.fetching import Hashes, together
 from magi_engine.install.fetching import fetch
 from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, require_hub
 from magi_engine.install.links import own_folder, share
-from magi_engine.install.room import require_room
 from magi_engine.install.tasks import FileProgress
 from magi_engine.install.verifying import Checked, hashing
 from magi_engine.weights.manifest import Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 
+MARGIN_BYTES = 1_000_000_000
+"""Of room that is to be left."""
 _SOURCE_HOST = "https://raw.githubusercontent.com"
 
 
@@ -35,17 +37,16 @@ def alone(models_dir: Path) -> Iterator[None]:
         DiskFullError, OutputError: the folder cannot be written.
     """
     lock = filelock.FileLock(models_dir / ".lock")
-    try:
+    with writing(models_dir):
         models_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InvalidRequestError(
-            "Another program is changing {folder} already.",
-            "Wait until it is done, or stop it there.",
-            folder=models_dir,
-        ) from error
-    except OSError as error:
-        raise write_error(error, models_dir) from error
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise InvalidRequestError(
+                "Another program is changing {folder} already.",
+                "Wait until it is done, or stop it there.",
+                folder=models_dir,
+            ) from error
     try:
         yield
     finally:
@@ -134,7 +135,7 @@ def download(
     total = sum(file.size_bytes for file in files)
     have = {file: _size(part_of(file, models_dir)) for file in missing}
     here = total - sum(file.size_bytes for file in missing)
-    require_room(total - here - sum(have.values()) + made_bytes, models_dir)
+    require_room(models_dir, total - here - sum(have.values()) + made_bytes, MARGIN_BYTES)
     lock = threading.Lock()
 
     def job(file: RemoteFile, check: Callable[[], None]) -> str:

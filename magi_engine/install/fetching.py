@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from magi_engine import fetching
-from magi_engine.errors import DownloadError, write_error
+from magi_engine.disk import writing
+from magi_engine.errors import DownloadError
 from magi_engine.fetching import Answer, ConnectionFailed, FetchError, Received, Trouble
 from magi_engine.install.hub import (
     TIMEOUT_S,
@@ -33,13 +34,12 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
     """
     target, part = models_dir / file.path, part_of(file, models_dir)
     try:
-        sha256 = fetching.fetch(file.wanted, target, part, partial(_ask, file), received)
-        for left in target.parent.glob(f"{glob.escape(target.name)}.*.part"):
-            left.unlink(missing_ok=True)  # what the file was before the hub replaced it
+        with writing(target):
+            sha256 = fetching.fetch(file.wanted, target, part, partial(_ask, file), received)
+            for left in target.parent.glob(f"{glob.escape(target.name)}.*.part"):
+                left.unlink(missing_ok=True)  # what the file was before the hub replaced it
     except FetchError as error:
         raise _explained(error, file.path) from error
-    except OSError as error:
-        raise write_error(error, target) from error
     return sha256
 
 

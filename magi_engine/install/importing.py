@@ -7,20 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig
-from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
+from magi_engine.config.registry import PARTS, ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ModelNotFoundError
 from magi_engine.install.links import link
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import refuse_stacked_files
-from magi_engine.weights.layout import entry_paths, find_model
-
-PARTS = ("transformer", "autoencoder", "text_encoder", "special_tokens")
-"""The fields of ``ModelPaths``."""
+from magi_engine.weights.layout import SPECIAL_TOKENS, entry_paths, find_model
 
 _INDEX = "*.safetensors.index.json"
 _DEPTH = 5
 """So many folders from the root of the release down to an index of weights."""
-_TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
 
 
 Found = list[tuple[ModelEntry, dict[str, Path]]]
@@ -107,7 +103,7 @@ def _place(root: Path, part: str, files: ModelPaths) -> Path | None:
 def part_places(part: str, files: ModelPaths) -> Iterator[Path]:
     """Where a part may be in the forms the release comes in, seen from its root."""
     if part == "special_tokens":
-        yield from _TOKENS
+        yield from SPECIAL_TOKENS
         return
     # The root may be a folder further down. "inference_weight" alone says too little.
     usual: Path = getattr(files, part)

@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from magi_engine.errors import DiskFullError, OutputError, write_error
+from magi_engine.disk import write_error, writing
+from magi_engine.errors import DiskFullError, OutputError
 
 
 def is_link(path: Path) -> bool:
@@ -68,12 +69,10 @@ def own_folder(folder: Path) -> None:
     for file in folder.resolve().iterdir():
         if file.is_file():
             link(file, unfinished / file.name)
-    try:
+    with writing(folder):
         unfinished.mkdir(exist_ok=True)
         if folder.is_symlink():
             folder.unlink()
         else:  # a junction
             folder.rmdir()
         unfinished.rename(folder)
-    except OSError as error:
-        raise write_error(error, folder) from error

@@ -15,7 +15,7 @@ from magi_engine.install.adding import add_models, set_mirror
 from magi_engine.install.download import alone, download, remote_files
 from magi_engine.install.hub import RemoteFile
 from magi_engine.install.importing import import_models
-from magi_engine.install.status import made_bytes, size_on_disk
+from magi_engine.install.status import made_bytes, pickles_in, size_on_disk
 from magi_engine.install.tasks import (
     Add,
     FileProgress,
@@ -229,7 +229,7 @@ class Performer:
     def _shrink(self, entry: ModelEntry) -> None:
         """Make the text encoder small, if it is one of large pickles and that was not done yet."""
         source = entry_paths(entry, self._models_dir).text_encoder
-        if not _pickles(source) or small_text_encoder_of(source, self._models_dir) is not None:
+        if not pickles_in(source) or small_text_encoder_of(source, self._models_dir) is not None:
             return
         self._show(Phase.CONVERTING, 0, 0)
         from magi_engine.weights.convert_text import shrink_text_encoder
@@ -242,7 +242,7 @@ class Performer:
         """What room can be had back, now that the text encoder is small; empty if none."""
         source = entry_paths(entry, self._models_dir).text_encoder
         small = small_text_encoder_of(source, self._models_dir)
-        spare = 0 if small is None else sum(map(size_on_disk, _pickles(source)))
+        spare = 0 if small is None else sum(map(size_on_disk, pickles_in(source)))
         if not spare:
             return NOTHING
         return Message("{spare:bytes} of its original text encoder may be deleted.", spare=spare)
@@ -300,7 +300,3 @@ class _Meter:
 
 def _ready(entry: ModelEntry) -> Message:
     return Message("{title} is ready.", title=entry.title)
-
-
-def _pickles(folder: Path) -> list[Path]:
-    return sorted(folder.glob("pytorch_model*.bin"))

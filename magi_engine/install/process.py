@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from magi_engine.errors import EngineDiedError
 from magi_engine.install.tasks import TaskCancelled, TaskEvent, TaskFailed, Work
 from magi_engine.runtime.process.worker import Run, Worker
 
-_MODULE = "magi_engine.install.child"
-_PATIENCE_S = 3.0
-"""How long a cancelled task may take to its end before its process is killed: nothing is lost."""
 
-
-class InstallProcess:
+class InstallProcess(Worker):
     """Does one task at a time, and questions beside it, in a process that ends with them.
 
-    All methods may be called from any thread. The arguments are those of
-    :class:`magi_engine.runtime.process.worker.Worker`.
+    Closing it ends what is under way; what has come is kept. So nothing is lost either if a
+    cancelled task is killed for taking longer than ``patience_s``.
     """
 
-    def __init__(
-        self,
-        models_dir: Path | None = None,
-        cache_dir: Path | None = None,
-        log_file: Path | None = None,
-    ) -> None:
-        self._worker = Worker(
-            _MODULE,
-            models_dir,
-            cache_dir,
-            log_file,
-            lasting=False,
-            end_s=0.0,
-            patience_s=_PATIENCE_S,
-        )
+    module = "magi_engine.install.child"
+    lasting = False
+    end_s = 0.0
+    patience_s = 3.0
 
     def run(self, work: Work) -> InstallRun:
         """Work to be done while the returned run is iterated; commands count from this call on."""
-        return InstallRun(self._worker.run(work))
-
-    def close(self) -> None:
-        """End the process, and what is under way with it; what has come is kept."""
-        self._worker.close()
+        return InstallRun(self.begin(work))
 
 
 class InstallRun:

@@ -19,9 +19,10 @@ from magi_engine.config.places import (
     default_takes_dir,
 )
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
-from magi_engine.errors import MagiError, write_error
+from magi_engine.disk import writing
+from magi_engine.errors import MagiError
+from magi_engine.install.download import MARGIN_BYTES
 from magi_engine.install.links import is_link
-from magi_engine.install.room import MARGIN_BYTES
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.takes.store import TakeStore
@@ -31,7 +32,6 @@ from magi_engine.weights.provenance import MADE_FOLDER, is_made_file, small_text
 
 _HUB = "https://huggingface.co"
 _LICENCES_FILE = "licences.json"
-_PICKLES = "pytorch_model*.bin"
 
 
 class ModelState(enum.Enum):
@@ -234,10 +234,13 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
     if key is None:
         return
     accepted = sorted({key, *_accepted(models_dir)})
-    try:
+    with writing(models_dir):
         atomic.write_text(models_dir / _LICENCES_FILE, json.dumps(accepted))
-    except OSError as error:
-        raise write_error(error, models_dir) from error
+
+
+def pickles_in(folder: Path) -> tuple[Path, ...]:
+    """The weights of a text encoder that is still as it was released."""
+    return tuple(sorted(folder.glob("pytorch_model*.bin")))
 
 
 def size_on_disk(path: Path) -> int:
@@ -294,7 +297,7 @@ def made_bytes(entry: ModelEntry, models_dir: Path) -> int:
     folder = entry_paths(entry, models_dir).text_encoder
     here = folder.is_dir() and any(folder.iterdir())
     release = entry.release or (entry.like and entry.like.release)
-    if not release or entry.folder or (here and not any(folder.glob(_PICKLES))):
+    if not release or entry.folder or (here and not pickles_in(folder)):
         return 0  # it is there in another form, of which nothing is made
     small = small_text_encoder_of(folder, models_dir)
     return 0 if small is not None else release.small_text_encoder_bytes
@@ -332,7 +335,7 @@ def _text_encoders(models_dir: Path) -> Iterator[CachedThing]:
     remakeable, manifest = set(), Manifest.load(models_dir)
     for original in sorted({entry_paths(e, models_dir).text_encoder for e in entries}):
         small = small_text_encoder_of(original, models_dir)
-        pickles = tuple(sorted(original.glob(_PICKLES)))
+        pickles = pickles_in(original)
         if small is None or not pickles:
             continue
         remakeable.add(small)

@@ -150,5 +150,3 @@ class TaskFailed:
 
 TaskEvent = TaskProgress | TaskPaused | TaskResumed | TaskDone | TaskCancelled | TaskFailed
 """Exactly one of the last three ends every task."""
-
-LAST = (TaskDone, TaskCancelled, TaskFailed)

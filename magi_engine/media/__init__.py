@@ -10,7 +10,6 @@ from magi_engine.media.clips import (
     iter_source_frames,
     plan_clip,
     read_plan,
-    read_video,
 )
 from magi_engine.media.export import export_video
 from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array
@@ -48,6 +47,5 @@ __all__ = [
     "read_image",
     "read_metadata",
     "read_plan",
-    "read_video",
     "recover_partial",
 ]

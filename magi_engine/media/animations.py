@@ -160,7 +160,11 @@ class WebpWriter(_ConvertingWriter):
         # Whole milliseconds that add up: each frame ends where the next one begins.
         ends = [round(1000 * n / self.video.fps) for n in range(self.frames_written + 1)]
         durations = [after - before for before, after in itertools.pairwise(ends)]
-        extra = {} if self.video.metadata is None else {"xmp": _xmp(self.video.metadata)}
+        extra = (
+            {}
+            if self.video.metadata is None
+            else {"xmp": _XMP.format(html.escape(self.video.metadata)).encode()}
+        )
         with target.open("wb") as file:
             first.save(
                 file,
@@ -195,7 +199,3 @@ def _copy_with_comment(source: Path, target: Path, comment: str | None) -> None:
                 new.write(bytes([len(block)]) + block)
             new.write(b"\x00")
         shutil.copyfileobj(old, new)
-
-
-def _xmp(description: str) -> bytes:
-    return _XMP.format(html.escape(description)).encode()

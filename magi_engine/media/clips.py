@@ -142,7 +142,7 @@ class ClipPlan:
 
 
 def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = None) -> ClipPlan:
-    """Find the frames that `read_video` will return, without converting any.
+    """Find the frames that :func:`read_plan` will return, without converting any.
 
     Raises:
         MediaReadError: not a video, or fewer than four frames are left in the part.
@@ -152,7 +152,7 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
     if is_still(path):  # decoded as a video it may be one tile of a picture
         raise MediaReadError(
             "{name} is an image, not a video.",
-            "Use it as the image of an i2v request.",
+            "Choose the mode i2v to start from it.",
             name=path.name,
         )
     known = _scan(path, part, rate)
@@ -184,27 +184,6 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
     return ClipPlan(path, rate, kept, chosen, len(times) - count)
 
 
-def read_video(
-    path: str | Path,
-    width: int,
-    height: int,
-    fps: float | Fraction,
-    part: ClipPart | None = None,
-    fit: FitPolicy = FitPolicy.CROP,
-    crop: CropBox | None = None,
-) -> UInt8Array:
-    """Read a part of a video as ``(T, height, width, 3)`` uint8 RGB at `fps`; T is 4 * n.
-
-    Only the frames returned are ever held, at the target size. Variable frame rates are
-    resampled to the nearest timestamps; rotation, pixel shape, bit depth and the file's colour
-    matrix are respected (HDR is converted, not tone-mapped).
-
-    Raises:
-        MediaReadError, InvalidRequestError: see :func:`plan_clip`.
-    """
-    return read_plan(plan_clip(path, fps, part), width, height, fit, crop)
-
-
 def read_plan(
     plan: ClipPlan,
     width: int,
@@ -212,7 +191,16 @@ def read_plan(
     fit: FitPolicy = FitPolicy.CROP,
     crop: CropBox | None = None,
 ) -> UInt8Array:
-    """:func:`read_video` for a plan that was made before."""
+    """Read a part of a video as ``(T, height, width, 3)`` uint8 RGB at the plan's rate; T is 4 * n.
+
+    Only the frames returned are ever held, at the target size. Variable frame rates are
+    resampled to the nearest timestamps; rotation, pixel shape, bit depth and the file's colour
+    matrix are respected (HDR is converted, not tone-mapped).
+
+    Raises:
+        MediaReadError: nothing in it decodes.
+        InvalidRequestError: the crop box leaves the picture.
+    """
     result = np.empty((plan.frames, height, width, 3), np.uint8)
     source = decode_frames(plan.path, plan.source_times[0])
     for index, picture in enumerate(_resample(source, plan.times, width, height, fit, crop)):

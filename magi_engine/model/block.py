@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.model.captions import KnownCaptions, SeenCaptions
+from magi_engine.model.captions import SeenCaptions
 from magi_engine.ops.fp8 import (
     E4M3,
     Fp8SmoothLinear,
@@ -355,7 +355,7 @@ class TransformerBlock(nn.Module):
         index: int,
         x: Tensor,
         condition: Tensor,
-        captions: SeenCaptions | KnownCaptions,
+        captions: SeenCaptions,
         rotary: tuple[Tensor, Tensor],
         attend: Attend | KeyRoom,
         parts: Sequence[Part],

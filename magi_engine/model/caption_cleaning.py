@@ -141,7 +141,7 @@ def _clean_once(text: str) -> str:
     import ftfy
 
     text = urllib.parse.unquote_plus(text).strip().lower()
-    text = _text_of_html(_apply(_BEFORE_HTML, text))
+    text = _MARKUP.sub(_text_of_markup, _apply(_BEFORE_HTML, text))
     text = _apply(_AFTER_HTML, text)
     if len(_JOINER.findall(text)) > _JOINERS_KEPT:  # this-is-my-cute-cat, this_is_my_cute_cat
         text = _JOINER.sub(" ", text)
@@ -153,11 +153,6 @@ def _apply(steps: Iterable[_Step], text: str) -> str:
     for pattern, replacement in steps:
         text = pattern.sub(replacement, text)
     return text
-
-
-def _text_of_html(text: str) -> str:
-    """``text`` without tags and with its entities decoded."""
-    return _MARKUP.sub(_text_of_markup, text)
 
 
 def _text_of_markup(markup: re.Match[str]) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
-from magi_engine.ops.attention import Attention, attention, caption_attention
+from magi_engine.ops.attention import Attention, attention
 
 
 class CaptionLayer(Protocol):
@@ -29,32 +27,8 @@ class CaptionProjection(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class CaptionBatch:
-    """One caption per chunk.
-
-    Attributes:
-        embeddings: (N * R, L, caption_channels) float32, padded at the end.
-        lengths: valid tokens of each row.
-    """
-
-    embeddings: Tensor
-    lengths: tuple[int, ...]
-
-    def mask(self) -> Tensor:
-        """Which positions are valid: bool (N * R, L)."""
-        positions = torch.arange(self.embeddings.shape[1])
-        mask = positions < torch.tensor(self.lengths)[:, None]
-        return mask.to(self.embeddings.device, non_blocking=True)
-
-
-@dataclass(frozen=True)
-class SeenCaptions:
-    """What the blocks see of a CaptionBatch: projected tokens (N * R, L, D)."""
-
-    tokens: Tensor
-    lengths: tuple[int, ...]
-    mask: Tensor | None
+class SeenCaptions(Protocol):
+    """What the blocks see of captions, one for each of N * R chunks."""
 
     def attend(self, index: int, layer: CaptionLayer, qx: Tensor, which: slice) -> Tensor:
         """Attention of chunks to their captions.
@@ -67,14 +41,15 @@ class SeenCaptions:
         Returns:
             The shape of qx.
         """
-        del index
-        k, v = layer.caption_keys(self.tokens[which])
-        lengths = self.lengths[which]
-        mask = None if self.mask is None else self.mask[which]
-        rows = len(lengths) // len(qx)
-        rows_of_q = rearrange(qx, "n (r s) h d -> (n r) s h d", r=rows)
-        seen = caption_attention(rows_of_q, k, v, lengths, mask)
-        return rearrange(seen, "(n r) s h d -> n (r s) h d", r=rows)
+        ...
+
+
+class Captions(Protocol):
+    """What a forward is given."""
+
+    def seen_by(self, model: CaptionProjection, videos: int) -> SeenCaptions:
+        """As the blocks of ``model`` see them in a forward of so many videos."""
+        ...
 
 
 class CaptionKeys:
@@ -114,6 +89,11 @@ class KnownCaptions:
     def lengths(self) -> tuple[int, ...]:
         """Valid tokens of each caption."""
         return tuple(caption.length for caption in self.captions)
+
+    def seen_by(self, model: CaptionProjection, videos: int) -> KnownCaptions:
+        """They are seen already."""
+        del model, videos
+        return self
 
     def attend(self, index: int, layer: CaptionLayer, qx: Tensor, which: slice) -> Tensor:
         """As of SeenCaptions; neighbouring chunks with one caption go together."""

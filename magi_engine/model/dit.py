@@ -16,8 +16,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from magi_engine.config.official import ModelConfig
+from magi_engine.config.sizes import PART_TOKENS
 from magi_engine.model.block import Attend, KeyRoom, Part, TransformerBlock, parts_of
-from magi_engine.model.captions import CaptionBatch, KnownCaptions, SeenCaptions
+from magi_engine.model.captions import Captions
 from magi_engine.model.offload import OffloadedLayers
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
@@ -26,9 +27,6 @@ from magi_engine.ops.rope import rotary_angles
 
 NULL_CAPTION_TOKENS = 50
 """How many positions of the null caption count as valid."""
-
-PART_TOKENS = 8192
-"""Tokens that are computed together: enough to fill a large GPU, few enough to save memory."""
 
 _TIMESTEP_FEATURES = 256
 
@@ -122,7 +120,7 @@ class VideoDiT(nn.Module):
         self,
         latents: Tensor,
         timesteps: Tensor,
-        captions: CaptionBatch | KnownCaptions,
+        captions: Captions,
         *,
         chunk_positions: Sequence[int],
         attend: Attend | KeyRoom,
@@ -162,9 +160,7 @@ class VideoDiT(nn.Module):
             condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
         if rotary is None:
             rotary = self.rotary(chunk_positions, latents.shape)
-        seen = (
-            self._seen(captions, len(latents)) if isinstance(captions, CaptionBatch) else captions
-        )
+        seen = captions.seen_by(self, len(latents))
         for index, layer in enumerate(self.layers):
             x = layer(index, x, condition, seen, rotary, attend, parts)
         x = _by_parts(self._velocity, x, parts)
@@ -208,10 +204,6 @@ class VideoDiT(nn.Module):
 
     def _velocity(self, x: Tensor) -> Tensor:
         return self.final_linear.linear(self.videodit_blocks.final_layernorm(x.float()))
-
-    def _seen(self, captions: CaptionBatch, videos: int) -> SeenCaptions:
-        mask = captions.mask() if videos > 1 else None
-        return SeenCaptions(self.project_captions(captions.embeddings), captions.lengths, mask)
 
     def project_captions(self, embeddings: Tensor) -> Tensor:
         """(B, L, caption_channels) -> (B, L, D) in the dtype of the blocks."""

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from magi_engine.config.sizes import OFFLOAD_SLOTS
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 
 _ALIGNMENT = 256
-_SLOTS = 2
-"""One layer computes while the next one comes."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +100,18 @@ class OffloadedLayers:
             self._start(tuple(indices), device)
 
     def _start(self, indices: tuple[int, ...], device: torch.device) -> None:
-        sizes = [[self._host[i].nbytes for i in indices[n::_SLOTS]] for n in range(_SLOTS)]
+        sizes = [
+            [self._host[i].nbytes for i in indices[n::OFFLOAD_SLOTS]] for n in range(OFFLOAD_SLOTS)
+        ]
         self._slots = [
             torch.empty(max(size, default=0), dtype=torch.uint8, device=device) for size in sizes
         ]
         self._stream = CopyStream(device)
-        self._slot_of = {index: i % _SLOTS for i, index in enumerate(indices)}
+        self._slot_of = {index: i % OFFLOAD_SLOTS for i, index in enumerate(indices)}
         self._next = dict(zip(indices, (*indices[1:], indices[0]), strict=True))
-        self._holds: list[int | None] = [None] * _SLOTS
-        self._arrived: list[CopyEvent] = [None] * _SLOTS
-        self._used: list[CopyEvent] = [self._stream.computed()] * _SLOTS
+        self._holds: list[int | None] = [None] * OFFLOAD_SLOTS
+        self._arrived: list[CopyEvent] = [None] * OFFLOAD_SLOTS
+        self._used: list[CopyEvent] = [self._stream.computed()] * OFFLOAD_SLOTS
         for index in indices:
             for entry in self._entries[index]:
                 entry.bind(self._slots[self._slot_of[index]])

@@ -9,17 +9,13 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from magi_engine.config.sizes import TILES_AT_ONCE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
 
 _EPS = 1e-5
 _FRAMES_AT_ONCE = 6
-TILES_AT_ONCE = 4
-"""Enough to fill a large GPU; each takes about 60 MB while it is decoded."""
-
-_UNPATCH_CHANNELS = 4
-"""Channels before the last convolution when ``use_final_proj`` chooses them freely."""
 
 
 class ViTVAE(nn.Module):
@@ -255,9 +251,8 @@ class ViTDecoder(_PositionedTokens):
         self.proj_in = nn.Linear(config.z_chans, size)
         self.final_proj: nn.Module = nn.Identity()
         self.final_norm: nn.Module = nn.Identity()
-        channels = size // config.patch_volume
+        channels = config.unpatch_channels
         if config.use_final_proj:
-            channels = _UNPATCH_CHANNELS
             self.final_proj = nn.Linear(size, channels * config.patch_volume)
             self.final_norm = nn.LayerNorm(channels * config.patch_volume, eps=_EPS)
         self.last_layer = nn.Conv3d(channels, config.in_chans, kernel_size=3, padding=1)

@@ -249,7 +249,7 @@ class ChosenAttention:
             for backend, timing in zip(candidates, found, strict=True)
             if timing.seconds is not None
             and timing.error is not None
-            and timing.error < _worst_error(backend)
+            and timing.error < (_WORST_ERROR if backend.exact else _WORST_QUANTISED_ERROR)
         ]
         best = min(usable, key=lambda found: found[:2])[2] if usable else None
         self.timings += [
@@ -275,20 +275,12 @@ class ChosenAttention:
             backend.name,
             backend.exact,
             kind,
-            f"{q.shape[1]} x {k.shape[1]}, {_heads(q, k)}",
+            f"{q.shape[1]} x {k.shape[1]}, {q.shape[2]}/{k.shape[2]} x {q.shape[3]}",
             4 * len(q) * q.shape[1] * k.shape[1] * q.shape[2] * q.shape[3],
             seconds,
             error,
             chosen=False,
         )
-
-
-def _heads(q: Tensor, k: Tensor) -> str:
-    return f"{q.shape[2]}/{k.shape[2]} x {q.shape[3]}"
-
-
-def _worst_error(backend: Backend) -> float:
-    return _WORST_ERROR if backend.exact else _WORST_QUANTISED_ERROR
 
 
 def _in_float32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -65,16 +65,6 @@ class Kernel:
         with torch.cuda.device(self._device):
             self._launch(stream, shape, self._kernel, *arguments)
 
-    @property
-    def registers(self) -> int:
-        """Of a thread."""
-        return self._kernel.attributes.num_regs
-
-    @property
-    def spilled_bytes(self) -> int:
-        """Memory of a thread for what its registers do not hold."""
-        return self._kernel.attributes.local_size_bytes
-
 
 class Kernels:
     """The compiled kernels of one card.

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import psutil
 import torch
 
-from magi_engine import __version__
+from magi_engine import __version__, disk
 from magi_engine.config.places import compiled_dir, default_cache_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
@@ -24,15 +25,11 @@ from magi_engine.media.output import open_writer
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.runtime.machine.devices import choose_device, usable_devices
-from magi_engine.runtime.machine.facts import Finding, MachineFacts, disk_free_bytes, processor_name
+from magi_engine.runtime.machine.facts import Finding, MachineFacts, processor_name
 from magi_engine.runtime.machine.kernels import AttentionTable, measured
 from magi_engine.runtime.planning.plan import JobPlan, Pace
 from magi_engine.runtime.planning.prospects import prospects
-from magi_engine.weights.layout import (
-    default_models_dir,
-    how_to_make,
-    missing_parts,
-)
+from magi_engine.weights.layout import default_models_dir, how_to_make, missing_parts
 
 _PACKAGES = (
     "torch",
@@ -139,7 +136,9 @@ def _cuda_device(topic: str, index: int) -> Finding:
 def _try(action: Callable[[], object]) -> tuple[bool, str]:
     """Whether ``action`` works, and if not what it said, in one line."""
     try:
-        action()
+        with warnings.catch_warnings():  # PyTorch explains at length why a kernel is not there
+            warnings.simplefilter("ignore")
+            action()
     except Exception as error:  # whatever a driver or a codec comes up with is the answer
         first_line = str(error).strip().splitlines()
         return False, first_line[0][:120] if first_line else type(error).__name__
@@ -180,16 +179,8 @@ def _try_attention(device: torch.device, backend: str) -> tuple[bool, str]:
         with sdpa_kernel(getattr(SDPBackend, backend)):
             torch.nn.functional.scaled_dot_product_attention(q, q, q)
 
-    works, _ = _try_without_warnings(attend)
+    works, _ = _try(attend)
     return works, "" if works else "not available"
-
-
-def _try_without_warnings(action: Callable[[], object]) -> tuple[bool, str]:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch explains at length why a kernel is not there
-        return _try(action)
 
 
 def _memory(models_dir: Path) -> Iterator[Finding]:
@@ -198,7 +189,7 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
     yield Finding("Memory and disk", "memory", None, f"{free} of {total} free")
     for name, folder in (("this folder", Path.cwd()), ("models", models_dir)):
         place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        detail = f"{_gigabytes(disk_free_bytes(folder))} free ({folder})"
+        detail = f"{_gigabytes(disk.free_bytes(folder))} free ({folder})"
         yield Finding("Memory and disk", name, os.access(place, os.W_OK), detail)
 
 

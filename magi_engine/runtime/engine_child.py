@@ -8,14 +8,6 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from magi_engine.runtime.engine_process import (
-    Examine,
-    Generate,
-    LookAround,
-    Plan,
-    Prospects,
-    Unload,
-)
 from magi_engine.runtime.job.events import Event
 from magi_engine.runtime.process.child import Emit, Handler, call, serve
 from magi_engine.runtime.process.environment import let_memory_be_whole
@@ -23,12 +15,15 @@ from magi_engine.runtime.process.launch import ChildSettings
 
 if TYPE_CHECKING:
     from magi_engine.runtime.engine import Engine
+    from magi_engine.runtime.request.request import GenerationRequest
 
 _NICENESS = 5
 """Behind the window and whatever else is on the screen."""
 _ORPHAN_GRACE_S = 20.0
 """How long a process without a parent may take to finish its step and its file. What it has not
 finished then is in the unfinished file beside it."""
+_AT_ONCE = ("machine", "plan", "prospects")
+"""Methods that are answered beside a job; the others wait for its end."""
 
 
 def main(settings: ChildSettings) -> None:
@@ -44,27 +39,17 @@ def _prepare(settings: ChildSettings) -> Callable[[Any], Handler]:
     importlib.import_module("transformers.models.t5.modeling_t5")
     engine = Engine(settings.models_dir, settings.cache_dir)
 
-    def handler_of(work: Any) -> Handler:
-        match work:
-            case Generate():
-                return _generate(engine, work)
-            case Plan():
-                return call(partial(engine.plan, work.request), at_once=True)
-            case Prospects():
-                return call(engine.prospects, at_once=True)
-            case LookAround():
-                return call(engine.machine, at_once=True)
-            case Unload():
-                return call(engine.unload)
-            case Examine():
-                return call(engine.examine)
-        raise TypeError(work)
+    def handler_of(work: tuple[Any, ...]) -> Handler:
+        name, *arguments = work
+        if name == "generate":
+            return _generate(engine, *arguments)
+        return call(partial(getattr(engine, name), *arguments), at_once=name in _AT_ONCE)
 
     return handler_of
 
 
-def _generate(engine: Engine, work: Generate) -> Handler:
-    events = cast("Generator[Event]", engine.generate(work.request, work.preview))
+def _generate(engine: Engine, request: GenerationRequest, preview: bool) -> Handler:
+    events = cast("Generator[Event]", engine.generate(request, preview))
 
     def do(emit: Emit) -> None:
         with contextlib.closing(events):

@@ -1,4 +1,7 @@
-"""The engine in a process of its own, with the methods of ``magi_engine.runtime.engine.Engine``."""
+"""The engine in a process of its own, with the methods of ``magi_engine.runtime.engine.Engine``.
+
+A piece of work is the name of one of them with its arguments.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import EngineDiedError, MagiError
@@ -23,54 +25,19 @@ from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
-_MODULE = "magi_engine.runtime.engine_child"
-_END_S = 10.0
-"""How long the process may take to end a cancelled job before it is killed."""
 _ABANDON_S = 5.0
 """How long closing a generator waits for its job; later the job ends unseen."""
 
 
-@dataclass(frozen=True)
-class Generate:
-    """Make a video; the events are those of the engine."""
-
-    request: GenerationRequest
-    preview: bool
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Say how a request would be made; answered beside a job."""
-
-    request: GenerationRequest
-
-
-@dataclass(frozen=True)
-class Prospects:
-    """Say how each known model would run; answered beside a job."""
-
-
-@dataclass(frozen=True)
-class Unload:
-    """Free the models, once no job runs."""
-
-
-@dataclass(frozen=True)
-class Examine:
-    """Say what this machine can do, once no job runs."""
-
-
-@dataclass(frozen=True)
-class LookAround:
-    """Say what this machine has to offer, in numbers; answered beside a job."""
-
-
-class EngineProcess:
+class EngineProcess(Worker):
     """Generates one video at a time in a child process, which keeps the models for the next one.
 
-    All methods may be called from any thread. A process that has died is replaced by the next
-    call that needs one. The arguments are those of :class:`.process.worker.Worker`.
+    All methods may be called from any thread.
     """
+
+    module = "magi_engine.runtime.engine_child"
+    lasting = True
+    end_s = 10.0
 
     def __init__(
         self,
@@ -78,16 +45,9 @@ class EngineProcess:
         cache_dir: Path | None = None,
         log_file: Path | None = None,
     ) -> None:
-        self._worker = Worker(_MODULE, models_dir, cache_dir, log_file, lasting=True, end_s=_END_S)
+        super().__init__(models_dir, cache_dir, log_file)
         self._job: _Job | None = None
         self._running = threading.Lock()
-
-    def start(self) -> None:
-        """Begin starting the process, so that it is warm when it is needed; does not wait.
-
-        If that fails, the next generation says so.
-        """
-        self._worker.start()
 
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
         """Generate a video while the returned generator is pulled.
@@ -96,7 +56,7 @@ class EngineProcess:
         event is Failed with an EngineDiedError and what could be saved of the video. Closing the
         generator cancels the job.
         """
-        job = self._job = _Job(request, self._worker.run(Generate(request, preview)))
+        job = self._job = _Job(request, self.begin(("generate", request, preview)))
         return self._generate(job)
 
     def control(self, command: Command) -> None:
@@ -106,9 +66,9 @@ class EngineProcess:
 
     def unload(self) -> None:
         """Free the models, once no job runs; the next generation loads them again."""
-        if self._worker.alive:
+        if self.alive:
             with contextlib.suppress(EngineDiedError):  # then they are gone as well
-                self._worker.call(Unload())
+                self.call("unload")
 
     def examine(self) -> list[Finding]:
         """What this machine can do; takes some seconds, once no job runs.
@@ -116,7 +76,7 @@ class EngineProcess:
         Raises:
             EngineDiedError: the process has died.
         """
-        return self._worker.call(Examine())
+        return self.call("examine")
 
     def machine(self) -> MachineFacts:
         """What this machine has to offer, in numbers; quick, once the process is there.
@@ -124,7 +84,7 @@ class EngineProcess:
         Raises:
             EngineDiedError: the process has died.
         """
-        return self._worker.call(LookAround())
+        return self.call("machine")
 
     def plan(self, request: GenerationRequest) -> JobPlan:
         """How ``request`` would be made on this machine; as quick.
@@ -133,7 +93,7 @@ class EngineProcess:
             MagiError: it cannot work at all.
             EngineDiedError: the process has died.
         """
-        return self._worker.call(Plan(request))
+        return self.call("plan", request)
 
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run on this machine, by its name; as quick.
@@ -141,14 +101,14 @@ class EngineProcess:
         Raises:
             EngineDiedError: the process has died.
         """
-        return self._worker.call(Prospects())
+        return self.call("prospects")
 
     def close(self) -> None:
         """End the process for good; a job under way is cancelled and its video kept.
 
         Takes bounded time, whatever the process does.
         """
-        self._worker.close()
+        super().close()
         if self._job is not None and not self._job.run.over:
             self._job.recover()
 
@@ -177,7 +137,7 @@ class EngineProcess:
                 yield Cancelled(None, 0)
         except EngineDiedError as error:
             path = job.recover()
-            if self._worker.closed:
+            if self.closed:
                 yield Cancelled(path, job.frames)
             else:
                 yield Failed(error, path, job.frames)

@@ -19,7 +19,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.spare: Callable[[], bool] = _nothing
+        self.spare: Callable[[], bool] = lambda: False
 
     @property
     def cache_on_host(self) -> bool:
@@ -67,7 +67,3 @@ def until_it_fits(call: Callable[[], Result], step_down: Callable[[], bool]) -> 
             shortage = error.with_traceback(None)  # its frames hold on to tensors
         if not step_down():
             raise shortage
-
-
-def _nothing() -> bool:
-    return False

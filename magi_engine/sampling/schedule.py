@@ -10,12 +10,14 @@ stages. Time runs from 0 (noise) to 1 (clean).
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -56,35 +58,17 @@ class SamplerSettings:
 
     def __post_init__(self) -> None:
         check_window(self.window_size)
-        unit = math.lcm(self.window_size, max(1, len(self.noise2clean_kvrange)))
-        if self.num_steps < 1 or self.num_steps % unit:
-            raise InvalidRequestError(
-                "{steps} steps do not work with a window of {window} chunks.",
-                "Choose a multiple of {unit} steps.",
-                steps=self.num_steps,
-                window=self.window_size,
-                unit=unit,
-            )
+        check_steps(self.num_steps, self.window_size, len(self.noise2clean_kvrange))
 
     @classmethod
     def from_config(cls, config: MagiConfig) -> SamplerSettings:
         """The settings an official configuration asks for."""
-        runtime, engine = config.runtime_config, config.engine_config
-        return cls(
-            num_steps=runtime.num_steps,
-            window_size=runtime.window_size,
-            cfg_number=runtime.cfg_number,
-            cfg_t_range=tuple(runtime.cfg_t_range),
-            prev_chunk_scales=tuple(runtime.prev_chunk_scales),
-            text_scales=tuple(runtime.text_scales),
-            noise2clean_kvrange=tuple(runtime.noise2clean_kvrange),
-            clean_chunk_kvrange=runtime.clean_chunk_kvrange,
-            clean_t=runtime.clean_t,
-            chunk_width=runtime.chunk_width,
-            shortcut_mode=engine.shortcut_mode,
-            distill=engine.distill,
-            distill_nearly_clean_chunk_threshold=engine.distill_nearly_clean_chunk_threshold,
-        )
+        given = vars(config.runtime_config) | vars(config.engine_config)
+        own: dict[str, Any] = {}
+        for spec in dataclasses.fields(cls):
+            value = given[spec.name]
+            own[spec.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**own)
 
 
 def check_window(window_size: int) -> None:

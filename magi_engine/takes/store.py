@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from magi_engine.atomic import put_in_place, replacing, sync_folder, write_text
 from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
-from magi_engine.json_text import read_json
+from magi_engine.json_text import read_fields, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -373,17 +373,10 @@ def _look_at(folder: Path) -> Take:
 def _about(values: dict[str, Any]) -> About:
     if values["version"] > _FORMAT_VERSION:
         raise ValueError("of a newer program")
-    about = About(**{field.name: values[field.name] for field in dataclasses.fields(About)})
+    about = read_fields(About, values)
     counts = (about.chunk_width, about.first_frames, about.chunk_frames, about.source_frames + 1)
-    typed = (
-        isinstance(about.request, str),
-        isinstance(about.fps, int | float) and about.fps > 0,
-        isinstance(about.in_front, bool),
-        all(isinstance(count, int) and count > 0 for count in counts),
-        about.num_frames is None or isinstance(about.num_frames, int),
-    )
-    if not all(typed):
-        raise ValueError("a value of the wrong type")
+    if about.fps <= 0 or min(counts) < 1:
+        raise ValueError("a number that is not positive")
     return about
 
 

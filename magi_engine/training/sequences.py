@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from magi_engine.model.dit import NULL_CAPTION_TOKENS, CaptionBatch, VideoDiT
+from magi_engine.model.dit import NULL_CAPTION_TOKENS, VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.training import pocket
+from magi_engine.training.caption_batches import CaptionBatch
 from magi_engine.training.data import Clips
 from magi_engine.training.layouts import Layout, LayoutAttention
 

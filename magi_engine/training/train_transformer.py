@@ -30,8 +30,7 @@ from torch import Tensor, nn
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTVAE
-from magi_engine.ops import attention as attention_ops
-from magi_engine.training import pocket
+from magi_engine.training import caption_batches, pocket
 from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
 from magi_engine.training.lessons import BEGINNING, Lesson, Teacher, draw_lesson
 from magi_engine.training.loop import (
@@ -75,9 +74,9 @@ def compile_blocks(model: VideoDiT) -> None:
     Between the compiled parts everything is bf16: what passes through memory sets the pace.
     """
     torch._dynamo.config.recompile_limit = 256
-    if not hasattr(attention_ops._masked_attention, "_torchdynamo_orig_callable"):
-        attention_ops._masked_attention = torch.compile(
-            attention_ops._masked_attention, dynamic=False
+    if not hasattr(caption_batches._masked_attention, "_torchdynamo_orig_callable"):
+        caption_batches._masked_attention = torch.compile(
+            caption_batches._masked_attention, dynamic=False
         )
     model.dtype = torch.bfloat16
     # All tokens at once: what is compiled writes into the first part's memory for every part.

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from magi_engine.disk import writing
 from magi_engine.errors import WeightsError
 from magi_engine.model.tokenizer import Tokenizer
 from magi_engine.ops.int8 import quantise_int8
 from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
-from magi_engine.weights.growing import GrowingFile, named_write_errors
+from magi_engine.weights.growing import GrowingFile
 from magi_engine.weights.provenance import (
     FILE_NAME,
     SIDE_FILES,
@@ -42,22 +43,19 @@ def shrink_text_encoder(
     Yields:
         The fraction done. Errors as of :func:`convert_text_encoder`.
     """
-    total = sum(shard.path.stat().st_size for shard in Checkpoint.open(source).shards)
-    done = 0
     hashing = content_hash(source)
     while True:
         try:
-            done += next(hashing)
+            yield _HASHING_SHARE * next(hashing)
         except StopIteration as end:
             sha256 = end.value
             break
         poll()
-        yield _HASHING_SHARE * done / total
     target = small_text_encoder_folder(models_dir, sha256)
     if find_small_text_encoder(models_dir, sha256) is None:
         for fraction in convert_text_encoder(source, target, sha256, poll):
             yield _HASHING_SHARE + (1 - _HASHING_SHARE) * fraction
-    with named_write_errors(target):
+    with writing(target):
         note_source(target, source)
     yield 1.0
 
@@ -94,7 +92,7 @@ def convert_text_encoder(
             if name is None:
                 continue
             sources[name] = (index, stored)
-            for target_name in (name, _scale_name(name)):
+            for target_name in (name, f"{name}_scale"):
                 if target_name in wanted:
                     tensor = wanted[target_name]
                     infos[target_name] = TensorInfo(tuple(tensor.shape), tensor.dtype)
@@ -123,10 +121,6 @@ def convert_text_encoder(
             yield done / total
         _copy_side_files(source, target)
         file.finish()
-
-
-def _scale_name(name: str) -> str:
-    return f"{name}_scale"
 
 
 def _count(info: TensorInfo) -> int:
@@ -169,7 +163,7 @@ def _polled(blocks: Iterator[Tensor], poll: Poll) -> Iterator[Tensor]:
 
 
 def _copy_side_files(source: Path, target: Path) -> None:
-    with named_write_errors(target):
+    with writing(target):
         for name in SIDE_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, target / name)

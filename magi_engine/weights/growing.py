@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +16,13 @@ import torch
 from torch import Tensor
 
 from magi_engine.atomic import put_in_place
-from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutputError
+from magi_engine.disk import require_room, writing
+from magi_engine.errors import OutputError
 from magi_engine.weights.shards import DTYPES, TensorInfo
 
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
-_MARGIN_BYTES = 256 << 20
+MARGIN_BYTES = 256 << 20
+"""Of room that is to be left."""
 _ALIGNMENT = 8
 
 
@@ -65,7 +65,7 @@ class GrowingFile:
             DiskFullError: there is no room for the rest of it.
             OutputError: the folder may not be written to, or another process writes this file.
         """
-        with named_write_errors(self._path.parent):
+        with writing(self._path.parent):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._lock.acquire(timeout=0)
@@ -99,9 +99,9 @@ class GrowingFile:
         assert self._file is not None
         assert name == self.missing[0]
         for block in blocks:
-            with named_write_errors(self._path.parent):
+            with writing(self._path.parent):
                 self._file.write(block.contiguous().flatten().view(torch.uint8).numpy().data)
-        with named_write_errors(self._path.parent):
+        with writing(self._path.parent):
             self._flush(self._file)
         if self._file.tell() != self._ends[self._written + 1]:
             raise ValueError(f"{name} is not of the size that was announced")
@@ -112,14 +112,14 @@ class GrowingFile:
         assert self._file is not None
         assert not self.missing
         self._file.close()
-        with named_write_errors(self._path.parent):
+        with writing(self._path.parent):
             put_in_place(self._part, self._path)
         return self._path
 
     def _open(self) -> None:
         written = self._usable()
         needed = self._ends[-1] - self._ends[written]
-        require_disk(self._path.parent, needed)
+        require_room(self._path.parent, needed, MARGIN_BYTES)
         self._file = self._part.open("r+b" if written else "wb")
         if written:
             self._file.truncate(self._ends[written])
@@ -160,48 +160,6 @@ class GrowingFile:
 def unfinished(path: Path) -> Path:
     """What ``path`` is called as long as it is being written."""
     return path.with_name(f".{path.name}.part")
-
-
-def require_disk(folder: Path, needed_bytes: int) -> None:
-    """Check that ``folder``, which exists, has room for so much more, and some to spare.
-
-    Raises:
-        DiskFullError: it does not; says how much is needed.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed_bytes + _MARGIN_BYTES > free:
-        raise DiskFullError(
-            "{needed:bytes} are needed in {folder}, but only {free:bytes} are free.",
-            "Free some space, then try again.",
-            needed=needed_bytes + _MARGIN_BYTES,
-            folder=folder,
-            free=free,
-        )
-
-
-@contextlib.contextmanager
-def named_write_errors(folder: Path) -> Iterator[None]:
-    """Turns what the system says while writing into DiskFullError or OutputError."""
-    try:
-        yield
-    except MagiError:
-        raise
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise DiskFullError(
-                "The disk of {folder} is full.",
-                "Free some space, then try again; it goes on where it was.",
-                folder=folder,
-            ) from error
-        if error.errno == errno.EFBIG:
-            raise OutputError(
-                "The disk of {folder} cannot hold a file of this size.",
-                "Choose a folder of models on another disk.",
-                folder=folder,
-            ) from error
-        raise OutputError(
-            "{folder} cannot be written to.", "Check that you may write there.", folder=folder
-        ) from error
 
 
 def _header(infos: Mapping[str, TensorInfo], metadata: Mapping[str, str]) -> bytes:

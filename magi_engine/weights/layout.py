@@ -25,7 +25,7 @@ _VAE_FILES = ("config.json",)
 _TEXT_FILES = ("config.json", "spiece.model")
 _T5_FOLDER = "t5-v1_1-xxl"
 # Where the release keeps its special tokens, seen from the root of its source, and where we do.
-_SPECIAL_TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
+SPECIAL_TOKENS = (Path("special_tokens.npz"), Path("example/assets/special_tokens.npz"))
 # An official configuration is in example/4.5B/, its paths are relative to the source's root.
 _LEVELS_UP = 3
 
@@ -238,10 +238,10 @@ def _resolve(value: str, field: str, config: Path, roots: tuple[Path, ...]) -> P
 
 def _find_special_tokens(roots: tuple[Path, ...]) -> Path:
     for root in roots:
-        for place in _SPECIAL_TOKENS:
+        for place in SPECIAL_TOKENS:
             if (root / place).is_file():
                 return (root / place).resolve()
-    return roots[0] / _SPECIAL_TOKENS[0]
+    return roots[0] / SPECIAL_TOKENS[0]
 
 
 def _require_parts(files: ModelPaths, title: str) -> None:

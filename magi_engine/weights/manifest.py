@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from magi_engine import atomic
-from magi_engine.errors import write_error
+from magi_engine.disk import writing
 from magi_engine.json_text import read_json
 
 _NAME = "verified.json"
@@ -144,10 +144,8 @@ class Manifest:
 
     def _save(self) -> None:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)
-        try:
+        with writing(self.models_dir):
             atomic.write_text(self.models_dir / _NAME, text)
-        except OSError as error:
-            raise write_error(error, self.models_dir) from error
 
 
 def _verified(path: str, entry: dict[str, Any]) -> Verified:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors import SafetensorError, safe_open
 
@@ -14,6 +15,8 @@ from magi_engine import atomic
 from magi_engine.errors import MagiError
 from magi_engine.json_text import read_json
 from magi_engine.weights.files import unreadable, weight_files
+
+_T = TypeVar("_T")
 
 RECIPE = "e4m3, SmoothQuant 0.45, compensated, 3"
 """Goes into the file; to be changed whenever the same weights would come out differently."""
@@ -53,12 +56,7 @@ class Provenance:
         Raises:
             ModelNotFoundError, WeightsError: it is not there or damaged.
         """
-        hashing = content_hash(source)
-        while True:
-            try:
-                next(hashing)
-            except StopIteration as end:
-                return cls(RECIPE, end.value)
+        return cls(RECIPE, finished(content_hash(source)))
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -76,22 +74,36 @@ class Provenance:
             return None
 
 
-def content_hash(source: Path) -> Generator[int, None, str]:
-    """SHA-256 of a checkpoint's files, one after the other; yields bytes as they are read.
+def content_hash(source: Path) -> Generator[float, None, str]:
+    """SHA-256 of a checkpoint's files, one after the other; yields the fraction that is read.
 
     Raises:
         ModelNotFoundError, WeightsError: it is not there or damaged.
     """
     digest = hashlib.sha256()
-    for path in weight_files(source):
+    files = weight_files(source)
+    done, total = 0, sum(path.stat().st_size for path in files)
+    for path in files:
         try:
             with path.open("rb") as file:
                 while block := file.read(_HASHED_AT_ONCE):
                     digest.update(block)
-                    yield len(block)
+                    done += len(block)
+                    yield done / total
         except OSError as error:
             raise unreadable(path) from error
     return digest.hexdigest()
+
+
+def finished(
+    work: Generator[float, None, _T], show: Callable[[float], None] = lambda _fraction: None
+) -> _T:
+    """What ``work`` returns at its end; ``show`` is told what it yields."""
+    while True:
+        try:
+            show(next(work))
+        except StopIteration as end:
+            return end.value
 
 
 def small_text_encoder_folder(models_dir: Path, source_sha256: str) -> Path:

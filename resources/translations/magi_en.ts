@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>AuditionDialog</name>
+    <message numerus="yes">
+        <source>%n more being made</source>
+        <translation>
+            <numerusform>%n more being made</numerusform>
+            <numerusform>%n more being made</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>FromHere</name>
     <message numerus="yes">
         <source>%n variation(s) from here</source>

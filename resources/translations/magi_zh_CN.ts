@@ -171,6 +171,59 @@
     </message>
 </context>
 <context>
+    <name>AuditionDialog</name>
+    <message>
+        <source>Audition</source>
+        <translation>试镜</translation>
+    </message>
+    <message>
+        <source>First seconds</source>
+        <translation>开头几秒</translation>
+    </message>
+    <message>
+        <source>Enter makes the rest of one, Delete throws it away, Ctrl+Z brings it back.</source>
+        <translation>Enter 生成其剩余部分，Delete 丢弃，Ctrl+Z 恢复。</translation>
+    </message>
+    <message>
+        <source>Throw away</source>
+        <translation>丢弃</translation>
+    </message>
+    <message>
+        <source>Moves it to the trash (Del).</source>
+        <translation>移到回收站 (Del)。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>All of them stay in the library.</source>
+        <translation>它们都会留在作品库中。</translation>
+    </message>
+    <message>
+        <source>Make the rest</source>
+        <translation>生成剩余部分</translation>
+    </message>
+    <message>
+        <source>Goes on with this one; the others stay (Enter).</source>
+        <translation>继续生成这一个，其余的保留 (Enter)。</translation>
+    </message>
+    <message>
+        <source>Which one goes on?</source>
+        <translation>继续哪一个？</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more being made</source>
+        <translation>
+            <numerusform>还有 %n 个正在生成</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Seed {}</source>
+        <translation>种子 {}</translation>
+    </message>
+</context>
+<context>
     <name>Canvas</name>
     <message>
         <source>Video</source>
@@ -718,8 +771,8 @@
         <translation>{} 个变体</translation>
     </message>
     <message>
-        <source>Four variations</source>
-        <translation>四个变体</translation>
+        <source>Audition of first seconds…</source>
+        <translation>开头试镜…</translation>
     </message>
     <message>
         <source>Gets its files, and can be paused at any time. Then generate.</source>
@@ -1158,11 +1211,11 @@
     </message>
     <message>
         <source>{length} of video take roughly {time}.</source>
-        <translation>生成{length}视频大约需要 {time}。</translation>
+        <translation>生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>But {length} of video take roughly {time}.</source>
-        <translation>但生成{length}视频大约需要 {time}。</translation>
+        <translation>但生成 {length}视频大约需要 {time}。</translation>
     </message>
     <message>
         <source>{} to download.</source>
@@ -1382,6 +1435,14 @@
         <translation>生成四个变体</translation>
     </message>
     <message>
+        <source>Audition of first seconds…</source>
+        <translation>开头试镜…</translation>
+    </message>
+    <message>
+        <source>Show the first seconds</source>
+        <translation>显示开头几秒</translation>
+    </message>
+    <message>
         <source>Pause or resume</source>
         <translation>暂停或继续</translation>
     </message>
@@ -1569,10 +1630,6 @@
         <translation>请用 --yes 接受。</translation>
     </message>
     <message>
-        <source>Add it to the file.</source>
-        <translation>请把它加到文件里。</translation>
-    </message>
-    <message>
         <source>Added: {titles}.</source>
         <translation>已添加：{titles}。</translation>
     </message>
@@ -1669,10 +1726,6 @@
         <translation>请检查您是否有权打开它。</translation>
     </message>
     <message>
-        <source>Check that you may write there.</source>
-        <translation>请检查您是否有写入权限。</translation>
-    </message>
-    <message>
         <source>Check the name and the folder.</source>
         <translation>请检查文件名和文件夹。</translation>
     </message>
@@ -1713,20 +1766,12 @@
         <translation>请选择其中的文件。</translation>
     </message>
     <message>
-        <source>Choose a folder of models on another disk.</source>
-        <translation>请选择另一个磁盘上的模型文件夹。</translation>
-    </message>
-    <message>
         <source>Choose a folder with all of them.</source>
         <translation>请选择包含全部软件包的文件夹。</translation>
     </message>
     <message>
         <source>Choose a folder you may write to.</source>
         <translation>请选择您可以写入的文件夹。</translation>
-    </message>
-    <message>
-        <source>Choose a multiple of {unit} steps.</source>
-        <translation>请选择 {unit} 的倍数作为步数。</translation>
     </message>
     <message>
         <source>Choose a picture of at least {least}x{least}.</source>
@@ -1787,6 +1832,10 @@
     <message>
         <source>Begin with a line such as: 0:00 a red ball</source>
         <translation>请以这样的一行开头：0:00 a red ball</translation>
+    </message>
+    <message>
+        <source>Checking every file…</source>
+        <translation>正在检查每个文件…</translation>
     </message>
     <message>
         <source>Choose 0 or more.</source>
@@ -2069,6 +2118,10 @@
         <translation>请重新下载。</translation>
     </message>
     <message>
+        <source>Fetching…</source>
+        <translation>正在下载…</translation>
+    </message>
+    <message>
         <source>Files that are not as they were published: {count}.</source>
         <translation>与发布内容不一致的文件：{count} 个。</translation>
     </message>
@@ -2089,10 +2142,6 @@
         <translation>请腾出一些空间或使用其他磁盘。</translation>
     </message>
     <message>
-        <source>Free some space, or choose another folder of models.</source>
-        <translation>请腾出空间，或选择其他模型文件夹。</translation>
-    </message>
-    <message>
         <source>Free some space, or lower the limit of what is kept.</source>
         <translation>请腾出一些空间，或降低保留量的上限。</translation>
     </message>
@@ -2103,14 +2152,6 @@
     <message>
         <source>Free some space, then try again: what was fetched is kept.</source>
         <translation>请腾出空间，然后重试：已下载的内容会保留。</translation>
-    </message>
-    <message>
-        <source>Free some space, then try again; it goes on where it was.</source>
-        <translation>请释放一些空间后重试；会从中断处继续。</translation>
-    </message>
-    <message>
-        <source>Free some space; the download goes on where it stopped.</source>
-        <translation>请腾出空间；下载会从中断处继续。</translation>
     </message>
     <message>
         <source>Free some space; what was finished so far has been kept.</source>
@@ -2331,6 +2372,10 @@
     <message>
         <source>Negative tokens do nothing in a distilled model, which always has the prompt.</source>
         <translation>负面词元在蒸馏模型中不起作用，它始终使用提示词。</translation>
+    </message>
+    <message>
+        <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
+        <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
     </message>
     <message>
         <source>No frame was written to {name}.</source>
@@ -2561,10 +2606,6 @@
         <translation>指定了设备 {name}，但{found}。</translation>
     </message>
     <message>
-        <source>The disk cannot hold a file as large as {name}.</source>
-        <translation>磁盘无法容纳像 {name} 这么大的文件。</translation>
-    </message>
-    <message>
         <source>The disk is full.</source>
         <translation>磁盘已满。</translation>
     </message>
@@ -2577,8 +2618,8 @@
         <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
     </message>
     <message>
-        <source>The disk of {folder} is full.</source>
-        <translation>{folder} 所在的磁盘已满。</translation>
+        <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
+        <translation>{gpus} 的驱动程序过旧：请更新后再来，或继续使用 CPU。</translation>
     </message>
     <message>
         <source>The engine could not be started.</source>
@@ -3005,6 +3046,10 @@
         <translation>已有名为 {name} 的模型。</translation>
     </message>
     <message>
+        <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
+        <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
+    </message>
+    <message>
         <source>There is no attention called {name!r}.</source>
         <translation>没有名为 {name!r} 的注意力。</translation>
     </message>
@@ -3097,6 +3142,10 @@
         <translation>可以重新下载它们。</translation>
     </message>
     <message>
+        <source>This computer&apos;s GPU is not one of NVIDIA&apos;s, which alone are supported: videos are made on the CPU.</source>
+        <translation>本机的显卡不是 NVIDIA 的，而目前只支持 NVIDIA：视频将用 CPU 生成。</translation>
+    </message>
+    <message>
         <source>This computer&apos;s processor is too old for the program.</source>
         <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
     </message>
@@ -3161,6 +3210,10 @@
         <translation>请尝试其他格式。</translation>
     </message>
     <message>
+        <source>Trying whether it starts…</source>
+        <translation>正在试着启动…</translation>
+    </message>
+    <message>
         <source>Two prompts are given for the same chunk, or they are out of order.</source>
         <translation>同一片段有两个提示词，或提示词的顺序不对。</translation>
     </message>
@@ -3169,8 +3222,68 @@
         <translation>未下载完的文件</translation>
     </message>
     <message>
+        <source>Unpacking…</source>
+        <translation>正在解压…</translation>
+    </message>
+    <message>
+        <source>is {value}</source>
+        <translation>为 {value}</translation>
+    </message>
+    <message>
+        <source>is {value}, but must be a multiple of 8, as the rotary embedding needs, and heads x kv_channels must be hidden_size ({hidden_size})</source>
+        <translation>为 {value}，但旋转位置编码要求它是 8 的倍数，且头数 × kv_channels 必须等于 hidden_size（{hidden_size}）</translation>
+    </message>
+    <message>
+        <source>is {value}, but must be {wanted}</source>
+        <translation>为 {value}，但必须是{wanted}</translation>
+    </message>
+    <message>
+        <source>is {value}, but must equal in_channels ({wanted})</source>
+        <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
+    </message>
+    <message>
+        <source>{gpus} is not used: too old, or too new for the driver.</source>
+        <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
+    </message>
+    <message>
+        <source>{gpus} is too old: videos are made on the CPU.</source>
+        <translation>{gpus} 过旧：视频将在 CPU 上生成。</translation>
+    </message>
+    <message>
+        <source>{gpus} was found, and its driver fits.</source>
+        <translation>已找到 {gpus}，其驱动程序合适。</translation>
+    </message>
+    <message>
+        <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
+        <translation>{folder} 中需要 {needed:bytes} 的空间，但只有 {free:bytes} 可用。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be replaced.</source>
+        <translation>{path} 无法被替换。</translation>
+    </message>
+    <message>
+        <source>{path}: the field {name} {problem}.</source>
+        <translation>{path}：字段 {name} {problem}。</translation>
+    </message>
+    <message>
         <source>Type those letters again.</source>
         <translation>请重新输入这些字符。</translation>
+    </message>
+    <message>
+        <source>Check that you may write there, or choose another folder.</source>
+        <translation>请检查您是否有权写入该处，或选择另一个文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose a folder on another disk.</source>
+        <translation>请选择另一个磁盘上的文件夹。</translation>
+    </message>
+    <message>
+        <source>Free some space, or choose another folder.</source>
+        <translation>请腾出一些空间，或选择另一个文件夹。</translation>
+    </message>
+    <message>
+        <source>Free some space, then try again: it goes on where it stopped.</source>
+        <translation>请腾出一些空间，然后重试：将从中断处继续。</translation>
     </message>
     <message>
         <source>A prompt is given from {start} s on, but the video ends after {end} s.</source>
@@ -3239,10 +3352,6 @@
     <message>
         <source>Use at most {most} pixels for each side.</source>
         <translation>每边最多使用 {most} 像素。</translation>
-    </message>
-    <message>
-        <source>Use it as the image of an i2v request.</source>
-        <translation>请把它用作 i2v 的图像。</translation>
     </message>
     <message>
         <source>Use it as the video of a v2v request.</source>
@@ -3365,6 +3474,10 @@
         <translation>请填入模型文件所在的文件夹。</translation>
     </message>
     <message>
+        <source>a JSON object</source>
+        <translation>一个 JSON 对象</translation>
+    </message>
+    <message>
         <source>a list</source>
         <translation>列表</translation>
     </message>
@@ -3421,24 +3534,12 @@
         <translation>为 {value!r}；发布的模型中只有 {only!r}</translation>
     </message>
     <message>
-        <source>is {value}, but heads x kv_channels must be hidden_size ({hidden_size})</source>
-        <translation>为 {value}，但注意力头数 x kv_channels 必须等于 hidden_size（{hidden_size}）</translation>
-    </message>
-    <message>
         <source>is {value}, but must be positive, or {last} for the last entry of noise2clean_kvrange</source>
         <translation>为 {value}，但必须为正数，或用 {last} 表示 noise2clean_kvrange 的最后一项</translation>
     </message>
     <message>
-        <source>is {value}, but must equal in_channels ({in_channels})</source>
-        <translation>为 {value}，但必须等于 in_channels（{in_channels}）</translation>
-    </message>
-    <message>
         <source>is {value}, not a multiple of 8</source>
         <translation>为 {value}，不是 8 的倍数</translation>
-    </message>
-    <message>
-        <source>is {value}, not a multiple of 8 as the rotary embedding needs</source>
-        <translation>为 {value}，不是旋转位置编码所需的 8 的倍数</translation>
     </message>
     <message>
         <source>is {value}, which cannot be</source>
@@ -3501,16 +3602,8 @@
         <translation>自编码器的 embed_dim {embed_dim} 不是 {patch_volume} 的倍数；不用 use_final_proj 时必须是。</translation>
     </message>
     <message>
-        <source>the field {name} is missing.</source>
-        <translation>缺少字段 {name}。</translation>
-    </message>
-    <message>
         <source>the field {name} is unknown.</source>
         <translation>未知字段 {name}。</translation>
-    </message>
-    <message>
-        <source>the field {name} is {value}, but must be {wanted}.</source>
-        <translation>字段 {name} 为 {value}，但必须是{wanted}。</translation>
     </message>
     <message>
         <source>the field {name} {problem}.</source>
@@ -3693,56 +3786,20 @@
         <translation>{name} 已经完成。</translation>
     </message>
     <message>
-        <source>{name} is incomplete</source>
-        <translation>{name} 不完整</translation>
-    </message>
-    <message>
-        <source>{name} is missing</source>
-        <translation>缺少 {name}</translation>
-    </message>
-    <message>
         <source>{name} is missing: set the program up again</source>
         <translation>缺少 {name}：请重新设置本程序</translation>
-    </message>
-    <message>
-        <source>{name} is neither true nor false</source>
-        <translation>{name} 既不是 true 也不是 false</translation>
-    </message>
-    <message>
-        <source>{name} is no path</source>
-        <translation>{name} 不是路径</translation>
     </message>
     <message>
         <source>{name} is no released model.</source>
         <translation>{name} 不是已发布的模型。</translation>
     </message>
     <message>
-        <source>{name} is not a list</source>
-        <translation>{name} 不是列表</translation>
-    </message>
-    <message>
-        <source>{name} is not a number</source>
-        <translation>{name} 不是数字</translation>
-    </message>
-    <message>
-        <source>{name} is not a text</source>
-        <translation>{name} 不是文本</translation>
-    </message>
-    <message>
         <source>{name} is not a video.</source>
         <translation>{name} 不是视频。</translation>
     </message>
     <message>
-        <source>{name} is not a whole number</source>
-        <translation>{name} 不是整数</translation>
-    </message>
-    <message>
         <source>{name} is not an image or a video that can be read.</source>
         <translation>{name} 不是可读取的图片或视频。</translation>
-    </message>
-    <message>
-        <source>{name} is not an object</source>
-        <translation>{name} 不是对象</translation>
     </message>
     <message>
         <source>{name} is not an unfinished video.</source>
@@ -3757,24 +3814,16 @@
         <translation>{name} 只有 {width}x{height} 像素。</translation>
     </message>
     <message>
-        <source>{name} is {value}</source>
-        <translation>{name} 为 {value}</translation>
-    </message>
-    <message>
         <source>{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.</source>
         <translation>{name} 在 {device} 上需要 {needed:bytes} 内存，但只有 {free:bytes} 可用。</translation>
     </message>
     <message>
-        <source>{needed:bytes} are needed in {folder}, but only {free:bytes} are free.</source>
-        <translation>{folder} 中需要 {needed:bytes}，但只有 {free:bytes} 可用。</translation>
+        <source>{name} {problem}</source>
+        <translation>{name} {problem}</translation>
     </message>
     <message>
         <source>{needed:bytes} are to come, {free:bytes} are free in {folder}.</source>
         <translation>还需下载 {needed:bytes}，{folder} 中可用 {free:bytes}。</translation>
-    </message>
-    <message>
-        <source>{needed:bytes} of room are needed, {free:bytes} are free in {folder}.</source>
-        <translation>需要 {needed:bytes} 空间，{folder} 中只有 {free:bytes} 可用。</translation>
     </message>
     <message>
         <source>{path} cannot be deleted.</source>
@@ -3787,10 +3836,6 @@
     <message>
         <source>{path} cannot be read.</source>
         <translation>无法读取 {path}。</translation>
-    </message>
-    <message>
-        <source>{path} cannot be replaced.</source>
-        <translation>{path} 不能被替换。</translation>
     </message>
     <message>
         <source>{path} cannot be written.</source>
@@ -3865,20 +3910,12 @@
         <translation>{path}：未知字段 ddconfig.{name}。</translation>
     </message>
     <message>
-        <source>{path}: the field ddconfig.{name} is {value}, which has the wrong type.</source>
-        <translation>{path}：字段 ddconfig.{name} 为 {value}，类型不对。</translation>
-    </message>
-    <message>
         <source>{path}: {problem}</source>
         <translation>{path}：{problem}</translation>
     </message>
     <message>
         <source>{place} is not where models are downloaded from.</source>
         <translation>{place} 不是下载模型的地址。</translation>
-    </message>
-    <message>
-        <source>{reference} is an image, not a video.</source>
-        <translation>{reference} 是图像，不是视频。</translation>
     </message>
     <message>
         <source>{seconds:g} seconds are less than one frame.</source>
@@ -3907,10 +3944,6 @@
     <message>
         <source>{steps} steps do not divide into the {stages}.</source>
         <translation>{steps} 步不能平均分到{stages}。</translation>
-    </message>
-    <message>
-        <source>{steps} steps do not work with a window of {window} chunks.</source>
-        <translation>{steps} 步与 {window} 个片段的窗口不相容。</translation>
     </message>
     <message>
         <source>{tensors} lacks the tensor {name}.</source>
@@ -5592,8 +5625,8 @@
         <translation>从结尾继续</translation>
     </message>
     <message>
-        <source>It goes on from the kept latents, without loss. This makes a new video.</source>
-        <translation>从保留的潜变量继续，没有损失。这会生成一个新视频。</translation>
+        <source>It goes on from what was kept of it, without loss. This makes a new video.</source>
+        <translation>从保留的内容无损地继续。这会生成一个新视频。</translation>
     </message>
     <message>
         <source>What comes before stays as it is, to the last bit. This makes a new one.</source>
@@ -5925,10 +5958,6 @@
         <translation>直接启动</translation>
     </message>
     <message>
-        <source>{gpus} is not used: too old, or too new for the driver.</source>
-        <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
-    </message>
-    <message>
         <source>Update</source>
         <translation>更新</translation>
     </message>
@@ -5939,30 +5968,6 @@
     <message>
         <source>Change</source>
         <translation>更改</translation>
-    </message>
-    <message>
-        <source>No NVIDIA GPU was found: videos are made on the CPU.</source>
-        <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
-    </message>
-    <message>
-        <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
-        <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
-    </message>
-    <message>
-        <source>This computer&apos;s GPU is not one of NVIDIA&apos;s, which alone are supported: videos are made on the CPU.</source>
-        <translation>本机的显卡不是 NVIDIA 的，而目前只支持 NVIDIA：视频将用 CPU 生成。</translation>
-    </message>
-    <message>
-        <source>The driver of {gpus} is too old: update it and come back, or go on with the CPU.</source>
-        <translation>{gpus} 的驱动程序过旧：请更新后再来，或继续使用 CPU。</translation>
-    </message>
-    <message>
-        <source>{gpus} is too old: videos are made on the CPU.</source>
-        <translation>{gpus} 过旧：视频将在 CPU 上生成。</translation>
-    </message>
-    <message>
-        <source>{gpus} was found, and its driver fits.</source>
-        <translation>已找到 {gpus}，其驱动程序合适。</translation>
     </message>
     <message>
         <source>Without a GPU</source>
@@ -5979,22 +5984,6 @@
     <message>
         <source>{download} to fetch, {disk} GB of space needed; {free} GB are free.</source>
         <translation>需下载 {download}，需要 {disk} GB 空间；可用 {free} GB。</translation>
-    </message>
-    <message>
-        <source>Fetching…</source>
-        <translation>正在下载…</translation>
-    </message>
-    <message>
-        <source>Checking every file…</source>
-        <translation>正在检查每个文件…</translation>
-    </message>
-    <message>
-        <source>Unpacking…</source>
-        <translation>正在解压…</translation>
-    </message>
-    <message>
-        <source>Trying whether it starts…</source>
-        <translation>正在试着启动…</translation>
     </message>
     <message>
         <source>Stopped. What was fetched is kept.</source>
@@ -6649,8 +6638,8 @@
 <context>
     <name>WindowDialogs</name>
     <message>
-        <source>Its latents are not kept: it goes on from its file.</source>
-        <translation>它的潜变量没有保留：将从文件继续。</translation>
+        <source>Nothing more was kept of it: it goes on from its file.</source>
+        <translation>没有保留更多内容：将从它的文件继续。</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>

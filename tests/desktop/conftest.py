@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QTranslator
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.library import Library
 from magi_desktop.state.store import Store
 from magi_engine.resources import resource_path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _style(qapp: QApplication) -> None:
+    """The program's, whose controls have the same size on every system."""
+    qapp.setStyle("Fusion")
 
 
 @pytest.fixture

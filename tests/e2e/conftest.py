@@ -25,6 +25,8 @@ from magi_desktop.workshop import Workshop
 from magi_engine.runtime.engine_process import EngineProcess
 
 _SCREEN = "1280x800x24"
+ENDLESS = 200
+"""Chunks of a video that is not done before it is stopped, however late a test comes to that."""
 _screen: subprocess.Popen[bytes] | None = None
 
 
@@ -37,6 +39,7 @@ def pytest_configure() -> None:
         return
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", _SCREEN, "-nolisten", "tcp"]
+    command.append("-r")  # no key repeats itself where a busy machine lets it go late
     _screen = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with os.fdopen(read) as pipe:
@@ -118,6 +121,8 @@ class App:
             self.wait_idle()
             self.window.close()
         self.workshop.close()
+        # An engine that is lent goes on with what it was asked last: not in bounded time.
+        self.qtbot.waitUntil(self.workshop.engine.isFinished)
         self.window.deleteLater()
         self.workshop.deleteLater()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

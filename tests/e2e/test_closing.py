@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import probe
 from magi_engine.runtime.request.request import Mode
-from tests.e2e.conftest import App, until
+from tests.e2e.conftest import ENDLESS, App, until
 
 
 def _button(box: QMessageBox, text: str) -> QPushButton:
@@ -28,7 +28,7 @@ def test_closing_while_generating_asks_and_leaves_a_playable_file(
     tmp_path: Path, qtbot: QtBot
 ) -> None:
     app = App(tmp_path / "home", qtbot)
-    app.short(chunks=8)
+    app.short(chunks=ENDLESS)
     app.generate()
     qtbot.waitUntil(lambda: app.job.frames_done >= 24)
     app.window.restart()
@@ -67,7 +67,6 @@ def test_settings_prompts_and_window_survive_a_restart(tmp_path: Path, qtbot: Qt
 
 _DRIVER = """
 import sys
-from PySide6.QtCore import QTimer
 from magi_desktop import main_window
 from magi_desktop.app import main
 
@@ -79,7 +78,7 @@ def started(window, workshop):
         workshop.draft.set_prompt("a red circle moves right")
         workshop.draft.set(num_steps=4, seconds=30.0, seed=3, seed_locked=True)
         window.making.generate(3)
-    QTimer.singleShot(500, go)
+    workshop.queue.loaded.connect(go)
 
 main_window.MainWindow.__init__ = started
 sys.exit(main(["magi-desktop"]))
@@ -130,13 +129,12 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(
 _STUCK = """
 import os, signal, sys
 import psutil
-from PySide6.QtCore import QTimer
 from magi_desktop import main_window
 from magi_desktop.app import main
-from magi_engine.runtime import engine_process as host
+from magi_engine.runtime.engine_process import EngineProcess
 
 main_window._CLOSE_PATIENCE_MS = 300
-host._END_S = 0.5
+EngineProcess.end_s = 0.5
 made = main_window.MainWindow.__init__
 
 def started(window, workshop):
@@ -153,7 +151,7 @@ def started(window, workshop):
             os.kill(child.pid, signal.SIGSTOP)
         window._stop_and_quit(False)
     workshop.job.frames_ready.connect(stick)
-    QTimer.singleShot(500, go)
+    workshop.queue.loaded.connect(go)
 
 main_window.MainWindow.__init__ = started
 sys.exit(main(["magi-desktop"]))

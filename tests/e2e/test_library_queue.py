@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, Qt, QThreadPool
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.audition import AuditionDialog
 from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
@@ -16,6 +17,7 @@ from magi_engine.config.places import default_takes_dir
 from magi_engine.media import probe
 from magi_engine.runtime.request.request import Mode
 from magi_engine.takes.store import TakeStore
+from tests.desktop.accessibility import faults
 from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
 
@@ -187,6 +189,39 @@ def test_the_rest_of_a_video_that_was_stopped_is_made_with_one_click(made: App) 
     made.wait_idle()
 
 
+def test_an_audition_one_is_thrown_away_one_is_kept(app: App) -> None:
+    app.short(chunks=2)
+    app.workshop.draft.set(width=64, height=64)
+    qtbot, library = app.qtbot, app.workshop.library
+    qtbot.keyClick(
+        *(app.window, Qt.Key.Key_Return),
+        Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier,
+    )
+    qtbot.waitUntil(lambda: bool(app.window.findChildren(AuditionDialog)))
+    (dialog,) = app.window.findChildren(AuditionDialog)
+    assert "9 more" in dialog.state.text()
+    qtbot.waitUntil(lambda: dialog.list.count() == 9 and len(dialog._pictures) == 9)
+    app.wait_idle()
+    qtbot.waitUntil(lambda: dialog.state.text() == "")
+    assert [item.frames for item in library.items] == [24] * 9
+    assert faults(dialog) == []
+    before = dialog.list.item(0).icon().cacheKey()
+    qtbot.waitUntil(lambda: dialog.list.item(0).icon().cacheKey() != before)
+    seeds = [dialog.list.item(n).text() for n in range(9)]
+    assert len(set(seeds)) == 9
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Right)
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: dialog.list.count() == 8)
+    assert [dialog.list.item(n).text() for n in range(8)] == [seeds[0], *seeds[2:]]
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: dialog.list.count() == 9)
+    dialog.list.setCurrentRow(0)
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(library.items) == 10)
+    assert (library.items[0].frames, library.items[0].complete) == (48, True)
+    assert library.items[0].request.seed == 3
+
+
 def test_four_variations_of_the_video_that_is_shown(made: App) -> None:
     made.qtbot.waitUntil(made.window.video_bar.video_actions.vary.isEnabled)
     made.workshop.draft.set_prompt("something else")
@@ -263,9 +298,9 @@ def test_a_video_of_the_library_is_not_compared_with_what_the_new_job_starts_fro
     app.short(chunks=1)
     player = app.window.player
     app.job.started.connect(lambda: player.open_file(video))
-    app.generate()
-    app.wait_for(Phase.PREPARING)
-    app.wait_for(Phase.FINISHED)
+    with qtbot.waitSignal(app.job.ended):
+        app.generate()
+    assert app.job.phase is Phase.FINISHED
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0)
     QCoreApplication.processEvents()
     assert app.job.request is not None

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.jobs import Phase
 from magi_desktop.state.queue import QueueState
+from magi_engine.errors import EngineDiedError
 from magi_engine.runtime.request.request import Mode
 from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App
@@ -114,6 +115,15 @@ def test_a_failure_is_said_once_and_the_last_video_stays(app: App, tmp_path: Pat
     app.wait_for(Phase.FINISHED)
     app.wait_idle()
     assert not queue.items
+
+
+def test_what_the_checks_say_of_the_draft_is_not_said_of_the_video_too(app: App) -> None:
+    """As where the engine cannot start, which hits both."""
+    error = EngineDiedError("The engine could not be started.", "Install the program again.")
+    app.workshop.draft.set_plan(error)
+    app.workshop.controller.failed.emit(error, "")
+    assert "could not be started" in app.window.generation.checks.text
+    assert app.window.notice.text == ""
 
 
 def test_an_error_goes_with_the_entry_it_is_about(app: App, tmp_path: Path) -> None:

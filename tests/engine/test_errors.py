@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine.errors import is_in_use, write_error
+from magi_engine.disk import write_error
+from magi_engine.errors import is_in_use
 from magi_engine.media.targets import output_error
 
 

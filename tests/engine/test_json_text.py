@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
-from magi_engine.json_text import MAX_BYTES, parse_json, read_json
+from magi_engine.json_text import MAX_BYTES, WrongField, parse_json, read_fields, read_json
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,3 +69,52 @@ def test_json_is_read_here_alone() -> None:
         and re.search(r"\bjson\.loads?\(", path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Inner:
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Outer:
+    share: float
+    name: str = ""
+    colour: Colour | None = None
+    inner: tuple[Inner, ...] = ()
+    sizes: dict[str, int] = field(default_factory=dict)
+    rates: list[float] = field(default_factory=list)
+    right: bool = True
+
+
+def test_fields_are_read_as_they_are_declared() -> None:
+    data = {"share": 2, "colour": "red", "inner": [{"count": 3, "more": 1}], "rates": [1, 0.5]}
+    assert read_fields(Outer, data) == Outer(2, "", Colour.RED, (Inner(3),), {}, [1, 0.5])
+    assert read_fields(Outer, {"share": 0.5, "colour": None, "sizes": {"a": 1}}).sizes == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ([], " is [], but must be a JSON object"),
+        ({}, "share is missing"),
+        ({"share": "1"}, "share is '1', but must be a number"),
+        ({"share": True}, "share is True, but must be a number"),
+        ({"share": 1, "name": 1}, "name is 1, but must be a text"),
+        ({"share": 1, "name": "a\0"}, "name is 'a\\x00', but must be a text"),
+        ({"share": 1, "colour": "blue"}, "colour is 'blue'"),
+        ({"share": 1, "colour": []}, "colour is []"),
+        ({"share": 1, "inner": {}}, "inner is {}, but must be a list"),
+        ({"share": 1, "inner": [{"count": 0.5}]}, "inner[0].count is 0.5, but must be a whole"),
+        ({"share": 1, "sizes": {"a": True}}, "sizes.a is True, but must be a whole number"),
+        ({"share": 1, "sizes": []}, "sizes is [], but must be a JSON object"),
+        ({"share": 1, "right": 1}, "right is 1, but must be true or false"),
+    ],
+)
+def test_a_wrong_field_is_named(data: object, said: str) -> None:
+    with pytest.raises(WrongField, match=f"^{re.escape(said)}"):
+        read_fields(Outer, data)

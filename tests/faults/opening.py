@@ -22,9 +22,10 @@ _MOST_CPU_S = 60
 
 
 def _media(path: Path) -> None:
-    from magi_engine.media import probe, read_image, read_metadata, read_video
+    from magi_engine.media import probe, read_image, read_metadata
     from magi_engine.media.clips import ClipPart
     from magi_engine.runtime.request.metadata import read_request
+    from tests.reading import read_video
 
     for opener in (
         probe,
@@ -123,10 +124,16 @@ def _peak_bytes() -> int:
 
 def main(kind: str, files: list[str]) -> None:
     """Open them; what libraries print is kept from the lines."""
+    from magi_engine.runtime.planning.plan import plan
+    from magi_engine.runtime.request.request import GenerationRequest, Mode
+    from tests.faults.samples import MACHINE
+
     said = sys.stdout
     opener = _OPENERS[kind]
+    # Everything is imported: PyTorch's CUDA build alone takes more than a file may.
+    plan(GenerationRequest(Mode.T2V, "pocket", 64, 64, 24), MACHINE)
     with contextlib.suppress(MagiError, ValueError, KeyError, OSError):
-        opener(Path(files[0]))  # imports everything
+        opener(Path(files[0]))
     for file in files:
         _refusals.clear()
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -9,8 +9,10 @@ import os
 import subprocess
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from magi_setup.build import Builder, SetupProgress
 from magi_setup.bundle import UV_NAME, Bundle
@@ -86,16 +88,19 @@ def make_release(folder: Path, version: str, helper: str, content: str = GOOD) -
     return Release(Bundle.read(folder), wheels)
 
 
+def _end(steps: Iterator[SetupProgress]) -> Any:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def install(release: Release, environments: Environments, flavor: str = "cpu") -> list[str]:
     """Do what the set-up does, after a check of what is there; returns what was fetched."""
     builder = release.builder(environments)
-    damaged: frozenset[str] = frozenset()
-    for found in builder.verify():
-        if not isinstance(found, SetupProgress):
-            damaged = found
-    plan = builder.plan(flavor, damaged)
-    for _ in builder.build(plan):
-        pass
+    plan = builder.plan(flavor, _end(builder.verify()))
+    _end(builder.build(plan))
     environments.tidy()
     return sorted(file.name for file in plan.files)
 

@@ -59,7 +59,7 @@ def test_unattended_it_sets_up_updates_and_survives_a_broken_update(
 ) -> None:
     done = user.sets_up(first)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "recommended: cpu, because" in done.stdout
+    assert "recommended: cpu. " in done.stdout
     done = user.sets_up(make_release(tmp_path / "v2", "2.0", helper="2.0", content=BROKEN))
     assert done.returncode == 1
     assert "What was there before is still in use" in done.stderr

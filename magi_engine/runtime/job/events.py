@@ -8,7 +8,7 @@ pickled, but their latents do not come along: those are for whoever shares the e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -93,11 +93,15 @@ class Event:
     kind: ClassVar[str] = "event"
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as JSON values, with its ``kind`` under ``event``."""
+        """The event as JSON values: its ``kind`` under ``event``, and its fields. Of frames there
+        is their number, of latents nothing."""
         return {"event": self.kind, **self._fields()}
 
     def _fields(self) -> dict[str, Any]:
-        return {}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "latents"}
+        if not isinstance(values.get("frames", 0), int):
+            values["num_frames"] = len(values.pop("frames"))
+        return _plain(values)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Planned(Event):
             "num_frames": plan.length.num_frames,
             "fps": plan.fps,
             "num_steps": plan.num_steps,
-            "seconds": _rounded(plan.seconds),
+            "seconds": _plain(plan.seconds),
             "vram_bytes": plan.vram_bytes,
             "ram_bytes": plan.ram_bytes,
         }
@@ -129,9 +133,6 @@ class StageStarted(Event):
     stage: Stage
     kind: ClassVar[str] = "stage"
 
-    def _fields(self) -> dict[str, Any]:
-        return {"stage": self.stage.value}
-
 
 @dataclass(frozen=True)
 class Notice(Event):
@@ -139,9 +140,6 @@ class Notice(Event):
 
     message: Message
     kind: ClassVar[str] = "notice"
-
-    def _fields(self) -> dict[str, Any]:
-        return {"message": str(self.message)}
 
 
 @dataclass(frozen=True)
@@ -167,9 +165,6 @@ class PromptChanged(Event):
     transition: Transition = Transition.GO_ON
     kind: ClassVar[str] = "prompt_changed"
 
-    def _fields(self) -> dict[str, Any]:
-        return {"chunk": self.chunk, "text": self.text, "transition": self.transition.value}
-
 
 @dataclass(frozen=True)
 class AttentionQuantised(Event):
@@ -177,9 +172,6 @@ class AttentionQuantised(Event):
 
     backend: str
     kind: ClassVar[str] = "attention_quantised"
-
-    def _fields(self) -> dict[str, Any]:
-        return {"backend": self.backend}
 
 
 @dataclass(frozen=True)
@@ -228,22 +220,6 @@ class Progress(Event):
         )
         return replace(self, active=tuple(active))
 
-    def _fields(self) -> dict[str, Any]:
-        return {
-            "active": [{"index": c.index, "step": c.step} for c in self.active],
-            "num_steps": self.num_steps,
-            "chunks_done": self.chunks_done,
-            "num_chunks": self.num_chunks,
-            "frames_done": self.frames_done,
-            "fraction": _rounded(self.fraction),
-            "elapsed_s": _rounded(self.elapsed_s),
-            "seconds_per_step": _rounded(self.seconds_per_step),
-            "frames_per_second": _rounded(self.frames_per_second),
-            "eta_s": _rounded(self.eta_s),
-            "next_chunk_s": _rounded(self.next_chunk_s),
-            "at_once": None if self.at_once is None else vars(self.at_once),
-        }
-
 
 @dataclass(frozen=True)
 class PreviewReady(Event):
@@ -254,9 +230,6 @@ class PreviewReady(Event):
     """(T/4, H/8, W/8, 3) RGB for a chunk of T frames."""
     kind: ClassVar[str] = "preview"
 
-    def _fields(self) -> dict[str, Any]:
-        return {"index": self.index, "num_frames": int(self.frames.shape[0])}
-
 
 @dataclass(frozen=True)
 class DecodingStarted(Event):
@@ -264,9 +237,6 @@ class DecodingStarted(Event):
 
     index: int
     kind: ClassVar[str] = "decoding"
-
-    def _fields(self) -> dict[str, Any]:
-        return {"index": self.index}
 
 
 @dataclass(frozen=True)
@@ -294,13 +264,6 @@ class ChunkReady(Event):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "latents": None}
 
-    def _fields(self) -> dict[str, Any]:
-        return {
-            "index": self.index,
-            "first_frame": self.first_frame,
-            "num_frames": int(self.frames.shape[0]),
-        }
-
 
 @dataclass(frozen=True)
 class Finished(Event):
@@ -311,13 +274,6 @@ class Finished(Event):
     elapsed_s: float
     kind: ClassVar[str] = "finished"
 
-    def _fields(self) -> dict[str, Any]:
-        return {
-            "path": _text(self.path),
-            "frames": self.frames,
-            "elapsed_s": _rounded(self.elapsed_s),
-        }
-
 
 @dataclass(frozen=True)
 class Cancelled(Event):
@@ -326,9 +282,6 @@ class Cancelled(Event):
     path: Path | None
     frames: int
     kind: ClassVar[str] = "cancelled"
-
-    def _fields(self) -> dict[str, Any]:
-        return {"path": _text(self.path), "frames": self.frames}
 
 
 @dataclass(frozen=True)
@@ -345,14 +298,21 @@ class Failed(Event):
             "error": type(self.error).__name__,
             "message": str(self.error.message),
             "hint": str(self.error.hint),
-            "path": _text(self.path),
+            "path": _plain(self.path),
             "frames": self.frames,
         }
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _plain(value: Any) -> Any:
+    """As JSON values."""
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path | Message):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    if is_dataclass(value):
+        value = vars(value)
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.vae import VaeConfig
+from magi_engine.disk import require_room, writing
 from magi_engine.errors import InvalidRequestError
 from magi_engine.resources import resource_path
 from magi_engine.runtime.models.loaded import LoadedModel
@@ -30,14 +32,14 @@ from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import SamplerSettings
-from magi_engine.weights.files import weight_files
-from magi_engine.weights.growing import named_write_errors, require_disk
+from magi_engine.weights.growing import MARGIN_BYTES
 from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
 from magi_engine.weights.provenance import (
     FILE_NAME,
     RECIPE,
     Provenance,
     content_hash,
+    finished,
     note_source,
 )
 from magi_engine.weights.quantize import (
@@ -135,24 +137,13 @@ def quantize_model(
         DiskFullError, OutputError: it cannot be written.
     """
     source = model.found.files.transformer
-    origin = _provenance(source, on_progress)
+    read = partial(on_progress, QuantizationStep.READING)
+    origin = Provenance(RECIPE, finished(content_hash(source), read))
     if Provenance.read(folder) != origin:
         _make(model, folder, captions, origin, on_progress)
-    with named_write_errors(folder):
+    with writing(folder):
         note_source(folder, source)
     return folder / FILE_NAME
-
-
-def _provenance(source: Path, on_progress: OnProgress) -> Provenance:
-    total = sum(path.stat().st_size for path in weight_files(source))
-    done = 0
-    hashing = content_hash(source)
-    while True:
-        try:
-            done += next(hashing)
-        except StopIteration as end:
-            return Provenance(RECIPE, end.value)
-        on_progress(QuantizationStep.READING, done / total)
 
 
 def _make(
@@ -164,10 +155,12 @@ def _make(
 ) -> None:
     config = model.found.config.model_config
     kept = folder / _INPUTS_FILE
-    with named_write_errors(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     made = DitWeights.of(config, True, torch.bfloat16.itemsize).total
-    require_disk(folder, made + 2 * inputs_bytes(config))  # a new one beside the one before
+    require_room(
+        folder, made + 2 * inputs_bytes(config), MARGIN_BYTES
+    )  # a new one beside the one before
     key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
     before = read_inputs(kept, key, mapped=False)
     done = before.captions
@@ -184,7 +177,7 @@ def _make(
     for fraction in quantise_file(source, config, inputs, folder, origin, device):
         on_progress(QuantizationStep.WRITING, fraction)
     del inputs  # a mapped file cannot be deleted everywhere
-    with named_write_errors(folder):
+    with writing(folder):
         kept.unlink(missing_ok=True)
 
 

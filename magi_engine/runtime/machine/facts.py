@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from magi_engine import disk
 
 if TYPE_CHECKING:
     import torch
@@ -106,16 +107,10 @@ def look_around(
         vram_free_bytes=vram_free,
         ram_total_bytes=memory.total,
         ram_free_bytes=min(memory.total, memory.available + held_ram_bytes),
-        disk_free_bytes=disk_free_bytes(models_dir),
+        disk_free_bytes=disk.free_bytes(models_dir),
         fp8_in_hardware=has_fp8_matmul(device),
         bfloat16_on_processor=has_bfloat16_products(torch.device("cpu")),
     )
-
-
-def disk_free_bytes(folder: Path) -> int:
-    """Room on the disk that ``folder`` is on or, not being there yet, would be on."""
-    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    return shutil.disk_usage(place).free
 
 
 def device_name(device: torch.device) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from magi_engine.json_text import read_cache, write_cache
+from magi_engine.runtime.machine.facts import MachineFacts
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,14 @@ class Speeds:
         near = sorted(sizes, key=lambda n: abs(math.log(int(n) / tokens)))
         return functools.reduce(Speed.or_else, (sizes[n] for n in near))
 
+    def expected(
+        self, model: str, facts: MachineFacts, device: str, dtype: str, tokens: int, guess: Speed
+    ) -> tuple[Speed, bool]:
+        """What was measured, else what is guessed; and whether anything was measured."""
+        name = facts.device_name if device.startswith("cuda") else facts.processor
+        known = self.measured(model, name, dtype, tokens)
+        return (guess, False) if known is None else (known.or_else(guess), True)
+
     def note(self, model: str, device_name: str, dtype: str, tokens: int, speed: Speed) -> None:
         """Take in what a job has measured."""
         sizes = self._known.setdefault(_key(model, device_name, dtype), {})
@@ -145,9 +154,8 @@ class Speeds:
 
 
 def guessed(
+    facts: MachineFacts,
     device: str,
-    device_name: str,
-    cores: int,
     dtype: str,
     *,
     fp8: bool,
@@ -163,11 +171,11 @@ def guessed(
     """
     warm_up_s = 0.0
     if device.startswith("cuda"):
-        rates = next((card[1:] for card in _CARDS if card[0] in device_name), _OTHER_CARD)
+        rates = next((card[1:] for card in _CARDS if card[0] in facts.device_name), _OTHER_CARD)
         rate, plain = rates[int(fp8)] * _EFFICIENCY, rates[0] * _EFFICIENCY
         warm_up_s = _CUDA_WARM_UP_S
     else:
-        rate = plain = _MPS if device.startswith("mps") else _CORES[dtype] * cores
+        rate = plain = _MPS if device.startswith("mps") else _CORES[dtype] * facts.cores
     return Speed(
         rate,
         plain,

@@ -13,9 +13,8 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,44 +40,17 @@ _MEMORY = 0.95
 _RIDGE = 1e-4
 
 
-@dataclass
-class Equations:
-    """The normal equations of a least-squares fit, of latents (C and a one) to colours (3)."""
-
-    gram: NDArray[np.float64]
-    """(C + 1, C + 1)"""
-    moment: NDArray[np.float64]
-    """(C + 1, 3)"""
-
-    @classmethod
-    def of(cls, latents: NDArray[np.float32], frames: NDArray[np.uint8]) -> Equations:
-        """From latents (1, C, T, h, w) and the frames (ft T, fh h, fw w, 3) they stand for."""
-        inputs = _rows(latents)
-        colours = _averaged(frames, (latents.shape[2], *latents.shape[3:])).reshape(-1, 3)
-        return cls(inputs.T @ inputs / len(inputs), inputs.T @ colours / len(inputs))
-
-    def plus(self, other: Equations, weight: float) -> Equations:
-        """Both together, ``other`` with ``weight``."""
-        return Equations(self.gram + weight * other.gram, self.moment + weight * other.moment)
-
-    def solved(self) -> NDArray[np.float64]:
-        """The matrix (C + 1, 3)."""
-        ridge = _RIDGE * np.trace(self.gram) / len(self.gram)
-        return np.linalg.solve(self.gram + ridge * np.eye(len(self.gram)), self.moment)
-
-
 class PreviewMap:
     """Turns latents of one autoencoder into small pictures.
 
     Args:
-        plain: from plain colours, see :meth:`calibrated`.
-        seen: from chunks of videos.
+        plain, seen: the normal equations of the fit, see :func:`_equations`: of plain colours, and
+            of chunks of videos.
     """
 
-    def __init__(self, plain: Equations, seen: Equations) -> None:
-        self._plain = plain
-        self._seen = seen
-        self._matrix = seen.plus(plain, _PLAIN_WEIGHT).solved()
+    def __init__(self, plain: NDArray[np.float64], seen: NDArray[np.float64]) -> None:
+        self._plain, self._seen = plain, seen
+        self._matrix = _solved(seen + _PLAIN_WEIGHT * plain)
 
     @classmethod
     def calibrated(cls, encode: Callable[[NDArray[np.uint8]], Tensor]) -> PreviewMap:
@@ -91,14 +63,13 @@ class PreviewMap:
         frames = np.broadcast_to(colours[:, None, None, None], (len(colours), *_PLAIN_SHAPE))
         # All in one batch, which takes less memory than decoding one tile of a picture.
         latents = _array(encode(frames.copy())).swapaxes(0, 2)  # (1, C, N, H / 8, W / 8)
-        plain = Equations.of(latents, frames.reshape(-1, *_PLAIN_SHAPE[1:]))
-        return cls(plain, Equations(0 * plain.gram, 0 * plain.moment))
+        plain = _equations(latents, frames.reshape(-1, *_PLAIN_SHAPE[1:]))
+        return cls(plain, 0 * plain)
 
     def learn(self, latents: Tensor, frames: NDArray[np.uint8]) -> None:
         """Note a decoded chunk: latents (1, C, T, h, w) and frames (4T, 8h, 8w, 3)."""
-        seen = Equations(self._seen.gram * _MEMORY, self._seen.moment * _MEMORY)
-        self._seen = seen.plus(Equations.of(_array(latents), frames), 1.0)
-        self._matrix = self._seen.plus(self._plain, _PLAIN_WEIGHT).solved()
+        self._seen = _MEMORY * self._seen + _equations(_array(latents), frames)
+        self._matrix = _solved(self._seen + _PLAIN_WEIGHT * self._plain)
 
     def picture(self, latents: Tensor) -> NDArray[np.uint8]:
         """Latents (1, C, T, h, w) as RGB (T, h, w, 3)."""
@@ -108,12 +79,7 @@ class PreviewMap:
 
     def save(self, path: Path) -> None:
         """Write to ``path`` so that it never holds half a map; without a word if that fails."""
-        parts = {"plain": self._plain, "seen": self._seen}
-        data = {
-            name: {"gram": part.gram.tolist(), "moment": part.moment.tolist()}
-            for name, part in parts.items()
-        }
-        write_cache(path, data)
+        write_cache(path, {"plain": self._plain.tolist(), "seen": self._seen.tolist()})
 
     @classmethod
     def load(cls, path: Path, channels: int) -> PreviewMap | None:
@@ -122,7 +88,10 @@ class PreviewMap:
         if data is None:
             return None
         try:
-            return cls(_equations(data["plain"], channels), _equations(data["seen"], channels))
+            both = np.array([data["plain"], data["seen"]], float)
+            if both.shape != (2, channels + 1, channels + 4) or not np.isfinite(both).all():
+                raise ValueError(f"matrices of shape {both.shape}")
+            return cls(*both)
         except (ValueError, KeyError, TypeError, np.linalg.LinAlgError) as error:
             logger.info("the map for previews in %s cannot be used: %s", path, error)
             return None
@@ -202,11 +171,17 @@ def _averaged(frames: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.f
     return sums / (frames[..., 0].size / (t * h * w))
 
 
-def _equations(data: Any, channels: int) -> Equations:
-    size = channels + 1
-    equations = Equations(np.array(data["gram"], float), np.array(data["moment"], float))
-    shapes = equations.gram.shape, equations.moment.shape
-    finite = np.isfinite(equations.gram).all() and np.isfinite(equations.moment).all()
-    if shapes != ((size, size), (size, 3)) or not finite:
-        raise ValueError(f"matrices of shapes {shapes}")
-    return equations
+def _equations(latents: NDArray[np.float32], frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Normal equations of a least-squares fit: of latents and a one, (C + 1, C + 1), and beside
+    these of the three colours; from latents (1, C, T, h, w) and the frames (ft T, fh h, fw w, 3)
+    they stand for."""
+    inputs = _rows(latents)
+    colours = _averaged(frames, latents.shape[2:]).reshape(-1, 3)
+    return inputs.T @ np.concatenate([inputs, colours], axis=1) / len(inputs)
+
+
+def _solved(equations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix (C + 1, 3)."""
+    gram, moment = equations[:, :-3], equations[:, -3:]
+    ridge = _RIDGE * np.trace(gram) / len(gram)
+    return np.linalg.solve(gram + ridge * np.eye(len(gram)), moment)

@@ -8,6 +8,7 @@ import enum
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from magi_engine.config.registry import Registry
 from magi_engine.config.sizes import SIZE_MULTIPLE
@@ -25,38 +26,23 @@ class Shortage(enum.Enum):
     DISK = "disk"
 
 
-class AdviceKind(enum.Enum):
-    """What to change so that a generation fits."""
-
-    SMALLER = "smaller picture"
-    NARROWER_WINDOW = "fewer chunks at a time"
-    LIGHTER_MODEL = "lighter model"
-    SHORTER = "shorter video"
-
-
 @dataclass(frozen=True)
 class Advice:
-    """One change with which the generation fits; what is None stays as it is."""
+    """One change with which the generation fits.
 
-    kind: AdviceKind
+    Attributes:
+        changes: new values of fields of the request, and of ``window_size``.
+    """
+
     sentence: Message
-    width: int | None = None
-    height: int | None = None
-    window_size: int | None = None
-    model: str | None = None
-    num_frames: int | None = None
+    changes: dict[str, Any]
 
     def applied(self, request: GenerationRequest) -> GenerationRequest:
         """The request with this change made."""
-        changes = {
-            name: getattr(self, name)
-            for name in ("width", "height", "model", "num_frames")
-            if getattr(self, name) is not None
-        }
-        if self.window_size is not None:
-            changes["sampling"] = dataclasses.replace(
-                request.sampling, window_size=self.window_size
-            )
+        changes = dict(self.changes)
+        if "window_size" in changes:
+            changes["sampling"] = dataclasses.replace(request.sampling, **changes)
+            del changes["window_size"]
         return dataclasses.replace(request, **changes)
 
 
@@ -77,7 +63,7 @@ def advise(
         yield from itertools.islice(filter(fits, candidates), 1)
         return
     sentence = Message("Work on one second at a time.")
-    yield from filter(fits, (Advice(AdviceKind.NARROWER_WINDOW, sentence, window_size=1),))
+    yield from filter(fits, (Advice(sentence, {"window_size": 1}),))
     sizes = list(_smaller(request))
     largest = bisect.bisect_left(sizes, True, key=fits)  # what is smaller fits, too
     yield from sizes[largest : largest + 1]
@@ -93,7 +79,7 @@ def _smaller(request: GenerationRequest) -> Iterator[Advice]:
             for n in (request.width, request.height)
         )
         sentence = Message("Make the picture {width}x{height}.", width=width, height=height)
-        yield Advice(AdviceKind.SMALLER, sentence, width=width, height=height)
+        yield Advice(sentence, {"width": width, "height": height})
 
 
 def _lighter(request: GenerationRequest) -> Iterator[Advice]:
@@ -105,10 +91,10 @@ def _lighter(request: GenerationRequest) -> Iterator[Advice]:
     lighter = [e for e in registry.entries if 0 < (e.transformer_bytes or 0) < size]
     for entry in sorted(lighter, key=lambda e: -(e.transformer_bytes or 0)):
         sentence = Message("Use {title}.", title=entry.title)
-        yield Advice(AdviceKind.LIGHTER_MODEL, sentence, model=entry.name)
+        yield Advice(sentence, {"model": entry.name})
 
 
 def _shorter(request: GenerationRequest, share: float) -> Advice:
     frames = max(1, int((request.num_frames or 0) * share))
     sentence = Message("Make {frames} frames.", frames=frames)
-    return Advice(AdviceKind.SHORTER, sentence, num_frames=frames)
+    return Advice(sentence, {"num_frames": frames})

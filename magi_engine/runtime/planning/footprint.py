@@ -123,11 +123,6 @@ def graph_bytes(model: ModelConfig, chunks: int, tokens: int) -> int:
     return 2 * sum(range(1, chunks + 1)) * tokens * numbers * _FP32
 
 
-def unpatch_channels(vae: VaeConfig) -> int:
-    """Channels of a pixel before the decoder's last convolution."""
-    return 4 if vae.use_final_proj else vae.embed_dim // vae.patch_volume
-
-
 @dataclass(frozen=True)
 class Decoding:
     """Which pixels are decoded, and how.
@@ -183,7 +178,7 @@ class Decoding:
         normed = 4 if vae.ln_in_attn and not fused else 0
         block = max(2 + 3 + 3 + normed, 2 + 2 * vae.mlp_ratio) * vae.embed_dim
         # Before the last convolution: all channels, with neighbours in time, and colours.
-        channels = unpatch_channels(vae)
+        channels = vae.unpatch_channels
         padded = (self.tile.frames + 2) / self.tile.frames
         unpatched = (channels * (1 + padded + 3) + 3) * vae.patch_volume
         numbers = max(block, unpatched)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.sizes import OFFLOAD_SLOTS, PART_TOKENS, TILES_AT_ONCE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.runtime.planning.costs import chunk_tokens, tile_grid
 from magi_engine.runtime.planning.footprint import (
@@ -30,16 +31,10 @@ _SIDE_STREAM_BYTES = 32 << 20
 """Workspace of cuBLAS for a second stream."""
 
 _E4M3_BYTES = 1
-_TILES_AT_ONCE = 4
-"""What the autoencoder takes together."""
-PART_TOKENS = 8192
-"""What the transformer takes together; as :data:`magi_engine.model.dit.PART_TOKENS`."""
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
 _GRAPH_TOKENS = 16384
 """Forwards of at most so many tokens run as CUDA graphs: the kernels of larger ones take a card
 longer than the host needs to launch them."""
-_SLOTS = 2
-"""Offloaded layers that are on the card at once."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +149,7 @@ class Placement:
     offloaded_layers: tuple[int, ...] = ()
     cache_on_host: bool = False
     part_tokens: int = PART_TOKENS
-    tiles_at_once: int = _TILES_AT_ONCE
+    tiles_at_once: int = TILES_AT_ONCE
     decodes_beside: bool = False
     cuda_graphs: bool = False
 
@@ -219,7 +214,7 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
     """``step`` with the memory it takes."""
     weights = sizes.dit
     offloaded = [weights.layers[index] for index in step.offloaded_layers]
-    slots = sum(max(offloaded[i::_SLOTS], default=0) for i in range(_SLOTS))
+    slots = sum(max(offloaded[i::OFFLOAD_SLOTS], default=0) for i in range(OFFLOAD_SLOTS))
     # The encoder leaves the card when it has done its work, which is before all the rest.
     vae = sizes.vae_weights // 2 if sizes.on_card else sizes.vae_weights
     kept = sizes.kept_bytes()

@@ -14,11 +14,12 @@ from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.places import default_cache_dir, default_takes_dir
 from magi_engine.config.registry import Registry, model_config
 from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.disk import free_bytes
 from magi_engine.errors import InvalidRequestError, MagiError
-from magi_engine.media.clips import ClipPart
+from magi_engine.media.clips import ClipPart, plan_clip
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.machine.devices import job_dtype
-from magi_engine.runtime.machine.facts import MachineFacts, disk_free_bytes
+from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, guessed
 from magi_engine.runtime.planning.advice import Advice, Shortage, advise
 from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
@@ -31,7 +32,6 @@ from magi_engine.runtime.planning.timing import (
     unknown_prompts,
 )
 from magi_engine.runtime.request.length import LengthPlan
-from magi_engine.runtime.request.references import plan_reference
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 from magi_engine.runtime.request.validation import (
     check_prompts,
@@ -285,18 +285,15 @@ def _plan(
     costs = DitCosts.of_model(
         config.model_config, sizes.tokens, attention_weight(device, quantised)
     )
-    speed = guessed(
+    guess = guessed(
+        facts,
         device,
-        facts.device_name,
-        facts.cores,
         dtype,
         fp8=quantised and facts.fp8_in_hardware,
         weight_bytes=sizes.dit.total + sizes.vae_weights,
         text_bytes=_text_encoder_bytes(name, found),
     )
-    key = name, facts.device_name if on_card else facts.processor, dtype
-    known = speeds.measured(*key, sizes.tokens)
-    speed = speed if known is None else known.or_else(speed)
+    speed, measured = speeds.expected(name, facts, device, dtype, sizes.tokens, guess)
     ready, denoise_s, decode_s = _course(
         length, config, vae, speed, costs, placement.decodes_beside
     )
@@ -321,7 +318,7 @@ def _plan(
         times=times,
         ready_s=tuple(times.before_s + seconds for seconds in [0.0] * shared + ready),
         chunk_s=max((b - a for a, b in itertools.pairwise(ready)), default=ready[0]),
-        measured=known is not None,
+        measured=measured,
         shortage=shortage,
         problem=problem,
         impossible=placement.host_bytes > facts.ram_total_bytes,
@@ -384,7 +381,7 @@ def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
 
 @lru_cache(maxsize=32)
 def _clip_frames(path: str, fps: int, clip: ClipPart, _changed_ns: int) -> int:
-    return plan_reference(path, fps, clip).frames
+    return plan_clip(path, fps, clip).frames
 
 
 def _vae_config(
@@ -426,7 +423,7 @@ def _shortage(
             placement.host_bytes, Message("memory"), facts.ram_free_bytes
         )
     if request.output is not None:
-        free = disk_free_bytes(Path(request.output).parent)
+        free = free_bytes(Path(request.output).parent)
         if disk > free:
             return Shortage.DISK, _too_little(disk, Message("room on the disk"), free)
     return None, NOTHING

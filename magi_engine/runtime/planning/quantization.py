@@ -78,19 +78,17 @@ def estimate_quantization(
     dtype = job_dtype("auto", facts.device, facts.bfloat16_on_processor)
     weights = DitWeights.of(config.model_config, False, _ITEM_BYTES[dtype]).total
     tokens = chunk_tokens(config, vae)
-    speed = guessed(
+    guess = guessed(
+        facts,
         facts.device,
-        facts.device_name,
-        facts.cores,
         dtype,
         fp8=False,
         weight_bytes=weights + vae_weight_bytes(vae, _ITEM_BYTES[dtype]),
         text_bytes=0,
     )
+    speeds = Speeds.load(cache_dir or default_cache_dir())
+    speed, _ = speeds.expected(source.name, facts, facts.device, dtype, tokens, guess)
     on_card = facts.device.startswith("cuda")
-    name = facts.device_name if on_card else facts.processor
-    known = Speeds.load(cache_dir or default_cache_dir()).measured(source.name, name, dtype, tokens)
-    speed = speed if known is None else known.or_else(speed)
     flops = _calibration_flops(config, attention_weight(facts.device, False), tokens)
     captions = len(resource_path(entry.captions or "").read_text(encoding="utf-8").splitlines())
     calibrating = captions * flops / speed.dit_flops_per_s

@@ -45,31 +45,31 @@ class Worker:
     All methods may be called from any thread. A process that has died is replaced by the next run.
 
     Args:
-        module: what the process runs; see ``runtime.process.launch``.
         models_dir: where downloaded models are; None: the usual place of this system.
         cache_dir: where things are kept that can be made again; None: the usual place.
         log_file: the process appends its log and whatever its libraries say when they die;
             None: only errors, to standard error.
+
+    Attributes:
+        module: what the process runs; see ``runtime.process.launch``.
         lasting: whether the process stays when it has nothing to do.
         end_s: how long the process may take to end in good order before it is killed.
         patience_s: how long a cancelled run may take before its process is killed; None: for ever.
     """
 
+    module: str
+    lasting: bool
+    end_s: float
+    patience_s: float | None = None
+
     def __init__(
         self,
-        module: str,
-        models_dir: Path | None,
-        cache_dir: Path | None,
-        log_file: Path | None,
-        *,
-        lasting: bool,
-        end_s: float,
-        patience_s: float | None = None,
+        models_dir: Path | None = None,
+        cache_dir: Path | None = None,
+        log_file: Path | None = None,
     ) -> None:
-        self.module, self.log_file = module, log_file
+        self.models_dir, self.cache_dir, self.log_file = models_dir, cache_dir, log_file
         self.log_level = "INFO" if log_file else "ERROR"
-        self.models_dir, self.cache_dir = models_dir, cache_dir
-        self.lasting, self.end_s, self.patience_s = lasting, end_s, patience_s
         self.closed = False
         # Guards everything here, in the child and in the runs, and tells of every change.
         self.changed = threading.Condition()
@@ -90,18 +90,18 @@ class Worker:
         with self.changed:
             return self._child is not None and not self._child.dead
 
-    def run(self, work: Any) -> Run:
+    def begin(self, work: Any) -> Run:
         """Work to be done while the returned run is iterated; commands count from this call on."""
         return Run(self, next(self._numbers), work)
 
-    def call(self, work: Any) -> Any:
+    def call(self, *work: Any) -> Any:
         """Have something answered, and wait for it.
 
         Raises:
             EngineDiedError: the process has died, or cannot be started.
             MagiError: what went wrong with it.
         """
-        (answer,) = self.run(work)
+        (answer,) = self.begin(work)
         if isinstance(answer.value, MagiError):
             raise answer.value
         return answer.value

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from magi_engine.errors import MediaReadError
-from magi_engine.media.clips import ClipPart, ClipPlan, iter_source_frames, plan_clip, read_plan
+from magi_engine.media.clips import ClipPlan, iter_source_frames, plan_clip, read_plan
 from magi_engine.media.images import read_image
-from magi_engine.media.info import MediaKind, probe
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 
@@ -41,24 +39,8 @@ def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
     if request.mode is Mode.I2V:
         image = read_image(request.reference, *size, request.fit, request.crop)
         return Reference(image[None])
-    clip = plan_reference(request.reference, fps, request.clip)
+    clip = plan_clip(request.reference, fps, request.clip)
     return Reference(read_plan(clip, *size, request.fit, request.crop), clip)
-
-
-def plan_reference(path: str, fps: float, part: ClipPart) -> ClipPlan:
-    """The frames of a video that a generation goes on from.
-
-    Raises:
-        MediaReadError: not readable, or an image.
-        InvalidRequestError: the range lies outside.
-    """
-    if probe(path).kind is MediaKind.IMAGE:
-        raise MediaReadError(
-            "{reference} is an image, not a video.",
-            "Choose the mode i2v to start from it.",
-            reference=path,
-        )
-    return plan_clip(path, fps, part)
 
 
 def source_frames(request: GenerationRequest, reference: Reference) -> Iterator[NDArray[np.uint8]]:

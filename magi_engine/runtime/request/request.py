@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,8 +16,8 @@ from typing import Any
 
 from magi_engine import __version__
 from magi_engine.errors import InvalidRequestError
-from magi_engine.json_text import parse_json
-from magi_engine.media.clips import ClipPart, ClipPartKind
+from magi_engine.json_text import WrongField, parse_json, read_fields
+from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.writer import WriteOptions
 from magi_engine.messages import Message
@@ -185,13 +184,16 @@ class GenerationRequest:
                 "Update this program to read them.",
                 version=data.get("program_version"),
             )
-        values = {name: _READERS[name](data[name], name) for name in _FIELDS if name in data}
-        known = {"format", "version", "program_version", *_FIELDS}
-        values["extra"] = {name: value for name, value in data.items() if name not in known}
-        missing = [name for name in _REQUIRED if name not in values]
-        if missing:
-            raise _damaged(Message("{name} is missing", name=missing[0]))
-        return cls(**values)
+        extra = {name: value for name, value in data.items() if name not in (*_FIELDS, *_HEAD)}
+        try:
+            read = read_fields(cls, {name: data[name] for name in _FIELDS if name in data})
+        except WrongField as error:
+            problem = Message("{name} {problem}", name=error.name, problem=error.problem)
+            raise _damaged(problem) from error
+        for name in ("chunk_frames", "only_chunks"):
+            if (value := getattr(read, name)) is not None and value < 1:
+                raise _damaged(Message("{name} is not positive", name=name))
+        return dataclasses.replace(read, extra=extra)
 
 
 def _from_json(text: str) -> GenerationRequest:
@@ -218,150 +220,7 @@ def _damaged(problem: Message) -> InvalidRequestError:
     )
 
 
-# One reader per field. Each takes the JSON value and the field's name, and raises on a wrong type.
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise _damaged(Message("{name} is not a text", name=name))
-    return value
-
-
-def _path(value: Any, name: str) -> str:
-    if "\0" in _text(value, name):
-        raise _damaged(Message("{name} is no path", name=name))
-    return value
-
-
-def _whole(value: Any, name: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _damaged(Message("{name} is not a whole number", name=name))
-    return value
-
-
-def _count(value: Any, name: str) -> int:
-    if _whole(value, name) < 1:
-        raise _damaged(Message("{name} is not positive", name=name))
-    return value
-
-
-def _number(value: Any, name: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise _damaged(Message("{name} is not a number", name=name))
-    return value
-
-
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise _damaged(Message("{name} is neither true nor false", name=name))
-    return value
-
-
-def _optional(reader: Any) -> Any:
-    return lambda value, name: None if value is None else reader(value, name)
-
-
-def _tuple_of(reader: Any) -> Any:
-    def read(value: Any, name: str) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise _damaged(Message("{name} is not a list", name=name))
-        return tuple(reader(v, name) for v in value)
-
-    return read
-
-
-def _member_of(enum: type[Enum]) -> Any:
-    def read(value: Any, name: str) -> Enum:
-        try:
-            return enum(value)
-        except ValueError as error:
-            raise _damaged(Message("{name} is {value}", name=name, value=repr(value))) from error
-
-    return read
-
-
-def _object_of(cls: type[Any], readers: Mapping[str, Any]) -> Any:
-    """Read a nested object; fields it does not know are an error only if they are needed."""
-
-    def read(value: Any, name: str) -> Any:
-        if not isinstance(value, dict):
-            raise _damaged(Message("{name} is not an object", name=name))
-        values = {k: readers[k](v, f"{name}.{k}") for k, v in value.items() if k in readers}
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise _damaged(Message("{name} is incomplete", name=name)) from error
-
-    return read
-
-
-_CROP = _object_of(CropBox, {"left": _number, "top": _number, "width": _number, "height": _number})
-_CLIP = _object_of(
-    ClipPart,
-    {
-        "kind": _member_of(ClipPartKind),
-        "seconds": _number,
-        "start_s": _number,
-        "end_s": _number,
-    },
-)
-_WRITING = _object_of(
-    WriteOptions,
-    {
-        "crf": _whole,
-        "preset": _text,
-        "vp9_crf": _whole,
-        "webp_quality": _whole,
-        "overwrite": _flag,
-    },
-)
-_SAMPLING = _object_of(
-    SamplingOverrides,
-    {
-        "num_steps": _whole,
-        "window_size": _whole,
-        "shortcut_mode": _text,
-        "cfg_number": _whole,
-        "cfg_t_range": _tuple_of(_number),
-        "prev_chunk_scales": _tuple_of(_number),
-        "text_scales": _tuple_of(_number),
-        "noise2clean_kvrange": _tuple_of(_whole),
-        "clean_chunk_kvrange": _whole,
-        "clean_t": _number,
-        "fps": _whole,
-    },
-)
-_PROMPT = {"chunk": _whole, "text": _text, "transition": _member_of(Transition)}
-_START = _object_of(TakeStart, {"take": _text, "chunk": _whole, "video": _path})
-_READERS: dict[str, Any] = {
-    "mode": _member_of(Mode),
-    "model": _text,
-    "width": _whole,
-    "height": _whole,
-    "num_frames": _optional(_whole),
-    "prompts": _tuple_of(_object_of(PromptChange, _PROMPT)),
-    "seed": _whole,
-    "reference": _optional(_path),
-    "fit": _member_of(FitPolicy),
-    "crop": _optional(_CROP),
-    "clip": _CLIP,
-    "prepend_source": _flag,
-    "start": _optional(_START),
-    "only_chunks": _optional(_count),
-    "config_path": _optional(_path),
-    "sampling": _SAMPLING,
-    "special_tokens": _tuple_of(_text),
-    "negative_tokens": _flag,
-    "output": _optional(_path),
-    "writing": _WRITING,
-    "device": _text,
-    "dtype": _text,
-    "attention": _text,
-    "quantised_attention": _flag,
-    "take": _optional(_text),
-    "chunk_frames": _count,
-}
-_FIELDS = tuple(_READERS)
-_REQUIRED = ("mode", "model", "width", "height", "num_frames")
+_HEAD = ("format", "version", "program_version")
 _NOTED = ("quantised_attention", "chunk_frames", "take")
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(GenerationRequest)}
+_FIELDS = tuple(name for name in _DEFAULTS if name != "extra")

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -132,6 +132,19 @@ def test_keys_open_and_delete(
     qtbot.waitUntil(lambda: len(panel.model.items) == 2)
     library.undo_delete()
     qtbot.waitUntil(lambda: len(panel.model.items) == 3)
+
+
+def test_a_key_held_down_deletes_once(
+    panel: LibraryPanel, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    asked: list[None] = []
+    panel.grid.delete_pressed.disconnect()
+    panel.grid.delete_pressed.connect(lambda: asked.append(None))
+    for again in (False, True, True):
+        none = Qt.KeyboardModifier.NoModifier
+        key = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Delete, none, "", again)
+        QCoreApplication.sendEvent(panel.grid, key)
+    assert len(asked) == 1
 
 
 def test_the_order_can_be_chosen(

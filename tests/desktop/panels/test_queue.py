@@ -90,6 +90,7 @@ def test_removing_selects_the_neighbour_and_can_be_undone(
     assert prompts(panel) == ["a", "c", "d"]
     assert [i.id for i in panel.selected()] == [ids[2]]
     assert "removed" in panel.notice.text
+    assert not panel.remove_action.autoRepeat(), "a key held down removes one"
     queue.undo_remove()
     assert prompts(panel) == ["a", "b", "c", "d"]
 

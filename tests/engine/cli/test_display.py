@@ -151,7 +151,10 @@ def test_json_lines_for_other_programs() -> None:
         *["decoding", "chunk"],
         "failed",
     ]
-    assert lines[3]["active"] == [{"index": 1, "step": 12}, {"index": 2, "step": 8}]
+    assert lines[3]["active"] == [
+        {"index": 1, "state": "denoising", "step": 12},
+        {"index": 2, "state": "denoising", "step": 8},
+    ]
     assert lines[-1] == {
         "event": "failed",
         "error": "MagiError",

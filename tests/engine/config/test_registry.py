@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from magi_engine.config.official import MagiConfig
-from magi_engine.config.registry import Guidance, ModelEntry, ModelPaths, Registry
+from magi_engine.config.registry import ModelEntry, ModelPaths, Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError
 from magi_engine.resources import resource_path
 from magi_engine.training import pocket
@@ -54,10 +54,7 @@ def test_the_pocket_model_is_the_default_and_all_released_ones_are_known() -> No
 def test_an_entry_agrees_with_its_configuration(name: str) -> None:
     entry = Registry.load().find(name)
     config = _config(entry)
-    assert entry.default_steps == config.runtime_config.num_steps
-    distilled = entry.guidance is Guidance.DISTILLED
-    assert config.engine_config.distill is distilled
-    assert config.runtime_config.cfg_number == (1 if distilled else 3)
+    assert config.runtime_config.cfg_number == (1 if config.engine_config.distill else 3)
     assert config.engine_config.fp8_quant is ("fp8" in name)
     assert str(entry.files.transformer.parent.as_posix()) == config.runtime_config.load
     assert str(entry.files.autoencoder.as_posix()) == config.runtime_config.vae_pretrained
@@ -94,7 +91,7 @@ def test_what_is_made_here_is_its_source_in_fp8(name: str) -> None:
     entry = registry.find(name)
     source = registry.find(entry.made_from or "")
     assert source.name == _MADE.get(name, "pocket")
-    assert (entry.release, entry.guidance) == (source.release, source.guidance)
+    assert entry.release == source.release
     assert not entry.is_downloaded
     config, original = _config(entry), _config(source)
     engine = dataclasses.replace(original.engine_config, fp8_quant=True)
@@ -145,9 +142,6 @@ def test_the_pocket_model_is_what_training_exports() -> None:
         assert entry.ships
         assert entry.files == expected
         assert _config(entry) == config
-        assert entry.default_steps == config.runtime_config.num_steps
-        distilled = entry.guidance is Guidance.DISTILLED
-        assert distilled is config.engine_config.distill
     assert _config(registry.find("pocket-fp8")) == pocket.QUANTISED
 
 
@@ -161,16 +155,14 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 def _damaged() -> list[str]:
     good = json.loads(resource_path("models.json").read_text(encoding="utf-8"))
     without_default = {key: value for key, value in good.items() if key != "default"}
-    wrong_guidance = json.loads(json.dumps(good))
-    wrong_guidance["models"][0]["guidance"] = "hope"
     missing_path = json.loads(json.dumps(good))
     del missing_path["models"][0]["files"]["autoencoder"]
     other_default = {**good, "default": "none"}
-    cases = [without_default, wrong_guidance, missing_path, other_default, []]
+    cases = [without_default, missing_path, other_default, []]
     return ["", "{", *map(json.dumps, cases)]
 
 
-@pytest.mark.parametrize("text", _damaged(), ids=range(7))
+@pytest.mark.parametrize("text", _damaged(), ids=range(6))
 def test_a_damaged_list_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "models.json"
     path.write_text(text)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from magi_engine import fetching
+from magi_engine import disk, fetching
 from magi_engine.config.added import AddedModels
 from magi_engine.config.registry import Registry
 from magi_engine.errors import DiskFullError, DownloadError, MagiError, OutputError
-from magi_engine.install import performing, room
+from magi_engine.install import download, performing
 from magi_engine.install.adding import set_mirror
+from magi_engine.install.download import MARGIN_BYTES
 from magi_engine.install.performing import Performer
 from magi_engine.install.status import ModelState, accept_licence, model_statuses
 from magi_engine.install.tasks import Download, Import, Phase, TaskEvent, TaskProgress
@@ -279,25 +280,25 @@ def test_room_is_asked_for_what_is_made_of_it_and_a_margin(
     del server.files["ckpt/t5/t5-v1_1-xxl/model.safetensors"]
     server.files["ckpt/t5/t5-v1_1-xxl/pytorch_model.bin"] = b"PK" * 500
     size = sum(map(len, server.files.values()))
-    needed = size + release.small_text_encoder_bytes + room.MARGIN_BYTES
+    needed = size + release.small_text_encoder_bytes + MARGIN_BYTES
 
     class Usage:
         free = needed - 1
 
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _folder: Usage)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _folder: Usage)
     with pytest.raises(DiskFullError, match=f"{needed / 1e9:.1f} GB of room are needed") as raised:
         get(models_dir)
     is_said(raised.value)
     assert not server.served, "nothing was begun"
     Usage.free = needed
-    room.require_room(needed - room.MARGIN_BYTES, models_dir)
+    disk.require_room(models_dir, needed - MARGIN_BYTES, MARGIN_BYTES)
 
 
 def test_a_full_disk_loses_nothing_whenever_it_comes(
     server: HubServer, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fills up at another moment each time, and is made a little larger."""
-    monkeypatch.setattr(room, "MARGIN_BYTES", -(10**9))  # else it does not even begin
+    monkeypatch.setattr(download, "MARGIN_BYTES", -(10**9))  # else it does not even begin
     models_dir = small_disk / "models"
     put_special_tokens(models_dir)
     for size in range(2_500_000, 16_000_000, 1_500_000):
@@ -354,7 +355,7 @@ def test_without_the_right_to_write_it_is_said(server: HubServer, tmp_path: Path
         [sys.executable, "-c", code, str(shared)], capture_output=True, text=True
     ).stdout
     assert said.startswith(("OutputError", "DiskFull")), said
-    assert "cannot be written. Choose another folder of models." in said
+    assert "cannot be written. Check that you may write there, or choose another folder." in said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

@@ -23,7 +23,6 @@ from magi_engine.install.status import (
     remove_model,
 )
 from magi_engine.install.tasks import (
-    LAST,
     Download,
     Import,
     Phase,
@@ -100,7 +99,7 @@ def process(models_dir: Path) -> Iterator[InstallProcess]:
 
 def do(process: InstallProcess, task: Task) -> TaskEvent:
     *_, last = process.run(task)
-    assert isinstance(last, LAST)
+    assert isinstance(last, TaskDone | TaskCancelled | TaskFailed)
     return last
 
 

@@ -19,10 +19,11 @@ from PIL import Image
 
 from magi_engine.errors import MediaReadError
 from magi_engine.media import UInt8Array
-from magi_engine.media.clips import ClipPart, read_video
+from magi_engine.media.clips import ClipPart
 from magi_engine.media.images import read_image
 from magi_engine.media.info import MediaKind, probe
 from tests.engine.media.conftest import MakeVideo
+from tests.reading import read_video
 
 CASES = Path(__file__).with_name("cases")
 CARD = np.array([(200, 30, 30), (30, 160, 30), (30, 30, 200), (128, 128, 128)])

@@ -21,8 +21,8 @@ from magi_engine.media import (
     plan_clip,
     probe,
     read_plan,
-    read_video,
 )
+from tests.reading import read_video
 
 MakeVideo = Callable[..., Path]
 STEP = 4

@@ -115,7 +115,8 @@ def test_flat_colours_survive(tmp_path: Path, suffix: str) -> None:
     for index, colour in enumerate(colours):
         frames[24 * index : 24 * index + 24] = colour
     path = write_all(tmp_path / f"flat{suffix}", frames)
-    from magi_engine.media import ClipPart, read_video
+    from magi_engine.media import ClipPart
+    from tests.reading import read_video
 
     for index, colour in enumerate(colours):
         clip = read_video(path, SIZE, SIZE, 24, ClipPart.range(index, index + 1))

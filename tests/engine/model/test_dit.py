@@ -10,9 +10,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.model.captions import CaptionBatch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import attention
+from magi_engine.training.caption_batches import CaptionBatch
 from magi_engine.weights.checkpoint import load_weights
 
 SMALL_45B = ModelConfig(

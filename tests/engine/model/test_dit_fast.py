@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from magi_engine.model.captions import CaptionBatch, CaptionKeys, KnownCaptions
+from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import attention
 from magi_engine.ops.kernels import Kernels
+from magi_engine.training.caption_batches import CaptionBatch
 
 
 def everything(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from magi_engine.ops import attention as module
-from magi_engine.ops.attention import attention, attention_by_products, caption_attention
+from magi_engine.ops.attention import attention, attention_by_products
+from magi_engine.training.caption_batches import caption_attention
 
 
 def spelled_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

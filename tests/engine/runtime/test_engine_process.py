@@ -18,7 +18,6 @@ import pytest
 
 from magi_engine.errors import EngineDiedError, ModelNotFoundError
 from magi_engine.media.targets import find_partials
-from magi_engine.runtime import engine_process as host
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.job.events import (
@@ -265,7 +264,7 @@ def test_closing_during_a_job_keeps_the_video_and_leaves_nothing_behind(
 def test_closing_ends_a_process_that_stands_still_and_keeps_the_video(
     make_request: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "_END_S", 0.5)
+    monkeypatch.setattr(EngineProcess, "end_s", 0.5)
     process = EngineProcess(cache_dir=tmp_path / "cache")
     before = children()
     events: list[Event] = []

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from magi_engine.model.captions import CaptionBatch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.sampling.schedule import SamplerSettings, Transition
+from magi_engine.training.caption_batches import CaptionBatch
 
 INSERTED = (  # each goes in front of what is there
     SpecialToken.STATIC_FIRST_FRAMES,

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from magi_engine.model.captions import CaptionBatch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops import attention as attention_ops
-from magi_engine.training import pocket
+from magi_engine.training import caption_batches, pocket
+from magi_engine.training.caption_batches import CaptionBatch
 from magi_engine.training.train_transformer import compile_blocks, initialise
 
 
@@ -21,7 +21,7 @@ def test_the_teacher_sees_with_compiled_layers_what_the_student_sees(
 ) -> None:
     # Without code generation, which would need a compiler here: it is not what is in question.
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
-    monkeypatch.setattr(attention_ops, "_masked_attention", attention_ops._masked_attention)
+    monkeypatch.setattr(caption_batches, "_masked_attention", caption_batches._masked_attention)
     torch.manual_seed(0)
     model = VideoDiT(pocket.MODEL)
     initialise(model)

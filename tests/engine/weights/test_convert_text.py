@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from magi_engine import disk
 from magi_engine.errors import DiskFullError, OutputError, WeightsError
 from magi_engine.ops.int8 import Int8Linear, group_size, quantise_int8
 from magi_engine.resources import resource_path
@@ -26,6 +27,7 @@ from magi_engine.weights.provenance import (
     FILE_NAME,
     content_hash,
     find_small_text_encoder,
+    finished,
     small_text_encoder_of,
 )
 from magi_engine.weights.text_encoder import load_text_encoder
@@ -106,12 +108,7 @@ def test_streamed_layers_give_the_same(original: Path, tmp_path: Path, small: bo
 
 def test_shrinking_finds_what_is_there_already(original: Path, tmp_path: Path) -> None:
     assert list(shrink_text_encoder(original, tmp_path))[-1] == 1.0
-    hashing = content_hash(original)
-    try:
-        while True:
-            next(hashing)
-    except StopIteration as end:
-        sha256 = end.value
+    sha256 = finished(content_hash(original))
     made = find_small_text_encoder(tmp_path, sha256)
     assert made is not None
     before = (made / FILE_NAME).stat().st_mtime_ns
@@ -184,8 +181,8 @@ def test_too_little_room_is_known_before_anything_is_written(
     original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(growing.shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(DiskFullError, match="GB are needed"):
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(DiskFullError, match="GB of room are needed"):
         convert(original, tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 

@@ -24,6 +24,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from magi_engine.disk import writing
 from magi_engine.errors import DiskFullError, OutputError
 from magi_engine.model.dit import VideoDiT
 from magi_engine.training.tokenizer import make_tiny_t5, save_t5, tiny_t5_config, train_tokenizer
@@ -116,7 +117,7 @@ class Sources:
         origin = Provenance.of_source(source)
         for _ in quantise_file(source, self._config(self.root), self.inputs, target, origin):
             pass
-        with growing.named_write_errors(target):
+        with writing(target):
             note_source(target, source)
 
     @staticmethod
@@ -212,7 +213,7 @@ def test_files_of_another_user_are_one_sentence(sources: Sources) -> None:
         )
         for line in (said[0], said[2]):
             assert line.startswith("OutputError ")
-            assert "cannot be written to. Check that you may write there." in line
+            assert "cannot be written. Check that you may write there, or" in line
         for line in (said[4], said[6]):
             assert line.startswith("WeightsError ")
             assert line.endswith("cannot be read. Check its permissions.")
@@ -259,7 +260,7 @@ def test_a_disk_that_is_full_for_real_keeps_what_was_written(
     make(tmp_path / "whole")
     whole = contents(tmp_path / "whole")
     usage = shutil.disk_usage(tmp_path)._replace(free=1 << 50)  # others fill it meanwhile
-    monkeypatch.setattr(growing.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr("magi_engine.disk.shutil.disk_usage", lambda _path: usage)
     size = sum(map(len, whole.values()))
     for percent in (5, 30, 60, 95):
         disk = small_disk(f"{size * percent // 100 // 1024}k")

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import OutputError, WeightsError
-from magi_engine.model.captions import CaptionBatch
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.fp8 import E4M3, E4M3_MAX, Fp8SmoothLinear, Fp8TensorLinear
 from magi_engine.sampling.cache import attend_alone
+from magi_engine.training.caption_batches import CaptionBatch
 from magi_engine.weights import quantize
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 from magi_engine.weights.provenance import RECIPE, Provenance

@@ -170,9 +170,9 @@ def test_a_full_disk_is_known_before_anything_is_measured(
     config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr("magi_engine.weights.growing.shutil.disk_usage", lambda _path: usage)
+    monkeypatch.setattr("magi_engine.disk.shutil.disk_usage", lambda _path: usage)
     monkeypatch.delattr(quantizing, "calibrate")
-    with pytest.raises(DiskFullError, match="GB are needed"):
+    with pytest.raises(DiskFullError, match="GB of room are needed"):
         quantize_model(load(config_path), tmp_path, CAPTIONS)
 
 

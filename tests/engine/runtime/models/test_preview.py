@@ -72,7 +72,7 @@ def test_a_map_that_cannot_be_used_is_none(tmp_path: Path, damage: str) -> None:
     elif damage in ("empty", "text"):
         path.write_text("" if damage == "empty" else '{"plain": "x"}')
     elif damage == "nan":
-        data["seen"]["gram"][0][0] = float("nan")
+        data["seen"][0][0] = float("nan")
         path.write_text(json.dumps(data))
     channels = CHANNELS + 1 if damage == "shape" else CHANNELS
     assert PreviewMap.load(path, channels) is None

@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
+from magi_engine.config.sizes import PART_TOKENS
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
@@ -22,7 +23,7 @@ from magi_engine.runtime.planning.footprint import (
     vae_weight_bytes,
     work_bytes,
 )
-from magi_engine.runtime.planning.placement import PART_TOKENS, Sizes
+from magi_engine.runtime.planning.placement import Sizes
 from magi_engine.sampling.cache import RollingCache
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack

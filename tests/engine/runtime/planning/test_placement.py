@@ -8,9 +8,8 @@ import itertools
 import pytest
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.sizes import PART_TOKENS, TILES_AT_ONCE
 from magi_engine.config.vae import VaeConfig
-from magi_engine.model.dit import PART_TOKENS as MODELS_PART_TOKENS
-from magi_engine.model.vae import TILES_AT_ONCE
 from magi_engine.resources import resource_path
 from magi_engine.runtime.planning.placement import Placement, Sizes, place, placements
 
@@ -32,7 +31,7 @@ def offloads(way: Placement) -> bool:
 
 def test_the_first_way_is_what_the_models_do_by_themselves() -> None:
     first = next(placements(sizes()))
-    assert first.part_tokens == MODELS_PART_TOKENS
+    assert first.part_tokens == PART_TOKENS
     assert first.tiles_at_once == TILES_AT_ONCE
     assert not offloads(first)
     assert first.decodes_beside

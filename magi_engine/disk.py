@@ -1,0 +1,64 @@
+"""Room on a disk, and what is said where something cannot be written to it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from magi_engine.errors import DISK_FULL, DiskFullError, OutputError, in_use_error, is_in_use
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk that ``folder`` is on or, not being there yet, would be on."""
+    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    return shutil.disk_usage(place).free
+
+
+def require_room(folder: Path, needed_bytes: int, margin_bytes: int) -> None:
+    """Check that the disk has room for so much more, and a margin, if it is more at all.
+
+    Raises:
+        DiskFullError: it does not; says what is needed.
+    """
+    free = free_bytes(folder)
+    if needed_bytes and needed_bytes + margin_bytes > free:
+        raise DiskFullError(
+            "{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.",
+            "Free some space, or choose another folder.",
+            needed=needed_bytes + margin_bytes,
+            free=free,
+            folder=folder,
+        )
+
+
+def write_error(error: OSError, target: Path) -> OutputError:
+    """What to say if ``target`` cannot be written or removed."""
+    if is_in_use(error, target):
+        return in_use_error(target)
+    if error.errno in DISK_FULL:
+        return DiskFullError(
+            "The disk is full.", "Free some space, then try again: it goes on where it stopped."
+        )
+    if error.errno == errno.EFBIG:
+        return OutputError(
+            "The disk of {folder} cannot hold a file of this size.",
+            "Choose a folder on another disk.",
+            folder=target.parent,
+        )
+    return OutputError(
+        "{path} cannot be written.",
+        "Check that you may write there, or choose another folder.",
+        path=target,
+    )
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turns what the system says while ``target`` is written into :func:`write_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(error, target) from error
