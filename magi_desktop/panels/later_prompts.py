@@ -24,8 +24,10 @@ from magi_desktop.widgets.controls import (
     text_label,
 )
 from magi_desktop.widgets.layout import hbox, vbox
+from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import PromptChange
+from magi_engine.sampling.schedule import Transition
 
 _MOST_CHUNKS = 9999
 
@@ -79,8 +81,10 @@ class LaterPrompts(QWidget):
         self._append(chunk, "").field.setFocus()
         self._refresh()
 
-    def _append(self, chunk: int, text: str) -> LaterPromptRow:
-        row = LaterPromptRow(chunk, text, self._body)
+    def _append(
+        self, chunk: int, text: str, transition: Transition = Transition.GO_ON
+    ) -> LaterPromptRow:
+        row = LaterPromptRow(chunk, text, transition, self._body)
         row.changed.connect(self._store)
         row.moved.connect(self._row_moved)
         row.removed.connect(self._row_removed)
@@ -98,7 +102,8 @@ class LaterPrompts(QWidget):
 
     def _prompts(self) -> tuple[PromptChange, ...]:
         """What the rows say; those without a text say nothing."""
-        return tuple(PromptChange(r.chunk, r.text) for r in self._rows if r.text)
+        said = (row for row in self._rows if row.text)
+        return tuple(PromptChange(r.chunk, r.text, r.transition.currentData()) for r in said)
 
     @Slot()
     def _store(self) -> None:
@@ -152,7 +157,7 @@ class LaterPrompts(QWidget):
         if self._prompts() != self._draft.later_prompts:
             self._clear()
             for change in self._draft.later_prompts:
-                self._append(change.chunk, change.text)
+                self._append(change.chunk, change.text, change.transition)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -177,7 +182,7 @@ class LaterPromptRow(QWidget):
     """One prompt and the chunk it counts from.
 
     Signals:
-        changed: the text changed.
+        changed: the text or the transition changed.
         moved: this row, and the direction (1 or -1) its chunk was changed in.
         removed: this row is to go.
     """
@@ -186,7 +191,7 @@ class LaterPromptRow(QWidget):
     moved = Signal(object, int)
     removed = Signal(object)
 
-    def __init__(self, chunk: int, text: str, parent: QWidget) -> None:
+    def __init__(self, chunk: int, text: str, transition: Transition, parent: QWidget) -> None:
         super().__init__(parent)
         self._chunk = chunk
         self._caption = QLabel(self.tr("From second"), self)
@@ -199,8 +204,10 @@ class LaterPromptRow(QWidget):
             self.tr("From"),
             self.tr("The part of the video this prompt counts from; the first is 1."),
         )
+        self.transition = transition_box(self)
+        self.transition.setCurrentIndex(self.transition.findData(transition))
         self._guard = WheelGuard(self)
-        self._guard.watch(self.number)
+        self._guard.watch(self.number, self.transition)
         self._time = line_label("", "muted", self)
         self._time.setToolTip(self.tr("When this part begins."))
         self.remove_button = icon_button(
@@ -220,9 +227,11 @@ class LaterPromptRow(QWidget):
                 self._caption, self.number, (self._time, 1), self.remove_button
             ),
             self.field,
+            self.transition,
         )
         self.number.valueChanged.connect(self._number_changed)
         self.field.textChanged.connect(self.changed)
+        self.transition.currentIndexChanged.connect(self.changed)
         self.remove_button.clicked.connect(self._remove)
 
     @property
@@ -238,7 +247,7 @@ class LaterPromptRow(QWidget):
     @property
     def controls(self) -> tuple[QWidget, ...]:
         """What can have the focus, in order."""
-        return self.number, self.remove_button, self.field
+        return self.number, self.remove_button, self.field, self.transition
 
     def set_chunk(self, chunk: int) -> None:
         """Set the chunk, counted from 0, without telling anyone."""
