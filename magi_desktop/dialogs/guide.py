@@ -50,7 +50,8 @@ class GuideDialog(Sheet):
 
 
 class _Pages(QTextBrowser):
-    """A text whose pictures come from a folder and are never wider than the page."""
+    """A text whose pictures come from a folder, as large as what they show and never wider than
+    the page."""
 
     def __init__(self, folder: Path, parent: QWidget) -> None:
         super().__init__(parent)
@@ -63,9 +64,8 @@ class _Pages(QTextBrowser):
             return super().loadResource(kind, name)
         picture = QPixmap(str(self._folder / QUrl(name).toString()))
         ratio = self.devicePixelRatioF()
-        room = round((_WIDTH - 2 * t.SPACE_4 - 2 * t.SPACE_4 - t.SPACE_5) * ratio)
+        width = min(picture.width(), _WIDTH - 2 * t.SPACE_4 - 2 * t.SPACE_4 - t.SPACE_5)
         mode = Qt.TransformationMode.SmoothTransformation
-        if picture.width() > room:
-            picture = picture.scaledToWidth(room, mode)
+        picture = picture.scaledToWidth(round(width * ratio), mode)
         picture.setDevicePixelRatio(ratio)
         return picture

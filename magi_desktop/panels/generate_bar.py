@@ -115,8 +115,7 @@ class GenerateBar(QFrame):
     def _menu(self) -> QMenu:
         menu = QMenu(self)
         for count in _COPIES:
-            text = self.tr("{} variations").format(count)
-            action = QAction(self.tr("Four variations") if count == VARIATIONS else text, menu)
+            action = QAction(self.tr("{} variations").format(count), menu)
             action.setData(count)
             menu.addAction(action)
         menu.triggered.connect(self._several)

@@ -771,10 +771,6 @@
         <translation>{} 个变体</translation>
     </message>
     <message>
-        <source>Four variations</source>
-        <translation>四个变体</translation>
-    </message>
-    <message>
         <source>Audition of first seconds…</source>
         <translation>开头试镜…</translation>
     </message>

@@ -124,10 +124,16 @@ def _peak_bytes() -> int:
 
 def main(kind: str, files: list[str]) -> None:
     """Open them; what libraries print is kept from the lines."""
+    from magi_engine.runtime.planning.plan import plan
+    from magi_engine.runtime.request.request import GenerationRequest, Mode
+    from tests.faults.samples import MACHINE
+
     said = sys.stdout
     opener = _OPENERS[kind]
+    # Everything is imported: PyTorch's CUDA build alone takes more than a file may.
+    plan(GenerationRequest(Mode.T2V, "pocket", 64, 64, 24), MACHINE)
     with contextlib.suppress(MagiError, ValueError, KeyError, OSError):
-        opener(Path(files[0]))  # imports everything
+        opener(Path(files[0]))
     for file in files:
         _refusals.clear()
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -125,3 +125,20 @@ def test_the_guide_has_its_pictures_in_every_language(qtbot: QtBot, language: st
         assert not picture.isNull()
         assert picture.deviceIndependentSize().width() < dialog.view.width()
     assert faults(dialog) == []
+
+
+def test_the_guides_pictures_are_as_large_on_a_fine_screen(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialog = GuideDialog("en")
+    qtbot.addWidget(dialog)
+    (name, *_) = re.findall(r'<img src="([^"]+)"', dialog.view.toHtml())
+
+    def width() -> float:
+        picture = dialog.view.loadResource(2, QUrl(name))  # 2: an image
+        assert isinstance(picture, QPixmap)
+        return picture.deviceIndependentSize().width()
+
+    usual = width()
+    monkeypatch.setattr(dialog.view, "devicePixelRatioF", lambda: 2.0)
+    assert width() == usual
