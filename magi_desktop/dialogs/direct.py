@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import transition_box
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.process.control import ChangePrompt
 
 _LINES = 6

@@ -15,11 +15,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.parts import transition_box
 from magi_desktop.state.queue import reseeded
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.sampling.schedule import Transition
 

@@ -24,8 +24,10 @@ from magi_desktop.widgets.controls import (
     prepare_number,
     text_label,
 )
+from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import PromptChange
+from magi_engine.sampling.schedule import Transition
 
 _MOST_CHUNKS = 9999
 
@@ -87,8 +89,10 @@ class LaterPrompts(QWidget):
         self._append(chunk, "").field.setFocus()
         self._refresh()
 
-    def _append(self, chunk: int, text: str) -> LaterPromptRow:
-        row = LaterPromptRow(chunk, text, self._body)
+    def _append(
+        self, chunk: int, text: str, transition: Transition = Transition.GO_ON
+    ) -> LaterPromptRow:
+        row = LaterPromptRow(chunk, text, transition, self._body)
         row.changed.connect(self._store)
         row.moved.connect(self._row_moved)
         row.removed.connect(self._row_removed)
@@ -106,7 +110,8 @@ class LaterPrompts(QWidget):
 
     def _prompts(self) -> tuple[PromptChange, ...]:
         """What the rows say; those without a text say nothing."""
-        return tuple(PromptChange(r.chunk, r.text) for r in self._rows if r.text)
+        said = (row for row in self._rows if row.text)
+        return tuple(PromptChange(r.chunk, r.text, r.transition.currentData()) for r in said)
 
     @Slot()
     def _store(self) -> None:
@@ -160,7 +165,7 @@ class LaterPrompts(QWidget):
         if self._prompts() != self._draft.later_prompts:
             self._clear()
             for change in self._draft.later_prompts:
-                self._append(change.chunk, change.text)
+                self._append(change.chunk, change.text, change.transition)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -185,7 +190,7 @@ class LaterPromptRow(QWidget):
     """One prompt and the chunk it counts from.
 
     Signals:
-        changed: the text changed.
+        changed: the text or the transition changed.
         moved: this row, and the direction (1 or -1) its chunk was changed in.
         removed: this row is to go.
     """
@@ -194,7 +199,7 @@ class LaterPromptRow(QWidget):
     moved = Signal(object, int)
     removed = Signal(object)
 
-    def __init__(self, chunk: int, text: str, parent: QWidget) -> None:
+    def __init__(self, chunk: int, text: str, transition: Transition, parent: QWidget) -> None:
         super().__init__(parent)
         self._chunk = chunk
         self._caption = QLabel(self.tr("From second"), self)
@@ -207,8 +212,10 @@ class LaterPromptRow(QWidget):
             self.tr("From"),
             self.tr("The part of the video this prompt counts from; the first is 1."),
         )
+        self.transition = transition_box(self)
+        self.transition.setCurrentIndex(self.transition.findData(transition))
         self._guard = WheelGuard(self)
-        self._guard.watch(self.number)
+        self._guard.watch(self.number, self.transition)
         self._time = QLabel(self)
         self._time.setProperty("role", "muted")
         self._time.setToolTip(self.tr("When this part begins."))
@@ -235,8 +242,10 @@ class LaterPromptRow(QWidget):
         column.setSpacing(t.SPACE_1)
         column.addLayout(top)
         column.addWidget(self.field)
+        column.addWidget(self.transition)
         self.number.valueChanged.connect(self._number_changed)
         self.field.textChanged.connect(self.changed)
+        self.transition.currentIndexChanged.connect(self.changed)
         self.remove_button.clicked.connect(self._remove)
 
     @property
@@ -252,7 +261,7 @@ class LaterPromptRow(QWidget):
     @property
     def controls(self) -> tuple[QWidget, ...]:
         """What can have the focus, in order."""
-        return self.number, self.remove_button, self.field
+        return self.number, self.remove_button, self.field, self.transition
 
     def set_chunk(self, chunk: int) -> None:
         """Set the chunk, counted from 0, without telling anyone."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
 
-from magi_desktop.state.job_words import percent_text, transition_words
+from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
+from magi_desktop.widgets.transitions import transition_words
 from magi_engine.runtime.job.events import ChunkState
 from magi_engine.sampling.schedule import Transition
 

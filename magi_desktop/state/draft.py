@@ -27,6 +27,7 @@ from magi_engine.runtime.request.request import (
     PromptChange,
     SamplingOverrides,
 )
+from magi_engine.sampling.schedule import Transition
 
 MAX_SEED = 2**31 - 1
 DEFAULT_SECONDS = 4.0
@@ -318,7 +319,7 @@ class Draft(QObject):
         return {
             "mode": self.mode.value,
             "prompt": self.prompt,
-            "later_prompts": [[p.chunk, p.text] for p in self.later_prompts],
+            "later_prompts": [[p.chunk, p.text, p.transition.value] for p in self.later_prompts],
             "references": {m.value: str(r.path) for m, r in self._references.items() if r},
             "settings": dataclasses.asdict(self.settings),
             "base": None if self._base is None else self._base.to_json(),
@@ -406,12 +407,17 @@ def _missing_reference(mode: Mode) -> InvalidRequestError:
     )
 
 
+_TRANSITIONS = {transition.value: transition for transition in Transition}
+
+
 def _prompt_changes(saved: object) -> tuple[PromptChange, ...]:
     pairs = saved if isinstance(saved, list) else []
     changes = [
-        PromptChange(pair[0], pair[1])
+        PromptChange(pair[0], pair[1], _TRANSITIONS.get("".join(pair[2:]), Transition.GO_ON))
         for pair in pairs
-        if isinstance(pair, list) and [type(x) for x in pair] == [int, str] and pair[0] > 0
+        if isinstance(pair, list)
+        and [type(x) for x in pair] in ([int, str], [int, str, str])
+        and pair[0] > 0
     ]
     return tuple(sorted(changes, key=lambda change: change.chunk))
 

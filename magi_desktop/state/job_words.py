@@ -8,7 +8,6 @@ from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_desktop.translation import translated
 from magi_engine.runtime.job.events import ChunkState, Stage
 from magi_engine.runtime.planning.plan import JobPlan
-from magi_engine.sampling.schedule import Transition
 
 translate = QCoreApplication.translate
 
@@ -135,13 +134,3 @@ def rough_duration(seconds: float) -> str:
     if not _EXACT_S <= seconds < 3600:
         return duration(seconds)
     return translate("Progress", "{} min").format(round(seconds / 60))
-
-
-def transition_words() -> dict[Transition, str]:
-    """How a new part begins."""
-    return {
-        Transition.GO_ON: translate("Transitions", "goes on"),
-        Transition.NEW_PLACE: translate("Transitions", "the same one in a new place"),
-        Transition.NEW_ONE: translate("Transitions", "a new one in the same place"),
-        Transition.CUT: translate("Transitions", "with a cut"),
-    }

@@ -7,8 +7,13 @@ import json
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.config.registry import model_config
 from magi_engine.json_text import parse_json
+from magi_engine.runtime.planning.plan import prefix_latents
+from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.storyboard import SUFFIXES, shots_of, written_storyboard
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,10 +25,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "'magi generate --like FILE' uses them again.",
     )
     parser.add_argument("file", type=Path, help="a generated video")
+    parser.add_argument(
+        "--storyboard",
+        choices=[suffix[1:] for suffix in SUFFIXES],
+        help="only its prompts with their times, for 'magi generate --storyboard'",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings; returns the exit code."""
-    print(json.dumps(parse_json(read_request(args.file).to_json()), indent=2, ensure_ascii=False))
+    request = read_request(args.file)
+    if args.storyboard is None:
+        print(json.dumps(parse_json(request.to_json()), indent=2, ensure_ascii=False))
+    else:
+        print(_storyboard(request, f".{args.storyboard}"), end="")
     return DONE
+
+
+def _storyboard(request: GenerationRequest, suffix: str) -> str:
+    runtime = model_config(request.model, request.config_path)[1].runtime_config
+    prefix = prefix_latents(request, runtime)
+    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
+    fps = request.sampling.fps or runtime.fps
+    return written_storyboard(shots_of(request.prompts, length, fps), suffix)

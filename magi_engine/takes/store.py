@@ -375,8 +375,8 @@ def _about(values: dict[str, Any]) -> About:
         raise ValueError("of a newer program")
     about = read_fields(About, values)
     counts = (about.chunk_width, about.first_frames, about.chunk_frames, about.source_frames + 1)
-    if about.fps <= 0 or min(counts) < 1:
-        raise ValueError("a number that is not positive")
+    if about.fps < 1 or min(counts) < 1:
+        raise ValueError("a number that cannot be")
     return about
 
 

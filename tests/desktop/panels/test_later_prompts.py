@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request.request import Mode, PromptChange
+from magi_engine.sampling.schedule import Transition
 from tests.desktop.machines import planned
 
 
@@ -43,6 +44,15 @@ def test_folded_at_first_with_a_row_to_type_in_when_opened(
     assert draft.later_prompts == (PromptChange(1, "it spins"),)
     draft.set_plan(planned(draft.request()).plan)
     assert "at 1.0 s" in _texts(row)
+
+
+def test_how_a_later_part_begins_is_kept_and_chosen(panel: LaterPrompts, draft: Draft) -> None:
+    draft.set_later_prompts((PromptChange(2, "a", Transition.CUT), PromptChange(3, "b")))
+    panel.rows[1].field.setText("c")
+    assert draft.later_prompts[0] == PromptChange(2, "a", Transition.CUT)
+    box = panel.rows[1].transition
+    box.setCurrentIndex(box.findData(Transition.NEW_PLACE))
+    assert draft.later_prompts[1] == PromptChange(3, "c", Transition.NEW_PLACE)
 
 
 def test_adding_moving_and_removing(qtbot: QtBot, panel: LaterPrompts, draft: Draft) -> None:

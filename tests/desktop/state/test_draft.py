@@ -19,6 +19,7 @@ from magi_engine.runtime.request.request import (
     PromptChange,
     SamplingOverrides,
 )
+from magi_engine.sampling.schedule import Transition
 
 IMAGE = Reference(Path("a.png"), MediaInfo(MediaKind.IMAGE, 64, 48), fit=FitPolicy.PAD)
 CLIP = Reference(
@@ -36,11 +37,11 @@ def draft(qtbot: QtBot) -> Draft:
 
 def test_the_prompt_stays_where_a_picture_or_a_clip_comes_or_goes(draft: Draft) -> None:
     draft.set_prompt("a red circle")
-    draft.set_later_prompts((PromptChange(2, "then"),))
+    draft.set_later_prompts((PromptChange(2, "then", Transition.CUT),))
     for reference, mode in ((IMAGE, Mode.I2V), (CLIP, Mode.V2V), (None, Mode.V2V)):
         draft.set_reference(reference)
         assert (draft.mode, draft.prompt) == (mode, "a red circle")
-        assert draft.later_prompts == (PromptChange(2, "then"),)
+        assert draft.later_prompts == (PromptChange(2, "then", Transition.CUT),)
 
 
 def test_each_mode_keeps_its_reference(draft: Draft) -> None:
@@ -160,12 +161,12 @@ def test_a_fresh_seed_each_time_unless_locked(draft: Draft) -> None:
 def test_the_draft_survives_a_restart(draft: Draft) -> None:
     draft.set_mode(Mode.I2V)
     draft.set_prompt("image")
-    draft.set_later_prompts((PromptChange(2, "then"),))
+    draft.set_later_prompts((PromptChange(2, "then", Transition.CUT),))
     draft.set(width=256, noise2clean_kvrange=(2, 2, 2, 2), seconds=None)
     again = Draft()
     again.restore(json.loads(json.dumps(draft.to_json())))
     assert (again.mode, again.prompt) == (Mode.I2V, "image")
-    assert again.later_prompts == (PromptChange(2, "then"),)
+    assert again.later_prompts == (PromptChange(2, "then", Transition.CUT),)
     assert again.settings == draft.settings
 
 

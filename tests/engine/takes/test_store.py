@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import subprocess
@@ -169,6 +170,15 @@ def test_damage_is_found(store: TakeStore, seed: int) -> None:
         return
     assert start is not None
     assert np.array_equal(start, np.concatenate([latents(c) for c in range(3)], axis=2))
+
+
+@pytest.mark.parametrize("values", [{"fps": 0.2}, {"fps": 0}, {"chunk_width": 0}, {"request": 1}])
+def test_values_that_cannot_be_are_damage(store: TakeStore, values: dict[str, object]) -> None:
+    take = store.find(written(store).name)
+    file = take.folder / "take.json"
+    file.write_text(json.dumps({"version": 1, **vars(ABOUT), **values}), encoding="utf-8")
+    with pytest.raises(TakeError, match="damaged"):
+        store.find(take.name)
 
 
 def test_a_gap_ends_a_take(store: TakeStore) -> None:
