@@ -396,12 +396,13 @@ def _read(path: Path) -> NDArray[np.float32]:
 
     try:
         with safe_open(path, "numpy") as file:
+            if file.get_slice("latents").get_dtype() != "F32":  # of which NumPy lacks some
+                raise _damaged(path.parent)
             latents = file.get_tensor("latents")
             digest = (file.metadata() or {}).get("sha256")
     except (OSError, SafetensorError) as error:
         raise _damaged(path.parent) from error
-    right = latents.dtype == np.float32 and latents.ndim == 5
-    if not right or _digest(latents) != digest:
+    if latents.ndim != 5 or _digest(latents) != digest:
         raise _damaged(path.parent)
     return latents
 
