@@ -30,7 +30,7 @@ class Stamp:
         """Of a file as it is now; None if there is none, or it cannot be looked at."""
         try:
             stat = path.stat()
-        except OSError:
+        except (OSError, ValueError):  # a name that no system has
             return None
         return cls(stat.st_size, stat.st_mtime_ns)
 

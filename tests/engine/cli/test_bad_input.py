@@ -3,6 +3,7 @@ in one sentence and the exit code of bad input."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from magi_engine.cli.main import main
 from magi_engine.config.added import user_models_file
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.request import GenerationRequest, Mode
+from magi_engine.weights.manifest import Manifest
 from tests.places import move_places
 
 _LONGEST_SAID = 1000
@@ -182,6 +184,16 @@ def test_json_of_the_program_itself(
         captured = capsys.readouterr()
         assert "unexpected" not in captured.err
         assert len(captured.err) < _LONGEST_SAID
+
+
+@pytest.mark.parametrize("name", ["\\ud800", "\\u0000", "~nosuchuser/x", "9" * 6000])
+def test_files_that_no_system_has_are_not_held(tmp_path: Path, name: str) -> None:
+    entry = {"size_bytes": 1, "mtime_ns": 1, "sha256": "0" * 64, "source": "a/b"}
+    text = f'{{"{name}": {json.dumps(entry)}}}'
+    (tmp_path / "verified.json").write_text(text, encoding="utf-8")
+    manifest = Manifest.load(tmp_path)
+    assert len(manifest.files) == 1
+    assert not any(map(manifest.holds, manifest.files))
 
 
 @pytest.fixture(scope="module")
