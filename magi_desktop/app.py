@@ -77,5 +77,4 @@ def main(argv: list[str]) -> int:
 
 
 def run() -> None:
-    """The program's entry point."""
     sys.exit(main(sys.argv))

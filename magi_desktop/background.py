@@ -28,7 +28,6 @@ class WorkThread(QThread):
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Line up some work."""
         self._work.put(work)
 
     def finish(self) -> None:

@@ -60,7 +60,6 @@ class Export(QObject):
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Begin, in the background."""
         background.run(self._run, then=self._end, failed=self.failed.emit, owner=self)
 
     def cancel(self) -> None:

@@ -182,7 +182,7 @@ class MainWindow(QMainWindow):
         self.making.checks_wanted.connect(
             partial(self.inputs_scroll.ensureWidgetVisible, self.generation.checks)
         )
-        self.prompt.generate_requested.connect(self.generate_bar.generate_once)
+        self.prompt.field.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
         self.progress.stop_clicked.connect(self.making.stop)
         self.progress.direct_clicked.connect(self.dialogs.direct_next)
@@ -191,7 +191,7 @@ class MainWindow(QMainWindow):
         shop.queue.changed.connect(self._follow_queue)
         shop.library.leaving.connect(self.player.let_go)
         shop.library.renamed.connect(self.player.follow)
-        self.videos.play_wanted.connect(self._play)
+        self.videos.play_wanted.connect(lambda item: self.player.open_file(item.path))
         self.videos.settings_wanted.connect(self.arrivals.use_settings)
         self.videos.continue_wanted.connect(self.dialogs.go_on)
         self.dialogs.file_wanted.connect(self.arrivals.continue_video)
@@ -203,7 +203,7 @@ class MainWindow(QMainWindow):
         self.reference.settings_requested.connect(self.arrivals.use_settings)
         self.reference.paste_requested.connect(self.paste)
         self.reference.failed.connect(self.making.say_input_error)
-        self.prompt.paste_requested.connect(self.paste)
+        self.prompt.field.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
         self.arrivals.config_came.connect(self.generation.presets.import_file)
@@ -218,7 +218,9 @@ class MainWindow(QMainWindow):
         self.install_strip.clicked.connect(self.dialogs.installing)
         shop.models.tasks.done.connect(self._installed)
         shop.models.tasks.failed.connect(self._install_failed)
-        self.player.stills.saved.connect(self._frame_saved)
+        self.player.stills.saved.connect(
+            lambda path: self._say(self.tr("Saved: {}").format(path.name))
+        )
         self.player.stills.problem.connect(self._hint)
         shop.job.noticed.connect(self._hint)
         shop.job.changed.connect(self._show_progress)
@@ -332,10 +334,6 @@ class MainWindow(QMainWindow):
             self.prompt.take_example()
 
     @Slot(object)
-    def _play(self, item: LibraryItem) -> None:
-        self.player.open_file(item.path)
-
-    @Slot(object)
     def _redo(self, item: LibraryItem) -> None:
         shown = self.player.path == item.path
         self.dialogs.redo(
@@ -366,10 +364,6 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _say(self, text: str) -> None:
         self.notice.say(text, for_ms=_NOTICE_MS)
-
-    @Slot(object)
-    def _frame_saved(self, path: Path) -> None:
-        self._say(self.tr("Saved: {}").format(path.name))
 
     @Slot()
     def _show_progress(self) -> None:

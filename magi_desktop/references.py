@@ -9,12 +9,12 @@ from pathlib import Path
 from PySide6.QtGui import QImage
 
 from magi_desktop.state.draft import Reference
+from magi_desktop.thumbnails import to_image
 from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media import (
     FitPolicy,
     MediaInfo,
     MediaKind,
-    UInt8Array,
     iter_stills,
     plan_clip,
     probe,
@@ -77,12 +77,6 @@ def thumbnail_size(info: MediaInfo, side: int = THUMBNAIL_SIDE) -> tuple[int, in
     """Width and height in the shape of a picture, the longer one ``side`` or less."""
     scale = min(1.0, side / max(info.width, info.height))
     return max(1, round(info.width * scale)), max(1, round(info.height * scale))
-
-
-def to_image(picture: UInt8Array) -> QImage:
-    """A ``(H, W, 3)`` uint8 RGB picture as an image that owns its pixels."""
-    height, width = picture.shape[:2]
-    return QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
 def _file_size(path: Path) -> int:

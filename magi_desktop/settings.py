@@ -59,9 +59,7 @@ class SettingsFile(QObject):
         self._data = self._load()
         # One thread, so that saves keep their order.
         self._pool = background.Pool(self)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_SAVE_DELAY_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_SAVE_DELAY_MS)
         self._timer.timeout.connect(self._save_later)
 
     def section(self, name: str) -> dict[str, Any]:

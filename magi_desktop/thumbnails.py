@@ -19,6 +19,7 @@ from magi_desktop import background
 from magi_engine.atomic import replacing
 from magi_engine.errors import MagiError
 from magi_engine.media import MediaKind, UInt8Array, iter_stills, probe, read_image
+from magi_engine.media.png_frames import FRAME_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ FRAMES = 24
 _KEPT_THUMBNAILS = 240  # some 40 MB
 _KEPT_ANIMATIONS = 6  # some 25 MB
 _KEPT_FILES = 8000
-_FIRST_FRAME = "000000.png"
+_FIRST_FRAME = FRAME_NAME.format(0)
 
 
 class Thumbnails(QObject):

@@ -109,13 +109,10 @@ class TokenCounter(QObject):
         self._tokenizers = Tokenizers()
         self._wanted: tuple[str, ModelChoice] | None = None
         self._task: background.Task[TokenCount] | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_DELAY_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_DELAY_MS)
         self._timer.timeout.connect(self._count)
 
     def ask(self, prompt: str, model: ModelChoice) -> None:
-        """Count soon."""
         if self._task is not None:
             self._task.cancel()
         self._wanted = (prompt, model)

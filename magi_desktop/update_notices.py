@@ -34,8 +34,7 @@ class UpdateNotices(QObject):
         self._updates, self._preferences = updates, preferences
         self._notice, self._show = notice, show
         self._next: Callable[[], None] | None = None
-        self._timer = QTimer(self)
-        self._timer.setInterval(wait_ms)
+        self._timer = QTimer(self, interval=wait_ms)
         self._timer.timeout.connect(self._speak)
         updates.found.connect(self._found)
         settled = preferences.get("welcomed") and not preferences.get("look_for_updates")
@@ -64,11 +63,8 @@ class UpdateNotices(QObject):
         self._notice.say(
             self.tr("Shall Magi Desktop look once a day whether there is a newer version?"),
             action=(self.tr("Yes, look"), self._agree),
-            on_hide=self._answered,
+            on_hide=lambda: self._preferences.set("asked_about_updates", True),
         )
-
-    def _answered(self) -> None:
-        self._preferences.set("asked_about_updates", True)
 
     def _agree(self) -> None:
         self._preferences.set("look_for_updates", True)

@@ -71,7 +71,6 @@ class VideoCommands(QObject):
         exports.failed.connect(notice.say_error)
 
     def play(self, items: Items) -> None:
-        """Play the first one."""
         self.play_wanted.emit(items[0])
 
     def use_settings(self, items: Items) -> None:
@@ -104,7 +103,6 @@ class VideoCommands(QObject):
             self.variations_wanted.emit(request, VARIATIONS)
 
     def show_in_folder(self, items: Items) -> None:
-        """Show the first one in the file manager."""
         shell.show_in_folder(items[0].path, self._window)
 
     def copy_frame(self, items: Items) -> None:

@@ -6,13 +6,11 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QMenu,
     QPushButton,
     QSizePolicy,
     QStackedWidget,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,6 +23,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.widgets.controls import ElidedLabel, icon_button, name_control
+from magi_desktop.widgets.layout import hbox, vbox
 
 _SEPARATOR = "  ·  "
 
@@ -47,11 +46,7 @@ class VideoBar(QWidget):
         self.facts = ElidedLabel(self, Qt.TextElideMode.ElideRight)
         self.facts.setProperty("role", "caption")
         self._words = QWidget(self)
-        words = QVBoxLayout(self._words)
-        words.setContentsMargins(0, 0, 0, 0)
-        words.setSpacing(0)
-        words.addWidget(self.title)
-        words.addWidget(self.facts)
+        vbox(self._words, 0).add(self.title, self.facts)
         self.back = QPushButton(self)
         self.back.setProperty("kind", "quiet")
         self.back.clicked.connect(player.show_job)
@@ -75,17 +70,16 @@ class VideoBar(QWidget):
         self.more.setMenu(QMenu(self.more))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         a.fill(self.more.menu(), shown=True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(t.SPACE_1)
-        row.addWidget(self._words, 1)
-        row.addWidget(self.back, 1)
-        row.addWidget(self._button(a.favourite))
-        row.addWidget(self._button(a.show_in_folder))
-        row.addWidget(self.resume)
-        row.addWidget(self.go_on)
-        row.addWidget(self.export)
-        row.addWidget(self.more)
+        hbox(self, t.SPACE_1).add(
+            (self._words, 1),
+            (self.back, 1),
+            self._button(a.favourite),
+            self._button(a.show_in_folder),
+            self.resume,
+            self.go_on,
+            self.export,
+            self.more,
+        )
         player.shown_changed.connect(self.refresh)
         player.menu_wanted.connect(self._show_menu)
         library.changed.connect(self.refresh)

@@ -63,19 +63,16 @@ class WindowDialogs(QObject):
 
     @Slot()
     def preferences(self) -> None:
-        """Open the preferences."""
         shop = self._workshop
         dialog = PreferencesDialog(shop.preferences, shop.places.videos, self._window)
         dialog.restart_wanted.connect(self.restart_wanted)
         self._open(dialog)
 
     def shortcuts(self, menus: Menus) -> None:
-        """Open the sheet of shortcuts."""
         self._open(HelpSheet(menus.groups, self._window))
 
     @Slot()
     def guide(self) -> None:
-        """Open the guide."""
         self._open(GuideDialog(QLocale().name(), self._window))
 
     @Slot(object, object)
@@ -189,7 +186,6 @@ class WindowDialogs(QObject):
 
     @Slot(str)
     def use_model(self, name: str) -> None:
-        """Make the next videos with a model."""
         self._workshop.draft.set(model=name, config_path=None)
 
     @Slot(str)
@@ -251,7 +247,6 @@ class WindowDialogs(QObject):
 
     @Slot()
     def open_videos(self) -> None:
-        """Show the folder of videos."""
         self._open_folder(self._workshop.controller.output_folder)
 
     def set_up(self, command: list[str]) -> None:
@@ -282,7 +277,6 @@ class WindowDialogs(QObject):
 
     @Slot()
     def open_logs(self) -> None:
-        """Show the folder of logs."""
         self._open_folder(self._workshop.places.logs)
 
     def _open(self, dialog: QDialog) -> None:

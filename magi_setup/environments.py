@@ -225,7 +225,7 @@ class Environments:
         lock = filelock.FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)
-        except OSError as error:  # Timeout is one
+        except filelock.Timeout as error:
             raise BusyError("The set-up runs already.", "Wait until it has finished.") from error
         try:
             yield

@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, Qt, Slot
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from magi_desktop import background
@@ -118,11 +118,9 @@ class AboutDialog(Sheet):
             self.tr("Put what helps to find a fault on the clipboard: versions and the log."),
             self,
         )
-        self.copy_button.clicked.connect(self._copy)
+        self.copy_button.clicked.connect(
+            lambda: background.run(self._diagnostics, then=self.copy_button.copy, owner=self)
+        )
         close = push_button(self.tr("Close"), self.tr("Close this sheet."), self)
         close.clicked.connect(self.accept)
         return hbox().add(self.copy_button, STRETCH, close)
-
-    @Slot()
-    def _copy(self) -> None:
-        background.run(self._diagnostics, then=self.copy_button.copy, owner=self)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from magi_desktop.dialogs.question import QuestionDialog
 from magi_desktop.state.asking import Asker
 from magi_desktop.widgets.controls import name_control, push_button
+from magi_desktop.widgets.files import folder_dialog
 from magi_engine.config.registry import ModelEntry
 from magi_engine.install.tasks import Add, TaskDone
 
@@ -85,12 +86,8 @@ class AddModelDialog(QuestionDialog):
 
     @Slot()
     def _ask_folder(self) -> None:
-        dialog = QFileDialog(self, self.tr("The folder of a model"))
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(self.source.setText)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
+        title = self.tr("The folder of a model")
+        folder_dialog(self, title, lambda folder: self.source.setText(str(folder))).open()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if _folder_in(event.mimeData().urls()) is not None:

@@ -6,18 +6,16 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFormLayout,
-    QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
-    QVBoxLayout,
     QWidget,
 )
 
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control, push_button, text_label
+from magi_desktop.widgets.controls import line_label, name_control, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.process.control import ChangePrompt
 
@@ -44,8 +42,7 @@ class DirectDialog(Sheet):
         self._job, self._chunk = job, chunk
         self.setWindowTitle(self.tr("Direct the video"))
         self.setMinimumWidth(460)
-        self.title = QLabel(self)
-        self.title.setProperty("role", "heading")
+        self.title = line_label("", "heading", self)
         self.text = QPlainTextEdit(job.chunks[min(chunk, len(job.chunks) - 1)].prompt, self)
         name_control(
             self.text,
@@ -73,24 +70,18 @@ class DirectDialog(Sheet):
         )
         self.next.clicked.connect(self._choose_next)
         self.next.setDefault(True)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addStretch(1)
-        for button in (cancel, self.at_once, self.next):
-            buttons.addWidget(button)
         QShortcut(QKeySequence("Ctrl+Return"), self, self.next.click)
         QShortcut(QKeySequence("Ctrl+Shift+Return"), self, self.at_once.click)
         form = QFormLayout()
         form.setSpacing(t.SPACE_3)
         form.addRow(self.tr("&Prompt"), self.text)
         form.addRow(self.tr("&Begins"), self.transition)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(self.title)
-        column.addLayout(form)
-        column.addWidget(self.cost)
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            self.title,
+            form,
+            self.cost,
+            hbox(spacing=t.SPACE_2).add(STRETCH, cancel, self.at_once, self.next),
+        )
         self.text.setFocus()
         job.changed.connect(self._follow)
         self._follow()

@@ -27,11 +27,11 @@ class ImportCard(QFrame):
         self.again_button = push_button(
             self.tr("Try again"), self.tr("Looks at the same place once more."), self
         )
-        self.again_button.clicked.connect(self._again)
+        self.again_button.clicked.connect(lambda: self._tasks.do(self._task))
         self.hide_button = push_button(
             self.tr("Hide"), self.tr("Takes this message away."), self, "quiet"
         )
-        self.hide_button.clicked.connect(self._forget)
+        self.hide_button.clicked.connect(lambda: self._tasks.forget_problem(subject_of(self._task)))
         self.box = TaskBox(tasks, subject_of(task), name, self)
         vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_3)).add(
             title,
@@ -50,11 +50,3 @@ class ImportCard(QFrame):
         self.problem_label.setText("" if problem is None else translated(problem.error))
         for widget in (self.problem_label, self.again_button, self.hide_button):
             widget.setVisible(problem is not None)
-
-    @Slot()
-    def _again(self) -> None:
-        self._tasks.do(self._task)
-
-    @Slot()
-    def _forget(self) -> None:
-        self._tasks.forget_problem(subject_of(self._task))

@@ -71,17 +71,15 @@ class ModelCard(QFrame):
         )
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
-        self.verify_action = QAction(self.tr("Check the files"), menu)
-        self.verify_action.triggered.connect(self._verify)
-        self.shrink_action = QAction(self.tr("Make the text encoder small"), menu)
-        self.shrink_action.triggered.connect(self._shrink)
-        self.remove_action = QAction(menu)
-        self.remove_action.triggered.connect(self._remove)
-        self.make_action = QAction(self.tr("Make an fp8 copy"), menu)
-        self.make_action.triggered.connect(self._make_copy)
-        actions = (self.verify_action, self.shrink_action, self.make_action, self.remove_action)
-        for action in actions:
-            menu.addAction(action)
+        do, name = self._models.tasks.do, self.name
+        self.verify_action: QAction = menu.addAction(
+            self.tr("Check the files"), lambda: do(Verify(name))
+        )
+        self.shrink_action: QAction = menu.addAction(
+            self.tr("Make the text encoder small"), lambda: do(ShrinkText(name))
+        )
+        self.make_action: QAction = menu.addAction(self.tr("Make an fp8 copy"), self._make_copy)
+        self.remove_action: QAction = menu.addAction("", lambda: self._models.remove(name))
         button.setMenu(menu)
         return button
 
@@ -226,14 +224,6 @@ class ModelCard(QFrame):
         else:
             self.download_wanted.emit(self.name)
 
-    @Slot()
-    def _verify(self) -> None:
-        self._models.tasks.do(Verify(self.name))
-
-    @Slot()
-    def _shrink(self) -> None:
-        self._models.tasks.do(ShrinkText(self.name))
-
     def _copy(self) -> str | None:
         """The model that can be made of this one, but has not been."""
         if self._status.state is not ModelState.READY:
@@ -246,7 +236,3 @@ class ModelCard(QFrame):
         copy = self._copy()
         if copy is not None:
             self._models.tasks.do(Make(copy))
-
-    @Slot()
-    def _remove(self) -> None:
-        self._models.remove(self.name)

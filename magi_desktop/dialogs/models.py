@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QFileDialog,
     QMenu,
     QTabWidget,
     QWidget,
@@ -30,6 +29,7 @@ from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import push_button, scroll_area, text_label
+from magi_desktop.widgets.files import file_dialog, folder_dialog
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
@@ -72,7 +72,7 @@ class ModelsDialog(Sheet):
         self._lay_out()
         models.changed.connect(self._show)
         models.removed.connect(self._say_removed)
-        models.failed.connect(self._say_error)
+        models.failed.connect(self.notice.say_error)
         models.tasks.changed.connect(self._show_imports)
         models.tasks.done.connect(self._say_done)
         models.tasks.failed.connect(self._show_failed)
@@ -212,7 +212,7 @@ class ModelsDialog(Sheet):
             self._preferences.set("models_folder", str(folder))
             self._show_folder()
 
-        background.run(check_folder, folder, then=fits, failed=self._say_error, owner=self)
+        background.run(check_folder, folder, then=fits, failed=self.notice.say_error, owner=self)
 
     def _show_folder(self) -> None:
         """Say which folder counts, and which one will."""
@@ -228,23 +228,18 @@ class ModelsDialog(Sheet):
 
     @Slot()
     def _ask_folder(self) -> None:
-        dialog = self._folder_dialog(self.tr("Folder for models"))
-        dialog.fileSelected.connect(lambda name: self.choose_folder(Path(name)))
-        dialog.open()
+        title, now = self.tr("Folder for models"), self._models.models_dir
+        folder_dialog(self, title, self.choose_folder, now).open()
 
     @Slot()
     def _ask_release(self) -> None:
-        dialog = self._folder_dialog(self.tr("The folder that holds “ckpt” or “downloads”"))
-        dialog.fileSelected.connect(self._import)
-        dialog.open()
+        title, now = self.tr("The folder that holds “ckpt” or “downloads”"), self._models.models_dir
+        folder_dialog(self, title, self._import, now).open()
 
     @Slot()
     def _ask_config(self) -> None:
-        dialog = QFileDialog(self, self.tr("An official configuration"))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog = file_dialog(self, self.tr("An official configuration"), self._import)
         dialog.setNameFilter(self.tr("Configurations (*.json)"))
-        dialog.fileSelected.connect(self._import)
         dialog.open()
 
     @Slot()
@@ -270,17 +265,9 @@ class ModelsDialog(Sheet):
         if done.added:
             self.show_model(done.added[0])
 
-    def _folder_dialog(self, title: str) -> QFileDialog:
-        dialog = QFileDialog(self, title, str(self._models.models_dir))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        return dialog
-
-    @Slot(str)
-    def _import(self, path: str) -> None:
+    def _import(self, path: Path) -> None:
         self.tabs.setCurrentIndex(0)
-        self._models.tasks.do(Import(Path(path)))
+        self._models.tasks.do(Import(path))
 
     @Slot(str)
     def _use(self, name: str) -> None:
@@ -308,16 +295,12 @@ class ModelsDialog(Sheet):
         undo = (self.tr("Undo"), partial(self._models.undo, removal))
         self.notice.say(text, action=undo if removal.undoable else None, for_ms=4 * UNDO_MS)
 
-    @Slot(object)
-    def _say_error(self, error: Exception) -> None:
-        self.notice.say_error(error)
-
     @Slot()
     def _open_folder(self) -> None:
         folder = self._models.models_dir
         background.run(
             lambda: folder.mkdir(parents=True, exist_ok=True),
             then=lambda _none: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))),
-            failed=self._say_error,
+            failed=self.notice.say_error,
             owner=self,
         )

@@ -9,7 +9,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QLabel,
     QLineEdit,
     QSpinBox,
@@ -21,6 +20,7 @@ from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES, language_for, translated
 from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
+from magi_desktop.widgets.files import folder_dialog
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
@@ -105,7 +105,7 @@ class PreferencesDialog(Sheet):
             self.tr("Appearance"),
             self,
         )
-        self.appearance.chosen.connect(self._appearance_chosen)
+        self.appearance.chosen.connect(lambda value: self._preferences.set("appearance", value))
         self.language = QComboBox(self)
         self.language.addItem(self.tr("As the system"), "system")
         for code, name in LANGUAGES.items():
@@ -158,24 +158,20 @@ class PreferencesDialog(Sheet):
             self.tr("Look for &updates once a day"),
             self.tr("Reads a list of versions on the web. Nothing is installed by itself."),
         )
-        self.memory = QSpinBox(self)
-        self.memory.setRange(*_MEMORY_MB)
+        self.memory = self._number(_MEMORY_MB, self.tr(" MB"))
         self.memory.setSingleStep(_MEMORY_STEP_MB)
-        self.memory.setSuffix(self.tr(" MB"))
-        prepare_number(self.memory, 120)
         name_control(
             self.memory,
             self.tr("Memory for frames"),
             self.tr("Frames beyond it are read from the file again when they are shown."),
         )
-        self.memory.valueChanged.connect(self._memory_changed)
+        self.memory.valueChanged.connect(
+            lambda megabytes: self._preferences.set("frame_memory_mb", megabytes)
+        )
         self._make_attention()
         self._memory_line = self._line(self.memory)
-        self.takes_limit = QSpinBox(self)
-        self.takes_limit.setRange(*_TAKES_GB)
-        self.takes_limit.setSuffix(self.tr(" GB"))
+        self.takes_limit = self._number(_TAKES_GB, self.tr(" GB"))
         self.takes_limit.setValue(round(self._takes.limit_bytes / 1e9))
-        prepare_number(self.takes_limit, 120)
         name_control(
             self.takes_limit,
             self.tr("Room for redoing videos"),
@@ -186,6 +182,13 @@ class PreferencesDialog(Sheet):
         )
         self.takes_limit.editingFinished.connect(self._takes_limit_changed)
         self._takes_line = self._line(self.takes_limit)
+
+    def _number(self, limits: tuple[int, int], suffix: str) -> QSpinBox:
+        box = QSpinBox(self)
+        box.setRange(*limits)
+        box.setSuffix(suffix)
+        prepare_number(box, 120)
+        return box
 
     def _line(self, control: QWidget) -> QWidget:
         """A control at the left of its row."""
@@ -207,7 +210,9 @@ class PreferencesDialog(Sheet):
             self.tr("Attention"),
             self.tr("Which kernel of the graphics card compares the parts of a video."),
         )
-        self.attention.activated.connect(self._attention_chosen)
+        self.attention.activated.connect(
+            lambda index: self._preferences.set("attention", self.attention.itemData(index))
+        )
         self.attention_note = text_label(
             self.tr("For NVIDIA graphics cards, from the next video on."), "caption", self
         )
@@ -258,24 +263,12 @@ class PreferencesDialog(Sheet):
 
         background.run(check_folder, folder, then=fits, failed=fails, owner=self)
 
-    @Slot(object)
-    def _appearance_chosen(self, value: str) -> None:
-        self._preferences.set("appearance", value)
-
     @Slot(int)
     def _language_chosen(self, index: int) -> None:
         self._preferences.set("language", self.language.itemData(index))
         self.restart_button.setVisible(
             language_for(self.language.itemData(index)) != self._language
         )
-
-    @Slot(int)
-    def _attention_chosen(self, index: int) -> None:
-        self._preferences.set("attention", self.attention.itemData(index))
-
-    @Slot(int)
-    def _memory_changed(self, megabytes: int) -> None:
-        self._preferences.set("frame_memory_mb", megabytes)
 
     @Slot()
     def _takes_limit_changed(self) -> None:
@@ -288,12 +281,8 @@ class PreferencesDialog(Sheet):
 
     @Slot()
     def _ask_folder(self) -> None:
-        dialog = QFileDialog(self, self.tr("Folder for videos"), self.folder.text())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda name: self.choose_folder(Path(name)))
-        dialog.open()
+        title, now = self.tr("Folder for videos"), self.folder.text()
+        folder_dialog(self, title, self.choose_folder, now).open()
 
     @Slot()
     def _take_usual(self) -> None:

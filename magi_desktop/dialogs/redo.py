@@ -9,9 +9,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QPlainTextEdit,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -19,6 +17,7 @@ from magi_desktop.state.queue import reseeded
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.sampling.schedule import Transition
@@ -75,11 +74,6 @@ class RedoDialog(Sheet):
         self.redo.clicked.connect(self._choose_one)
         self.redo.setDefault(True)
         QShortcut(QKeySequence("Ctrl+Return"), self, self._choose_one)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(t.SPACE_2)
-        buttons.addStretch(1)
-        for button in (cancel, self.several, self.redo):
-            buttons.addWidget(button)
         form = QFormLayout()
         form.setSpacing(t.SPACE_3)
         form.addRow(self.tr("&From"), self.place)
@@ -87,13 +81,12 @@ class RedoDialog(Sheet):
         form.addRow(self.tr("&Begins"), self.transition)
         form.addRow(self.tr("&Length"), self.length)
         form.addRow("", self.other_seed)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_5, t.SPACE_5, t.SPACE_5, t.SPACE_4)
-        column.setSpacing(t.SPACE_3)
-        column.addWidget(self.title)
-        column.addLayout(form)
-        column.addWidget(self.note)
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_3, SHEET_MARGINS).add(
+            self.title,
+            form,
+            self.note,
+            hbox(spacing=t.SPACE_2).add(STRETCH, cancel, self.several, self.redo),
+        )
         self.place.setCurrentIndex(chunk)
         self.transition.setCurrentIndex(self.transition.findData(transition))
         self._follow_place()

@@ -36,7 +36,7 @@ class TaskBox(QWidget):
             self,
             "quiet",
         )
-        self.cancel_button.clicked.connect(self._cancel)
+        self.cancel_button.clicked.connect(lambda: self._tasks.cancel(self._subject))
         self.cancel_button.setAccessibleName(self.tr("Cancel: {}").format(title))
         self._title = title
         vbox(self, t.SPACE_1, (0, t.SPACE_2, 0, 0)).add(
@@ -80,7 +80,3 @@ class TaskBox(QWidget):
             self._tasks.resume(self._subject)
         else:
             self._tasks.pause(self._subject)
-
-    @Slot()
-    def _cancel(self) -> None:
-        self._tasks.cancel(self._subject)

@@ -96,7 +96,7 @@ class UpdatesDialog(Sheet):
         self.copy_button = CopyButton(
             self.tr("Copy the command"), self.tr("For a terminal; it asks for your password."), self
         )
-        self.copy_button.clicked.connect(self._copy_command)
+        self.copy_button.clicked.connect(lambda: self.copy_button.copy(self._command()))
         self.cancel_button = push_button(
             self.tr("Cancel"), self.tr("What has come so far is kept."), self
         )
@@ -122,17 +122,11 @@ class UpdatesDialog(Sheet):
             "primary",
         )
         self.quit_button.clicked.connect(self._quit)
-        return hbox().add(
-            self.page_button,
-            STRETCH,
-            self.copy_button,
-            self.cancel_button,
-            self.close_button,
-            self.look_button,
-            self.fetch_button,
-            self.install_button,
-            self.quit_button,
+        self._steps = (
+            *(self.cancel_button, self.close_button, self.look_button),
+            *(self.fetch_button, self.install_button, self.quit_button),
         )
+        return hbox().add(self.page_button, STRETCH, self.copy_button, *self._steps)
 
     @Slot()
     def _show(self) -> None:
@@ -171,17 +165,8 @@ class UpdatesDialog(Sheet):
 
     def _focus(self) -> None:
         """Put the keyboard on what comes next."""
-        for button in (
-            self.quit_button,
-            self.install_button,
-            self.fetch_button,
-            self.look_button,
-            self.cancel_button,
-            self.close_button,
-        ):
-            if button.isVisibleTo(self):
-                button.setFocus()
-                return
+        shown = (button for button in reversed(self._steps) if button.isVisibleTo(self))
+        next(shown).setFocus()
 
     def _show_progress(self, installing: bool) -> None:
         updates, installer = self._updates, self._updates.installer
@@ -226,10 +211,6 @@ class UpdatesDialog(Sheet):
         if installer is None:
             return ""
         return f"sudo apt install {shlex.quote(str(installer.place_in(self._updates.folder)))}"
-
-    @Slot()
-    def _copy_command(self) -> None:
-        self.copy_button.copy(self._command())
 
     @Slot()
     def _open_page(self) -> None:

@@ -41,7 +41,7 @@ class ScaleRow(Field):
         super().__init__(draft, (name,), parent=parent)
         self._name, self._step = name, step
         self.slider: QSlider = slider(self, 0, round(most / step))
-        self.slider.valueChanged.connect(self._slid)
+        self.slider.valueChanged.connect(lambda position: self._typed(position * self._step))
         self.box = NumberBox(self)
         self.box.setRange(0, most)
         self.box.setDecimals(2)
@@ -70,10 +70,6 @@ class ScaleRow(Field):
             if distilled
             else ""
         )
-
-    @Slot(int)
-    def _slid(self, position: int) -> None:
-        self._typed(position * self._step)
 
     @Slot(float)
     def _typed(self, value: float) -> None:
@@ -324,7 +320,6 @@ class Section(QWidget):
         self.set_open(False)
 
     def add(self, *rows: QWidget) -> None:
-        """Append rows."""
         self._rows.add(*rows)
 
     @property
@@ -333,7 +328,6 @@ class Section(QWidget):
         return not self.body.isHidden()
 
     def set_open(self, is_open: bool) -> None:
-        """Show or hide the rows."""
         self.body.setVisible(is_open)
         bind_icon(self.button, "chevron-down" if is_open else "chevron-right", "text_muted")
         self.toggled.emit(is_open)

@@ -62,9 +62,7 @@ class ClipEditor(QWidget):
         """What is used."""
         self._strip_task: background.Task | None = None
         self._plan_task: background.Task | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PLAN_DELAY_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_PLAN_DELAY_MS)
         self._timer.timeout.connect(self._plan)
         self._make_controls()
         self._lay_out()
@@ -84,7 +82,6 @@ class ClipEditor(QWidget):
         self._timer.start()
 
     def set_part(self, part: ClipPart) -> None:
-        """Show which part is used."""
         if part != self.part:
             self.part = part
             self._timer.start()

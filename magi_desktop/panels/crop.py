@@ -82,7 +82,6 @@ class CropView(QWidget):
         self._changed()
 
     def set_target(self, width: int, height: int) -> None:
-        """Set the size of the video."""
         self._target = (width, height)
         self._changed()
 
@@ -266,7 +265,6 @@ class CropView(QWidget):
 
     @Slot()
     def reset(self) -> None:
-        """Go back to the usual frame."""
         self._choose(self.geometry_.largest)
 
     def _choose(self, frame: CropBox) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import bind_icon, icon
+from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, text_label
+from magi_desktop.widgets.controls import push_button, text_label
 from magi_desktop.widgets.layout import vbox
 from magi_engine.messages import Message
 
@@ -35,13 +35,8 @@ class DropZone(QFrame):
         bind_icon(self.button, "folder")
         self.limits = text_label("", "warning", self)
         self.limits.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
-        self.sample_button.setProperty("kind", "quiet")
-        name_control(
-            self.sample_button,
-            self.tr("Use a sample picture"),
-            self.tr("A coloured ball, such as this model can set in motion."),
-        )
+        hint = self.tr("A coloured ball, such as this model can set in motion.")
+        self.sample_button = push_button(self.tr("Use a sample picture"), hint, self, "quiet")
         vbox(self, t.SPACE_1, (t.SPACE_4, t.SPACE_5, t.SPACE_4, t.SPACE_5)).add(
             self._symbol,
             self.title,
@@ -51,8 +46,8 @@ class DropZone(QFrame):
             self.limits,
             (self.sample_button, 0, Qt.AlignmentFlag.AlignHCenter),
         )
-        theme().changed.connect(self._follow_theme)
-        self._follow_theme()
+        bind_icon(self._symbol, "drop", "accent_text", _SYMBOL)
+        theme().changed.connect(self.update)
 
     def say(self, title: str, caption: str, button: str) -> None:
         """Set the words: what to drop, how else, and the button's label."""
@@ -73,11 +68,6 @@ class DropZone(QFrame):
         painter = QPainter(self)
         colour = k.accent if self.hasFocus() or self.underMouse() else k.border_strong
         _paint_dashed(painter, QRectF(self.rect()), QColor(k.surface), QColor(colour))
-
-    def _follow_theme(self) -> None:
-        symbol = icon("drop", theme().tokens.accent_text)
-        self._symbol.setPixmap(symbol.pixmap(QSize(_SYMBOL, _SYMBOL), self.devicePixelRatioF()))
-        self.update()
 
 
 class Veil(QWidget):

@@ -101,7 +101,6 @@ class Field(QWidget):
         self.note.setVisible(bool(text))
 
     def refresh(self) -> None:
-        """Show what the draft holds."""
         raise NotImplementedError
 
     def can_reset(self) -> bool:

@@ -18,15 +18,13 @@ _COARSEST_CRF = {"mp4": 40, "webm": 50}
 
 
 class FpsRow(Field):
-    """Frames per second."""
-
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(draft, ("fps",), parent=parent)
         self.box = QSpinBox(self)
         self.box.setRange(1, MAX_FPS)
         prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
-        self.box.valueChanged.connect(self._typed)
+        self.box.valueChanged.connect(lambda fps: choose(self.draft, fps=fps))
         self.wheel_guard.watch(self.box)
         self.set_up(
             self.tr("Frames per second"),
@@ -48,10 +46,6 @@ class FpsRow(Field):
             self.say(self.tr("Slower than life: the model learned {} a second.").format(usual))
         else:
             self.say(self.tr("Faster than life: the model learned {} a second.").format(usual))
-
-    @Slot(int)
-    def _typed(self, fps: int) -> None:
-        choose(self.draft, fps=fps)
 
 
 class FormatRow(Field):

@@ -88,7 +88,6 @@ class Filmstrip(QWidget):
         self.update()
 
     def set_span(self, start_s: float, end_s: float) -> None:
-        """Show the part that is used."""
         self._span = (start_s, end_s)
         text = self.tr("From {start} s to {end} s").format(
             start=f"{start_s:.2f}", end=f"{end_s:.2f}"

@@ -14,6 +14,7 @@ from magi_desktop.state.queue import JobQueue
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VARIATIONS
+from magi_desktop.widgets.controls import push_button
 from magi_desktop.widgets.layout import hbox
 from magi_engine.install.status import ModelState, ModelStatus
 
@@ -60,21 +61,18 @@ class GenerateBar(QFrame):
         self.button.setMinimumHeight(t.CONTROL_HEIGHT + t.SPACE_2)
         self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.button.clicked.connect(self.generate_once)
-        self._more = QPushButton(self)
-        self._more.setProperty("kind", "primary")
-        self._more.setFixedSize(t.CONTROL_HEIGHT + t.SPACE_2, t.CONTROL_HEIGHT + t.SPACE_2)
-        self._more.setStyleSheet("padding: 0;")
-        self._more.setToolTip(self.tr("Make several variations, each with a seed of its own."))
+        hint = self.tr("Make several variations, each with a seed of its own.")
+        self._more = push_button("", hint, self, "primary")
         self._more.setAccessibleName(self.tr("Several variations"))
         bind_icon(self._more, "chevron-down", "text_on_accent")
         self._more.setMenu(self._menu())
-        self.leave_button = QPushButton(self)
-        self.leave_button.setFixedSize(t.CONTROL_HEIGHT + t.SPACE_2, t.CONTROL_HEIGHT + t.SPACE_2)
-        self.leave_button.setStyleSheet("padding: 0;")
-        self.leave_button.setToolTip(self.tr("Leave the queued video as it was."))
+        self.leave_button = push_button("", self.tr("Leave the queued video as it was."), self)
         self.leave_button.setAccessibleName(self.tr("Leave it as it was"))
         bind_icon(self.leave_button, "close")
         self.leave_button.clicked.connect(self.editing_left)
+        for square in (self._more, self.leave_button):
+            square.setFixedSize(t.CONTROL_HEIGHT + t.SPACE_2, t.CONTROL_HEIGHT + t.SPACE_2)
+            square.setStyleSheet("padding: 0;")
         hbox(self, 2, (0, t.SPACE_3, 0, 0)).add(self.button, self._more, self.leave_button)
         job.changed.connect(self._show)
         queue.changed.connect(self._show)
@@ -86,7 +84,6 @@ class GenerateBar(QFrame):
 
     @Slot()
     def generate_once(self) -> None:
-        """As if the button had been clicked."""
         self.generate(1)
 
     def generate(self, copies: int) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -20,10 +18,12 @@ from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import (
     WheelGuard,
     icon_button,
+    line_label,
     name_control,
     prepare_number,
     text_label,
 )
+from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import PromptChange
@@ -56,19 +56,11 @@ class LaterPrompts(QWidget):
         self._add.setToolTip(self.tr("Add a prompt for a later part of the video."))
         bind_icon(self._add, "plus")
         self._add.clicked.connect(self.add_row)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(t.SPACE_3)
-        body = QVBoxLayout(self._body)
-        body.setContentsMargins(0, 0, 0, 0)
-        body.setSpacing(t.SPACE_2)
-        body.addWidget(self._explanation)
-        body.addLayout(self._list)
-        body.addWidget(self._add, 0, Qt.AlignmentFlag.AlignLeft)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addWidget(self._toggle)
-        column.addWidget(self._body)
+        self._list = vbox(spacing=t.SPACE_3)
+        vbox(self._body, t.SPACE_2).add(
+            self._explanation, self._list, (self._add, 0, Qt.AlignmentFlag.AlignLeft)
+        )
+        vbox(self, t.SPACE_1).add(self._toggle, self._body)
         draft.changed.connect(self._draft_changed)
         self._unfold(False)
         self._show()
@@ -216,8 +208,7 @@ class LaterPromptRow(QWidget):
         self.transition.setCurrentIndex(self.transition.findData(transition))
         self._guard = WheelGuard(self)
         self._guard.watch(self.number, self.transition)
-        self._time = QLabel(self)
-        self._time.setProperty("role", "muted")
+        self._time = line_label("", "muted", self)
         self._time.setToolTip(self.tr("When this part begins."))
         self.remove_button = icon_button(
             "trash", self.tr("Remove this prompt"), self.tr("Remove this prompt."), self
@@ -231,18 +222,13 @@ class LaterPromptRow(QWidget):
             self.tr("Prompt from here on"),
             self.tr("Describe the whole picture again, with what is different."),
         )
-        top = QHBoxLayout()
-        top.setSpacing(t.SPACE_2)
-        top.addWidget(self._caption)
-        top.addWidget(self.number)
-        top.addWidget(self._time, 1)
-        top.addWidget(self.remove_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(t.SPACE_1)
-        column.addLayout(top)
-        column.addWidget(self.field)
-        column.addWidget(self.transition)
+        vbox(self, t.SPACE_1).add(
+            hbox(spacing=t.SPACE_2).add(
+                self._caption, self.number, (self._time, 1), self.remove_button
+            ),
+            self.field,
+            self.transition,
+        )
         self.number.valueChanged.connect(self._number_changed)
         self.field.textChanged.connect(self.changed)
         self.transition.currentIndexChanged.connect(self.changed)

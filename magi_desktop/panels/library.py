@@ -19,8 +19,7 @@ from PySide6.QtWidgets import (
 from magi_desktop.panels.library_grid import LibraryGrid, LibraryModel
 from magi_desktop.state.library import Library, LibraryItem
 from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import bind_icon, icon
-from magi_desktop.theme.style import theme
+from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.widgets.controls import icon_button, line_label
 from magi_desktop.widgets.empty_state import EmptyState
@@ -76,8 +75,9 @@ class LibraryPanel(QWidget):
         self.search.setToolTip(self.tr("Show only videos whose prompt has these words (Ctrl+F)."))
         self.search.setAccessibleName(self.tr("Search the library"))
         self.search.setClearButtonEnabled(True)
-        self._magnifier = QAction(self)
-        self.search.addAction(self._magnifier, QLineEdit.ActionPosition.LeadingPosition)
+        magnifier = QAction(self)
+        bind_icon(magnifier, "search", "text_muted")
+        self.search.addAction(magnifier, QLineEdit.ActionPosition.LeadingPosition)
         self.model = LibraryModel(self)
         self.grid = LibraryGrid(self.model, library.thumbnails, self)
         self.grid.setAccessibleName(self.tr("Library"))
@@ -88,7 +88,6 @@ class LibraryPanel(QWidget):
         self._lay_out()
         self._selected_before: list[str] = []
         self._wire()
-        self._draw_icons()
         self._show()
 
     def selected(self) -> list[LibraryItem]:
@@ -192,9 +191,8 @@ class LibraryPanel(QWidget):
         self.grid.customContextMenuRequested.connect(self._show_menu)
         self.grid.selectionModel().selectionChanged.connect(self._show_selection)
         self.model.modelAboutToBeReset.connect(self._note_selection)
-        self.model.modelReset.connect(self._restore_selection)
+        self.model.modelReset.connect(lambda: self.select(*self._selected_before))
         self._library.changed.connect(self._show)
-        theme().changed.connect(self._draw_icons)
 
     @Slot()
     def _show(self) -> None:
@@ -240,11 +238,3 @@ class LibraryPanel(QWidget):
     @Slot()
     def _note_selection(self) -> None:
         self._selected_before = [item.id for item in self.selected()]
-
-    @Slot()
-    def _restore_selection(self) -> None:
-        self.select(*self._selected_before)
-
-    @Slot()
-    def _draw_icons(self) -> None:
-        self._magnifier.setIcon(icon("search", theme().tokens.text_muted))

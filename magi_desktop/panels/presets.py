@@ -30,6 +30,7 @@ from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, text_label
+from magi_desktop.widgets.files import file_dialog
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
@@ -71,7 +72,7 @@ class PresetBar(QWidget):
         self.combo.setMinimumContentsLength(8)
         policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         self.combo.setSizeAdjustPolicy(policy)
-        self.combo.activated.connect(self._chosen)
+        self.combo.activated.connect(lambda index: self.apply(self.combo.itemData(index)))
         name_control(
             self.combo,
             self.tr("Preset"),
@@ -141,10 +142,6 @@ class PresetBar(QWidget):
             self.notice.offer_undo(
                 self.tr("“{}” is in use.").format(name), lambda: self._set(before)
             )
-
-    @Slot(int)
-    def _chosen(self, index: int) -> None:
-        self.apply(self.combo.itemData(index))
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
@@ -216,24 +213,26 @@ class PresetBar(QWidget):
     @Slot()
     def ask_import(self) -> None:
         """Let the user choose an official configuration."""
-        dialog = self._file_dialog(self.tr("Import a configuration"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda name: self.import_file(Path(name)))
+        dialog = file_dialog(self, self.tr("Import a configuration"), self.import_file)
+        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
         dialog.open()
 
     @Slot()
     def ask_export(self) -> None:
         """Let the user choose where to write; the dialog asks before it replaces a file."""
-        dialog = self._file_dialog(self.tr("Export as a configuration"))
+        dialog = file_dialog(self, self.tr("Export as a configuration"), self.export_file)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("json")
         dialog.selectFile(f"{self._draft.settings.model}_config.json")
-        dialog.fileSelected.connect(lambda name: self.export_file(Path(name)))
         dialog.open()
 
     def import_file(self, path: Path) -> None:
         """Take over an official configuration, in the background; says what came of it."""
-        background.run(read_config, path, then=self._imported, failed=self._file_failed, owner=self)
+        background.run(
+            read_config, path, then=self._imported, failed=self.notice.say_error, owner=self
+        )
 
     def export_file(self, path: Path) -> None:
         """Write the settings as an official configuration, in the background; replaces a file."""
@@ -246,7 +245,7 @@ class PresetBar(QWidget):
             self._draft.settings,
             path,
             then=written,
-            failed=self._file_failed,
+            failed=self.notice.say_error,
             owner=self,
         )
 
@@ -259,15 +258,6 @@ class PresetBar(QWidget):
         if found.as_file:
             text = self.tr("{} is used as it is, with the model it names.")
         self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
-
-    def _file_failed(self, error: Exception) -> None:
-        self.notice.say_error(error)
-
-    def _file_dialog(self, title: str) -> QFileDialog:
-        dialog = QFileDialog(self, title)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setNameFilter(self.tr("Official configurations (*.json)"))
-        return dialog
 
 
 _SETTINGS_FIELDS = tuple(field.name for field in dataclasses.fields(GenerationSettings))

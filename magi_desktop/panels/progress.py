@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -16,6 +14,7 @@ from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import ElidedLabel, name_control
+from magi_desktop.widgets.layout import hbox, vbox
 
 _BAR_STEPS = 1000
 
@@ -52,17 +51,12 @@ class ProgressPanel(QWidget):
         self.stop_button.clicked.connect(self.stop_clicked)
         bind_icon(self.stop_button, "stop")
 
-        left = QVBoxLayout()
-        left.setSpacing(t.SPACE_1)
-        for widget in (self._headline, self._bar, self._figures):
-            left.addWidget(widget)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(t.SPACE_3)
-        row.addLayout(left, 1)
-        row.addWidget(self.direct_button)
-        row.addWidget(self._pause)
-        row.addWidget(self.stop_button)
+        hbox(self, t.SPACE_3).add(
+            (vbox(spacing=t.SPACE_1).add(self._headline, self._bar, self._figures), 1),
+            self.direct_button,
+            self._pause,
+            self.stop_button,
+        )
         job.changed.connect(self._show)
         self._show()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QTextCursor
-from PySide6.QtWidgets import QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from magi_desktop import background
 from magi_desktop.examples import Examples, examples_for, load_examples
@@ -19,13 +19,7 @@ from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter
-from magi_desktop.widgets.controls import (
-    icon_button,
-    line_label,
-    name_control,
-    set_role,
-    text_label,
-)
+from magi_desktop.widgets.controls import icon_button, line_label, push_button, set_role, text_label
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.runtime.request.request import Mode
 
@@ -37,13 +31,7 @@ class PromptPanel(QWidget):
     """The prompt with its count of tokens, used and example prompts, and the
     prompts for later chunks.
 
-    Signals:
-        generate_requested: Ctrl+Enter in the field.
-        paste_requested: something other than text is to be pasted; the window knows what to do.
     """
-
-    generate_requested = Signal()
-    paste_requested = Signal()
 
     def __init__(
         self,
@@ -65,8 +53,6 @@ class PromptPanel(QWidget):
         self._lay_out()
         self.setFocusProxy(self.field)
         self.field.textChanged.connect(self._typed)
-        self.field.generate_requested.connect(self.generate_requested)
-        self.field.paste_requested.connect(self.paste_requested)
         self.field.history_requested.connect(self._browse)
         draft.mode_changed.connect(self._show_mode)
         draft.changed.connect(self._draft_changed)
@@ -92,18 +78,13 @@ class PromptPanel(QWidget):
     def _lay_out(self) -> None:
         title = line_label(self.tr("Prompt"), "heading", self)
         title.setBuddy(self.field)
-        self.examples_button = QPushButton(self.tr("Examples"), self)
-        self.examples_button.setProperty("kind", "quiet")
-        name_control(
-            self.examples_button,
-            self.tr("Examples"),
-            self.tr("Take a prompt that the chosen model can do."),
-        )
+        hint = self.tr("Take a prompt that the chosen model can do.")
+        self.examples_button = push_button(self.tr("Examples"), hint, self, "quiet")
         bind_icon(self.examples_button, "wand")
         self.examples_menu = QMenu(self)
         self.examples_menu.setToolTipsVisible(True)
         self.examples_menu.aboutToShow.connect(self._fill_examples)
-        self.examples_menu.triggered.connect(self._take_example)
+        self.examples_menu.triggered.connect(lambda action: self._take(action.data()))
         self.examples_button.setMenu(self.examples_menu)
         self.history_button = icon_button(
             "history",
@@ -221,10 +202,6 @@ class PromptPanel(QWidget):
 
     def _fitting_examples(self) -> list[str]:
         return examples_for(self._examples, self._draft.mode, self._draft.settings.model)
-
-    @Slot(QAction)
-    def _take_example(self, action: QAction) -> None:
-        self._take(action.data())
 
     @Slot()
     def _open_history(self) -> None:

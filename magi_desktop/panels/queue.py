@@ -23,7 +23,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import ElidedLabel, icon_button
+from magi_desktop.widgets.controls import ElidedLabel, icon_button, push_button
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
@@ -56,10 +56,9 @@ class QueuePanel(QWidget):
         self.failed_button.setProperty("kind", "section")
         self.failed_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.failed_button.setToolTip(self.tr("Show or hide what could not be made, and why."))
-        self.failed_button.clicked.connect(self._toggle_failed)
-        self.clear_button = QPushButton(self.tr("Clear"), self)
-        self.clear_button.setProperty("kind", "quiet")
-        self.clear_button.setToolTip(self.tr("Take all that failed out of the queue."))
+        self.failed_button.clicked.connect(lambda: self._show_failed(not self.model.shows_failed))
+        hint = self.tr("Take all that failed out of the queue.")
+        self.clear_button = push_button(self.tr("Clear"), hint, self, "quiet")
         self.clear_button.clicked.connect(self.clear_failed)
         self.notice = NoticeBar(self)
         empty = EmptyState(
@@ -244,10 +243,6 @@ class QueuePanel(QWidget):
         self._count.set_text(text)
         self._show_hold(len(items) > failed)
         self._enable()
-
-    @Slot()
-    def _toggle_failed(self) -> None:
-        self._show_failed(not self.model.shows_failed)
 
     def _show_failed(self, shown: bool) -> None:
         bind_icon(self.failed_button, "chevron-up" if shown else "chevron-down", "error")

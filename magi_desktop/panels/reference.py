@@ -14,9 +14,7 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QFrame,
-    QPushButton,
     QWidget,
 )
 
@@ -28,7 +26,8 @@ from magi_desktop.references import LoadedReference, load_reference
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import icon_button, text_label
+from magi_desktop.widgets.controls import icon_button, push_button, text_label
+from magi_desktop.widgets.files import file_dialog
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError
@@ -71,26 +70,22 @@ class ReferencePanel(QWidget):
         """Files that came with the draft and are being read, or could not be."""
         self._stamps: dict[Path, Stamp] = {}
         self._task: background.Task | None = None
-        self._dialog: QFileDialog | None = None
         self.notice = NoticeBar(self)
         self.zone = DropZone(self)
         self.zone.button.clicked.connect(self.choose)
         self.zone.sample_button.clicked.connect(self.use_sample)
         self.card = ReferenceCard(draft, self)
-        self.card.choose_clicked.connect(self.choose)
-        self.card.remove_clicked.connect(self.remove)
-        self.card.sample_clicked.connect(self.use_sample)
+        self.card.choose_button.clicked.connect(self.choose)
+        self.card.remove_button.clicked.connect(self.remove)
+        self.card.sample_button.clicked.connect(self.use_sample)
         self.own_bar = OwnVideoBar(self)
         self.own_bar.continue_button.clicked.connect(self._continue)
         self.own_bar.settings_button.clicked.connect(self._use_settings)
         vbox(self, t.SPACE_2).add(self.notice, self.own_bar, self.zone, self.card)
         self.veil = Veil(self)
-        self._reading = QTimer(self)
-        self._reading.setSingleShot(True)
-        self._reading.setInterval(_READING_SHOWS_AFTER_MS)
-        self._reading.timeout.connect(self._say_reading)
-        self._look = QTimer(self)
-        self._look.setInterval(_LOOK_EVERY_MS)
+        self._reading = QTimer(self, singleShot=True, interval=_READING_SHOWS_AFTER_MS)
+        self._reading.timeout.connect(lambda: self.veil.say(self.tr("Reading the file…")))
+        self._look = QTimer(self, interval=_LOOK_EVERY_MS)
         self._look.timeout.connect(self.look)
         self._look.start()
         draft.mode_changed.connect(self._mode_changed)
@@ -108,8 +103,7 @@ class ReferencePanel(QWidget):
         """Ask for a file with the system's dialog."""
         image = self._draft.mode is not Mode.V2V
         title = self.tr("Choose an image") if image else self.tr("Choose a video")
-        dialog = QFileDialog(self, title)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog = file_dialog(self, title, self.open)
         filters = [
             (self.tr("Images"), IMAGE_SUFFIXES),
             (self.tr("Videos"), VIDEO_SUFFIXES),
@@ -119,8 +113,6 @@ class ReferencePanel(QWidget):
         reference = self._draft.reference
         if reference is not None:
             dialog.setDirectory(str(reference.path.parent))
-        dialog.fileSelected.connect(self._file_selected)
-        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
     @Slot()
@@ -201,10 +193,6 @@ class ReferencePanel(QWidget):
     def _stop_reading(self) -> None:
         self._reading.stop()
         self.veil.hide()
-
-    @Slot()
-    def _say_reading(self) -> None:
-        self.veil.say(self.tr("Reading the file…"))
 
     # Showing.
 
@@ -305,10 +293,6 @@ class ReferencePanel(QWidget):
 
     # Events.
 
-    @Slot(str)
-    def _file_selected(self, path: str) -> None:
-        self.open(Path(path))
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Paste):
             self.paste_requested.emit()
@@ -342,14 +326,10 @@ class OwnVideoBar(QFrame):
             "close", self.tr("Hide this offer"), self.tr("Just use the video as it is."), self
         )
         close.clicked.connect(self.hide)
-        self.continue_button = QPushButton(self.tr("Continue it"), self)
-        self.continue_button.setToolTip(
-            self.tr("Go on from its end with its own prompt and settings.")
-        )
-        self.settings_button = QPushButton(self.tr("Use its settings"), self)
-        self.settings_button.setToolTip(
-            self.tr("Compose the same video again, to make it anew or to change it.")
-        )
+        hint = self.tr("Go on from its end with its own prompt and settings.")
+        self.continue_button = push_button(self.tr("Continue it"), hint, self)
+        hint = self.tr("Compose the same video again, to make it anew or to change it.")
+        self.settings_button = push_button(self.tr("Use its settings"), hint, self)
         vbox(self, t.SPACE_1, (t.SPACE_3, t.SPACE_2, t.SPACE_2, t.SPACE_3)).add(
             hbox().add((text, 1), close),
             hbox(spacing=t.SPACE_2).add(self.continue_button, self.settings_button, STRETCH),

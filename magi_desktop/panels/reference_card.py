@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from PySide6.QtCore import QCoreApplication, QLocale, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QLocale, Qt, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -26,12 +26,12 @@ from magi_desktop.widgets.controls import (
     ElidedLabel,
     icon_button,
     line_label,
-    name_control,
+    push_button,
     text_label,
 )
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
-from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind
+from magi_engine.media import FitPolicy, MediaInfo, MediaKind
 from magi_engine.messages import Message
 from magi_engine.runtime.request.request import Mode
 
@@ -41,17 +41,8 @@ _SI = QLocale.DataSizeFormat.DataSizeSIFormat
 
 
 class ReferenceCard(QFrame):
-    """Shows the draft's reference; every change goes to the draft at once.
-
-    Signals:
-        choose_clicked: another file is wanted.
-        remove_clicked: no reference is wanted.
-        sample_clicked: the sample picture is wanted instead.
-    """
-
-    choose_clicked = Signal()
-    remove_clicked = Signal()
-    sample_clicked = Signal()
+    """Shows the draft's reference; every change goes to the draft at once. Choosing another file
+    and removing this one are the owner's: see ``ReferencePanel``."""
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,34 +50,27 @@ class ReferenceCard(QFrame):
         self._loaded: LoadedReference | None = None
         self.setProperty("role", "card")
         self.view = CropView(self)
-        self.view.crop_changed.connect(self._crop_chosen)
+        self.view.crop_changed.connect(lambda crop: self._change(crop=crop))
         self.name = ElidedLabel(self)
         self.facts = line_label("", "caption", self)
         self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.limits = text_label("", "warning", self)
-        self.sample_button = QPushButton(self.tr("Use a sample picture"), self)
-        name_control(
-            self.sample_button,
-            self.tr("Use a sample picture"),
-            self.tr("A coloured ball, such as this model can set in motion."),
-        )
-        self.sample_button.clicked.connect(self.sample_clicked)
+        hint = self.tr("A coloured ball, such as this model can set in motion.")
+        self.sample_button = push_button(self.tr("Use a sample picture"), hint, self)
         self.missing = text_label("", "error", self)
         self.missing.hide()
         self.choose_button = icon_button(
             "folder", self.tr("Choose another file"), self.tr("Choose another file."), self
         )
-        self.choose_button.clicked.connect(self.choose_clicked)
         self.remove_button = icon_button(
             "close", self.tr("Remove the reference"), self.tr("Take it out again."), self
         )
-        self.remove_button.clicked.connect(self.remove_clicked)
         self.fits = self._fit_choice()
         self.used = text_label("", "caption", self)
         self.shape_button = QPushButton(self)
         self.shape_button.clicked.connect(self.use_shape)
         self.clip = ClipEditor(self)
-        self.clip.part_changed.connect(self._part_chosen)
+        self.clip.part_changed.connect(lambda part: self._change(clip=part))
         self.clip.junction_ready.connect(self._show_junction)
         self.prepend = QCheckBox(self.tr("Put the source in front of the result"), self)
         self.prepend.setToolTip(
@@ -212,7 +196,7 @@ class ReferenceCard(QFrame):
             self.tr("Fit into the video"),
             self,
         )
-        segments.chosen.connect(self._fit_chosen)
+        segments.chosen.connect(lambda fit: self._change(fit=fit, crop=None))
         return segments
 
     def _lay_out(self) -> None:
@@ -238,19 +222,6 @@ class ReferenceCard(QFrame):
         reference = self._draft.reference
         if reference is not None:
             self._draft.set_reference(dataclasses.replace(reference, **values))  # type: ignore[arg-type]
-
-    @Slot(object)
-    def _crop_chosen(self, crop: CropBox | None) -> None:
-        self._change(crop=crop)
-
-    @Slot(object)
-    def _fit_chosen(self, fit: FitPolicy) -> None:
-        """Bars and stretching take all of the picture."""
-        self._change(fit=fit, crop=None)
-
-    @Slot(object)
-    def _part_chosen(self, part: ClipPart) -> None:
-        self._change(clip=part)
 
     @Slot(bool)
     def _prepend_toggled(self, on: bool) -> None:

@@ -52,7 +52,9 @@ class LengthRow(Field):
         prepare_number(self.box, SPIN_WIDTH)
         self.box.valueChanged.connect(self._typed)
         self.endless = QCheckBox(self.tr("&Until I stop"), self)
-        self.endless.toggled.connect(self._endless_toggled)
+        self.endless.toggled.connect(
+            lambda endless: self.draft.set(seconds=None if endless else self._last_seconds)
+        )
         name_control(
             self.endless,
             self.tr("Until I stop"),
@@ -84,10 +86,6 @@ class LengthRow(Field):
     def _typed(self, seconds: float) -> None:
         self.draft.set(seconds=seconds)
 
-    @Slot(bool)
-    def _endless_toggled(self, endless: bool) -> None:
-        self.draft.set(seconds=None if endless else self._last_seconds)
-
 
 class SeedRow(Field):
     """The number that decides which of the possible videos it becomes."""
@@ -117,10 +115,8 @@ class SeedRow(Field):
             self,
         )
         self.lock.setCheckable(True)
-        self.lock.toggled.connect(self._lock_toggled)
-        self._copied = QTimer(self)
-        self._copied.setSingleShot(True)
-        self._copied.setInterval(_COPIED_MS)
+        self.lock.toggled.connect(lambda locked: self.draft.set(seed_locked=locked))
+        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
         self._copied.timeout.connect(self.refresh)
         controls = hbox(spacing=2).add(
             (self.edit, 1), t.SPACE_1, self.dice, self.copy_button, self.lock
@@ -158,10 +154,6 @@ class SeedRow(Field):
         QGuiApplication.clipboard().setText(str(self.draft.settings.seed))
         self.say(self.tr("Copied."))
         self._copied.start()
-
-    @Slot(bool)
-    def _lock_toggled(self, locked: bool) -> None:
-        self.draft.set(seed_locked=locked)
 
 
 class QualityRow(Field):

@@ -116,7 +116,6 @@ class Canvas(QWidget):
         self.update()
 
     def set_reference(self, image: QImage | None) -> None:
-        """The picture to compare with."""
         self._reference = image
         self.update()
 

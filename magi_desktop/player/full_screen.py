@@ -37,9 +37,7 @@ class FullScreen(QWidget):
         canvas.installEventFilter(self)
         transport.setParent(self)
         transport.set_floating(True)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_HIDE_AFTER_MS)
+        self._timer = QTimer(self, singleShot=True, interval=_HIDE_AFTER_MS)
         self._timer.timeout.connect(self.hide_controls)
 
     def release(self) -> None:

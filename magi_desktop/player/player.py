@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QImage, QKeyEvent
+from PySide6.QtGui import QImage, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from magi_desktop import background
@@ -69,9 +69,7 @@ class Player(QWidget):
         self.strip = ChunkStrip()
         self.stills = StillExport(self)
         self._clock = PlaybackClock()
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
         self._previews = PreviewLoop(self)
         self._thumbnails = ThumbnailMaker(self)
         self._full_screen: FullScreen | None = None
@@ -93,7 +91,7 @@ class Player(QWidget):
         self.buffer.shortened.connect(self._update_range)
         self.buffer.failed.connect(self._show_problem)
         self.canvas.painted.connect(self._painted)
-        self.canvas.zoom_changed.connect(self._zoom_changed)
+        self.canvas.zoom_changed.connect(lambda: self.transport.set_zoom(self.canvas.zoom))
         self.canvas.clicked.connect(a.play.trigger)
         self.canvas.double_clicked.connect(self._double_clicked)
         self.canvas.menu_wanted.connect(self.menu_wanted)
@@ -120,7 +118,7 @@ class Player(QWidget):
             (a.save_frame, self.save_frame),
         ):
             action.triggered.connect(slot)
-        a.zooms.triggered.connect(self._choose_zoom)
+        a.zooms.triggered.connect(lambda action: self.canvas.set_zoom(action.data()))
         a.loop.setChecked(True)
         a.preview.setChecked(True)
         a.loop.toggled.connect(self._set_looping)
@@ -322,22 +320,18 @@ class Player(QWidget):
 
     @Slot()
     def toggle(self) -> None:
-        """Play, or pause."""
         self.pause() if self.playing else self.play()
 
     def play(self) -> None:
-        """Play on from here."""
         self._clock.play()
         self._tick()
 
     def pause(self) -> None:
-        """Stand still."""
         self._clock.pause()
         self._tick()
 
     @Slot(int)
     def seek(self, frame: int) -> None:
-        """Show a frame, or the nearest that exists; playback goes on from there."""
         if self.buffer.end > self.buffer.start:
             self._show(self._clock.seek(frame))
             self._tick()
@@ -483,14 +477,6 @@ class Player(QWidget):
 
     # The picture
 
-    @Slot(QAction)
-    def _choose_zoom(self, action: QAction) -> None:
-        self.canvas.set_zoom(action.data())
-
-    @Slot()
-    def _zoom_changed(self) -> None:
-        self.transport.set_zoom(self.canvas.zoom)
-
     @Slot(bool)
     def _set_comparing(self, on: bool) -> None:
         self._show_reference()
@@ -537,15 +523,11 @@ class Player(QWidget):
 
     def _enter_full_screen(self) -> None:
         window = FullScreen(self.canvas, self.transport, self.commands, self)
-        window.left.connect(self._full_screen_left)
+        window.left.connect(lambda: self.commands.full_screen.setChecked(False))
         self._full_screen = window
         window.setGeometry(self.screen().geometry())
         window.showFullScreen()
         self.transport.set_floating(True)
-
-    @Slot()
-    def _full_screen_left(self) -> None:
-        self.commands.full_screen.setChecked(False)
 
     def _leave_full_screen(self, window: FullScreen) -> None:
         self._full_screen = None

@@ -101,7 +101,7 @@ class Transport(QFrame):
             action.setCheckable(True)
             action.setData(speed)
             menu.addAction(action)
-        self._speeds.triggered.connect(self._choose_speed)
+        self._speeds.triggered.connect(lambda action: self.speed_chosen.emit(action.data()))
         menu.addSeparator()
         menu.addActions([self._actions.slower, self._actions.faster])
         return menu
@@ -112,10 +112,6 @@ class Transport(QFrame):
         menu.addSeparator()
         menu.addActions([self._actions.zoom_in, self._actions.zoom_out])
         return menu
-
-    @Slot(QAction)
-    def _choose_speed(self, action: QAction) -> None:
-        self.speed_chosen.emit(action.data())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -158,7 +154,6 @@ class Transport(QFrame):
             self._make_room()
 
     def set_speed(self, speed: float) -> None:
-        """Show the speed."""
         self.speed_button.setText(speed_text(speed))
         for action in self._speeds.actions():
             action.setChecked(action.data() == speed)

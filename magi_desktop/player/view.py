@@ -52,7 +52,6 @@ class View:
         self.keep_inside(picture, pane)
 
     def pan(self, by: QPointF, picture: QSize, pane: QRectF) -> None:
-        """Move the picture with the mouse."""
         target = self.target(picture, pane)
         self.centre -= QPointF(by.x() / target.width(), by.y() / target.height())
         self.keep_inside(picture, pane)

@@ -116,8 +116,7 @@ class JobState(QObject):
         self.error: MagiError | None = None
         self._prompts: tuple[PromptChange, ...] = ()
         self._last_change = 0.0
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._emit_changed)
 
     @property

@@ -136,7 +136,6 @@ class Models(QObject):
         return status is not None and status.state is ModelState.DAMAGED
 
     def is_accepted(self, name: str) -> bool:
-        """Whether the licence of a model was accepted."""
         return name in self._accepted
 
     def accept(self, name: str) -> None:
@@ -146,7 +145,6 @@ class Models(QObject):
 
     @Slot()
     def refresh(self) -> None:
-        """Look at the disk again."""
         if self._look is not None:
             self._look.cancel()  # what it saw may be out of date by now
         self._look = self._run(_look, self.models_dir, self._cache_dir, then=self._looked)
@@ -165,7 +163,6 @@ class Models(QObject):
         self._run(_trash, title, thing.paths, then=self._gone)
 
     def undo(self, removal: Removal) -> None:
-        """Put back what was removed."""
         self._run(_restore, removal, then=lambda _none: self.refresh())
 
     def close(self) -> None:

@@ -91,12 +91,10 @@ class JobQueue(QObject):
 
     @property
     def running(self) -> QueueItem | None:
-        """The item that is being made."""
         return next((i for i in self._items if i.state is QueueState.RUNNING), None)
 
     @property
     def edited(self) -> QueueItem | None:
-        """The item that is being edited."""
         return next((i for i in self._items if i.edited), None)
 
     def edit(self, item_id: str | None) -> None:

@@ -79,8 +79,7 @@ class Updates(QObject):
         self._cancelled = threading.Event()
         self._pool = background.Pool(self, 4)  # a server that dawdles holds up nothing else
         self._received.connect(self._progressed)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_EVERY_MS)
+        self._timer = QTimer(self, interval=_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look_if_due)
 
     @property
@@ -150,7 +149,6 @@ class Updates(QObject):
         self._pool.run(release_feed.is_fetched, installer, self.folder, then=hashed)
 
     def close(self) -> None:
-        """Stop everything."""
         self._timer.stop()
         self._cancelled.set()
         self._pool.waitForDone()

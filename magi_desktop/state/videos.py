@@ -12,12 +12,13 @@ from pathlib import Path
 
 from magi_engine.errors import MagiError, MediaReadError, OutputError
 from magi_engine.media import find_partials, probe, read_metadata, recover_partial
+from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import VIDEO_SUFFIXES
 from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
-FIRST_FRAME = "000000.png"
+FIRST_FRAME = FRAME_NAME.format(0)
 _DEFAULT_FPS = 24.0
 
 

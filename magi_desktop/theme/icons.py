@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtGui import QAction, QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton
+from PySide6.QtWidgets import QAbstractButton, QLabel
 
 from magi_desktop.theme.style import theme
 from magi_engine.resources import resource_path
@@ -55,20 +55,31 @@ def icon(name: str, colour: str | None = None) -> QIcon:
     return QIcon(_TintedSvg(name, colour or theme().tokens.text))
 
 
-def bind_icon(button: QAbstractButton, name: str, colour_token: str = "text") -> None:
-    """Give a button an icon that follows the theme. A later call replaces the icon.
+def bind_icon(
+    target: QAbstractButton | QAction | QLabel,
+    name: str,
+    colour_token: str = "text",
+    side: int = 18,
+) -> None:
+    """Give something an icon that follows the theme. A later call replaces the icon.
 
     Args:
         colour_token: a field of ``Tokens``.
+        side: pixels of the icon that a label shows.
     """
-    first = button.property("iconName") is None
-    button.setProperty("iconName", name)
-    button.setProperty("iconToken", colour_token)
-    _set_icon(button)
+    first = target.property("iconName") is None
+    for key, value in (("iconName", name), ("iconToken", colour_token), ("iconSide", side)):
+        target.setProperty(key, value)
+    _set_icon(target)
     if first:
-        theme().follow(button, _set_icon)
+        theme().follow(target, _set_icon)
 
 
-def _set_icon(button: QAbstractButton) -> None:
-    colour = getattr(theme().tokens, button.property("iconToken"))
-    button.setIcon(icon(button.property("iconName"), colour))
+def _set_icon(target: QAbstractButton | QAction | QLabel) -> None:
+    colour = getattr(theme().tokens, target.property("iconToken"))
+    drawn = icon(target.property("iconName"), colour)
+    if isinstance(target, QLabel):
+        side = target.property("iconSide")
+        target.setPixmap(drawn.pixmap(side, side))
+    else:
+        target.setIcon(drawn)

@@ -8,7 +8,7 @@ from enum import Enum
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.tokens import DARK, LIGHT, Tokens
@@ -33,7 +33,7 @@ class Theme(QObject):
         self.tokens: Tokens = LIGHT
         self.appearance = Appearance.SYSTEM
         """What was asked for."""
-        self._followers: list[tuple[QWidget, Callable[..., None]]] = []
+        self._followers: list[tuple[QObject, Callable[..., None]]] = []
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._system_changed)
 
     def apply(self, appearance: Appearance) -> None:
@@ -52,7 +52,7 @@ class Theme(QObject):
             follow(widget)
         self.changed.emit()
 
-    def follow(self, widget: QWidget, update: Callable[..., None]) -> None:
+    def follow(self, widget: QObject, update: Callable[..., None]) -> None:
         """Call ``update(widget)`` at every change for as long as the widget lives."""
         self._followers.append((widget, update))
 
@@ -100,7 +100,6 @@ def _palette(k: Tokens) -> QPalette:
 
 
 def style_sheet(k: Tokens) -> str:
-    """The style sheet of the whole application."""
     icons = resource_path("icons").as_posix()
     shade = "dark" if k.dark else "light"
     return f"""
@@ -150,7 +149,6 @@ QPushButton[kind="primary"]:disabled {{ background: {k.surface_sunken}; border-c
 QPushButton[kind="quiet"] {{ background: transparent; border-color: transparent; }}
 QPushButton[kind="quiet"]:hover {{ background: {k.surface_hover}; }}
 QPushButton[kind="quiet"]:focus {{ border: 2px solid {k.accent}; }}
-QPushButton[kind="danger"] {{ color: {k.error}; }}
 QPushButton::menu-indicator {{ image: none; width: 0; }}
 
 QToolButton {{ background: transparent; border: 1px solid transparent;
@@ -163,7 +161,7 @@ QToolButton:focus {{ border-color: {k.accent}; }}
 QToolButton[kind="section"] {{ font-weight: 600; padding: {t.SPACE_1}px 0; }}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 
-QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QDateEdit {{
+QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
     background: {k.surface}; color: {k.text}; border: 1px solid {k.border_strong};
     border-radius: {t.RADIUS_M}px; padding: 0 {t.SPACE_2}px;
     placeholder-text-color: {k.text_muted};
@@ -190,16 +188,12 @@ QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url("{icons}/arrow-do
 QSpinBox::up-arrow:disabled, QDoubleSpinBox::up-arrow:disabled, QSpinBox::down-arrow:disabled,
 QDoubleSpinBox::down-arrow:disabled, QComboBox::down-arrow:disabled {{ image: none; }}
 
-QCheckBox, QRadioButton {{ spacing: {t.SPACE_2}px; min-height: 22px; }}
-QCheckBox::indicator, QRadioButton::indicator {{ width: 16px; height: 16px;
+QCheckBox {{ spacing: {t.SPACE_2}px; min-height: 22px; }}
+QCheckBox::indicator {{ width: 16px; height: 16px; border-radius: {t.RADIUS_S}px;
     border: 1px solid {k.border_strong}; background: {k.surface}; }}
-QCheckBox::indicator {{ border-radius: {t.RADIUS_S}px; }}
-QRadioButton::indicator {{ border-radius: 9px; }}
 QCheckBox::indicator:checked {{ background: {k.accent}; border-color: {k.accent};
     image: url("{icons}/tick.svg"); }}
-QRadioButton::indicator:checked {{ background: {k.surface}; border: 5px solid {k.accent};
-    width: 8px; height: 8px; }}
-QCheckBox:focus, QRadioButton:focus {{ color: {k.accent_text}; }}
+QCheckBox:focus {{ color: {k.accent_text}; }}
 
 QSlider::groove:horizontal {{ height: 4px; background: {k.border}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {k.accent}; border-radius: 2px; }}
@@ -225,7 +219,7 @@ QScrollBar::handle:hover {{ background: {k.text_muted}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
-QListView, QTreeView, QTableView {{ background: {k.surface}; color: {k.text};
+QListView, QTreeView {{ background: {k.surface}; color: {k.text};
     border: 1px solid {k.border}; border-radius: {t.RADIUS_M}px; outline: none; }}
 QListView::item:selected, QTreeView::item:selected {{ background: {k.accent_soft};
     color: {k.text}; }}
@@ -252,9 +246,6 @@ QTabBar::tab:focus {{ color: {k.accent_text}; }}
 
 QSplitter::handle {{ background: transparent; }}
 QSplitter::handle:hover {{ background: {k.border}; }}
-QStatusBar {{ background: {k.window}; color: {k.text_muted}; }}
-QGroupBox {{ border: none; margin-top: {t.SPACE_5}px; font-weight: 600; }}
-QGroupBox::title {{ subcontrol-origin: margin; left: 0; }}
 """
 
 

@@ -47,7 +47,6 @@ class Tokens:
     success: str
     warning: str
     error: str
-    error_soft: str
     overlay: str
     """The ground of what lies over the picture; drawn with some transparency."""
     canvas: str
@@ -75,7 +74,6 @@ LIGHT = Tokens(
     success="#17703c",
     warning="#845600",
     error="#b3261e",
-    error_soft="#fbe9e7",
     overlay="#14161c",
     canvas="#e4e7ee",
 )
@@ -101,7 +99,6 @@ DARK = Tokens(
     success="#5fce90",
     warning="#e9b454",
     error="#ff8a80",
-    error_soft="#3d2020",
     overlay="#2d323d",
     canvas="#0c0d11",
 )

@@ -87,7 +87,6 @@ class CopyButton(QPushButton):
         self._timer.timeout.connect(lambda: self.setText(text))
 
     def copy(self, text: str) -> None:
-        """Put ``text`` on the clipboard."""
         QGuiApplication.clipboard().setText(text)
         self.setText(self.tr("Copied"))
         self._timer.start()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
 from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import icon
-from magi_desktop.theme.style import theme
+from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import line_label
 from magi_desktop.widgets.layout import STRETCH, vbox
 
@@ -19,17 +18,10 @@ class EmptyState(QWidget):
 
     def __init__(self, icon_name: str, sentence: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._icon_name = icon_name
         self._symbol = QLabel(self)
         self._symbol.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.text = line_label(sentence, "muted", self)
         self.text.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self.text.setWordWrap(True)
         vbox(self, t.SPACE_3, t.SPACE_5).add((STRETCH, 2), self._symbol, self.text, (STRETCH, 3))
-        theme().changed.connect(self._draw)
-        self._draw()
-
-    @Slot()
-    def _draw(self) -> None:
-        drawing = icon(self._icon_name, theme().tokens.border_strong)
-        self._symbol.setPixmap(drawing.pixmap(_ICON_SIDE, _ICON_SIDE))
+        bind_icon(self._symbol, icon_name, "border_strong", _ICON_SIDE)

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from enum import Enum
 
 import shiboken6
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QLabel,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QWidget,
 )
 
 from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import icon
-from magi_desktop.theme.style import theme
+from magi_desktop.theme.icons import bind_icon
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import line_label
+from magi_desktop.widgets.controls import icon_button, line_label
 from magi_desktop.widgets.layout import hbox
 
 UNDO = "undo"
@@ -37,6 +35,9 @@ class Tone(Enum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+_COLOURS = {Tone.INFO: "accent_text", Tone.WARNING: "warning", Tone.ERROR: "error"}
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,17 @@ class NoticeBar(QFrame):
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._focus_moved)
-        self._close = QToolButton(self)
-        self._close.setProperty("kind", "icon")
-        self._close.setToolTip(self.tr("Hide this message."))
-        self._close.setAccessibleName(self.tr("Hide this message"))
+        self._close = icon_button(
+            "close", self.tr("Hide this message"), self.tr("Hide this message."), self
+        )
+        self._close.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._close.clicked.connect(self.dismiss)
         hbox(self, t.SPACE_2, (t.SPACE_3, t.SPACE_1, t.SPACE_1, t.SPACE_1)).add(
             self._symbol, (self._text, 1), self._button, self._close
         )
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.dismiss)
-        theme().changed.connect(self._draw_icons)
-        self._draw_icons()
+        bind_icon(self._close, "close", "text_muted")
         self.hide()
 
     @property
@@ -130,7 +129,6 @@ class NoticeBar(QFrame):
 
     @Slot()
     def dismiss(self) -> None:
-        """Hide what is shown."""
         if self._said:
             self._drop(self._said[-1])
 
@@ -154,7 +152,7 @@ class NoticeBar(QFrame):
             self._button.setToolTip(notice.text)
         if notice.for_ms is not None:
             self._timer.start(notice.for_ms)
-        self._draw_icons()
+        bind_icon(self._symbol, notice.tone.value, _COLOURS[notice.tone])
         self.setAccessibleName(notice.text)
         self.show()
 
@@ -177,12 +175,3 @@ class NoticeBar(QFrame):
         self.dismiss()
         if action is not None:
             action[1]()
-
-    @Slot()
-    def _draw_icons(self) -> None:
-        k = theme().tokens
-        colour = {Tone.INFO: k.accent_text, Tone.WARNING: k.warning, Tone.ERROR: k.error}
-        tone = self._said[-1].tone if self._said else Tone.INFO
-        symbol = icon(tone.value, colour[tone])
-        self._symbol.setPixmap(symbol.pixmap(18, 18))
-        self._close.setIcon(icon("close", k.text_muted))

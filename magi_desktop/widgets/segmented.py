@@ -54,12 +54,11 @@ class Segmented(QWidget, Generic[_Value]):
             self._group.addButton(button, index)
             row.add((button, 1))
         self._group.button(0).setChecked(True)
-        self._group.idClicked.connect(self._clicked)
+        self._group.idClicked.connect(lambda index: self.chosen.emit(self._values[index]))
         theme().changed.connect(self.update)
 
     @property
     def value(self) -> _Value:
-        """What is chosen."""
         return self._values[self._group.checkedId()]
 
     def set_value(self, value: _Value) -> None:
@@ -67,7 +66,6 @@ class Segmented(QWidget, Generic[_Value]):
         self._group.button(self._values.index(value)).setChecked(True)
 
     def button(self, value: _Value) -> QAbstractButton:
-        """The button of a value."""
         return self._group.button(self._values.index(value))
 
     def step(self, by: int) -> None:
@@ -77,9 +75,6 @@ class Segmented(QWidget, Generic[_Value]):
             button = self._group.button(index)
             button.click()
             button.setFocus(Qt.FocusReason.TabFocusReason)
-
-    def _clicked(self, index: int) -> None:
-        self.chosen.emit(self._values[index])
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The ground that the segments lie in."""
@@ -115,13 +110,11 @@ class _SegmentButton(QAbstractButton):
             self._row.step(step)
 
     def sizeHint(self) -> QSize:
-        """Room for icon and label."""
         icon_width = _ICON_SIDE + 6 if self._icon else 0
         width = self.fontMetrics().horizontalAdvance(self.text()) + icon_width + 2 * t.SPACE_2
         return QSize(width, t.CONTROL_HEIGHT - 6)
 
     def minimumSizeHint(self) -> QSize:
-        """Never smaller than what it says."""
         return self.sizeHint()
 
     def paintEvent(self, _event: QPaintEvent) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.config.places import default_takes_dir
-from magi_engine.errors import InvalidRequestError
+from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.messages import Message
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import Take, TakeStore
@@ -49,11 +49,14 @@ def _list(args: argparse.Namespace) -> int:
     del args
     store = _store()
     for take in store.all():
-        request = GenerationRequest.from_json(take.about.request)
+        try:
+            prompt = GenerationRequest.from_json(take.about.request).prompt
+        except MagiError as error:
+            prompt = error.message
         notes = ["pinned"] * take.pinned + ["unfinished"] * (not take.finished)
         size = Message("{size:bytes}", size=take.size_bytes)
         parts = f"{_length(take)}, {size}", *notes
-        print(f"{take.name}  {', '.join(parts)}  {request.prompt}")
+        print(f"{take.name}  {', '.join(parts)}  {prompt}")
     used = Message(
         "{used:bytes} of {limit:bytes} are used.", used=store.size_bytes, limit=store.limit_bytes
     )

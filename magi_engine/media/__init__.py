@@ -1,5 +1,7 @@
 """Reading images and videos as conditions, writing videos that grow chunk by chunk."""
 
+# ruff: noqa: F401  (names for whoever imports them from here)
+
 from magi_engine.media.clips import (
     FRAME_GROUP,
     MAX_PART_S,
@@ -20,32 +22,3 @@ from magi_engine.media.output import open_writer, recover_partial
 from magi_engine.media.stills import iter_stills
 from magi_engine.media.targets import find_partials, free_name
 from magi_engine.media.writer import PRESETS, FrameWriter, WriteOptions
-
-__all__ = [
-    "FRAME_GROUP",
-    "MAX_PART_S",
-    "OFFICIAL_FRAMES",
-    "PRESETS",
-    "ClipPart",
-    "ClipPartKind",
-    "ClipPlan",
-    "CropBox",
-    "FitPolicy",
-    "FrameWriter",
-    "MediaInfo",
-    "MediaKind",
-    "UInt8Array",
-    "WriteOptions",
-    "export_video",
-    "find_partials",
-    "free_name",
-    "iter_source_frames",
-    "iter_stills",
-    "open_writer",
-    "plan_clip",
-    "probe",
-    "read_image",
-    "read_metadata",
-    "read_plan",
-    "recover_partial",
-]

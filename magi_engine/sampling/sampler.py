@@ -13,7 +13,6 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.cuda_graphs import GraphRunner, capture_on
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
-from magi_engine.sampling.guidance import combine
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
@@ -358,3 +357,18 @@ class _Run:
 
 def _equal(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.equal(a, b)
+
+
+def combine(
+    unconditional: Tensor, history: Tensor, history_and_text: Tensor, scales: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Guided velocity of R chunks.
+
+    Args:
+        unconditional: each chunk alone, without caption.
+        history: with the chunks before it, without caption.
+        history_and_text: with both. All are (R, 16, chunk_width, h, w).
+        scales: history and text scale, (R,) each.
+    """
+    p, c = (scale.view(-1, 1, 1, 1, 1) for scale in scales)
+    return (1 - p) * unconditional + (p - c) * history + c * history_and_text

@@ -375,8 +375,8 @@ def _about(values: dict[str, Any]) -> About:
         raise ValueError("of a newer program")
     about = read_fields(About, values)
     counts = (about.chunk_width, about.first_frames, about.chunk_frames, about.source_frames + 1)
-    if about.fps <= 0 or min(counts) < 1:
-        raise ValueError("a number that is not positive")
+    if about.fps < 1 or min(counts) < 1:
+        raise ValueError("a number that cannot be")
     return about
 
 
@@ -396,12 +396,13 @@ def _read(path: Path) -> NDArray[np.float32]:
 
     try:
         with safe_open(path, "numpy") as file:
+            if file.get_slice("latents").get_dtype() != "F32":  # of which NumPy lacks some
+                raise _damaged(path.parent)
             latents = file.get_tensor("latents")
             digest = (file.metadata() or {}).get("sha256")
     except (OSError, SafetensorError) as error:
         raise _damaged(path.parent) from error
-    right = latents.dtype == np.float32 and latents.ndim == 5
-    if not right or _digest(latents) != digest:
+    if latents.ndim != 5 or _digest(latents) != digest:
         raise _damaged(path.parent)
     return latents
 

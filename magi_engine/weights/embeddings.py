@@ -15,7 +15,7 @@ from torch import Tensor
 
 from magi_engine.atomic import replacing
 from magi_engine.model.text import EncodedPrompt
-from magi_engine.weights.embedding_names import embedding_name
+from magi_engine.weights.provenance import embedding_name
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What weights that were quantised on this machine were made from. Needs no PyTorch."""
+"""What was made from which weights on this machine. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from magi_engine import atomic
 from magi_engine.errors import MagiError
 from magi_engine.json_text import read_json
+from magi_engine.model.caption_cleaning import clean_caption
 from magi_engine.weights.files import unreadable, weight_files
 
 _T = TypeVar("_T")
@@ -35,6 +36,9 @@ MADE_FOLDER = "quantised"
 
 SIDE_FILES = ("config.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
 """What a text encoder made here gets of its source."""
+
+EMBEDDINGS = "embeddings"
+"""Where encoded prompts are, in the folder of what can be made again."""
 
 _SOURCE_FILE = "source.json"
 _UNFINISHED_SOURCE = f".{_SOURCE_FILE}.*.part"
@@ -186,3 +190,27 @@ def small_text_encoder_of(source: Path, models_dir: Path) -> Path | None:
 def _stamps(source: Path) -> list[list[str | int]]:
     files = [(path, path.stat()) for path in weight_files(source)]
     return [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in files]
+
+
+def embedding_name(encoder: Path, prompt: str, max_length: int) -> str | None:
+    """The name for a prompt; None if there is no encoder.
+
+    Args:
+        encoder: the folder of the text encoder.
+        max_length: of the captions the transformer takes.
+    """
+    try:
+        key = "\0".join((clean_caption(prompt), _encoder_identity(encoder), str(max_length)))
+    except (OSError, MagiError):  # loading it will say so
+        return None
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
+
+
+def _encoder_identity(encoder: Path) -> str:
+    """The encoder's content, as far as it can be told without reading gigabytes."""
+    vocabulary = hashlib.sha256((encoder / "spiece.model").read_bytes()).hexdigest()
+    made = Provenance.read(encoder)
+    if made is not None:
+        return f"{vocabulary} {made.recipe} {made.source_sha256}"
+    files = [(path, path.stat()) for path in weight_files(encoder)]
+    return f"{vocabulary} {[(p.name, s.st_size, s.st_mtime_ns) for p, s in files]}"

@@ -44,7 +44,6 @@ def test_every_pair_of_text_and_ground_can_be_read(k: Tokens) -> None:
             assert contrast(text, ground) >= _TEXT, (text, ground)
     for ground in (k.accent, k.accent_hover, k.accent_pressed):
         assert contrast(k.text_on_accent, ground) >= _TEXT, ground
-    assert contrast(k.error, k.error_soft) >= _TEXT
     for ground in (k.window, k.surface):
         assert contrast(k.border_strong, ground) >= _GRAPHIC, ground
         assert contrast(k.accent, ground) >= _GRAPHIC, ground

@@ -47,6 +47,7 @@ def _configurations(path: Path) -> None:
     from magi_engine.runtime.planning.plan import plan
     from magi_engine.runtime.request.metadata import read_request
     from magi_engine.runtime.request.request import GenerationRequest, Mode
+    from magi_engine.takes.store import TakeStore
     from magi_engine.weights.files import weight_files
     from magi_engine.weights.manifest import Manifest
     from tests.faults.samples import MACHINE
@@ -77,8 +78,30 @@ def _configurations(path: Path) -> None:
             _opened(lambda p: Speeds.load(p.parent), path)
             request = GenerationRequest(Mode.T2V, "pocket", 64, 64, 24)
             _opened(lambda p: plan(request, MACHINE, cache_dir=p.parent), path)
+        case "take.json":
+            _opened(_gone_on_from, path)
+        case "limit.json":
+            _opened(lambda p: TakeStore(p.parent).limit_bytes, path)
         case other:
             raise ValueError(other)
+
+
+def _gone_on_from(path: Path) -> None:
+    from magi_engine.cli.main import main as magi
+    from magi_engine.config.places import default_takes_dir
+    from magi_engine.runtime.planning.plan import plan
+    from magi_engine.runtime.request.branch import Earlier
+    from magi_engine.takes.store import TakeStore
+    from tests.faults.samples import MACHINE
+
+    store = TakeStore(default_takes_dir())
+    about = store.folder / "20260101-000000-abcdef" / path.name
+    about.parent.mkdir(parents=True, exist_ok=True)
+    about.write_bytes(path.read_bytes())
+    assert magi(["takes", "list"]) == 0, "the others are listed"
+    earlier = Earlier.of_take(store.find(about.parent.name))
+    for request in (earlier.resumed(), earlier.redone(1), earlier.extended(1.0)):
+        plan(request, MACHINE)
 
 
 def _statuses(models_dir: Path) -> object:
@@ -132,7 +155,10 @@ def main(kind: str, files: list[str]) -> None:
     opener = _OPENERS[kind]
     # Everything is imported: PyTorch's CUDA build alone takes more than a file may.
     plan(GenerationRequest(Mode.T2V, "pocket", 64, 64, 24), MACHINE)
-    with contextlib.suppress(MagiError, ValueError, KeyError, OSError):
+    with (
+        contextlib.suppress(MagiError, ValueError, KeyError, OSError),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         opener(Path(files[0]))
     for file in files:
         _refusals.clear()

@@ -16,6 +16,7 @@ from magi_engine.media.output import open_writer
 from magi_engine.resources import resource_path
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from magi_engine.takes.store import About
 
 MACHINE = MachineFacts(
     device="cpu",
@@ -95,6 +96,8 @@ def configurations(folder: Path) -> list[Path]:
         "verified.json": json.dumps(_VERIFIED),
         "model.safetensors.index.json": json.dumps(_INDEX),
         "speeds.json": json.dumps(_SPEEDS),
+        "take.json": json.dumps(_TAKE),
+        "limit.json": json.dumps({"bytes": 1_000_000}),
     }.items():
         (folder / name).write_text(text, encoding="utf-8")
     return sorted(folder.iterdir())
@@ -158,6 +161,9 @@ _SPEEDS = {
         }
     }
 }
+
+
+_TAKE = {"version": 1, **vars(About(REQUEST.to_json(), 24.0, 6, False, 24, 24, 68))}
 
 
 class _Runs:

@@ -23,8 +23,8 @@ from magi_engine.runtime.models.prompts import PromptEncoder
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import load_weights
-from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
 from magi_engine.weights.layout import FoundModel
+from magi_engine.weights.provenance import EMBEDDINGS
 
 
 class LoadedModel:

@@ -15,9 +15,8 @@ from magi_engine.runtime.machine.facts import HeldModel, MachineFacts
 from magi_engine.runtime.machine.speeds import Speed
 from magi_engine.runtime.planning.costs import Counted, DitCosts
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.weights.embedding_names import FOLDER as EMBEDDINGS
-from magi_engine.weights.embedding_names import embedding_name
 from magi_engine.weights.layout import FoundModel
+from magi_engine.weights.provenance import EMBEDDINGS, embedding_name
 
 
 @dataclass(frozen=True)

@@ -52,14 +52,13 @@ def read_storyboard(path: Path) -> list[Shot]:
     Raises:
         InvalidRequestError: it cannot be read, holds no shot, or a line is none; says which.
     """
+    parse = {".srt": _from_srt, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
     try:
-        text = read_text(path, _MAX_BYTES)
-    except (OSError, UnicodeDecodeError) as error:
+        shots = sorted(parse(read_text(path, _MAX_BYTES)), key=lambda shot: shot.start_s)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequestError(
             "The storyboard {path} cannot be read.", "Save it as text in UTF-8.", path=path
         ) from error
-    parse = {".srt": _from_srt, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
-    shots = sorted(parse(text), key=lambda shot: shot.start_s)
     if not shots:
         raise InvalidRequestError(
             "There is no prompt in {path}.", "Begin with a line such as: 0:00 a red ball", path=path

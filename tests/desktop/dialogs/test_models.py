@@ -78,8 +78,11 @@ def shown(qtbot: QtBot, models: Models, draft: Draft | None = None) -> ModelsDia
     dialog = ModelsDialog(models, machine(FACTS, models.models_dir), draft or Draft(), preferences)
     qtbot.addWidget(dialog)
     dialog.show()
-    # Two looks in the background, of the disk and of the machine; either may be first.
-    qtbot.waitUntil(lambda: bool(dialog.cards) and bool(dialog._prospects))
+    # Two looks in the background, of the disk and of the machine; either may be first. Cards that
+    # were just put in are not visible before Qt has laid them out.
+    cards = dialog.cards
+    qtbot.waitUntil(lambda: bool(cards) and all(card.isVisible() for card in cards.values()))
+    qtbot.waitUntil(lambda: bool(dialog._prospects))
     return dialog
 
 
@@ -251,7 +254,7 @@ def test_an_official_folder_is_looked_through(
     qtbot: QtBot, models: Models, installer: Installer, tmp_path: Path
 ) -> None:
     dialog = shown(qtbot, models)
-    dialog._import(str(tmp_path / "MAGI-1"))
+    dialog._import(tmp_path / "MAGI-1")
     assert installer.begun == [Import(tmp_path / "MAGI-1")]
     (card,) = dialog.imports.values()
     installer.end(TaskFailed(ModelNotFoundError("No model is in MAGI-1.", "Choose another.")))

@@ -54,7 +54,6 @@ def test_a_clip_shorter_than_the_usual_part() -> None:
 
 
 def test_the_strip_fills_bit_by_bit(qtbot: QtBot, editor: ClipEditor) -> None:
-    assert editor.strip.pictures == 0
     qtbot.waitUntil(lambda: editor.strip.pictures > 0)
     qtbot.waitUntil(lambda: editor.strip.pictures == PICTURES)
 

@@ -111,9 +111,9 @@ def test_the_field_grows_up_to_a_limit(panel: PromptPanel) -> None:
 
 
 def test_ctrl_enter_generates_and_enter_does_not(qtbot: QtBot, panel: PromptPanel) -> None:
-    with qtbot.waitSignal(panel.generate_requested):
+    with qtbot.waitSignal(panel.field.generate_requested):
         qtbot.keyClick(panel.field, Qt.Key.Key_Return, CTRL)
-    panel.generate_requested.connect(lambda: pytest.fail("Enter alone ends a line"))
+    panel.field.generate_requested.connect(lambda: pytest.fail("Enter alone ends a line"))
     qtbot.keyClick(panel.field, Qt.Key.Key_Return)
     assert _draft(panel).prompt == "\n"
 
@@ -132,7 +132,7 @@ def test_files_and_pictures_are_left_to_the_window(qtbot: QtBot, panel: PromptPa
 
 def test_pasting_a_picture_asks_the_window(qtbot: QtBot, panel: PromptPanel, qapp) -> None:
     qapp.clipboard().setImage(QImage(4, 4, QImage.Format.Format_RGB32))
-    with qtbot.waitSignal(panel.paste_requested):
+    with qtbot.waitSignal(panel.field.paste_requested):
         qtbot.keyClick(panel.field, Qt.Key.Key_V, CTRL)
     qapp.clipboard().setText("words")
     qtbot.keyClick(panel.field, Qt.Key.Key_V, CTRL)

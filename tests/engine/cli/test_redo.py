@@ -11,7 +11,7 @@ from magi_engine.cli.main import main
 from magi_engine.config.places import default_takes_dir
 from magi_engine.media.info import probe
 from magi_engine.runtime.request.metadata import read_request
-from magi_engine.takes.store import TakeStore
+from magi_engine.takes.store import About, TakeStore
 
 
 @pytest.fixture
@@ -71,6 +71,11 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
     shown = capsys.readouterr().out
     assert "a blue cube" in shown
     assert "pinned     yes" in shown
+    other = TakeStore(default_takes_dir()).begin(About("{}", 24.0, 6, False, 24, 24, None))
+    assert main(["takes", "list"]) == DONE
+    listed = capsys.readouterr().out
+    assert name in listed
+    assert other.name in listed, "one that cannot be read hides no other"
     assert main(["takes", "unpin", name]) == main(["takes", "remove", name]) == DONE
     assert main(["takes", "show", name]) == BAD_INPUT
     assert video.exists()

@@ -22,7 +22,7 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.quantised_attention import e4m3_attention, int8_attention
 from magi_engine.runtime.replay import replay_case
-from magi_engine.sampling.guidance import combine
+from magi_engine.sampling.sampler import combine
 from magi_engine.sampling.schedule import Forward, Pass, schedule_times, step_intervals
 
 COPIED = (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from magi_engine.sampling.guidance import combine
+from magi_engine.sampling.sampler import combine
 
 
 def test_each_chunk_is_combined_with_its_own_scales() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import subprocess
@@ -169,6 +170,36 @@ def test_damage_is_found(store: TakeStore, seed: int) -> None:
         return
     assert start is not None
     assert np.array_equal(start, np.concatenate([latents(c) for c in range(3)], axis=2))
+
+
+@pytest.mark.parametrize("values", [{"fps": 0.2}, {"fps": 0}, {"chunk_width": 0}, {"request": 1}])
+def test_values_that_cannot_be_are_damage(store: TakeStore, values: dict[str, object]) -> None:
+    take = store.find(written(store).name)
+    file = take.folder / "take.json"
+    file.write_text(json.dumps({"version": 1, **vars(ABOUT), **values}), encoding="utf-8")
+    with pytest.raises(TakeError, match="damaged"):
+        store.find(take.name)
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "I32"])
+def test_other_numbers_are_damage(store: TakeStore, dtype: str) -> None:
+    take = store.find(written(store).name)
+    file = take.folder / "000001.safetensors"
+    right = file.read_bytes()
+    for damaged in (right.replace(b'"F32"', f'"{dtype}"'.encode()), _header(right, dtype)):
+        file.write_bytes(damaged)
+        with pytest.raises(TakeError, match="damaged"):
+            take.read(1)
+
+
+def _header(data: bytes, dtype: str) -> bytes:
+    """The file as one of another type of numbers that is whole by its header."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    itemsize = {"BF16": 2, "F8_E4M3": 1, "I32": 4}[dtype]
+    header["latents"] |= {"dtype": dtype, "shape": [1, 16, 6 * 4 // itemsize, 4, 4]}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def test_a_gap_ends_a_take(store: TakeStore) -> None:

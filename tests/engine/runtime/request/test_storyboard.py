@@ -83,6 +83,7 @@ def test_as_people_write_it(tmp_path: Path) -> None:
         ("1\na ball\n", ".srt", "Line 1"),
         ("0:00,jump,a ball\n", ".csv", "Line 1"),
         ("0:00\n", ".csv", "Line 1"),
+        ('0:00,,"' + "a" * 200_000, ".csv", "cannot be read"),
     ],
 )
 def test_what_is_none_is_said(tmp_path: Path, text: str, suffix: str, says: str) -> None:
