@@ -69,7 +69,9 @@ class PreflightLine(QWidget):
         set_role(self.label, "warning" if slow or not fits else "caption")
         # The button above stays where it is while the figures come and go.
         least = _LINES * self.fontMetrics().lineSpacing()
-        self.label.setMinimumHeight(least if plan is not None else max(least, self.label.height()))
+        if plan is None and self.label.isVisible():
+            least = max(least, self.label.height())
+        self.label.setMinimumHeight(least)
         self.label.setText(text)
         self.label.setToolTip(tip)
 
