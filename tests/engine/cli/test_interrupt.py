@@ -39,6 +39,7 @@ _BEGINS = """
 import signal, sys
 
 real = signal.signal
+real(signal.SIGINT, signal.default_int_handler)  # as at a terminal, however the tests were started
 
 def told(number, how):
     previous = real(number, how)
@@ -79,17 +80,17 @@ class TestCtrlC:
 
     def test_while_the_program_comes_in_nothing_is_said(self) -> None:
         for delay_s in (0.0, 0.05, 0.15, 0.3, 0.5):
-            process = subprocess.Popen(
+            with subprocess.Popen(
                 [sys.executable, "-c", _BEGINS],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-            )
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begun\n"
-            time.sleep(delay_s)  # another moment each time
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=300)
+            ) as process:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "begun\n"
+                time.sleep(delay_s)  # another moment each time
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=300)
             assert process.returncode in (-signal.SIGINT, 130, 0)
             assert "Traceback" not in err
 
