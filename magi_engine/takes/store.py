@@ -246,7 +246,7 @@ class TakeStore:
         sizes: dict[tuple[int, int], int] = {}
         for folder in self._folders():
             with contextlib.suppress(OSError):  # another program has just removed it
-                for file in map(Path.stat, folder.iterdir()):
+                for file in _files(folder).values():
                     sizes[file.st_dev, file.st_ino] = file.st_size
         return sum(sizes.values())
 
@@ -359,7 +359,7 @@ def _chunk_name(chunk: int) -> str:
 def _look_at(folder: Path) -> Take:
     try:
         about = _about(read_json(folder / _ABOUT))
-        names = {path.name: path.stat() for path in folder.iterdir()}
+        names = _files(folder)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder) from error
     chunks = 0
@@ -368,6 +368,15 @@ def _look_at(folder: Path) -> Take:
     prefix = _frames_in(folder / _PREFIX) if _PREFIX in names else 0
     alone = (status.st_size for status in names.values() if status.st_nlink == 1)
     return Take(folder, about, chunks, prefix, sum(alone), _PINNED in names)
+
+
+def _files(folder: Path) -> dict[str, os.stat_result]:
+    """What is in a folder that somebody may be writing to."""
+    files: dict[str, os.stat_result] = {}
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was a part, and has its own name now
+            files[path.name] = path.stat()
+    return files
 
 
 def _about(values: dict[str, Any]) -> About:

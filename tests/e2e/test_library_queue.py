@@ -171,12 +171,14 @@ def test_a_video_goes_on_from_its_latents_where_they_are_kept(made: App) -> None
 def test_the_rest_of_a_video_that_was_stopped_is_made_with_one_click(made: App) -> None:
     made.workshop.draft.set(seconds=120.0, seed=8)
     made.generate()
-    made.qtbot.waitUntil(lambda: bool(TakeStore(default_takes_dir()).all()[0].chunks > 1))
+    takes = TakeStore(default_takes_dir())
+    made.qtbot.waitUntil(lambda: any(take.chunks > 1 for take in takes.all()))
     made.workshop.controller.stop()
     made.wait_for(Phase.CANCELLED)
     made.qtbot.waitUntil(lambda: len(made.workshop.library.items) == 2)
     bar = made.window.video_bar
     made.qtbot.waitUntil(lambda: bar.item is made.workshop.library.items[0])
+    made.qtbot.waitUntil(bar.resume.isVisible)
     assert not bar.go_on.isVisible()
     made.qtbot.mouseClick(bar.resume, Qt.MouseButton.LeftButton)
     made.qtbot.waitUntil(lambda: made.job.frames_done > 0 and made.job.phase.active)

@@ -48,6 +48,15 @@ def test_what_was_written_is_read_to_the_bit(store: TakeStore) -> None:
     assert take.start(0) is None
 
 
+def test_it_can_be_looked_at_while_it_is_written(store: TakeStore) -> None:
+    name = written(store).name
+    size = store.size_bytes
+    part = store.folder / name / ".000003.safetensors.1a2b3c4d.part"
+    part.symlink_to("renamed after its name was read")
+    assert store.find(name).chunks == 3
+    assert store.size_bytes == size
+
+
 def test_a_clip_in_front_belongs_to_every_start(store: TakeStore) -> None:
     writer = store.begin(ABOUT)
     writer.prefix(latents(9, 8))
