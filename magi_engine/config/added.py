@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +21,7 @@ from magi_engine.json_text import read_fields, read_json
 from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1
+_LONGEST_NAME, _LONGEST_PATH = 255, 4000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -192,9 +194,17 @@ def _model(data: dict[str, Any]) -> AddedModel:
     if not set(model.parts) <= set(PARTS) or None not in (model.folder, model.repository):
         raise ValueError(model.name)
     leads_out = any(_leads_out(path, model.folder is None) for path in model.parts.values())
-    if not _NAME.fullmatch(model.name) or leads_out:
+    too_long = any(map(_is_too_long, (*model.parts.values(), model.folder or "")))
+    if not _NAME.fullmatch(model.name) or leads_out or too_long:
         raise ValueError(model.name)
     return model
+
+
+def _is_too_long(path: str) -> bool:
+    """Whether no file system has such a path: even to look for it is an error."""
+    return len(path) > _LONGEST_PATH or any(
+        len(os.fsencode(part)) > _LONGEST_NAME for part in PurePath(path).parts
+    )
 
 
 def _leads_out(path: str, fetched: bool) -> bool:

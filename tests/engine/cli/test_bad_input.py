@@ -196,6 +196,22 @@ def test_files_that_no_system_has_are_not_held(tmp_path: Path, name: str) -> Non
     assert not any(map(manifest.holds, manifest.files))
 
 
+@pytest.mark.parametrize("path", ["n" * 300, "n" * 100_000, "n/" * 3000])
+@pytest.mark.parametrize("field", ["folder", "parts"])
+def test_added_models_with_paths_that_are_too_long_hide_no_other(
+    place: Path, path: str, field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = {"name": "mine", "like": "4.5B-distill", "title": "Mine", "folder": "/nowhere"}
+    parts = {"transformer": path if field == "parts" else "dit"}
+    model |= {"parts": parts, "sizes": {}} | ({} if field == "parts" else {field: path})
+    user_models_file().parent.mkdir(parents=True, exist_ok=True)
+    user_models_file().write_text(json.dumps({"version": 1, "models": [model]}), encoding="utf-8")
+    assert main(["models", "list"]) == 0
+    captured = capsys.readouterr()
+    assert "4.5B-distill" in captured.out
+    assert "cannot be read" in captured.err
+
+
 @pytest.fixture(scope="module")
 def whole_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """One of each format that is read, with settings where it can have some."""
