@@ -68,7 +68,9 @@ class PreflightLine(QWidget):
         slow = isinstance(plan, JobPlan) and plan.pace is not Pace.FAIR
         set_role(self.label, "warning" if slow or not fits else "caption")
         # The button above stays where it is while the figures come and go.
-        least = _LINES * self.fontMetrics().lineSpacing()
+        line = self.tr("{seconds} s, {frames} frames") + _SEPARATOR
+        usual = "\n".join([line.replace(" ", "\N{NO-BREAK SPACE}")] * _LINES)
+        least = self.label.fontMetrics().size(0, usual).height()
         if plan is None and self.label.isVisible():
             least = max(least, self.label.height())
         self.label.setMinimumHeight(least)

@@ -162,14 +162,23 @@ def test_settings_that_cannot_work_are_left_to_the_checks(bench: Bench) -> None:
     bench.qtbot.waitUntil(lambda: bench.text() == "")
 
 
-def test_the_button_above_stays_where_it_is_while_figures_come_and_go(bench: Bench) -> None:
-    heights = [bench.line.heightForWidth(340)]
+@pytest.mark.parametrize("points", [7, 9, 11, 14])
+def test_the_button_above_stays_where_it_is_while_figures_come_and_go(
+    bench: Bench, points: int
+) -> None:
+    label = bench.line.label
+    font = label.font()
+    font.setPointSize(points)
+    label.setFont(font)
+    bench.line.refresh()
+    width = 60 * label.fontMetrics().averageCharWidth()
+    heights = [bench.line.heightForWidth(width)]
     bench.show(dataclasses.replace(CARD, device="cpu", vram_total_bytes=None, cores=2))
-    heights.append(bench.line.heightForWidth(340))
+    heights.append(bench.line.heightForWidth(width))
     bench.draft.plan = None
     bench.draft.set(width=8)
     bench.qtbot.waitUntil(lambda: bench.text() == "")
-    heights.append(bench.line.heightForWidth(340))
+    heights.append(bench.line.heightForWidth(width))
     assert len(set(heights)) == 1, heights
 
 
