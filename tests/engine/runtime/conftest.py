@@ -14,6 +14,7 @@ from PIL import Image
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from magi_engine.takes.store import TakeStore
 
 WIDTH, HEIGHT = 48, 32
 
@@ -21,9 +22,15 @@ MakeRequest = Callable[..., GenerationRequest]
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def store(tmp_path_factory: pytest.TempPathFactory) -> TakeStore:
+    """Where the engine keeps latents."""
+    return TakeStore(tmp_path_factory.mktemp("data") / "takes")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, store: TakeStore) -> Engine:
     """One engine for most tests: its models stay loaded, which saves their time."""
-    return Engine(cache_dir=tmp_path_factory.mktemp("cache"))
+    return Engine(cache_dir=tmp_path_factory.mktemp("cache"), takes_dir=store.folder)
 
 
 @pytest.fixture

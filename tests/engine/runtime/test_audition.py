@@ -21,16 +21,6 @@ from tests.engine.runtime.outcomes import MakeRequest, finished, of_kind, run
 OVERWRITE = WriteOptions(overwrite=True)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> TakeStore:
-    return TakeStore(tmp_path_factory.mktemp("data") / "takes")
-
-
-@pytest.fixture(scope="module")
-def engine(store: TakeStore) -> Engine:
-    return Engine(takes_dir=store.folder)
-
-
 def _take(store: TakeStore, path: Path | None) -> Take:
     assert path is not None
     return store.find(read_request(path).take or "")

@@ -14,10 +14,10 @@ from magi_engine.takes.store import TakeStore
 from tests.engine.runtime.outcomes import MakeRequest, finished, run
 
 
-def test_extended_ten_times_it_is_the_long_video(tmp_path: Path, make_request: MakeRequest) -> None:
+def test_extended_ten_times_it_is_the_long_video(
+    engine: Engine, store: TakeStore, tmp_path: Path, make_request: MakeRequest
+) -> None:
     """One chunk at a time, and without the token that says how many chunks are left."""
-    store = TakeStore(tmp_path / "takes")
-    engine = Engine(takes_dir=store.folder)
     asked = {"sampling": SamplingOverrides(window_size=1, num_steps=4), "dtype": "float32"}
     asked |= {"special_tokens": ("HQ_TOKEN",)}
 

@@ -43,16 +43,6 @@ ALONE = SamplingOverrides(window_size=1, num_steps=4)
 PROMPTS = (PromptChange(0, "a red ball"), PromptChange(2, "a blue cube"))
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> TakeStore:
-    return TakeStore(tmp_path_factory.mktemp("data") / "takes")
-
-
-@pytest.fixture(scope="module")
-def engine(store: TakeStore) -> Engine:
-    return Engine(takes_dir=store.folder)
-
-
 def made(engine: Engine, request: GenerationRequest) -> Path:
     end = finished(run(engine, request))
     assert end.path is not None
