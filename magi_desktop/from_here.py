@@ -54,7 +54,7 @@ class FromHere(QMenu):
         self._export_action = self.actions()[-1]
         player.shown_changed.connect(self._follow)
         player.frame_changed.connect(self._follow)
-        player.strip.menu_wanted.connect(self._show)
+        player.strip.menu_wanted.connect(self.show_at)
         theme().follow(self, self._draw_icons)
         self._draw_icons()
         self._follow()
@@ -72,7 +72,8 @@ class FromHere(QMenu):
         self._export_action.setEnabled(there and self._running is None)
 
     @Slot(QPoint)
-    def _show(self, place: QPoint) -> None:
+    def show_at(self, place: QPoint) -> None:
+        """Open the menu at a place on the screen."""
         self._follow()
         self.popup(place)
 

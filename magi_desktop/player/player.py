@@ -14,7 +14,7 @@ from magi_desktop import background
 from magi_desktop.player import overlay
 from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.canvas import Canvas, Message, image_of
-from magi_desktop.player.chunk_cell import Cell
+from magi_desktop.player.chunk_cell import cells_of
 from magi_desktop.player.chunk_strip import ChunkStrip
 from magi_desktop.player.clock import SPEEDS, PlaybackClock, PlaybackStats
 from magi_desktop.player.frames import MEMORY_BYTES, FrameBuffer
@@ -32,8 +32,6 @@ from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
-from magi_engine.runtime.request.request import PromptChange
-from magi_engine.sampling.schedule import Transition
 
 _ZOOM_STEP = 1.25
 
@@ -278,8 +276,8 @@ class Player(QWidget):
 
     # A video that exists
 
-    def open_file(self, path: Path) -> None:
-        """Play a video file or a folder of PNG frames in place of the job."""
+    def open_file(self, path: Path, frame: int = 0) -> None:
+        """Play a video file or a folder of PNG frames in place of the job, from a frame on."""
         self._detach()
         self._forget()
         self._clock.reset(self._clock.fps)
@@ -291,17 +289,18 @@ class Player(QWidget):
         self._opening = background.run(
             read_facts,
             path,
-            then=lambda facts: self._opened(path, facts),
+            then=lambda facts: self._opened(path, facts, frame),
             failed=self._not_opened,
             owner=self,
         )
 
-    def _opened(self, path: Path, facts: VideoFacts) -> None:
+    def _opened(self, path: Path, facts: VideoFacts, frame: int) -> None:
         self._opening = None
         self.begin(facts.fps, facts.num_frames, facts.chunk_frames)
-        self.strip.set_cells(_cells_of(facts))
+        self.strip.set_cells(cells_of(facts))
         self.set_source(VideoFile(path, facts.fps), facts.num_frames)
         self.finish()
+        self.seek(frame)
 
     def _not_opened(self, error: Exception) -> None:
         self._opening = None
@@ -539,17 +538,3 @@ class Player(QWidget):
         window.deleteLater()
         self.canvas.show()  # else it comes with the next layout, too late for the focus
         self.canvas.setFocus()
-
-
-def _cells_of(facts: VideoFacts) -> list[Cell]:
-    """The chunks of a finished video, with their prompts where the file tells."""
-    request = facts.request
-    # With a clip in front nobody knows where the first chunk begins.
-    changes = () if request is None or request.prepend_source else request.prompts
-    cells = []
-    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
-        change = next((p for p in reversed(changes) if p.chunk <= index), PromptChange(-1, ""))
-        transition = change.transition if change.chunk == index else Transition.GO_ON
-        length = min(facts.chunk_frames, facts.num_frames - first)
-        cells.append(Cell(ChunkState.DONE, 1.0, change.text, first, length, transition))
-    return cells

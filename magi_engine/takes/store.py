@@ -2,7 +2,7 @@
 
 A take is a folder that is named by when it began::
 
-    20261128-094455-3f9a01/
+    20261128-094455-3f9a01/    UTC; the last part counts sixteenths of a microsecond
         take.json              what the video is, and the request it was made from
         prefix.safetensors     latents that it started from, if any
         000000.safetensors     latents of chunk 0, with the hash of their bytes
@@ -366,9 +366,9 @@ class TakeStore:
 
 
 def new_name() -> str:
-    """A name for a take that begins now; names sort by time."""
+    """A name for a take that begins now; names sort by time, to the microsecond."""
     now = datetime.datetime.now(datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond << 4 | secrets.randbelow(16):06x}"
 
 
 def _chunk_name(chunk: int) -> str:

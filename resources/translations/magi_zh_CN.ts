@@ -1039,6 +1039,12 @@
 </context>
 <context>
     <name>LibraryModel</name>
+    <message numerus="yes">
+        <source>%n take(s)</source>
+        <translation>
+            <numerusform>%n 个版本</numerusform>
+        </translation>
+    </message>
     <message>
         <source>File is gone</source>
         <translation>文件已丢失</translation>
@@ -1069,6 +1075,10 @@
     <message>
         <source>Library</source>
         <translation>作品库</translation>
+    </message>
+    <message>
+        <source>Show or hide its takes</source>
+        <translation>显示或收起它的各个版本</translation>
     </message>
     <message>
         <source>Order</source>
@@ -6327,6 +6337,21 @@
     <message>
         <source>A change to the queue or the library could not be saved. Check that the disk is not full.</source>
         <translation>队列或作品库的更改未能保存。请确认磁盘未满。</translation>
+    </message>
+</context>
+<context>
+    <name>TakeRows</name>
+    <message>
+        <source>Takes of this video</source>
+        <translation>这个视频的各个版本</translation>
+    </message>
+    <message>
+        <source>Take {number} of {count}</source>
+        <translation>第 {number} 个版本，共 {count} 个</translation>
+    </message>
+    <message>
+        <source>{take}, as take {other} up to {time}</source>
+        <translation>{take}，到 {time} 为止与版本 {other} 相同</translation>
     </message>
 </context>
 <context>
