@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from magi_engine.errors import MagiError, RemoteError
 from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import check_target, free_name, output_error, remote_part
+from magi_engine.messages import Message
 from magi_engine.remote.connection import Connection, Unreachable
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
@@ -33,6 +35,7 @@ from magi_engine.runtime.job.events import (
     Event,
     Failed,
     Finished,
+    Notice,
     Planned,
     event_from_dict,
 )
@@ -138,16 +141,15 @@ class RemoteJob:
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
         """Ask until somebody answers; None: nobody wants to know any more."""
-        for wait_s in _waits():
+        for tries in itertools.count():
             try:
                 return ask()
             except Unreachable as error:
                 logger.info("%s", error)
-            self._wake.wait(wait_s)
+            self._wake.wait(_WAITS_S[min(tries, len(_WAITS_S) - 1)])
             self._wake.clear()
             if self.left or self._cancelled_unheard():
                 return None
-        raise AssertionError("unreachable")
 
     def _cancelled_unheard(self) -> bool:
         with self._changed:
@@ -160,11 +162,11 @@ class RemoteJob:
         Raises:
             MagiError: the other side refuses.
         """
-        waits = _waits()
+        tries = 0
         while not self.left:
             try:
                 with self._connected(job_id, video) as socket:
-                    waits = _waits()
+                    tries = 0
                     for message in socket:
                         data = self._taken(message, video)
                         yield data
@@ -177,9 +179,20 @@ class RemoteJob:
                 logger.info("%s", refused)
             except (WebSocketException, OSError) as error:
                 logger.info("the connection is cut: %s", error)
+            tries += 1
+            if tries == 2:  # not of a short cut
+                yield self._says_cut()
             if not self.left:
-                self._wake.wait(next(waits))
+                self._wake.wait(_WAITS_S[min(tries, len(_WAITS_S)) - 1])
                 self._wake.clear()
+
+    def _says_cut(self) -> dict[str, Any]:
+        cut = Message(
+            "{address} does not answer any more; the video goes on there, and this program tries "
+            "again.",
+            address=self._connection.address,
+        )
+        return Notice(cut).to_exact_dict()
 
     @contextlib.contextmanager
     def _connected(self, job_id: str, video: GrowingVideo) -> Iterator[ClientConnection]:
@@ -304,12 +317,6 @@ class RemoteJob:
                 os.fsync(file.fileno())
         except OSError as error:
             raise output_error(error, target) from error
-
-
-def _waits() -> Iterator[float]:
-    yield from _WAITS_S
-    while True:
-        yield _WAITS_S[-1]
 
 
 def _event(
