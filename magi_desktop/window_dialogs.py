@@ -30,12 +30,11 @@ from magi_desktop.menus import Menus
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.video_actions import VARIATIONS
 from magi_desktop.workshop import Workshop
-from magi_engine.config.places import default_takes_dir
 from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import TakeStore
+from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class WindowDialogs(QObject):
     @Slot()
     def preferences(self) -> None:
         shop = self._workshop
-        dialog = PreferencesDialog(shop.preferences, shop.places.videos, self._window)
+        dialog = PreferencesDialog(shop.preferences, shop.places, self._window)
         dialog.restart_wanted.connect(self.restart_wanted)
         self._open(dialog)
 
@@ -130,6 +129,7 @@ class WindowDialogs(QObject):
         background.run(
             earlier_of,
             path,
+            self._workshop.engine.takes,
             then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
             failed=from_file,
             owner=self,
@@ -139,7 +139,7 @@ class WindowDialogs(QObject):
     def resume(self, item: LibraryItem) -> None:
         """Make what is missing of a video that was stopped."""
         background.run(
-            lambda: earlier_of(item.path).resumed(),
+            lambda: earlier_of(item.path, self._workshop.engine.takes).resumed(),
             then=self._workshop.controller.generate,
             failed=self.failed.emit,
             owner=self,
@@ -299,10 +299,10 @@ class WindowDialogs(QObject):
         )
 
 
-def earlier_of(video: Path) -> Earlier:
+def earlier_of(video: Path, takes: Takes) -> Earlier:
     """The video of a file.
 
     Raises:
         MagiError: it is none of ours, or its latents are not kept.
     """
-    return Earlier.of_video(video, TakeStore(default_takes_dir()))
+    return Earlier.of_video(video, takes)

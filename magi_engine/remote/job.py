@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, RemoteError
@@ -46,9 +46,6 @@ logger = logging.getLogger(__name__)
 
 _WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Before each new try to connect; the last one again and again."""
-_MOST_MESSAGE_BYTES = 16 << 20
-_HANDSHAKE_S = 15.0
-_PING_S = 10.0
 
 _ENDS = (Finished.kind, Cancelled.kind, Failed.kind)
 
@@ -197,18 +194,7 @@ class RemoteJob:
     @contextlib.contextmanager
     def _connected(self, job_id: str, video: GrowingVideo) -> Iterator[ClientConnection]:
         query = f"after={self._number}&from_byte={video.size}"
-        with connect(
-            f"{self._connection.socket_address}/v1/jobs/{job_id}/events?{query}",
-            additional_headers=self._connection.headers,
-            ssl=self._connection.ssl,
-            proxy=None,
-            compression=None,
-            open_timeout=_HANDSHAKE_S,
-            ping_interval=_PING_S,
-            ping_timeout=_PING_S,
-            close_timeout=1.0,
-            max_size=_MOST_MESSAGE_BYTES,
-        ) as socket:
+        with self._connection.socket(f"/v1/jobs/{job_id}/events?{query}") as socket:
             with self._changed:
                 self._socket = socket
             speaker = threading.Thread(target=self._speak, args=(socket,), daemon=True)

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine import atomic
+from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError, InvalidRequestError, MagiError
 from magi_engine.json_text import parse_json, read_fields, read_json
 from magi_engine.media.info import probe
@@ -48,6 +49,7 @@ from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.uploads import Uploads
+from magi_engine.takes.store import TakeStore, not_kept
 
 logger = logging.getLogger(__name__)
 
@@ -273,13 +275,9 @@ class JobBook:
             reference = str(self._uploads.path_of(owner, reference))
         start = request.start
         if start is not None:
-            own = self.owner_of_take(start.take)
-            shared = None if own is None or own.about.owner != owner else own
-            if shared is None:
-                raise InvalidRequestError(
-                    "The latents of this video are not kept there.",
-                    "Continue it from its file instead.",
-                )
+            shared = self.job_of_take(start.take)
+            if shared is None or shared.about.owner != owner:
+                raise not_kept()
             video = next((p for p in shared.files() if p.is_file()), None)
             start = dataclasses.replace(start, video=None if video is None else str(video))
         suffix = output_suffix(Path(name))
@@ -292,11 +290,8 @@ class JobBook:
             extra={},
         )
 
-    def owner_of_take(self, take: str) -> Job | None:
+    def job_of_take(self, take: str) -> Job | None:
         """The job whose video a take is of; None: another program's, or of one that is gone."""
-        from magi_engine.config.places import default_takes_dir
-        from magi_engine.takes.store import TakeStore
-
         try:
             about = TakeStore(default_takes_dir()).find(take).about
             output = GenerationRequest.from_json(about.request).output or ""
