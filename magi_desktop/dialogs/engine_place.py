@@ -17,7 +17,6 @@ from magi_desktop.widgets.controls import flowing_label, name_control, push_butt
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
-from magi_engine.errors import MagiError
 from magi_engine.messages import Message
 
 _WIDTH = 520
@@ -160,8 +159,7 @@ class EnginePlaceDialog(Sheet):
 
     def _fail(self, error: Exception) -> None:
         self._follow()
-        said = translated(error) if isinstance(error, MagiError) else str(error)
-        self._say(said, "error")
+        self._say(translated(error), "error")
 
     def _say(self, text: str, role: str = "muted") -> None:
         set_role(self.found, role)
