@@ -4679,12 +4679,36 @@
         <translation>缩小画面。</translation>
     </message>
     <message>
-        <source>Compare with the reference</source>
-        <translation>与参考素材对比</translation>
+        <source>Compare</source>
+        <translation>对比</translation>
     </message>
     <message>
-        <source>Show the reference beside the result.</source>
-        <translation>在结果旁显示参考素材。</translation>
+        <source>Show the reference, or another take, beside the result.</source>
+        <translation>在结果旁边显示参考或另一个版本。</translation>
+    </message>
+    <message>
+        <source>Compare with a line</source>
+        <translation>用分界线对比</translation>
+    </message>
+    <message>
+        <source>Lay the two over each other, with a line between them that can be drawn.</source>
+        <translation>把两者叠在一起，中间的分界线可以拖动。</translation>
+    </message>
+    <message>
+        <source>Line to the left</source>
+        <translation>分界线左移</translation>
+    </message>
+    <message>
+        <source>Show more of the result.</source>
+        <translation>多显示一些结果。</translation>
+    </message>
+    <message>
+        <source>Line to the right</source>
+        <translation>分界线右移</translation>
+    </message>
+    <message>
+        <source>Show more of what it is compared with.</source>
+        <translation>多显示一些对比的画面。</translation>
     </message>
     <message>
         <source>Rough preview</source>
@@ -6124,6 +6148,18 @@
     <message>
         <source>Takes of this video</source>
         <translation>这个视频的各个版本</translation>
+    </message>
+    <message>
+        <source>Compare with</source>
+        <translation>与此对比</translation>
+    </message>
+    <message>
+        <source>New take</source>
+        <translation>新版本</translation>
+    </message>
+    <message>
+        <source>Take {}</source>
+        <translation>版本 {}</translation>
     </message>
     <message>
         <source>Take {number} of {count}</source>
