@@ -32,7 +32,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +216,16 @@ class TakeWriter:
         write_text(self._folder / _ABOUT, json.dumps(values, ensure_ascii=False))
 
 
+class Takes(Protocol):
+    """Takes, here or on another machine."""
+
+    def find(self, name: str) -> Take: ...
+
+    def all(self) -> list[Take]: ...
+
+    def check(self, take: Take) -> None: ...
+
+
 class TakeStore:
     """All takes of a person, and the limit to what they take up.
 
@@ -284,6 +294,15 @@ class TakeStore:
             except TakeError as error:
                 logger.warning("%s: %s", folder, error)
         return takes
+
+    def check(self, take: Take) -> None:
+        """Read all of a take.
+
+        Raises:
+            TakeError: some of it is missing or damaged.
+        """
+        for chunk in range(take.chunks):
+            take.read(chunk)
 
     def pin(self, name: str, pinned: bool) -> None:
         """Never tidy a take away, or do.
