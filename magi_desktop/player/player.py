@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QImage, QKeyEvent
 from PySide6.QtWidgets import QWidget
@@ -439,7 +438,7 @@ class Player(QWidget):
 
     def _show_reference(self) -> None:
         source = self._reference
-        if isinstance(source, np.ndarray):
+        if not isinstance(source, QImage | None):
             # The frames of a clip play round and round beside the result.
             source = image_of(source[self.position % len(source)])
         self.canvas.set_reference(source)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-import filelock
-
 from magi_engine.config.registry import ModelEntry, Release
 from magi_engine.disk import require_room, writing
 from magi_engine.errors import InvalidRequestError
@@ -20,6 +18,7 @@ from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, r
 from magi_engine.install.links import own_folder, share
 from magi_engine.install.tasks import FileProgress
 from magi_engine.install.verifying import Checked, hashing
+from magi_engine.late import filelock
 from magi_engine.weights.manifest import Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
+from magi_engine.late import np
 from magi_engine.media.fit import FitPolicy, UInt8Array
 from magi_engine.media.frames import FrameFitter, decode_frames
 from magi_engine.media.info import probe
