@@ -268,7 +268,7 @@ class TakeStore:
         folder = self.folder / name
         if not _ID.fullmatch(name) or not folder.is_dir():
             raise TakeError(
-                "The latents of this video are no longer kept.",
+                "What it takes to redo this video is no longer kept.",
                 "Continue it from its file instead.",
             )
         return _look_at(folder)
@@ -420,7 +420,7 @@ def _digest(latents: np.typing.NDArray[np.float32]) -> str:
 
 def _damaged(folder: Path) -> TakeError:
     return TakeError(
-        "The kept latents of this video are damaged: {name}.",
+        "What was kept for redoing this video is damaged: {name}.",
         "Continue it from its file instead.",
         name=folder.name,
     )
@@ -442,11 +442,11 @@ def _told(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DISK_FULL:
             raise DiskFullError(
-                "The disk is full; the latents of this video are not kept.",
+                "The disk is full; what it takes to redo this video is not kept.",
                 "Free some space, or lower the limit of what is kept.",
             ) from error
         raise TakeError(
-            "The latents of this video cannot be kept: {why}.",
+            "What it takes to redo this video cannot be kept: {why}.",
             "Look at the folder {folder}.",
             why=error.strerror or str(error),
             folder=path.parent,

@@ -22,6 +22,16 @@
     </message>
 </context>
 <context>
+    <name>GenerateBar</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n variation</numerusform>
+            <numerusform>%n variations</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>LibraryPanel</name>
     <message numerus="yes">
         <source>%n video(s)</source>
@@ -57,6 +67,16 @@
 </context>
 <context>
     <name>RedoDialog</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n variation</numerusform>
+            <numerusform>%n variations</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>VideoActions</name>
     <message numerus="yes">
         <source>%n variation(s)</source>
         <translation>

@@ -767,10 +767,6 @@
         <translation>保持原样</translation>
     </message>
     <message>
-        <source>{} variations</source>
-        <translation>{} 个变体</translation>
-    </message>
-    <message>
         <source>Audition of first seconds…</source>
         <translation>开头试镜…</translation>
     </message>
@@ -809,6 +805,12 @@
     <message>
         <source>Make this video when the running one is done (Ctrl+Enter).</source>
         <translation>当前视频完成后生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make this video now (Ctrl+Enter).</source>
@@ -1431,8 +1433,8 @@
         <translation>生成</translation>
     </message>
     <message>
-        <source>Generate four variations</source>
-        <translation>生成四个变体</translation>
+        <source>Generate {} variations</source>
+        <translation>生成 {} 个变体</translation>
     </message>
     <message>
         <source>Audition of first seconds…</source>
@@ -2278,10 +2280,6 @@
         <translation>已知模型：{known}。</translation>
     </message>
     <message>
-        <source>Latents of videos</source>
-        <translation>视频的潜变量</translation>
-    </message>
-    <message>
         <source>Leave --mode out.</source>
         <translation>请去掉 --mode。</translation>
     </message>
@@ -2610,10 +2608,6 @@
         <translation>磁盘已满。</translation>
     </message>
     <message>
-        <source>The disk is full; the latents of this video are not kept.</source>
-        <translation>磁盘已满；该视频的潜变量未被保留。</translation>
-    </message>
-    <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
         <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
     </message>
@@ -2746,10 +2740,6 @@
         <translation>索引 {index} 指向的文件 {name!r} 不在其文件夹中。</translation>
     </message>
     <message>
-        <source>The kept latents of this video are damaged: {name}.</source>
-        <translation>该视频保留的潜变量已损坏：{name}。</translation>
-    </message>
-    <message>
         <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
         <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
     </message>
@@ -2768,22 +2758,6 @@
     <message>
         <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are no longer kept.</source>
-        <translation>该视频的潜变量已不再保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept.</source>
-        <translation>此视频的潜变量没有保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video cannot be kept: {why}.</source>
-        <translation>无法保留该视频的潜变量：{why}。</translation>
-    </message>
-    <message>
-        <source>The latents of {name} were not kept.</source>
-        <translation>{name} 的潜变量没有保留。</translation>
     </message>
     <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
@@ -3158,8 +3132,8 @@
         <translation>此模式从图片开始。</translation>
     </message>
     <message>
-        <source>This model cannot read the latents of that video: its autoencoder is another.</source>
-        <translation>此模型无法读取该视频的潜变量：它的自动编码器不同。</translation>
+        <source>This model cannot go on with that video: its autoencoder is another.</source>
+        <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
     </message>
     <message>
         <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
@@ -3294,12 +3268,20 @@
         <translation>请选择更早的位置或更长的视频。</translation>
     </message>
     <message>
+        <source>For redoing videos</source>
+        <translation>用于重做视频</translation>
+    </message>
+    <message>
         <source>Let it run until its first second is ready.</source>
         <translation>请让它运行到第一秒完成。</translation>
     </message>
     <message>
         <source>Only the first {kept} frames of that video are kept; {wanted} are asked for.</source>
         <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
+    </message>
+    <message>
+        <source>The disk is full; what it takes to redo this video is not kept.</source>
+        <translation>磁盘已满；重做此视频所需的数据未被保留。</translation>
     </message>
     <message>
         <source>The prompt stays as it was: the last second has already started.</source>
@@ -3438,6 +3420,22 @@
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
     <message>
+        <source>What it takes to redo this video cannot be kept: {why}.</source>
+        <translation>无法保留重做此视频所需的数据：{why}。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is no longer kept.</source>
+        <translation>重做此视频所需的数据已不再保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is not kept.</source>
+        <translation>重做此视频所需的数据没有保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo {name} was not kept.</source>
+        <translation>重做 {name} 所需的数据没有保留。</translation>
+    </message>
+    <message>
         <source>What was installed does not start.</source>
         <translation>新安装的内容无法启动。</translation>
     </message>
@@ -3448,6 +3446,10 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>What was kept for redoing this video is damaged: {name}.</source>
+        <translation>为重做此视频而保留的数据已损坏：{name}。</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -6445,9 +6447,11 @@
         <source>It was stopped early: go on with the next second, in a new video.</source>
         <translation>它被提前停止：从下一秒继续，生成一个新视频。</translation>
     </message>
-    <message>
-        <source>Four variations</source>
-        <translation>四个变体</translation>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make it four times more, with other seeds.</source>
