@@ -1952,10 +1952,6 @@
         <translation>请选择 v2v 模式，或去掉该选项。</translation>
     </message>
     <message>
-        <source>Choose the model it was made from.</source>
-        <translation>请选择制作它所用的模型。</translation>
-    </message>
-    <message>
         <source>Choose the model that the video was made with: {model}.</source>
         <translation>请选择制作该视频所用的模型：{model}。</translation>
     </message>
@@ -2180,10 +2176,6 @@
         <translation>请重新获取属于该模型的 special_tokens.npz。</translation>
     </message>
     <message>
-        <source>Give a folder with -o.</source>
-        <translation>请用 -o 指定文件夹。</translation>
-    </message>
-    <message>
         <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
         <translation>请给出文件夹、所有者/仓库，或仓库网址。</translation>
     </message>
@@ -2254,10 +2246,6 @@
     <message>
         <source>It is damaged.</source>
         <translation>它已损坏。</translation>
-    </message>
-    <message>
-        <source>It is not known where the fp8 form of {title} belongs.</source>
-        <translation>不知道 {title} 的 fp8 版本应放在哪里。</translation>
     </message>
     <message>
         <source>It may be damaged or cut off: choose another video.</source>
@@ -3468,10 +3456,6 @@
         <translation>请写成：0:04 a red ball，或 0:04 cut: a red ball</translation>
     </message>
     <message>
-        <source>Write one on each line.</source>
-        <translation>请每行写一条。</translation>
-    </message>
-    <message>
         <source>Write the folder of the model&apos;s files into it.</source>
         <translation>请填入模型文件所在的文件夹。</translation>
     </message>
@@ -3852,10 +3836,6 @@
         <translation>{path} 描述的不是 ViT 自编码器。</translation>
     </message>
     <message>
-        <source>{path} holds no captions.</source>
-        <translation>{path} 不含提示词。</translation>
-    </message>
-    <message>
         <source>{path} holds something other than plain tensors; nothing in it was run.</source>
         <translation>{path} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
     </message>
@@ -3962,10 +3942,6 @@
     <message>
         <source>{title} is damaged.</source>
         <translation>{title} 已损坏。</translation>
-    </message>
-    <message>
-        <source>{title} is in fp8 already.</source>
-        <translation>{title} 已经是 fp8。</translation>
     </message>
     <message>
         <source>{title} is made on this machine.</source>
