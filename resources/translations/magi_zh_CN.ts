@@ -2268,10 +2268,6 @@
         <translation>已知模型：{known}。</translation>
     </message>
     <message>
-        <source>Leave --mode out.</source>
-        <translation>请去掉 --mode。</translation>
-    </message>
-    <message>
         <source>Leave at least {chunk:.2g} s between them.</source>
         <translation>两者之间至少相隔 {chunk:.2g} 秒。</translation>
     </message>
@@ -2774,10 +2770,6 @@
     <message>
         <source>The log {path} cannot be written.</source>
         <translation>无法写入日志 {path}。</translation>
-    </message>
-    <message>
-        <source>The mode {mode} and --{option} do not go together.</source>
-        <translation>{mode} 模式与 --{option} 不能同时使用。</translation>
     </message>
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
