@@ -22,6 +22,7 @@ from magi_engine.cli import (
     recover,
     redo,
     replay,
+    serve,
     settings,
     takes,
 )
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _COMMANDS = (
     *(generate, audition, redo, demo, takes, recover),
-    *(settings, models, doctor, replay),
+    *(settings, models, doctor, serve, replay),
 )
 _EXAMPLES = """\
 examples:
