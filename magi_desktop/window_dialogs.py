@@ -102,7 +102,7 @@ class WindowDialogs(QObject):
         from magi_desktop.audition import AuditionDialog
 
         shop = self._workshop
-        dialog = AuditionDialog(shop.library, shop.queue, self._window)
+        dialog = AuditionDialog(shop.library, shop.queue, shop.undo, self._window)
         dialog.keep_wanted.connect(self.resume)
         self._open(dialog)
 
@@ -111,7 +111,8 @@ class WindowDialogs(QObject):
 
         def found(earlier: Earlier) -> None:
             request = earlier.redone(earlier.chunk_at(second))
-            self._workshop.controller.vary(request, VARIATIONS)
+            ids = self._workshop.controller.vary(request, VARIATIONS)
+            self._workshop.undo.lined_up(self.tr("the variations"), ids)
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
 
@@ -137,7 +138,7 @@ class WindowDialogs(QObject):
         """Make what is missing of a video that was stopped."""
         background.run(
             lambda: earlier_of(item.path).resumed(),
-            then=self._workshop.controller.generate,
+            then=self._line_up,
             failed=self.failed.emit,
             owner=self,
         )
@@ -148,8 +149,13 @@ class WindowDialogs(QObject):
         from magi_desktop.dialogs.redo import RedoDialog
 
         dialog = RedoDialog(earlier, chunk, VARIATIONS, self._window, transition)
-        dialog.chosen.connect(self._workshop.controller.generate)
+        dialog.chosen.connect(self._line_up)
         self._open(dialog)
+
+    @Slot(object, int)
+    def _line_up(self, request: GenerationRequest, copies: int = 1) -> None:
+        ids = self._workshop.controller.generate(request, copies)
+        self._workshop.undo.lined_up(self.tr("the new take"), ids)
 
     @Slot()
     def about(self) -> None:

@@ -1415,8 +1415,8 @@
         <translation>导出配置…</translation>
     </message>
     <message>
-        <source>Undo the last deletion</source>
-        <translation>撤销上次删除</translation>
+        <source>&amp;Edit</source>
+        <translation>编辑(&amp;E)</translation>
     </message>
     <message>
         <source>Open the folder of videos</source>
@@ -1433,6 +1433,14 @@
     <message>
         <source>Quit</source>
         <translation>退出</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>重做</translation>
     </message>
     <message>
         <source>&amp;Generate</source>
@@ -6525,6 +6533,21 @@
     </message>
 </context>
 <context>
+    <name>Undo</name>
+    <message numerus="yes">
+        <source>deleting %n video(s)</source>
+        <translation>
+            <numerusform>删除 %n 个视频</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>removing %n video(s) from the queue</source>
+        <translation>
+            <numerusform>从队列移除 %n 个视频</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>UpdateNotices</name>
     <message>
         <source>Shall Magi Desktop look once a day whether there is a newer version?</source>
@@ -6891,8 +6914,16 @@
 <context>
     <name>WindowDialogs</name>
     <message>
+        <source>the variations</source>
+        <translation>这些变化版本</translation>
+    </message>
+    <message>
         <source>Nothing more was kept of it: it goes on from its file.</source>
         <translation>没有保留更多内容：将从它的文件继续。</translation>
+    </message>
+    <message>
+        <source>the new take</source>
+        <translation>新版本</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>
