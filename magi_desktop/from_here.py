@@ -104,6 +104,7 @@ def _being_made(request: GenerationRequest) -> Earlier:
     earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
     if earlier is None:
         raise TakeError(
-            "The latents of this video are not kept.", "Wait until it is there, then continue it."
+            "What it takes to redo this video is not kept.",
+            "Wait until it is there, then continue it.",
         )
     return earlier

@@ -28,7 +28,7 @@ from magi_engine.runtime.request.request import GenerationRequest
 logger = logging.getLogger(__name__)
 
 VARIATIONS = 4
-"""How many more videos "Four variations" makes."""
+"""How many more videos are made of one at once."""
 
 _RENAME_WIDTH = 520
 """Room for a name as the program gives it: the prompt's beginning and the seed."""
@@ -272,7 +272,7 @@ class VideoActions(QObject):
             tip=self.tr("It was stopped early: go on with the next second, in a new video."),
         )
         self.vary = add(
-            *("vary", "dice", self.tr("Four variations"), c.vary),
+            *("vary", "dice", self.tr("%n variation(s)", None, VARIATIONS), c.vary),
             tip=self.tr("Make it four times more, with other seeds."),
         )
         self.use_settings = add("settings", "reset", self.tr("Use these settings"), c.use_settings)

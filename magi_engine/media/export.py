@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
+from magi_engine.late import np
 from magi_engine.media.fit import FitPolicy, UInt8Array
 from magi_engine.media.frames import FrameFitter, decode_frames
 from magi_engine.media.info import probe
 from magi_engine.media.metadata import read_metadata
 from magi_engine.media.output import open_writer
-from magi_engine.media.writer import WriteOptions
 
 _BATCH = 24
 _DEFAULT_FPS = 24.0
@@ -23,7 +21,6 @@ _DEFAULT_FPS = 24.0
 def export_video(
     source: str | Path,
     target: str | Path,
-    options: WriteOptions | None = None,
     on_progress: Callable[[float], None] | None = None,
     parts: Sequence[tuple[Path, range]] = (),
     metadata: str | None = None,
@@ -50,7 +47,7 @@ def export_video(
     fps = info.fps or _DEFAULT_FPS
     duration_s = sum(len(part) for _, part in parts) / fps if parts else info.duration_s
     metadata = metadata or read_metadata(source)
-    with open_writer(target, width, height, fps, metadata, options) as writer:
+    with open_writer(target, width, height, fps, metadata) as writer:
         for file, part in parts or [(source, None)]:
             for frames in _batches(file, width, height, writer.video.fps, part):
                 writer.write(frames)

@@ -116,7 +116,7 @@ class Earlier:
         request = read_request(video)
         if request.take is None:
             raise TakeError(
-                "The latents of {name} were not kept.",
+                "What it takes to redo {name} was not kept.",
                 "Continue it from its file: magi generate --video FILE.",
                 name=video.name,
             )

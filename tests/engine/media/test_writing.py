@@ -666,7 +666,7 @@ def test_parts_of_files_follow_each_other_without_a_seam(tmp_path: Path) -> None
     a, b = tmp_path / "a.mp4", tmp_path / "b.mp4"
     parts = [(a, range(24)), (b, range(24, 36)), (a, range(36, 48))]
     done: list[float] = []
-    made = export_video(a, tmp_path / "way.mp4", None, done.append, parts, metadata='{"new": 1}')
+    made = export_video(a, tmp_path / "way.mp4", done.append, parts, metadata='{"new": 1}')
     frames = list(decode_frames(made))
     levels = [frame.picture.to_ndarray(format="rgb24").mean() for frame in frames]
     wanted = [2 * n + (100 if 24 <= n < 36 else 0) for n in range(48)]
