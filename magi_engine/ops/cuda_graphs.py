@@ -34,7 +34,11 @@ class Capture(Protocol):
     """Records what a device is asked to do, without doing it."""
 
     def session(self) -> AbstractContextManager[object]:
-        """Everything between two pieces of a recording, and they, belong in here."""
+        """A recording, with all that happens between its pieces, belongs in here."""
+        ...
+
+    def renew(self) -> None:
+        """All recordings are gone: take memory anew."""
         ...
 
     def begin(self) -> None:
@@ -53,6 +57,10 @@ class CudaCapture:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
         self._graph: torch.cuda.CUDAGraph | None = None
+
+    def renew(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
+        torch.cuda.empty_cache()
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -175,6 +183,11 @@ class GraphRunner(Generic[Now]):
         if recording is not None:
             recording.run(inputs, now)
             return recording.output.clone()  # the next run writes into it
+        largest = max((r.output.numel() for r in self._recordings.values() if r), default=0)
+        if inputs[0].numel() > largest > 0:
+            # What a small recording took cannot hold a large one, which can hold small ones.
+            self._recordings = dict.fromkeys(self._recordings)
+            self._capture.renew()
         try:
             recording = _Recording[Now](inputs)
             recording.make(self._capture, compute, now)

@@ -55,6 +55,7 @@ class CpuCapture:
 
     def __init__(self) -> None:
         self._recording: _Recording | None = None
+        self.renewed = 0
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -63,6 +64,9 @@ class CpuCapture:
         finally:
             if self._recording is not None:
                 self.end()
+
+    def renew(self) -> None:
+        self.renewed += 1
 
     def begin(self) -> None:
         self._recording = _Recording()

@@ -74,6 +74,24 @@ def test_computations_of_other_shapes_and_kinds_are_other_graphs(
 
 
 @torch.inference_mode()
+def test_small_recordings_make_room_for_large_ones() -> None:
+    """What they took could not hold a large one, which can hold them."""
+    capture = CpuCapture()
+    runner = GraphRunner[None](capture)
+    made: list[int] = []
+
+    def double(_pause: object, x: Tensor) -> Tensor:
+        made.append(len(x))
+        return 2 * x
+
+    for size in (2, 2, 2, 3, 3, 3, 2, 2, 1, 1, 3, 2, 1):
+        result = runner.run("double", double, [torch.ones(size)], None)
+        assert result.tolist() == [2.0] * size
+    assert made == [2, 2, 3, 3, 2, 1, 1]
+    assert capture.renewed == 1
+
+
+@torch.inference_mode()
 def test_what_cannot_be_recorded_is_computed(
     runner: GraphRunner[None], device: torch.device
 ) -> None:
