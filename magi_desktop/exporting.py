@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
+from magi_engine.late import np
 from magi_engine.media import export_video, free_name, iter_stills, open_writer, read_image
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import output_error

@@ -51,7 +51,7 @@ class FromHere(QMenu):
             action.setAutoRepeat(False)
             action.triggered.connect(lambda _checked=False, do=do: do())
             self.addAction(action)
-        self._export_action = self.actions()[-1]
+        self._own = self.actions()
         player.shown_changed.connect(self._follow)
         player.frame_changed.connect(self._follow)
         player.strip.menu_wanted.connect(self.show_at)
@@ -67,9 +67,9 @@ class FromHere(QMenu):
     @Slot()
     def _follow(self) -> None:
         there = self._player.part_shown is not None
-        for action in self.actions():
+        for action in self._own:
             action.setEnabled(there)
-        self._export_action.setEnabled(there and self._running is None)
+        self._own[-1].setEnabled(there and self._running is None)
 
     @Slot(QPoint)
     def show_at(self, place: QPoint) -> None:
@@ -104,6 +104,7 @@ def _being_made(request: GenerationRequest) -> Earlier:
     earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
     if earlier is None:
         raise TakeError(
-            "The latents of this video are not kept.", "Wait until it is there, then continue it."
+            "What it takes to redo this video is not kept.",
+            "Wait until it is there, then continue it.",
         )
     return earlier

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -16,12 +17,20 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QApplication,
+    QMenu,
+    QSizePolicy,
+    QToolTip,
+    QWidget,
+)
 
 from magi_desktop.player.chunk_cell import CELL_WIDTH
 from magi_desktop.player.chunk_strip import STRIDE
 from magi_desktop.player.player import Player
 from magi_desktop.player.times import clock_text
+from magi_desktop.player.video_file import VideoFile
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
 from magi_desktop.state.takes import TakeRow, take_rows
@@ -33,17 +42,21 @@ _ROW = 24
 _BAR = 20
 _MOST_ROWS = 4
 """That are seen at once; the others are scrolled to."""
+_MOST_LETTERS = 60
 _ELBOW = STRIDE - CELL_WIDTH
 
 
 class TakeRows(QAbstractScrollArea):
     """Lies under the strip, second below second, and is hidden where there is one take alone.
 
-    A click shows a take from that second on, the arrows up and down another one at the same
-    second; all other keys are the strip's.
+    A click shows a take from that second on, with Ctrl beside the one that is shown; the arrows up
+    and down show another one at the same second; all other keys are the strip's.
 
     Signals:
         menu_wanted: where on the screen the menu of the second that is shown now is wanted.
+
+    Attributes:
+        menu: the other takes, to compare the shown one with.
     """
 
     menu_wanted = Signal(QPoint)
@@ -62,10 +75,21 @@ class TakeRows(QAbstractScrollArea):
         self.verticalScrollBar().setSingleStep(_ROW)
         self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(self.tr("Takes of this video"))
+        self.menu = QMenu(self.tr("Compare with"), self)
+        self.menu.menuAction().setProperty("iconName", "compare")
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self._other: Path | None = None
+        """The take that the shown one is compared with."""
+        self._before: Path | None = None
+        """The one that was shown last."""
+        self._later = QTimer(self, singleShot=True, interval=0)
+        """Between two videos the player shows none for a moment, which is not followed."""
+        self._later.timeout.connect(self._follow)
         player.strip.horizontalScrollBar().valueChanged.connect(self.viewport().update)
+        player.commands.compare.toggled.connect(self.viewport().update)
         theme().changed.connect(self.viewport().update)
         for signal in (player.shown_changed, library.changed, job.started):
-            signal.connect(self._follow)
+            signal.connect(self._later.start)
         self._follow()
 
     @property
@@ -92,7 +116,41 @@ class TakeRows(QAbstractScrollArea):
         self.setFixedHeight(self.sizeHint().height())
         self._set_scroll_range()
         self.setAccessibleDescription("" if self.shown is None else self.describe(self.shown))
+        self.menu.setEnabled(self.isVisible())
+        self._choose_other()
         self.viewport().update()
+
+    def _choose_other(self) -> None:
+        """Compare with the take chosen for it, else the one shown before, else the one it forks
+        from; unless the player compares with what the video was made from."""
+        shown, comparison = self.shown, self._player.comparison
+        path = self._player.path
+        by_path = {row.item.path: row for row in self.rows if row is not shown}
+        parent = None if shown is None or shown.parent is None else self.rows[shown.parent]
+        other = by_path.get(self._other or Path()) or by_path.get(self._before or Path())
+        other = other or parent or next(iter(by_path.values()), None)
+        if shown is not None:
+            self._before = path
+        if other is None or not (comparison.empty or comparison.file):
+            return
+        if self._player.part_shown is None and not self._player.showing_job:
+            return  # it is being opened
+        self._other = other.item.path
+        file = VideoFile(other.item.path, other.item.fps)
+        if comparison.file != file:
+            own = self.tr("New take") if shown is None else self._name(shown)
+            comparison.set_video(file, other.item.frames, (self._name(other), own))
+
+    def compare(self, row: TakeRow) -> None:
+        """Show a take beside the one that is played."""
+        self._other = row.item.path
+        self._player.comparison.set_frames(None)
+        self._choose_other()
+        self._player.commands.compare.setChecked(True)
+        self.viewport().update()
+
+    def _name(self, row: TakeRow) -> str:
+        return self.tr("Take {}").format(row.number)
 
     def _set_scroll_range(self) -> None:
         bar = self.verticalScrollBar()
@@ -107,6 +165,14 @@ class TakeRows(QAbstractScrollArea):
             self._player.seek(frame)
         else:
             self._player.open_file(row.item.path, frame)
+
+    @Slot()
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        for row in self.rows:
+            if row is not self.shown:
+                action = self.menu.addAction(f"{self._name(row)}  {row.prompt}"[:_MOST_LETTERS])
+                action.triggered.connect(partial(self.compare, row))
 
     def _show_menu(self, row: TakeRow, place: QPoint) -> None:
         if self.shown == row:
@@ -151,6 +217,7 @@ class TakeRows(QAbstractScrollArea):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font_of(self.font(), t.FONT_CAPTION))
         k, shown = theme().tokens, self.shown
+        comparing = self._player.commands.compare.isChecked()
         for index, row in enumerate(self.rows):
             bar = self.bar_rect(index)
             if row.parent is not None and row.fork > 0:
@@ -160,9 +227,10 @@ class TakeRows(QAbstractScrollArea):
                 painter.drawLine(int(x), above.bottom(), int(x), bar.center().y())
                 painter.drawLine(int(x), bar.center().y(), bar.left(), bar.center().y())
             here = row is shown
+            marked = here or (comparing and row.item.path == self._other)
             shape = rounded(QRectF(bar).adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_S)
             painter.fillPath(shape, QColor(k.accent_soft if here else k.surface_sunken))
-            painter.strokePath(shape, QPen(QColor(k.accent if here else k.border), 1 + here))
+            painter.strokePath(shape, QPen(QColor(k.accent if marked else k.border), 1 + here))
             painter.setPen(QColor(k.border))
             for chunk in range(1, row.chunks - row.fork):
                 x = bar.left() + chunk * STRIDE - _ELBOW // 2
@@ -186,7 +254,11 @@ class TakeRows(QAbstractScrollArea):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         place = event.position().toPoint()
         row = self._row_at(place)
-        if row is not None and event.button() is Qt.MouseButton.LeftButton:
+        if row is None or event.button() is not Qt.MouseButton.LeftButton:
+            return
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier and row is not self.shown:
+            self.compare(row)
+        else:
             self.open(row, self._frame_at(row, place))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
+from magi_engine.late import np
 from magi_engine.media.fit import FitPolicy, UInt8Array
 from magi_engine.media.frames import FrameFitter, decode_frames
 from magi_engine.media.info import probe
 from magi_engine.media.metadata import read_metadata
 from magi_engine.media.output import open_writer
-from magi_engine.media.writer import WriteOptions
 
 _BATCH = 24
 _DEFAULT_FPS = 24.0
@@ -23,7 +21,6 @@ _DEFAULT_FPS = 24.0
 def export_video(
     source: str | Path,
     target: str | Path,
-    options: WriteOptions | None = None,
     on_progress: Callable[[float], None] | None = None,
     part: range | None = None,
 ) -> Path:
@@ -46,7 +43,7 @@ def export_video(
     width, height = info.width - info.width % 2, info.height - info.height % 2
     fps = info.fps or _DEFAULT_FPS
     duration_s = info.duration_s if part is None else len(part) / fps
-    with open_writer(target, width, height, fps, read_metadata(source), options) as writer:
+    with open_writer(target, width, height, fps, read_metadata(source)) as writer:
         for frames in _batches(source, width, height, writer.video.fps, part):
             writer.write(frames)
             if on_progress is not None and duration_s:

@@ -13,7 +13,7 @@ from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import Take, TakeStore
+from magi_engine.takes.store import Take, Takes
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Earlier:
     video: Path | None = None
 
     @classmethod
-    def of_video(cls, video: Path, store: TakeStore) -> Earlier:
+    def of_video(cls, video: Path, store: Takes) -> Earlier:
         """Of a file that this program made.
 
         Raises:
@@ -67,7 +67,7 @@ class Earlier:
         request = read_request(video)
         if request.take is None:
             raise TakeError(
-                "The latents of {name} were not kept.",
+                "What it takes to redo {name} was not kept.",
                 "Continue it from its file: magi generate --video FILE.",
                 name=video.name,
             )
@@ -83,7 +83,7 @@ class Earlier:
         return cls(GenerationRequest.from_json(take.about.request), take, video)
 
     @classmethod
-    def unfinished(cls, request: GenerationRequest, store: TakeStore) -> Earlier | None:
+    def unfinished(cls, request: GenerationRequest, store: Takes) -> Earlier | None:
         """Of a job that was begun with ``request`` and did not come to its end; reads its latents.
 
         Returns:
@@ -96,8 +96,7 @@ class Earlier:
                 begun = dataclasses.replace(earlier.request, prompts=request.prompts).as_wished()
                 if take.finished or not take.chunks or begun != request.as_wished():
                     continue
-                for chunk in range(take.chunks):
-                    take.read(chunk)
+                store.check(take)
             except MagiError as error:
                 logger.warning("%s cannot be gone on with: %s", take.folder, error)
                 continue
