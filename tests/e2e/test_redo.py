@@ -27,9 +27,8 @@ def _pictures(path: Path | None) -> np.ndarray:
 def _part(app: App) -> ExportJob:
     player = app.window.player
     assert player.path is not None
-    part = player.part_shown
-    assert part == range(24, 48)
-    return ExportJob(player.path, app.home / "part.mp4", True, [(player.path, part)])
+    assert player.part_shown == range(24, 48)
+    return ExportJob(player.path, app.home / "part.mp4", True, [(player.path, range(24, 48))])
 
 
 def test_a_second_is_redone_while_the_video_is_being_made(app: App) -> None:
