@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
+from magi_engine.late import np
 from magi_engine.media import export_video, free_name, iter_stills, open_writer, read_image
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import output_error
@@ -32,8 +32,10 @@ class ExportJob:
     target: Path
     overwrite: bool = False
     """Whether the user agreed to replace ``target``; else a free name like it is taken."""
-    part: range | None = None
-    """The frames that are wanted; None: all."""
+    parts: Sequence[tuple[Path, range]] = ()
+    """Files and their frames, one after the other; none: all of ``source``."""
+    metadata: str | None = None
+    """What the new file says of itself; None: what ``source`` says."""
 
 
 class Export(QObject):
@@ -107,7 +109,12 @@ def _export(job: ExportJob, report) -> Path:
     except OSError as error:
         raise output_error(error, target) from error
     try:
-        made = export_video(job.source, workshop / target.name, on_progress=report, part=job.part)
+        made = export_video(
+            *(job.source, workshop / target.name),
+            on_progress=report,
+            parts=job.parts,
+            metadata=job.metadata,
+        )
         final = target if job.overwrite and not target.is_dir() else free_name(target)
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it

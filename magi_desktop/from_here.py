@@ -52,7 +52,7 @@ class FromHere(QMenu):
             action.setAutoRepeat(False)
             action.triggered.connect(lambda _checked=False, do=do: do())
             self.addAction(action)
-        self._export_action = self.actions()[-1]
+        self._own = self.actions()
         player.shown_changed.connect(self._follow)
         player.frame_changed.connect(self._follow)
         player.strip.menu_wanted.connect(self.show_at)
@@ -68,9 +68,9 @@ class FromHere(QMenu):
     @Slot()
     def _follow(self) -> None:
         there = self._player.part_shown is not None
-        for action in self.actions():
+        for action in self._own:
             action.setEnabled(there)
-        self._export_action.setEnabled(there and self._running is None)
+        self._own[-1].setEnabled(there and self._running is None)
 
     @Slot(QPoint)
     def show_at(self, place: QPoint) -> None:
@@ -98,13 +98,14 @@ class FromHere(QMenu):
     def _export(self) -> None:
         path, part = self._player.path, self._player.part_shown
         if path is not None and part is not None:
-            self._videos.export_part(path, part)
+            self._videos.export_parts([(path, part)])
 
 
 def _being_made(engine: EngineThread, request: GenerationRequest) -> Earlier:
     earlier = engine.unfinished(request)
     if earlier is None:
         raise TakeError(
-            "The latents of this video are not kept.", "Wait until it is there, then continue it."
+            "What it takes to redo this video is not kept.",
+            "Wait until it is there, then continue it.",
         )
     return earlier

@@ -255,6 +255,14 @@ class Session:
         self.shot("takes")
         window.library.toggle_takes(first)
         self.shot("takes-open")
+        commands = window.player.commands
+        commands.compare.setChecked(True)
+        window.player.seek(100)
+        self.shot("takes-compare")
+        window.takes.lead(window.takes.rows[1], 3)
+        commands.wipe.setChecked(True)
+        commands.wipe_right.trigger()
+        self.shot("takes-wipe")
 
     def guide(self) -> None:
         """The pictures of the guide in the Help menu, for ``resources/guide/<language>``."""
