@@ -41,6 +41,7 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
+from magi_desktop.player.take_rows import TakeRows
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
@@ -51,7 +52,7 @@ from magi_desktop.video_actions import VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
-from magi_desktop.widgets.notice_bar import NoticeBar, Tone
+from magi_desktop.widgets.notice_bar import UNDO, NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs, earlier_of
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError
@@ -82,7 +83,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Magi Desktop")
         self.setAcceptDrops(True)
         self.restart_wanted = False
-        self._deleted_from: QueuePanel | VideoCommands | None = None
         self._make_panels()
         self._lay_out()
         self._wire()
@@ -123,6 +123,9 @@ class MainWindow(QMainWindow):
             *(self.prompt, self.generation.checks, self),
         )
         self.from_here = FromHere(self.player, shop.job, self.dialogs, self.videos, self)
+        self.takes = TakeRows(self.player, shop.library, shop.job, self)
+        self.takes.menu_wanted.connect(self.from_here.show_at)
+        self.from_here.addMenu(self.takes.menu)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
@@ -145,7 +148,8 @@ class MainWindow(QMainWindow):
         cells.setContentsMargins(0, 0, 0, 0)
         cells.setSpacing(t.SPACE_3)
         cells.addWidget(self.player, 0, 0)
-        cells.addWidget(foot, 1, 0)
+        cells.addWidget(self.takes, 1, 0)
+        cells.addWidget(foot, 2, 0)
         # A notice lies over the picture, which stays where it is.
         cells.addWidget(self.notice, 0, 0, Qt.AlignmentFlag.AlignTop)
         cells.setRowStretch(0, 1)
@@ -213,8 +217,10 @@ class MainWindow(QMainWindow):
         self.dialogs.started.connect(self._start)
         self.dialogs.restart_wanted.connect(self.restart)
         self.dialogs.failed.connect(self.arrivals.refuse)
-        self.queue.removed.connect(self._undoable)
-        self.videos.deleted.connect(self._undoable)
+        for panel in (self.queue, self.videos):
+            panel.undo_wanted.connect(shop.undo.undo)
+        for notice in (self.queue.notice, self.notice):
+            shop.undo.indexChanged.connect(lambda _n, notice=notice: notice.withdraw(UNDO))
         self.install_strip.clicked.connect(self.dialogs.installing)
         shop.models.tasks.done.connect(self._installed)
         shop.models.tasks.failed.connect(self._install_failed)
@@ -312,20 +318,7 @@ class MainWindow(QMainWindow):
         self.side.setCurrentWidget(self.library)
         self.library.focus_search()
 
-    @Slot()
-    def undo(self) -> None:
-        """Bring back what was deleted last from the queue or the library."""
-        if self._deleted_from is not None:
-            self._deleted_from.undo()
-            self._deleted_from = None
-
     # From the panels.
-
-    @Slot()
-    def _undoable(self) -> None:
-        panel = self.sender()
-        assert isinstance(panel, QueuePanel | VideoCommands)
-        self._deleted_from = panel
 
     @Slot()
     def _start(self) -> None:

@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 from magi_desktop import background, shell
 from magi_desktop.exporting import FORMATS, ExportJob, gif_bytes
 from magi_desktop.panels.export_bar import ExportBar
-from magi_desktop.state.library import Library, LibraryItem
+from magi_desktop.state.library import Deletion, Library, LibraryItem
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
-from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
+from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
 from magi_engine.runtime.request.metadata import names_another_computer
@@ -47,7 +47,7 @@ class VideoCommands(QObject):
         resume_wanted: the LibraryItem whose rest is to be made.
         details_wanted: the LibraryItem and its GenerationRequest, to be shown.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
-        deleted: videos went, and ``undo`` brings them back.
+        undo_wanted: the user wants back what was deleted just now.
     """
 
     play_wanted = Signal(object)
@@ -57,7 +57,7 @@ class VideoCommands(QObject):
     resume_wanted = Signal(object)
     details_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
-    deleted = Signal()
+    undo_wanted = Signal()
 
     def __init__(
         self, library: Library, notice: NoticeBar, exports: ExportBar, window: QWidget
@@ -145,12 +145,6 @@ class VideoCommands(QObject):
         """Move them to the trash, with a way back; missing ones leave the list."""
         self._library.delete(item.id for item in items)
 
-    @Slot()
-    def undo(self) -> None:
-        """Bring back what was deleted last."""
-        self._notice.withdraw(UNDO)
-        self._library.undo_delete()
-
     def locate(self, items: Items) -> None:
         """Ask where the first one is now."""
         item = items[0]
@@ -221,12 +215,11 @@ class VideoCommands(QObject):
             self._notice.say_error(error)
             return None
 
-    @Slot(int, bool)
-    def _say_deleted(self, count: int, undoable: bool) -> None:
-        text = self.tr("%n video(s) deleted.", "", count)
-        if undoable:
-            self._notice.offer_undo(text, self._library.undo_delete)
-            self.deleted.emit()
+    @Slot(object)
+    def _say_deleted(self, deletion: Deletion) -> None:
+        text = self.tr("%n video(s) deleted.", "", len(deletion.gone))
+        if deletion.undoable:
+            self._notice.offer_undo(text, self.undo_wanted.emit)
         else:
             self._notice.say(text, for_ms=UNDO_MS)
 

@@ -105,7 +105,7 @@ class WindowDialogs(QObject):
     def audition(self) -> None:
         """Show the first seconds there are, to choose among."""
         shop = self._workshop
-        dialog = AuditionDialog(shop.library, shop.queue, self._window)
+        dialog = AuditionDialog(shop.library, shop.queue, shop.undo, self._window)
         dialog.keep_wanted.connect(self.resume)
         self._open(dialog)
 
@@ -114,7 +114,8 @@ class WindowDialogs(QObject):
 
         def found(earlier: Earlier) -> None:
             request = earlier.redone(earlier.chunk_at(second))
-            self._workshop.controller.vary(request, VARIATIONS)
+            ids = self._workshop.controller.vary(request, VARIATIONS)
+            self._workshop.undo.lined_up(self.tr("the variations"), ids)
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
 
@@ -140,7 +141,7 @@ class WindowDialogs(QObject):
         """Make what is missing of a video that was stopped."""
         background.run(
             lambda: earlier_of(item.path).resumed(),
-            then=self._workshop.controller.generate,
+            then=self._line_up,
             failed=self.failed.emit,
             owner=self,
         )
@@ -149,8 +150,13 @@ class WindowDialogs(QObject):
         self, earlier: Earlier, chunk: int, transition: Transition = Transition.GO_ON
     ) -> None:
         dialog = RedoDialog(earlier, chunk, VARIATIONS, self._window, transition)
-        dialog.chosen.connect(self._workshop.controller.generate)
+        dialog.chosen.connect(self._line_up)
         self._open(dialog)
+
+    @Slot(object, int)
+    def _line_up(self, request: GenerationRequest, copies: int = 1) -> None:
+        ids = self._workshop.controller.generate(request, copies)
+        self._workshop.undo.lined_up(self.tr("the new take"), ids)
 
     @Slot()
     def about(self) -> None:

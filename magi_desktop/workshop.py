@@ -23,6 +23,7 @@ from magi_desktop.state.planner import Planner
 from magi_desktop.state.prompt_history import PromptHistory
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.state.store import Store
+from magi_desktop.state.undo import Undo
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Download, Make, Task
@@ -58,6 +59,7 @@ class Workshop(QObject):
         self.controller = Controller(
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self
         )
+        self.undo = Undo(self.library, self.queue, self.controller, self)
         self.planner = Planner(self.draft, self.engine, lambda: self.controller.output_folder, self)
         self.updates = Updates(
             file, preferences, places.installers, release_feed.installer_kind(), parent=self

@@ -52,6 +52,8 @@ class Controller(QObject):
         self._engine, self.job, self._queue = engine, job, queue
         self._library, self._preferences, self._videos = library, preferences, videos
         self._current: QueueItem | None = None
+        self.made: dict[str, Path] = {}
+        """The videos of this session, by the ids that they had in the queue."""
         self._closing = False
         engine.progressed.connect(job.take)
         engine.ended.connect(self._end)
@@ -70,13 +72,13 @@ class Controller(QObject):
         chosen = self._preferences.get("output_folder")
         return Path(chosen) if chosen else self._videos
 
-    def generate(self, request: GenerationRequest, copies: int = 1) -> None:
-        """Line up a video; more than one copy differ in their seeds."""
-        self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
+    def generate(self, request: GenerationRequest, copies: int = 1) -> list[str]:
+        """Line up a video; more than one copy differ in their seeds. The ids of the queue."""
+        return self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
 
-    def vary(self, request: GenerationRequest, count: int) -> None:
+    def vary(self, request: GenerationRequest, count: int) -> list[str]:
         """Line up a video that was made so many times more, with other seeds."""
-        self._queue.add_many([reseeded(request) for _ in range(count)])
+        return self._queue.add_many([reseeded(request) for _ in range(count)])
 
     @Slot()
     def advance(self) -> None:
@@ -172,6 +174,8 @@ class Controller(QObject):
             whole = isinstance(event, Finished) and request.only_chunks is None
             complete = stopped or whole
             self._library.add(event.path, request, complete, self.job.elapsed_s)
+            if self._current is not None:
+                self.made[self._current.id] = event.path
         item, self._current = self._current, None
         if isinstance(event, Failed):
             if item is not None:
