@@ -97,7 +97,7 @@ class Walk:
         self.screen.click(self._window, *_FIRST_CARD, button=3)
         wait_for(lambda: len(self.screen.windows(NAME)) > 1, "the menu of a video", 120)
         self._picture("library")
-        self._press("Down", "Down", "Down", "Down", "Right", "Down", "Down", "Return")
+        self._press(*["Down"] * 6, "Right", "Down", "Down", "Return")
         dialog = "Export as GIF"
         wait_for(lambda: self.screen.windows(dialog) != [], "where to export to is asked", 120)
         asked = self.screen.windows(dialog)[0]
