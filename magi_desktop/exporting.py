@@ -28,8 +28,10 @@ class ExportJob:
     target: Path
     overwrite: bool = False
     """Whether the user agreed to replace ``target``; else a free name like it is taken."""
-    part: range | None = None
-    """The frames that are wanted; None: all."""
+    parts: Sequence[tuple[Path, range]] = ()
+    """Files and their frames, one after the other; none: all of ``source``."""
+    metadata: str | None = None
+    """What the new file says of itself; None: what ``source`` says."""
 
 
 class ExportStopped(Exception):
@@ -76,7 +78,12 @@ def _export(job: ExportJob, report: Callable[[float], None]) -> Path:
     except OSError as error:
         raise output_error(error, target) from error
     try:
-        made = export_video(job.source, workshop / target.name, on_progress=report, part=job.part)
+        made = export_video(
+            *(job.source, workshop / target.name),
+            on_progress=report,
+            parts=job.parts,
+            metadata=job.metadata,
+        )
         final = target if job.overwrite and not target.is_dir() else free_name(target)
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it

@@ -97,7 +97,7 @@ class FromHere(QMenu):
     def _export(self) -> None:
         path, part = self._player.path, self._player.part_shown
         if path is not None and part is not None:
-            self._videos.export_part(path, part)
+            self._videos.export_parts([(path, part)])
 
 
 def _being_made(request: GenerationRequest) -> Earlier:

@@ -126,6 +126,7 @@ class MainWindow(QMainWindow):
         self.takes = TakeRows(self.player, shop.library, shop.job, self)
         self.takes.menu_wanted.connect(self.from_here.show_at)
         self.from_here.addMenu(self.takes.menu)
+        self.takes.export_wanted.connect(self.videos.export_parts)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:

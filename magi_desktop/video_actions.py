@@ -181,8 +181,11 @@ class VideoCommands(QObject):
             ]
         )
 
-    def export_part(self, path: Path, part: range) -> None:
-        """Ask where to save some frames of a video, as MP4 unless the name says otherwise."""
+    def export_parts(
+        self, parts: Sequence[tuple[Path, range]], metadata: str | None = None
+    ) -> None:
+        """Ask where to save some frames of videos as one, as MP4 unless the name says otherwise."""
+        path, part = parts[0]
         dialog = QFileDialog(self._window, self.tr("Export this part"))
         dialog.finished.connect(dialog.deleteLater)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -191,7 +194,7 @@ class VideoCommands(QObject):
         dialog.setDirectory(str(path.parent))
         dialog.selectFile(free_name(path.with_name(f"{path.stem} {part.start + 1}.mp4")).name)
         dialog.fileSelected.connect(
-            lambda name: self.exports.start([ExportJob(path, Path(name), True, part)])
+            lambda name: self.exports.start([ExportJob(path, Path(name), True, parts, metadata)])
         )
         dialog.open()
 

@@ -6348,8 +6348,8 @@
         <translation>这个视频的各个版本</translation>
     </message>
     <message>
-        <source>Compare with</source>
-        <translation>与此对比</translation>
+        <source>Takes</source>
+        <translation>版本</translation>
     </message>
     <message>
         <source>New take</source>
@@ -6358,6 +6358,18 @@
     <message>
         <source>Take {}</source>
         <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Compare with {take}</source>
+        <translation>与{take}对比</translation>
+    </message>
+    <message>
+        <source>Export the marked way…</source>
+        <translation>导出标记的路线…</translation>
+    </message>
+    <message>
+        <source>Forget the marked way</source>
+        <translation>清除标记的路线</translation>
     </message>
     <message>
         <source>Take {number} of {count}</source>
