@@ -97,13 +97,14 @@ class FromHere(QMenu):
     def _export(self) -> None:
         path, part = self._player.path, self._player.part_shown
         if path is not None and part is not None:
-            self._videos.export_part(path, part)
+            self._videos.export_parts([(path, part)])
 
 
 def _being_made(request: GenerationRequest) -> Earlier:
     earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
     if earlier is None:
         raise TakeError(
-            "The latents of this video are not kept.", "Wait until it is there, then continue it."
+            "What it takes to redo this video is not kept.",
+            "Wait until it is there, then continue it.",
         )
     return earlier

@@ -126,24 +126,35 @@ class MainWindow(QMainWindow):
         self.takes = TakeRows(self.player, shop.library, shop.job, self)
         self.takes.menu_wanted.connect(self.from_here.show_at)
         self.from_here.addMenu(self.takes.menu)
+        self.takes.export_wanted.connect(self.videos.export_parts)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
-        inputs = QWidget(self)
+        # From the outside in: what moves into another widget is styled anew with all that is in it.
+        frame = QWidget(self)
+        self.setCentralWidget(SmallScreenScroll(frame, self))
+        self.splitter = QSplitter(Qt.Orientation.Horizontal, frame)
+        self.splitter.setHandleWidth(t.SPACE_4)
+        hbox(frame, margins=(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(self.splitter)
+        left, centre, right = (QWidget(self.splitter) for _ in range(3))
+        for index, (column, width) in enumerate(((left, 300), (centre, 396), (right, 240))):
+            column.setMinimumWidth(width)
+            self.splitter.setStretchFactor(index, 1 if column is centre else 0)
+            self.splitter.setCollapsible(index, False)
+
+        self.inputs_scroll = scroll = QScrollArea(left)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inputs = QWidget(scroll)
+        scroll.setWidget(inputs)
         vbox(inputs, t.SPACE_4, (0, 0, t.SPACE_2, 0)).add(
             self.prompt, self.reference, self.generation, STRETCH
         )
-        self.inputs_scroll = scroll = QScrollArea(self)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inputs)
-        left = _column(self.modes, scroll, self.generate_bar, self.preflight, stretch=scroll)
-        left.setMinimumWidth(300)
+        vbox(left, t.SPACE_3).add(self.modes, (scroll, 1), self.generate_bar, self.preflight)
 
         foot = Foot(
             self.player, self.workshop.job, self.workshop.library, self.video_bar, self.progress
         )
-        centre = QWidget(self)
         cells = QGridLayout(centre)
         cells.setContentsMargins(0, 0, 0, 0)
         cells.setSpacing(t.SPACE_3)
@@ -154,23 +165,11 @@ class MainWindow(QMainWindow):
         cells.addWidget(self.notice, 0, 0, Qt.AlignmentFlag.AlignTop)
         cells.setRowStretch(0, 1)
         self.notice.raise_()
-        centre.setMinimumWidth(396)
 
-        self.side = QTabWidget(self)
+        self.side = QTabWidget(right)
         self.side.addTab(self.queue, self.tr("Queue"))
         self.side.addTab(self.library, self.tr("Library"))
-        right = _column(self.side, self.exports, self.install_strip, stretch=self.side)
-        right.setMinimumWidth(240)
-
-        self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
-        for widget, stretch in ((left, 0), (centre, 1), (right, 0)):
-            self.splitter.addWidget(widget)
-            self.splitter.setStretchFactor(self.splitter.indexOf(widget), stretch)
-            self.splitter.setCollapsible(self.splitter.indexOf(widget), False)
-        self.splitter.setHandleWidth(t.SPACE_4)
-        frame = QWidget(self)
-        hbox(frame, margins=(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(self.splitter)
-        self.setCentralWidget(SmallScreenScroll(frame, self))
+        vbox(right, t.SPACE_3).add((self.side, 1), self.exports, self.install_strip)
         self._follow_mode(self.workshop.draft.mode)
         self.prompt.field.setFocus()
 
@@ -456,12 +455,6 @@ class MainWindow(QMainWindow):
             self.splitter.restoreState(_from_text(saved["splitter"]))
         if saved.get("side") in (0, 1):
             self.side.setCurrentIndex(saved["side"])
-
-
-def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
-    column = QWidget()
-    vbox(column, t.SPACE_3).add(*((w, 1 if w is stretch else 0) for w in widgets))
-    return column
 
 
 def _as_text(state: QByteArray) -> str:

@@ -157,7 +157,7 @@ def _make(menus: Menus) -> None:
         [
             Entry(translate("Menus", "Generate"), w.generate_bar.generate_once, "Ctrl+Return"),
             Entry(
-                translate("Menus", "Generate four variations"),
+                translate("Menus", "Generate {} variations").format(VARIATIONS),
                 partial(w.generate_bar.generate, VARIATIONS),
                 "Ctrl+Shift+Return",
             ),

@@ -152,10 +152,7 @@ class Walk:
 
     def fp8(self) -> None:
         """The pocket model in 8 bits: killed while it is measured, gone on with, used, removed."""
-        captions = self.windows.disk / "captions.txt"
-        captions.write_text("a red circle\na blue square\n", encoding="utf-8")
-        self.windows.own(captions)
-        command = ("quantize", "--model", "pocket", "--captions", r"C:\captions.txt")
+        command = ("models", "quantize", "pocket-fp8")
         models = self.windows.local / NAME / "models"
         before = set(models.rglob("*.safetensors"))
         process = self.windows.start("wine", self._magi_com, *command)

@@ -68,11 +68,6 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_content_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to make")
-    group.add_argument(
-        "--mode",
-        choices=[mode.value for mode in Mode],
-        help="from a text, an image or a video; default: what --image and --video say",
-    )
     group.add_argument("--prompt", metavar="TEXT", help="what to show, in English")
     group.add_argument(
         "--prompt-at",
@@ -244,7 +239,8 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         "model": name,
         "fit": args.fit and FitPolicy(args.fit),
         "config_path": _absolute(args.config),
-        **_mode_and_reference(args),
+        "mode": Mode.I2V if args.image else Mode.V2V if args.video else None,
+        "reference": _absolute(args.image or args.video),
         **{name: getattr(args, name) for name in _SAME_NAME},
     }
     if args.seed is None and like is None:
@@ -274,23 +270,6 @@ def default_name(request: GenerationRequest) -> Path:
     words = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower()).strip("-")
     slug = words[:_SLUG_LENGTH].rsplit("-", 1)[0] if len(words) > _SLUG_LENGTH else words
     return Path(f"{slug or request.mode.value}-{request.seed}.mp4")
-
-
-def _mode_and_reference(args: argparse.Namespace) -> dict[str, Any]:
-    reference = _absolute(args.image or args.video)
-    mode = args.mode
-    if mode is None and reference is not None:
-        mode = Mode.I2V if args.image else Mode.V2V
-    elif mode is not None:
-        mode = Mode(mode)
-    if (args.image and mode is Mode.V2V) or (args.video and mode is Mode.I2V):
-        raise InvalidRequestError(
-            "The mode {mode} and --{option} do not go together.",
-            "Leave --mode out.",
-            mode=mode.value,
-            option="image" if args.image else "video",
-        )
-    return {"mode": mode, "reference": reference}
 
 
 def _absolute(path: str | None) -> str | None:

@@ -71,7 +71,7 @@ class CachedKind(enum.Enum):
     COMPILED = "compiled kernels"
     ORIGINAL_TEXT_ENCODER = "original text encoder"
     UNFINISHED_DOWNLOAD = "unfinished download"
-    TAKES = "latents of videos"
+    TAKES = "for redoing videos"
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def cached_things(
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
     takes = TakeStore(takes_dir or default_takes_dir()).all()
     if loose := tuple(take.folder for take in takes if not take.pinned):
-        title = Message("Latents of videos")
+        title = Message("For redoing videos")
         things.append(_thing(title, loose, CachedKind.TAKES, remade=False))
     return things
 

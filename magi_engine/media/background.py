@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from magi_engine.media.fit import UInt8Array
@@ -23,11 +22,9 @@ class BackgroundWriter:
 
     def __init__(self, writer: FrameWriter) -> None:
         self._writer = writer
-        self._error: Exception | None = None
-        self._queue: queue.Queue[Iterable[UInt8Array] | None] = queue.Queue(1)
-        # A daemon: a job that nobody ended must not keep the program alive. Its file can be saved.
-        self._thread = threading.Thread(target=self._run, name="video-writer", daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, "video-writer")
+        self._latest: Future[None] | None = None
+        """The latest call; after one that failed there is no other."""
 
     @property
     def frames_written(self) -> int:
@@ -45,20 +42,18 @@ class BackgroundWriter:
         Raises:
             Exception: what an earlier call brought could not be made or written.
         """
-        self._queue.join()
-        self.check()
-        self._queue.put(batches)
+        self._wait()
+        self._latest = self._thread.submit(self._write, batches)
 
     def copy(self, source: Path, frames: int) -> int:
         """See :meth:`FrameWriter.copy`; done at once, in the calling thread."""
-        self._queue.join()
-        self.check()
+        self._wait()
         return self._writer.copy(source, frames)
 
     def check(self) -> None:
         """Raise what went wrong, if anything has."""
-        if self._error is not None:
-            raise self._error
+        if self._latest is not None and self._latest.done():
+            self._latest.result()
 
     def describe(self, metadata: str) -> None:
         """See :meth:`FrameWriter.describe`."""
@@ -70,26 +65,19 @@ class BackgroundWriter:
         Raises:
             Exception: as of :meth:`write`, and those of :meth:`FrameWriter.close`.
         """
-        self._end()
-        self.check()
+        self._thread.shutdown()
+        self._wait()
         return self._writer.close() if self.frames_written else self._writer.keep()
 
     def keep(self) -> Path | None:
         """Write what waits and end the file, without raising; may be called at any time."""
-        self._end()
+        self._thread.shutdown()
         return self._writer.keep()
 
-    def _end(self) -> None:
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
+    def _wait(self) -> None:
+        if self._latest is not None:
+            self._latest.result()
 
-    def _run(self) -> None:
-        while (batches := self._queue.get()) is not None:
-            if self._error is None:  # else it only makes room, so that nobody waits for ever
-                try:
-                    for frames in batches:
-                        self._writer.write(frames)
-                except Exception as error:
-                    self._error = error
-            self._queue.task_done()
+    def _write(self, batches: Iterable[UInt8Array]) -> None:
+        for frames in batches:
+            self._writer.write(frames)

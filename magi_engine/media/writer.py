@@ -16,10 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import av.error
-
 from magi_engine.atomic import sync_folder
 from magi_engine.errors import InvalidRequestError, OutputError
+from magi_engine.late import av
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.targets import check_target, free_name, output_error
 from magi_engine.messages import Message, in_sequence

@@ -22,6 +22,16 @@
     </message>
 </context>
 <context>
+    <name>GenerateBar</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n variation</numerusform>
+            <numerusform>%n variations</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>LibraryModel</name>
     <message numerus="yes">
         <source>%n take(s)</source>
@@ -89,6 +99,16 @@
         <translation>
             <numerusform>removing %n video from the queue</numerusform>
             <numerusform>removing %n videos from the queue</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>VideoActions</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n variation</numerusform>
+            <numerusform>%n variations</numerusform>
         </translation>
     </message>
 </context>

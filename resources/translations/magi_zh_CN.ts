@@ -767,10 +767,6 @@
         <translation>保持原样</translation>
     </message>
     <message>
-        <source>{} variations</source>
-        <translation>{} 个变体</translation>
-    </message>
-    <message>
         <source>Audition of first seconds…</source>
         <translation>开头试镜…</translation>
     </message>
@@ -809,6 +805,12 @@
     <message>
         <source>Make this video when the running one is done (Ctrl+Enter).</source>
         <translation>当前视频完成后生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make this video now (Ctrl+Enter).</source>
@@ -1449,8 +1451,8 @@
         <translation>生成</translation>
     </message>
     <message>
-        <source>Generate four variations</source>
-        <translation>生成四个变体</translation>
+        <source>Generate {} variations</source>
+        <translation>生成 {} 个变体</translation>
     </message>
     <message>
         <source>Audition of first seconds…</source>
@@ -2012,10 +2014,6 @@
         <translation>请选择 v2v 模式，或去掉该选项。</translation>
     </message>
     <message>
-        <source>Choose the model it was made from.</source>
-        <translation>请选择制作它所用的模型。</translation>
-    </message>
-    <message>
         <source>Choose the model that the video was made with: {model}.</source>
         <translation>请选择制作该视频所用的模型：{model}。</translation>
     </message>
@@ -2192,6 +2190,10 @@
         <translation>例如 0,0.0217,0.1,0.3,0.999。</translation>
     </message>
     <message>
+        <source>For redoing videos</source>
+        <translation>用于重做视频</translation>
+    </message>
+    <message>
         <source>Found parts of: {titles}.</source>
         <translation>找到了部分文件：{titles}。</translation>
     </message>
@@ -2242,10 +2244,6 @@
     <message>
         <source>Give --tls-cert and --tls-key, or --insecure if the network is safe.</source>
         <translation>请给出 --tls-cert 和 --tls-key；如果网络安全，也可以用 --insecure。</translation>
-    </message>
-    <message>
-        <source>Give a folder with -o.</source>
-        <translation>请用 -o 指定文件夹。</translation>
     </message>
     <message>
         <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
@@ -2324,10 +2322,6 @@
         <translation>它已损坏。</translation>
     </message>
     <message>
-        <source>It is not known where the fp8 form of {title} belongs.</source>
-        <translation>不知道 {title} 的 fp8 版本应放在哪里。</translation>
-    </message>
-    <message>
         <source>It may be damaged or cut off: choose another video.</source>
         <translation>它可能已损坏或不完整：请选择其他视频。</translation>
     </message>
@@ -2346,14 +2340,6 @@
     <message>
         <source>Known models: {known}.</source>
         <translation>已知模型：{known}。</translation>
-    </message>
-    <message>
-        <source>Latents of videos</source>
-        <translation>视频的潜变量</translation>
-    </message>
-    <message>
-        <source>Leave --mode out.</source>
-        <translation>请去掉 --mode。</translation>
     </message>
     <message>
         <source>Leave at least {chunk:.2g} s between them.</source>
@@ -2752,10 +2738,6 @@
         <translation>磁盘已满。</translation>
     </message>
     <message>
-        <source>The disk is full; the latents of this video are not kept.</source>
-        <translation>磁盘已满；该视频的潜变量未被保留。</translation>
-    </message>
-    <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
         <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
     </message>
@@ -2892,10 +2874,6 @@
         <translation>索引 {index} 指向的文件 {name!r} 不在其文件夹中。</translation>
     </message>
     <message>
-        <source>The kept latents of this video are damaged: {name}.</source>
-        <translation>该视频保留的潜变量已损坏：{name}。</translation>
-    </message>
-    <message>
         <source>The key is not accepted.</source>
         <translation>密钥未被接受。</translation>
     </message>
@@ -2920,24 +2898,8 @@
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
     </message>
     <message>
-        <source>The latents of this video are no longer kept.</source>
-        <translation>该视频的潜变量已不再保留。</translation>
-    </message>
-    <message>
         <source>The latents of this video are not kept there.</source>
         <translation>那里没有保留此视频的潜变量。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept.</source>
-        <translation>此视频的潜变量没有保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video cannot be kept: {why}.</source>
-        <translation>无法保留该视频的潜变量：{why}。</translation>
-    </message>
-    <message>
-        <source>The latents of {name} were not kept.</source>
-        <translation>{name} 的潜变量没有保留。</translation>
     </message>
     <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
@@ -2966,10 +2928,6 @@
     <message>
         <source>The log {path} cannot be written.</source>
         <translation>无法写入日志 {path}。</translation>
-    </message>
-    <message>
-        <source>The mode {mode} and --{option} do not go together.</source>
-        <translation>{mode} 模式与 --{option} 不能同时使用。</translation>
     </message>
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
@@ -3336,10 +3294,6 @@
         <translation>此模式从图片开始。</translation>
     </message>
     <message>
-        <source>This model cannot read the latents of that video: its autoencoder is another.</source>
-        <translation>此模型无法读取该视频的潜变量：它的自动编码器不同。</translation>
-    </message>
-    <message>
         <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
         <translation>此模型只学过 {width} x {height}：其他尺寸效果会不正常。</translation>
     </message>
@@ -3540,8 +3494,16 @@
         <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
     </message>
     <message>
+        <source>The disk is full; what it takes to redo this video is not kept.</source>
+        <translation>磁盘已满；重做此视频所需的数据未被保留。</translation>
+    </message>
+    <message>
         <source>The prompt stays as it was: the last second has already started.</source>
         <translation>提示词保持不变：最后一秒已经开始制作。</translation>
+    </message>
+    <message>
+        <source>This model cannot go on with that video: its autoencoder is another.</source>
+        <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
@@ -3676,6 +3638,22 @@
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
     <message>
+        <source>What it takes to redo this video cannot be kept: {why}.</source>
+        <translation>无法保留重做此视频所需的数据：{why}。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is no longer kept.</source>
+        <translation>重做此视频所需的数据已不再保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is not kept.</source>
+        <translation>重做此视频所需的数据没有保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo {name} was not kept.</source>
+        <translation>重做 {name} 所需的数据没有保留。</translation>
+    </message>
+    <message>
         <source>What was installed does not start.</source>
         <translation>新安装的内容无法启动。</translation>
     </message>
@@ -3686,6 +3664,10 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>What was kept for redoing this video is damaged: {name}.</source>
+        <translation>为重做此视频而保留的数据已损坏：{name}。</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3702,10 +3684,6 @@
     <message>
         <source>Write it as: 0:04 a red ball, or 0:04 cut: a red ball</source>
         <translation>请写成：0:04 a red ball，或 0:04 cut: a red ball</translation>
-    </message>
-    <message>
-        <source>Write one on each line.</source>
-        <translation>请每行写一条。</translation>
     </message>
     <message>
         <source>Write the folder of the model&apos;s files into it.</source>
@@ -4088,10 +4066,6 @@
         <translation>{path} 描述的不是 ViT 自编码器。</translation>
     </message>
     <message>
-        <source>{path} holds no captions.</source>
-        <translation>{path} 不含提示词。</translation>
-    </message>
-    <message>
         <source>{path} holds something other than plain tensors; nothing in it was run.</source>
         <translation>{path} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
     </message>
@@ -4198,10 +4172,6 @@
     <message>
         <source>{title} is damaged.</source>
         <translation>{title} 已损坏。</translation>
-    </message>
-    <message>
-        <source>{title} is in fp8 already.</source>
-        <translation>{title} 已经是 fp8。</translation>
     </message>
     <message>
         <source>{title} is made on this machine.</source>
@@ -5288,14 +5258,6 @@
         <translation>正在使用“{}”。</translation>
     </message>
     <message>
-        <source>Save</source>
-        <translation>保存</translation>
-    </message>
-    <message>
-        <source>Rename</source>
-        <translation>重命名</translation>
-    </message>
-    <message>
         <source>Settings that you have kept under a name.</source>
         <translation>您以名称保存的设置。</translation>
     </message>
@@ -5314,6 +5276,14 @@
     <message>
         <source>“{}” was replaced.</source>
         <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>Rename the preset</source>
+        <translation>重命名预设</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>预设名称：</translation>
     </message>
     <message>
         <source>“{}” was deleted.</source>
@@ -6378,8 +6348,8 @@
         <translation>这个视频的各个版本</translation>
     </message>
     <message>
-        <source>Compare with</source>
-        <translation>与此对比</translation>
+        <source>Takes</source>
+        <translation>版本</translation>
     </message>
     <message>
         <source>New take</source>
@@ -6388,6 +6358,18 @@
     <message>
         <source>Take {}</source>
         <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Compare with {take}</source>
+        <translation>与{take}对比</translation>
+    </message>
+    <message>
+        <source>Export the marked way…</source>
+        <translation>导出标记的路线…</translation>
+    </message>
+    <message>
+        <source>Forget the marked way</source>
+        <translation>清除标记的路线</translation>
     </message>
     <message>
         <source>Take {number} of {count}</source>
@@ -6749,9 +6731,11 @@
         <source>It was stopped early: go on with the next second, in a new video.</source>
         <translation>它被提前停止：从下一秒继续，生成一个新视频。</translation>
     </message>
-    <message>
-        <source>Four variations</source>
-        <translation>四个变体</translation>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make it four times more, with other seeds.</source>
@@ -6983,29 +6967,6 @@
     <message>
         <source>{} overlap: the latest first second, and the most memory.</source>
         <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
-    </message>
-</context>
-<context>
-    <name>_NameEditor</name>
-    <message>
-        <source>Name of the preset</source>
-        <translation>预设名称</translation>
-    </message>
-    <message>
-        <source>A name you will recognise the settings by.</source>
-        <translation>便于您认出这些设置的名称。</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Leave the presets as they are.</source>
-        <translation>保持预设不变。</translation>
-    </message>
-    <message>
-        <source>Keep it under this name.</source>
-        <translation>以此名称保存。</translation>
     </message>
 </context>
 <context>

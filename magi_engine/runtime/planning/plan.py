@@ -265,12 +265,12 @@ def _plan(
     )
     if take is not None:
         earlier = GenerationRequest.from_json(take.about.request)
-        check_start(request, length, earlier, take.chunks)
+        check_start(request, length, earlier, take.chunks, take.frames)
         theirs = model_config(earlier.model, earlier.config_path)
         theirs = _autoencoder(_found(earlier, theirs[0], models_dir), *theirs, models_dir)
         if theirs != _autoencoder(found, name, own, models_dir):
             raise InvalidRequestError(
-                "This model cannot read the latents of that video: its autoencoder is another.",
+                "This model cannot go on with that video: its autoencoder is another.",
                 "Choose the model that the video was made with: {model}.",
                 model=earlier.model,
             )

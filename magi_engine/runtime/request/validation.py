@@ -230,13 +230,18 @@ def check_prompts(
 
 
 def check_start(
-    request: GenerationRequest, length: LengthPlan, earlier: GenerationRequest, kept: int
+    request: GenerationRequest,
+    length: LengthPlan,
+    earlier: GenerationRequest,
+    kept: int,
+    frames: int,
 ) -> None:
     """Check that a video can share its first chunks with an earlier one.
 
     Args:
         earlier: what that one was made from.
         kept: how many of its chunks there are.
+        frames: that these make up.
 
     Raises:
         InvalidRequestError: it has fewer chunks, or another size or number of frames per second.
@@ -246,7 +251,7 @@ def check_start(
         raise InvalidRequestError(
             "Only the first {kept} frames of that video are kept; {wanted} are asked for.",
             "Start from an earlier place.",
-            kept=length.frames_of(kept).start,
+            kept=frames,
             wanted=length.frames_of(max(shared, 0)).start,
         )
     if of_result is not None and shared >= of_result:
