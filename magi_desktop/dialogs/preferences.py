@@ -22,7 +22,7 @@ from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES, language_for, translated
 from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
-from magi_desktop.widgets.files import folder_dialog
+from magi_desktop.widgets.dialogs import folder_dialog
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented

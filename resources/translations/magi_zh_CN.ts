@@ -5393,14 +5393,6 @@
         <translation>正在使用“{}”。</translation>
     </message>
     <message>
-        <source>Save</source>
-        <translation>保存</translation>
-    </message>
-    <message>
-        <source>Rename</source>
-        <translation>重命名</translation>
-    </message>
-    <message>
         <source>Settings that you have kept under a name.</source>
         <translation>您以名称保存的设置。</translation>
     </message>
@@ -5419,6 +5411,14 @@
     <message>
         <source>“{}” was replaced.</source>
         <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>Rename the preset</source>
+        <translation>重命名预设</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>预设名称：</translation>
     </message>
     <message>
         <source>“{}” was deleted.</source>
@@ -7102,29 +7102,6 @@
     <message>
         <source>{} overlap: the latest first second, and the most memory.</source>
         <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
-    </message>
-</context>
-<context>
-    <name>_NameEditor</name>
-    <message>
-        <source>Name of the preset</source>
-        <translation>预设名称</translation>
-    </message>
-    <message>
-        <source>A name you will recognise the settings by.</source>
-        <translation>便于您认出这些设置的名称。</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Leave the presets as they are.</source>
-        <translation>保持预设不变。</translation>
-    </message>
-    <message>
-        <source>Keep it under this name.</source>
-        <translation>以此名称保存。</translation>
     </message>
 </context>
 <context>
