@@ -66,7 +66,6 @@ class GenerationSettings:
     num_steps: int | None = None
     window_size: int | None = None
     shortcut_mode: str | None = None
-    cfg_number: int | None = None
     text_scale: float | None = None
     prev_chunk_scale: float | None = None
     noise2clean_kvrange: tuple[int, ...] | None = None
@@ -437,7 +436,6 @@ _SAMPLING_FIELDS = (
     "num_steps",
     "window_size",
     "shortcut_mode",
-    "cfg_number",
     "noise2clean_kvrange",
     "clean_chunk_kvrange",
     "fps",

@@ -4793,29 +4793,6 @@
     </message>
 </context>
 <context>
-    <name>PassesRow</name>
-    <message>
-        <source>1, for distilled models</source>
-        <translation>1，用于蒸馏模型</translation>
-    </message>
-    <message>
-        <source>3, for base models</source>
-        <translation>3，用于基础模型</translation>
-    </message>
-    <message>
-        <source>Passes per step</source>
-        <translation>每步运算次数</translation>
-    </message>
-    <message>
-        <source>How often the network runs in each step; the kind of model decides it.</source>
-        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
-    </message>
-    <message>
-        <source>The only value that works with this model.</source>
-        <translation>此模型只能使用这个值。</translation>
-    </message>
-</context>
-<context>
     <name>PlacesDialog</name>
     <message>
         <source>Where things are kept</source>

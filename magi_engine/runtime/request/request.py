@@ -78,7 +78,6 @@ class SamplingOverrides:
     num_steps: int | None = None
     window_size: int | None = None
     shortcut_mode: str | None = None
-    cfg_number: int | None = None
     cfg_t_range: tuple[float, ...] | None = None
     prev_chunk_scales: tuple[float, ...] | None = None
     text_scales: tuple[float, ...] | None = None

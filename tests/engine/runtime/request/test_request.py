@@ -39,7 +39,6 @@ _FULL = GenerationRequest(
         num_steps=12,
         window_size=4,
         shortcut_mode="16,16,8",
-        cfg_number=3,
         cfg_t_range=(0.0, 0.1),
         prev_chunk_scales=(1.5, 1.0),
         text_scales=(7.5, 0.0),
