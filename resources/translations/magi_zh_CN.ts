@@ -1901,10 +1901,6 @@
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
     <message>
-        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
-        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
-    </message>
-    <message>
         <source>Choose a video that was generated with it.</source>
         <translation>请选择用本程序生成的视频。</translation>
     </message>
@@ -3235,10 +3231,6 @@
     <message>
         <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
-    </message>
-    <message>
-        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
-        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
     </message>
     <message>
         <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>

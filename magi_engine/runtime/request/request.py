@@ -83,7 +83,6 @@ class SamplingOverrides:
     text_scales: tuple[float, ...] | None = None
     noise2clean_kvrange: tuple[int, ...] | None = None
     clean_chunk_kvrange: int | None = None
-    clean_t: float | None = None
     fps: int | None = None
     """Frames per second of the result; a reference clip is brought to it."""
 

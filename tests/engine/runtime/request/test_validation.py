@@ -75,7 +75,6 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
     (_sampled(num_steps=2), "2 steps", "Choose 4 steps"),
     (_sampled(noise2clean_kvrange=(0,)), "at least 1", "KV range"),
     (_sampled(clean_chunk_kvrange=0), "at least 1", "KV range"),
-    (_sampled(clean_t=1.5), "1.5", "up to 1"),
     (_sampled(cfg_t_range=(0.1, 0.2)), "rise from 0", "0,0.0217"),
     (_sampled(text_scales=(1.0, 2.0)), "text_scales has 2", ""),
     (_sampled(shortcut_mode="8,8,8"), "shortcut_mode", ""),
