@@ -586,6 +586,89 @@
     </message>
 </context>
 <context>
+    <name>EnginePlaceDialog</name>
+    <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
+    </message>
+    <message>
+        <source>With its own graphics card.</source>
+        <translation>使用本机的显卡。</translation>
+    </message>
+    <message>
+        <source>Another computer</source>
+        <translation>另一台计算机</translation>
+    </message>
+    <message>
+        <source>On which &apos;magi serve&apos; runs; the videos come here.</source>
+        <translation>那里运行着 magi serve；视频会传到这里。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>The first line that &apos;magi serve&apos; says.</source>
+        <translation>magi serve 显示的第一行。</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>密钥</translation>
+    </message>
+    <message>
+        <source>From the file that &apos;magi serve&apos; names; keep it.</source>
+        <translation>来自 magi serve 所说的文件；请妥善保管。</translation>
+    </message>
+    <message>
+        <source>Test</source>
+        <translation>测试</translation>
+    </message>
+    <message>
+        <source>Asks that computer what it has.</source>
+        <translation>询问那台计算机有什么。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>From the next start of this program on.</source>
+        <translation>从本程序下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>地址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Key</source>
+        <translation>密钥(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Asking…</source>
+        <translation>正在询问…</translation>
+    </message>
+    <message>
+        <source>{card}, {free} free. Models: {models}. Videos waiting: {count}.</source>
+        <translation>{card}，可用 {free}。模型：{models}。等待中的视频：{count}。</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
+    </message>
+</context>
+<context>
     <name>ExportBar</name>
     <message>
         <source>Progress of the export</source>
@@ -2622,6 +2705,10 @@
         <translation>请删除该文件：会生成一个合适的。</translation>
     </message>
     <message>
+        <source>Run &apos;magi models&apos; there.</source>
+        <translation>请在那里运行 magi models。</translation>
+    </message>
+    <message>
         <source>Run: chmod 600 {path}</source>
         <translation>请运行：chmod 600 {path}</translation>
     </message>
@@ -2660,6 +2747,10 @@
     <message>
         <source>Send it first, and name it sha256: and the hash of its content.</source>
         <translation>请先发送它，并用 sha256: 加内容的哈希值来称呼它。</translation>
+    </message>
+    <message>
+        <source>Send one as the page of the API says.</source>
+        <translation>请按 API 页面所说的发送。</translation>
     </message>
     <message>
         <source>Send something smaller.</source>
@@ -2714,6 +2805,10 @@
         <translation>请使用 magi serve 所说的文件中的密钥。</translation>
     </message>
     <message>
+        <source>That can only be done on the computer that makes the videos.</source>
+        <translation>这只能在制作视频的计算机上完成。</translation>
+    </message>
+    <message>
         <source>That is more than {most:bytes}.</source>
         <translation>超过了 {most:bytes}。</translation>
     </message>
@@ -2732,6 +2827,10 @@
     <message>
         <source>That is no key.</source>
         <translation>这不是密钥。</translation>
+    </message>
+    <message>
+        <source>That is no task.</source>
+        <translation>这不是任务。</translation>
     </message>
     <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
@@ -2756,6 +2855,10 @@
     <message>
         <source>The configuration file {path} cannot be read.</source>
         <translation>无法读取配置文件 {path}。</translation>
+    </message>
+    <message>
+        <source>The connection was cut.</source>
+        <translation>连接中断了。</translation>
     </message>
     <message>
         <source>The connection was lost.</source>
@@ -2940,10 +3043,6 @@
     <message>
         <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept there.</source>
-        <translation>那里没有保留此视频的潜变量。</translation>
     </message>
     <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
@@ -3546,6 +3645,10 @@
         <translation>提示词保持不变：最后一秒已经开始制作。</translation>
     </message>
     <message>
+        <source>Try again; it goes on from what has come.</source>
+        <translation>请重试；会从已传来的部分继续。</translation>
+    </message>
+    <message>
         <source>This model cannot go on with that video: its autoencoder is another.</source>
         <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
     </message>
@@ -3890,6 +3993,10 @@
         <translation>true 或 false</translation>
     </message>
     <message>
+        <source>{address} does not answer any more; the video goes on there, and this program tries again.</source>
+        <translation>{address} 不再应答；视频在那里继续制作，本程序会重试。</translation>
+    </message>
+    <message>
         <source>{address} is not the address of a hub.</source>
         <translation>{address} 不是模型站点的网址。</translation>
     </message>
@@ -3956,6 +4063,10 @@
     <message>
         <source>{fps} frames per second are not possible.</source>
         <translation>不能是每秒 {fps} 帧。</translation>
+    </message>
+    <message>
+        <source>{free:bytes}</source>
+        <translation>{free:bytes}</translation>
     </message>
     <message>
         <source>{name} cannot be read.</source>
@@ -5044,6 +5155,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>Videos are &amp;made by</source>
+        <translation>视频由谁制作(&amp;M)</translation>
+    </message>
+    <message>
         <source>Expert</source>
         <translation>专家</translation>
     </message>
@@ -5120,6 +5235,22 @@
         <translation>恢复使用默认的视频文件夹。</translation>
     </message>
     <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>The computer that makes them.</source>
+        <translation>制作它们的计算机。</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Choose this computer or another one.</source>
+        <translation>选择本机或另一台计算机。</translation>
+    </message>
+    <message>
         <source>Show a rough &amp;preview of what is being made</source>
         <translation>显示正在制作部分的粗略预览(&amp;P)</translation>
     </message>
@@ -5186,6 +5317,10 @@
     <message>
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
     </message>
 </context>
 <context>
@@ -5302,14 +5437,6 @@
         <translation>正在使用“{}”。</translation>
     </message>
     <message>
-        <source>Save</source>
-        <translation>保存</translation>
-    </message>
-    <message>
-        <source>Rename</source>
-        <translation>重命名</translation>
-    </message>
-    <message>
         <source>Settings that you have kept under a name.</source>
         <translation>您以名称保存的设置。</translation>
     </message>
@@ -5328,6 +5455,14 @@
     <message>
         <source>“{}” was replaced.</source>
         <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>Rename the preset</source>
+        <translation>重命名预设</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>预设名称：</translation>
     </message>
     <message>
         <source>“{}” was deleted.</source>
@@ -7011,29 +7146,6 @@
     <message>
         <source>{} overlap: the latest first second, and the most memory.</source>
         <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
-    </message>
-</context>
-<context>
-    <name>_NameEditor</name>
-    <message>
-        <source>Name of the preset</source>
-        <translation>预设名称</translation>
-    </message>
-    <message>
-        <source>A name you will recognise the settings by.</source>
-        <translation>便于您认出这些设置的名称。</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Leave the presets as they are.</source>
-        <translation>保持预设不变。</translation>
-    </message>
-    <message>
-        <source>Keep it under this name.</source>
-        <translation>以此名称保存。</translation>
     </message>
 </context>
 <context>
