@@ -31,7 +31,7 @@ from magi_desktop.widgets.controls import (
     prepare_number,
     text_label,
 )
-from magi_desktop.widgets.files import file_dialog
+from magi_desktop.widgets.dialogs import file_dialog
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
 from magi_engine.atomic import write_text
