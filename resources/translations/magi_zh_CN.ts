@@ -569,6 +569,10 @@
         <translation>使用此文件中的设置</translation>
     </message>
     <message>
+        <source>Use the prompts of this storyboard</source>
+        <translation>使用这个分镜脚本的提示词</translation>
+    </message>
+    <message>
         <source>Add this text to the prompt</source>
         <translation>把这段文字加入提示词</translation>
     </message>
@@ -1085,6 +1089,46 @@
     <message>
         <source>Add a prompt for a later part of the video.</source>
         <translation>为视频后面的部分添加提示词。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard…</source>
+        <translation>打开分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Take prompts and their times from a text, SRT or CSV file.</source>
+        <translation>从文本、SRT 或 CSV 文件读取提示词及其时间。</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard…</source>
+        <translation>另存为分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Write all prompts and their times as a text, SRT or CSV file.</source>
+        <translation>把所有提示词及其时间写成文本、SRT 或 CSV 文件。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard</source>
+        <translation>打开分镜脚本</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard</source>
+        <translation>另存为分镜脚本</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Subtitles</source>
+        <translation>字幕</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation>表格</translation>
+    </message>
+    <message>
+        <source>Storyboards</source>
+        <translation>分镜脚本</translation>
     </message>
 </context>
 <context>
