@@ -19,10 +19,10 @@ from magi_engine.cli import (
     doctor,
     generate,
     models,
-    quantize,
     recover,
     redo,
     replay,
+    serve,
     settings,
     takes,
 )
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _COMMANDS = (
     *(generate, audition, redo, demo, takes, recover),
-    *(settings, models, quantize, doctor, replay),
+    *(settings, models, doctor, serve, replay),
 )
 _EXAMPLES = """\
 examples:

@@ -569,6 +569,10 @@
         <translation>使用此文件中的设置</translation>
     </message>
     <message>
+        <source>Use the prompts of this storyboard</source>
+        <translation>使用这个分镜脚本的提示词</translation>
+    </message>
+    <message>
         <source>Add this text to the prompt</source>
         <translation>把这段文字加入提示词</translation>
     </message>
@@ -579,6 +583,89 @@
     <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
+    </message>
+</context>
+<context>
+    <name>EnginePlaceDialog</name>
+    <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
+    </message>
+    <message>
+        <source>With its own graphics card.</source>
+        <translation>使用本机的显卡。</translation>
+    </message>
+    <message>
+        <source>Another computer</source>
+        <translation>另一台计算机</translation>
+    </message>
+    <message>
+        <source>On which &apos;magi serve&apos; runs; the videos come here.</source>
+        <translation>那里运行着 magi serve；视频会传到这里。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>The first line that &apos;magi serve&apos; says.</source>
+        <translation>magi serve 显示的第一行。</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>密钥</translation>
+    </message>
+    <message>
+        <source>From the file that &apos;magi serve&apos; names; keep it.</source>
+        <translation>来自 magi serve 所说的文件；请妥善保管。</translation>
+    </message>
+    <message>
+        <source>Test</source>
+        <translation>测试</translation>
+    </message>
+    <message>
+        <source>Asks that computer what it has.</source>
+        <translation>询问那台计算机有什么。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>From the next start of this program on.</source>
+        <translation>从本程序下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>地址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Key</source>
+        <translation>密钥(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Asking…</source>
+        <translation>正在询问…</translation>
+    </message>
+    <message>
+        <source>{card}, {free} free. Models: {models}. Videos waiting: {count}.</source>
+        <translation>{card}，可用 {free}。模型：{models}。等待中的视频：{count}。</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
     </message>
 </context>
 <context>
@@ -767,10 +854,6 @@
         <translation>保持原样</translation>
     </message>
     <message>
-        <source>{} variations</source>
-        <translation>{} 个变体</translation>
-    </message>
-    <message>
         <source>Audition of first seconds…</source>
         <translation>开头试镜…</translation>
     </message>
@@ -809,6 +892,12 @@
     <message>
         <source>Make this video when the running one is done (Ctrl+Enter).</source>
         <translation>当前视频完成后生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make this video now (Ctrl+Enter).</source>
@@ -1001,6 +1090,46 @@
         <source>Add a prompt for a later part of the video.</source>
         <translation>为视频后面的部分添加提示词。</translation>
     </message>
+    <message>
+        <source>Open a storyboard…</source>
+        <translation>打开分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Take prompts and their times from a text, SRT or CSV file.</source>
+        <translation>从文本、SRT 或 CSV 文件读取提示词及其时间。</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard…</source>
+        <translation>另存为分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Write all prompts and their times as a text, SRT or CSV file.</source>
+        <translation>把所有提示词及其时间写成文本、SRT 或 CSV 文件。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard</source>
+        <translation>打开分镜脚本</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard</source>
+        <translation>另存为分镜脚本</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Subtitles</source>
+        <translation>字幕</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation>表格</translation>
+    </message>
+    <message>
+        <source>Storyboards</source>
+        <translation>分镜脚本</translation>
+    </message>
 </context>
 <context>
     <name>LengthRow</name>
@@ -1039,6 +1168,12 @@
 </context>
 <context>
     <name>LibraryModel</name>
+    <message numerus="yes">
+        <source>%n take(s)</source>
+        <translation>
+            <numerusform>%n 个版本</numerusform>
+        </translation>
+    </message>
     <message>
         <source>File is gone</source>
         <translation>文件已丢失</translation>
@@ -1069,6 +1204,10 @@
     <message>
         <source>Library</source>
         <translation>作品库</translation>
+    </message>
+    <message>
+        <source>Show or hide its takes</source>
+        <translation>显示或收起它的各个版本</translation>
     </message>
     <message>
         <source>Order</source>
@@ -1403,8 +1542,8 @@
         <translation>导出配置…</translation>
     </message>
     <message>
-        <source>Undo the last deletion</source>
-        <translation>撤销上次删除</translation>
+        <source>&amp;Edit</source>
+        <translation>编辑(&amp;E)</translation>
     </message>
     <message>
         <source>Open the folder of videos</source>
@@ -1423,6 +1562,14 @@
         <translation>退出</translation>
     </message>
     <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>重做</translation>
+    </message>
+    <message>
         <source>&amp;Generate</source>
         <translation>生成(&amp;G)</translation>
     </message>
@@ -1431,8 +1578,8 @@
         <translation>生成</translation>
     </message>
     <message>
-        <source>Generate four variations</source>
-        <translation>生成四个变体</translation>
+        <source>Generate {} variations</source>
+        <translation>生成 {} 个变体</translation>
     </message>
     <message>
         <source>Audition of first seconds…</source>
@@ -1798,10 +1945,6 @@
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
     <message>
-        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
-        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
-    </message>
-    <message>
         <source>Choose a video that was generated with it.</source>
         <translation>请选择用本程序生成的视频。</translation>
     </message>
@@ -1814,12 +1957,32 @@
         <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
+        <source>A certificate and its key go together.</source>
+        <translation>证书和它的密钥要一起给出。</translation>
+    </message>
+    <message>
+        <source>A configuration file cannot be used on another machine.</source>
+        <translation>配置文件不能用于另一台计算机。</translation>
+    </message>
+    <message>
         <source>A distilled model has not learned {steps} steps, and may make noise of them; 8, 12, 16 and 32 look right.</source>
         <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
     </message>
     <message>
+        <source>A request to another machine names no files of it: {field}.</source>
+        <translation>发给另一台计算机的请求不能指定它的文件：{field}。</translation>
+    </message>
+    <message>
         <source>A storyboard and --prompt do not go together.</source>
         <translation>分镜脚本和 --prompt 不能同时使用。</translation>
+    </message>
+    <message>
+        <source>A token in {path} has less than {least} letters.</source>
+        <translation>{path} 中有一个密钥少于 {least} 个字符。</translation>
+    </message>
+    <message>
+        <source>A video from another machine needs a file here.</source>
+        <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
     </message>
     <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
@@ -1832,6 +1995,18 @@
     <message>
         <source>Begin with a line such as: 0:00 a red ball</source>
         <translation>请以这样的一行开头：0:00 a red ball</translation>
+    </message>
+    <message>
+        <source>Beyond this machine, what is sent could be read by others.</source>
+        <translation>离开本机后，传输的内容可能被他人读取。</translation>
+    </message>
+    <message>
+        <source>Check the address, and that &apos;magi serve&apos; runs there.</source>
+        <translation>请检查地址，并确认那里正在运行 magi serve。</translation>
+    </message>
+    <message>
+        <source>Check the address.</source>
+        <translation>请检查地址。</translation>
     </message>
     <message>
         <source>Checking every file…</source>
@@ -1850,12 +2025,24 @@
         <translation>请选择更长的视频，或更早的位置。</translation>
     </message>
     <message>
+        <source>Choose a model that it has.</source>
+        <translation>请选择它已有的模型。</translation>
+    </message>
+    <message>
         <source>Choose a name in it.</source>
         <translation>请在其中选择一个名称。</translation>
     </message>
     <message>
+        <source>Choose a name.</source>
+        <translation>请选择一个名称。</translation>
+    </message>
+    <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
+    </message>
+    <message>
+        <source>Choose another --port.</source>
+        <translation>请选择另一个 --port。</translation>
     </message>
     <message>
         <source>Choose another file.</source>
@@ -1948,10 +2135,6 @@
     <message>
         <source>Choose the mode v2v, or leave that option out.</source>
         <translation>请选择 v2v 模式，或去掉该选项。</translation>
-    </message>
-    <message>
-        <source>Choose the model it was made from.</source>
-        <translation>请选择制作它所用的模型。</translation>
     </message>
     <message>
         <source>Choose the model that the video was made with: {model}.</source>
@@ -2130,6 +2313,10 @@
         <translation>例如 0,0.0217,0.1,0.3,0.999。</translation>
     </message>
     <message>
+        <source>For redoing videos</source>
+        <translation>用于重做视频</translation>
+    </message>
+    <message>
         <source>Found parts of: {titles}.</source>
         <translation>找到了部分文件：{titles}。</translation>
     </message>
@@ -2178,8 +2365,8 @@
         <translation>请重新获取属于该模型的 special_tokens.npz。</translation>
     </message>
     <message>
-        <source>Give a folder with -o.</source>
-        <translation>请用 -o 指定文件夹。</translation>
+        <source>Give --tls-cert and --tls-key, or --insecure if the network is safe.</source>
+        <translation>请给出 --tls-cert 和 --tls-key；如果网络安全，也可以用 --insecure。</translation>
     </message>
     <message>
         <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
@@ -2196,6 +2383,10 @@
     <message>
         <source>Give a start and a later end, in seconds.</source>
         <translation>请给出起点和更晚的终点，以秒计。</translation>
+    </message>
+    <message>
+        <source>Give both.</source>
+        <translation>请两个都给出。</translation>
     </message>
     <message>
         <source>Give each chunk one prompt, in rising order.</source>
@@ -2254,10 +2445,6 @@
         <translation>它已损坏。</translation>
     </message>
     <message>
-        <source>It is not known where the fp8 form of {title} belongs.</source>
-        <translation>不知道 {title} 的 fp8 版本应放在哪里。</translation>
-    </message>
-    <message>
         <source>It may be damaged or cut off: choose another video.</source>
         <translation>它可能已损坏或不完整：请选择其他视频。</translation>
     </message>
@@ -2278,16 +2465,12 @@
         <translation>已知模型：{known}。</translation>
     </message>
     <message>
-        <source>Latents of videos</source>
-        <translation>视频的潜变量</translation>
-    </message>
-    <message>
-        <source>Leave --mode out.</source>
-        <translation>请去掉 --mode。</translation>
-    </message>
-    <message>
         <source>Leave at least {chunk:.2g} s between them.</source>
         <translation>两者之间至少相隔 {chunk:.2g} 秒。</translation>
+    </message>
+    <message>
+        <source>Leave it out, or give a name without folders.</source>
+        <translation>请省略它，或者给出不带文件夹的名称。</translation>
     </message>
     <message>
         <source>Leave one of them out.</source>
@@ -2406,6 +2589,10 @@
         <translation>无法在 {folder} 中创建链接。</translation>
     </message>
     <message>
+        <source>Nothing can be served at {host}, port {port}.</source>
+        <translation>无法在 {host} 的端口 {port} 提供服务。</translation>
+    </message>
+    <message>
         <source>Nothing can be written to {folder}.</source>
         <translation>无法写入 {folder}。</translation>
     </message>
@@ -2444,6 +2631,14 @@
     <message>
         <source>Open it as it is.</source>
         <translation>请直接打开它。</translation>
+    </message>
+    <message>
+        <source>Others can read the tokens in {path}.</source>
+        <translation>其他人可以读取 {path} 中的密钥。</translation>
+    </message>
+    <message>
+        <source>Pages of other sites may not use this server.</source>
+        <translation>其他网站的页面不能使用此服务器。</translation>
     </message>
     <message>
         <source>Please report it with the details from the log.</source>
@@ -2502,6 +2697,22 @@
         <translation>请移除不属于该检查点的文件。</translation>
     </message>
     <message>
+        <source>Remove the file: a good one is made.</source>
+        <translation>请删除该文件：会生成一个合适的。</translation>
+    </message>
+    <message>
+        <source>Run &apos;magi models&apos; there.</source>
+        <translation>请在那里运行 magi models。</translation>
+    </message>
+    <message>
+        <source>Run: chmod 600 {path}</source>
+        <translation>请运行：chmod 600 {path}</translation>
+    </message>
+    <message>
+        <source>Run: pip install &apos;magi-desktop[serve]&apos;</source>
+        <translation>请运行：pip install &apos;magi-desktop[serve]&apos;</translation>
+    </message>
+    <message>
         <source>Save it as text in UTF-8.</source>
         <translation>请将它保存为 UTF-8 文本。</translation>
     </message>
@@ -2520,6 +2731,30 @@
     <message>
         <source>See what is here with: magi models list</source>
         <translation>请用此命令查看现有内容：magi models list</translation>
+    </message>
+    <message>
+        <source>Send another file.</source>
+        <translation>请发送另一个文件。</translation>
+    </message>
+    <message>
+        <source>Send it again.</source>
+        <translation>请再发送一次。</translation>
+    </message>
+    <message>
+        <source>Send it first, and name it sha256: and the hash of its content.</source>
+        <translation>请先发送它，并用 sha256: 加内容的哈希值来称呼它。</translation>
+    </message>
+    <message>
+        <source>Send one as the page of the API says.</source>
+        <translation>请按 API 页面所说的发送。</translation>
+    </message>
+    <message>
+        <source>Send something smaller.</source>
+        <translation>请发送小一些的内容。</translation>
+    </message>
+    <message>
+        <source>Serving needs some more packages.</source>
+        <translation>提供服务还需要一些软件包。</translation>
     </message>
     <message>
         <source>Set a KV range, for example 5,4,3,2, or a length.</source>
@@ -2562,6 +2797,38 @@
         <translation>请重新开始下载。</translation>
     </message>
     <message>
+        <source>Take the one from the file that &apos;magi serve&apos; names.</source>
+        <translation>请使用 magi serve 所说的文件中的密钥。</translation>
+    </message>
+    <message>
+        <source>That can only be done on the computer that makes the videos.</source>
+        <translation>这只能在制作视频的计算机上完成。</translation>
+    </message>
+    <message>
+        <source>That is more than {most:bytes}.</source>
+        <translation>超过了 {most:bytes}。</translation>
+    </message>
+    <message>
+        <source>That is neither an image nor a video that can be read.</source>
+        <translation>这不是可以读取的图片或视频。</translation>
+    </message>
+    <message>
+        <source>That is no SHA-256 hash.</source>
+        <translation>这不是 SHA-256 哈希值。</translation>
+    </message>
+    <message>
+        <source>That is no key of a request.</source>
+        <translation>这不是请求的标识。</translation>
+    </message>
+    <message>
+        <source>That is no key.</source>
+        <translation>这不是密钥。</translation>
+    </message>
+    <message>
+        <source>That is no task.</source>
+        <translation>这不是任务。</translation>
+    </message>
+    <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
         <translation>该部分已经开始；新提示词从第 {seconds} 秒起生效。</translation>
     </message>
@@ -2584,6 +2851,10 @@
     <message>
         <source>The configuration file {path} cannot be read.</source>
         <translation>无法读取配置文件 {path}。</translation>
+    </message>
+    <message>
+        <source>The connection was cut.</source>
+        <translation>连接中断了。</translation>
     </message>
     <message>
         <source>The connection was lost.</source>
@@ -2610,10 +2881,6 @@
         <translation>磁盘已满。</translation>
     </message>
     <message>
-        <source>The disk is full; the latents of this video are not kept.</source>
-        <translation>磁盘已满；该视频的潜变量未被保留。</translation>
-    </message>
-    <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
         <translation>{folder} 所在的磁盘无法存放这么大的文件。</translation>
     </message>
@@ -2632,6 +2899,10 @@
     <message>
         <source>The environment could not be made.</source>
         <translation>无法创建运行环境。</translation>
+    </message>
+    <message>
+        <source>The file does not have the hash that was said.</source>
+        <translation>该文件的哈希值与所说的不符。</translation>
     </message>
     <message>
         <source>The file that was fetched has been changed or removed since.</source>
@@ -2746,8 +3017,8 @@
         <translation>索引 {index} 指向的文件 {name!r} 不在其文件夹中。</translation>
     </message>
     <message>
-        <source>The kept latents of this video are damaged: {name}.</source>
-        <translation>该视频保留的潜变量已损坏：{name}。</translation>
+        <source>The key is not accepted.</source>
+        <translation>密钥未被接受。</translation>
     </message>
     <message>
         <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
@@ -2768,22 +3039,6 @@
     <message>
         <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are no longer kept.</source>
-        <translation>该视频的潜变量已不再保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept.</source>
-        <translation>此视频的潜变量没有保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video cannot be kept: {why}.</source>
-        <translation>无法保留该视频的潜变量：{why}。</translation>
-    </message>
-    <message>
-        <source>The latents of {name} were not kept.</source>
-        <translation>{name} 的潜变量没有保留。</translation>
     </message>
     <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
@@ -2812,10 +3067,6 @@
     <message>
         <source>The log {path} cannot be written.</source>
         <translation>无法写入日志 {path}。</translation>
-    </message>
-    <message>
-        <source>The mode {mode} and --{option} do not go together.</source>
-        <translation>{mode} 模式与 --{option} 不能同时使用。</translation>
     </message>
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
@@ -2882,6 +3133,10 @@
         <translation>程序正在关闭。</translation>
     </message>
     <message>
+        <source>The program there is another version than this one.</source>
+        <translation>那里的程序与本程序版本不同。</translation>
+    </message>
+    <message>
         <source>The prompt has {tokens} tokens; only the first {most} of them count.</source>
         <translation>提示词有 {tokens} 个词元，只有前 {most} 个有效。</translation>
     </message>
@@ -2894,8 +3149,16 @@
         <translation>{start:g} 秒处的提示词和它前面的提示词落在视频的同一部分。</translation>
     </message>
     <message>
+        <source>The reference is not on this server.</source>
+        <translation>服务器上没有该参考文件。</translation>
+    </message>
+    <message>
         <source>The repository {repository} holds no model in the official layout.</source>
         <translation>仓库 {repository} 中没有官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>The request comes too slowly.</source>
+        <translation>请求传来得太慢。</translation>
     </message>
     <message>
         <source>The saved settings are damaged: {problem}.</source>
@@ -2908,6 +3171,10 @@
     <message>
         <source>The server that answered is no hub of models.</source>
         <translation>应答的服务器不是模型站点。</translation>
+    </message>
+    <message>
+        <source>The server was restarted.</source>
+        <translation>服务器已重新启动。</translation>
     </message>
     <message>
         <source>The set-up could not be started.</source>
@@ -3010,10 +3277,6 @@
         <translation>{title} 的文本编码器已压缩。</translation>
     </message>
     <message>
-        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
-        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
-    </message>
-    <message>
         <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>
         <translation>{folder} 中的分词器有 {tokens} 个词元，但其编码器只认识 {known} 个。</translation>
     </message>
@@ -3098,6 +3361,10 @@
         <translation>没有特殊词元 {name}。</translation>
     </message>
     <message>
+        <source>There is no such video there.</source>
+        <translation>那里没有这个视频。</translation>
+    </message>
+    <message>
         <source>There is no {path}.</source>
         <translation>没有 {path}。</translation>
     </message>
@@ -3108,6 +3375,10 @@
     <message>
         <source>There is nothing in it that can be used.</source>
         <translation>其中没有可用的内容。</translation>
+    </message>
+    <message>
+        <source>There is nothing of that name.</source>
+        <translation>没有这个名称的内容。</translation>
     </message>
     <message>
         <source>There is something called {name} already.</source>
@@ -3158,10 +3429,6 @@
         <translation>此模式从图片开始。</translation>
     </message>
     <message>
-        <source>This model cannot read the latents of that video: its autoencoder is another.</source>
-        <translation>此模型无法读取该视频的潜变量：它的自动编码器不同。</translation>
-    </message>
-    <message>
         <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
         <translation>此模型只学过 {width} x {height}：其他尺寸效果会不正常。</translation>
     </message>
@@ -3172,6 +3439,10 @@
     <message>
         <source>This needs {needed:bytes} of {what}; {free:bytes} are free.</source>
         <translation>这需要 {needed:bytes} {what}；可用 {free:bytes}。</translation>
+    </message>
+    <message>
+        <source>Too many requests.</source>
+        <translation>请求太多。</translation>
     </message>
     <message>
         <source>Try again in some minutes.</source>
@@ -3206,6 +3477,10 @@
         <translation>请重试；如再次发生，请附上日志报告。</translation>
     </message>
     <message>
+        <source>Try again; it goes on from there.</source>
+        <translation>请重试；会从那里继续。</translation>
+    </message>
+    <message>
         <source>Try another format.</source>
         <translation>请尝试其他格式。</translation>
     </message>
@@ -3226,6 +3501,38 @@
         <translation>正在解压…</translation>
     </message>
     <message>
+        <source>Update both.</source>
+        <translation>请更新两者。</translation>
+    </message>
+    <message>
+        <source>Use 8 to 64 digits, 0 to f.</source>
+        <translation>请使用 8 到 64 位数字，0 到 f。</translation>
+    </message>
+    <message>
+        <source>Use the one the server made.</source>
+        <translation>请使用服务器生成的密钥。</translation>
+    </message>
+    <message>
+        <source>Wait a moment.</source>
+        <translation>请稍候。</translation>
+    </message>
+    <message>
+        <source>Wait until some are done.</source>
+        <translation>请等其中一些完成。</translation>
+    </message>
+    <message>
+        <source>What answers there is no engine.</source>
+        <translation>那里应答的不是引擎。</translation>
+    </message>
+    <message>
+        <source>Write 64 digits, a to f small.</source>
+        <translation>请写 64 位数字，a 到 f 用小写。</translation>
+    </message>
+    <message>
+        <source>Write it as &apos;magi serve&apos; says it, such as http://127.0.0.1:8611.</source>
+        <translation>请按 magi serve 所说的写，例如 http://127.0.0.1:8611。</translation>
+    </message>
+    <message>
         <source>is {value}</source>
         <translation>为 {value}</translation>
     </message>
@@ -3242,6 +3549,18 @@
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
     </message>
     <message>
+        <source>{address} does not answer.</source>
+        <translation>{address} 没有应答。</translation>
+    </message>
+    <message>
+        <source>{address} is no address of an engine.</source>
+        <translation>{address} 不是引擎的地址。</translation>
+    </message>
+    <message>
+        <source>{count} videos are made before this one.</source>
+        <translation>在此之前要先制作 {count} 个视频。</translation>
+    </message>
+    <message>
         <source>{gpus} is not used: too old, or too new for the driver.</source>
         <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
     </message>
@@ -3252,6 +3571,14 @@
     <message>
         <source>{gpus} was found, and its driver fits.</source>
         <translation>已找到 {gpus}，其驱动程序合适。</translation>
+    </message>
+    <message>
+        <source>{most} videos are waiting already.</source>
+        <translation>已有 {most} 个视频在等待。</translation>
+    </message>
+    <message>
+        <source>{name} has not come whole.</source>
+        <translation>{name} 没有完整传来。</translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
@@ -3302,8 +3629,20 @@
         <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
     </message>
     <message>
+        <source>The disk is full; what it takes to redo this video is not kept.</source>
+        <translation>磁盘已满；重做此视频所需的数据未被保留。</translation>
+    </message>
+    <message>
         <source>The prompt stays as it was: the last second has already started.</source>
         <translation>提示词保持不变：最后一秒已经开始制作。</translation>
+    </message>
+    <message>
+        <source>Try again; it goes on from what has come.</source>
+        <translation>请重试；会从已传来的部分继续。</translation>
+    </message>
+    <message>
+        <source>This model cannot go on with that video: its autoencoder is another.</source>
+        <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
@@ -3438,6 +3777,22 @@
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
     <message>
+        <source>What it takes to redo this video cannot be kept: {why}.</source>
+        <translation>无法保留重做此视频所需的数据：{why}。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is no longer kept.</source>
+        <translation>重做此视频所需的数据已不再保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is not kept.</source>
+        <translation>重做此视频所需的数据没有保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo {name} was not kept.</source>
+        <translation>重做 {name} 所需的数据没有保留。</translation>
+    </message>
+    <message>
         <source>What was installed does not start.</source>
         <translation>新安装的内容无法启动。</translation>
     </message>
@@ -3448,6 +3803,10 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>What was kept for redoing this video is damaged: {name}.</source>
+        <translation>为重做此视频而保留的数据已损坏：{name}。</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3464,10 +3823,6 @@
     <message>
         <source>Write it as: 0:04 a red ball, or 0:04 cut: a red ball</source>
         <translation>请写成：0:04 a red ball，或 0:04 cut: a red ball</translation>
-    </message>
-    <message>
-        <source>Write one on each line.</source>
-        <translation>请每行写一条。</translation>
     </message>
     <message>
         <source>Write the folder of the model&apos;s files into it.</source>
@@ -3630,6 +3985,10 @@
         <translation>true 或 false</translation>
     </message>
     <message>
+        <source>{address} does not answer any more; the video goes on there, and this program tries again.</source>
+        <translation>{address} 不再应答；视频在那里继续制作，本程序会重试。</translation>
+    </message>
+    <message>
         <source>{address} is not the address of a hub.</source>
         <translation>{address} 不是模型站点的网址。</translation>
     </message>
@@ -3696,6 +4055,10 @@
     <message>
         <source>{fps} frames per second are not possible.</source>
         <translation>不能是每秒 {fps} 帧。</translation>
+    </message>
+    <message>
+        <source>{free:bytes}</source>
+        <translation>{free:bytes}</translation>
     </message>
     <message>
         <source>{name} cannot be read.</source>
@@ -3850,10 +4213,6 @@
         <translation>{path} 描述的不是 ViT 自编码器。</translation>
     </message>
     <message>
-        <source>{path} holds no captions.</source>
-        <translation>{path} 不含提示词。</translation>
-    </message>
-    <message>
         <source>{path} holds something other than plain tensors; nothing in it was run.</source>
         <translation>{path} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
     </message>
@@ -3960,10 +4319,6 @@
     <message>
         <source>{title} is damaged.</source>
         <translation>{title} 已损坏。</translation>
-    </message>
-    <message>
-        <source>{title} is in fp8 already.</source>
-        <translation>{title} 已经是 fp8。</translation>
     </message>
     <message>
         <source>{title} is made on this machine.</source>
@@ -4474,29 +4829,6 @@
     </message>
 </context>
 <context>
-    <name>PassesRow</name>
-    <message>
-        <source>1, for distilled models</source>
-        <translation>1，用于蒸馏模型</translation>
-    </message>
-    <message>
-        <source>3, for base models</source>
-        <translation>3，用于基础模型</translation>
-    </message>
-    <message>
-        <source>Passes per step</source>
-        <translation>每步运算次数</translation>
-    </message>
-    <message>
-        <source>How often the network runs in each step; the kind of model decides it.</source>
-        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
-    </message>
-    <message>
-        <source>The only value that works with this model.</source>
-        <translation>此模型只能使用这个值。</translation>
-    </message>
-</context>
-<context>
     <name>PlacesDialog</name>
     <message>
         <source>Where things are kept</source>
@@ -4669,12 +5001,36 @@
         <translation>缩小画面。</translation>
     </message>
     <message>
-        <source>Compare with the reference</source>
-        <translation>与参考素材对比</translation>
+        <source>Compare</source>
+        <translation>对比</translation>
     </message>
     <message>
-        <source>Show the reference beside the result.</source>
-        <translation>在结果旁显示参考素材。</translation>
+        <source>Show the reference, or another take, beside the result.</source>
+        <translation>在结果旁边显示参考或另一个版本。</translation>
+    </message>
+    <message>
+        <source>Compare with a line</source>
+        <translation>用分界线对比</translation>
+    </message>
+    <message>
+        <source>Lay the two over each other, with a line between them that can be drawn.</source>
+        <translation>把两者叠在一起，中间的分界线可以拖动。</translation>
+    </message>
+    <message>
+        <source>Line to the left</source>
+        <translation>分界线左移</translation>
+    </message>
+    <message>
+        <source>Show more of the result.</source>
+        <translation>多显示一些结果。</translation>
+    </message>
+    <message>
+        <source>Line to the right</source>
+        <translation>分界线右移</translation>
+    </message>
+    <message>
+        <source>Show more of what it is compared with.</source>
+        <translation>多显示一些对比的画面。</translation>
     </message>
     <message>
         <source>Rough preview</source>
@@ -4768,6 +5124,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>Videos are &amp;made by</source>
+        <translation>视频由谁制作(&amp;M)</translation>
+    </message>
+    <message>
         <source>Expert</source>
         <translation>专家</translation>
     </message>
@@ -4844,6 +5204,22 @@
         <translation>恢复使用默认的视频文件夹。</translation>
     </message>
     <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>The computer that makes them.</source>
+        <translation>制作它们的计算机。</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Choose this computer or another one.</source>
+        <translation>选择本机或另一台计算机。</translation>
+    </message>
+    <message>
         <source>Show a rough &amp;preview of what is being made</source>
         <translation>显示正在制作部分的粗略预览(&amp;P)</translation>
     </message>
@@ -4910,6 +5286,10 @@
     <message>
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
     </message>
 </context>
 <context>
@@ -5026,14 +5406,6 @@
         <translation>正在使用“{}”。</translation>
     </message>
     <message>
-        <source>Save</source>
-        <translation>保存</translation>
-    </message>
-    <message>
-        <source>Rename</source>
-        <translation>重命名</translation>
-    </message>
-    <message>
         <source>Settings that you have kept under a name.</source>
         <translation>您以名称保存的设置。</translation>
     </message>
@@ -5052,6 +5424,14 @@
     <message>
         <source>“{}” was replaced.</source>
         <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>Rename the preset</source>
+        <translation>重命名预设</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>预设名称：</translation>
     </message>
     <message>
         <source>“{}” was deleted.</source>
@@ -6110,6 +6490,45 @@
     </message>
 </context>
 <context>
+    <name>TakeRows</name>
+    <message>
+        <source>Takes of this video</source>
+        <translation>这个视频的各个版本</translation>
+    </message>
+    <message>
+        <source>Takes</source>
+        <translation>版本</translation>
+    </message>
+    <message>
+        <source>New take</source>
+        <translation>新版本</translation>
+    </message>
+    <message>
+        <source>Take {}</source>
+        <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Compare with {take}</source>
+        <translation>与{take}对比</translation>
+    </message>
+    <message>
+        <source>Export the marked way…</source>
+        <translation>导出标记的路线…</translation>
+    </message>
+    <message>
+        <source>Forget the marked way</source>
+        <translation>清除标记的路线</translation>
+    </message>
+    <message>
+        <source>Take {number} of {count}</source>
+        <translation>第 {number} 个版本，共 {count} 个</translation>
+    </message>
+    <message>
+        <source>{take}, as take {other} up to {time}</source>
+        <translation>{take}，到 {time} 为止与版本 {other} 相同</translation>
+    </message>
+</context>
+<context>
     <name>TaskBox</name>
     <message>
         <source>Progress of {}</source>
@@ -6271,6 +6690,21 @@
     <message>
         <source>Fit</source>
         <translation>适应</translation>
+    </message>
+</context>
+<context>
+    <name>Undo</name>
+    <message numerus="yes">
+        <source>deleting %n video(s)</source>
+        <translation>
+            <numerusform>删除 %n 个视频</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>removing %n video(s) from the queue</source>
+        <translation>
+            <numerusform>从队列移除 %n 个视频</numerusform>
+        </translation>
     </message>
 </context>
 <context>
@@ -6445,9 +6879,11 @@
         <source>It was stopped early: go on with the next second, in a new video.</source>
         <translation>它被提前停止：从下一秒继续，生成一个新视频。</translation>
     </message>
-    <message>
-        <source>Four variations</source>
-        <translation>四个变体</translation>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make it four times more, with other seeds.</source>
@@ -6638,8 +7074,16 @@
 <context>
     <name>WindowDialogs</name>
     <message>
+        <source>the variations</source>
+        <translation>这些变化版本</translation>
+    </message>
+    <message>
         <source>Nothing more was kept of it: it goes on from its file.</source>
         <translation>没有保留更多内容：将从它的文件继续。</translation>
+    </message>
+    <message>
+        <source>the new take</source>
+        <translation>新版本</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>
@@ -6671,29 +7115,6 @@
     <message>
         <source>{} overlap: the latest first second, and the most memory.</source>
         <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
-    </message>
-</context>
-<context>
-    <name>_NameEditor</name>
-    <message>
-        <source>Name of the preset</source>
-        <translation>预设名称</translation>
-    </message>
-    <message>
-        <source>A name you will recognise the settings by.</source>
-        <translation>便于您认出这些设置的名称。</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Leave the presets as they are.</source>
-        <translation>保持预设不变。</translation>
-    </message>
-    <message>
-        <source>Keep it under this name.</source>
-        <translation>以此名称保存。</translation>
     </message>
 </context>
 <context>

@@ -4,17 +4,93 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import MagiError, TakeError
+from magi_engine.json_text import parse_json, read_fields
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import Take, TakeStore
+from magi_engine.takes.store import Take, Takes
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Which take a video is, and of what.
+
+    Attributes:
+        take: the name of its latents; None: they were not kept.
+        start: what it shares with an earlier take; None: it is the first.
+    """
+
+    take: str | None = None
+    start: TakeStart | None = None
+
+    @classmethod
+    def of(cls, request_text: str) -> Lineage:
+        """Of a request as JSON; nothing where that is damaged. Quick: for thousands of videos."""
+        try:
+            return read_fields(cls, parse_json(request_text))
+        except (ValueError, TypeError):
+            return cls()
+
+    @property
+    def family(self) -> str | None:
+        """The same for all takes of one video: the name of the first one."""
+        return self.take if self.start is None else self.start.origin or self.start.take
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of a way through takes: chunks of one of them."""
+
+    request: GenerationRequest
+    chunks: range
+
+
+def joined(legs: Sequence[Leg]) -> GenerationRequest:
+    """What a video says of itself that is joined from parts of takes, each in its place.
+
+    It has the prompts of all parts. There are no latents of it as a whole: it is gone on with from
+    its file. Which takes it was joined from is noted in ``extra``.
+    """
+    prompts: list[PromptChange] = []
+    for leg in legs:
+        begins = [change for change in leg.request.prompts if change.chunk <= leg.chunks.start]
+        if begins:
+            transition = begins[-1].transition
+            if begins[-1].chunk < leg.chunks.start:
+                transition = Transition.GO_ON
+            first = PromptChange(leg.chunks.start, begins[-1].text, transition)
+            if not prompts or first.text != prompts[-1].text or transition is not Transition.GO_ON:
+                prompts.append(first)
+        prompts += [p for p in leg.request.prompts if leg.chunks.start < p.chunk < leg.chunks.stop]
+    first, last = legs[0].request, legs[-1]
+    frames = last.chunks.stop * first.chunk_frames
+    if last.request.num_frames is not None:
+        frames = min(frames, last.request.num_frames)
+    takes = [
+        {
+            "take": leg.request.take,
+            "seed": leg.request.seed,
+            "chunks": [leg.chunks[0], leg.chunks[-1]],
+        }
+        for leg in legs
+    ]
+    return dataclasses.replace(
+        first,
+        prompts=tuple(prompts),
+        num_frames=frames,
+        only_chunks=None,
+        start=None,
+        take=None,
+        extra={**first.extra, "joined_from": takes},
+    )
 
 
 @dataclass(frozen=True)
@@ -31,7 +107,7 @@ class Earlier:
     video: Path | None = None
 
     @classmethod
-    def of_video(cls, video: Path, store: TakeStore) -> Earlier:
+    def of_video(cls, video: Path, store: Takes) -> Earlier:
         """Of a file that this program made.
 
         Raises:
@@ -40,7 +116,7 @@ class Earlier:
         request = read_request(video)
         if request.take is None:
             raise TakeError(
-                "The latents of {name} were not kept.",
+                "What it takes to redo {name} was not kept.",
                 "Continue it from its file: magi generate --video FILE.",
                 name=video.name,
             )
@@ -56,7 +132,7 @@ class Earlier:
         return cls(GenerationRequest.from_json(take.about.request), take, video)
 
     @classmethod
-    def unfinished(cls, request: GenerationRequest, store: TakeStore) -> Earlier | None:
+    def unfinished(cls, request: GenerationRequest, store: Takes) -> Earlier | None:
         """Of a job that was begun with ``request`` and did not come to its end; reads its latents.
 
         Returns:
@@ -69,8 +145,7 @@ class Earlier:
                 begun = dataclasses.replace(earlier.request, prompts=request.prompts).as_wished()
                 if take.finished or not take.chunks or begun != request.as_wished():
                     continue
-                for chunk in range(take.chunks):
-                    take.read(chunk)
+                store.check(take)
             except MagiError as error:
                 logger.warning("%s cannot be gone on with: %s", take.folder, error)
                 continue
@@ -116,8 +191,13 @@ class Earlier:
             seed=self.request.seed if seed is None else seed,
             num_frames=frames,
             only_chunks=None,
-            start=TakeStart(self.take.name, chunk, video),
+            start=TakeStart(self.take.name, chunk, video, self._origin),
         )
+
+    @property
+    def _origin(self) -> str | None:
+        start = self.request.start
+        return None if start is None else start.origin or start.take
 
     def chunk_at(self, second: float) -> int:
         """The chunk that the file shows then; behind its end, the one that would come next."""
