@@ -211,6 +211,8 @@ class MainWindow(QMainWindow):
         self.prompt.field.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
+        self.arrivals.storyboard_came.connect(self.prompt.later.open_storyboard)
+        self.prompt.later.failed.connect(self.making.say_input_error)
         self.arrivals.config_came.connect(self.generation.presets.import_file)
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)

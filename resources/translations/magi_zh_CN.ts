@@ -569,6 +569,10 @@
         <translation>使用此文件中的设置</translation>
     </message>
     <message>
+        <source>Use the prompts of this storyboard</source>
+        <translation>使用这个分镜脚本的提示词</translation>
+    </message>
+    <message>
         <source>Add this text to the prompt</source>
         <translation>把这段文字加入提示词</translation>
     </message>
@@ -1085,6 +1089,46 @@
     <message>
         <source>Add a prompt for a later part of the video.</source>
         <translation>为视频后面的部分添加提示词。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard…</source>
+        <translation>打开分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Take prompts and their times from a text, SRT or CSV file.</source>
+        <translation>从文本、SRT 或 CSV 文件读取提示词及其时间。</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard…</source>
+        <translation>另存为分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Write all prompts and their times as a text, SRT or CSV file.</source>
+        <translation>把所有提示词及其时间写成文本、SRT 或 CSV 文件。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard</source>
+        <translation>打开分镜脚本</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard</source>
+        <translation>另存为分镜脚本</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Subtitles</source>
+        <translation>字幕</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation>表格</translation>
+    </message>
+    <message>
+        <source>Storyboards</source>
+        <translation>分镜脚本</translation>
     </message>
 </context>
 <context>
@@ -1899,10 +1943,6 @@
     <message>
         <source>Choose a smaller size, a smaller window or a smaller model.</source>
         <translation>请选择更小的尺寸、窗口或模型。</translation>
-    </message>
-    <message>
-        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
-        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
     </message>
     <message>
         <source>Choose a video that was generated with it.</source>
@@ -3235,10 +3275,6 @@
     <message>
         <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
-    </message>
-    <message>
-        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
-        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
     </message>
     <message>
         <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>
@@ -4790,29 +4826,6 @@
     <message>
         <source>Compose the same video again, to make it anew or to change it.</source>
         <translation>载入同样的内容，以便重新生成或修改。</translation>
-    </message>
-</context>
-<context>
-    <name>PassesRow</name>
-    <message>
-        <source>1, for distilled models</source>
-        <translation>1，用于蒸馏模型</translation>
-    </message>
-    <message>
-        <source>3, for base models</source>
-        <translation>3，用于基础模型</translation>
-    </message>
-    <message>
-        <source>Passes per step</source>
-        <translation>每步运算次数</translation>
-    </message>
-    <message>
-        <source>How often the network runs in each step; the kind of model decides it.</source>
-        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
-    </message>
-    <message>
-        <source>The only value that works with this model.</source>
-        <translation>此模型只能使用这个值。</translation>
     </message>
 </context>
 <context>
