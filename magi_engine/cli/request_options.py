@@ -178,7 +178,6 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cfg-t-range", type=_numbers, metavar="LIST", help="times at which the guidance changes"
     )
-    group.add_argument("--cfg-number", type=whole, metavar="N", help="3 for base, 1 for distilled")
     group.add_argument(
         "--kv-range",
         dest="noise2clean_kvrange",

@@ -1917,10 +1917,6 @@
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
     <message>
-        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
-        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
-    </message>
-    <message>
         <source>Choose a video that was generated with it.</source>
         <translation>请选择用本程序生成的视频。</translation>
     </message>
@@ -3251,10 +3247,6 @@
     <message>
         <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
-    </message>
-    <message>
-        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
-        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
     </message>
     <message>
         <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>
@@ -4806,29 +4798,6 @@
     <message>
         <source>Compose the same video again, to make it anew or to change it.</source>
         <translation>载入同样的内容，以便重新生成或修改。</translation>
-    </message>
-</context>
-<context>
-    <name>PassesRow</name>
-    <message>
-        <source>1, for distilled models</source>
-        <translation>1，用于蒸馏模型</translation>
-    </message>
-    <message>
-        <source>3, for base models</source>
-        <translation>3，用于基础模型</translation>
-    </message>
-    <message>
-        <source>Passes per step</source>
-        <translation>每步运算次数</translation>
-    </message>
-    <message>
-        <source>How often the network runs in each step; the kind of model decides it.</source>
-        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
-    </message>
-    <message>
-        <source>The only value that works with this model.</source>
-        <translation>此模型只能使用这个值。</translation>
     </message>
 </context>
 <context>

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.panels.preset_list import PresetList
+from magi_desktop.panels.preset_list import PresetList, preset_values
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft, configuration
@@ -138,6 +138,13 @@ def test_renaming(qtbot: QtBot, bar: PresetBar, draft: Draft) -> None:
     type_name(qtbot, bar, "Three")
     assert bar.presets.names == ("One", "Three")
     assert bar.combo.currentText() == "Three"
+
+
+def test_what_an_older_program_left_unset_is_no_matter(bar: PresetBar, draft: Draft) -> None:
+    own = preset_values(draft.settings)
+    bar.presets.put("Old", {**own, "width": 256, "cfg_number": None})
+    bar.apply("Old")
+    assert draft.settings.width == 256
 
 
 @pytest.mark.parametrize(
