@@ -222,8 +222,7 @@ class MainWindow(QMainWindow):
         self.dialogs.failed.connect(self.arrivals.refuse)
         for panel in (self.queue, self.videos):
             panel.undo_wanted.connect(shop.undo.undo)
-        for notice in (self.queue.notice, self.notice):
-            shop.undo.indexChanged.connect(lambda _n, notice=notice: notice.withdraw(UNDO))
+        shop.undo.indexChanged.connect(self._undo_changed)
         self.install_strip.clicked.connect(self.dialogs.installing)
         shop.models.tasks.done.connect(self._installed)
         shop.models.tasks.failed.connect(self._install_failed)
@@ -245,6 +244,11 @@ class MainWindow(QMainWindow):
         self.generation.advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
         if shop.file.notice is not None:
             self._hint(shop.file.notice)
+
+    @Slot()
+    def _undo_changed(self) -> None:
+        for notice in (self.queue.notice, self.notice):
+            notice.withdraw(UNDO)  # what it offers to undo is not the last deed any more
 
     # From the user.
 
