@@ -33,8 +33,8 @@ class KeyRoom(ABC):
     """An :data:`Attend` that says where keys and values are to be written."""
 
     @abstractmethod
-    def room(self, layer: int) -> tuple[Tensor, Tensor]:
-        """Memory for k and v of the layer that is about to run."""
+    def room(self, layer: int) -> tuple[Tensor, Tensor] | None:
+        """Memory for k and v of the layer that is about to run; None: they are moved later."""
 
     @abstractmethod
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
