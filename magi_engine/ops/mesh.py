@@ -14,27 +14,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed import distributed_c10d
 
 T = TypeVar("T")
-
-
-def most_ranks(heads: int, groups: int, wanted: int) -> int:
-    """The most processes up to ``wanted`` that can share so many query heads and key groups.
-
-    Each has as many heads as the others, and whole groups or a part of one.
-    """
-
-    def fits(size: int) -> bool:
-        per_group = heads // groups
-        split = size // groups if size % groups == 0 else 0
-        return groups % size == 0 or (split > 0 and per_group % split == 0)
-
-    return max(size for size in range(1, max(wanted, 1) + 1) if size == 1 or fits(size))
 
 
 @dataclass(frozen=True)
@@ -51,6 +38,13 @@ class Arriving:
         return self._received
 
 
+def broadcast(value: object) -> Any:
+    """What the leading process of the default group has given; a :attr:`Mesh.share`."""
+    said = [value]
+    dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
+    return said[0]
+
+
 @dataclass(frozen=True)
 class Mesh:
     """The processes that compute together, and this one's place; alone unless said otherwise.
@@ -61,10 +55,12 @@ class Mesh:
     Attributes:
         rank: this process's number, from 0; that one leads.
         size: how many there are.
+        share: gives every process what the leading one calls it with, in that order.
     """
 
     rank: int = 0
     size: int = 1
+    share: Callable[[object], Any] = broadcast
 
     @property
     def leads(self) -> bool:
@@ -75,9 +71,7 @@ class Mesh:
         """What ``decide`` gives in the leading process; only there it is called."""
         if self.size == 1:
             return decide()
-        said = [decide() if self.leads else None]
-        dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
-        return cast("T", said[0])
+        return cast("T", self.share(decide() if self.leads else None))
 
     def each(self, items: Iterator[T]) -> Generator[T]:
         """``items`` of the leading process, which go on for as long as it takes them there."""
@@ -166,7 +160,14 @@ class Mesh:
 ALONE = Mesh()
 
 
-def join(store: Path, rank: int, size: int, device: torch.device, timeout_s: float) -> Mesh:
+def join(
+    store: Path,
+    rank: int,
+    size: int,
+    device: torch.device,
+    timeout_s: float,
+    share: Callable[[object], Any] = broadcast,
+) -> Mesh:
     """The mesh of ``size`` processes that come here with the same ``store``; waits for them.
 
     They talk through memory, NVLink and the loopback device, never through a network.
@@ -175,6 +176,7 @@ def join(store: Path, rank: int, size: int, device: torch.device, timeout_s: flo
         store: a file that is not there yet, for them to find each other.
         device: of this process.
         timeout_s: how long each may keep the others waiting.
+        share: see :class:`Mesh`.
 
     Raises:
         RuntimeError: they did not come, or cannot talk to each other.
@@ -182,18 +184,21 @@ def join(store: Path, rank: int, size: int, device: torch.device, timeout_s: flo
     if sys.platform != "win32":
         loopback = "lo0" if sys.platform == "darwin" else "lo"
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
-    on_card = device.type == "cuda"
-    if on_card:
+    # Whoever watches the processes ends what waits for one that is gone.
+    os.environ["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = "0"
+    backend = "gloo"
+    if device.type == "cuda":
         torch.cuda.set_device(device)
+        backend = "cpu:gloo,cuda:nccl" if share is broadcast else "nccl"
     dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if on_card else "gloo",
+        backend,
         init_method=store.absolute().as_uri(),
         rank=rank,
         world_size=size,
         timeout=timedelta(seconds=timeout_s),
-        device_id=device if on_card else None,
+        device_id=device if device.type == "cuda" else None,
     )
-    return Mesh(rank, size)
+    return Mesh(rank, size, share)
 
 
 def leave(in_order: bool = True) -> None:
@@ -205,7 +210,14 @@ def leave(in_order: bool = True) -> None:
     """
     if in_order:
         dist.barrier()
-    dist.destroy_process_group()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def abort() -> None:
+    """End what a card waits for in vain, from any thread; the mesh is of no use then."""
+    if dist.is_initialized() and dist.get_backend() == "nccl":
+        distributed_c10d._abort_process_group()
 
 
 def _lengths(tokens: int, size: int) -> list[int]:

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from magi_engine.ops.mesh import ALONE, Mesh, join, leave, most_ranks
+from magi_engine.config.sizes import most_ranks
+from magi_engine.ops.mesh import ALONE, Mesh, join, leave
 from magi_engine.runtime.replay import replay_case
 
 TOLERANCE = 6e-5  # as for one process, see test_goldens.py
