@@ -51,10 +51,10 @@ class FromHere(QMenu):
             action.setAutoRepeat(False)
             action.triggered.connect(lambda _checked=False, do=do: do())
             self.addAction(action)
-        self._export_action = self.actions()[-1]
+        self._own = self.actions()
         player.shown_changed.connect(self._follow)
         player.frame_changed.connect(self._follow)
-        player.strip.menu_wanted.connect(self._show)
+        player.strip.menu_wanted.connect(self.show_at)
         theme().follow(self, self._draw_icons)
         self._draw_icons()
         self._follow()
@@ -67,12 +67,13 @@ class FromHere(QMenu):
     @Slot()
     def _follow(self) -> None:
         there = self._player.part_shown is not None
-        for action in self.actions():
+        for action in self._own:
             action.setEnabled(there)
-        self._export_action.setEnabled(there and self._running is None)
+        self._own[-1].setEnabled(there and self._running is None)
 
     @Slot(QPoint)
-    def _show(self, place: QPoint) -> None:
+    def show_at(self, place: QPoint) -> None:
+        """Open the menu at a place on the screen."""
         self._follow()
         self.popup(place)
 

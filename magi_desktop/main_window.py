@@ -41,6 +41,7 @@ from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
+from magi_desktop.player.take_rows import TakeRows
 from magi_desktop.state.job_words import job_sentence
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
@@ -123,6 +124,9 @@ class MainWindow(QMainWindow):
             *(self.prompt, self.generation.checks, self),
         )
         self.from_here = FromHere(self.player, shop.job, self.dialogs, self.videos, self)
+        self.takes = TakeRows(self.player, shop.library, shop.job, self)
+        self.takes.menu_wanted.connect(self.from_here.show_at)
+        self.from_here.addMenu(self.takes.menu)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
@@ -145,7 +149,8 @@ class MainWindow(QMainWindow):
         cells.setContentsMargins(0, 0, 0, 0)
         cells.setSpacing(t.SPACE_3)
         cells.addWidget(self.player, 0, 0)
-        cells.addWidget(foot, 1, 0)
+        cells.addWidget(self.takes, 1, 0)
+        cells.addWidget(foot, 2, 0)
         # A notice lies over the picture, which stays where it is.
         cells.addWidget(self.notice, 0, 0, Qt.AlignmentFlag.AlignTop)
         cells.setRowStretch(0, 1)

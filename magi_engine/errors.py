@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from magi_engine.messages import Message, in_sequence
 
@@ -40,6 +40,26 @@ class MagiError(Exception):
 
     def __str__(self) -> str:
         return str(self.whole)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON values."""
+        said = {"message": self.message.to_dict(), "hint": self.hint.to_dict()}
+        return {"error": type(self).__name__, **said}
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> MagiError:
+        """What ``to_dict`` gave; an error whose class is not known here has that of all.
+
+        Raises:
+            KeyError, TypeError, AttributeError: it is something else.
+        """
+        classes, found = [MagiError], MagiError
+        while classes:
+            one = classes.pop()
+            classes += one.__subclasses__()
+            if one.__name__ == data["error"]:
+                found = one
+        return found(Message.from_dict(data["message"]), Message.from_dict(data["hint"]))
 
 
 def message_of(error: Exception) -> Message:
@@ -89,6 +109,10 @@ class NotFiniteError(MagiError):
 
 class DeviceError(MagiError):
     """The device that was asked for is absent, or its driver failed."""
+
+
+class RemoteError(MagiError):
+    """An engine on another machine cannot be reached, or refuses."""
 
 
 class EngineDiedError(MagiError):

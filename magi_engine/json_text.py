@@ -11,10 +11,12 @@ import math
 import reprlib
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from magi_engine import atomic
+from magi_engine.errors import MagiError
 from magi_engine.messages import Message
 
 logger = logging.getLogger(__name__)
@@ -82,14 +84,16 @@ def parse_json(data: str | bytes | bytearray) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def read_fields(cls: type[_T], data: object, name: str = "") -> _T:
+def read_fields(cls: type[_T], data: object, name: str = "", **given: Any) -> _T:
     """A dataclass from a JSON object, with every value of the type that its field declares.
 
-    An int may stand for a float; where fields say so, lists become tuples, texts members of enums,
-    and objects dataclasses. Fields that ``cls`` does not have are passed over.
+    An int may stand for a float; where fields say so, lists become tuples, texts members of enums
+    or paths, and objects dataclasses, messages or errors. Fields that ``cls`` does not have are
+    passed over.
 
     Args:
         name: of the object, in errors.
+        given: fields whose values do not stand in ``data``.
 
     Raises:
         WrongField: a field is missing, or of another type.
@@ -97,9 +101,11 @@ def read_fields(cls: type[_T], data: object, name: str = "") -> _T:
     """
     if not isinstance(data, dict):
         raise _not_a(dict, data, name)
-    values = {}
+    values = dict(given)
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         place = f"{name}.{field.name}" if name else field.name
+        if field.name in given:
+            continue
         if field.name in data:
             values[field.name] = _value(data[field.name], _hints(cls)[field.name], place)
         elif dataclasses.MISSING is field.default is field.default_factory:
@@ -107,16 +113,40 @@ def read_fields(cls: type[_T], data: object, name: str = "") -> _T:
     return cls(**values)
 
 
+def to_fields(value: Any) -> Any:
+    """Dataclasses, and what they hold, as the JSON values that :func:`read_fields` reads."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Message | MagiError):
+        return value.to_dict()
+    if dataclasses.is_dataclass(value):
+        return {f.name: to_fields(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [to_fields(v) for v in value]
+    if isinstance(value, Mapping):
+        return {name: to_fields(v) for name, v in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
 def _value(value: Any, kind: Any, name: str) -> Any:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
     if origin in (types.UnionType, typing.Union):  # of something and None
         return None if value is None else _value(value, inner[0], name)
+    if kind is Message or kind is MagiError:
+        try:
+            return kind.from_dict(value)
+        except (KeyError, TypeError, AttributeError):
+            raise _not_a(dict, value, name) from None
+    if kind is Path:
+        return Path(_value(value, str, name))
     if origin in (list, tuple) and isinstance(value, list):
         return origin(_value(v, inner[0], f"{name}[{i}]") for i, v in enumerate(value))
-    if origin is dict and isinstance(value, dict):
+    if origin in (dict, Mapping) and isinstance(value, dict):
         return {key: _value(v, inner[1], f"{name}.{key}") for key, v in value.items()}
     if origin is not None:
-        raise _not_a(dict if origin is dict else list, value, name)
+        raise _not_a(list if origin in (list, tuple) else dict, value, name)
     if dataclasses.is_dataclass(kind):
         return read_fields(kind, value, name)  # type: ignore[arg-type]
     if issubclass(kind, enum.Enum):

@@ -27,6 +27,7 @@ from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
+from magi_desktop.window_dialogs import earlier_of
 from magi_desktop.workshop import Workshop
 from magi_engine.media import open_writer
 from magi_engine.runtime.job.events import ChunkState
@@ -234,6 +235,34 @@ class Session:
         self.shot("small")
         queue.remove(*(i.id for i in queue.items if i is not queue.running))
 
+    def takes(self) -> None:
+        """A video with takes: rows that fork, and the library's entry, open."""
+        window, shop = self.window, self.shop
+        shop.draft.set(num_steps=4)
+        self.make(PROMPTS[0], 5.0, 3)
+        self.until(lambda: len(shop.library.items) == 1)
+        first = shop.library.items[0]
+        for number, (chunk, text) in enumerate(((2, PROMPTS[1]), (3, PROMPTS[2]), (1, None))):
+            path = shop.library.items[0].path if number == 1 else first.path
+            shop.controller.generate(earlier_of(path).redone(chunk, text=text, seed=9))
+            self.until_idle()
+            self.until(lambda count=number + 2: len(shop.library.items) == count)
+        window.player.open_file(first.path, 60)
+        self.until(lambda: window.player.part_shown is not None)
+        window.player.pause()
+        window.takes.setFocus()
+        window.side.setCurrentWidget(window.library)
+        self.shot("takes")
+        window.library.toggle_takes(first)
+        self.shot("takes-open")
+        commands = window.player.commands
+        commands.compare.setChecked(True)
+        window.player.seek(100)
+        self.shot("takes-compare")
+        commands.wipe.setChecked(True)
+        commands.wipe_right.trigger()
+        self.shot("takes-wipe")
+
     def guide(self) -> None:
         """The pictures of the guide in the Help menu, for ``resources/guide/<language>``."""
         left, centre, right = (self.window.splitter.widget(n) for n in range(3))
@@ -290,7 +319,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scale", default="1", help="pixels of the screen per logical pixel")
     parser.add_argument("--seed", type=int, default=7, help="of the video that is watched")
     parser.add_argument(
-        "--only", nargs="*", choices=["dialogs", "references", "generating", "collections", "guide"]
+        "--only",
+        nargs="*",
+        choices=["dialogs", "references", "generating", "collections", "takes", "guide"],
     )
     wishes = parser.parse_args(arguments)
     wishes.folder.mkdir(parents=True, exist_ok=True)

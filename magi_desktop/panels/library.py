@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup, QKeyEvent
+from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.panels.library_grid import LibraryGrid, LibraryModel
+from magi_desktop.panels.library_grid import ItemRole, LibraryGrid, LibraryModel
 from magi_desktop.state.library import Library, LibraryItem
+from magi_desktop.state.takes import made_order
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VideoActions, VideoCommands
@@ -83,6 +84,14 @@ class LibraryPanel(QWidget):
         self.grid.setAccessibleName(self.tr("Library"))
         self.video_actions = VideoActions(commands, self.selected, self)
         self._order = Order.NEWEST
+        self._open: set[str] = set()
+        """Families of which all takes are shown."""
+        self.takes_action = QAction(self.tr("Show or hide its takes"), self.grid)
+        self.takes_action.setShortcut(QKeySequence("Ctrl+T"))
+        self.takes_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.takes_action.triggered.connect(lambda: self.toggle_takes())
+        self.grid.addAction(self.takes_action)
+        self.grid.takes_pressed.connect(self.toggle_takes)
         self._make_choice()
         self._count = line_label("", "caption", self)
         self._lay_out()
@@ -199,7 +208,7 @@ class LibraryPanel(QWidget):
         text, only = self.search.text(), self.favourites.isChecked()
         key, descending = _KEYS[self._order]
         found = [i for i in self._library.search(text) if i.favourite or not only]
-        self.model.show(sorted(found, key=key, reverse=descending))
+        self._show_entries(sorted(found, key=key, reverse=descending))
         any_made = bool(self._library.items)
         self._top.setVisible(any_made)
         if not any_made:
@@ -215,6 +224,34 @@ class LibraryPanel(QWidget):
         self._stack.setCurrentIndex(page)
         bind_icon(self.favourites, "star-filled" if only else "star")
         self._show_selection()
+
+    def _show_entries(self, found: list[LibraryItem]) -> None:
+        """One entry for all takes of a video, the first of them that was found; the others follow
+        it where it is open."""
+        takes: dict[str, list[LibraryItem]] = {}
+        for item in self._library.items:
+            takes.setdefault(item.family, []).append(item)
+        shown: list[LibraryItem] = []
+        counts: dict[str, int] = {}
+        for item in found:
+            others = takes.pop(item.family, [])
+            if not others:
+                continue  # it has its entry
+            shown.append(item)
+            counts[item.id] = len(others)
+            if item.family in self._open:
+                others = sorted((o for o in others if o is not item), key=made_order)
+                shown += others
+                counts |= dict.fromkeys((other.id for other in others), 0)
+        self.model.show(shown, counts)
+
+    @Slot()
+    def toggle_takes(self, item: LibraryItem | None = None) -> None:
+        """Open an entry, by default the current one, so that all takes are seen; or close it."""
+        item = item or self.grid.currentIndex().data(ItemRole)
+        if item is not None:
+            self._open ^= {item.family}
+            self._show()
 
     @Slot()
     def _show_selection(self) -> None:
@@ -232,6 +269,8 @@ class LibraryPanel(QWidget):
     def _show_menu(self, place: QPoint) -> None:
         if self.grid.indexAt(place).isValid():
             menu = self.video_actions.menu()
+            if self.model.takes.get(self.grid.indexAt(place).data(ItemRole).id, 1) != 1:
+                menu.insertAction(menu.actions()[0], self.takes_action)
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             menu.popup(self.grid.viewport().mapToGlobal(place))
 

@@ -19,7 +19,7 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QListView,
@@ -49,6 +49,8 @@ _HOVER_DELAY_MS = 150
 _LOOK_MS = 40
 _BADGE_OPACITY = 0.78
 _STAR = 20
+_BADGE_ROOM = 36
+"""Height at the top right of a card that belongs to the number of its takes."""
 
 
 class LibraryModel(QAbstractListModel):
@@ -58,19 +60,25 @@ class LibraryModel(QAbstractListModel):
         super().__init__(parent)
         self.items: Sequence[LibraryItem] = []
         """What is shown, in order."""
+        self.takes: dict[str, int] = {}
+        """How many takes an entry stands for, by its id; 0: it is one of an entry that is open."""
         self._rows: dict[str, int] = {}
 
-    def show(self, items: Sequence[LibraryItem]) -> None:
-        """Show these from now on."""
+    def show(self, items: Sequence[LibraryItem], takes: dict[str, int]) -> None:
+        """Show these from now on; ``takes`` as the attribute."""
         rows = {item.id: row for row, item in enumerate(items)}
         if rows == self._rows:
-            changed = [n for n, item in enumerate(items) if item != self.items[n]]
-            self.items = list(items)
+            changed = [
+                n
+                for n, item in enumerate(items)
+                if item != self.items[n] or takes.get(item.id) != self.takes.get(item.id)
+            ]
+            self.items, self.takes = list(items), takes
             for row in changed:
                 self.dataChanged.emit(self.index(row), self.index(row))
             return
         self.beginResetModel()
-        self.items, self._rows = list(items), rows
+        self.items, self.takes, self._rows = list(items), takes, rows
         self.endResetModel()
 
     def row_of(self, item_id: str) -> int:
@@ -85,13 +93,21 @@ class LibraryModel(QAbstractListModel):
         if role == ItemRole:
             return item
         if role == Qt.ItemDataRole.DisplayRole:
-            return item.prompt or item.path.name
+            # Among the takes of a video what is said last tells them apart.
+            inner = self.takes.get(item.id) == 0
+            return (item.prompts.split("\n")[-1] if inner else item.prompt) or item.path.name
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tooltip(item)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             parts = [item.prompt or item.path.name, length_text(item.duration_s)]
-            return ", ".join([*parts, date_text(item.created), *self.remarks(item)])
+            parts += [date_text(item.created), *self.remarks(item)]
+            return ", ".join([*parts, self.takes_text(item)] if self.takes_text(item) else parts)
         return None
+
+    def takes_text(self, item: LibraryItem) -> str:
+        """How many takes an entry stands for; empty if it is the only one."""
+        count = self.takes.get(item.id, 1)
+        return self.tr("%n take(s)", None, count) if count > 1 else ""
 
     def remarks(self, item: LibraryItem) -> list[str]:
         """What is not as one would expect."""
@@ -113,10 +129,12 @@ class LibraryGrid(QListView):
 
     Signals:
         delete_pressed, open_pressed: the keys for it, on the selected videos.
+        takes_pressed: the number of an entry's takes was clicked: the LibraryItem.
     """
 
     delete_pressed = Signal()
     open_pressed = Signal()
+    takes_pressed = Signal(object)
 
     def __init__(
         self, model: LibraryModel, thumbnails: Thumbnails, parent: QWidget | None = None
@@ -127,7 +145,7 @@ class LibraryGrid(QListView):
         self.hover_frame = 0
         self.hovered: LibraryItem | None = None
         self.setModel(model)
-        self.setItemDelegate(CardDelegate(self, thumbnails))
+        self.setItemDelegate(CardDelegate(self, thumbnails, model))
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(True)
         self.setResizeMode(QListView.ResizeMode.Adjust)
@@ -201,6 +219,16 @@ class LibraryGrid(QListView):
         super().showEvent(event)
         self._look.start()
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place = event.position().toPoint()
+        item = self.indexAt(place).data(ItemRole)
+        if item is not None and self._model.takes_text(item):
+            card = self.visualRect(self.indexAt(place))
+            if place.y() < card.top() + _BADGE_ROOM and place.x() > card.center().x():
+                self.takes_pressed.emit(item)
+                return
+        super().mousePressEvent(event)
+
     def keyPressEvent(self, event) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
             self.open_pressed.emit()
@@ -269,9 +297,9 @@ class LibraryGrid(QListView):
 class CardDelegate(QStyledItemDelegate):
     """Paints a card: picture with length, prompt in two lines, date."""
 
-    def __init__(self, grid: LibraryGrid, thumbnails: Thumbnails) -> None:
+    def __init__(self, grid: LibraryGrid, thumbnails: Thumbnails, model: LibraryModel) -> None:
         super().__init__(grid)
-        self._grid, self._thumbnails = grid, thumbnails
+        self._grid, self._thumbnails, self._model = grid, thumbnails, model
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
         return self._grid.gridSize()
@@ -284,7 +312,8 @@ class CardDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         card = QRect(option.rect.topLeft(), self._grid.gridSize())
         card.adjust(_GAP, _GAP, -_GAP, -_GAP)
-        self._paint_ground(painter, QRectF(card), option.state)
+        inner = self._model.takes.get(item.id) == 0
+        self._paint_ground(painter, QRectF(card), option.state, inner)
         width = card.width() - 2 * t.SPACE_1
         frame = QRect(card.left() + t.SPACE_1, card.top() + t.SPACE_1, width, width * 9 // 16)
         self._paint_picture(painter, frame, item)
@@ -299,9 +328,13 @@ class CardDelegate(QStyledItemDelegate):
         draw_line(painter, date, date_text(item.created), k.text_muted)
         painter.restore()
 
-    def _paint_ground(self, painter: QPainter, card: QRectF, state: QStyle.StateFlag) -> None:
+    def _paint_ground(
+        self, painter: QPainter, card: QRectF, state: QStyle.StateFlag, inner: bool
+    ) -> None:
         k = theme().tokens
         selected = bool(state & QStyle.StateFlag.State_Selected)
+        if inner:
+            painter.fillRect(card.adjusted(-_GAP, -_GAP, _GAP, _GAP), QColor(k.surface_sunken))
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         shape = rounded(card.adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_M)
         if selected or hovered:
@@ -345,7 +378,11 @@ class CardDelegate(QStyledItemDelegate):
         bottom = frame.bottom() + 1 - t.SPACE_1
         right = QPointF(frame.right() + 1 - t.SPACE_1, bottom)
         draw_badge(painter, right, length_text(item.duration_s), ground, "#ffffff")
-        remarks = self._grid.model().remarks(item)  # type: ignore[attr-defined]
+        if takes := self._model.takes_text(item):
+            height = painter.fontMetrics().height() + 2
+            corner = QPointF(right.x(), frame.top() + t.SPACE_1 + height)
+            draw_badge(painter, corner, takes, ground, "#ffffff")
+        remarks = self._model.remarks(item)
         if item.favourite:
             star = QRect(frame.left() + t.SPACE_1, frame.top() + t.SPACE_1, _STAR, _STAR)
             painter.setPen(Qt.PenStyle.NoPen)

@@ -57,9 +57,24 @@ class PlayerActions(QObject):
         self.zooms = self._add_zooms()
         self.compare = self._add_switch(
             "compare",
-            self.tr("Compare with the reference"),
-            self.tr("Show the reference beside the result."),
+            self.tr("Compare"),
+            self.tr("Show the reference, or another take, beside the result."),
             "C",
+        )
+        self.wipe = self._add_switch(
+            "wipe",
+            self.tr("Compare with a line"),
+            self.tr("Lay the two over each other, with a line between them that can be drawn."),
+            "W",
+        )
+        self.wipe_left = self._add(
+            "wipe_left", self.tr("Line to the left"), self.tr("Show more of the result."), "Shift+A"
+        )
+        self.wipe_right = self._add(
+            "wipe_right",
+            self.tr("Line to the right"),
+            self.tr("Show more of what it is compared with."),
+            "Shift+D",
         )
         self.preview = self._add_switch(
             "preview",

@@ -77,6 +77,7 @@ class Canvas(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(240, 160)
+        self.setMouseTracking(True)
         self.setAccessibleName(self.tr("Video"))
         self.bare = False  # in full screen: black to the edges
         self.image: QImage | None = None
@@ -85,7 +86,11 @@ class Canvas(QWidget):
         self.is_preview = False
         """Whether the picture is a rough preview."""
         self._reference: QImage | None = None
-        self._comparing = False
+        self._comparing = self._wiping = False
+        self._line = 0.5
+        self._line_dragged = False
+        self.names: tuple[str, str] | None = None
+        """What the other picture and this one are called; None: reference and result."""
         self._waiting: overlay.Waiting | None = None
         self.message: Message | None = None
         """The sentence shown."""
@@ -124,9 +129,29 @@ class Canvas(QWidget):
         """Whether the reference is shown beside the picture."""
         return self._comparing and self._reference is not None
 
-    def set_comparing(self, on: bool) -> None:
-        """Show the reference, if there is one, on the left of the picture."""
-        self._comparing = on
+    def set_comparing(self, on: bool, wiping: bool = False) -> None:
+        """Show the reference, if there is one, on the left of the picture.
+
+        Args:
+            wiping: on the left of a line through it, which the mouse or `move_line` moves.
+        """
+        self._comparing, self._wiping = on, wiping
+        self.show_cursor()
+        self.update()
+
+    @property
+    def wiping(self) -> bool:
+        """Whether there is a line between the reference and the picture."""
+        return self.comparing and self._wiping
+
+    @property
+    def line_x(self) -> float:
+        """Where it is, in logical pixels."""
+        return self._line * self.width()
+
+    def move_line(self, by: float) -> None:
+        """Move the line by a part of the widget's width."""
+        self._line = max(0.0, min(self._line + by, 1.0))
         self.update()
 
     def set_waiting(self, waiting: overlay.Waiting | None) -> None:
@@ -207,8 +232,15 @@ class Canvas(QWidget):
         if self.comparing and self._reference is not None:
             place = self._view.target(shape or self._reference.size(), panes[0])
             target = View().target(self._reference.size(), QRectF(place))
-            self._paint_picture(painter, self._reference, target, panes[0])
+            pane = panes[0]
+            if self.wiping:
+                pane = QRectF(pane)
+                pane.setRight(round(self.line_x * ratio))
+                painter.fillRect(pane, QColor((DARK if self.bare else theme().tokens).canvas))
+            self._paint_picture(painter, self._reference, target, pane)
         painter.restore()
+        if self.wiping:
+            overlay.paint_line(painter, self.line_x, self.height())
         self._paint_over(painter)
         painter.end()
         if self._new:
@@ -247,12 +279,12 @@ class Canvas(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         area = QRectF(self.rect())
         if self.comparing:
-            ratio = self.devicePixelRatioF()
-            for pane, text in zip(
-                self._panes(), (self.tr("Reference"), self.tr("Result")), strict=True
-            ):
-                corner = QPointF(pane.x() / ratio, pane.y() / ratio)
-                overlay.paint_label(painter, corner, text, self.font())
+            other, own = self.names or (self.tr("Reference"), self.tr("Result"))
+            overlay.paint_label(painter, QPointF(), other, self.font())
+            left = self._panes()[-1].x() / self.devicePixelRatioF()
+            overlay.paint_label(
+                painter, QPointF(left, 0), own, self.font(), self.width() if self.wiping else None
+            )
         if self.image is not None and self.is_preview:
             corner = area.topLeft()
             if self.comparing:
@@ -271,7 +303,7 @@ class Canvas(QWidget):
         """Where pictures go, in device pixels: the result is in the last one."""
         ratio = self.devicePixelRatioF()
         width, height = round(self.width() * ratio), round(self.height() * ratio)
-        if not self.comparing:
+        if not self.comparing or self.wiping:
             return [QRectF(0, 0, width, height)]
         gap = round(t.SPACE_1 * ratio)
         half = (width - gap) // 2
@@ -305,6 +337,9 @@ class Canvas(QWidget):
         if event.button() is not Qt.MouseButton.LeftButton:
             super().mousePressEvent(event)
             return
+        if self._on_line(event.position()):
+            self._line_dragged = True
+            return
         self._pressed_at = event.position()
         if self._view.zoom is not None:
             self._dragged_from = event.position()
@@ -312,7 +347,14 @@ class Canvas(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         shape = self._drawn_as()
+        if self._line_dragged:
+            self.move_line(event.position().x() / max(1, self.width()) - self._line)
+            return
         if self._dragged_from is None or shape is None:
+            if self.wiping and not event.buttons():
+                self.show_cursor()
+                if self._on_line(event.position()):
+                    self.setCursor(Qt.CursorShape.SplitHCursor)
             super().mouseMoveEvent(event)
             return
         by = (event.position() - self._dragged_from) * self.devicePixelRatioF()
@@ -321,6 +363,7 @@ class Canvas(QWidget):
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._line_dragged = False
         if self._dragged_from is not None:
             self._dragged_from = None
             self.show_cursor()
@@ -331,6 +374,9 @@ class Canvas(QWidget):
         moved = (event.position() - pressed).manhattanLength()
         if self.image is not None and moved < QApplication.startDragDistance():
             self.clicked.emit()
+
+    def _on_line(self, point: QPointF) -> bool:
+        return self.wiping and abs(point.x() - self.line_x) <= overlay.GRIP
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton and self.image is not None:

@@ -1,4 +1,4 @@
-"""How one chunk of the strip is drawn."""
+"""One chunk of the strip, and how it is drawn."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen
 
+from magi_desktop.player.video_file import VideoFacts
 from magi_desktop.state.job_words import percent_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
 from magi_desktop.widgets.transitions import transition_words
 from magi_engine.runtime.job.events import ChunkState
+from magi_engine.runtime.request.request import PromptChange
 from magi_engine.sampling.schedule import Transition
 
 CELL_WIDTH = 104
@@ -45,6 +47,20 @@ class Cell:
         if self.transition is Transition.GO_ON:
             return self.prompt
         return f"{transition_words()[self.transition]}: {self.prompt}"
+
+
+def cells_of(facts: VideoFacts) -> list[Cell]:
+    """The chunks of a finished video, with their prompts where the file tells."""
+    request = facts.request
+    # With a clip in front nobody knows where the first chunk begins.
+    changes = () if request is None or request.prepend_source else request.prompts
+    cells = []
+    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
+        change = next((p for p in reversed(changes) if p.chunk <= index), PromptChange(-1, ""))
+        transition = change.transition if change.chunk == index else Transition.GO_ON
+        length = min(facts.chunk_frames, facts.num_frames - first)
+        cells.append(Cell(ChunkState.DONE, 1.0, change.text, first, length, transition))
+    return cells
 
 
 def paint_cell(

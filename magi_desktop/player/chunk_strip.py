@@ -36,7 +36,8 @@ from magi_engine.runtime.job.events import ChunkState
 from magi_engine.sampling.schedule import Transition
 
 _SCROLL_BAR = 10
-_STRIDE = CELL_WIDTH + t.SPACE_2
+STRIDE = CELL_WIDTH + t.SPACE_2
+"""From one chunk to the next."""
 
 
 class ChunkStrip(QAbstractScrollArea):
@@ -73,7 +74,7 @@ class ChunkStrip(QAbstractScrollArea):
         theme().changed.connect(self.viewport().update)
 
     def sizeHint(self) -> QSize:
-        return QSize(5 * _STRIDE, self.height())
+        return QSize(5 * STRIDE, self.height())
 
     # Content
 
@@ -169,26 +170,26 @@ class ChunkStrip(QAbstractScrollArea):
     def visible_range(self) -> range:
         """The chunks that can be seen, in part at least."""
         left = self.horizontalScrollBar().value()
-        first = max(0, left // _STRIDE)
-        last = (left + self.viewport().width() - 1) // _STRIDE
+        first = max(0, left // STRIDE)
+        last = (left + self.viewport().width() - 1) // STRIDE
         return range(first, min(len(self._cells), last + 1))
 
     def cell_rect(self, index: int) -> QRect:
         """Where a chunk is drawn, in the viewport."""
-        left = index * _STRIDE - self.horizontalScrollBar().value()
+        left = index * STRIDE - self.horizontalScrollBar().value()
         return QRect(left, 0, CELL_WIDTH, CELL_HEIGHT)
 
     def chunk_at(self, point: QPoint) -> int | None:
         """The chunk under a point of the viewport."""
-        index = (point.x() + self.horizontalScrollBar().value()) // _STRIDE
+        index = (point.x() + self.horizontalScrollBar().value()) // STRIDE
         inside = 0 <= index < len(self._cells) and self.cell_rect(index).contains(point)
         return index if inside else None
 
     def _set_scroll_range(self) -> None:
-        width = max(0, len(self._cells) * _STRIDE - t.SPACE_2)
+        width = max(0, len(self._cells) * STRIDE - t.SPACE_2)
         bar = self.horizontalScrollBar()
         bar.setPageStep(self.viewport().width())
-        bar.setSingleStep(_STRIDE // 2)
+        bar.setSingleStep(STRIDE // 2)
         bar.setRange(0, max(0, width - self.viewport().width()))
 
     def _bring_into_view(self, index: int) -> None:
@@ -203,8 +204,8 @@ class ChunkStrip(QAbstractScrollArea):
         bar, width = self.horizontalScrollBar(), self.viewport().width()
         before = self.cell_rect(max(0, index - 1))
         if 0 <= before.left() < width:
-            wanted = index * _STRIDE + CELL_WIDTH - width
-            most = wanted if self._current is None else self._current * _STRIDE
+            wanted = index * STRIDE + CELL_WIDTH - width
+            most = wanted if self._current is None else self._current * STRIDE
             bar.setValue(max(bar.value(), min(wanted, most)))
 
     def _update_cell(self, index: int) -> None:

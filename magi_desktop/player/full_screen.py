@@ -33,7 +33,6 @@ class FullScreen(QWidget):
         self._canvas, self._transport, self._commands = canvas, transport, commands
         vbox(self).add(canvas)
         canvas.bare = True
-        canvas.setMouseTracking(True)
         canvas.installEventFilter(self)
         transport.setParent(self)
         transport.set_floating(True)
@@ -44,7 +43,6 @@ class FullScreen(QWidget):
         """Give back what was borrowed; the caller puts it where it belongs."""
         self._timer.stop()
         self._canvas.removeEventFilter(self)
-        self._canvas.setMouseTracking(False)
         self._canvas.bare = False
         self._canvas.show_cursor()
         self._transport.show()

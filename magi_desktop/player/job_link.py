@@ -178,7 +178,7 @@ class JobLink(QObject):
         self._reference = None
         if source is None or not self.live:
             return
-        self._player.set_reference(source.frames)
+        self._player.comparison.set_frames(source.frames)
         if self._skip is None:
             self._skip = 0 if source.clip is None else source.clip.source_frames
             nothing_yet = self._player.buffer.end == 0

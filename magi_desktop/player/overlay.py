@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LABEL_HEIGHT = 24
 """Of a label, with its distance from the corner, in logical pixels."""
+
+GRIP = 12
+"""How near to the line of a comparison the mouse takes hold of it, in logical pixels."""
 
 _OPACITY = 0.82
 _LINE = 3
@@ -38,11 +41,26 @@ class Waiting:
     fraction: float | None = None
 
 
-def paint_label(painter: QPainter, corner: QPointF, text: str, font: QFont) -> None:
-    """A small label below and right of a corner."""
+def paint_line(painter: QPainter, x: float, height: int) -> None:
+    """A line from top to bottom with a knob to draw it by."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for colour, wider in ((DARK.canvas, 2), (DARK.text, 0)):
+        painter.setPen(QPen(QColor(colour), 2 + wider))
+        painter.setBrush(QColor(DARK.text))
+        painter.drawLine(QPointF(x, 0), QPointF(x, height))
+        painter.drawEllipse(QPointF(x, height / 2), GRIP / 2 + wider / 2, GRIP / 2 + wider / 2)
+    painter.restore()
+
+
+def paint_label(
+    painter: QPainter, corner: QPointF, text: str, font: QFont, right: float | None = None
+) -> None:
+    """A small label below and right of a corner; ``right``: whose right end is there instead."""
     font = _sized(font, t.FONT_CAPTION)
     width = QFontMetricsF(font).horizontalAdvance(text) + 2 * t.SPACE_2
-    box = QRectF(corner.x() + t.SPACE_2, corner.y() + t.SPACE_2, width, LABEL_HEIGHT - 4)
+    left = corner.x() + t.SPACE_2 if right is None else right - width - t.SPACE_2
+    box = QRectF(left, corner.y() + t.SPACE_2, width, LABEL_HEIGHT - 4)
     _panel(painter, box, t.RADIUS_S)
     painter.setFont(font)
     painter.setPen(QColor(DARK.text))

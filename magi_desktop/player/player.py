@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QImage, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from magi_desktop import background
 from magi_desktop.player import overlay
 from magi_desktop.player.actions import PlayerActions
-from magi_desktop.player.canvas import Canvas, Message, image_of
-from magi_desktop.player.chunk_cell import Cell
+from magi_desktop.player.canvas import Canvas, Message
+from magi_desktop.player.chunk_cell import cells_of
 from magi_desktop.player.chunk_strip import ChunkStrip
 from magi_desktop.player.clock import SPEEDS, PlaybackClock, PlaybackStats
+from magi_desktop.player.comparison import Comparison
 from magi_desktop.player.frames import MEMORY_BYTES, FrameBuffer
 from magi_desktop.player.full_screen import FullScreen
 from magi_desktop.player.job_link import JobLink
@@ -32,8 +32,6 @@ from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
 from magi_engine.media import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
-from magi_engine.runtime.request.request import PromptChange
-from magi_engine.sampling.schedule import Transition
 
 _ZOOM_STEP = 1.25
 
@@ -52,6 +50,7 @@ class Player(QWidget):
         commands: the player's commands, for menus and the help sheet.
         buffer: the frames there are.
         stills: saves and copies single frames; says what went wrong.
+        comparison: what is shown beside the picture.
     """
 
     first_frame_shown = Signal()
@@ -70,6 +69,7 @@ class Player(QWidget):
         self.stills = StillExport(self)
         self._clock = PlaybackClock()
         self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
+        self.comparison = Comparison(self.canvas, self.commands, self)
         self._previews = PreviewLoop(self)
         self._thumbnails = ThumbnailMaker(self)
         self._full_screen: FullScreen | None = None
@@ -88,6 +88,7 @@ class Player(QWidget):
         a = self.commands
         self._timer.timeout.connect(self._tick)
         self.buffer.arrived.connect(self._frames_arrived)
+        self.comparison.buffer.arrived.connect(self._tick)
         self.buffer.shortened.connect(self._update_range)
         self.buffer.failed.connect(self._show_problem)
         self.canvas.painted.connect(self._painted)
@@ -123,7 +124,6 @@ class Player(QWidget):
         a.preview.setChecked(True)
         a.loop.toggled.connect(self._set_looping)
         a.preview.toggled.connect(self._show_waiting)
-        a.compare.toggled.connect(self._set_comparing)
         a.full_screen.toggled.connect(self._set_full_screen)
 
     # State
@@ -278,8 +278,8 @@ class Player(QWidget):
 
     # A video that exists
 
-    def open_file(self, path: Path) -> None:
-        """Play a video file or a folder of PNG frames in place of the job."""
+    def open_file(self, path: Path, frame: int = 0) -> None:
+        """Play a video file or a folder of PNG frames in place of the job, from a frame on."""
         self._detach()
         self._forget()
         self._clock.reset(self._clock.fps)
@@ -291,17 +291,18 @@ class Player(QWidget):
         self._opening = background.run(
             read_facts,
             path,
-            then=lambda facts: self._opened(path, facts),
+            then=lambda facts: self._opened(path, facts, frame),
             failed=self._not_opened,
             owner=self,
         )
 
-    def _opened(self, path: Path, facts: VideoFacts) -> None:
+    def _opened(self, path: Path, facts: VideoFacts, frame: int) -> None:
         self._opening = None
         self.begin(facts.fps, facts.num_frames, facts.chunk_frames)
-        self.strip.set_cells(_cells_of(facts))
+        self.strip.set_cells(cells_of(facts))
         self.set_source(VideoFile(path, facts.fps), facts.num_frames)
         self.finish()
+        self.seek(frame)
 
     def _not_opened(self, error: Exception) -> None:
         self._opening = None
@@ -309,12 +310,6 @@ class Player(QWidget):
             self.fail(translated(error.message), translated(error.hint))
         else:
             self.fail(translated(error))
-
-    def set_reference(self, source: QImage | UInt8Array | None) -> None:
-        """What to compare with: an image, or frames ``(T, H, W, 3)`` that play alongside."""
-        self._reference = source
-        self.commands.compare.setEnabled(source is not None)
-        self._show_reference()
 
     # Playback
 
@@ -370,13 +365,14 @@ class Player(QWidget):
     @Slot()
     def _tick(self) -> None:
         """Show the frame due now, and come back when the next one is."""
-        frame = self._clock.tick(self.buffer.has)
+        frame = self._clock.tick(lambda f: self.buffer.has(f) and self.comparison.has(f))
         if frame is not None:
             self._show(frame)
         due = self._clock.next_due_s()
         if due is None:
             self._timer.stop()
             self.buffer.want(self.position, self.playing)
+            self.comparison.show(self.position, self.playing)
         else:
             self._timer.start(math.ceil(due * 1000))
         self.transport.set_playing(self.playing)
@@ -411,8 +407,7 @@ class Player(QWidget):
         if frame is not None:
             self.canvas.show_frame(frame)
             self._shown = index
-            if self.canvas.comparing:
-                self._show_reference()
+        self.comparison.show(index, self.playing)
         total = max(self._expected, self.buffer.end)
         self.transport.scrub_bar.set_position(index)
         self.transport.set_time(index, total, self._clock.fps, self._open_ended)
@@ -437,13 +432,6 @@ class Player(QWidget):
         elif self.canvas.is_preview:
             self.canvas.show_frame(self._frame_shown())
 
-    def _show_reference(self) -> None:
-        source = self._reference
-        if isinstance(source, np.ndarray):
-            # The frames of a clip play round and round beside the result.
-            source = image_of(source[self.position % len(source)])
-        self.canvas.set_reference(source)
-
     @Slot(str)
     def _show_problem(self, text: str) -> None:
         self.fail(text)
@@ -467,8 +455,7 @@ class Player(QWidget):
         self._file: VideoFile | None = None
         self.path: Path | None = None
         self._waiting_for: overlay.Waiting | None = None
-        self._reference: QImage | UInt8Array | None = None
-        self.set_reference(None)
+        self.comparison.set_frames(None)
         self.shown_changed.emit()
 
     def _detach(self) -> None:
@@ -476,11 +463,6 @@ class Player(QWidget):
             self._link.live = False
 
     # The picture
-
-    @Slot(bool)
-    def _set_comparing(self, on: bool) -> None:
-        self._show_reference()
-        self.canvas.set_comparing(on)
 
     @Slot(int)
     def _order_thumbnail(self, chunk: int) -> None:
@@ -539,17 +521,3 @@ class Player(QWidget):
         window.deleteLater()
         self.canvas.show()  # else it comes with the next layout, too late for the focus
         self.canvas.setFocus()
-
-
-def _cells_of(facts: VideoFacts) -> list[Cell]:
-    """The chunks of a finished video, with their prompts where the file tells."""
-    request = facts.request
-    # With a clip in front nobody knows where the first chunk begins.
-    changes = () if request is None or request.prepend_source else request.prompts
-    cells = []
-    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
-        change = next((p for p in reversed(changes) if p.chunk <= index), PromptChange(-1, ""))
-        transition = change.transition if change.chunk == index else Transition.GO_ON
-        length = min(facts.chunk_frames, facts.num_frames - first)
-        cells.append(Cell(ChunkState.DONE, 1.0, change.text, first, length, transition))
-    return cells

@@ -66,8 +66,10 @@ class Transport(QFrame):
             *map(self._button, (a.step_back, a.play, a.step_forward, a.loop)),
             *(t.SPACE_2, self.time_label, STRETCH, self.speed_button, self.zoom_button),
         )
-        copy, save = self._button(a.copy_frame), self._button(a.save_frame)
-        row.add(self._button(a.preview), self._button(a.compare), copy, save)
+        wipe, copy, save = map(self._button, (a.wipe, a.copy_frame, a.save_frame))
+        wipe.setVisible(a.compare.isChecked())
+        a.compare.toggled.connect(wipe.setVisible)
+        row.add(self._button(a.preview), self._button(a.compare), wipe, copy, save)
         row.add(self._button(a.full_screen))
         # In this order, where there is little room.
         self._first_to_go = [save, copy, self.speed_button, self.zoom_button]
@@ -197,6 +199,7 @@ class Transport(QFrame):
             (a.loop, "loop"),
             (a.preview, "preview"),
             (a.compare, "compare"),
+            (a.wipe, "wipe"),
             (a.copy_frame, "copy"),
             (a.save_frame, "camera"),
             (a.full_screen, "fullscreen-exit" if full else "fullscreen"),

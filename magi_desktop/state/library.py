@@ -294,7 +294,7 @@ _COLUMNS = (
 
 def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
     rows = connection.execute(f"SELECT {_COLUMNS} FROM library ORDER BY created DESC")
-    return [
+    items = [
         LibraryItem(
             *(row[0], Path(os.fsdecode(row[1])), *row[2:9]),
             complete=bool(row[9]),
@@ -303,6 +303,9 @@ def _load(connection: sqlite3.Connection) -> list[LibraryItem]:
         )
         for row in rows
     ]
+    for item in items:
+        _ = item.lineage  # read here, not in the window
+    return items
 
 
 def _stored(path: Path) -> str | bytes:

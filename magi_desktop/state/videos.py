@@ -14,6 +14,7 @@ from magi_engine.errors import MagiError, MediaReadError, OutputError
 from magi_engine.media import find_partials, probe, read_metadata, recover_partial
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import VIDEO_SUFFIXES
+from magi_engine.runtime.request.branch import Lineage
 from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,16 @@ class LibraryItem:
             return not self.complete and self.request.only_chunks is not None
         except MagiError:
             return False
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Which take of what it is."""
+        return Lineage.of(self.request_text)
+
+    @property
+    def family(self) -> str:
+        """The same for all takes of one video."""
+        return self.lineage.family or self.id
 
     @cached_property
     def words(self) -> str:

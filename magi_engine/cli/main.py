@@ -23,6 +23,7 @@ from magi_engine.cli import (
     recover,
     redo,
     replay,
+    serve,
     settings,
     takes,
 )
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 _COMMANDS = (
     *(generate, audition, redo, demo, takes, recover),
-    *(settings, models, quantize, doctor, replay),
+    *(settings, models, quantize, doctor, serve, replay),
 )
 _EXAMPLES = """\
 examples:

@@ -23,6 +23,11 @@ def default_takes_dir() -> Path:
     return _folder("user_data_path") / "takes"
 
 
+def default_serve_dir() -> Path:
+    """Where ``magi serve`` keeps what it makes for other machines."""
+    return _folder("user_data_path") / "serve"
+
+
 def default_cache_dir() -> Path:
     """Where things are kept that can be made again."""
     return _folder("user_cache_path")

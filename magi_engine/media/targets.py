@@ -9,6 +9,8 @@ import os
 import re
 import secrets
 import sys
+import time
+import zlib
 from pathlib import Path
 
 import psutil
@@ -25,8 +27,10 @@ from magi_engine.errors import (
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(
-    r"^\.(?P<name>.+)\.part-(?P<pid>\d+)(-(?P<start>\d+))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
+    r"^\.(?P<name>.+)\.part-(?P<pid>\d+|remote)(-(?P<start>\d+))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
 )
+_REMOTE_S = 7 * 24 * 3600.0
+"""A video from another machine of which nothing has come for so long does not come any more."""
 _LONGEST_NAME = 255
 _LONGEST_KEPT = 190
 """Bytes of file names: what file systems allow, and what stays of it in a part's name."""
@@ -91,6 +95,16 @@ def part_path(target: Path, suffix: str) -> Path:
     start = _start_of(pid)
     writer = f"{pid}-{start}" if start else str(pid)
     name = f".{_kept_name(target.name)}.part-{writer}-{secrets.token_hex(4)}{suffix}"
+    return target.with_name(name)
+
+
+def remote_part(target: Path, job: str, suffix: str) -> Path:
+    """The hidden name next to the target of a video that another machine makes, whoever asks.
+
+    Args:
+        job: tells it from others of that target.
+    """
+    name = f".{_kept_name(target.name)}.part-remote-{zlib.crc32(job.encode()):08x}{suffix}"
     return target.with_name(name)
 
 
@@ -170,6 +184,8 @@ def _is_orphan(part: Path) -> bool:
     match = _PART.match(part.name)
     if match is None:
         return False
+    if match["pid"] == "remote":
+        return time.time() - part.stat().st_mtime > _REMOTE_S
     start = _start_of(int(match["pid"]))
     # After a restart, and soon in a container, another program has the number of the writer.
     return start is None or match["start"] not in (None, start)

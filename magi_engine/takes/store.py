@@ -2,7 +2,7 @@
 
 A take is a folder that is named by when it began::
 
-    20261128-094455-3f9a01/
+    20261128-094455-3f9a01/    UTC; the last part counts sixteenths of a microsecond
         take.json              what the video is, and the request it was made from
         prefix.safetensors     latents that it started from, if any
         000000.safetensors     latents of chunk 0, with the hash of their bytes
@@ -32,7 +32,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +216,16 @@ class TakeWriter:
         write_text(self._folder / _ABOUT, json.dumps(values, ensure_ascii=False))
 
 
+class Takes(Protocol):
+    """Takes, here or on another machine."""
+
+    def find(self, name: str) -> Take: ...
+
+    def all(self) -> list[Take]: ...
+
+    def check(self, take: Take) -> None: ...
+
+
 class TakeStore:
     """All takes of a person, and the limit to what they take up.
 
@@ -285,6 +295,15 @@ class TakeStore:
                 logger.warning("%s: %s", folder, error)
         return takes
 
+    def check(self, take: Take) -> None:
+        """Read all of a take.
+
+        Raises:
+            TakeError: some of it is missing or damaged.
+        """
+        for chunk in range(take.chunks):
+            take.read(chunk)
+
     def pin(self, name: str, pinned: bool) -> None:
         """Never tidy a take away, or do.
 
@@ -347,9 +366,9 @@ class TakeStore:
 
 
 def new_name() -> str:
-    """A name for a take that begins now; names sort by time."""
+    """A name for a take that begins now; names sort by time, to the microsecond."""
     now = datetime.datetime.now(datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond << 4 | secrets.randbelow(16):06x}"
 
 
 def _chunk_name(chunk: int) -> str:

@@ -1039,6 +1039,12 @@
 </context>
 <context>
     <name>LibraryModel</name>
+    <message numerus="yes">
+        <source>%n take(s)</source>
+        <translation>
+            <numerusform>%n 个版本</numerusform>
+        </translation>
+    </message>
     <message>
         <source>File is gone</source>
         <translation>文件已丢失</translation>
@@ -1069,6 +1075,10 @@
     <message>
         <source>Library</source>
         <translation>作品库</translation>
+    </message>
+    <message>
+        <source>Show or hide its takes</source>
+        <translation>显示或收起它的各个版本</translation>
     </message>
     <message>
         <source>Order</source>
@@ -1814,12 +1824,32 @@
         <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
+        <source>A certificate and its key go together.</source>
+        <translation>证书和它的密钥要一起给出。</translation>
+    </message>
+    <message>
+        <source>A configuration file cannot be used on another machine.</source>
+        <translation>配置文件不能用于另一台计算机。</translation>
+    </message>
+    <message>
         <source>A distilled model has not learned {steps} steps, and may make noise of them; 8, 12, 16 and 32 look right.</source>
         <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
     </message>
     <message>
+        <source>A request to another machine names no files of it: {field}.</source>
+        <translation>发给另一台计算机的请求不能指定它的文件：{field}。</translation>
+    </message>
+    <message>
         <source>A storyboard and --prompt do not go together.</source>
         <translation>分镜脚本和 --prompt 不能同时使用。</translation>
+    </message>
+    <message>
+        <source>A token in {path} has less than {least} letters.</source>
+        <translation>{path} 中有一个密钥少于 {least} 个字符。</translation>
+    </message>
+    <message>
+        <source>A video from another machine needs a file here.</source>
+        <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
     </message>
     <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
@@ -1832,6 +1862,18 @@
     <message>
         <source>Begin with a line such as: 0:00 a red ball</source>
         <translation>请以这样的一行开头：0:00 a red ball</translation>
+    </message>
+    <message>
+        <source>Beyond this machine, what is sent could be read by others.</source>
+        <translation>离开本机后，传输的内容可能被他人读取。</translation>
+    </message>
+    <message>
+        <source>Check the address, and that &apos;magi serve&apos; runs there.</source>
+        <translation>请检查地址，并确认那里正在运行 magi serve。</translation>
+    </message>
+    <message>
+        <source>Check the address.</source>
+        <translation>请检查地址。</translation>
     </message>
     <message>
         <source>Checking every file…</source>
@@ -1850,12 +1892,24 @@
         <translation>请选择更长的视频，或更早的位置。</translation>
     </message>
     <message>
+        <source>Choose a model that it has.</source>
+        <translation>请选择它已有的模型。</translation>
+    </message>
+    <message>
         <source>Choose a name in it.</source>
         <translation>请在其中选择一个名称。</translation>
     </message>
     <message>
+        <source>Choose a name.</source>
+        <translation>请选择一个名称。</translation>
+    </message>
+    <message>
         <source>Choose among {listed}.</source>
         <translation>请从中选择：{listed}。</translation>
+    </message>
+    <message>
+        <source>Choose another --port.</source>
+        <translation>请选择另一个 --port。</translation>
     </message>
     <message>
         <source>Choose another file.</source>
@@ -2178,6 +2232,10 @@
         <translation>请重新获取属于该模型的 special_tokens.npz。</translation>
     </message>
     <message>
+        <source>Give --tls-cert and --tls-key, or --insecure if the network is safe.</source>
+        <translation>请给出 --tls-cert 和 --tls-key；如果网络安全，也可以用 --insecure。</translation>
+    </message>
+    <message>
         <source>Give a folder with -o.</source>
         <translation>请用 -o 指定文件夹。</translation>
     </message>
@@ -2196,6 +2254,10 @@
     <message>
         <source>Give a start and a later end, in seconds.</source>
         <translation>请给出起点和更晚的终点，以秒计。</translation>
+    </message>
+    <message>
+        <source>Give both.</source>
+        <translation>请两个都给出。</translation>
     </message>
     <message>
         <source>Give each chunk one prompt, in rising order.</source>
@@ -2288,6 +2350,10 @@
     <message>
         <source>Leave at least {chunk:.2g} s between them.</source>
         <translation>两者之间至少相隔 {chunk:.2g} 秒。</translation>
+    </message>
+    <message>
+        <source>Leave it out, or give a name without folders.</source>
+        <translation>请省略它，或者给出不带文件夹的名称。</translation>
     </message>
     <message>
         <source>Leave one of them out.</source>
@@ -2406,6 +2472,10 @@
         <translation>无法在 {folder} 中创建链接。</translation>
     </message>
     <message>
+        <source>Nothing can be served at {host}, port {port}.</source>
+        <translation>无法在 {host} 的端口 {port} 提供服务。</translation>
+    </message>
+    <message>
         <source>Nothing can be written to {folder}.</source>
         <translation>无法写入 {folder}。</translation>
     </message>
@@ -2444,6 +2514,14 @@
     <message>
         <source>Open it as it is.</source>
         <translation>请直接打开它。</translation>
+    </message>
+    <message>
+        <source>Others can read the tokens in {path}.</source>
+        <translation>其他人可以读取 {path} 中的密钥。</translation>
+    </message>
+    <message>
+        <source>Pages of other sites may not use this server.</source>
+        <translation>其他网站的页面不能使用此服务器。</translation>
     </message>
     <message>
         <source>Please report it with the details from the log.</source>
@@ -2502,6 +2580,18 @@
         <translation>请移除不属于该检查点的文件。</translation>
     </message>
     <message>
+        <source>Remove the file: a good one is made.</source>
+        <translation>请删除该文件：会生成一个合适的。</translation>
+    </message>
+    <message>
+        <source>Run: chmod 600 {path}</source>
+        <translation>请运行：chmod 600 {path}</translation>
+    </message>
+    <message>
+        <source>Run: pip install &apos;magi-desktop[serve]&apos;</source>
+        <translation>请运行：pip install &apos;magi-desktop[serve]&apos;</translation>
+    </message>
+    <message>
         <source>Save it as text in UTF-8.</source>
         <translation>请将它保存为 UTF-8 文本。</translation>
     </message>
@@ -2520,6 +2610,26 @@
     <message>
         <source>See what is here with: magi models list</source>
         <translation>请用此命令查看现有内容：magi models list</translation>
+    </message>
+    <message>
+        <source>Send another file.</source>
+        <translation>请发送另一个文件。</translation>
+    </message>
+    <message>
+        <source>Send it again.</source>
+        <translation>请再发送一次。</translation>
+    </message>
+    <message>
+        <source>Send it first, and name it sha256: and the hash of its content.</source>
+        <translation>请先发送它，并用 sha256: 加内容的哈希值来称呼它。</translation>
+    </message>
+    <message>
+        <source>Send something smaller.</source>
+        <translation>请发送小一些的内容。</translation>
+    </message>
+    <message>
+        <source>Serving needs some more packages.</source>
+        <translation>提供服务还需要一些软件包。</translation>
     </message>
     <message>
         <source>Set a KV range, for example 5,4,3,2, or a length.</source>
@@ -2560,6 +2670,30 @@
     <message>
         <source>Start the download again.</source>
         <translation>请重新开始下载。</translation>
+    </message>
+    <message>
+        <source>Take the one from the file that &apos;magi serve&apos; names.</source>
+        <translation>请使用 magi serve 所说的文件中的密钥。</translation>
+    </message>
+    <message>
+        <source>That is more than {most:bytes}.</source>
+        <translation>超过了 {most:bytes}。</translation>
+    </message>
+    <message>
+        <source>That is neither an image nor a video that can be read.</source>
+        <translation>这不是可以读取的图片或视频。</translation>
+    </message>
+    <message>
+        <source>That is no SHA-256 hash.</source>
+        <translation>这不是 SHA-256 哈希值。</translation>
+    </message>
+    <message>
+        <source>That is no key of a request.</source>
+        <translation>这不是请求的标识。</translation>
+    </message>
+    <message>
+        <source>That is no key.</source>
+        <translation>这不是密钥。</translation>
     </message>
     <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
@@ -2632,6 +2766,10 @@
     <message>
         <source>The environment could not be made.</source>
         <translation>无法创建运行环境。</translation>
+    </message>
+    <message>
+        <source>The file does not have the hash that was said.</source>
+        <translation>该文件的哈希值与所说的不符。</translation>
     </message>
     <message>
         <source>The file that was fetched has been changed or removed since.</source>
@@ -2750,6 +2888,10 @@
         <translation>该视频保留的潜变量已损坏：{name}。</translation>
     </message>
     <message>
+        <source>The key is not accepted.</source>
+        <translation>密钥未被接受。</translation>
+    </message>
+    <message>
         <source>The large distilled model in 8-bit numbers, made on this machine: needs no second download.</source>
         <translation>大型蒸馏模型的 8 位版本，在本机制作：无需再次下载。</translation>
     </message>
@@ -2772,6 +2914,10 @@
     <message>
         <source>The latents of this video are no longer kept.</source>
         <translation>该视频的潜变量已不再保留。</translation>
+    </message>
+    <message>
+        <source>The latents of this video are not kept there.</source>
+        <translation>那里没有保留此视频的潜变量。</translation>
     </message>
     <message>
         <source>The latents of this video are not kept.</source>
@@ -2882,6 +3028,10 @@
         <translation>程序正在关闭。</translation>
     </message>
     <message>
+        <source>The program there is another version than this one.</source>
+        <translation>那里的程序与本程序版本不同。</translation>
+    </message>
+    <message>
         <source>The prompt has {tokens} tokens; only the first {most} of them count.</source>
         <translation>提示词有 {tokens} 个词元，只有前 {most} 个有效。</translation>
     </message>
@@ -2894,8 +3044,16 @@
         <translation>{start:g} 秒处的提示词和它前面的提示词落在视频的同一部分。</translation>
     </message>
     <message>
+        <source>The reference is not on this server.</source>
+        <translation>服务器上没有该参考文件。</translation>
+    </message>
+    <message>
         <source>The repository {repository} holds no model in the official layout.</source>
         <translation>仓库 {repository} 中没有官方布局的模型。</translation>
+    </message>
+    <message>
+        <source>The request comes too slowly.</source>
+        <translation>请求传来得太慢。</translation>
     </message>
     <message>
         <source>The saved settings are damaged: {problem}.</source>
@@ -2908,6 +3066,10 @@
     <message>
         <source>The server that answered is no hub of models.</source>
         <translation>应答的服务器不是模型站点。</translation>
+    </message>
+    <message>
+        <source>The server was restarted.</source>
+        <translation>服务器已重新启动。</translation>
     </message>
     <message>
         <source>The set-up could not be started.</source>
@@ -3098,6 +3260,10 @@
         <translation>没有特殊词元 {name}。</translation>
     </message>
     <message>
+        <source>There is no such video there.</source>
+        <translation>那里没有这个视频。</translation>
+    </message>
+    <message>
         <source>There is no {path}.</source>
         <translation>没有 {path}。</translation>
     </message>
@@ -3108,6 +3274,10 @@
     <message>
         <source>There is nothing in it that can be used.</source>
         <translation>其中没有可用的内容。</translation>
+    </message>
+    <message>
+        <source>There is nothing of that name.</source>
+        <translation>没有这个名称的内容。</translation>
     </message>
     <message>
         <source>There is something called {name} already.</source>
@@ -3174,6 +3344,10 @@
         <translation>这需要 {needed:bytes} {what}；可用 {free:bytes}。</translation>
     </message>
     <message>
+        <source>Too many requests.</source>
+        <translation>请求太多。</translation>
+    </message>
+    <message>
         <source>Try again in some minutes.</source>
         <translation>请过几分钟再试。</translation>
     </message>
@@ -3206,6 +3380,10 @@
         <translation>请重试；如再次发生，请附上日志报告。</translation>
     </message>
     <message>
+        <source>Try again; it goes on from there.</source>
+        <translation>请重试；会从那里继续。</translation>
+    </message>
+    <message>
         <source>Try another format.</source>
         <translation>请尝试其他格式。</translation>
     </message>
@@ -3226,6 +3404,38 @@
         <translation>正在解压…</translation>
     </message>
     <message>
+        <source>Update both.</source>
+        <translation>请更新两者。</translation>
+    </message>
+    <message>
+        <source>Use 8 to 64 digits, 0 to f.</source>
+        <translation>请使用 8 到 64 位数字，0 到 f。</translation>
+    </message>
+    <message>
+        <source>Use the one the server made.</source>
+        <translation>请使用服务器生成的密钥。</translation>
+    </message>
+    <message>
+        <source>Wait a moment.</source>
+        <translation>请稍候。</translation>
+    </message>
+    <message>
+        <source>Wait until some are done.</source>
+        <translation>请等其中一些完成。</translation>
+    </message>
+    <message>
+        <source>What answers there is no engine.</source>
+        <translation>那里应答的不是引擎。</translation>
+    </message>
+    <message>
+        <source>Write 64 digits, a to f small.</source>
+        <translation>请写 64 位数字，a 到 f 用小写。</translation>
+    </message>
+    <message>
+        <source>Write it as &apos;magi serve&apos; says it, such as http://127.0.0.1:8611.</source>
+        <translation>请按 magi serve 所说的写，例如 http://127.0.0.1:8611。</translation>
+    </message>
+    <message>
         <source>is {value}</source>
         <translation>为 {value}</translation>
     </message>
@@ -3242,6 +3452,18 @@
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
     </message>
     <message>
+        <source>{address} does not answer.</source>
+        <translation>{address} 没有应答。</translation>
+    </message>
+    <message>
+        <source>{address} is no address of an engine.</source>
+        <translation>{address} 不是引擎的地址。</translation>
+    </message>
+    <message>
+        <source>{count} videos are made before this one.</source>
+        <translation>在此之前要先制作 {count} 个视频。</translation>
+    </message>
+    <message>
         <source>{gpus} is not used: too old, or too new for the driver.</source>
         <translation>{gpus} 不会被使用：太旧，或对驱动程序来说太新。</translation>
     </message>
@@ -3252,6 +3474,14 @@
     <message>
         <source>{gpus} was found, and its driver fits.</source>
         <translation>已找到 {gpus}，其驱动程序合适。</translation>
+    </message>
+    <message>
+        <source>{most} videos are waiting already.</source>
+        <translation>已有 {most} 个视频在等待。</translation>
+    </message>
+    <message>
+        <source>{name} has not come whole.</source>
+        <translation>{name} 没有完整传来。</translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
@@ -4669,12 +4899,36 @@
         <translation>缩小画面。</translation>
     </message>
     <message>
-        <source>Compare with the reference</source>
-        <translation>与参考素材对比</translation>
+        <source>Compare</source>
+        <translation>对比</translation>
     </message>
     <message>
-        <source>Show the reference beside the result.</source>
-        <translation>在结果旁显示参考素材。</translation>
+        <source>Show the reference, or another take, beside the result.</source>
+        <translation>在结果旁边显示参考或另一个版本。</translation>
+    </message>
+    <message>
+        <source>Compare with a line</source>
+        <translation>用分界线对比</translation>
+    </message>
+    <message>
+        <source>Lay the two over each other, with a line between them that can be drawn.</source>
+        <translation>把两者叠在一起，中间的分界线可以拖动。</translation>
+    </message>
+    <message>
+        <source>Line to the left</source>
+        <translation>分界线左移</translation>
+    </message>
+    <message>
+        <source>Show more of the result.</source>
+        <translation>多显示一些结果。</translation>
+    </message>
+    <message>
+        <source>Line to the right</source>
+        <translation>分界线右移</translation>
+    </message>
+    <message>
+        <source>Show more of what it is compared with.</source>
+        <translation>多显示一些对比的画面。</translation>
     </message>
     <message>
         <source>Rough preview</source>
@@ -6107,6 +6361,33 @@
     <message>
         <source>A change to the queue or the library could not be saved. Check that the disk is not full.</source>
         <translation>队列或作品库的更改未能保存。请确认磁盘未满。</translation>
+    </message>
+</context>
+<context>
+    <name>TakeRows</name>
+    <message>
+        <source>Takes of this video</source>
+        <translation>这个视频的各个版本</translation>
+    </message>
+    <message>
+        <source>Compare with</source>
+        <translation>与此对比</translation>
+    </message>
+    <message>
+        <source>New take</source>
+        <translation>新版本</translation>
+    </message>
+    <message>
+        <source>Take {}</source>
+        <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Take {number} of {count}</source>
+        <translation>第 {number} 个版本，共 {count} 个</translation>
+    </message>
+    <message>
+        <source>{take}, as take {other} up to {time}</source>
+        <translation>{take}，到 {time} 为止与版本 {other} 相同</translation>
     </message>
 </context>
 <context>

@@ -13,16 +13,20 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from magi_engine.errors import MagiError
+from magi_engine.json_text import WrongField, read_fields, to_fields
 from magi_engine.messages import Message
 from magi_engine.sampling.schedule import Transition
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from magi_engine.runtime.planning.plan import JobPlan
+else:  # the types of fields are looked up where events are read
+    Tensor = JobPlan = Any
 
 
 class Stage(Enum):
@@ -96,6 +100,13 @@ class Event:
         """The event as JSON values: its ``kind`` under ``event``, and its fields. Of frames there
         is their number, of latents nothing."""
         return {"event": self.kind, **self._fields()}
+
+    def to_exact_dict(self) -> dict[str, Any]:
+        """As :meth:`to_dict`, with what :func:`event_from_dict` needs beside it to make the same
+        event again: sentences as keys with values, and the whole plan."""
+        names = {f.name for f in fields(self)} & {"plan", "message", "error"}
+        exact = {name: to_fields(getattr(self, name)) for name in names}
+        return {**self.to_dict(), "exact": exact} if exact else self.to_dict()
 
     def _fields(self) -> dict[str, Any]:
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "latents"}
@@ -230,6 +241,11 @@ class PreviewReady(Event):
     """(T/4, H/8, W/8, 3) RGB for a chunk of T frames."""
     kind: ClassVar[str] = "preview"
 
+    def to_exact_dict(self) -> dict[str, Any]:
+        from magi_engine.runtime.job.pictures import picture_of
+
+        return {**self.to_dict(), "picture": picture_of(self.frames)}
+
 
 @dataclass(frozen=True)
 class DecodingStarted(Event):
@@ -301,6 +317,31 @@ class Failed(Event):
             "path": _plain(self.path),
             "frames": self.frames,
         }
+
+
+def event_from_dict(data: dict[str, Any], frames: NDArray[np.uint8] | None = None) -> Event:
+    """The event whose :meth:`Event.to_exact_dict` is ``data``.
+
+    Args:
+        frames: of a chunk, which do not stand in it.
+
+    Raises:
+        WrongField: it is no event, or damaged.
+    """
+    kinds = {cls.kind: cls for cls in Event.__subclasses__()}
+    kind, exact = kinds.get(data.get("event", "")), data.get("exact", {})
+    if kind is None or not isinstance(exact, dict):
+        raise WrongField("event", Message("is missing"))
+    if kind is Planned:
+        from magi_engine.runtime.planning.plan import JobPlan
+
+        return Planned(read_fields(JobPlan, exact.get("plan"), "plan"))
+    if kind is PreviewReady:
+        from magi_engine.runtime.job.pictures import frames_of
+
+        frames = frames_of(data["picture"], data["num_frames"])
+    given: dict[str, Any] = {} if frames is None else {"frames": frames}
+    return read_fields(kind, {**data, **exact}, **given)
 
 
 def _plain(value: Any) -> Any:

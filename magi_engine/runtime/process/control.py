@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
+from magi_engine.json_text import WrongField, read_fields, to_fields
+from magi_engine.messages import Message
 from magi_engine.sampling.schedule import Transition
 
 
@@ -40,6 +43,26 @@ class ChangePrompt:
 
 
 Command = Cancel | Pause | Resume | ChangePrompt
+
+_NAMES = {"cancel": Cancel, "pause": Pause, "resume": Resume, "change_prompt": ChangePrompt}
+
+
+def command_to_dict(command: Command) -> dict[str, Any]:
+    """A command as JSON values: its name under ``command``, and its fields."""
+    name = next(name for name, cls in _NAMES.items() if cls is type(command))
+    return {"command": name, **to_fields(command)}
+
+
+def command_from_dict(data: dict[str, Any]) -> Command:
+    """What :func:`command_to_dict` gave.
+
+    Raises:
+        WrongField: it is no command, or damaged.
+    """
+    cls = _NAMES.get(str(data.get("command")))
+    if cls is None:
+        raise WrongField("command", Message("is missing"))
+    return read_fields(cls, data)
 
 
 class JobCancelled(Exception):

@@ -8,13 +8,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.errors import MagiError, TakeError
+from magi_engine.json_text import parse_json, read_fields
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import Take, TakeStore
+from magi_engine.takes.store import Take, Takes
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Which take a video is, and of what.
+
+    Attributes:
+        take: the name of its latents; None: they were not kept.
+        start: what it shares with an earlier take; None: it is the first.
+    """
+
+    take: str | None = None
+    start: TakeStart | None = None
+
+    @classmethod
+    def of(cls, request_text: str) -> Lineage:
+        """Of a request as JSON; nothing where that is damaged. Quick: for thousands of videos."""
+        try:
+            return read_fields(cls, parse_json(request_text))
+        except (ValueError, TypeError):
+            return cls()
+
+    @property
+    def family(self) -> str | None:
+        """The same for all takes of one video: the name of the first one."""
+        return self.take if self.start is None else self.start.origin or self.start.take
 
 
 @dataclass(frozen=True)
@@ -31,7 +58,7 @@ class Earlier:
     video: Path | None = None
 
     @classmethod
-    def of_video(cls, video: Path, store: TakeStore) -> Earlier:
+    def of_video(cls, video: Path, store: Takes) -> Earlier:
         """Of a file that this program made.
 
         Raises:
@@ -56,7 +83,7 @@ class Earlier:
         return cls(GenerationRequest.from_json(take.about.request), take, video)
 
     @classmethod
-    def unfinished(cls, request: GenerationRequest, store: TakeStore) -> Earlier | None:
+    def unfinished(cls, request: GenerationRequest, store: Takes) -> Earlier | None:
         """Of a job that was begun with ``request`` and did not come to its end; reads its latents.
 
         Returns:
@@ -69,8 +96,7 @@ class Earlier:
                 begun = dataclasses.replace(earlier.request, prompts=request.prompts).as_wished()
                 if take.finished or not take.chunks or begun != request.as_wished():
                     continue
-                for chunk in range(take.chunks):
-                    take.read(chunk)
+                store.check(take)
             except MagiError as error:
                 logger.warning("%s cannot be gone on with: %s", take.folder, error)
                 continue
@@ -116,8 +142,13 @@ class Earlier:
             seed=self.request.seed if seed is None else seed,
             num_frames=frames,
             only_chunks=None,
-            start=TakeStart(self.take.name, chunk, video),
+            start=TakeStart(self.take.name, chunk, video, self._origin),
         )
+
+    @property
+    def _origin(self) -> str | None:
+        start = self.request.start
+        return None if start is None else start.origin or start.take
 
     def chunk_at(self, second: float) -> int:
         """The chunk that the file shows then; behind its end, the one that would come next."""

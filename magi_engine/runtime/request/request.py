@@ -57,11 +57,13 @@ class TakeStart:
         chunk: the first chunk of the result that is made anew; all before it are shared.
         video: the file of that video, whose packets are copied; without it, or if they do not fit,
             the shared chunks are decoded once more.
+        origin: the take of the first video that all this goes back to; None: ``take`` itself.
     """
 
     take: str
     chunk: int
     video: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from magi_desktop.state.store import Store
 from magi_desktop.state.videos import LibraryItem
 from magi_desktop.video_actions import VideoCommands
 from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_engine.runtime.request.request import TakeStart
 from tests.desktop.state.helpers import settle
 from tests.desktop.state.videos import make_video
 
@@ -75,6 +76,36 @@ def test_search_filters_and_says_when_nothing_is_found(
     panel.search.clear()
     assert panel.grid.isVisible()
     assert len(panel.model.items) == 3
+
+
+def test_takes_of_a_video_are_one_entry_that_opens(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], tmp_path: Path, qtbot: QtBot
+) -> None:
+    first, second = "20260101-000000-000001", "20260101-000000-000002"
+    for name, take, start in (("four", first, None), ("five", second, TakeStart(first, 1))):
+        path = tmp_path / f"{name}.mp4"
+        library.add(path, make_video(path, f"prompt {name}", take=take, start=start))
+    qtbot.waitUntil(lambda: len(library.items) == 5)
+
+    def prompts() -> list[str]:
+        return [item.prompt.removeprefix("prompt ") for item in panel.model.items]
+
+    assert prompts() == ["five", "three", "two", "one"]
+    text = panel.model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert "2 take(s)" in text or "2 takes" in text
+    card = panel.grid.visualRect(panel.model.index(0))
+    corner = card.topRight() + QPoint(-16, 16)
+    qtbot.mouseClick(panel.grid.viewport(), Qt.MouseButton.LeftButton, pos=corner)
+    assert prompts() == ["five", "four", "three", "two", "one"]
+    panel.grid.setCurrentIndex(panel.model.index(1))
+    panel.takes_action.trigger()
+    assert prompts() == ["five", "three", "two", "one"]
+    panel.search.setText("four")  # which the entry that is shown does not say
+    assert prompts() == ["four"]
+    panel.search.clear()
+    library.forget([panel.model.items[0].id])
+    assert prompts() == ["four", "three", "two", "one"]
+    assert not panel.model.takes_text(panel.model.items[0])
 
 
 def test_what_is_selected_stays_selected(

@@ -162,6 +162,29 @@ def test_the_reference_stands_on_the_left(canvas: Canvas) -> None:
     assert not canvas.comparing
 
 
+def test_a_line_divides_the_two_and_is_drawn_with_the_mouse(canvas: Canvas, qtbot: QtBot) -> None:
+    canvas.show_frame(np.full((60, 60, 3), (200, 0, 0), np.uint8))
+    canvas.set_reference(image_of(np.full((60, 60, 3), (0, 0, 200), np.uint8)))
+    canvas.set_comparing(True, wiping=True)
+    assert canvas.line_x == 200
+    shown = screen(canvas)
+    assert tuple(shown[50, 150]) == (0, 0, 200)
+    assert tuple(shown[50, 250]) == (200, 0, 0)
+    clicks: list[None] = []
+    canvas.clicked.connect(lambda: clicks.append(None))
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=QPoint(204, 80))
+    qtbot.mouseMove(canvas, QPoint(300, 80))
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(300, 80))
+    assert not clicks, "to draw the line does not pause the video"
+    assert canvas.line_x == 300
+    assert tuple(screen(canvas)[50, 250]) == (0, 0, 200)
+    canvas.move_line(-9)
+    assert canvas.line_x == 0
+    assert tuple(screen(canvas)[50, 70]) == (200, 0, 0)
+    canvas.set_comparing(True)
+    assert tuple(screen(canvas)[150, 100]) == (0, 0, 200)
+
+
 def test_a_preview_is_as_large_as_the_frames_around_it(canvas: Canvas) -> None:
     canvas.show_frame(np.full((80, 160, 3), 200, np.uint8))
     canvas.set_zoom(1.0)

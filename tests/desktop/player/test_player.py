@@ -281,7 +281,7 @@ def test_comparing_needs_a_reference(player: Player, qtbot: QtBot) -> None:
     finished(player)
     qtbot.keyClick(player.canvas, Qt.Key.Key_C)
     assert not player.canvas.comparing
-    player.set_reference(grey_frames(3, 2))
+    player.comparison.set_frames(grey_frames(3, 2))
     qtbot.keyClick(player.canvas, Qt.Key.Key_C)
     assert player.canvas.comparing
 

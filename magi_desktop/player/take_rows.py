@@ -1,0 +1,297 @@
+"""The takes of the video that is shown: a row each, which forks where it differs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QApplication,
+    QMenu,
+    QSizePolicy,
+    QToolTip,
+    QWidget,
+)
+
+from magi_desktop.player.chunk_cell import CELL_WIDTH
+from magi_desktop.player.chunk_strip import STRIDE
+from magi_desktop.player.player import Player
+from magi_desktop.player.times import clock_text
+from magi_desktop.player.video_file import VideoFile
+from magi_desktop.state.jobs import JobState
+from magi_desktop.state.library import Library
+from magi_desktop.state.takes import TakeRow, take_rows
+from magi_desktop.theme import tokens as t
+from magi_desktop.theme.style import theme
+from magi_desktop.widgets.painting import draw_line, font_of, rounded
+
+_ROW = 24
+_BAR = 20
+_MOST_ROWS = 4
+"""That are seen at once; the others are scrolled to."""
+_MOST_LETTERS = 60
+_ELBOW = STRIDE - CELL_WIDTH
+
+
+class TakeRows(QAbstractScrollArea):
+    """Lies under the strip, second below second, and is hidden where there is one take alone.
+
+    A click shows a take from that second on, with Ctrl beside the one that is shown; the arrows up
+    and down show another one at the same second; all other keys are the strip's.
+
+    Signals:
+        menu_wanted: where on the screen the menu of the second that is shown now is wanted.
+
+    Attributes:
+        menu: the other takes, to compare the shown one with.
+    """
+
+    menu_wanted = Signal(QPoint)
+
+    def __init__(
+        self, player: Player, library: Library, job: JobState, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._player, self._library, self._job = player, library, job
+        self.rows: list[TakeRow] = []
+        """The takes, in the order they are drawn in."""
+        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalScrollBar().setSingleStep(_ROW)
+        self.viewport().setAutoFillBackground(False)
+        self.setAccessibleName(self.tr("Takes of this video"))
+        self.menu = QMenu(self.tr("Compare with"), self)
+        self.menu.menuAction().setProperty("iconName", "compare")
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self._other: Path | None = None
+        """The take that the shown one is compared with."""
+        self._before: Path | None = None
+        """The one that was shown last."""
+        self._later = QTimer(self, singleShot=True, interval=0)
+        """Between two videos the player shows none for a moment, which is not followed."""
+        self._later.timeout.connect(self._follow)
+        player.strip.horizontalScrollBar().valueChanged.connect(self.viewport().update)
+        player.commands.compare.toggled.connect(self.viewport().update)
+        theme().changed.connect(self.viewport().update)
+        for signal in (player.shown_changed, library.changed, job.started):
+            signal.connect(self._later.start)
+        self._follow()
+
+    @property
+    def shown(self) -> TakeRow | None:
+        """The take that the player shows."""
+        return next((row for row in self.rows if row.item.path == self._player.path), None)
+
+    def sizeHint(self) -> QSize:
+        return QSize(STRIDE, _ROW * min(len(self.rows), _MOST_ROWS))
+
+    @Slot()
+    def _follow(self) -> None:
+        family, request = None, self._job.request
+        if self._player.showing_job and self._job.phase.active:
+            if request is not None and request.start is not None:
+                family = request.start.origin or request.start.take
+        elif (item := self._library.at(self._player.path)) is not None:
+            family = item.family
+        elif self._player.showing_job and self._player.path is not None:
+            return  # it has just been made, and comes into the library
+        self.rows = [] if family is None else take_rows(self._library.items, family)
+        alone = len(self.rows) == 1 and self.shown is not None
+        self.setVisible(bool(self.rows) and not alone)
+        self.setFixedHeight(self.sizeHint().height())
+        self._set_scroll_range()
+        self.setAccessibleDescription("" if self.shown is None else self.describe(self.shown))
+        self.menu.setEnabled(self.isVisible())
+        self._choose_other()
+        self.viewport().update()
+
+    def _choose_other(self) -> None:
+        """Compare with the take chosen for it, else the one shown before, else the one it forks
+        from; unless the player compares with what the video was made from."""
+        shown, comparison = self.shown, self._player.comparison
+        path = self._player.path
+        by_path = {row.item.path: row for row in self.rows if row is not shown}
+        parent = None if shown is None or shown.parent is None else self.rows[shown.parent]
+        other = by_path.get(self._other or Path()) or by_path.get(self._before or Path())
+        other = other or parent or next(iter(by_path.values()), None)
+        if shown is not None:
+            self._before = path
+        if other is None or not (comparison.empty or comparison.file):
+            return
+        if self._player.part_shown is None and not self._player.showing_job:
+            return  # it is being opened
+        self._other = other.item.path
+        file = VideoFile(other.item.path, other.item.fps)
+        if comparison.file != file:
+            own = self.tr("New take") if shown is None else self._name(shown)
+            comparison.set_video(file, other.item.frames, (self._name(other), own))
+
+    def compare(self, row: TakeRow) -> None:
+        """Show a take beside the one that is played."""
+        self._other = row.item.path
+        self._player.comparison.set_frames(None)
+        self._choose_other()
+        self._player.commands.compare.setChecked(True)
+        self.viewport().update()
+
+    def _name(self, row: TakeRow) -> str:
+        return self.tr("Take {}").format(row.number)
+
+    def _set_scroll_range(self) -> None:
+        bar = self.verticalScrollBar()
+        bar.setPageStep(self.viewport().height())
+        bar.setRange(0, len(self.rows) * _ROW - self.viewport().height())
+
+    # What is done
+
+    def open(self, row: TakeRow, frame: int) -> None:
+        """Show a take from a frame on."""
+        if row.item.path == self._player.path:
+            self._player.seek(frame)
+        else:
+            self._player.open_file(row.item.path, frame)
+
+    @Slot()
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        for row in self.rows:
+            if row is not self.shown:
+                action = self.menu.addAction(f"{self._name(row)}  {row.prompt}"[:_MOST_LETTERS])
+                action.triggered.connect(partial(self.compare, row))
+
+    def _show_menu(self, row: TakeRow, place: QPoint) -> None:
+        if self.shown == row:
+            self.menu_wanted.emit(place)
+
+    # Words
+
+    def describe(self, row: TakeRow) -> str:
+        """A take in words, for tooltips and screen readers."""
+        second = clock_text(row.fork * row.chunk_frames / row.item.fps)
+        text = self.tr("Take {number} of {count}").format(number=row.number, count=len(self.rows))
+        if row.parent is not None:
+            other = self.rows[row.parent].number
+            text = self.tr("{take}, as take {other} up to {time}").format(
+                take=text, other=other, time=second
+            )
+        return f"{text}\n{row.prompt}" if row.prompt else text
+
+    # Geometry
+
+    def bar_rect(self, index: int) -> QRect:
+        """Where the chunks are drawn that are a take's own, in the viewport."""
+        row = self.rows[index]
+        left = row.fork * STRIDE - self._player.strip.horizontalScrollBar().value()
+        top = index * _ROW - self.verticalScrollBar().value() + (_ROW - _BAR) // 2
+        width = max(row.chunks - row.fork, 1) * STRIDE - _ELBOW
+        return QRect(left, top, width, _BAR)
+
+    def _row_at(self, point: QPoint) -> TakeRow | None:
+        index = (point.y() + self.verticalScrollBar().value()) // _ROW
+        return self.rows[index] if 0 <= index < len(self.rows) else None
+
+    def _frame_at(self, row: TakeRow, point: QPoint) -> int:
+        """The first frame of the chunk under a point; where there is none, of the nearest."""
+        across = point.x() + self._player.strip.horizontalScrollBar().value()
+        return max(0, min(across // STRIDE, row.chunks - 1)) * row.chunk_frames
+
+    # Painting
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font_of(self.font(), t.FONT_CAPTION))
+        k, shown = theme().tokens, self.shown
+        comparing = self._player.commands.compare.isChecked()
+        for index, row in enumerate(self.rows):
+            bar = self.bar_rect(index)
+            if row.parent is not None and row.fork > 0:
+                above = self.bar_rect(row.parent)
+                x = bar.left() - _ELBOW / 2
+                painter.setPen(QPen(QColor(k.border_strong), 1.5))
+                painter.drawLine(int(x), above.bottom(), int(x), bar.center().y())
+                painter.drawLine(int(x), bar.center().y(), bar.left(), bar.center().y())
+            here = row is shown
+            marked = here or (comparing and row.item.path == self._other)
+            shape = rounded(QRectF(bar).adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_S)
+            painter.fillPath(shape, QColor(k.accent_soft if here else k.surface_sunken))
+            painter.strokePath(shape, QPen(QColor(k.accent if marked else k.border), 1 + here))
+            painter.setPen(QColor(k.border))
+            for chunk in range(1, row.chunks - row.fork):
+                x = bar.left() + chunk * STRIDE - _ELBOW // 2
+                painter.drawLine(x, bar.top() + 4, x, bar.bottom() - 3)
+            room = bar.adjusted(t.SPACE_2, 0, -t.SPACE_1, 0)
+            room.setLeft(max(room.left(), t.SPACE_1))
+            draw_line(painter, room, f"{row.number}  {row.prompt}", k.text)
+        if self.hasFocus() and shown is not None:
+            ring = QRectF(self.bar_rect(self.rows.index(shown))).adjusted(2, 2, -2, -2)
+            painter.strokePath(rounded(ring, t.RADIUS_S - 1), QPen(QColor(k.text), 1))
+
+    def scrollContentsBy(self, _dx: int, _dy: int) -> None:
+        self.viewport().update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._set_scroll_range()
+
+    # Mouse and keys
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place = event.position().toPoint()
+        row = self._row_at(place)
+        if row is None or event.button() is not Qt.MouseButton.LeftButton:
+            return
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier and row is not self.shown:
+            self.compare(row)
+        else:
+            self.open(row, self._frame_at(row, place))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() is QContextMenuEvent.Reason.Keyboard:
+            if self.shown is not None:
+                place = self.bar_rect(self.rows.index(self.shown)).bottomLeft()
+                self.menu_wanted.emit(self.viewport().mapToGlobal(place))
+            return
+        row = self._row_at(event.pos())
+        if row is None:
+            return
+        self.open(row, self._frame_at(row, event.pos()))
+        if row == self.shown and self._player.part_shown is not None:
+            self.menu_wanted.emit(event.globalPos())
+        else:
+            self._player.first_frame_shown.connect(
+                partial(self._show_menu, row, event.globalPos()),
+                Qt.ConnectionType.SingleShotConnection,
+            )
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
+        if step is None or not self.rows:
+            QApplication.sendEvent(self._player.strip, event)
+            return
+        here = self.rows.index(self.shown) if self.shown is not None else -max(step, 0)
+        index = max(0, min(here + step, len(self.rows) - 1))
+        self.open(self.rows[index], self._player.position)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent):
+            row = self._row_at(event.pos())
+            text = "" if row is None else self.describe(row)
+            QToolTip.showText(event.globalPos(), text, self.viewport())
+            return True
+        return super().viewportEvent(event)

@@ -1,0 +1,66 @@
+"""``magi serve``: lets other machines make videos with the engine of this one."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from magi_engine.cli.exit_codes import DONE
+from magi_engine.config.places import default_serve_dir
+from magi_engine.errors import InvalidRequestError
+
+_DESCRIPTION = """\
+Makes videos for the window or the command line of another machine. The first line says the
+address. Who has the key may use it; it is made at the first start. Each line of its file is the
+key of one person, whose videos the others do not see.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "serve", help="let other machines use the engine of this one", description=_DESCRIPTION
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at; default: only this machine"
+    )
+    parser.add_argument("--port", type=int, default=8611, help="default: 8611; 0: a free one")
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="default: in --folder")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, in PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
+    parser.add_argument(
+        "--insecure", action="store_true", help="no TLS beyond this machine: anybody can listen in"
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the videos are kept")
+    parser.add_argument(
+        "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
+    )
+    parser.add_argument("--log-prompts", action="store_true", help="log what is asked for, too")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve as the options say; returns the exit code."""
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise InvalidRequestError(
+            "Serving needs some more packages.", "Run: pip install 'magi-desktop[serve]'"
+        )
+    from magi_engine.serve.server import ServeOptions, serve
+
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise InvalidRequestError("A certificate and its key go together.", "Give both.")
+    folder = (args.folder or default_serve_dir()).absolute()
+    options = ServeOptions(
+        host=args.host,
+        port=args.port,
+        folder=folder,
+        token_file=(args.token_file or folder / "token").absolute(),
+        models_dir=args.models_dir and args.models_dir.absolute(),
+        tls_cert=args.tls_cert and args.tls_cert.absolute(),
+        tls_key=args.tls_key and args.tls_key.absolute(),
+        insecure=args.insecure,
+        log_prompts=args.log_prompts,
+    )
+    serve(options, lambda line: print(line, flush=True))
+    return DONE

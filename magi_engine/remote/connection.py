@@ -1,0 +1,188 @@
+"""Talking to an engine on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
+from magi_engine.json_text import parse_json
+
+_TIMEOUT_S = 30.0
+_PLAN_S = 120.0
+"""An engine that has just been started imports for some seconds."""
+_PIECE_BYTES = 1 << 20
+
+
+class Unreachable(RemoteError):
+    """Nobody answers, at least not now."""
+
+
+class Connection:
+    """An address and its key. All methods may be called from any thread, and block.
+
+    Args:
+        address: such as ``https://example.org:8611``.
+        token: the key.
+
+    Raises:
+        InvalidRequestError: that is no address, or no key.
+    """
+
+    def __init__(self, address: str, token: str) -> None:
+        parts = urlsplit(address.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise InvalidRequestError(
+                "{address} is no address of an engine.",
+                "Write it as 'magi serve' says it, such as http://127.0.0.1:8611.",
+                address=address,
+            )
+        if not token.strip().isascii() or not token.strip() or len(token.split()) > 1:
+            raise InvalidRequestError(
+                "That is no key.", "Take the one from the file that 'magi serve' names."
+            )
+        self.address = f"{parts.scheme}://{parts.netloc}"
+        self.headers = {"Authorization": f"Bearer {token.strip()}"}
+        self.ssl = ssl.create_default_context() if parts.scheme == "https" else None
+        self._client = httpx2.Client(
+            base_url=self.address,
+            headers=self.headers,
+            timeout=httpx2.Timeout(_TIMEOUT_S, read=_PLAN_S),
+            verify=self.ssl or True,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    @classmethod
+    def with_file(cls, address: str, token_file: Path) -> Connection:
+        """With the key in a file.
+
+        Raises:
+            InvalidRequestError: as above, or the file cannot be read.
+        """
+        try:
+            token = token_file.read_text(encoding="utf-8").split()[:1]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequestError(
+                "{path} cannot be read.", "Check the name.", path=token_file
+            ) from error
+        return cls(address, "".join(token))
+
+    @property
+    def socket_address(self) -> str:
+        """The address for WebSockets."""
+        return self.address.replace("http", "ws", 1)
+
+    def get(self, path: str) -> Any:
+        """What the other side answers.
+
+        Raises:
+            Unreachable: nobody answers. MagiError: what the other side says.
+        """
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: str, **headers: str) -> Any:
+        """As :meth:`get`, with JSON for the other side."""
+        return self._ask("POST", path, content=body.encode(), headers=headers)
+
+    def delete(self, path: str) -> None:
+        """As :meth:`get`."""
+        self._ask("DELETE", path)
+
+    def send(self, file: Path) -> str:
+        """Bring a file there unless it is there; returns how requests call it.
+
+        Raises:
+            InvalidRequestError: it cannot be read. MagiError: as :meth:`get`.
+        """
+        try:
+            status = file.stat()
+            digest = _digest(file, status.st_mtime_ns, status.st_size)
+            if not self._exists(f"/v1/files/{digest}"):
+                with file.open("rb") as opened:
+                    self._ask(
+                        "PUT",
+                        f"/v1/files/{digest}",
+                        content=iter(lambda: opened.read(_PIECE_BYTES), b""),
+                    )
+        except OSError as error:
+            raise InvalidRequestError(
+                "{path} cannot be read.", "Check the name.", path=file
+            ) from error
+        return f"sha256:{digest}"
+
+    def fetch(self, path: str, offset: int) -> Iterator[bytes]:
+        """The bytes of a file there, from an offset on; as :meth:`get`."""
+        headers = {"Range": f"bytes={offset}-", "Accept-Encoding": "identity"}
+        try:
+            with self._client.stream("GET", path, headers=headers) as response:
+                if response.status_code == 416:  # all of it is here
+                    return
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
+                skip = 0 if response.status_code == 206 else offset
+                for piece in response.iter_bytes(_PIECE_BYTES):
+                    yield piece[skip:]
+                    skip = max(0, skip - len(piece))
+        except httpx2.TransportError as error:
+            raise self._unreachable() from error
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._ask("GET", path)
+        except Unreachable:
+            raise
+        except RemoteError:
+            return False
+        return True
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = self._client.request(method, path, **options)
+        except httpx2.TransportError as error:
+            raise self._unreachable() from error
+        if not response.is_success:
+            raise _refusal(response)
+        try:
+            return parse_json(response.content) if response.content else None
+        except ValueError as error:
+            raise _no_engine() from error
+
+    def _unreachable(self) -> Unreachable:
+        return Unreachable(
+            "{address} does not answer.",
+            "Check the address, and that 'magi serve' runs there.",
+            address=self.address,
+        )
+
+
+def _refusal(response: httpx2.Response) -> MagiError:
+    try:
+        error = MagiError.from_dict(parse_json(response.content)["exact"]["error"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        error = _no_engine()
+    if response.status_code in (429, 502, 503, 504):  # too many for now
+        return Unreachable(error.message, error.hint)
+    return error
+
+
+def _no_engine() -> RemoteError:
+    return RemoteError("What answers there is no engine.", "Check the address.")
+
+
+@lru_cache(maxsize=64)
+def _digest(file: Path, _changed_ns: int, _size: int) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,96 @@
+"""The video that grows on another machine, as it arrives here."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from magi_engine.errors import MediaReadError
+from magi_engine.media.colour import frame_to_rgb
+from magi_engine.media.frames import decode_frames
+
+_BOX_HEAD = 8
+_PIECE_ENDS = b"mdat"
+"""The last box of a piece; the first one comes after ``moov``."""
+
+
+class GrowingVideo:
+    """Takes in the bytes of a fragmented MP4 and gives the frames of every whole piece.
+
+    Args:
+        part: the same bytes as a file here, from which frames can be read again.
+    """
+
+    def __init__(self, part: Path) -> None:
+        self.part = part
+        self.size = 0
+        """Bytes taken in."""
+        self._header = b""
+        self._rest = b""
+        self._frames: list[NDArray[np.uint8]] = []
+        self._scaler = VideoReformatter()
+
+    def take(self, data: bytes) -> None:
+        """More bytes.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        with self.part.open("ab" if self.size else "wb") as file:
+            file.write(data)
+        self.size += len(data)
+        self._rest += data
+        while (end := self._end_of_piece()) is not None:
+            piece, self._rest = self._rest[:end], self._rest[end:]
+            if not self._header:
+                self._header = piece
+            else:
+                self._frames += self._decoded(piece)
+
+    def frames(self, count: int) -> NDArray[np.uint8] | None:
+        """The next frames, (T, H, W, 3), each given once; None: they are not here yet."""
+        if len(self._frames) < count:
+            return None
+        taken, self._frames = self._frames[:count], self._frames[count:]
+        return np.stack(taken)
+
+    def _end_of_piece(self) -> int | None:
+        wanted, place = _PIECE_ENDS if self._header else b"moov", 0
+        while place + _BOX_HEAD <= len(self._rest):
+            size = int.from_bytes(self._rest[place : place + 4], "big")
+            kind = self._rest[place + 4 : place + _BOX_HEAD]
+            if size < _BOX_HEAD or place + size > len(self._rest):
+                return None  # not here yet, or no MP4: then the frames come from the finished file
+            place += size
+            if kind == wanted:
+                return place
+        return None
+
+    def _decoded(self, piece: bytes) -> list[NDArray[np.uint8]]:
+        frames = []
+        with (
+            contextlib.suppress(av.error.FFmpegError, MediaReadError),
+            av.open(io.BytesIO(self._header + piece), "r", format="mp4") as container,
+        ):
+            for frame in container.decode(video=0):
+                frames.append(frame_to_rgb(frame, self._scaler))
+        return frames
+
+
+def frames_of_file(path: Path, first: int, count: int) -> NDArray[np.uint8] | None:
+    """Frames of a finished video; None: they are not in it, or it cannot be read."""
+    scaler, taken = VideoReformatter(), []
+    with contextlib.suppress(MediaReadError):
+        for index, frame in enumerate(decode_frames(path)):
+            if index >= first:
+                taken.append(frame.upright(scaler))
+            if len(taken) == count:
+                return np.stack(taken)
+    return None

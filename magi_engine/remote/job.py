@@ -1,0 +1,345 @@
+"""One video that another machine makes: its events, its growing file, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from magi_engine.atomic import put_in_place
+from magi_engine.errors import MagiError, RemoteError
+from magi_engine.json_text import parse_json
+from magi_engine.media.output import recover_partial
+from magi_engine.media.targets import check_target, free_name, output_error, remote_part
+from magi_engine.remote.connection import Connection, Unreachable
+from magi_engine.remote.growing import GrowingVideo, frames_of_file
+from magi_engine.runtime.job.events import (
+    Cancelled,
+    ChunkReady,
+    ChunksShared,
+    Event,
+    Failed,
+    Finished,
+    Planned,
+    event_from_dict,
+)
+from magi_engine.runtime.process.control import Cancel, Command, command_to_dict
+from magi_engine.runtime.request.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
+
+_WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before each new try to connect; the last one again and again."""
+_MOST_MESSAGE_BYTES = 16 << 20
+_HANDSHAKE_S = 15.0
+_PING_S = 10.0
+
+_ENDS = (Finished.kind, Cancelled.kind, Failed.kind)
+
+
+class RemoteJob:
+    """Follows one job. Iterate :meth:`events` once; the other methods are for any thread.
+
+    Attributes:
+        left: nobody listens any more.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.left = False
+        self._wake = threading.Event()
+        """Whatever is waited for between two tries: somebody has something to say."""
+        self._changed = threading.Condition()
+        self._commands: dict[str, Command] = {}
+        """Those that have not been heard there, by their ids."""
+        self._socket: ClientConnection | None = None
+        self._number = 0
+        """Of the last event that has come."""
+        self._source_frames: int | None = 0
+        """Of a clip in front of the result in its file; None: not known."""
+        self._pending: deque[dict[str, Any]] = deque()
+        """Events that have come and were not given out: they wait for their frames."""
+
+    def control(self, command: Command) -> None:
+        """Tell the job something, now or as soon as there is a connection; returns at once."""
+        with self._changed:
+            self._commands[secrets.token_hex(8)] = command
+            self._changed.notify_all()
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Listen no longer; takes a moment."""
+        self.left = True
+        self._wake.set()
+        with self._changed:
+            socket = self._socket
+            self._changed.notify_all()
+        if socket is not None:
+            with contextlib.suppress(WebSocketException, OSError):
+                socket.close()
+
+    def events(self, request: GenerationRequest, begin: Callable[[], str]) -> Iterator[Event]:
+        """What happens, until the video is here; it just ends if nobody listens any more.
+
+        Args:
+            begin: gives the id of the job there; may be called again.
+
+        Raises:
+            MagiError: the other side refuses before there is a job.
+        """
+        output = Path(request.output or "")
+        check_target(output, request.writing.overwrite)
+        job_id = self._patiently(begin)
+        if job_id is None:
+            if not self.left:
+                yield Cancelled(None, 0)
+            return
+        suffix = output.suffix.lower()
+        part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
+        # Frames of a clip in front are in the growing file, but not among those of the events.
+        self._source_frames = None if request.prepend_source else 0
+        video = GrowingVideo(part)
+        frames = 0
+        try:
+            last = None
+            for data in self._listen(job_id, video):
+                if data is not None and data["event"] in _ENDS:
+                    last = data
+                elif data is not None:
+                    self._pending.append(data)
+                for event in self._ready(video, request):
+                    frames += len(event.frames) if isinstance(event, ChunkReady) else 0
+                    yield event
+            path = (
+                None
+                if last is None
+                else self._patiently(lambda: self._fetched(job_id, request, output))
+            )
+            if self.left or last is None:
+                return
+            yield from self._rest(path, request)
+            part.unlink(missing_ok=True)
+            yield _ended(last, path)
+        except MagiError as error:
+            yield Failed(error, _saved(part), frames)
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Ask until somebody answers; None: nobody wants to know any more."""
+        for wait_s in _waits():
+            try:
+                return ask()
+            except Unreachable as error:
+                logger.info("%s", error)
+            self._wake.wait(wait_s)
+            self._wake.clear()
+            if self.left or self._cancelled_unheard():
+                return None
+        raise AssertionError("unreachable")
+
+    def _cancelled_unheard(self) -> bool:
+        with self._changed:
+            return self._number == 0 and any(isinstance(c, Cancel) for c in self._commands.values())
+
+    def _listen(self, job_id: str, video: GrowingVideo) -> Iterator[dict[str, Any] | None]:
+        """The events that come over one connection after another, until the last one; None: bytes
+        of the video have come.
+
+        Raises:
+            MagiError: the other side refuses.
+        """
+        waits = _waits()
+        while not self.left:
+            try:
+                with self._connected(job_id, video) as socket:
+                    waits = _waits()
+                    for message in socket:
+                        data = self._taken(message, video)
+                        yield data
+                        if data is not None and data["event"] in _ENDS:
+                            return
+            except InvalidStatus as refused:
+                if refused.response.status_code not in (429, 503):
+                    # Says why, in words.
+                    self._patiently(lambda: self._connection.get(f"/v1/jobs/{job_id}"))
+                logger.info("%s", refused)
+            except (WebSocketException, OSError) as error:
+                logger.info("the connection is cut: %s", error)
+            if not self.left:
+                self._wake.wait(next(waits))
+                self._wake.clear()
+
+    @contextlib.contextmanager
+    def _connected(self, job_id: str, video: GrowingVideo) -> Iterator[ClientConnection]:
+        query = f"after={self._number}&from_byte={video.size}"
+        with connect(
+            f"{self._connection.socket_address}/v1/jobs/{job_id}/events?{query}",
+            additional_headers=self._connection.headers,
+            ssl=self._connection.ssl,
+            proxy=None,
+            compression=None,
+            open_timeout=_HANDSHAKE_S,
+            ping_interval=_PING_S,
+            ping_timeout=_PING_S,
+            close_timeout=1.0,
+            max_size=_MOST_MESSAGE_BYTES,
+        ) as socket:
+            with self._changed:
+                self._socket = socket
+            speaker = threading.Thread(target=self._speak, args=(socket,), daemon=True)
+            speaker.start()
+            try:
+                yield socket
+            finally:
+                with self._changed:
+                    self._socket = None
+                    self._changed.notify_all()
+
+    def _speak(self, socket: ClientConnection) -> None:
+        """Send commands over a connection as long as it is the one in use."""
+        sent: set[str] = set()
+
+        def new() -> list[str]:
+            return [name for name in self._commands if name not in sent]
+
+        with contextlib.suppress(WebSocketException, OSError):  # all is told again
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._socket is not socket or new())
+                    if self._socket is not socket:
+                        return
+                    waiting = {name: self._commands[name] for name in new()}
+                for name, command in waiting.items():
+                    socket.send(json.dumps({**command_to_dict(command), "id": name}))
+                    sent.add(name)
+
+    def _taken(self, message: str | bytes, video: GrowingVideo) -> dict[str, Any] | None:
+        if isinstance(message, bytes):
+            try:
+                video.take(message)
+            except OSError as error:
+                raise output_error(error, video.part) from error
+            return None
+        data = parse_json(message)
+        if "number" not in data:
+            with self._changed:
+                self._commands.pop(data.get("heard", ""), None)
+            return None
+        self._number = data["number"]
+        return data
+
+    def _ready(self, video: GrowingVideo, request: GenerationRequest) -> Iterator[Event]:
+        """The events that can be given out: up to the first whose frames have not come."""
+        while self._pending:
+            data = self._pending[0]
+            frames = None
+            if data["event"] in (ChunkReady.kind, ChunksShared.kind):
+                count = data["num_frames" if data["event"] == ChunkReady.kind else "frames"]
+                frames = None if self._source_frames is None else video.frames(count)
+                if frames is None:
+                    return
+            self._pending.popleft()
+            yield _event(data, request, frames)
+
+    def _rest(self, path: Path | None, request: GenerationRequest) -> Iterator[Event]:
+        """What still waited at the end, with frames from the finished file."""
+        for data in self._pending:
+            frames = None
+            if data["event"] == ChunkReady.kind:
+                if path is None or not path.is_file() or self._source_frames is None:
+                    continue
+                frames = frames_of_file(path, data["first_frame"], data["num_frames"])
+                if frames is None:
+                    continue
+            yield _event(data, request, frames)
+
+    def _fetched(self, job_id: str, request: GenerationRequest, output: Path) -> Path | None:
+        """The finished video, brought here; None: there is none.
+
+        Raises:
+            Unreachable: the connection is cut; the next call goes on. MagiError: it is gone.
+        """
+        about = self._connection.get(f"/v1/jobs/{job_id}")
+        if not about["files"]:
+            return None
+        last = Path(str(about["last"]["path"]))
+        folder = not last.suffix
+        output = output if folder else output.with_suffix(last.suffix)
+        part = remote_part(output, f"{job_id} whole", last.suffix)
+        if folder:
+            part.mkdir(exist_ok=True)
+        for index, file in enumerate(about["files"]):
+            target = part / Path(str(file["name"])).name if folder else part
+            self._fetch(f"/v1/jobs/{job_id}/files/{index}", target, int(file["bytes"]))
+        target = output if request.writing.overwrite and not folder else free_name(output)
+        try:
+            if target.is_dir():  # an empty one
+                target.rmdir()
+            put_in_place(part, target)
+        except OSError as error:
+            raise output_error(error, target) from error
+        return target
+
+    def _fetch(self, path: str, target: Path, size: int) -> None:
+        try:
+            with target.open("ab") as file:
+                for piece in self._connection.fetch(path, file.tell()):
+                    file.write(piece)
+                    if self.left:
+                        raise Unreachable("The program is closing.")
+                if file.tell() != size:
+                    raise Unreachable("{name} has not come whole.", name=target.name)
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise output_error(error, target) from error
+
+
+def _waits() -> Iterator[float]:
+    yield from _WAITS_S
+    while True:
+        yield _WAITS_S[-1]
+
+
+def _event(
+    data: dict[str, Any], request: GenerationRequest, frames: NDArray[np.uint8] | None = None
+) -> Event:
+    """An event as it would be here. Raises: RemoteError: it cannot be read."""
+    try:
+        event = event_from_dict(data, frames if data["event"] == ChunkReady.kind else None)
+    except (ValueError, LookupError, TypeError, OSError) as error:
+        logger.info("an event cannot be read: %s", error)
+        raise RemoteError(
+            "The program there is another version than this one.", "Update both."
+        ) from error
+    if isinstance(event, Planned):
+        return Planned(dataclasses.replace(event.plan, request=request))
+    return event
+
+
+def _ended(data: dict[str, Any], path: Path | None) -> Event:
+    if data["event"] == Failed.kind:
+        return Failed(MagiError.from_dict(data["exact"]["error"]), path, data["frames"])
+    if data["event"] == Cancelled.kind:
+        return Cancelled(path, data["frames"])
+    return Finished(path, data["frames"], data["elapsed_s"])
+
+
+def _saved(part: Path) -> Path | None:
+    """What has come of a video that cannot be fetched any more."""
+    try:
+        return recover_partial(part) if part.is_file() else None
+    except MagiError as error:
+        logger.info("nothing of %s can be used: %s", part.name, error)
+        return None

@@ -1,0 +1,312 @@
+"""One engine as an ASGI application: models, plans, jobs, takes and files over HTTP.
+
+The JSON is the engine's own: requests as they stand in a video's metadata, events, plans, facts
+and errors as their classes give them. Sentences stand beside their keys and values, under
+``exact``, so that a client can say them in any language.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, TypeVar
+
+from anyio import to_thread
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.types import ASGIApp
+
+from magi_engine import __version__
+from magi_engine.config.places import default_takes_dir
+from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
+from magi_engine.json_text import WrongField, parse_json, to_fields
+from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.runtime.process.control import command_from_dict
+from magi_engine.serve.guard import Guard, error_response
+from magi_engine.serve.jobs import Job, JobBook
+from magi_engine.serve.tokens import Tokens
+from magi_engine.serve.uploads import Uploads, too_large
+from magi_engine.takes.store import Take, TakeStore
+
+_T = TypeVar("_T")
+
+MOST_JSON_BYTES = 1 << 20
+_BODY_S = 20.0
+"""How long nothing may come of a body that has begun."""
+_SLOWEST_BYTES_PER_S = 16_384
+_PIECE_BYTES = 1 << 18
+_LOOK_S = 0.1
+"""How often it is looked whether the growing file has grown."""
+_COMMANDS_PER_S = 50
+
+
+def application(engine: EngineProcess, book: JobBook, uploads: Uploads, tokens: Tokens) -> ASGIApp:
+    """The application, behind its guard."""
+    app = FastAPI(
+        title="Magi Desktop's engine",
+        version=__version__,
+        description=__doc__ or "",
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+    )
+
+    @app.exception_handler(MagiError)
+    async def _said(_request: Request, error: MagiError) -> JSONResponse:
+        return error_response(404 if isinstance(error, RemoteError) else 400, error)
+
+    @app.get("/v1/machine")
+    async def machine() -> JSONResponse:
+        """What is there: the card, free memory, the version, and how many videos are waiting."""
+        facts = to_fields(await to_thread.run_sync(engine.machine))
+        facts["held"] = None  # names a folder
+        head = {"program_version": __version__, "videos_waiting": book.waiting()}
+        return JSONResponse({**facts, **head})
+
+    @app.get("/v1/findings")
+    async def findings() -> JSONResponse:
+        """What was found out by trying; not while a video is made."""
+        return JSONResponse(to_fields(await to_thread.run_sync(engine.examine)))
+
+    @app.get("/v1/models")
+    async def models() -> JSONResponse:
+        """How each known model would run, by its name."""
+        known = await to_thread.run_sync(engine.prospects)
+        return JSONResponse({name: to_fields(prospect) for name, prospect in known.items()})
+
+    @app.post("/v1/plan")
+    async def plan(request: Request) -> JSONResponse:
+        """What a request would take here. The body is the request."""
+        text = (await _body(request)).decode(errors="replace")
+        wanted = book.accepted(_owner(request), text)
+        return JSONResponse(to_fields(await to_thread.run_sync(engine.plan, wanted)))
+
+    @app.put("/v1/files/{digest}")
+    async def upload(request: Request, digest: str) -> Response:
+        """Bring a picture or a video, to be named ``sha256:DIGEST`` in requests."""
+        await uploads.take(_owner(request), digest, _chunks(request))
+        return Response(status_code=204)
+
+    @app.get("/v1/files/{digest}")
+    async def is_here(request: Request, digest: str) -> Response:
+        """Whether a file was brought; 204 or 404."""
+        return Response(status_code=204 if uploads.has(_owner(request), digest) else 404)
+
+    @app.get("/v1/jobs")
+    async def jobs(request: Request) -> JSONResponse:
+        """Your videos, the newest first."""
+        return JSONResponse([_about(job) for job in book.of(_owner(request))])
+
+    @app.post("/v1/jobs")
+    async def begin(request: Request, preview: bool = False) -> JSONResponse:
+        """Line up a video. The body is the request; an ``Idempotency-Key`` of hexadecimal digits
+        makes asking again harmless."""
+        text = (await _body(request)).decode(errors="replace")
+        key = request.headers.get("idempotency-key") or hashlib.sha256(os.urandom(16)).hexdigest()
+        job, new = await to_thread.run_sync(book.add, _owner(request), text, key, preview)
+        return JSONResponse(_about(job), 201 if new else 200)
+
+    @app.get("/v1/jobs/{job_id}")
+    async def about(request: Request, job_id: str) -> JSONResponse:
+        """One video: its state, and its files once it has ended."""
+        job = _job(book, request, job_id)
+        files = [{"name": p.name, "bytes": p.stat().st_size} for p in job.files()]
+        return JSONResponse({**_about(job), "files": files, "last": job.last})
+
+    @app.delete("/v1/jobs/{job_id}")
+    async def remove(request: Request, job_id: str) -> Response:
+        """End a video, and delete what there is of it."""
+        await to_thread.run_sync(book.remove, _job(book, request, job_id))
+        return Response(status_code=204)
+
+    @app.get("/v1/jobs/{job_id}/files/{index}")
+    async def file(request: Request, job_id: str, index: int) -> Response:
+        """One of a video's files, by its place in the list. Parts can be asked for."""
+        files = _job(book, request, job_id).files()
+        if not 0 <= index < len(files):
+            return _nothing()
+        return FileResponse(files[index])
+
+    @app.get("/v1/takes")
+    async def takes(request: Request) -> JSONResponse:
+        """The kept latents of your videos, the newest first."""
+        kept = await to_thread.run_sync(TakeStore(default_takes_dir()).all)
+        own = [take for take in kept if _is_own(book, request, take)]
+        return JSONResponse([_take(take) for take in own])
+
+    @app.get("/v1/takes/{name}")
+    async def take(request: Request, name: str) -> JSONResponse:
+        """The kept latents of one video."""
+        found = TakeStore(default_takes_dir()).find(name)
+        if not _is_own(book, request, found):
+            return _nothing()
+        return JSONResponse(_take(found))
+
+    @app.websocket("/v1/jobs/{job_id}/events")
+    async def events(socket: WebSocket, job_id: str, after: int = 0, from_byte: int = 0) -> None:
+        """Text messages are the video's events after a number; binary ones are the bytes of the
+        growing file from an offset. Commands go the other way."""
+        job = book.find(socket.state.owner, job_id)
+        if job is None:
+            await socket.send_denial_response(_nothing())
+            return
+        await socket.accept()
+        tasks = [
+            asyncio.create_task(_tell(socket, job, after, max(0, from_byte))),
+            asyncio.create_task(_hear(socket, job, book)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the other side was first
+            await socket.close()
+
+    return Guard(app, tokens)
+
+
+async def _tell(socket: WebSocket, job: Job, after: int, from_byte: int) -> None:
+    """Send what has happened and what has grown, and go on until the job has ended."""
+    loop, happened = asyncio.get_running_loop(), asyncio.Event()
+    wake = partial(loop.call_soon_threadsafe, happened.set)
+    stream = _GrowingFile(job, from_byte)
+    job.listen(wake)
+    try:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                happened.clear()
+                over = job.last is not None
+                for event in job.events_after(after):
+                    await socket.send_text(json.dumps(event))
+                    after = event["number"]
+                while piece := await to_thread.run_sync(stream.read):
+                    await socket.send_bytes(piece)
+                if over:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(happened.wait(), _LOOK_S)
+    finally:
+        job.leave(wake)
+
+
+async def _hear(socket: WebSocket, job: Job, book: JobBook) -> None:
+    """Pass on commands; each is answered with its id, and counts once however often it comes."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            text = await socket.receive_text()
+            try:
+                data = parse_json(text)
+                command = command_from_dict(data)
+            except (ValueError, AttributeError) as error:
+                name = error.name if isinstance(error, WrongField) else "command"
+                await socket.send_text(json.dumps({"refused": name}))
+                continue
+            said = str(data.get("id", ""))[:64]
+            if said not in job.heard or not said:
+                job.heard.add(said)
+                await to_thread.run_sync(book.control, job, command)
+            await socket.send_text(json.dumps({"heard": said}))
+            await asyncio.sleep(1 / _COMMANDS_PER_S)
+
+
+class _GrowingFile:
+    """Reads what is new in a file that another process appends to, and later replaces."""
+
+    def __init__(self, job: Job, offset: int) -> None:
+        self._job, self._offset = job, offset
+        self._identity: tuple[int, int] | None = None
+
+    def read(self) -> bytes:
+        """The next bytes; none: there are none yet, or it is the finished file now."""
+        # Never kept open: on Windows it could not be replaced.
+        path = self._job.growing()
+        if path is None or self._job.last is not None:
+            return b""
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                identity = status.st_dev, status.st_ino
+                if self._identity not in (None, identity):
+                    return b""
+                self._identity = identity
+                file.seek(self._offset)
+                data = file.read(_PIECE_BYTES)
+        except OSError:  # it has its own name now
+            return b""
+        self._offset += len(data)
+        return data
+
+
+async def _body(request: Request) -> bytes:
+    """A body of JSON.
+
+    Raises:
+        InvalidRequestError: it is too large, or comes too slowly.
+    """
+    data = b""
+    async for chunk in _chunks(request):
+        data += chunk
+        if len(data) > MOST_JSON_BYTES:
+            raise too_large(MOST_JSON_BYTES)
+    return data
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """A body as it comes.
+
+    Raises:
+        InvalidRequestError: too slowly.
+    """
+    loop = asyncio.get_running_loop()
+    begun, size, stream = loop.time(), 0, aiter(request.stream())
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), _BODY_S)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise _too_slow() from None
+        size += len(chunk)
+        if loop.time() - begun > _BODY_S + size / _SLOWEST_BYTES_PER_S:
+            raise _too_slow()
+        yield chunk
+
+
+def _too_slow() -> InvalidRequestError:
+    return InvalidRequestError("The request comes too slowly.", "Send it again.")
+
+
+def _owner(request: Request) -> str:
+    return request.state.owner
+
+
+def _job(book: JobBook, request: Request, job_id: str) -> Job:
+    job = book.find(_owner(request), job_id)
+    if job is None:
+        raise RemoteError("There is no such video there.")
+    return job
+
+
+def _about(job: Job) -> dict[str, Any]:
+    request = parse_json(job.about.request)
+    return {"id": job.id, "state": job.state, "created": job.about.created_s, "request": request}
+
+
+def _take(take: Take) -> dict[str, Any]:
+    return {**to_fields(take), "folder": take.name}
+
+
+def _is_own(book: JobBook, request: Request, take: Take) -> bool:
+    job = book.owner_of_take(take.name)
+    return job is not None and job.about.owner == _owner(request)
+
+
+def _nothing() -> JSONResponse:
+    return error_response(404, RemoteError("There is nothing of that name."))

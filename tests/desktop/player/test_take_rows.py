@@ -1,0 +1,165 @@
+"""The rows of takes under the strip, with real small videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.player.player import Player
+from magi_desktop.player.take_rows import TakeRows
+from magi_desktop.state.jobs import JobState
+from magi_desktop.state.library import Library
+from magi_engine.runtime.request.request import TakeStart
+from tests.desktop.state.videos import make_video
+
+FIRST, SECOND = "20260101-000000-000001", "20260101-000000-000002"
+
+
+@pytest.fixture
+def window(library: Library, tmp_path: Path, qtbot: QtBot) -> QWidget:
+    """A player above its takes; nothing is shown yet."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    player = Player(window)
+    column = QVBoxLayout(window)
+    column.addWidget(player)
+    column.addWidget(TakeRows(player, library, JobState(window), window))
+    window.resize(700, 600)
+    window.show()
+    for take, start in ((FIRST, None), (SECOND, TakeStart(FIRST, 1))):
+        path = tmp_path / f"{take}.mp4"
+        library.add(path, make_video(path, take, frames=72, take=take, start=start))
+    path = tmp_path / "alone.mp4"
+    library.add(path, make_video(path, "alone"))
+    qtbot.waitUntil(lambda: len(library.items) == 3)
+    return window
+
+
+def parts(window: QWidget) -> tuple[Player, TakeRows]:
+    player, rows = window.findChild(Player), window.findChild(TakeRows)
+    assert player is not None
+    assert rows is not None
+    return player, rows
+
+
+def test_a_video_with_one_take_has_no_rows(window: QWidget, tmp_path: Path, qtbot: QtBot) -> None:
+    player, rows = parts(window)
+    assert rows.isHidden()
+    player.open_file(tmp_path / f"{SECOND}.mp4")
+    qtbot.waitUntil(lambda: not rows.isHidden())
+    assert len(rows.rows) == 2
+    player.open_file(tmp_path / "alone.mp4")
+    qtbot.waitUntil(rows.isHidden)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(lambda: not rows.isHidden())
+    player.clear()
+    qtbot.waitUntil(rows.isHidden)
+
+
+def test_a_click_shows_a_take_from_that_second_on(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player.pause()
+    bar = rows.bar_rect(1)
+    assert bar.left() == player.strip.cell_rect(1).left()
+    qtbot.mouseClick(
+        rows.viewport(),
+        Qt.MouseButton.LeftButton,
+        pos=QPoint(bar.right() - 8, bar.center().y()),
+    )
+    assert rows.shown is not None
+    assert rows.shown.number == 2
+    qtbot.waitUntil(lambda: player.part_shown == range(48, 72))
+
+
+def test_arrows_change_the_take_at_the_same_second(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{FIRST}.mp4", 30)
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player.pause()
+    player.seek(30)
+    rows.setFocus()
+    qtbot.keyClick(rows, Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: player.part_shown == range(24, 48))
+    player.pause()
+    assert player.path == tmp_path / f"{SECOND}.mp4"
+    qtbot.keyClick(rows, Qt.Key.Key_Right)
+    assert player.part_shown == range(48, 72), "the keys of the strip work here too"
+    assert rows.hasFocus()
+    qtbot.keyClick(rows, Qt.Key.Key_Up)
+    qtbot.waitUntil(lambda: player.part_shown is not None)
+    assert player.path == tmp_path / f"{FIRST}.mp4"
+
+
+def test_the_menu_of_a_row_is_that_of_the_second(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    place = rows.bar_rect(1).center()
+    with qtbot.waitSignal(rows.menu_wanted):
+        QGuiApplication.sendEvent(
+            rows.viewport(),
+            QContextMenuEvent(
+                QContextMenuEvent.Reason.Mouse, place, rows.viewport().mapToGlobal(place)
+            ),
+        )
+    assert player.path == tmp_path / f"{SECOND}.mp4"
+    assert player.part_shown is not None
+    assert "as take 1 up to 0:01" in rows.describe(rows.rows[1])
+
+
+def test_two_takes_are_compared_in_step(window: QWidget, tmp_path: Path, qtbot: QtBot) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player.pause()
+    qtbot.waitUntil(player.commands.compare.isEnabled)
+    qtbot.mouseClick(
+        rows.viewport(),
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.ControlModifier,
+        rows.bar_rect(1).center(),
+    )
+    canvas = player.canvas
+    qtbot.waitUntil(lambda: canvas.comparing)
+    assert canvas.names == ("Take 2", "Take 1")
+    player.seek(60)
+
+    def greys(*places: float) -> list[int]:
+        image = canvas.grab().toImage()
+        y = image.height() // 3
+        return [image.pixelColor(round(image.width() * x), y).red() for x in places]
+
+    # Both are the same grey ramp: the same frame of both has the same grey.
+    qtbot.waitUntil(lambda: greys(0.25, 0.75)[0] == greys(0.25, 0.75)[1] > 150)
+    player.play()
+    qtbot.waitUntil(lambda: player.position < 30)  # round and round, in step
+    player.pause()
+    qtbot.waitUntil(lambda: abs(greys(0.25)[0] - greys(0.75)[0]) < 3)
+    assert player.path == tmp_path / f"{FIRST}.mp4"
+    # Another one is compared with the one it is compared with.
+    player.open_file(tmp_path / f"{SECOND}.mp4")
+    qtbot.waitUntil(lambda: canvas.names == ("Take 1", "Take 2"))
+
+
+def test_a_video_that_is_alone_is_compared_with_nothing(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, _rows = parts(window)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(player.commands.compare.isEnabled)
+    player.open_file(tmp_path / "alone.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None)
+    assert not player.commands.compare.isEnabled()

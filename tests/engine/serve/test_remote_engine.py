@@ -1,0 +1,185 @@
+"""An engine in another process, over loopback: everything as with one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from magi_engine.errors import InvalidRequestError, RemoteError
+from magi_engine.media.frames import decode_frames
+from magi_engine.media.targets import find_growing
+from magi_engine.messages import Message
+from magi_engine.remote.connection import Connection
+from magi_engine.remote.engine import RemoteEngine
+from magi_engine.runtime.job.events import (
+    Cancelled,
+    ChunkReady,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Planned,
+    PreviewReady,
+    PromptChanged,
+    event_from_dict,
+)
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+from tests.engine.serve.servers import Server, small_request
+
+
+def test_the_video_here_is_that_there_byte_for_byte(
+    server: Server, engine: RemoteEngine, tmp_path: Path
+) -> None:
+    request = small_request(tmp_path / "a.mp4")
+    *_, last = engine.generate(request, preview=True)
+    assert isinstance(last, Finished)
+    assert (last.path, last.frames) == (tmp_path / "a.mp4", 48)
+    (job, *_) = engine.connection.get("/v1/jobs")
+    assert (tmp_path / "a.mp4").read_bytes() == server.video_of(job["id"]).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "records"]
+    assert not list((tmp_path / "records").iterdir())
+
+
+def test_events_are_those_of_an_engine_here(engine: RemoteEngine, tmp_path: Path) -> None:
+    request = small_request(tmp_path / "a.mp4", seed=2)
+    chunks: list[ChunkReady] = []
+    planned: list[Planned] = []
+    previews: list[PreviewReady] = []
+    grown = []
+    for event in engine.generate(request, preview=True):
+        if isinstance(event, ChunkReady):
+            chunks.append(event)
+            grown.append(find_growing(tmp_path / "a.mp4") is not None)
+        planned += [event] if isinstance(event, Planned) else []
+        previews += [event] if isinstance(event, PreviewReady) else []
+    assert planned[0].plan.request == request
+    assert planned[0].plan.num_chunks == 2
+    assert [(c.index, c.first_frame, c.frames.shape) for c in chunks] == [
+        (0, 0, (24, 64, 64, 3)),
+        (1, 24, (24, 64, 64, 3)),
+    ]
+    assert grown[0]
+    assert previews
+    assert previews[0].frames.shape == (6, 8, 8, 3)
+    last = next(f for i, f in enumerate(decode_frames(tmp_path / "a.mp4")) if i == 47)
+    rgb = last.picture.to_ndarray(format="rgb24").astype(int)
+    assert np.abs(rgb - chunks[1].frames[-1]).mean() < 4  # another conversion of colours
+
+
+def test_estimates_are_that_machines(engine: RemoteEngine, tmp_path: Path) -> None:
+    plan = engine.plan(small_request(tmp_path / "a.mp4"))
+    assert (plan.model, plan.num_chunks, plan.device) == ("pocket", 2, engine.machine().device)
+    assert plan.request.output == str(tmp_path / "a.mp4")
+    prospects = engine.prospects()
+    assert prospects["pocket"].plan.model == "pocket"  # type: ignore[union-attr]
+    with pytest.raises(InvalidRequestError, match="multiples of 16"):
+        engine.plan(small_request(tmp_path / "a.mp4", width=50))
+
+
+def test_commands_reach_the_job(engine: RemoteEngine, tmp_path: Path) -> None:
+    request = small_request(tmp_path / "a.mp4", seed=3, num_frames=None)
+    events = engine.generate(request)
+    kinds: list[str] = []
+    event: Event | None = None
+    engine.control(Pause())
+    for event in events:
+        kinds.append(event.kind)
+        if event.kind == "paused":
+            engine.control(ChangePrompt(0, "a blue star", at_once=True))
+            engine.control(Resume())
+        if isinstance(event, PromptChanged):
+            assert event.text == "a blue star"
+        if isinstance(event, ChunkReady) and "prompt_changed" in kinds:
+            engine.control(Cancel())
+    assert kinds.index("paused") < kinds.index("resumed") < kinds.index("prompt_changed")
+    assert isinstance(event, Cancelled)
+    assert event.path is not None
+    assert event.path.is_file()
+
+
+def test_a_job_is_stopped_while_nobody_answers(tmp_path: Path) -> None:
+    engine = RemoteEngine(Connection("http://127.0.0.1:9", "k" * 30), tmp_path)
+    events = engine.generate(small_request(tmp_path / "a.mp4"))
+    engine.control(Cancel())
+    assert list(events) == [Cancelled(None, 0)]
+    with pytest.raises(RemoteError, match="does not answer"):
+        engine.machine()
+    engine.close()
+
+
+def test_the_same_request_is_gone_on_with(engine: RemoteEngine, tmp_path: Path) -> None:
+    """As after a restart of the window: another engine object, the same records."""
+    request = small_request(tmp_path / "a.mp4", seed=4)
+    events = engine.generate(request)
+    next(events)
+    again = RemoteEngine(engine.connection, tmp_path / "records")
+    before = len(engine.connection.get("/v1/jobs"))
+    assert isinstance(list(again.generate(request))[-1], Finished)
+    assert len(engine.connection.get("/v1/jobs")) == before
+
+
+def test_pictures_travel_by_their_content(
+    server: Server, engine: RemoteEngine, tmp_path: Path
+) -> None:
+    picture = tmp_path / "photo of mine.png"
+    Image.new("RGB", (80, 80), "green").save(picture)
+    request = small_request(
+        tmp_path / "a.mp4", mode=Mode.I2V, reference=str(picture), num_frames=24
+    )
+    *_, last = engine.generate(request)
+    assert isinstance(last, Finished)
+    said = read_request(tmp_path / "a.mp4")
+    assert said.reference is not None
+    assert str(server.home) not in said.to_json()
+    assert "mine" not in said.to_json()
+
+
+def test_takes_there_are_gone_on_with(engine: RemoteEngine, tmp_path: Path) -> None:
+    *_, last = engine.generate(small_request(tmp_path / "a.mp4", seed=5))
+    assert isinstance(last, Finished)
+    earlier = Earlier.of_video(tmp_path / "a.mp4", engine.takes)
+    request = earlier.redone(1, text="a blue star")
+    events = list(engine.generate(_at(request, tmp_path / "b.mp4")))
+    assert isinstance(events[-1], Finished)
+    assert [e.index for e in events if isinstance(e, ChunkReady)] == [1]
+    first, second = (_packets(tmp_path / name) for name in ("a.mp4", "b.mp4"))
+    assert first[:24] == second[:24]
+    assert first[24:] != second[24:]
+
+
+def test_a_key_that_is_not_accepted(server: Server, tmp_path: Path) -> None:
+    engine = RemoteEngine(Connection(server.address, "k" * 30), tmp_path)
+    with pytest.raises(RemoteError, match="key is not accepted"):
+        engine.machine()
+    (event,) = engine.generate(small_request(tmp_path / "a.mp4"))
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, RemoteError)
+    engine.close()
+
+
+def test_events_are_whole_again_after_json(tmp_path: Path) -> None:
+    notice = Notice(Message("{count} videos", count=3))
+    assert event_from_dict(json.loads(json.dumps(notice.to_exact_dict()))) == notice
+    failed = Failed(InvalidRequestError("{a} is wrong.", "Try {b}.", a="x", b=2), None, 3)
+    back = event_from_dict(json.loads(json.dumps(failed.to_exact_dict())))
+    assert isinstance(back, Failed)
+    assert type(back.error) is InvalidRequestError
+    assert back.error.whole == failed.error.whole
+
+
+def _at(request: GenerationRequest, output: Path) -> GenerationRequest:
+    return dataclasses.replace(request, output=str(output))
+
+
+def _packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
