@@ -13,6 +13,7 @@ from torch import Tensor
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
+from magi_engine.ops.backends import ChosenAttention
 from magi_engine.ops.cuda_graphs import GraphRunner, capture_on
 from magi_engine.ops.mesh import Mesh
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
@@ -147,6 +148,8 @@ class _Run:
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
         self.memory, self.mesh = sampler.memory, model.mesh
         self.num_chunks, self._decisions = num_chunks, decisions
+        if isinstance(model.attention, ChosenAttention):
+            model.attention.share(self.mesh)
         self.device = model.device
         self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]

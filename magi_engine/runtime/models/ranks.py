@@ -245,7 +245,7 @@ class Team:
                 elif isinstance(event, Answer):
                     error = event.value
         except EngineDiedError as died:
-            error = _lost(died.whole)
+            error = _lost(died.message)
         member.over = True
         if error is not None:
             self._fail(error)
