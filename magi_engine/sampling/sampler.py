@@ -176,7 +176,8 @@ class _Run:
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
-        self.graphs = GraphRunner(capture_on(self.device) if self.memory.cuda_graphs else None)
+        graphs = self.memory.cuda_graphs and self.mesh.size == 1  # exchanges are not captured
+        self.graphs = GraphRunner(capture_on(self.device) if graphs else None)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
 

@@ -209,7 +209,7 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
-    if sizes.chunks.forward * sizes.own_tokens <= _GRAPH_TOKENS:
+    if sizes.ranks == 1 and sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
