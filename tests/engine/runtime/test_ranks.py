@@ -147,11 +147,16 @@ def test_a_lost_process_ends_the_video_and_nothing_else(
     how: signal.Signals,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ranks, "_SILENT_S", 4.0)
     together.unload()
     others = set(psutil.Process().children())
     request = make_request(num_frames=None)
-    events = events_with(together, request, lambda: os.kill(the_other(others).pid, how))
+
+    def lose() -> None:
+        os.kill(the_other(others).pid, how)
+        monkeypatch.setattr(ranks, "_SILENT_S", 4.0)  # no other process has to be patient
+
+    events = events_with(together, request, lose)
+    monkeypatch.undo()
     failed = events[-1]
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, DeviceError), failed.error
