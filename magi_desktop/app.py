@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the program's name, then files to open.
     """
+    gc.disable()  # until the first picture: what is imported and built for it stays
     with contextlib.suppress(OSError):
         if not os.path.isdir(os.curdir):  # what started us has removed it; nothing works there
             os.chdir(Path.home())
@@ -59,6 +61,7 @@ def main(argv: list[str]) -> int:
     window = MainWindow(workshop)
     doorbell.rung.connect(window.open_again)
     window.show()
+    QTimer.singleShot(_AFTER_FIRST_PAINT_MS, gc.enable)
     QTimer.singleShot(_AFTER_FIRST_PAINT_MS, workshop.start)
     QTimer.singleShot(_AFTER_FIRST_PAINT_MS, window.dialogs.greet)
     if files:

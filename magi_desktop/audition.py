@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QIcon, QKeySequence, QPixmap, QShortcut
+from PySide6.QtGui import QIcon, QKeySequence, QPixmap, QShortcut, QUndoStack
 from PySide6.QtWidgets import QAbstractItemView, QListView, QListWidget, QListWidgetItem, QWidget
 
 from magi_desktop import background
@@ -31,7 +31,9 @@ class AuditionDialog(Sheet):
 
     keep_wanted = Signal(object)
 
-    def __init__(self, library: Library, queue: JobQueue, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, library: Library, queue: JobQueue, undo: QUndoStack, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._library, self._queue = library, queue
         self._pictures: dict[str, list[QPixmap]] = {}
@@ -68,7 +70,8 @@ class AuditionDialog(Sheet):
         )
         self.keep_button.clicked.connect(self.keep)
         QShortcut(QKeySequence.StandardKey.Delete, self, self.throw)
-        QShortcut(QKeySequence.StandardKey.Undo, self, library.undo_delete)
+        QShortcut(QKeySequence("Ctrl+Z"), self, undo.undo)
+        QShortcut(QKeySequence("Ctrl+Shift+Z"), self, undo.redo)
         vbox(self, t.SPACE_3, SHEET_MARGINS).add(
             text_label(self.tr("Which one goes on?"), "title", self),
             (self.list, 1),

@@ -52,7 +52,7 @@ from magi_desktop.video_actions import VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
-from magi_desktop.widgets.notice_bar import NoticeBar, Tone
+from magi_desktop.widgets.notice_bar import UNDO, NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs, earlier_of
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError
@@ -83,7 +83,6 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Magi Desktop")
         self.setAcceptDrops(True)
         self.restart_wanted = False
-        self._deleted_from: QueuePanel | VideoCommands | None = None
         self._make_panels()
         self._lay_out()
         self._wire()
@@ -123,28 +122,41 @@ class MainWindow(QMainWindow):
             *(shop, self.notice, self.arrivals, self.dialogs),
             *(self.prompt, self.generation.checks, self),
         )
-        self.from_here = FromHere(self.player, shop.job, self.dialogs, self.videos, self)
+        self.from_here = FromHere(
+            self.player, shop.job, shop.engine, self.dialogs, self.videos, self
+        )
         self.takes = TakeRows(self.player, shop.library, shop.job, self)
         self.takes.menu_wanted.connect(self.from_here.show_at)
         self.from_here.addMenu(self.takes.menu)
+        self.takes.export_wanted.connect(self.videos.export_parts)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
-        inputs = QWidget(self)
+        # From the outside in: what moves into another widget is styled anew with all that is in it.
+        frame = QWidget(self)
+        self.setCentralWidget(SmallScreenScroll(frame, self))
+        self.splitter = QSplitter(Qt.Orientation.Horizontal, frame)
+        self.splitter.setHandleWidth(t.SPACE_4)
+        hbox(frame, margins=(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(self.splitter)
+        left, centre, right = (QWidget(self.splitter) for _ in range(3))
+        for index, (column, width) in enumerate(((left, 300), (centre, 396), (right, 240))):
+            column.setMinimumWidth(width)
+            self.splitter.setStretchFactor(index, 1 if column is centre else 0)
+            self.splitter.setCollapsible(index, False)
+
+        self.inputs_scroll = scroll = QScrollArea(left)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inputs = QWidget(scroll)
+        scroll.setWidget(inputs)
         vbox(inputs, t.SPACE_4, (0, 0, t.SPACE_2, 0)).add(
             self.prompt, self.reference, self.generation, STRETCH
         )
-        self.inputs_scroll = scroll = QScrollArea(self)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inputs)
-        left = _column(self.modes, scroll, self.generate_bar, self.preflight, stretch=scroll)
-        left.setMinimumWidth(300)
+        vbox(left, t.SPACE_3).add(self.modes, (scroll, 1), self.generate_bar, self.preflight)
 
         foot = Foot(
             self.player, self.workshop.job, self.workshop.library, self.video_bar, self.progress
         )
-        centre = QWidget(self)
         cells = QGridLayout(centre)
         cells.setContentsMargins(0, 0, 0, 0)
         cells.setSpacing(t.SPACE_3)
@@ -155,23 +167,11 @@ class MainWindow(QMainWindow):
         cells.addWidget(self.notice, 0, 0, Qt.AlignmentFlag.AlignTop)
         cells.setRowStretch(0, 1)
         self.notice.raise_()
-        centre.setMinimumWidth(396)
 
-        self.side = QTabWidget(self)
+        self.side = QTabWidget(right)
         self.side.addTab(self.queue, self.tr("Queue"))
         self.side.addTab(self.library, self.tr("Library"))
-        right = _column(self.side, self.exports, self.install_strip, stretch=self.side)
-        right.setMinimumWidth(240)
-
-        self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
-        for widget, stretch in ((left, 0), (centre, 1), (right, 0)):
-            self.splitter.addWidget(widget)
-            self.splitter.setStretchFactor(self.splitter.indexOf(widget), stretch)
-            self.splitter.setCollapsible(self.splitter.indexOf(widget), False)
-        self.splitter.setHandleWidth(t.SPACE_4)
-        frame = QWidget(self)
-        hbox(frame, margins=(t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(self.splitter)
-        self.setCentralWidget(SmallScreenScroll(frame, self))
+        vbox(right, t.SPACE_3).add((self.side, 1), self.exports, self.install_strip)
         self._follow_mode(self.workshop.draft.mode)
         self.prompt.field.setFocus()
 
@@ -211,6 +211,8 @@ class MainWindow(QMainWindow):
         self.prompt.field.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
+        self.arrivals.storyboard_came.connect(self.prompt.later.open_storyboard)
+        self.prompt.later.failed.connect(self.making.say_input_error)
         self.arrivals.config_came.connect(self.generation.presets.import_file)
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)
@@ -218,8 +220,10 @@ class MainWindow(QMainWindow):
         self.dialogs.started.connect(self._start)
         self.dialogs.restart_wanted.connect(self.restart)
         self.dialogs.failed.connect(self.arrivals.refuse)
-        self.queue.removed.connect(self._undoable)
-        self.videos.deleted.connect(self._undoable)
+        for panel in (self.queue, self.videos):
+            panel.undo_wanted.connect(shop.undo.undo)
+        for notice in (self.queue.notice, self.notice):
+            shop.undo.indexChanged.connect(lambda _n, notice=notice: notice.withdraw(UNDO))
         self.install_strip.clicked.connect(self.dialogs.installing)
         shop.models.tasks.done.connect(self._installed)
         shop.models.tasks.failed.connect(self._install_failed)
@@ -282,7 +286,8 @@ class MainWindow(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.workshop.controller.busy:
+        shop = self.workshop
+        if shop.engine.outlives or not shop.controller.busy:
             self._keep_geometry()
             self.exports.cancel()
             event.accept()
@@ -317,20 +322,7 @@ class MainWindow(QMainWindow):
         self.side.setCurrentWidget(self.library)
         self.library.focus_search()
 
-    @Slot()
-    def undo(self) -> None:
-        """Bring back what was deleted last from the queue or the library."""
-        if self._deleted_from is not None:
-            self._deleted_from.undo()
-            self._deleted_from = None
-
     # From the panels.
-
-    @Slot()
-    def _undoable(self) -> None:
-        panel = self.sender()
-        assert isinstance(panel, QueuePanel | VideoCommands)
-        self._deleted_from = panel
 
     @Slot()
     def _start(self) -> None:
@@ -342,7 +334,8 @@ class MainWindow(QMainWindow):
     def _redo(self, item: LibraryItem) -> None:
         shown = self.player.path == item.path
         self.dialogs.redo(
-            partial(earlier_of, item.path), self.player.second_in_file if shown else 0.0
+            partial(earlier_of, item.path, self.workshop.engine.takes),
+            self.player.second_in_file if shown else 0.0,
         )
 
     # From the state.
@@ -468,12 +461,6 @@ class MainWindow(QMainWindow):
             self.splitter.restoreState(_from_text(saved["splitter"]))
         if saved.get("side") in (0, 1):
             self.side.setCurrentIndex(saved["side"])
-
-
-def _column(*widgets: QWidget, stretch: QWidget) -> QWidget:
-    column = QWidget()
-    vbox(column, t.SPACE_3).add(*((w, 1 if w is stretch else 0) for w in widgets))
-    return column
 
 
 def _as_text(state: QByteArray) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 translate = QCoreApplication.translate
 
 _FIELDS = (QLineEdit, QPlainTextEdit, QAbstractSpinBox)
-_UNDO = QKeySequence("Ctrl+Z")
+_UNDO, _REDO = QKeySequence("Ctrl+Z"), QKeySequence("Ctrl+Shift+Z")
 """Of the text, in a text field."""
 
 
@@ -81,7 +81,7 @@ class MenuKeys(QObject):
         super().__init__(menus.window)
         self._window = menus.window
         shortcuts = [a.shortcut() for actions in menus.groups.values() for a in actions]
-        self._keys = [s for s in shortcuts if "Ctrl" in s.toString() and s != _UNDO]
+        self._keys = [s for s in shortcuts if "Ctrl" in s.toString() and s not in (_UNDO, _REDO)]
         self._watched: QWidget | None = None
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -111,6 +111,7 @@ def make_menus(window: MainWindow) -> Menus:
     """Fill the window's menu bar."""
     menus = Menus(window)
     _file(menus)
+    menus.add(translate("Menus", "&Edit"), _undo_entries(window))
     _make(menus)
     menus.add(translate("Menus", "&Player"), _player_entries(window))
     _video(menus)
@@ -130,8 +131,6 @@ def _file(menus: Menus) -> None:
             Entry(translate("Menus", "Import a configuration…"), w.generation.presets.ask_import),
             Entry(translate("Menus", "Export the configuration…"), w.generation.presets.ask_export),
             None,
-            Entry(translate("Menus", "Undo the last deletion"), w.undo, "Ctrl+Z"),
-            None,
             Entry(translate("Menus", "Open the folder of videos"), w.dialogs.open_videos),
             Entry(translate("Menus", "Models…"), w.dialogs.models, "Ctrl+Shift+M"),
             Entry(translate("Menus", "Preferences…"), w.dialogs.preferences, "Ctrl+,"),
@@ -139,6 +138,15 @@ def _file(menus: Menus) -> None:
             Entry(translate("Menus", "Quit"), w.close, "Ctrl+Q"),
         ],
     )
+
+
+def _undo_entries(window: MainWindow) -> list[Entry | QAction | None]:
+    stack = window.workshop.undo
+    undo = stack.createUndoAction(window, translate("Menus", "Undo"))
+    redo = stack.createRedoAction(window, translate("Menus", "Redo"))
+    undo.setShortcut(_UNDO)
+    redo.setShortcuts([_REDO, QKeySequence("Ctrl+Y")])
+    return [undo, redo]
 
 
 def _make(menus: Menus) -> None:
@@ -149,7 +157,7 @@ def _make(menus: Menus) -> None:
         [
             Entry(translate("Menus", "Generate"), w.generate_bar.generate_once, "Ctrl+Return"),
             Entry(
-                translate("Menus", "Generate four variations"),
+                translate("Menus", "Generate {} variations").format(VARIATIONS),
                 partial(w.generate_bar.generate, VARIATIONS),
                 "Ctrl+Shift+Return",
             ),

@@ -10,14 +10,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from magi_desktop import background
 from magi_engine.atomic import replacing
 from magi_engine.errors import MagiError
+from magi_engine.late import Image, np
 from magi_engine.media import MediaKind, UInt8Array, iter_stills, probe, read_image
 from magi_engine.media.png_frames import FRAME_NAME
 

@@ -9,17 +9,18 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from magi_desktop import background, shell
 from magi_desktop.exporting import FORMATS, ExportJob, gif_bytes
 from magi_desktop.panels.export_bar import ExportBar
-from magi_desktop.state.library import Library, LibraryItem
+from magi_desktop.state.library import Deletion, Library, LibraryItem
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
-from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
+from magi_desktop.widgets.dialogs import text_dialog
+from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
 from magi_engine.runtime.request.metadata import names_another_computer
@@ -28,9 +29,8 @@ from magi_engine.runtime.request.request import GenerationRequest
 logger = logging.getLogger(__name__)
 
 VARIATIONS = 4
-"""How many more videos "Four variations" makes."""
+"""How many more videos are made of one at once."""
 
-_RENAME_WIDTH = 520
 """Room for a name as the program gives it: the prompt's beginning and the seed."""
 
 Items = Sequence[LibraryItem]
@@ -47,7 +47,7 @@ class VideoCommands(QObject):
         resume_wanted: the LibraryItem whose rest is to be made.
         details_wanted: the LibraryItem and its GenerationRequest, to be shown.
         variations_wanted: a GenerationRequest, of which so many more are to be made.
-        deleted: videos went, and ``undo`` brings them back.
+        undo_wanted: the user wants back what was deleted just now.
     """
 
     play_wanted = Signal(object)
@@ -57,7 +57,7 @@ class VideoCommands(QObject):
     resume_wanted = Signal(object)
     details_wanted = Signal(object, object)
     variations_wanted = Signal(object, int)
-    deleted = Signal()
+    undo_wanted = Signal()
 
     def __init__(
         self, library: Library, notice: NoticeBar, exports: ExportBar, window: QWidget
@@ -118,18 +118,10 @@ class VideoCommands(QObject):
     def rename(self, items: Items) -> None:
         """Ask for another name of the first one's file."""
         item = items[0]
-        dialog = QInputDialog(self._window)
-        dialog.setWindowTitle(self.tr("Rename"))
-        dialog.setLabelText(self.tr("Name of the file:"))
-        dialog.setTextValue(item.path.name if item.path.is_dir() else item.path.stem)
-        dialog.resize(_RENAME_WIDTH, dialog.sizeHint().height())
-        dialog.textValueSelected.connect(partial(self._rename, item))
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
-
-    def _rename(self, item: LibraryItem, stem: str) -> None:
-        if stem.strip():
-            self._library.rename(item.id, stem.strip())
+        name = item.path.name if item.path.is_dir() else item.path.stem
+        rename = partial(self._library.rename, item.id)
+        label = self.tr("Name of the file:")
+        text_dialog(self._window, self.tr("Rename"), label, name, rename).open()
 
     def mark(self, items: Items) -> None:
         """Make them favourites; where all of them are, no longer."""
@@ -144,12 +136,6 @@ class VideoCommands(QObject):
     def delete(self, items: Items) -> None:
         """Move them to the trash, with a way back; missing ones leave the list."""
         self._library.delete(item.id for item in items)
-
-    @Slot()
-    def undo(self) -> None:
-        """Bring back what was deleted last."""
-        self._notice.withdraw(UNDO)
-        self._library.undo_delete()
 
     def locate(self, items: Items) -> None:
         """Ask where the first one is now."""
@@ -195,8 +181,11 @@ class VideoCommands(QObject):
             ]
         )
 
-    def export_part(self, path: Path, part: range) -> None:
-        """Ask where to save some frames of a video, as MP4 unless the name says otherwise."""
+    def export_parts(
+        self, parts: Sequence[tuple[Path, range]], metadata: str | None = None
+    ) -> None:
+        """Ask where to save some frames of videos as one, as MP4 unless the name says otherwise."""
+        path, part = parts[0]
         dialog = QFileDialog(self._window, self.tr("Export this part"))
         dialog.finished.connect(dialog.deleteLater)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -205,7 +194,7 @@ class VideoCommands(QObject):
         dialog.setDirectory(str(path.parent))
         dialog.selectFile(free_name(path.with_name(f"{path.stem} {part.start + 1}.mp4")).name)
         dialog.fileSelected.connect(
-            lambda name: self.exports.start([ExportJob(path, Path(name), True, part)])
+            lambda name: self.exports.start([ExportJob(path, Path(name), True, parts, metadata)])
         )
         dialog.open()
 
@@ -221,12 +210,11 @@ class VideoCommands(QObject):
             self._notice.say_error(error)
             return None
 
-    @Slot(int, bool)
-    def _say_deleted(self, count: int, undoable: bool) -> None:
-        text = self.tr("%n video(s) deleted.", "", count)
-        if undoable:
-            self._notice.offer_undo(text, self._library.undo_delete)
-            self.deleted.emit()
+    @Slot(object)
+    def _say_deleted(self, deletion: Deletion) -> None:
+        text = self.tr("%n video(s) deleted.", "", len(deletion.gone))
+        if deletion.undoable:
+            self._notice.offer_undo(text, self.undo_wanted.emit)
         else:
             self._notice.say(text, for_ms=UNDO_MS)
 
@@ -276,7 +264,7 @@ class VideoActions(QObject):
             tip=self.tr("It was stopped early: go on with the next second, in a new video."),
         )
         self.vary = add(
-            *("vary", "dice", self.tr("Four variations"), c.vary),
+            *("vary", "dice", self.tr("%n variation(s)", None, VARIATIONS), c.vary),
             tip=self.tr("Make it four times more, with other seeds."),
         )
         self.use_settings = add("settings", "reset", self.tr("Use these settings"), c.use_settings)

@@ -11,37 +11,23 @@ from PySide6.QtCore import QLocale, QObject, QProcess, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from magi_desktop import background, diagnostics, set_up
-from magi_desktop.audition import AuditionDialog
+from magi_desktop import background, set_up
 from magi_desktop.belongings import belongings
-from magi_desktop.dialogs.about import AboutDialog
-from magi_desktop.dialogs.details import DetailsDialog
-from magi_desktop.dialogs.direct import DirectDialog
-from magi_desktop.dialogs.guide import GuideDialog
-from magi_desktop.dialogs.help import HelpSheet
-from magi_desktop.dialogs.licence import LicenceDialog
-from magi_desktop.dialogs.models import ModelsDialog
-from magi_desktop.dialogs.places import PlacesDialog
-from magi_desktop.dialogs.preferences import PreferencesDialog
-from magi_desktop.dialogs.redo import RedoDialog
-from magi_desktop.dialogs.updates import UpdatesDialog
-from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.menus import Menus
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.video_actions import VARIATIONS
 from magi_desktop.workshop import Workshop
-from magi_engine.config.places import default_takes_dir
 from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import TakeStore
+from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
 
 
 class WindowDialogs(QObject):
-    """All of them, as slots.
+    """All of them, as slots. Each is imported when it is opened: the first picture needs none.
 
     Signals:
         said: a sentence for the window's notice.
@@ -63,21 +49,29 @@ class WindowDialogs(QObject):
 
     @Slot()
     def preferences(self) -> None:
+        from magi_desktop.dialogs.preferences import PreferencesDialog
+
         shop = self._workshop
-        dialog = PreferencesDialog(shop.preferences, shop.places.videos, self._window)
+        dialog = PreferencesDialog(shop.preferences, shop.places, self._window)
         dialog.restart_wanted.connect(self.restart_wanted)
         self._open(dialog)
 
     def shortcuts(self, menus: Menus) -> None:
+        from magi_desktop.dialogs.help import HelpSheet
+
         self._open(HelpSheet(menus.groups, self._window))
 
     @Slot()
     def guide(self) -> None:
+        from magi_desktop.dialogs.guide import GuideDialog
+
         self._open(GuideDialog(QLocale().name(), self._window))
 
     @Slot(object, object)
     def details(self, item: LibraryItem, request: GenerationRequest) -> None:
         """Open how a video was made."""
+        from magi_desktop.dialogs.details import DetailsDialog
+
         self._open(DetailsDialog(item, request, self._window))
 
     def redo(
@@ -104,8 +98,10 @@ class WindowDialogs(QObject):
     @Slot()
     def audition(self) -> None:
         """Show the first seconds there are, to choose among."""
+        from magi_desktop.audition import AuditionDialog
+
         shop = self._workshop
-        dialog = AuditionDialog(shop.library, shop.queue, self._window)
+        dialog = AuditionDialog(shop.library, shop.queue, shop.undo, self._window)
         dialog.keep_wanted.connect(self.resume)
         self._open(dialog)
 
@@ -114,7 +110,8 @@ class WindowDialogs(QObject):
 
         def found(earlier: Earlier) -> None:
             request = earlier.redone(earlier.chunk_at(second))
-            self._workshop.controller.vary(request, VARIATIONS)
+            ids = self._workshop.controller.vary(request, VARIATIONS)
+            self._workshop.undo.lined_up(self.tr("the variations"), ids)
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
 
@@ -130,6 +127,7 @@ class WindowDialogs(QObject):
         background.run(
             earlier_of,
             path,
+            self._workshop.engine.takes,
             then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
             failed=from_file,
             owner=self,
@@ -139,8 +137,8 @@ class WindowDialogs(QObject):
     def resume(self, item: LibraryItem) -> None:
         """Make what is missing of a video that was stopped."""
         background.run(
-            lambda: earlier_of(item.path).resumed(),
-            then=self._workshop.controller.generate,
+            lambda: earlier_of(item.path, self._workshop.engine.takes).resumed(),
+            then=self._line_up,
             failed=self.failed.emit,
             owner=self,
         )
@@ -148,17 +146,28 @@ class WindowDialogs(QObject):
     def _open_redo(
         self, earlier: Earlier, chunk: int, transition: Transition = Transition.GO_ON
     ) -> None:
+        from magi_desktop.dialogs.redo import RedoDialog
+
         dialog = RedoDialog(earlier, chunk, VARIATIONS, self._window, transition)
-        dialog.chosen.connect(self._workshop.controller.generate)
+        dialog.chosen.connect(self._line_up)
         self._open(dialog)
+
+    @Slot(object, int)
+    def _line_up(self, request: GenerationRequest, copies: int = 1) -> None:
+        ids = self._workshop.controller.generate(request, copies)
+        self._workshop.undo.lined_up(self.tr("the new take"), ids)
 
     @Slot()
     def about(self) -> None:
         """Open version and licences."""
+        from magi_desktop.dialogs.about import AboutDialog
+
         self._open(AboutDialog(self._diagnostics, self._window))
 
     def welcome(self, greets: bool = False) -> None:
         """Say what this computer can run and offer the models; ``greets``: on the first start."""
+        from magi_desktop.dialogs.welcome import WelcomeDialog
+
         shop = self._workshop
         dialog = WelcomeDialog(shop.machine, shop.models, self._window, greets=greets)
         dialog.start_wanted.connect(self.use_model)
@@ -170,6 +179,8 @@ class WindowDialogs(QObject):
     @Slot(str)
     def models(self, name: str = "") -> None:
         """Open the list of models, where ``name`` is."""
+        from magi_desktop.dialogs.models import ModelsDialog
+
         shop = self._workshop
         dialog = ModelsDialog(shop.models, shop.machine, shop.draft, shop.preferences, self._window)
         dialog.download_wanted.connect(self.download)
@@ -191,6 +202,8 @@ class WindowDialogs(QObject):
     @Slot(str)
     def download(self, name: str) -> None:
         """Get what is missing of a model; shows its licence if that has not been accepted."""
+        from magi_desktop.dialogs.licence import LicenceDialog
+
         models = self._workshop.models
         status = models.status(name)
         if status is None:
@@ -216,6 +229,8 @@ class WindowDialogs(QObject):
     @Slot(int)
     def direct(self, chunk: int) -> None:
         """Ask for the prompt from a chunk on, if that has not begun."""
+        from magi_desktop.dialogs.direct import DirectDialog
+
         job = self._workshop.job
         if not job.can_direct or chunk > len(job.chunks):
             return
@@ -264,6 +279,8 @@ class WindowDialogs(QObject):
     @Slot()
     def updates(self) -> None:
         """Find out whether there is a newer version, or go on with one that was found."""
+        from magi_desktop.dialogs.updates import UpdatesDialog
+
         dialog = UpdatesDialog(self._workshop.updates, self._window)
         dialog.quit_wanted.connect(self._window.close)
         self._open(dialog)
@@ -271,6 +288,8 @@ class WindowDialogs(QObject):
     @Slot()
     def places(self) -> None:
         """Say where everything is."""
+        from magi_desktop.dialogs.places import PlacesDialog
+
         shop = self._workshop
         kept = belongings(shop.places, shop.models.models_dir, shop.controller.output_folder)
         self._open(PlacesDialog(kept, self._open_folder, self._window))
@@ -284,6 +303,8 @@ class WindowDialogs(QObject):
         dialog.open()
 
     def _diagnostics(self) -> str:
+        from magi_desktop import diagnostics
+
         return diagnostics.describe(self._workshop.places, self._workshop.findings)
 
     def _copy(self, text: str) -> None:
@@ -299,10 +320,10 @@ class WindowDialogs(QObject):
         )
 
 
-def earlier_of(video: Path) -> Earlier:
+def earlier_of(video: Path, takes: Takes) -> Earlier:
     """The video of a file.
 
     Raises:
         MagiError: it is none of ours, or its latents are not kept.
     """
-    return Earlier.of_video(video, TakeStore(default_takes_dir()))
+    return Earlier.of_video(video, takes)

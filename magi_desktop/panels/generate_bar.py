@@ -112,7 +112,7 @@ class GenerateBar(QFrame):
     def _menu(self) -> QMenu:
         menu = QMenu(self)
         for count in _COPIES:
-            action = QAction(self.tr("{} variations").format(count), menu)
+            action = QAction(self.tr("%n variation(s)", None, count), menu)
             action.setData(count)
             menu.addAction(action)
         menu.triggered.connect(self._several)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAction, QTextCursor
+from PySide6.QtGui import QAction, QShowEvent, QTextCursor
 from PySide6.QtWidgets import QMenu, QWidget
 
 from magi_desktop import background
@@ -109,6 +109,10 @@ class PromptPanel(QWidget):
 
     # Text and draft.
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._ask_count()  # the tokenizer is slow to import: not before there is a picture
+
     @Slot()
     def _typed(self) -> None:
         text = self.field.toPlainText()
@@ -129,13 +133,12 @@ class PromptPanel(QWidget):
     def _draft_changed(self, name: str) -> None:
         if name == "prompt":
             self._show_prompt()
-        elif name in ("model", "config_path"):
+        if name in ("prompt", "model", "config_path"):
             self._ask_count()
 
     def _show_prompt(self) -> None:
         if self.field.toPlainText() != self._draft.prompt:
             self.field.replace_text(self._draft.prompt)
-        self._ask_count()
 
     # Tokens and language.
 

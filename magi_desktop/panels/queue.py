@@ -26,7 +26,7 @@ from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import ElidedLabel, icon_button, push_button
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
-from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
+from magi_desktop.widgets.notice_bar import NoticeBar
 
 _USUAL_COPIES, _MOST_COPIES = 4, 100
 
@@ -36,11 +36,11 @@ class QueuePanel(QWidget):
 
     Signals:
         edit_requested: the QueueItem the user wants to change; ``JobQueue.replace`` takes it.
-        removed: items went, and ``undo`` brings them back.
+        undo_wanted: the user wants back what was removed just now.
     """
 
     edit_requested = Signal(object)
-    removed = Signal()
+    undo_wanted = Signal()
 
     def __init__(self, queue: JobQueue, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -135,17 +135,9 @@ class QueuePanel(QWidget):
         self._remove(self._queue.failed)
 
     def _remove(self, items: Sequence[QueueItem]) -> None:
-        count = self._queue.remove(*(item.id for item in items))
-        if count:
-            text = self.tr("%n video(s) removed.", "", count)
-            self.notice.offer_undo(text, self._queue.undo_remove)
-            self.removed.emit()
-
-    @Slot()
-    def undo(self) -> None:
-        """Bring back what was removed last."""
-        self.notice.withdraw(UNDO)
-        self._queue.undo_remove()
+        if gone := self._queue.remove(*(item.id for item in items)):
+            text = self.tr("%n video(s) removed.", "", len(gone))
+            self.notice.offer_undo(text, self.undo_wanted.emit)
 
     @Slot()
     def retry(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from magi_desktop import background
 from magi_desktop.player.video_file import BlockReader, VideoFile
 from magi_desktop.translation import translated
+from magi_engine.late import np
 from magi_engine.media import UInt8Array
 
 MEMORY_BYTES = 1 << 30

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from av.video.reformatter import VideoReformatter
-from PIL import Image
-
 from magi_engine.errors import MagiError, MediaReadError
+from magi_engine.late import Image, np, reformatter
 from magi_engine.media import UInt8Array, probe, read_metadata
 from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import TimedFrame, decode_frames
@@ -143,7 +140,7 @@ def _png_frames(folder: Path, index: int) -> Iterator[UInt8Array]:
 
 def _video_frames(path: Path, fps: Fraction, index: int) -> Iterator[UInt8Array]:
     """What is on the screen at each grid time from `index` on, to the file's readable end."""
-    scaler = VideoReformatter()
+    scaler = reformatter.VideoReformatter()
     held: TimedFrame | None = None
     for frame in decode_frames(path, (index + _EARLY) / fps):
         begins = math.ceil(frame.time * fps - _EARLY)

@@ -14,13 +14,10 @@ from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
-from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import MagiError, message_of
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.takes.store import TakeStore
 
 
 class Controller(QObject):
@@ -52,6 +49,8 @@ class Controller(QObject):
         self._engine, self.job, self._queue = engine, job, queue
         self._library, self._preferences, self._videos = library, preferences, videos
         self._current: QueueItem | None = None
+        self.made: dict[str, Path] = {}
+        """The videos of this session, by the ids that they had in the queue."""
         self._closing = False
         engine.progressed.connect(job.take)
         engine.ended.connect(self._end)
@@ -70,13 +69,13 @@ class Controller(QObject):
         chosen = self._preferences.get("output_folder")
         return Path(chosen) if chosen else self._videos
 
-    def generate(self, request: GenerationRequest, copies: int = 1) -> None:
-        """Line up a video; more than one copy differ in their seeds."""
-        self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
+    def generate(self, request: GenerationRequest, copies: int = 1) -> list[str]:
+        """Line up a video; more than one copy differ in their seeds. The ids of the queue."""
+        return self._queue.add_many([request, *(reseeded(request) for _ in range(copies - 1))])
 
-    def vary(self, request: GenerationRequest, count: int) -> None:
+    def vary(self, request: GenerationRequest, count: int) -> list[str]:
         """Line up a video that was made so many times more, with other seeds."""
-        self._queue.add_many([reseeded(request) for _ in range(count)])
+        return self._queue.add_many([reseeded(request) for _ in range(count)])
 
     @Slot()
     def advance(self) -> None:
@@ -90,6 +89,7 @@ class Controller(QObject):
         self._queue.mark_running(item.id)
         background.run(
             _prepared,
+            self._engine,
             item.request,
             self.output_folder,
             then=self._start,
@@ -128,9 +128,11 @@ class Controller(QObject):
         self._engine.control(change)
 
     def close(self) -> None:
-        """Start nothing more, and stop what runs: the last thing before the program ends."""
+        """Start nothing more, and stop what runs, unless it goes on without this program: the last
+        thing before that ends."""
         self._closing = True
-        self.stop()
+        if not self._engine.outlives:
+            self.stop()
 
     def _start(self, request: GenerationRequest) -> None:
         if self._closing:
@@ -172,6 +174,8 @@ class Controller(QObject):
             whole = isinstance(event, Finished) and request.only_chunks is None
             complete = stopped or whole
             self._library.add(event.path, request, complete, self.job.elapsed_s)
+            if self._current is not None:
+                self.made[self._current.id] = event.path
         item, self._current = self._current, None
         if isinstance(event, Failed):
             if item is not None:
@@ -187,10 +191,12 @@ class Controller(QObject):
             self.idle.emit()
 
 
-def _prepared(request: GenerationRequest, folder: Path) -> GenerationRequest:
+def _prepared(engine: EngineThread, request: GenerationRequest, folder: Path) -> GenerationRequest:
     """The request with a free path for its video; one that was begun before goes on where it was
     interrupted, if its latents are kept."""
     if Path(request.output or "").is_absolute() and request.only_chunks is None:
-        earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
+        if engine.is_making(request):
+            return request
+        earlier = engine.unfinished(request)
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -37,11 +38,30 @@ _SECOND_LOOK_MS = 8000
 """An engine that has lost its window takes a moment to end and to let go of its video."""
 
 
-@dataclass(frozen=True)
-class _Deleted:
-    """What went, what stayed, and why."""
+class Deletion:
+    """Videos that are thrown away together.
 
-    gone: list[tuple[LibraryItem, Trashed | None]]
+    Attributes:
+        items: what was to go.
+        gone: what went, and where it is; written in the library's thread.
+    """
+
+    def __init__(self, items: Sequence[LibraryItem]) -> None:
+        self.items = items
+        self.gone: list[tuple[LibraryItem, Trashed | None]] = []
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it can be restored: taking a file off the list always, one in the trash only
+        where the system says where it is."""
+        return all(trashed is None or trashed.place for _, trashed in self.gone)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """What went into the trash or out of it, and why something did not."""
+
+    items: list[LibraryItem]
     errors: list[MagiError]
 
 
@@ -55,14 +75,14 @@ class Library(QObject):
         changed: items came, went or changed.
         leaving: paths of videos that are about to be moved, to the trash too, or replaced.
         renamed: where a video was, and where it is now; the same where that did not work.
-        deleted: how many items went, and whether ``undo_delete`` can bring them back.
+        deleted: the Deletion that ``delete`` began is done.
         failed: a MagiError the user should see: something was not deleted, restored, found.
     """
 
     changed = Signal()
     leaving = Signal(list)
     renamed = Signal(object, object)
-    deleted = Signal(int, bool)
+    deleted = Signal(object)
     failed = Signal(object)
 
     def __init__(self, store: Store, thumbnails: Path, parent: QObject | None = None) -> None:
@@ -72,7 +92,6 @@ class Library(QObject):
         self._store = store
         self.items: list[LibraryItem] = []
         """All videos, newest first; not to be changed."""
-        self._last_deleted: list[tuple[LibraryItem, Trashed | None]] = []
         self.loaded = False
         # One thread: a video is added before a later look at its folder, and never twice.
         self._pool = background.Pool(self)
@@ -176,17 +195,20 @@ class Library(QObject):
     def delete(self, item_ids: Iterable[str]) -> None:
         """Move videos to the system's trash; what cannot be moved stays in the list."""
         ids = set(item_ids)
-        items = [i for i in self.items if i.id in ids]
-        if items:
-            self.leaving.emit([i.path for i in items])
-            then = self._take_deleted
-            self._pool.run(_trash, items, then=then)
+        deletion = Deletion([i for i in self.items if i.id in ids])
+        self.throw_away(deletion, tell=True)
 
-    def undo_delete(self) -> None:
-        """Bring back what the last ``delete`` took away."""
-        deleted, self._last_deleted = self._last_deleted, []
-        if deleted:
-            self._pool.run(_restore, deleted, then=self._take_restored)
+    def throw_away(self, deletion: Deletion, tell: bool = False) -> None:
+        """Begin a deletion, or do it again after it was undone; ``tell``: by ``deleted``, too."""
+        if deletion.items:
+            self.leaving.emit([i.path for i in deletion.items])
+            then = partial(self._take_deleted, deletion if tell else None)
+            self._pool.run(_trash, deletion, then=then)
+
+    def restore(self, deletion: Deletion) -> None:
+        """Bring back what was deleted."""
+        if deletion.items:
+            self._pool.run(_restore, deletion, then=self._take_restored)
 
     def close(self) -> None:
         """Finish what is under way; blocks for a moment."""
@@ -258,19 +280,16 @@ class Library(QObject):
             self.items = items
             self.changed.emit()
 
-    def _take_deleted(self, outcome: _Deleted) -> None:
-        if outcome.gone:
-            self._last_deleted = outcome.gone
-            self.forget(item.id for item, _ in outcome.gone)
-            # Taking a file off the list can always be undone; one in the trash only where
-            # the system says where it is.
-            undoable = all(trashed is None or trashed.place for _, trashed in outcome.gone)
-            self.deleted.emit(len(outcome.gone), undoable)
+    def _take_deleted(self, deletion: Deletion | None, outcome: _Moved) -> None:
+        if outcome.items:
+            self.forget(item.id for item in outcome.items)
+            if deletion is not None:
+                self.deleted.emit(deletion)
         for error in outcome.errors:
             self.failed.emit(error)
 
-    def _take_restored(self, outcome: _Deleted) -> None:
-        self._put([item for item, _ in outcome.gone])
+    def _take_restored(self, outcome: _Moved) -> None:
+        self._put(outcome.items)
         for error in outcome.errors:
             self.failed.emit(error)
 
@@ -350,24 +369,26 @@ def _missing(items: Sequence[LibraryItem]) -> dict[str, bool]:
     return found
 
 
-def _trash(items: Sequence[LibraryItem]) -> _Deleted:
-    outcome = _Deleted([], [])
-    for item in items:
+def _trash(deletion: Deletion) -> _Moved:
+    outcome = _Moved([], [])
+    deletion.gone = []
+    for item in deletion.items:
         try:
             trashed = move_to_trash(item.path) if item.path.exists() else None
-            outcome.gone.append((item, trashed))
+            deletion.gone.append((item, trashed))
+            outcome.items.append(item)
         except MagiError as error:
             outcome.errors.append(error)
     return outcome
 
 
-def _restore(deleted: Sequence[tuple[LibraryItem, Trashed | None]]) -> _Deleted:
-    outcome = _Deleted([], [])
-    for item, trashed in deleted:
+def _restore(deletion: Deletion) -> _Moved:
+    outcome = _Moved([], [])
+    for item, trashed in deletion.gone:
         try:
             if trashed is not None:
                 restore(trashed)
-            outcome.gone.append((item, trashed))
+            outcome.items.append(item)
         except MagiError as error:
             outcome.errors.append(error)
     return outcome

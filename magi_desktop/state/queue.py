@@ -59,22 +59,31 @@ class QueueItem:
 _RANKS = {QueueState.RUNNING: 0, QueueState.WAITING: 1, QueueState.FAILED: 2}
 
 
+Removal = list[tuple[int, QueueItem]]
+"""Items that were taken out of the queue, with their places in it."""
+
+
 class JobQueue(QObject):
     """The queue. Everything here acts on memory at once and reaches the file a moment later.
+
+    Args:
+        goes_on: whether what was being made when the program ended is gone on with unasked.
 
     Signals:
         changed: items came, went, moved or changed, or the queue was paused or resumed.
         loaded: what earlier sessions left is here.
+        removed: the Removal of what was taken out by hand.
     """
 
     changed = Signal()
     loaded = Signal()
+    removed = Signal(object)
 
-    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+    def __init__(self, store: Store, parent: QObject | None = None, goes_on: bool = False) -> None:
         super().__init__(parent)
+        self._goes_on = goes_on
         self._store = store
         self._items: list[QueueItem] = []
-        self._removed: list[tuple[int, QueueItem]] = []
         self._paused: bool | None = None
         """None until the user, or the file, has said it."""
         store.read(_load, self._take_loaded, self)
@@ -156,26 +165,26 @@ class JobQueue(QObject):
         self._save_order()
         self.changed.emit()
 
-    def remove(self, *item_ids: str) -> int:
-        """Take items out, all but a running one; returns how many went."""
+    def remove(self, *item_ids: str, tell: bool = True) -> Removal:
+        """Take items out, all but a running one; ``tell``: by ``removed``, too."""
         gone = [
             (n, dataclasses.replace(item, edited=False))
             for n, item in enumerate(self._items)
             if item.id in item_ids and item.state is not QueueState.RUNNING
         ]
         if gone:
-            self._removed = gone
             self._drop([item.id for _, item in gone])
-        return len(gone)
+            if tell:
+                self.removed.emit(gone)
+        return gone
 
-    def undo_remove(self) -> None:
-        """Put back what the last ``remove`` took out."""
-        if not self._removed:
+    def put_back(self, removal: Removal) -> None:
+        """Put back what was removed."""
+        items = [item for _, item in removal]
+        if not items or self.item(items[0].id) is not None:
             return
-        for index, item in self._removed:
+        for index, item in removal:
             self._items.insert(index, item)
-        items = [item for _, item in self._removed]
-        self._removed = []
         self._store.write(lambda c: _append(c, items))
         self._arrange()
         self._save_order()
@@ -273,11 +282,12 @@ class JobQueue(QObject):
         begun = [i for i in early if i.state is QueueState.RUNNING]
         later = [i for i in early if i.state is not QueueState.RUNNING]
         self._items = [*begun, *again, *others, *later]
-        if again:
+        if again and not self._goes_on:
             # Whatever ended the program might be that very video: it is not begun unasked.
             self._paused = True
-            self._store.write(lambda c: [_update(c, item) for item in again])
             self._store.write(lambda c: _keep_paused(c, True))
+        if again:
+            self._store.write(lambda c: [_update(c, item) for item in again])
         if again or (early and items):
             self._save_order()
         self._arrange()

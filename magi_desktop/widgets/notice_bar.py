@@ -114,9 +114,9 @@ class NoticeBar(QFrame):
         self._said.append(_Notice(text, tone, action, on_hide, for_ms, about))
         self._show()
 
-    def say_error(self, error: Exception, about: str = "") -> None:
+    def say_error(self, error: Exception) -> None:
         """Show an error: what is wrong and what to do."""
-        self.say(translated(error), Tone.ERROR, about=about)
+        self.say(translated(error), Tone.ERROR)
 
     def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
         """Say what was done, with a button to undo it for a while."""

@@ -7,6 +7,7 @@ import dataclasses
 import secrets
 from pathlib import Path
 
+from magi_engine.cli.engines import add_engine_options
 from magi_engine.cli.request_options import add_machine_options
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.config.registry import model_config
@@ -32,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--prompt", default=PROMPT, metavar="TEXT", help=f"default: {PROMPT!r}")
     parser.add_argument("--new-seed", action="store_true", help="another video than the last time")
     add_machine_options(parser)
+    add_engine_options(parser)
     add_display_options(parser)
     parser.set_defaults(run=run)
 

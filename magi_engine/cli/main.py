@@ -19,7 +19,6 @@ from magi_engine.cli import (
     doctor,
     generate,
     models,
-    quantize,
     recover,
     redo,
     replay,
@@ -43,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _COMMANDS = (
     *(generate, audition, redo, demo, takes, recover),
-    *(settings, models, quantize, doctor, serve, replay),
+    *(settings, models, doctor, serve, replay),
 )
 _EXAMPLES = """\
 examples:

@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-import filelock
-
 from magi_engine import atomic
 from magi_engine.config.places import default_cache_dir, default_models_dir
 from magi_engine.config.registry import PARTS, ModelEntry
 from magi_engine.disk import writing
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.json_text import read_fields, read_json
+from magi_engine.late import filelock
 from magi_engine.messages import NOTHING, Message
 
 _VERSION = 1

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-import filelock
-
 from magi_engine.config.registry import ModelEntry, Release
 from magi_engine.disk import require_room, writing
 from magi_engine.errors import InvalidRequestError
@@ -20,6 +18,7 @@ from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, r
 from magi_engine.install.links import own_folder, share
 from magi_engine.install.tasks import FileProgress
 from magi_engine.install.verifying import Checked, hashing
+from magi_engine.late import filelock
 from magi_engine.weights.manifest import Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 
@@ -63,9 +62,7 @@ class Fetched:
     """Those under way."""
 
 
-def remote_files(
-    entry: ModelEntry, models_dir: Path, source_host: str = _SOURCE_HOST
-) -> list[RemoteFile]:
+def remote_files(entry: ModelEntry, models_dir: Path) -> list[RemoteFile]:
     """Everything a model consists of, as the hub announces it.
 
     A text encoder whose small form is here already is not wanted any more.
@@ -95,14 +92,14 @@ def remote_files(
         return [*files, *(file for file in beside if file.path == tokens.local.as_posix())]
     if entry.files.special_tokens.is_absolute():
         return files
-    return [*files, _published_tokens(release, entry.files.special_tokens, source_host)]
+    return [*files, _published_tokens(release, entry.files.special_tokens)]
 
 
-def _published_tokens(release: Release, path: Path, host: str) -> RemoteFile:
+def _published_tokens(release: Release, path: Path) -> RemoteFile:
     source = release.special_tokens
     return RemoteFile(
         path.as_posix(),
-        f"{host}/{source.github}/{source.commit}/{source.path}",
+        f"{_SOURCE_HOST}/{source.github}/{source.commit}/{source.path}",
         source.bytes,
         source.sha256,
         None,

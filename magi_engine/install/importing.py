@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from magi_engine.config.official import MagiConfig
@@ -15,9 +17,10 @@ from magi_engine.weights.files import refuse_stacked_files
 from magi_engine.weights.layout import SPECIAL_TOKENS, entry_paths, find_model
 
 _INDEX = "*.safetensors.index.json"
-_DEPTH = 5
+_DEPTH = 4
 """So many folders from the root of the release down to an index of weights."""
-
+_MOST_FOLDERS = 1000
+"""So many are looked into for weights of another kind: somebody may have chosen a whole disk."""
 
 Found = list[tuple[ModelEntry, dict[str, Path]]]
 """By model: where each of its parts is, by the names of the fields of ``ModelPaths``."""
@@ -84,8 +87,10 @@ def find_in_folder(root: Path, entries: list[ModelEntry]) -> Found:
             found.append((entry, places))
     if not found:
         refuse_stacked_files(root)
-        for depth in range(1, _DEPTH):
-            for index in root.glob("*/" * depth + _INDEX):
+        for folder, below, _ in islice(os.walk(root, followlinks=True), _MOST_FOLDERS):
+            if len(Path(folder).relative_to(root).parts) == _DEPTH:
+                below.clear()
+            for index in Path(folder).glob(_INDEX):
                 refuse_stacked_files(index)
     return found
 

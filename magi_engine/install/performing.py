@@ -203,7 +203,6 @@ class Performer:
             QuantizationStep,
             calibration_captions,
             quantize_model,
-            target_folder,
         )
         from magi_engine.runtime.machine.devices import choose_device, choose_dtype
         from magi_engine.runtime.models.loaded import LoadedModel
@@ -216,13 +215,13 @@ class Performer:
         found = find_model(entry.made_from, self._models_dir)
         device = choose_device("auto")
         model = LoadedModel(found, device, choose_dtype("auto", device))
-        folder = target_folder(found, self._models_dir, None)
+        folder = entry_paths(entry, self._models_dir).transformer
         shows = {
             QuantizationStep.READING: self._in_steps(Phase.READING),
             QuantizationStep.CALIBRATING: self._in_steps(Phase.CALIBRATING),
             QuantizationStep.WRITING: self._in_steps(Phase.QUANTISING),
         }
-        captions = calibration_captions(found)
+        captions = calibration_captions(entry)
         quantize_model(model, folder, captions, lambda what, fraction: shows[what](fraction))
         return _ready(entry)
 

@@ -71,7 +71,7 @@ class CachedKind(enum.Enum):
     COMPILED = "compiled kernels"
     ORIGINAL_TEXT_ENCODER = "original text encoder"
     UNFINISHED_DOWNLOAD = "unfinished download"
-    TAKES = "latents of videos"
+    TAKES = "for redoing videos"
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,14 @@ def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
     ]
 
 
+def is_shrinkable(entry: ModelEntry, models_dir: Path | None = None) -> bool:
+    """Whether a model's large text encoder has no small form yet."""
+    models_dir = models_dir or default_models_dir()
+    original = entry_paths(entry, models_dir).text_encoder
+    pickles = any(original.glob("pytorch_model*.bin"))
+    return pickles and small_text_encoder_of(original, models_dir) is None
+
+
 def cached_things(
     models_dir: Path | None = None,
     cache_dir: Path | None = None,
@@ -134,7 +142,7 @@ def cached_things(
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
     takes = TakeStore(takes_dir or default_takes_dir()).all()
     if loose := tuple(take.folder for take in takes if not take.pinned):
-        title = Message("Latents of videos")
+        title = Message("For redoing videos")
         things.append(_thing(title, loose, CachedKind.TAKES, remade=False))
     return things
 

@@ -8,12 +8,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-import av.container
-import av.video.stream
-from av.stream import Disposition
-
 from magi_engine.errors import MagiError, MediaReadError, too_long
+from magi_engine.late import av
 from magi_engine.messages import Message
 
 MAX_FRAME_PIXELS = 36_000_000
@@ -104,7 +100,7 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
     """
     with media_errors(path):  # a stream in no known format has neither size nor decoder
         for stream in container.streams.video:
-            if not stream.disposition & Disposition.attached_pic:
+            if not stream.disposition & av.stream.Disposition.attached_pic:
                 check_frame_size(path, stream.width, stream.height)
                 stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
                 return stream

@@ -16,15 +16,8 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-import av.container
-import av.error
-import av.filter
-import numpy as np
-from av.video.reformatter import VideoReformatter
-from PIL import Image
-
 from magi_engine.atomic import replacing
+from magi_engine.late import Image, av, np, reformatter
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.frames import decode_frames
@@ -37,6 +30,7 @@ _XMP = (
     '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/">'
     "<dc:description>{}</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
+_WEBP_QUALITY = 80
 _PALETTE_STRIDE = 6
 _PALETTE_SIDE = 256
 _DITHER = "dither=bayer:bayer_scale=4"
@@ -63,7 +57,7 @@ class _ConvertingWriter(Mp4Writer):
         """Write `part` to `target` in the final format. Raises OSError or FFmpegError."""
 
     def _pictures(self) -> Iterator[UInt8Array]:
-        scaler = VideoReformatter()
+        scaler = reformatter.VideoReformatter()
         for frame in decode_frames(self.part):
             yield frame_to_rgb(frame.picture, scaler)
 
@@ -173,7 +167,7 @@ class WebpWriter(_ConvertingWriter):
                 append_images=pictures,
                 duration=durations,
                 loop=0,
-                quality=self.options.webp_quality,
+                quality=_WEBP_QUALITY,
                 **extra,
             )
 

@@ -10,9 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from magi_engine.errors import InvalidRequestError, MediaReadError
+from magi_engine.late import np
 from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array
 from magi_engine.media.frames import FrameFitter, TimedFrame, decode_frames
 from magi_engine.media.info import clip_duration, is_still

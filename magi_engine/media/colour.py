@@ -12,32 +12,19 @@ import functools
 from dataclasses import dataclass
 from fractions import Fraction
 
-import av
-import numpy as np
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
-from numpy.typing import NDArray
-
+from magi_engine.late import av, np, reformatter
 from magi_engine.media.fit import UInt8Array
 
-# Without FULL_CHR_H_INT the accurate rounding itself darkens every level by almost two.
-_EXACT = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _HD_HEIGHT = 720
 # What a frame's tag means (numbers of ITU-T H.273) to the scaler.
 _MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
+    1: "ITU709",
+    4: "FCC",
+    5: "ITU601",
+    6: "ITU601",
+    7: "SMPTE240M",
+    9: "BT2020",
+    10: "BT2020",
 }
 
 _Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -86,7 +73,9 @@ class ColourSpace:
 ADOBE_RGB = ColourSpace(_ADOBE_RGB, 0)
 
 
-def to_bt709(picture: NDArray[np.uint8] | NDArray[np.uint16], space: ColourSpace) -> UInt8Array:
+def to_bt709(
+    picture: np.typing.NDArray[np.uint8] | np.typing.NDArray[np.uint16], space: ColourSpace
+) -> UInt8Array:
     """RGB ``(H, W, 3)`` of a wide or HDR space, of 8 or 16 bits, as BT.709 of 8 bits.
 
     HDR is mapped so that its reference white is white; highlights up to 1000 cd/m^2 keep their
@@ -102,7 +91,7 @@ def to_bt709(picture: NDArray[np.uint8] | NDArray[np.uint16], space: ColourSpace
     return _encoded()[codes]
 
 
-def frame_to_rgb(frame: av.VideoFrame, scaler: VideoReformatter) -> UInt8Array:
+def frame_to_rgb(frame: av.VideoFrame, scaler: reformatter.VideoReformatter) -> UInt8Array:
     """A decoded frame of any pixel format as ``(H, W, 3)`` uint8 RGB, in stored orientation.
 
     The result is BT.709; transparency is laid over white.
@@ -120,35 +109,43 @@ def frame_to_rgb(frame: av.VideoFrame, scaler: VideoReformatter) -> UInt8Array:
     return np.asarray(rgb, np.uint8) if space is None else to_bt709(rgb, space)
 
 
-def _scaled(frame: av.VideoFrame, scaler: VideoReformatter, pixel_format: str) -> NDArray:
+def _scaled(
+    frame: av.VideoFrame, scaler: reformatter.VideoReformatter, pixel_format: str
+) -> np.typing.NDArray:
     """A frame in an RGB format, ``(H, W, C)``; its matrix and range are applied."""
     name = frame.format.name
     full_range = (
         frame.format.is_rgb
-        or frame.color_range == ColorRange.JPEG
+        or frame.color_range == reformatter.ColorRange.JPEG
         or name.startswith(("yuvj", "gray"))
     )
-    untagged = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-    matrix = None if frame.format.is_rgb else _MATRICES.get(frame.colorspace, untagged)
+    untagged = "ITU709" if frame.height >= _HD_HEIGHT else "ITU601"
+    matrix = reformatter.Colorspace[_MATRICES.get(frame.colorspace, untagged)]
     return scaler.reformat(
         frame,
         format=pixel_format,
-        src_colorspace=matrix,
-        src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-        interpolation=_EXACT,
+        src_colorspace=None if frame.format.is_rgb else matrix,
+        src_color_range=reformatter.ColorRange.JPEG if full_range else reformatter.ColorRange.MPEG,
+        dst_color_range=reformatter.ColorRange.JPEG,
+        interpolation=_exact(),
         threads=0,
     ).to_ndarray()
 
 
+def _exact() -> reformatter.Interpolation:
+    # Without FULL_CHR_H_INT the accurate rounding itself darkens every level by almost two.
+    how = reformatter.Interpolation
+    return how.LANCZOS | how.ACCURATE_RND | how.FULL_CHR_H_INT
+
+
 @functools.cache
-def _matrix(primaries: _Chromaticities) -> NDArray[np.float32]:
+def _matrix(primaries: _Chromaticities) -> np.typing.NDArray[np.float32]:
     """Linear RGB of these primaries -> linear BT.709."""
     matrix = np.linalg.inv(_to_xyz(_BT709)) @ _to_xyz(primaries)
     return matrix.astype(np.float32)
 
 
-def _to_xyz(primaries: _Chromaticities) -> NDArray[np.floating]:
+def _to_xyz(primaries: _Chromaticities) -> np.typing.NDArray[np.floating]:
     """Linear RGB -> XYZ, white being D65 with Y = 1."""
     columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries]).T
     x, y = _D65
@@ -156,7 +153,7 @@ def _to_xyz(primaries: _Chromaticities) -> NDArray[np.floating]:
 
 
 @functools.cache
-def _linear(transfer: int, levels: int) -> NDArray[np.float32]:
+def _linear(transfer: int, levels: int) -> np.typing.NDArray[np.float32]:
     """Light of each code value, 1 being white (BT.2100 for PQ and HLG, else sRGB's curve)."""
     code = np.arange(levels + 1) / levels
     if transfer == _PQ:
@@ -185,7 +182,7 @@ def _encoded() -> UInt8Array:
     return np.rint(code * 255).astype(np.uint8)
 
 
-def _rolled_off(light: NDArray[np.float32]) -> NDArray[np.float32]:
+def _rolled_off(light: np.typing.NDArray[np.float32]) -> np.typing.NDArray[np.float32]:
     """Light up to the peak -> light up to 1: unchanged below the knee, then ever flatter."""
     room = 1 - _KNEE
     over = np.maximum(light - _KNEE, 0) / room
@@ -201,7 +198,7 @@ def rgb_to_frame(
     pixel_format: str,
     index: int,
     time_base: Fraction,
-    scaler: VideoReformatter,
+    scaler: reformatter.VideoReformatter,
 ) -> av.VideoFrame:
     """One ``(H, W, 3)`` uint8 RGB picture as an encoder's BT.709, limited-range frame.
 
@@ -212,16 +209,16 @@ def rgb_to_frame(
     frame = scaler.reformat(
         rgb,
         format=pixel_format,
-        src_color_range=ColorRange.JPEG,
-        dst_colorspace=Colorspace.ITU709,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=_EXACT,
+        src_color_range=reformatter.ColorRange.JPEG,
+        dst_colorspace=reformatter.Colorspace.ITU709,
+        dst_color_range=reformatter.ColorRange.MPEG,
+        interpolation=_exact(),
         threads=1,
     )
-    frame.colorspace = Colorspace.ITU709
-    frame.color_range = ColorRange.MPEG
-    frame.color_primaries = ColorPrimaries.BT709
-    frame.color_trc = ColorTrc.BT709
+    frame.colorspace = reformatter.Colorspace.ITU709
+    frame.color_range = reformatter.ColorRange.MPEG
+    frame.color_primaries = reformatter.ColorPrimaries.BT709
+    frame.color_trc = reformatter.ColorTrc.BT709
     frame.pts = index
     frame.time_base = time_base
     return frame
@@ -229,7 +226,7 @@ def rgb_to_frame(
 
 def tag_bt709(context: av.VideoCodecContext) -> None:
     """Have an encoder write that its frames are BT.709 in limited range."""
-    context.color_range = ColorRange.MPEG
-    context.colorspace = Colorspace.ITU709
-    context.color_primaries = ColorPrimaries.BT709
-    context.color_trc = ColorTrc.BT709
+    context.color_range = reformatter.ColorRange.MPEG
+    context.colorspace = reformatter.Colorspace.ITU709
+    context.color_primaries = reformatter.ColorPrimaries.BT709
+    context.color_trc = reformatter.ColorTrc.BT709

@@ -9,18 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import av
-import av.error
-from av.codec.codec import UnknownCodecError
-from av.codec.context import Flags
-
+from magi_engine.late import av
 from magi_engine.media.colour import tag_bt709
 from magi_engine.media.writer import VideoFormat, WriteOptions
 
 logger = logging.getLogger(__name__)
 
-NOT_WORKING = (OSError, av.error.FFmpegError, UnknownCodecError)
-"""What an encoder raises that is not in this FFmpeg, or has no device, or no room on it."""
+
+def not_working() -> tuple[type[Exception], ...]:
+    """What an encoder raises that is not in this FFmpeg, or has no device, or no room on it."""
+    return OSError, av.error.FFmpegError, av.codec.codec.UnknownCodecError
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,13 @@ class Encoder:
             in_band: whether its parameters go into its packets and not only into a file's header.
 
         Raises:
-            One of NOT_WORKING.
+            One of not_working().
         """
         context = av.CodecContext.create(self.name, "w")
         assert isinstance(context, av.VideoCodecContext)
         self.set_up(context, video, options)
         if not in_band:
-            context.flags |= Flags.global_header
+            context.flags |= av.codec.context.Flags.global_header
         context.open()
         return context
 
@@ -76,7 +74,7 @@ def first_that_works(
             continue
         try:
             encoder.opened(video, options)
-        except NOT_WORKING as error:
+        except not_working() as error:
             logger.info("videos are not encoded by %s: %s", encoder.name, error)
         else:
             return encoder

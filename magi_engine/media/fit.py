@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import TypeAlias
 
 from magi_engine.errors import InvalidRequestError
+from magi_engine.late import Image, np
 
-UInt8Array = NDArray[np.uint8]
+UInt8Array: TypeAlias = "np.typing.NDArray[np.uint8]"
 
 
 class FitPolicy(Enum):

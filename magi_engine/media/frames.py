@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import av.container
-import av.error
-import av.filter
-import av.video.stream
-import numpy as np
-from av.video.reformatter import VideoReformatter
-from PIL import Image
-
 from magi_engine.errors import MediaReadError
+from magi_engine.late import Image, av, np, reformatter
 from magi_engine.media._files import check_frame_size, media_errors, open_container, video_stream
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture, over_white
@@ -55,7 +47,7 @@ class TimedFrame:
         a, b, _, _ = _display_matrix(self.picture)
         return (height, width) if abs(b) > abs(a) else (width, height)
 
-    def upright(self, scaler: VideoReformatter) -> UInt8Array:
+    def upright(self, scaler: reformatter.VideoReformatter) -> UInt8Array:
         """The picture as it is shown, ``(H, W, 3)`` uint8 BT.709; pixels are not made square."""
         rgb = frame_to_rgb(self.picture, scaler)
         a, b, c, d = _display_matrix(self.picture)
@@ -258,7 +250,7 @@ class FrameFitter:
         self._size = (width, height)
         self._fit = fit
         self._crop = crop
-        self._scaler = VideoReformatter()
+        self._scaler = reformatter.VideoReformatter()
 
     def __call__(self, frame: TimedFrame) -> UInt8Array:
         """``(height, width, 3)`` uint8 RGB."""

@@ -20,16 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import av
-import av.container
-import av.error
-from av.video.reformatter import VideoReformatter
-
 from magi_engine.atomic import put_in_place, replacing
 from magi_engine.errors import MediaReadError
+from magi_engine.late import av, reformatter
 from magi_engine.media._files import comment_of, open_container, video_stream
 from magi_engine.media.colour import rgb_to_frame
-from magi_engine.media.encoders import NOT_WORKING, NVENC, VP9, X264, Encoder, first_that_works
+from magi_engine.media.encoders import NVENC, VP9, X264, Encoder, first_that_works, not_working
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter, WriteOptions
 
@@ -109,7 +105,7 @@ class GrowingWriter(FrameWriter):
         return self.options
 
     def _start(self) -> None:
-        self._scaler = VideoReformatter()
+        self._scaler = reformatter.VideoReformatter()
         self._good_bytes = 0
         self._encoder = first_that_works(self.kind.encoders, self.video, self.quality)
         self._in_band = False
@@ -123,7 +119,7 @@ class GrowingWriter(FrameWriter):
         last = self.kind.encoders[-1]
         try:
             packets = self._encode(frames)
-        except NOT_WORKING as error:
+        except not_working() as error:
             if self._encoder is last:
                 raise
             logger.warning("%s gave up, going on with %s: %s", self.encoder, last.name, error)

@@ -8,11 +8,17 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from av.video.reformatter import VideoReformatter
-from PIL import ExifTags, Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
-
 from magi_engine.errors import MediaReadError
+from magi_engine.late import (
+    PIL,
+    ExifTags,
+    Image,
+    ImageCms,
+    ImageOps,
+    JpegImagePlugin,
+    np,
+    reformatter,
+)
 from magi_engine.media._files import (
     check_file,
     is_still_format,
@@ -93,7 +99,7 @@ def known_image(path: Path) -> Image.Image | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return Image.open(path)
-    except UnidentifiedImageError:
+    except PIL.UnidentifiedImageError:
         return None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path, MAX_PIXELS) from error
@@ -166,7 +172,7 @@ def _open_with_ffmpeg(path: Path) -> Image.Image:
                 name=path.name,
             )
         frame = next(container.decode(video_stream(container, path)))
-        return Image.fromarray(frame_to_rgb(frame, VideoReformatter()))
+        return Image.fromarray(frame_to_rgb(frame, reformatter.VideoReformatter()))
 
 
 def _decoded(image: Image.Image, path: Path) -> Image.Image:

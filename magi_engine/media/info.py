@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-import av
-
+from magi_engine.late import av
 from magi_engine.media._files import (
     check_file,
     is_still_format,

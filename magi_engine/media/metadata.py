@@ -6,9 +6,8 @@ import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from PIL import Image
-
 from magi_engine.json_text import parse_json
+from magi_engine.late import Image
 from magi_engine.media._files import check_file, comment_of, open_container
 from magi_engine.media.png_frames import FRAME_NAME, METADATA_KEY
 

@@ -7,10 +7,9 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
-import av.error
-
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MediaReadError
+from magi_engine.late import av
 from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import decode_frames

@@ -7,10 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
 from magi_engine.atomic import put_in_place, sync_folder
+from magi_engine.late import Image, PngImagePlugin
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
 
@@ -28,7 +26,7 @@ class PngFolderWriter(FrameWriter):
         for index, picture in enumerate(frames, self.frames_written):
             info = None
             if index == 0 and self.video.metadata is not None:
-                info = PngInfo()
+                info = PngImagePlugin.PngInfo()
                 info.add_itxt(METADATA_KEY, self.video.metadata)
             name = self.part / FRAME_NAME.format(index)
             # Under another name until it is whole, so that no frame is ever half a file.

@@ -13,8 +13,6 @@ import time
 import zlib
 from pathlib import Path
 
-import psutil
-
 from magi_engine.errors import (
     DISK_FULL,
     DiskFullError,
@@ -24,6 +22,7 @@ from magi_engine.errors import (
     is_in_use,
     too_long,
 )
+from magi_engine.late import psutil
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(

@@ -29,12 +29,21 @@ k and v (N, S, groups, head_dim), k already rotated; returns the shape of q, per
 memory."""
 
 
+class Rooms(NamedTuple):
+    """Memory for what attention looks with and at, see :class:`Heads`; None: anywhere."""
+
+    q: Tensor | None = None
+    k: Tensor | None = None
+    v: Tensor | None = None
+    qx: Tensor | None = None
+
+
 class KeyRoom(ABC):
     """An :data:`Attend` that says where keys and values are to be written."""
 
     @abstractmethod
-    def room(self, layer: int) -> tuple[Tensor, Tensor] | None:
-        """Memory for k and v of the layer that is about to run; None: they are moved later."""
+    def room(self, layer: int, shape: tuple[int, int]) -> Rooms:
+        """For the layer that is about to run on (N, S) tokens."""
 
     @abstractmethod
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
@@ -272,19 +281,18 @@ class ParallelAttention(nn.Module):
         x: Tensor,
         rotary: tuple[Tensor, Tensor],
         parts: Sequence[Part],
-        room: tuple[Tensor, Tensor] | None,
+        rooms: Rooms,
     ) -> Heads:
-        """:meth:`project` part by part.
-
-        Args:
-            room: where keys and values are to be, if it matters.
-        """
+        """:meth:`project` part by part."""
         if len(parts) == 1:
-            k, v = room or (None, None)
-            return self.project(x, rotary, None, k, v)
-        q, qx = (x.new_empty((*x.shape[:2], self.heads, self.head_dim)) for _ in range(2))
-        k, v = room or (x.new_empty((*x.shape[:2], self.groups, self.head_dim)) for _ in range(2))
-        heads = Heads(q, k, v, qx)
+            return self.project(x, rotary, *rooms)
+        counts = (self.heads, self.groups, self.groups, self.heads)
+        heads = Heads(
+            *(
+                x.new_empty((*x.shape[:2], count, self.head_dim)) if room is None else room
+                for room, count in zip(rooms, counts, strict=True)
+            )
+        )
         cos, sin = rotary
         for part in parts:
             angles = cos[part.tokens], sin[part.tokens]
@@ -368,8 +376,9 @@ class TransformerBlock(nn.Module):
                 :meth:`magi_engine.model.dit.VideoDiT.forward`.
         """
         attention = self.self_attention
-        room = attend.room(index) if isinstance(attend, KeyRoom) else None
-        q, k, v, qx = attention.project_parts(x, rotary, parts, room)
+        shape = x.shape[0], x.shape[1]
+        rooms = attend.room(index, shape) if isinstance(attend, KeyRoom) else Rooms()
+        q, k, v, qx = attention.project_parts(x, rotary, parts, rooms)
         own = attend(index, q, k, v)
         del q, k, v  # the most memory is held further down
         attention_gates, mlp_gates = self.ada_modulate_layer(condition)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from magi_engine.errors import ModelNotFoundError, WeightsError
+from magi_engine.late import np
 from magi_engine.messages import Message
 
 if TYPE_CHECKING:

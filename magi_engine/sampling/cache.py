@@ -6,13 +6,13 @@ Noisy chunks get new ones in every forward, so theirs live in one layer at a tim
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
-from magi_engine.model.block import KeyRoom
+from magi_engine.model.block import KeyRoom, Rooms
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 from magi_engine.ops.mesh import ALONE, Arriving, Mesh
@@ -23,8 +23,9 @@ class RollingCache:
 
     Clean chunks are kept for all layers: chunk ``i`` in place ``i % kept``, on the device or in
     the host's memory. A layer that runs sees them in a *work* buffer, followed by the chunks of
-    the forward, so that every range of chunks is one view. From the host they come on a lane of
-    their own, those of the next layer while one computes.
+    the forward, so that every range of chunks is one view. These are at its end: their place does
+    not depend on how much is before them. From the host they come on a lane of their own, those of
+    the next layer while one computes.
 
     Args:
         kept: clean chunks that are needed at once.
@@ -57,7 +58,7 @@ class RollingCache:
         else:
             self._kept = torch.empty(kept_shape, device=device, dtype=dtype)
         self._make_work()
-        self._first = self._oldest = 0
+        self._oldest = self._first = self._last = 0
 
     def _make_work(self) -> None:
         self._stream = CopyStream(self._device)
@@ -91,12 +92,13 @@ class RollingCache:
         self._work = []
         self._make_work()
 
-    def begin(self, first: int, oldest: int) -> None:
-        """A forward of chunks from ``first`` on comes, which see clean ones from ``oldest`` on."""
-        self._first, self._oldest = first, oldest
+    def begin(self, oldest: int, first: int, last: int) -> None:
+        """A forward of chunks ``first .. last - 1`` comes, which see clean ones from ``oldest``
+        on."""
+        self._oldest, self._first, self._last = oldest, first, last
         self._fetched = [None] * len(self._work)
 
-    def room(self, layer: int, chunks: int) -> tuple[Tensor, Tensor]:
+    def room(self, layer: int) -> tuple[Tensor, Tensor]:
         """Where k and v of the forward's chunks go in ``layer``: (1, tokens, groups, head_dim)."""
         slot = layer % len(self._work)
         self._stream.wait(self._saved[slot])
@@ -105,15 +107,15 @@ class RollingCache:
                 self._fetch(layer)
             if layer + 1 < self._layers:
                 self._fetch(layer + 1)
-        else:
-            for target, source in self._history(layer):
-                target.copy_(source)
-        k, v = self._span(layer, self._first, self._first + chunks)
-        return k[None], v[None]
+        return self.read(layer, self._first, self._last)
 
     def arrive(self, layer: int) -> None:
         """What is computed from now on sees the history of ``layer``."""
-        self._stream.wait(self._arrived[layer % len(self._work)])
+        if self.on_host:
+            self._stream.wait(self._arrived[layer % len(self._work)])
+            return
+        for target, source in self._history(layer):
+            target.copy_(source)
 
     def keep(self, layer: int, chunk: int) -> None:
         """Keep what ``layer`` has written of ``chunk``, which is clean."""
@@ -156,7 +158,8 @@ class RollingCache:
 
     def _span(self, layer: int, first: int, last: int) -> tuple[Tensor, Tensor]:
         tokens, work = self.chunk_tokens, self._work[layer % len(self._work)]
-        span = slice((first - self._oldest) * tokens, (last - self._oldest) * tokens)
+        end = self._work_tokens - self._last * tokens
+        span = slice(end + first * tokens, end + last * tokens)
         return work[0, span], work[1, span]
 
     def _place(self, layer: int, chunk: int) -> tuple[Tensor, Tensor]:
@@ -187,19 +190,15 @@ class WindowAttention(KeyRoom):
         self.cache, self.first, self.ranges = cache, first, ranges
         self.attention = attention
         self.keeps_first = keeps_first
-        cache.begin(first, min(first, *(oldest for oldest, _ in ranges)))
+        oldest = min(first, *(oldest for oldest, _ in ranges))
+        cache.begin(oldest, first, first + len(ranges))
 
-    @property
-    def pattern(self) -> Hashable:
-        """Forwards with the same pattern read and write the same memory."""
-        oldest = min(self.first, *(first for first, _ in self.ranges))
-        ranges = tuple((first - oldest, last - oldest) for first, last in self.ranges)
-        return self.first - oldest, oldest % max(1, self.cache.kept), ranges, self.keeps_first
-
-    def room(self, layer: int) -> tuple[Tensor, Tensor] | None:
+    def room(self, layer: int, shape: tuple[int, int]) -> Rooms:
         """See :class:`KeyRoom`."""
-        room = self.cache.room(layer, len(self.ranges))
-        return room if self.cache.mesh.size == 1 else None
+        del shape
+        k, v = self.cache.room(layer)
+        # Else they are here once they have been exchanged.
+        return Rooms(k=k, v=v) if self.cache.mesh.size == 1 else Rooms()
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``k`` and ``v`` are in :meth:`room`. The result takes the place of ``q``."""

@@ -14,13 +14,14 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.backends import ChosenAttention
-from magi_engine.ops.cuda_graphs import GraphRunner, capture_on
+from magi_engine.ops.cuda_graphs import GraphRunner, Pause, capture_on
 from magi_engine.ops.mesh import Mesh
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.recorded import PausingAttention, PausingCaptions, Seen
 from magi_engine.sampling.schedule import (
     CacheChunks,
     Direction,
@@ -177,7 +178,7 @@ class _Run:
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
         graphs = self.memory.cuda_graphs and self.mesh.size == 1  # exchanges are not captured
-        self.graphs = GraphRunner(capture_on(self.device) if graphs else None)
+        self.graphs = GraphRunner[Seen](capture_on(self.device) if graphs else None)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
 
@@ -190,6 +191,7 @@ class _Run:
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
         tokens = self.shape[2] * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
+        self.most_tokens = chunks.forward * tokens
         return RollingCache(
             self.model.config,
             chunks.kept,
@@ -361,21 +363,38 @@ class _Run:
         keys = [self.null_keys if c is None else c for c in captions]
         alone = partial(attend_alone, mesh=self.mesh, tokens=self.cache.chunk_tokens)
         attend = alone if attention is None else attention
+        seen = Seen(attend, KnownCaptions(keys, self.model.attention))
 
-        def forward(x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        def forward(
+            pause: Pause[Seen] | None, x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor
+        ) -> Tensor:
             return self.model(
                 x,
                 times,
-                KnownCaptions(keys, self.model.attention),
+                seen.captions if pause is None else PausingCaptions(pause),
                 chunk_positions=positions,
-                attend=attend,
+                attend=attend if pause is None else PausingAttention(pause, seen, self._shared),
                 condition=condition,
                 rotary=(cos, sin),
             )
 
         rotary = self.model.rotary(positions, latents.shape, self.bands)
-        pattern = None if attention is None else attention.pattern
-        return self.graphs.run(pattern, keys, forward, (latents, condition, *rotary))
+        inputs = latents, condition, *rotary
+        return self.graphs.run(attention is None, forward, inputs, seen)
+
+    def _shared(self, name: str, shape: tuple[int, int]) -> Tensor:
+        """See :class:`PausingAttention`."""
+        config = self.model.config
+        heads = config.num_query_groups if name in ("k", "v") else config.num_attention_heads
+        room = self.graphs.shared(
+            name,
+            lambda: torch.empty(
+                (self.most_tokens, heads, config.kv_channels),
+                device=self.device,
+                dtype=self.model.dtype,
+            ),
+        )
+        return room[: shape[0] * shape[1]].unflatten(0, shape)
 
     def _keys_of(self, caption: Tensor | None) -> CaptionKeys | None:
         """A caption's keys; those of the chunk before, if it had the same one."""

@@ -19,10 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from magi_engine.config.official import LAST_KV_RANGE, MagiConfig
 from magi_engine.errors import InvalidRequestError
+from magi_engine.late import np
 from magi_engine.messages import Message, either
 
 MAX_WINDOW = 8

@@ -34,12 +34,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from magi_engine.atomic import put_in_place, replacing, sync_folder, write_text
 from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
 from magi_engine.json_text import read_fields, read_json
+from magi_engine.late import np
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +126,7 @@ class Take:
         before = self.prefix_latents if self.about.in_front else 0
         return (before // self.about.chunk_width + chunk) * self.about.chunk_width
 
-    def read(self, chunk: int) -> NDArray[np.float32]:
+    def read(self, chunk: int) -> np.typing.NDArray[np.float32]:
         """The latents of a chunk, (1, 16, T, h, w).
 
         Raises:
@@ -136,7 +134,7 @@ class Take:
         """
         return _read(self.folder / _chunk_name(chunk))
 
-    def start(self, chunk: int) -> NDArray[np.float32] | None:
+    def start(self, chunk: int) -> np.typing.NDArray[np.float32] | None:
         """All latents before a chunk, (1, 16, T, h, w); None: there are none.
 
         Raises:
@@ -181,7 +179,7 @@ class TakeWriter:
         with _told(self._folder):
             self._say()
 
-    def prefix(self, latents: NDArray[np.float32]) -> None:
+    def prefix(self, latents: np.typing.NDArray[np.float32]) -> None:
         """Keep what the video starts from, (1, 16, T, h, w); as :meth:`append`."""
         self._write(_PREFIX, latents)
 
@@ -194,7 +192,7 @@ class TakeWriter:
             sync_folder(self._folder)
         self._chunks = chunks
 
-    def append(self, latents: NDArray[np.float32]) -> None:
+    def append(self, latents: np.typing.NDArray[np.float32]) -> None:
         """Keep the latents of the next chunk, (1, 16, T, h, w); they survive a power cut then.
 
         Raises:
@@ -203,7 +201,7 @@ class TakeWriter:
         self._write(_chunk_name(self._chunks), latents)
         self._chunks += 1
 
-    def _write(self, name: str, latents: NDArray[np.float32]) -> None:
+    def _write(self, name: str, latents: np.typing.NDArray[np.float32]) -> None:
         from safetensors.numpy import save
 
         latents = np.ascontiguousarray(latents, np.float32)
@@ -279,10 +277,7 @@ class TakeStore:
         """
         folder = self.folder / name
         if not _ID.fullmatch(name) or not folder.is_dir():
-            raise TakeError(
-                "The latents of this video are no longer kept.",
-                "Continue it from its file instead.",
-            )
+            raise not_kept()
         return _look_at(folder)
 
     def all(self) -> list[Take]:
@@ -365,6 +360,13 @@ class TakeStore:
         return sorted((path for path in found if path.is_dir()), reverse=True)
 
 
+def not_kept() -> TakeError:
+    """What to say of a take that is not there."""
+    return TakeError(
+        "What it takes to redo this video is no longer kept.", "Continue it from its file instead."
+    )
+
+
 def new_name() -> str:
     """A name for a take that begins now; names sort by time, to the microsecond."""
     now = datetime.datetime.now(datetime.UTC)
@@ -419,7 +421,7 @@ def _frames_in(path: Path) -> int:
         raise _damaged(path.parent) from error
 
 
-def _read(path: Path) -> NDArray[np.float32]:
+def _read(path: Path) -> np.typing.NDArray[np.float32]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -435,13 +437,13 @@ def _read(path: Path) -> NDArray[np.float32]:
     return latents
 
 
-def _digest(latents: NDArray[np.float32]) -> str:
+def _digest(latents: np.typing.NDArray[np.float32]) -> str:
     return hashlib.sha256(np.ascontiguousarray(latents).data).hexdigest()
 
 
 def _damaged(folder: Path) -> TakeError:
     return TakeError(
-        "The kept latents of this video are damaged: {name}.",
+        "What was kept for redoing this video is damaged: {name}.",
         "Continue it from its file instead.",
         name=folder.name,
     )
@@ -463,11 +465,11 @@ def _told(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DISK_FULL:
             raise DiskFullError(
-                "The disk is full; the latents of this video are not kept.",
+                "The disk is full; what it takes to redo this video is not kept.",
                 "Free some space, or lower the limit of what is kept.",
             ) from error
         raise TakeError(
-            "The latents of this video cannot be kept: {why}.",
+            "What it takes to redo this video cannot be kept: {why}.",
             "Look at the folder {folder}.",
             why=error.strerror or str(error),
             folder=path.parent,

@@ -57,16 +57,14 @@ class Checkpoint:
         return located
 
 
-def read_state_dict(
-    path: str | Path, device: torch.device | str = "cpu"
-) -> dict[str, torch.Tensor]:
+def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     """All tensors of a checkpoint as they are stored. For errors see :class:`Checkpoint`."""
     checkpoint = Checkpoint.open(path)
     located = checkpoint.locate()
     return {
         name: tensor
         for shard in checkpoint.shards
-        for name, tensor in shard.tensors(located, torch.device(device))
+        for name, tensor in shard.tensors(located, torch.device("cpu"))
     }
 
 

@@ -81,17 +81,6 @@ def entry_paths(entry: ModelEntry, models_dir: Path | None = None) -> ModelPaths
     return shipped if entry.made_from is None else replace(shipped, transformer=here.transformer)
 
 
-def find_text_encoder(name_or_config: str | Path, models_dir: Path | None = None) -> Path:
-    """The folder of a model's original text encoder; the rest of the model need not be there.
-
-    Arguments and errors as of :func:`find_model`.
-    """
-    models_dir = models_dir or default_models_dir()
-    if Path(name_or_config).suffix == ".json":
-        return _config_files(Path(name_or_config), models_dir)[1].text_encoder
-    return entry_paths(Registry.load().find(str(name_or_config)), models_dir).text_encoder
-
-
 def missing_parts(entry: ModelEntry, models_dir: Path | None = None) -> tuple[str, ...]:
     """The parts of a known model that are not there, such as ``("text encoder",)``."""
     models_dir = models_dir or default_models_dir()
@@ -141,7 +130,7 @@ def weights_folder_name(config: EngineConfig) -> str:
 
 def how_to_make(entry: ModelEntry, models_dir: Path | None = None) -> str:
     """The command that makes a model which is made on this machine."""
-    command = f"magi quantize --model {entry.made_from}"
+    command = f"magi models quantize {entry.name}"
     if models_dir is not None and models_dir != default_models_dir():
         command += f' --models-dir "{models_dir}"'
     return command

@@ -22,6 +22,16 @@
     </message>
 </context>
 <context>
+    <name>GenerateBar</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n variation</numerusform>
+            <numerusform>%n variations</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>LibraryModel</name>
     <message numerus="yes">
         <source>%n take(s)</source>
@@ -67,6 +77,33 @@
 </context>
 <context>
     <name>RedoDialog</name>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n variation</numerusform>
+            <numerusform>%n variations</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>Undo</name>
+    <message numerus="yes">
+        <source>deleting %n video(s)</source>
+        <translation>
+            <numerusform>deleting %n video</numerusform>
+            <numerusform>deleting %n videos</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>removing %n video(s) from the queue</source>
+        <translation>
+            <numerusform>removing %n video from the queue</numerusform>
+            <numerusform>removing %n videos from the queue</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>VideoActions</name>
     <message numerus="yes">
         <source>%n variation(s)</source>
         <translation>

@@ -569,6 +569,10 @@
         <translation>使用此文件中的设置</translation>
     </message>
     <message>
+        <source>Use the prompts of this storyboard</source>
+        <translation>使用这个分镜脚本的提示词</translation>
+    </message>
+    <message>
         <source>Add this text to the prompt</source>
         <translation>把这段文字加入提示词</translation>
     </message>
@@ -579,6 +583,89 @@
     <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
+    </message>
+</context>
+<context>
+    <name>EnginePlaceDialog</name>
+    <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
+    </message>
+    <message>
+        <source>With its own graphics card.</source>
+        <translation>使用本机的显卡。</translation>
+    </message>
+    <message>
+        <source>Another computer</source>
+        <translation>另一台计算机</translation>
+    </message>
+    <message>
+        <source>On which &apos;magi serve&apos; runs; the videos come here.</source>
+        <translation>那里运行着 magi serve；视频会传到这里。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>The first line that &apos;magi serve&apos; says.</source>
+        <translation>magi serve 显示的第一行。</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>密钥</translation>
+    </message>
+    <message>
+        <source>From the file that &apos;magi serve&apos; names; keep it.</source>
+        <translation>来自 magi serve 所说的文件；请妥善保管。</translation>
+    </message>
+    <message>
+        <source>Test</source>
+        <translation>测试</translation>
+    </message>
+    <message>
+        <source>Asks that computer what it has.</source>
+        <translation>询问那台计算机有什么。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>From the next start of this program on.</source>
+        <translation>从本程序下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>地址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Key</source>
+        <translation>密钥(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Asking…</source>
+        <translation>正在询问…</translation>
+    </message>
+    <message>
+        <source>{card}, {free} free. Models: {models}. Videos waiting: {count}.</source>
+        <translation>{card}，可用 {free}。模型：{models}。等待中的视频：{count}。</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
     </message>
 </context>
 <context>
@@ -767,10 +854,6 @@
         <translation>保持原样</translation>
     </message>
     <message>
-        <source>{} variations</source>
-        <translation>{} 个变体</translation>
-    </message>
-    <message>
         <source>Audition of first seconds…</source>
         <translation>开头试镜…</translation>
     </message>
@@ -809,6 +892,12 @@
     <message>
         <source>Make this video when the running one is done (Ctrl+Enter).</source>
         <translation>当前视频完成后生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make this video now (Ctrl+Enter).</source>
@@ -1000,6 +1089,46 @@
     <message>
         <source>Add a prompt for a later part of the video.</source>
         <translation>为视频后面的部分添加提示词。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard…</source>
+        <translation>打开分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Take prompts and their times from a text, SRT or CSV file.</source>
+        <translation>从文本、SRT 或 CSV 文件读取提示词及其时间。</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard…</source>
+        <translation>另存为分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Write all prompts and their times as a text, SRT or CSV file.</source>
+        <translation>把所有提示词及其时间写成文本、SRT 或 CSV 文件。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard</source>
+        <translation>打开分镜脚本</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard</source>
+        <translation>另存为分镜脚本</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Subtitles</source>
+        <translation>字幕</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation>表格</translation>
+    </message>
+    <message>
+        <source>Storyboards</source>
+        <translation>分镜脚本</translation>
     </message>
 </context>
 <context>
@@ -1413,8 +1542,8 @@
         <translation>导出配置…</translation>
     </message>
     <message>
-        <source>Undo the last deletion</source>
-        <translation>撤销上次删除</translation>
+        <source>&amp;Edit</source>
+        <translation>编辑(&amp;E)</translation>
     </message>
     <message>
         <source>Open the folder of videos</source>
@@ -1433,6 +1562,14 @@
         <translation>退出</translation>
     </message>
     <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>重做</translation>
+    </message>
+    <message>
         <source>&amp;Generate</source>
         <translation>生成(&amp;G)</translation>
     </message>
@@ -1441,8 +1578,8 @@
         <translation>生成</translation>
     </message>
     <message>
-        <source>Generate four variations</source>
-        <translation>生成四个变体</translation>
+        <source>Generate {} variations</source>
+        <translation>生成 {} 个变体</translation>
     </message>
     <message>
         <source>Audition of first seconds…</source>
@@ -1808,10 +1945,6 @@
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
     <message>
-        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
-        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
-    </message>
-    <message>
         <source>Choose a video that was generated with it.</source>
         <translation>请选择用本程序生成的视频。</translation>
     </message>
@@ -2008,10 +2141,6 @@
         <translation>请选择 v2v 模式，或去掉该选项。</translation>
     </message>
     <message>
-        <source>Choose the model it was made from.</source>
-        <translation>请选择制作它所用的模型。</translation>
-    </message>
-    <message>
         <source>Choose the model that the video was made with: {model}.</source>
         <translation>请选择制作该视频所用的模型：{model}。</translation>
     </message>
@@ -2188,6 +2317,10 @@
         <translation>例如 0,0.0217,0.1,0.3,0.999。</translation>
     </message>
     <message>
+        <source>For redoing videos</source>
+        <translation>用于重做视频</translation>
+    </message>
+    <message>
         <source>Found parts of: {titles}.</source>
         <translation>找到了部分文件：{titles}。</translation>
     </message>
@@ -2238,10 +2371,6 @@
     <message>
         <source>Give --tls-cert and --tls-key, or --insecure if the network is safe.</source>
         <translation>请给出 --tls-cert 和 --tls-key；如果网络安全，也可以用 --insecure。</translation>
-    </message>
-    <message>
-        <source>Give a folder with -o.</source>
-        <translation>请用 -o 指定文件夹。</translation>
     </message>
     <message>
         <source>Give a folder, owner/repository, or the repository&apos;s address.</source>
@@ -2320,10 +2449,6 @@
         <translation>它已损坏。</translation>
     </message>
     <message>
-        <source>It is not known where the fp8 form of {title} belongs.</source>
-        <translation>不知道 {title} 的 fp8 版本应放在哪里。</translation>
-    </message>
-    <message>
         <source>It may be damaged or cut off: choose another video.</source>
         <translation>它可能已损坏或不完整：请选择其他视频。</translation>
     </message>
@@ -2342,14 +2467,6 @@
     <message>
         <source>Known models: {known}.</source>
         <translation>已知模型：{known}。</translation>
-    </message>
-    <message>
-        <source>Latents of videos</source>
-        <translation>视频的潜变量</translation>
-    </message>
-    <message>
-        <source>Leave --mode out.</source>
-        <translation>请去掉 --mode。</translation>
     </message>
     <message>
         <source>Leave at least {chunk:.2g} s between them.</source>
@@ -2600,6 +2717,10 @@
         <translation>请删除该文件：会生成一个合适的。</translation>
     </message>
     <message>
+        <source>Run &apos;magi models&apos; there.</source>
+        <translation>请在那里运行 magi models。</translation>
+    </message>
+    <message>
         <source>Run: chmod 600 {path}</source>
         <translation>请运行：chmod 600 {path}</translation>
     </message>
@@ -2638,6 +2759,10 @@
     <message>
         <source>Send it first, and name it sha256: and the hash of its content.</source>
         <translation>请先发送它，并用 sha256: 加内容的哈希值来称呼它。</translation>
+    </message>
+    <message>
+        <source>Send one as the page of the API says.</source>
+        <translation>请按 API 页面所说的发送。</translation>
     </message>
     <message>
         <source>Send something smaller.</source>
@@ -2692,6 +2817,10 @@
         <translation>请使用 magi serve 所说的文件中的密钥。</translation>
     </message>
     <message>
+        <source>That can only be done on the computer that makes the videos.</source>
+        <translation>这只能在制作视频的计算机上完成。</translation>
+    </message>
+    <message>
         <source>That is more than {most:bytes}.</source>
         <translation>超过了 {most:bytes}。</translation>
     </message>
@@ -2710,6 +2839,10 @@
     <message>
         <source>That is no key.</source>
         <translation>这不是密钥。</translation>
+    </message>
+    <message>
+        <source>That is no task.</source>
+        <translation>这不是任务。</translation>
     </message>
     <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
@@ -2736,6 +2869,10 @@
         <translation>无法读取配置文件 {path}。</translation>
     </message>
     <message>
+        <source>The connection was cut.</source>
+        <translation>连接中断了。</translation>
+    </message>
+    <message>
         <source>The connection was lost.</source>
         <translation>连接已中断。</translation>
     </message>
@@ -2758,10 +2895,6 @@
     <message>
         <source>The disk is full.</source>
         <translation>磁盘已满。</translation>
-    </message>
-    <message>
-        <source>The disk is full; the latents of this video are not kept.</source>
-        <translation>磁盘已满；该视频的潜变量未被保留。</translation>
     </message>
     <message>
         <source>The disk of {folder} cannot hold a file of this size.</source>
@@ -2908,10 +3041,6 @@
         <translation>索引 {index} 指向的文件 {name!r} 不在其文件夹中。</translation>
     </message>
     <message>
-        <source>The kept latents of this video are damaged: {name}.</source>
-        <translation>该视频保留的潜变量已损坏：{name}。</translation>
-    </message>
-    <message>
         <source>The key is not accepted.</source>
         <translation>密钥未被接受。</translation>
     </message>
@@ -2934,26 +3063,6 @@
     <message>
         <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are no longer kept.</source>
-        <translation>该视频的潜变量已不再保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept there.</source>
-        <translation>那里没有保留此视频的潜变量。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept.</source>
-        <translation>此视频的潜变量没有保留。</translation>
-    </message>
-    <message>
-        <source>The latents of this video cannot be kept: {why}.</source>
-        <translation>无法保留该视频的潜变量：{why}。</translation>
-    </message>
-    <message>
-        <source>The latents of {name} were not kept.</source>
-        <translation>{name} 的潜变量没有保留。</translation>
     </message>
     <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
@@ -2982,10 +3091,6 @@
     <message>
         <source>The log {path} cannot be written.</source>
         <translation>无法写入日志 {path}。</translation>
-    </message>
-    <message>
-        <source>The mode {mode} and --{option} do not go together.</source>
-        <translation>{mode} 模式与 --{option} 不能同时使用。</translation>
     </message>
     <message>
         <source>The mode {mode} needs {kind} to start from.</source>
@@ -3200,10 +3305,6 @@
         <translation>{title} 的文本编码器已压缩。</translation>
     </message>
     <message>
-        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
-        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
-    </message>
-    <message>
         <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>
         <translation>{folder} 中的分词器有 {tokens} 个词元，但其编码器只认识 {known} 个。</translation>
     </message>
@@ -3366,10 +3467,6 @@
     <message>
         <source>This mode starts from an image.</source>
         <translation>此模式从图片开始。</translation>
-    </message>
-    <message>
-        <source>This model cannot read the latents of that video: its autoencoder is another.</source>
-        <translation>此模型无法读取该视频的潜变量：它的自动编码器不同。</translation>
     </message>
     <message>
         <source>This model has only learned {width} x {height}: other sizes look wrong.</source>
@@ -3584,8 +3681,20 @@
         <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
     </message>
     <message>
+        <source>The disk is full; what it takes to redo this video is not kept.</source>
+        <translation>磁盘已满；重做此视频所需的数据未被保留。</translation>
+    </message>
+    <message>
         <source>The prompt stays as it was: the last second has already started.</source>
         <translation>提示词保持不变：最后一秒已经开始制作。</translation>
+    </message>
+    <message>
+        <source>Try again; it goes on from what has come.</source>
+        <translation>请重试；会从已传来的部分继续。</translation>
+    </message>
+    <message>
+        <source>This model cannot go on with that video: its autoencoder is another.</source>
+        <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
@@ -3720,6 +3829,22 @@
         <translation>收到的内容不是本程序的版本列表。</translation>
     </message>
     <message>
+        <source>What it takes to redo this video cannot be kept: {why}.</source>
+        <translation>无法保留重做此视频所需的数据：{why}。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is no longer kept.</source>
+        <translation>重做此视频所需的数据已不再保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo this video is not kept.</source>
+        <translation>重做此视频所需的数据没有保留。</translation>
+    </message>
+    <message>
+        <source>What it takes to redo {name} was not kept.</source>
+        <translation>重做 {name} 所需的数据没有保留。</translation>
+    </message>
+    <message>
         <source>What was installed does not start.</source>
         <translation>新安装的内容无法启动。</translation>
     </message>
@@ -3730,6 +3855,10 @@
     <message>
         <source>What was installed takes more than fifteen minutes to start.</source>
         <translation>已安装的内容超过十五分钟仍未启动。</translation>
+    </message>
+    <message>
+        <source>What was kept for redoing this video is damaged: {name}.</source>
+        <translation>为重做此视频而保留的数据已损坏：{name}。</translation>
     </message>
     <message>
         <source>Windows does not let what was installed start.</source>
@@ -3746,10 +3875,6 @@
     <message>
         <source>Write it as: 0:04 a red ball, or 0:04 cut: a red ball</source>
         <translation>请写成：0:04 a red ball，或 0:04 cut: a red ball</translation>
-    </message>
-    <message>
-        <source>Write one on each line.</source>
-        <translation>请每行写一条。</translation>
     </message>
     <message>
         <source>Write the folder of the model&apos;s files into it.</source>
@@ -3912,6 +4037,10 @@
         <translation>true 或 false</translation>
     </message>
     <message>
+        <source>{address} does not answer any more; the video goes on there, and this program tries again.</source>
+        <translation>{address} 不再应答；视频在那里继续制作，本程序会重试。</translation>
+    </message>
+    <message>
         <source>{address} is not the address of a hub.</source>
         <translation>{address} 不是模型站点的网址。</translation>
     </message>
@@ -3978,6 +4107,10 @@
     <message>
         <source>{fps} frames per second are not possible.</source>
         <translation>不能是每秒 {fps} 帧。</translation>
+    </message>
+    <message>
+        <source>{free:bytes}</source>
+        <translation>{free:bytes}</translation>
     </message>
     <message>
         <source>{name} cannot be read.</source>
@@ -4132,10 +4265,6 @@
         <translation>{path} 描述的不是 ViT 自编码器。</translation>
     </message>
     <message>
-        <source>{path} holds no captions.</source>
-        <translation>{path} 不含提示词。</translation>
-    </message>
-    <message>
         <source>{path} holds something other than plain tensors; nothing in it was run.</source>
         <translation>{path} 含有纯张量以外的内容；其中没有任何内容被运行。</translation>
     </message>
@@ -4242,10 +4371,6 @@
     <message>
         <source>{title} is damaged.</source>
         <translation>{title} 已损坏。</translation>
-    </message>
-    <message>
-        <source>{title} is in fp8 already.</source>
-        <translation>{title} 已经是 fp8。</translation>
     </message>
     <message>
         <source>{title} is made on this machine.</source>
@@ -4756,29 +4881,6 @@
     </message>
 </context>
 <context>
-    <name>PassesRow</name>
-    <message>
-        <source>1, for distilled models</source>
-        <translation>1，用于蒸馏模型</translation>
-    </message>
-    <message>
-        <source>3, for base models</source>
-        <translation>3，用于基础模型</translation>
-    </message>
-    <message>
-        <source>Passes per step</source>
-        <translation>每步运算次数</translation>
-    </message>
-    <message>
-        <source>How often the network runs in each step; the kind of model decides it.</source>
-        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
-    </message>
-    <message>
-        <source>The only value that works with this model.</source>
-        <translation>此模型只能使用这个值。</translation>
-    </message>
-</context>
-<context>
     <name>PlacesDialog</name>
     <message>
         <source>Where things are kept</source>
@@ -5074,6 +5176,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>Videos are &amp;made by</source>
+        <translation>视频由谁制作(&amp;M)</translation>
+    </message>
+    <message>
         <source>Expert</source>
         <translation>专家</translation>
     </message>
@@ -5152,6 +5258,22 @@
     <message>
         <source>Write videos to the usual folder again.</source>
         <translation>恢复使用默认的视频文件夹。</translation>
+    </message>
+    <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>The computer that makes them.</source>
+        <translation>制作它们的计算机。</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Choose this computer or another one.</source>
+        <translation>选择本机或另一台计算机。</translation>
     </message>
     <message>
         <source>Show a rough &amp;preview of what is being made</source>
@@ -5236,6 +5358,10 @@
     <message>
         <source>NVIDIA cards of one kind, on Linux; the line under Generate counts with them.</source>
         <translation>仅限 Linux 上同型号的 NVIDIA 显卡；“生成”按钮下方的估算会把它们计算在内。</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
     </message>
 </context>
 <context>
@@ -5352,14 +5478,6 @@
         <translation>正在使用“{}”。</translation>
     </message>
     <message>
-        <source>Save</source>
-        <translation>保存</translation>
-    </message>
-    <message>
-        <source>Rename</source>
-        <translation>重命名</translation>
-    </message>
-    <message>
         <source>Settings that you have kept under a name.</source>
         <translation>您以名称保存的设置。</translation>
     </message>
@@ -5378,6 +5496,14 @@
     <message>
         <source>“{}” was replaced.</source>
         <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>Rename the preset</source>
+        <translation>重命名预设</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>预设名称：</translation>
     </message>
     <message>
         <source>“{}” was deleted.</source>
@@ -6442,8 +6568,8 @@
         <translation>这个视频的各个版本</translation>
     </message>
     <message>
-        <source>Compare with</source>
-        <translation>与此对比</translation>
+        <source>Takes</source>
+        <translation>版本</translation>
     </message>
     <message>
         <source>New take</source>
@@ -6452,6 +6578,18 @@
     <message>
         <source>Take {}</source>
         <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Compare with {take}</source>
+        <translation>与{take}对比</translation>
+    </message>
+    <message>
+        <source>Export the marked way…</source>
+        <translation>导出标记的路线…</translation>
+    </message>
+    <message>
+        <source>Forget the marked way</source>
+        <translation>清除标记的路线</translation>
     </message>
     <message>
         <source>Take {number} of {count}</source>
@@ -6627,6 +6765,21 @@
     </message>
 </context>
 <context>
+    <name>Undo</name>
+    <message numerus="yes">
+        <source>deleting %n video(s)</source>
+        <translation>
+            <numerusform>删除 %n 个视频</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>removing %n video(s) from the queue</source>
+        <translation>
+            <numerusform>从队列移除 %n 个视频</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>UpdateNotices</name>
     <message>
         <source>Shall Magi Desktop look once a day whether there is a newer version?</source>
@@ -6798,9 +6951,11 @@
         <source>It was stopped early: go on with the next second, in a new video.</source>
         <translation>它被提前停止：从下一秒继续，生成一个新视频。</translation>
     </message>
-    <message>
-        <source>Four variations</source>
-        <translation>四个变体</translation>
+    <message numerus="yes">
+        <source>%n variation(s)</source>
+        <translation>
+            <numerusform>%n 个变体</numerusform>
+        </translation>
     </message>
     <message>
         <source>Make it four times more, with other seeds.</source>
@@ -6991,8 +7146,16 @@
 <context>
     <name>WindowDialogs</name>
     <message>
+        <source>the variations</source>
+        <translation>这些变化版本</translation>
+    </message>
+    <message>
         <source>Nothing more was kept of it: it goes on from its file.</source>
         <translation>没有保留更多内容：将从它的文件继续。</translation>
+    </message>
+    <message>
+        <source>the new take</source>
+        <translation>新版本</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>
@@ -7024,29 +7187,6 @@
     <message>
         <source>{} overlap: the latest first second, and the most memory.</source>
         <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
-    </message>
-</context>
-<context>
-    <name>_NameEditor</name>
-    <message>
-        <source>Name of the preset</source>
-        <translation>预设名称</translation>
-    </message>
-    <message>
-        <source>A name you will recognise the settings by.</source>
-        <translation>便于您认出这些设置的名称。</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Leave the presets as they are.</source>
-        <translation>保持预设不变。</translation>
-    </message>
-    <message>
-        <source>Keep it under this name.</source>
-        <translation>以此名称保存。</translation>
     </message>
 </context>
 <context>

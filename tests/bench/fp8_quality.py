@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from magi_engine.config.registry import Registry
-from magi_engine.runtime.job.quantize import calibration_captions, quantize_model, target_folder
+from magi_engine.runtime.job.quantize import calibration_captions, quantize_model
 from magi_engine.runtime.machine.devices import choose_dtype
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.request.request import DEFAULT_SPECIAL_TOKENS
@@ -24,7 +24,7 @@ from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training.captions import PromptKind, evaluation_prompts
-from magi_engine.weights.layout import find_model
+from magi_engine.weights.layout import entry_paths, find_model
 
 _SIDE = 16
 """Latents along each side of the picture."""
@@ -41,15 +41,15 @@ def main() -> None:
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
-        source = find_model("pocket")
+        source, entry = find_model("pocket"), Registry.load().find("pocket-fp8")
         begun = time.monotonic()
         quantize_model(
             LoadedModel(source, device, choose_dtype("auto", device)),
-            target_folder(source, models, None),
-            calibration_captions(source),
+            entry_paths(entry, models).transformer,
+            calibration_captions(entry),
         )
         print(f"made in {time.monotonic() - begun:.0f} s", flush=True)
-        made = find_model(Registry.load().find("pocket-fp8").name, models)
+        made = find_model(entry.name, models)
         exact, quantised = (LoadedModel(f, device, torch.bfloat16) for f in (source, made))
         pairs = args.prompts // _PAIRS
         prompts = [

@@ -195,9 +195,11 @@ def test_a_deleted_video_can_be_brought_back(
     window: Window, library: Library, item: LibraryItem, qtbot: QtBot
 ) -> None:
     item.path.unlink()  # else it would go to the trash of this computer
-    library.delete([item.id])
-    qtbot.waitUntil(lambda: "deleted" in window.notice.text)
-    library.undo_delete()
+    with qtbot.waitSignal(library.deleted) as deleted:
+        library.delete([item.id])
+    assert "deleted" in window.notice.text
+    assert deleted.args is not None
+    library.restore(deleted.args[0])
     qtbot.waitUntil(lambda: len(library.items) == 1)
 
 

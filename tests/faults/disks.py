@@ -128,6 +128,6 @@ def _full_of_latents(figures: Figures, home: Path, output: Path, what: str) -> N
     figures.check(process.returncode == 0 and frames == 96, f"{what}: {frames} frames, {errors}")
     takes = takes_of(home).all()
     whole = [take for take in takes if take.finished and take.read(take.chunks - 1) is not None]
-    told = "the latents of this video are not kept" in said
+    told = "what it takes to redo this video is not kept" in said
     figures.check(told != bool(whole), f"{what}: {said[-1000:]}")
     figures.outcomes["latents kept" if whole else "latents not kept, and said"] += 1

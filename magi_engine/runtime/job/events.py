@@ -13,9 +13,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from magi_engine.errors import MagiError
 from magi_engine.json_text import WrongField, read_fields, to_fields
 from magi_engine.messages import Message
@@ -24,9 +21,10 @@ from magi_engine.sampling.schedule import Transition
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from magi_engine.media.fit import UInt8Array
     from magi_engine.runtime.planning.plan import JobPlan
 else:  # the types of fields are looked up where events are read
-    Tensor = JobPlan = Any
+    Tensor = UInt8Array = JobPlan = Any
 
 
 class Stage(Enum):
@@ -237,7 +235,7 @@ class PreviewReady(Event):
     """A rough picture of what a chunk is becoming; only if previews were asked for."""
 
     index: int
-    frames: NDArray[np.uint8] = field(repr=False, compare=False)
+    frames: UInt8Array = field(repr=False, compare=False)
     """(T/4, H/8, W/8, 3) RGB for a chunk of T frames."""
     kind: ClassVar[str] = "preview"
 
@@ -271,7 +269,7 @@ class ChunkReady(Event):
     index: int
     first_frame: int
     """Index of ``frames[0]`` in the generated video."""
-    frames: NDArray[np.uint8] = field(repr=False, compare=False)
+    frames: UInt8Array = field(repr=False, compare=False)
     """(T, H, W, 3) RGB."""
     latents: Tensor | None = field(default=None, repr=False, compare=False)
     """(1, 16, T', H/8, W/8), on the CPU; None from another process."""
@@ -319,7 +317,7 @@ class Failed(Event):
         }
 
 
-def event_from_dict(data: dict[str, Any], frames: NDArray[np.uint8] | None = None) -> Event:
+def event_from_dict(data: dict[str, Any], frames: UInt8Array | None = None) -> Event:
     """The event whose :meth:`Event.to_exact_dict` is ``data``.
 
     Args:

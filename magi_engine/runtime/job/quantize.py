@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +12,9 @@ import psutil
 import torch
 from torch import Tensor
 
-from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.registry import ModelEntry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.disk import require_room, writing
-from magi_engine.errors import InvalidRequestError
 from magi_engine.resources import resource_path
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory, free_bytes
@@ -33,7 +31,6 @@ from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.weights.growing import MARGIN_BYTES
-from magi_engine.weights.layout import FoundModel, entry_paths, weights_folder_name
 from magi_engine.weights.provenance import (
     FILE_NAME,
     RECIPE,
@@ -69,49 +66,10 @@ _INPUTS_FILE = ".calibration.safetensors"
 _RELEASED_CAPTIONS = "calibration/released.txt"
 
 
-def target_folder(found: FoundModel, models_dir: Path | None, output: Path | None) -> Path:
-    """Where the quantised weights of a model go: named as the release names such folders.
-
-    Args:
-        found: the model to quantise.
-        models_dir: the folder of models; None: the usual one.
-        output: the folder to put that folder into; None: where the registry expects the model
-            that is made from this one.
-
-    Raises:
-        InvalidRequestError: the model is quantised already, or it is not known where its fp8
-            form belongs.
-    """
-    engine = found.config.engine_config
-    if engine.fp8_quant:
-        raise InvalidRequestError(
-            "{title} is in fp8 already.", "Choose the model it was made from.", title=found.title
-        )
-    if output is not None:
-        return output / weights_folder_name(dataclasses.replace(engine, fp8_quant=True))
-    made = made_from(found)
-    if made is None:
-        raise InvalidRequestError(
-            "It is not known where the fp8 form of {title} belongs.",
-            "Give a folder with -o.",
-            title=found.title,
-        )
-    return entry_paths(made, models_dir).transformer
-
-
-def made_from(found: FoundModel) -> ModelEntry | None:
-    """The known model that is made by quantising this one."""
-    if found.entry is None:
-        return None
-    entries = Registry.load().entries
-    return next((entry for entry in entries if entry.made_from == found.name), None)
-
-
-def calibration_captions(found: FoundModel) -> tuple[str, ...]:
-    """The prompts a model is calibrated with unless others are given."""
-    made = made_from(found)
-    name = _RELEASED_CAPTIONS if made is None else made.captions or _RELEASED_CAPTIONS
-    return tuple(resource_path(name).read_text(encoding="utf-8").splitlines())
+def calibration_captions(entry: ModelEntry) -> tuple[str, ...]:
+    """The prompts with which a known model is made."""
+    path = resource_path(entry.captions or _RELEASED_CAPTIONS)
+    return tuple(path.read_text(encoding="utf-8").splitlines())
 
 
 def quantize_model(

@@ -32,7 +32,7 @@ _SIDE_STREAM_BYTES = 32 << 20
 
 _E4M3_BYTES = 1
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
-_GRAPH_TOKENS = 16384
+_GRAPH_TOKENS = 8192
 """Forwards of at most so many tokens run as CUDA graphs: the kernels of larger ones take a card
 longer than the host needs to launch them."""
 

@@ -268,12 +268,12 @@ def _plan(
     )
     if take is not None:
         earlier = GenerationRequest.from_json(take.about.request)
-        check_start(request, length, earlier, take.chunks)
+        check_start(request, length, earlier, take.chunks, take.frames)
         theirs = model_config(earlier.model, earlier.config_path)
         theirs = _autoencoder(_found(earlier, theirs[0], models_dir), *theirs, models_dir)
         if theirs != _autoencoder(found, name, own, models_dir):
             raise InvalidRequestError(
-                "This model cannot read the latents of that video: its autoencoder is another.",
+                "This model cannot go on with that video: its autoencoder is another.",
                 "Choose the model that the video was made with: {model}.",
                 model=earlier.model,
             )
@@ -386,6 +386,18 @@ def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
     changed_ns = file.stat().st_mtime_ns if file.is_file() else 0
     frames = _clip_frames(request.reference, runtime.fps, request.clip, changed_ns)
     return frames // runtime.temporal_downsample_factor
+
+
+def timing_of(request: GenerationRequest) -> tuple[LengthPlan, float]:
+    """The chunks of a video and its frames per second, which give the times of a storyboard.
+
+    Raises:
+        MagiError: as :func:`prefix_latents`, or the model is not known.
+    """
+    runtime = model_config(request.model, request.config_path)[1].runtime_config
+    prefix = prefix_latents(request, runtime)
+    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
+    return length, request.sampling.fps or runtime.fps
 
 
 @lru_cache(maxsize=32)

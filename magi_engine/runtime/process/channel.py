@@ -8,7 +8,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-import numpy as np
+from magi_engine.late import np
 
 _BLOCK_BYTES = 1 << 20
 """Large arrays cross in blocks of this size: Python's lock is free again after each, so that the

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from magi_engine.late import np
 from magi_engine.media.clips import ClipPlan, iter_source_frames, plan_clip, read_plan
 from magi_engine.media.images import read_image
 from magi_engine.runtime.request.request import GenerationRequest, Mode
@@ -22,7 +20,7 @@ class Reference:
         clip: where they stand in the source video; None for an image.
     """
 
-    frames: NDArray[np.uint8] = field(repr=False)
+    frames: np.typing.NDArray[np.uint8] = field(repr=False)
     clip: ClipPlan | None = None
 
 
@@ -43,7 +41,9 @@ def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
     return Reference(read_plan(clip, *size, request.fit, request.crop), clip)
 
 
-def source_frames(request: GenerationRequest, reference: Reference) -> Iterator[NDArray[np.uint8]]:
+def source_frames(
+    request: GenerationRequest, reference: Reference
+) -> Iterator[np.typing.NDArray[np.uint8]]:
     """The source video from its start to where the result goes on, batch by batch."""
     if reference.clip is None:
         return iter(())

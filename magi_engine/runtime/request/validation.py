@@ -153,12 +153,6 @@ def _check_overrides(request: GenerationRequest) -> None:
         raise InvalidRequestError(
             "A KV range counts chunks and must be at least 1.", "Correct the KV range."
         )
-    if chosen.clean_t is not None and not 0 < chosen.clean_t <= 1:
-        raise InvalidRequestError(
-            "The time of clean chunks, {clean_t:g}, is out of range.",
-            "Choose a value above 0 and up to 1; the released models use 0.9999.",
-            clean_t=chosen.clean_t,
-        )
     times = chosen.cfg_t_range
     if times is not None and (times[:1] != (0.0,) or sorted(set(times)) != list(times)):
         raise InvalidRequestError(
@@ -230,13 +224,18 @@ def check_prompts(
 
 
 def check_start(
-    request: GenerationRequest, length: LengthPlan, earlier: GenerationRequest, kept: int
+    request: GenerationRequest,
+    length: LengthPlan,
+    earlier: GenerationRequest,
+    kept: int,
+    frames: int,
 ) -> None:
     """Check that a video can share its first chunks with an earlier one.
 
     Args:
         earlier: what that one was made from.
         kept: how many of its chunks there are.
+        frames: that these make up.
 
     Raises:
         InvalidRequestError: it has fewer chunks, or another size or number of frames per second.
@@ -246,7 +245,7 @@ def check_start(
         raise InvalidRequestError(
             "Only the first {kept} frames of that video are kept; {wanted} are asked for.",
             "Start from an earlier place.",
-            kept=length.frames_of(kept).start,
+            kept=frames,
             wanted=length.frames_of(max(shared, 0)).start,
         )
     if of_result is not None and shared >= of_result:

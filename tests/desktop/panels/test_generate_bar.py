@@ -66,7 +66,7 @@ def test_four_variations_are_the_first_that_the_arrow_offers(
     bar: GenerateBar, qtbot: QtBot
 ) -> None:
     first = bar._more.menu().actions()[0]
-    assert first.text() == "4 variations"
+    assert first.text() == bar.tr("%n variation(s)", None, 4)
     with qtbot.waitSignal(bar.generate_clicked) as asked:
         first.trigger()
     assert asked.args == [4]

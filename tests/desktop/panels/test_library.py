@@ -158,10 +158,11 @@ def test_keys_open_and_delete(
         qtbot.keyClick(panel.grid, Qt.Key.Key_Return)
     assert opened.args == [made[0]]
     made[0].path.unlink()
-    with qtbot.waitSignal(library.deleted):
+    with qtbot.waitSignal(library.deleted) as deleted:
         qtbot.keyClick(panel.grid, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: len(panel.model.items) == 2)
-    library.undo_delete()
+    assert deleted.args is not None
+    library.restore(deleted.args[0])
     qtbot.waitUntil(lambda: len(panel.model.items) == 3)
 
 
@@ -232,7 +233,7 @@ def test_buttons_for_what_is_selected_show_only_then(
     with qtbot.waitSignal(library.deleted) as deleted:
         qtbot.mouseClick(panel.delete_button, Qt.MouseButton.LeftButton)
     assert deleted.args is not None
-    assert deleted.args[0] == 2
+    assert len(deleted.args[0].gone) == 2
     assert not panel.delete_button.isVisible()
 
 

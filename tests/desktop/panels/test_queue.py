@@ -86,12 +86,14 @@ def test_removing_selects_the_neighbour_and_can_be_undone(
 ) -> None:
     ids = queue.add_many([request(name) for name in "abcd"])
     panel.select(ids[1])
-    press(qtbot, panel, Qt.Key.Key_Delete)
+    with qtbot.waitSignal(queue.removed) as removed:
+        press(qtbot, panel, Qt.Key.Key_Delete)
     assert prompts(panel) == ["a", "c", "d"]
     assert [i.id for i in panel.selected()] == [ids[2]]
     assert "removed" in panel.notice.text
     assert not panel.remove_action.autoRepeat(), "a key held down removes one"
-    queue.undo_remove()
+    assert removed.args is not None
+    queue.put_back(removed.args[0])
     assert prompts(panel) == ["a", "b", "c", "d"]
 
 
@@ -152,10 +154,14 @@ def test_what_failed_is_apart_and_cleared_at_once(
     assert not panel.model.flags(panel.model.index(2)) & Qt.ItemFlag.ItemIsDragEnabled
     panel.select(ids[3])
     assert not panel.down_action.isEnabled()
-    qtbot.mouseClick(panel.clear_button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(queue.removed) as removed:
+        qtbot.mouseClick(panel.clear_button, Qt.MouseButton.LeftButton)
     assert prompts(panel) == ["c", "d"]
     assert not panel.clear_button.isVisible()
-    qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(panel.undo_wanted):
+        qtbot.mouseClick(panel.notice._button, Qt.MouseButton.LeftButton)
+    assert removed.args is not None
+    queue.put_back(removed.args[0])
     assert prompts(panel) == ["c", "d", "b", "a"]
     queue.remove(*ids[2:])
     assert not panel.hold.isVisible(), "nothing that failed starts"

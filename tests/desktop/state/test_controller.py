@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from magi_desktop.state.controller import Controller
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueState
+from magi_desktop.state.undo import Undo
+from magi_desktop.state.videos import describe
 from magi_engine.errors import MagiError, OutOfMemoryError
 from magi_engine.media import open_writer
 from magi_engine.runtime.job.events import (
@@ -198,3 +201,63 @@ def test_nothing_begins_once_the_program_closes(desk: Desk, qtbot: QtBot) -> Non
     desk.controller.advance()
     assert not desk.controller.busy
     assert desk.engine.begun == []
+
+
+@pytest.fixture
+def undo(desk: Desk) -> Undo:
+    return Undo(desk.library, desk.queue, desk.controller, desk.controller)
+
+
+def test_deleting_and_removing_are_undone_in_order(
+    desk: Desk, undo: Undo, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "gone.mp4"  # else it would go to the trash of this computer
+    desk.library._put([describe(path, make_video(path), None)])
+    path.unlink()
+    desk.queue.set_paused(True)
+    ids = desk.controller.generate(request("one"), copies=3)
+    with qtbot.waitSignal(desk.library.deleted):
+        desk.library.delete([desk.library.items[0].id])
+    desk.queue.remove(ids[1])
+    assert undo.undoText() == "removing 1 video(s) from the queue"
+    undo.undo()
+    assert [item.id for item in desk.queue.items] == ids
+    assert not desk.library.items
+    undo.undo()
+    undo.redo()  # at once, while the first is under way
+    undo.redo()
+    assert not undo.canRedo()
+    qtbot.waitUntil(lambda: desk.library._pool.waitForDone(0))
+    settle(qtbot, desk.library._store)
+    assert not desk.library.items
+    assert [item.id for item in desk.queue.items] == [ids[0], ids[2]]
+    undo.undo()
+    undo.undo()
+    qtbot.waitUntil(lambda: [item.path for item in desk.library.items] == [path])
+    assert [item.id for item in desk.queue.items] == ids
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")
+def test_takes_that_were_asked_for_go_and_come_back(
+    desk: Desk, undo: Undo, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    ids = desk.controller.generate(request("one"), copies=3)
+    undo.lined_up("takes", ids)
+    desk.wait_begun(1)
+    made = Path(desk.engine.begun[0].output or "")
+    make_video(made, "one")
+    desk.engine.say(Finished(made, 24, 1.0))
+    desk.wait_begun(2)
+    qtbot.waitUntil(lambda: len(desk.library.items) == 1)
+    # One is made, one is being made, one waits.
+    undo.undo()
+    assert any(isinstance(command, Cancel) for command in desk.engine.commands)
+    qtbot.waitUntil(lambda: not desk.library.items and not desk.controller.busy)
+    assert not made.exists()
+    assert not desk.queue.items
+    desk.queue.set_paused(True)
+    undo.redo()
+    qtbot.waitUntil(lambda: [item.path for item in desk.library.items] == [made])
+    assert made.exists()
+    assert [item.id for item in desk.queue.items] == ids[2:]

@@ -213,12 +213,16 @@ def test_deleting_goes_to_the_trash_and_comes_back(
     ):
         library.delete([item_id])
     assert leaving.args == [[videos / name]]
-    assert deleted.args == [1, True]
+    assert deleted.args is not None
+    deletion = deleted.args[0]
+    assert deletion.undoable
     assert not (videos / name).exists()
     assert (tmp_path / "data" / "Trash" / "files" / name).exists()
     assert not library.items
-    library.undo_delete()
-    qtbot.waitUntil(lambda: len(library.items) == 1)
+    library.restore(deletion)
+    library.throw_away(deletion)  # at once: what is under way is waited for
+    library.restore(deletion)
+    qtbot.waitUntil(lambda: library._pool.waitForDone(0) and len(library.items) == 1)
     assert (videos / name).exists()
     assert not list((tmp_path / "data" / "Trash" / "info").iterdir())
     assert names(make_library()) == {name}
@@ -247,7 +251,8 @@ def test_deleting_a_missing_video_takes_it_off_the_list(
     (videos / "a.mp4").unlink()
     with qtbot.waitSignal(library.deleted) as deleted:
         library.delete([item_id])
-    assert deleted.args == [1, True]
+    assert deleted.args is not None
+    assert deleted.args[0].undoable
     assert not library.items
 
 

@@ -107,7 +107,7 @@ def test_the_running_item_stays_on_top(queue: JobQueue) -> None:
     queue.move(ids[2], 0)
     queue.move(ids[1], 2)
     assert prompts(queue) == ["b", "c", "a"]
-    assert queue.remove(ids[1]) == 0
+    assert queue.remove(ids[1]) == []
     assert len(queue.items) == 3
 
 
@@ -157,10 +157,10 @@ def test_a_sentence_kept_by_an_earlier_version_is_not_shown_in_its_language(
 
 def test_removing_can_be_undone(queue: JobQueue, make_store: MakeStore, qtbot: QtBot) -> None:
     ids = queue.add_many([request(name) for name in "abcd"])
-    assert queue.remove(ids[0], ids[2]) == 2
+    removal = queue.remove(ids[0], ids[2])
     assert prompts(queue) == ["b", "d"]
-    queue.undo_remove()
-    queue.undo_remove()
+    queue.put_back(removal)
+    queue.put_back(removal)
     assert prompts(queue) == ["a", "b", "c", "d"]
     assert prompts(reopened(make_store, qtbot)) == ["a", "b", "c", "d"]
 
@@ -299,6 +299,5 @@ def test_an_item_is_held_while_it_is_edited(
     assert item is not None
     assert item.request.prompt == "zwei"
     queue.edit(second)
-    queue.remove(second)
-    queue.undo_remove()
+    queue.put_back(queue.remove(second))
     assert queue.edited is None

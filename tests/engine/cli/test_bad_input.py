@@ -118,10 +118,6 @@ _NAME_COMMANDS = (
     ("models", "import", "{}/none"),
     ("models", "add", "{}"),
     ("models", "mirror", "{}"),
-    ("quantize", "--model={}"),
-    ("quantize", "--config={}"),
-    ("quantize", "--text-encoder", "--config={}"),
-    ("quantize", "--model=pocket", "--captions={}"),
     ("replay", "{}", "--weights=a", "--tensors=b", "--special-tokens=c", "--out=d"),
 )
 
@@ -145,7 +141,6 @@ def test_outputs_that_cannot_be(place: Path, refused: Refused) -> None:
 @pytest.mark.parametrize("option", ["--storyboard", "--like", "--config"])
 def test_files_without_end(place: Path, refused: Refused, option: str) -> None:
     refused(["generate", f"{option}=/dev/zero"])
-    refused(["quantize", "--model=pocket", "--captions=/dev/zero", "-o/dev/null/x"])
 
 
 _JSON_COMMANDS = (
@@ -156,8 +151,6 @@ _JSON_COMMANDS = (
     ("resume", "{}"),
     ("models", "import", "{}"),
     ("models", "add", "{}"),
-    ("quantize", "--config={}"),
-    ("quantize", "--text-encoder", "--config={}"),
 )
 
 

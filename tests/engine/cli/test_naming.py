@@ -9,7 +9,7 @@ import pytest
 
 from magi_engine.cli.naming import as_typed
 
-SAID = "In /data/magi videos. Make it with: magi quantize --model pocket"
+SAID = "In /data/magi videos. Make it with: magi models quantize pocket-fp8"
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_off_the_path_the_place_is_named(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkout)
     own = Path(".venv", "bin", "magi")
-    assert as_typed(SAID) == SAID.replace("magi quantize", f"{own} quantize")
+    assert as_typed(SAID) == SAID.replace("magi models", f"{own} models")
     monkeypatch.chdir("/")
     monkeypatch.setattr(Path, "cwd", lambda: checkout / "elsewhere")
-    assert f"with: {checkout / own} quantize" in as_typed(SAID)
+    assert f"with: {checkout / own} models" in as_typed(SAID)
 
 
 def test_on_the_path_the_name_will_do(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from safetensors.torch import save
 
 from magi_engine.config.registry import Registry
 from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
-from magi_engine.install.importing import import_models
+from magi_engine.install import importing
+from magi_engine.install.importing import find_parts, import_models
 from magi_engine.resources import resource_path
 from magi_engine.weights.files import weight_files
 from magi_engine.weights.layout import entry_paths, find_model, missing_parts
@@ -188,6 +189,17 @@ def test_magi_1_1_is_refused_and_nothing_linked(inside: str, tmp_path: Path) -> 
         import_models(tmp_path / "MAGI-1" / inside, tmp_path / "models")
     assert str(raised.value.hint) == "Use a model of MAGI-1."
     assert not (tmp_path / "models").exists()
+
+
+def test_a_whole_disk_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    put_stacked(tmp_path / "a/b", sharded=True)
+    monkeypatch.setattr(importing, "_MOST_FOLDERS", 2)
+    with pytest.raises(ModelNotFoundError, match="No released model"):
+        find_parts(tmp_path)
+    monkeypatch.setattr(importing, "_MOST_FOLDERS", 3)
+    with pytest.raises(WeightsError, match=r"1\.1"):
+        find_parts(tmp_path)
 
 
 def test_magi_1_beside_magi_1_1_is_taken(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_damaged_one_is_made_again(models: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(ModelNotFoundError, match="is damaged") as raised:
             find_model(COPY, models)
-        assert "magi quantize" in str(raised.value.hint)
+        assert f"magi models quantize {COPY}" in str(raised.value.hint)
         assert state(models) is ModelState.TO_MAKE
     make(models)
     assert path.read_bytes() == whole

@@ -37,11 +37,12 @@ class KeepsEverything:
         self.heads = config.num_query_groups, config.kv_channels
         self.stored: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
-    def begin(self, first: int, oldest: int) -> None:
-        self.first = first
+    def begin(self, oldest: int, first: int, last: int) -> None:
+        self.first, self.last = first, last
 
-    def room(self, layer: int, chunks: int) -> tuple[Tensor, Tensor]:
-        k, v = torch.empty(2, 1, chunks * self.chunk_tokens, *self.heads)
+    def room(self, layer: int) -> tuple[Tensor, Tensor]:
+        tokens = (self.last - self.first) * self.chunk_tokens
+        k, v = torch.empty(2, 1, tokens, *self.heads)
         parts = zip(
             k.split(self.chunk_tokens, dim=1), v.split(self.chunk_tokens, dim=1), strict=True
         )
@@ -115,9 +116,9 @@ def test_clean_chunks_are_seen_until_others_take_their_place(on_host: bool) -> N
     k, v = torch.randn(2, 3, 5, 3, 2, 8, generator=torch.Generator().manual_seed(0))
 
     def forward(chunk: int, oldest: int, keep: bool) -> None:
-        cache.begin(chunk, oldest)
+        cache.begin(oldest, chunk, chunk + 1)
         for layer in range(3):
-            keys, values = cache.room(layer, 1)
+            keys, values = cache.room(layer)
             keys[0], values[0] = k[layer, chunk], v[layer, chunk]
             cache.arrive(layer)
             if keep:
@@ -139,8 +140,8 @@ def test_clean_chunks_are_seen_until_others_take_their_place(on_host: bool) -> N
 
 def test_what_is_seen_is_one_piece_of_memory() -> None:
     cache = tiny_cache(kept=2, work=4)
-    cache.begin(2, 0)
-    own, _ = cache.room(0, 2)
+    cache.begin(0, 2, 4)
+    own, _ = cache.room(0)
     keys, values = cache.read(0, 0, 4)
     assert keys.shape == (1, 12, 2, 8)
     assert keys.data_ptr() + 6 * 16 * 4 == own.data_ptr()

@@ -27,7 +27,7 @@ from magi_engine.sampling.noise import GivenNoise, SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import Direction, Forward, SamplerSettings, schedule_times
-from tests.engine.ops.cpu_graph import capture
+from tests.engine.ops.cpu_graph import CpuCapture
 from tests.engine.sampling.conftest import random
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -387,7 +387,7 @@ class Graphs(Memory):
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
 def toy_with_graphs(request: pytest.FixtureRequest, toy, monkeypatch: pytest.MonkeyPatch):
     if request.param == "cpu":
-        monkeypatch.setattr("magi_engine.sampling.sampler.capture_on", lambda _device: capture)
+        monkeypatch.setattr("magi_engine.sampling.sampler.capture_on", lambda _device: CpuCapture())
     return replace(toy, model=copy.deepcopy(toy.model).to(request.param))
 
 

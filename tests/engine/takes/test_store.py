@@ -231,7 +231,7 @@ def test_a_full_disk_is_said(store: TakeStore, monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic, "put_in_place", full)
-    with pytest.raises(DiskFullError, match="latents"):
+    with pytest.raises(DiskFullError, match="redo this video"):
         writer.append(latents(1))
     monkeypatch.undo()
     assert store.find(writer.name).chunks == 1

@@ -65,10 +65,10 @@ def test_a_model_that_has_not_been_made_says_how_to_make_it(
 ) -> None:
     with pytest.raises(ModelNotFoundError, match="Pocket fp8 has not been made") as raised:
         find_model("pocket-fp8", tmp_path)
-    assert "magi quantize --model pocket --models-dir" in str(raised.value.hint)
+    assert "magi models quantize pocket-fp8 --models-dir" in str(raised.value.hint)
     assert str(tmp_path) in str(raised.value.hint)
     entry = Registry.load().find("pocket-fp8")
-    assert how_to_make(entry) == "magi quantize --model pocket"
+    assert how_to_make(entry) == "magi models quantize pocket-fp8"
     assert missing_parts(entry, tmp_path) == ("transformer",)
 
 
@@ -99,7 +99,7 @@ def test_one_made_from_something_else_is_not_used(
     write_made(target, provenance)
     with pytest.raises(ModelNotFoundError, match="older Pocket") as raised:
         find_model("pocket-fp8", tmp_path)
-    assert "magi quantize" in str(raised.value.hint)
+    assert "magi models quantize" in str(raised.value.hint)
 
 
 # ---- of a model that was downloaded
