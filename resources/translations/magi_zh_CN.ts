@@ -481,66 +481,38 @@
     </message>
 </context>
 <context>
-    <name>DirectDialog</name>
-    <message>
-        <source>Direct the video</source>
-        <translation>改变视频走向</translation>
-    </message>
+    <name>DirectLine</name>
     <message>
         <source>Prompt from then on</source>
-        <translation>从此处起的提示词</translation>
+        <translation>此后的提示词</translation>
     </message>
     <message>
-        <source>What the model is to show from then on.</source>
-        <translation>从此处起要呈现的内容。</translation>
+        <source>What the model is to show from then on (Ctrl+D). Esc: as it was.</source>
+        <translation>此后模型要表现的内容（Ctrl+D）。按 Esc 恢复原样。</translation>
     </message>
     <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
+        <source>Use this prompt for what has not begun (Enter).</source>
+        <translation>把这个提示词用于尚未开始的部分（回车）。</translation>
     </message>
     <message>
-        <source>Changes nothing.</source>
-        <translation>不作任何更改。</translation>
+        <source>Next</source>
+        <translation>接下来</translation>
     </message>
     <message>
         <source>At once</source>
         <translation>立即</translation>
     </message>
     <message>
-        <source>Start anew what has begun behind the part in work (Ctrl+Shift+Enter).</source>
-        <translation>正在生成的部分之后已经开始的内容重新开始 (Ctrl+Shift+Enter)。</translation>
-    </message>
-    <message>
-        <source>Next</source>
-        <translation>从下一段起</translation>
-    </message>
-    <message>
-        <source>Use this prompt for what has not begun (Ctrl+Enter).</source>
-        <translation>对尚未开始的部分使用此提示词 (Ctrl+Enter)。</translation>
-    </message>
-    <message>
-        <source>&amp;Prompt</source>
-        <translation>提示词(&amp;P)</translation>
-    </message>
-    <message>
-        <source>&amp;Begins</source>
-        <translation>开头(&amp;B)</translation>
-    </message>
-    <message>
-        <source>At once is from {second} s on: what has begun there starts anew, which takes about {time} longer.</source>
-        <translation>“立即”从第 {second} 秒起生效：那里已经开始的内容会重新开始，大约多用 {time}。</translation>
+        <source>From {} on:</source>
+        <translation>从 {} 起：</translation>
     </message>
     <message>
         <source>What has already begun stays as it is.</source>
         <translation>已经开始的部分保持不变。</translation>
     </message>
     <message>
-        <source>Too late: all of the video has begun</source>
-        <translation>太晚了：整个视频都已开始生成</translation>
-    </message>
-    <message>
-        <source>From {} s on</source>
-        <translation>从第 {} 秒起</translation>
+        <source>At once is from {second} on: what has begun there starts anew, which takes about {time} longer.</source>
+        <translation>“立即”从 {second} 起：那里已开始的部分会重新开始，大约多用 {time}。</translation>
     </message>
 </context>
 <context>
@@ -1598,8 +1570,8 @@
         <translation>停止并保留已生成的部分</translation>
     </message>
     <message>
-        <source>Direct what comes next…</source>
-        <translation>指导接下来的内容…</translation>
+        <source>Direct what comes next</source>
+        <translation>指导接下来的内容</translation>
     </message>
     <message>
         <source>From text</source>
@@ -5662,18 +5634,6 @@
     <message>
         <source>Progress of the video</source>
         <translation>视频进度</translation>
-    </message>
-    <message>
-        <source>Direct…</source>
-        <translation>引导…</translation>
-    </message>
-    <message>
-        <source>Direct the video</source>
-        <translation>改变视频走向</translation>
-    </message>
-    <message>
-        <source>Say what comes next while the video is being made (Ctrl+D).</source>
-        <translation>在视频生成过程中说明接下来的内容 (Ctrl+D)。</translation>
     </message>
     <message>
         <source>Stop</source>
