@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
 from magi_engine.runtime.models.cache import ModelCache
 from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects
-from magi_engine.runtime.process.control import Command, ControlBox
+from magi_engine.runtime.process.control import Command, ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import default_models_dir
 
@@ -97,6 +99,32 @@ class Engine:
         from magi_engine.runtime.doctor import examine
 
         return examine(self.machine(), self._models.models_dir, self._cache_dir)
+
+    def measure(self, device: str = "auto") -> Iterator[Measuring | SpeedReport]:
+        """How fast this machine is, found out while the returned generator is pulled: the last one
+        is the report, unless it was cancelled. Frees the models; see :mod:`.speed.measure`.
+
+        Raises:
+            MagiError: it cannot be measured, or a video is being made.
+        """
+        box = self._box = ControlBox()
+        return self._measure(device, box)
+
+    def _measure(self, device: str, box: ControlBox) -> Iterator[Measuring | SpeedReport]:
+        from magi_engine.runtime.speed.measure import measure
+
+        if not self._running.acquire(blocking=False):
+            raise MagiError(
+                "Another video is being generated.", "Wait until it is done, or cancel it."
+            )
+        try:
+            with self._looking:
+                self._facts = self._look_around()
+                self._models.clear()
+            with contextlib.suppress(JobCancelled):
+                yield (yield from measure(box, device, self._cache_dir))
+        finally:
+            self._running.release()
 
     def _look_around(self) -> MachineFacts:
         vram, ram = self._models.held_bytes()

@@ -19,9 +19,10 @@ from magi_engine.runtime.job.events import Cancelled, ChunkReady, ChunksShared, 
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
-from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.worker import Run, Worker
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class EngineProcess(Worker):
     ) -> None:
         super().__init__(models_dir, cache_dir, log_file)
         self._job: _Job | None = None
+        self._measuring: Run | None = None
         self._running = threading.Lock()
 
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
@@ -77,6 +79,24 @@ class EngineProcess(Worker):
             EngineDiedError: the process has died.
         """
         return self.call("examine")
+
+    def measure(self) -> Iterator[Measuring | SpeedReport]:
+        """How fast this machine is, as ``Engine.measure``; :meth:`stop_measuring` ends it.
+
+        Raises:
+            EngineDiedError: the process has died.
+            MagiError: it cannot be measured.
+        """
+        run = self._measuring = self.begin(("measure",))
+        for event in run:
+            if isinstance(event, MagiError):
+                raise event
+            yield event
+
+    def stop_measuring(self) -> None:
+        """End the latest :meth:`measure`; from any thread."""
+        if self._measuring is not None:
+            self._measuring.control(Cancel())
 
     def machine(self) -> MachineFacts:
         """What this machine has to offer, in numbers; quick, once the process is there.
