@@ -88,10 +88,7 @@ class EngineProcess(Worker):
             MagiError: it cannot be measured.
         """
         run = self._measuring = self.begin(("measure",))
-        for event in run:
-            if isinstance(event, MagiError):
-                raise event
-            yield event
+        return self._measured(run)
 
     def stop_measuring(self) -> None:
         """End the latest :meth:`measure`; from any thread."""
@@ -131,6 +128,12 @@ class EngineProcess(Worker):
         super().close()
         if self._job is not None and not self._job.run.over:
             self._job.recover()
+
+    def _measured(self, run: Run) -> Iterator[Measuring | SpeedReport]:
+        for event in run:
+            if isinstance(event, MagiError):
+                raise event
+            yield event
 
     def _generate(self, job: _Job) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):

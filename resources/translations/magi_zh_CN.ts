@@ -1531,6 +1531,10 @@
         <translation>这台电脑能运行什么…</translation>
     </message>
     <message>
+        <source>How fast is this computer?…</source>
+        <translation>这台电脑有多快？…</translation>
+    </message>
+    <message>
         <source>Check for updates…</source>
         <translation>检查更新…</translation>
     </message>
@@ -1862,12 +1866,20 @@
         <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
     </message>
     <message>
+        <source>A video of {width} x {height} in {steps} steps</source>
+        <translation>{width} x {height} 的视频，{steps} 步</translation>
+    </message>
+    <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
         <translation>{width}x{height} 的视频不能以其他尺寸继续。</translation>
     </message>
     <message>
         <source>Add a line for it.</source>
         <translation>请为它添加一行。</translation>
+    </message>
+    <message>
+        <source>Another machine&apos;s speed cannot be measured from here.</source>
+        <translation>无法从这里测量另一台电脑的速度。</translation>
     </message>
     <message>
         <source>Begin with a line such as: 0:00 a red ball</source>
@@ -2418,6 +2430,14 @@
         <translation>只生成 {frames} 帧。</translation>
     </message>
     <message>
+        <source>Making a model to measure with</source>
+        <translation>正在生成测量用的模型</translation>
+    </message>
+    <message>
+        <source>Measuring products and attention</source>
+        <translation>正在测量矩阵乘法和注意力</translation>
+    </message>
+    <message>
         <source>Mend it with: magi models download {name}</source>
         <translation>请用此命令修复：magi models download {name}</translation>
     </message>
@@ -2576,6 +2596,10 @@
     <message>
         <source>Remove the file: a good one is made.</source>
         <translation>请删除该文件：会生成一个合适的。</translation>
+    </message>
+    <message>
+        <source>Run magi bench there.</source>
+        <translation>请在那台电脑上运行 magi bench。</translation>
     </message>
     <message>
         <source>Run: chmod 600 {path}</source>
@@ -6286,6 +6310,73 @@
     <message>
         <source>{0} × {1} cannot be made; the nearest size is {2} × {3}.</source>
         <translation>无法生成 {0} × {1}；最接近的尺寸是 {2} × {3}。</translation>
+    </message>
+</context>
+<context>
+    <name>SpeedDialog</name>
+    <message>
+        <source>How fast is this computer?</source>
+        <translation>这台电脑有多快？</translation>
+    </message>
+    <message>
+        <source>Makes videos of four seconds, which are not kept, with a model of full size that is made for this, or without an NVIDIA graphics card with the pocket model. That takes about a minute, and nothing is downloaded. Loaded models are put away.</source>
+        <translation>用临时生成的完整尺寸模型制作四秒的视频（没有 NVIDIA 显卡时使用袖珍模型），视频不会保留。大约需要一分钟，不下载任何内容。已加载的模型会被卸载。</translation>
+    </message>
+    <message>
+        <source>Progress of the measurement</source>
+        <translation>测量进度</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation type="unfinished">结果</translation>
+    </message>
+    <message>
+        <source>What was measured.</source>
+        <translation>测量所得的结果。</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation type="unfinished">复制</translation>
+    </message>
+    <message>
+        <source>Put all of it on the clipboard.</source>
+        <translation type="unfinished">把全部内容放到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>测量</translation>
+    </message>
+    <message>
+        <source>Begin; it can be cancelled.</source>
+        <translation>开始测量；可以取消。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation type="unfinished">关闭</translation>
+    </message>
+    <message>
+        <source>Back to the window.</source>
+        <translation type="unfinished">回到主窗口。</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>已取消。</translation>
+    </message>
+    <message>
+        <source>It could not be measured; the log says why.</source>
+        <translation>无法测量；日志中有原因。</translation>
+    </message>
+    <message>
+        <source>Ending…</source>
+        <translation>正在结束…</translation>
+    </message>
+    <message>
+        <source>Waiting for the engine…</source>
+        <translation>正在等待引擎…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation type="unfinished">取消</translation>
     </message>
 </context>
 <context>

@@ -6,12 +6,14 @@ import queue
 from collections.abc import Iterator
 
 from magi_engine.errors import EngineDiedError
+from magi_engine.messages import Message
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from tests.desktop.machines import planned
 
 
@@ -29,6 +31,8 @@ class ScriptedEngine:
         self.commands: list[Command] = []
         self.stuck = self.broken = self.closed = False
         self._events: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
+        self.measurements = queue.SimpleQueue[Measuring | SpeedReport | Exception | None]()
+        """What measuring comes to next; None ends it."""
 
     def start(self) -> None:
         self._work()
@@ -62,6 +66,17 @@ class ScriptedEngine:
     def prospects(self) -> dict[str, Prospect]:
         self._work()
         return {}
+
+    def measure(self) -> Iterator[Measuring | SpeedReport]:
+        self._work()
+        yield Measuring(0.5, Message("A video"))
+        while (event := self.measurements.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def stop_measuring(self) -> None:
+        self.measurements.put(None)
 
     def unload(self) -> None:
         self._work()
