@@ -56,8 +56,9 @@ class SpeedDialog(Sheet):
         self.text = QPlainTextEdit(self)
         self.text.setReadOnly(True)
         self.text.setTabChangesFocus(True)
+        self.text.setPlaceholderText(self.tr("The result will be here."))
         self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.text.setMinimumHeight(180)
+        self.text.setMinimumHeight(230)
         name_control(self.text, self.tr("Result"), self.tr("What was measured."))
         self.copy = CopyButton(self.tr("Copy"), self.tr("Put all of it on the clipboard."), self)
         self.copy.clicked.connect(lambda: self.copy.copy(self.text.toPlainText()))
@@ -117,9 +118,7 @@ class SpeedDialog(Sheet):
         self.begin.setText(self.tr("Cancel") if self._running else self.tr("Measure"))
         self.begin.setEnabled(True)
         self.bar.setVisible(self._running)
-        self.state.setVisible(bool(self.state.text()))
-        self.text.setVisible(self.report is not None)
-        self.copy.setVisible(self.report is not None)
+        self.copy.setEnabled(self.report is not None)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._running:

@@ -6327,8 +6327,12 @@
         <translation>测量进度</translation>
     </message>
     <message>
+        <source>The result will be here.</source>
+        <translation>结果将显示在这里。</translation>
+    </message>
+    <message>
         <source>Result</source>
-        <translation type="unfinished">结果</translation>
+        <translation>结果</translation>
     </message>
     <message>
         <source>What was measured.</source>
@@ -6336,11 +6340,11 @@
     </message>
     <message>
         <source>Copy</source>
-        <translation type="unfinished">复制</translation>
+        <translation>复制</translation>
     </message>
     <message>
         <source>Put all of it on the clipboard.</source>
-        <translation type="unfinished">把全部内容放到剪贴板。</translation>
+        <translation>把全部内容放到剪贴板。</translation>
     </message>
     <message>
         <source>Measure</source>
@@ -6352,11 +6356,11 @@
     </message>
     <message>
         <source>Close</source>
-        <translation type="unfinished">关闭</translation>
+        <translation>关闭</translation>
     </message>
     <message>
         <source>Back to the window.</source>
-        <translation type="unfinished">回到主窗口。</translation>
+        <translation>回到主窗口。</translation>
     </message>
     <message>
         <source>Cancelled.</source>
@@ -6376,7 +6380,7 @@
     </message>
     <message>
         <source>Cancel</source>
-        <translation type="unfinished">取消</translation>
+        <translation>取消</translation>
     </message>
 </context>
 <context>
