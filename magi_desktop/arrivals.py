@@ -27,6 +27,7 @@ class Arrivals(QObject):
         text_came: a text for the prompt.
         media_came: path of an image or a video for the reference.
         config_came: path of an official configuration.
+        storyboard_came: path of prompts with times.
         seed_locked: every video gets the seed of the settings that came, until it is unlocked.
         hinted: a sentence the user should read.
         refused: a MagiError: it cannot be used.
@@ -35,6 +36,7 @@ class Arrivals(QObject):
     text_came = Signal(str)
     media_came = Signal(object)
     config_came = Signal(object)
+    storyboard_came = Signal(object)
     seed_locked = Signal()
     hinted = Signal(str)
     refused = Signal(object)
@@ -61,6 +63,8 @@ class Arrivals(QObject):
                 self.text_came.emit(text)
             case Dropped(kind=DropKind.IMAGE | DropKind.VIDEO, path=Path() as path):
                 self.media_came.emit(path)
+            case Dropped(kind=DropKind.STORYBOARD, path=Path() as path):
+                self.storyboard_came.emit(path)
             case Dropped(kind=DropKind.CONFIG, path=Path() as path):
                 self.config_came.emit(path)
             case Dropped(kind=DropKind.REQUEST, path=Path() as path):

@@ -14,6 +14,7 @@ from magi_engine.errors import InvalidRequestError, MagiError, MediaReadError, O
 from magi_engine.json_text import read_json
 from magi_engine.media import MediaKind, free_name, probe
 from magi_engine.runtime.request.request import FORMAT
+from magi_engine.runtime.request.storyboard import SUFFIXES, read_storyboard
 from magi_engine.text_file import read_text
 
 translate = QCoreApplication.translate
@@ -34,6 +35,8 @@ class DropKind(Enum):
     REQUEST = "request"
     """Settings of this program, as JSON."""
     TEXT = "text"
+    STORYBOARD = "storyboard"
+    """Prompts with times."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ def promise(mime: QMimeData) -> str:
         return translate("Drops", "Go on from the end of this video")
     if suffix == "json":
         return translate("Drops", "Use the settings in this file")
+    if suffix in ("srt", "csv"):
+        return translate("Drops", "Use the prompts of this storyboard")
     if suffix == "txt" or (not urls and mime.hasText()):
         return translate("Drops", "Add this text to the prompt")
     return translate("Drops", "Drop it to see whether it can be used")
@@ -179,6 +184,8 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _kind_of_json(path), ""
+    if suffix in SUFFIXES and _is_storyboard(path):
+        return DropKind.STORYBOARD, ""
     if suffix == ".txt":
         try:
             text = read_text(path, _MAX_TEXT_BYTES, errors="replace").strip()
@@ -189,6 +196,18 @@ def _kind_of(path: Path) -> tuple[DropKind, str]:
         return DropKind.TEXT, text
     image = probe(path).kind is MediaKind.IMAGE
     return (DropKind.IMAGE if image else DropKind.VIDEO), ""
+
+
+def _is_storyboard(path: Path) -> bool:
+    """Whether a file is one; of texts only those that say so at least twice: a prompt may begin
+    with a number."""
+    if path.suffix.lower() != ".txt":
+        return bool(read_storyboard(path))
+    try:
+        shots = read_storyboard(path)
+    except InvalidRequestError:
+        return False
+    return len(shots) > 1 and shots[0].start_s == 0
 
 
 def _kind_of_json(path: Path) -> DropKind:

@@ -16,14 +16,29 @@ from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.errors import named_error, without_traceback
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.speed.report import Measuring, SpeedReport
+from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
 
 
 class EngineLike(Protocol):
-    """What is iterated: in this process, in a child process, or elsewhere."""
+    """What is iterated: in this process, in a child process, or elsewhere.
+
+    Attributes:
+        outlives: whether a job goes on when this program ends.
+    """
+
+    outlives: bool
+
+    @property
+    def takes(self) -> Takes: ...
+
+    def unfinished(self, request: GenerationRequest) -> Earlier | None: ...
+
+    def is_making(self, request: GenerationRequest) -> bool: ...
 
     def start(self) -> None: ...
 
@@ -74,6 +89,24 @@ class EngineThread(WorkThread):
         self._engine = engine
         self._closing = False
         self.do(engine.start)
+
+    @property
+    def outlives(self) -> bool:
+        """Whether a job goes on when this program ends."""
+        return self._engine.outlives
+
+    @property
+    def takes(self) -> Takes:
+        """The kept latents of the engine's videos; to be asked in the background."""
+        return self._engine.takes
+
+    def unfinished(self, request: GenerationRequest) -> Earlier | None:
+        """A video that was begun with a request and did not come to its end; as ``takes``."""
+        return self._engine.unfinished(request)
+
+    def is_making(self, request: GenerationRequest) -> bool:
+        """Whether the engine still makes, or has, what it was asked for before a restart."""
+        return self._engine.is_making(request)
 
     def generate(self, request: GenerationRequest, preview: bool) -> None:
         """Begin a job; commands count from this call on."""

@@ -1,18 +1,14 @@
-"""Turning videos into other formats without holding the window up."""
+"""Turning videos into other formats. All of this takes its time: it is for the background."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
-
-from magi_desktop import background
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.late import np
@@ -32,69 +28,44 @@ class ExportJob:
     target: Path
     overwrite: bool = False
     """Whether the user agreed to replace ``target``; else a free name like it is taken."""
-    part: range | None = None
-    """The frames that are wanted; None: all."""
+    parts: Sequence[tuple[Path, range]] = ()
+    """Files and their frames, one after the other; none: all of ``source``."""
+    metadata: str | None = None
+    """What the new file says of itself; None: what ``source`` says."""
 
 
-class Export(QObject):
-    """Exports videos one after the other.
+class ExportStopped(Exception):
+    """The user does not want it any more."""
 
-    What is being written stays out of sight until it is whole; an export that fails or is
-    cancelled leaves nothing behind.
 
-    Signals:
-        progressed: 0..1, over all videos.
-        finished: list of the files that were made.
-        failed: the MagiError that ended it; files made before it are kept.
-        cancelled: it was stopped; files made before are kept.
+def export_all(jobs: Sequence[ExportJob], progress: Callable[[float], object]) -> list[Path]:
+    """Export videos one after the other.
+
+    What is being written stays out of sight until it is whole; an export that fails or is stopped
+    leaves nothing behind, and files made before it are kept.
+
+    Args:
+        progress: told 0..1, over all videos, some times a second of video; may raise ExportStopped.
+
+    Returns:
+        The files that were made.
+
+    Raises:
+        MagiError: one failed.
+        ExportStopped: ``progress`` said so.
     """
+    made = []
+    for index, job in enumerate(jobs):
 
-    progressed = Signal(float)
-    finished = Signal(list)
-    failed = Signal(object)
-    cancelled = Signal()
+        def report(done: float, index: int = index) -> None:
+            progress((index + done) / len(jobs))
 
-    def __init__(self, jobs: Sequence[ExportJob], parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.jobs = tuple(jobs)
-        self._stop = threading.Event()
-
-    def start(self) -> None:
-        background.run(self._run, then=self._end, failed=self.failed.emit, owner=self)
-
-    def cancel(self) -> None:
-        """Stop within a second of video."""
-        self._stop.set()
-
-    def _run(self) -> list[Path] | None:
-        """The files that were made; None if it was stopped. In a thread of its own."""
-        made = []
-        for index, job in enumerate(self.jobs):
-
-            def report(done: float, index: int = index) -> None:
-                if self._stop.is_set():
-                    raise _StoppedError
-                self.progressed.emit((index + done) / len(self.jobs))
-
-            try:
-                report(0.0)
-                made.append(_export(job, report))
-            except _StoppedError:
-                return None
-        return made
-
-    def _end(self, made: list[Path] | None) -> None:
-        if made is None:
-            self.cancelled.emit()
-        else:
-            self.finished.emit(made)
+        report(0.0)
+        made.append(_export(job, report))
+    return made
 
 
-class _StoppedError(Exception):
-    pass
-
-
-def _export(job: ExportJob, report) -> Path:
+def _export(job: ExportJob, report: Callable[[float], None]) -> Path:
     target = job.target
     if job.overwrite and target.exists() and target.samefile(job.source):
         raise OutputError("A video cannot replace itself.", "Choose another name.")
@@ -107,7 +78,12 @@ def _export(job: ExportJob, report) -> Path:
     except OSError as error:
         raise output_error(error, target) from error
     try:
-        made = export_video(job.source, workshop / target.name, on_progress=report, part=job.part)
+        made = export_video(
+            *(job.source, workshop / target.name),
+            on_progress=report,
+            parts=job.parts,
+            metadata=job.metadata,
+        )
         final = target if job.overwrite and not target.is_dir() else free_name(target)
         if final.is_dir():
             final.rmdir()  # an empty folder of that name; Windows would not replace it

@@ -9,18 +9,17 @@ from PySide6.QtCore import QPoint, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from magi_desktop.engine_thread import EngineThread
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.video_actions import VARIATIONS, VideoCommands
 from magi_desktop.window_dialogs import WindowDialogs, earlier_of
-from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import TakeError
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import TakeStore
 
 
 class FromHere(QMenu):
@@ -30,12 +29,14 @@ class FromHere(QMenu):
         self,
         player: Player,
         job: JobState,
+        engine: EngineThread,
         dialogs: WindowDialogs,
         videos: VideoCommands,
         parent: QWidget,
     ) -> None:
         super().__init__(self.tr("This second"), parent)
-        self._player, self._job, self._dialogs, self._videos = player, job, dialogs, videos
+        self._player, self._job, self._engine = player, job, engine
+        self._dialogs, self._videos = dialogs, videos
         cut = partial(self._redo, transition=Transition.CUT)
         rows = (
             ("history", self.tr("Redo from here…"), "Ctrl+Shift+R", self._redo),
@@ -84,9 +85,9 @@ class FromHere(QMenu):
     def _find(self) -> Callable[[], Earlier]:
         running, path = self._running, self._player.path
         if running is not None:
-            return partial(_being_made, running)
+            return partial(_being_made, self._engine, running)
         assert path is not None  # something is shown
-        return partial(earlier_of, path)
+        return partial(earlier_of, path, self._engine.takes)
 
     def _redo(self, behind: bool = False, transition: Transition = Transition.GO_ON) -> None:
         self._dialogs.redo(self._find(), self._player.second_in_file, behind, transition)
@@ -97,11 +98,11 @@ class FromHere(QMenu):
     def _export(self) -> None:
         path, part = self._player.path, self._player.part_shown
         if path is not None and part is not None:
-            self._videos.export_part(path, part)
+            self._videos.export_parts([(path, part)])
 
 
-def _being_made(request: GenerationRequest) -> Earlier:
-    earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
+def _being_made(engine: EngineThread, request: GenerationRequest) -> Earlier:
+    earlier = engine.unfinished(request)
     if earlier is None:
         raise TakeError(
             "What it takes to redo this video is not kept.",

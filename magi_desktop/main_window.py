@@ -122,10 +122,13 @@ class MainWindow(QMainWindow):
             *(shop, self.notice, self.arrivals, self.dialogs),
             *(self.prompt, self.generation.checks, self),
         )
-        self.from_here = FromHere(self.player, shop.job, self.dialogs, self.videos, self)
+        self.from_here = FromHere(
+            self.player, shop.job, shop.engine, self.dialogs, self.videos, self
+        )
         self.takes = TakeRows(self.player, shop.library, shop.job, self)
         self.takes.menu_wanted.connect(self.from_here.show_at)
         self.from_here.addMenu(self.takes.menu)
+        self.takes.export_wanted.connect(self.videos.export_parts)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
     def _lay_out(self) -> None:
@@ -208,6 +211,8 @@ class MainWindow(QMainWindow):
         self.prompt.field.paste_requested.connect(self.paste)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
+        self.arrivals.storyboard_came.connect(self.prompt.later.open_storyboard)
+        self.prompt.later.failed.connect(self.making.say_input_error)
         self.arrivals.config_came.connect(self.generation.presets.import_file)
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)
@@ -281,7 +286,8 @@ class MainWindow(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.workshop.controller.busy:
+        shop = self.workshop
+        if shop.engine.outlives or not shop.controller.busy:
             self._keep_geometry()
             self.exports.cancel()
             event.accept()
@@ -328,7 +334,8 @@ class MainWindow(QMainWindow):
     def _redo(self, item: LibraryItem) -> None:
         shown = self.player.path == item.path
         self.dialogs.redo(
-            partial(earlier_of, item.path), self.player.second_in_file if shown else 0.0
+            partial(earlier_of, item.path, self.workshop.engine.takes),
+            self.player.second_in_file if shown else 0.0,
         )
 
     # From the state.

@@ -47,6 +47,16 @@ class Places:
         return self.config / "settings.json"
 
     @property
+    def engine_key(self) -> Path:
+        """The key of an engine on another computer."""
+        return self.config / "engine.key"
+
+    @property
+    def remote(self) -> Path:
+        """Which videos another computer makes for this one."""
+        return self.data / "remote"
+
+    @property
     def database(self) -> Path:
         """Queue and library."""
         return self.data / "magi.sqlite3"

@@ -182,6 +182,8 @@ class PreferenceValues:
     """Where videos go; empty: the user's folder of videos."""
     models_folder: str = ""
     """Where downloaded models are kept, from the next start on; empty: the usual folder."""
+    engine_address: str = ""
+    """Of the computer that makes the videos, from the next start on; empty: this one."""
     live_preview: bool = True
     notify: bool = True
     loop: bool = True

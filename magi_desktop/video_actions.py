@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from magi_desktop import background, shell
 from magi_desktop.exporting import FORMATS, ExportJob, gif_bytes
@@ -19,6 +19,7 @@ from magi_desktop.state.model_words import size_text
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import first_picture, to_image
+from magi_desktop.widgets.dialogs import text_dialog
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
 from magi_engine.media import free_name
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 VARIATIONS = 4
 """How many more videos are made of one at once."""
 
-_RENAME_WIDTH = 520
 """Room for a name as the program gives it: the prompt's beginning and the seed."""
 
 Items = Sequence[LibraryItem]
@@ -118,18 +118,10 @@ class VideoCommands(QObject):
     def rename(self, items: Items) -> None:
         """Ask for another name of the first one's file."""
         item = items[0]
-        dialog = QInputDialog(self._window)
-        dialog.setWindowTitle(self.tr("Rename"))
-        dialog.setLabelText(self.tr("Name of the file:"))
-        dialog.setTextValue(item.path.name if item.path.is_dir() else item.path.stem)
-        dialog.resize(_RENAME_WIDTH, dialog.sizeHint().height())
-        dialog.textValueSelected.connect(partial(self._rename, item))
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
-
-    def _rename(self, item: LibraryItem, stem: str) -> None:
-        if stem.strip():
-            self._library.rename(item.id, stem.strip())
+        name = item.path.name if item.path.is_dir() else item.path.stem
+        rename = partial(self._library.rename, item.id)
+        label = self.tr("Name of the file:")
+        text_dialog(self._window, self.tr("Rename"), label, name, rename).open()
 
     def mark(self, items: Items) -> None:
         """Make them favourites; where all of them are, no longer."""
@@ -189,8 +181,11 @@ class VideoCommands(QObject):
             ]
         )
 
-    def export_part(self, path: Path, part: range) -> None:
-        """Ask where to save some frames of a video, as MP4 unless the name says otherwise."""
+    def export_parts(
+        self, parts: Sequence[tuple[Path, range]], metadata: str | None = None
+    ) -> None:
+        """Ask where to save some frames of videos as one, as MP4 unless the name says otherwise."""
+        path, part = parts[0]
         dialog = QFileDialog(self._window, self.tr("Export this part"))
         dialog.finished.connect(dialog.deleteLater)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -199,7 +194,7 @@ class VideoCommands(QObject):
         dialog.setDirectory(str(path.parent))
         dialog.selectFile(free_name(path.with_name(f"{path.stem} {part.start + 1}.mp4")).name)
         dialog.fileSelected.connect(
-            lambda name: self.exports.start([ExportJob(path, Path(name), True, part)])
+            lambda name: self.exports.start([ExportJob(path, Path(name), True, parts, metadata)])
         )
         dialog.open()
 

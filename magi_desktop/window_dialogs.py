@@ -17,12 +17,11 @@ from magi_desktop.menus import Menus
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.video_actions import VARIATIONS
 from magi_desktop.workshop import Workshop
-from magi_engine.config.places import default_takes_dir
 from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import TakeStore
+from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class WindowDialogs(QObject):
         from magi_desktop.dialogs.preferences import PreferencesDialog
 
         shop = self._workshop
-        dialog = PreferencesDialog(shop.preferences, shop.places.videos, self._window)
+        dialog = PreferencesDialog(shop.preferences, shop.places, self._window)
         dialog.restart_wanted.connect(self.restart_wanted)
         self._open(dialog)
 
@@ -128,6 +127,7 @@ class WindowDialogs(QObject):
         background.run(
             earlier_of,
             path,
+            self._workshop.engine.takes,
             then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
             failed=from_file,
             owner=self,
@@ -137,7 +137,7 @@ class WindowDialogs(QObject):
     def resume(self, item: LibraryItem) -> None:
         """Make what is missing of a video that was stopped."""
         background.run(
-            lambda: earlier_of(item.path).resumed(),
+            lambda: earlier_of(item.path, self._workshop.engine.takes).resumed(),
             then=self._line_up,
             failed=self.failed.emit,
             owner=self,
@@ -332,10 +332,10 @@ class WindowDialogs(QObject):
         )
 
 
-def earlier_of(video: Path) -> Earlier:
+def earlier_of(video: Path, takes: Takes) -> Earlier:
     """The video of a file.
 
     Raises:
         MagiError: it is none of ours, or its latents are not kept.
     """
-    return Earlier.of_video(video, TakeStore(default_takes_dir()))
+    return Earlier.of_video(video, takes)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QThreadPool, Slot
 
 from magi_desktop import background, release_feed
 from magi_desktop.engine_thread import EngineThread
+from magi_desktop.engines import chosen_engine, models_of
 from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.paths import Places
 from magi_desktop.references import load_reference
@@ -27,7 +28,6 @@ from magi_desktop.state.undo import Undo
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Download, Make, Task
-from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.machine.facts import Finding
 from magi_engine.weights.layout import default_models_dir
 
@@ -49,12 +49,14 @@ class Workshop(QObject):
         self.job = JobState(self)
         folder = preferences.get("models_folder")
         models_dir = Path(folder) if folder else default_models_dir()
-        installer = InstallProcess(models_dir, log_file=places.install_log)
-        self.models = Models(installer, file, models_dir, parent=self)
-        self.engine = EngineThread(EngineProcess(models_dir, log_file=places.engine_log), self)
+        engine = chosen_engine(preferences, places, models_dir)
+        there = models_of(engine)
+        installer = there or InstallProcess(models_dir, log_file=places.install_log)
+        self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
+        self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
         self.store = Store(places.database, self)
-        self.queue = JobQueue(self.store, self)
+        self.queue = JobQueue(self.store, self, self.engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
         self.controller = Controller(
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self

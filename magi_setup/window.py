@@ -9,16 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QThread, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QIcon, QKeyEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QFileDialog, QProgressBar, QPushButton, QWidget
 
 from magi_desktop import single, translation
 from magi_desktop.application import open_application
@@ -27,8 +18,15 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import name_control, push_button, set_role, text_label
+from magi_desktop.widgets.controls import (
+    line_label,
+    name_control,
+    push_button,
+    set_role,
+    text_label,
+)
 from magi_desktop.widgets.fitting import FitsScreen
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_engine.errors import MagiError, message_of
 from magi_engine.messages import in_sequence
 from magi_engine.resources import resource_path
@@ -155,8 +153,7 @@ class SetupWindow(FitsScreen, QWidget):
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
-        title = QLabel(self._title(), self)
-        set_role(title, "title")
+        title = line_label(self._title(), "title", self)
         self.what = text_label(translated(self._choice.sentences), "muted", self)
         self.flavor = QComboBox(self)
         for name in self.builder.bundle.flavors:
@@ -183,19 +180,10 @@ class SetupWindow(FitsScreen, QWidget):
         self.start_button.clicked.connect(self.start_program)
         self.go = push_button(self.tr("Install"), self.tr("Fetches and installs."), self, "primary")
         self.go.clicked.connect(self.install)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.folder_button)
-        buttons.addStretch()
-        buttons.addWidget(self.stop_button)
-        buttons.addWidget(self.start_button)
-        buttons.addWidget(self.go)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(t.SPACE_6, t.SPACE_5, t.SPACE_6, t.SPACE_5)
-        column.setSpacing(t.SPACE_4)
-        for widget in (title, self.what, self.flavor, self.state, self.bar):
-            column.addWidget(widget)
-        column.addStretch()
-        column.addLayout(buttons)
+        vbox(self, t.SPACE_4, (t.SPACE_6, t.SPACE_5, t.SPACE_6, t.SPACE_5)).add(
+            *(title, self.what, self.flavor, self.state, self.bar, STRETCH),
+            hbox().add(self.folder_button, STRETCH, self.stop_button, self.start_button, self.go),
+        )
 
     def _title(self) -> str:
         record, version = self.builder.record, self.builder.bundle.version

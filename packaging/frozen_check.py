@@ -141,9 +141,11 @@ def check_video(person: Person, screen: Screen, pictures: Path | None) -> None:
     videos = person.home / "Videos" / "Magi Desktop"
     with person.window(screen) as (_, window, took_s):
         say(f"first start: the window is there after {took_s:.2f} s")
+        wait_for(lambda: screen.windows("Welcome") != [], "the welcome")
+        first = screen.windows("Magi Desktop")
         second = person.start(screen)
         _, told = second.communicate(timeout=60)
-        alone = second.returncode == 0 and screen.windows("Magi Desktop") == [window]
+        alone = second.returncode == 0 and screen.windows("Magi Desktop") == first
         require(alone and told == b"", "a second start shows the first", told.decode())
         made = make_first_video(screen, window, videos)
         time.sleep(1)

@@ -259,6 +259,7 @@ class Session:
         commands.compare.setChecked(True)
         window.player.seek(100)
         self.shot("takes-compare")
+        window.takes.lead(window.takes.rows[1], 3)
         commands.wipe.setChecked(True)
         commands.wipe_right.trigger()
         self.shot("takes-wipe")

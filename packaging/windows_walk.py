@@ -63,10 +63,15 @@ class Walk:
         self._press("ctrl+Return")
         self._grows("a second one begins")
         self._press("ctrl+period")
-        wait_for(lambda: len(self.screen.windows(NAME)) > 1, "the question whether to stop", 120)
+
+        def asked() -> bool:  # if that loses more than a moment's work
+            return len(self.screen.windows(NAME)) > 1
+
+        wait_for(lambda: asked() or self._unfinished() == [], "it to stop or to ask", 120)
         self._picture("stop")
-        question = min(self.screen.windows(NAME), key=self.screen.width)
-        self.screen.press(question, "Tab", "space")  # Enter would keep on making it
+        if asked():
+            question = min(self.screen.windows(NAME), key=self.screen.width)
+            self.screen.press(question, "Tab", "space")  # Enter would keep on making it
         wait_for(lambda: self._unfinished() == [], "it to stop", _VIDEO_S)
         require(self._finished() == before + 2, "stopped, what there is of it is kept")
 
@@ -92,7 +97,7 @@ class Walk:
         self.screen.click(self._window, *_FIRST_CARD, button=3)
         wait_for(lambda: len(self.screen.windows(NAME)) > 1, "the menu of a video", 120)
         self._picture("library")
-        self._press("Down", "Down", "Down", "Down", "Right", "Down", "Down", "Return")
+        self._press(*["Down"] * 6, "Right", "Down", "Down", "Return")
         dialog = "Export as GIF"
         wait_for(lambda: self.screen.windows(dialog) != [], "where to export to is asked", 120)
         asked = self.screen.windows(dialog)[0]

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 from magi_desktop.dialogs.question import QuestionDialog
 from magi_desktop.state.asking import Asker
 from magi_desktop.widgets.controls import name_control, push_button
-from magi_desktop.widgets.files import folder_dialog
+from magi_desktop.widgets.dialogs import folder_dialog
 from magi_engine.config.registry import ModelEntry
 from magi_engine.install.tasks import Add, TaskDone
 

@@ -29,7 +29,7 @@ from magi_desktop.state.task_line import subject_of
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import push_button, scroll_area, text_label
-from magi_desktop.widgets.files import file_dialog, folder_dialog
+from magi_desktop.widgets.dialogs import file_dialog, folder_dialog
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar

@@ -16,11 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
+from magi_desktop.dialogs.engine_place import EnginePlaceDialog
+from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import LANGUAGES, language_for, translated
 from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
-from magi_desktop.widgets.files import folder_dialog
+from magi_desktop.widgets.dialogs import folder_dialog
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
@@ -54,7 +56,7 @@ class PreferencesDialog(Sheet):
     """Appearance, language, folder, preview, notifications, updates, memory, kept latents.
 
     Args:
-        usual_folder: where videos go while ``output_folder`` is empty.
+        places: ``places.videos`` is where videos go while ``output_folder`` is empty.
 
     Signals:
         restart_wanted: the program is to end and begin again, in another language.
@@ -63,10 +65,11 @@ class PreferencesDialog(Sheet):
     restart_wanted = Signal()
 
     def __init__(
-        self, preferences: Preferences, usual_folder: Path, parent: QWidget | None = None
+        self, preferences: Preferences, places: Places, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._preferences, self._usual_folder = preferences, usual_folder
+        self._preferences, self._places = preferences, places
+        self._engine_address = preferences.get("engine_address")
         self._takes = TakeStore(default_takes_dir())
         self._language = language_for(preferences.get("language"))
         """That of the window, until it is started again."""
@@ -74,6 +77,7 @@ class PreferencesDialog(Sheet):
         self.setMinimumWidth(480)
         self._make_look()
         self._make_folder()
+        self._make_engine()
         self._make_work()
         close = push_button(self.tr("Close"), self.tr("Everything is kept already."), self)
         close.clicked.connect(self.accept)
@@ -81,6 +85,7 @@ class PreferencesDialog(Sheet):
             text_label(self.tr("Preferences"), "title", self),
             self._row(self.tr("&Appearance"), self.appearance),
             self._row(self.tr("&Language"), self.language, self.restart_button),
+            self._row(self.tr("Videos are &made by"), self._engine_line),
             self._row(self.tr("&Folder for videos"), self._folder_line, self.note),
             self.live_preview,
             self.notify,
@@ -141,6 +146,26 @@ class PreferencesDialog(Sheet):
         self._folder_line.setFocusProxy(self.choose_button)
         self.note = text_label("", "error", self)
         self.note.hide()
+
+    def _make_engine(self) -> None:
+        self._engine_line = QWidget(self)
+        self.engine = QLineEdit(self)
+        self.engine.setReadOnly(True)
+        name_control(
+            self.engine, self.tr("Where videos are made"), self.tr("The computer that makes them.")
+        )
+        self.engine_button = push_button(
+            self.tr("Change…"), self.tr("Choose this computer or another one."), self
+        )
+        self.engine_button.clicked.connect(self._ask_engine)
+        self.engine_restart = push_button(
+            self.tr("Restart now"), self.tr("Ends the program and starts it again."), self
+        )
+        self.engine_restart.clicked.connect(self.restart_wanted)
+        hbox(self._engine_line, t.SPACE_2).add(
+            (self.engine, 1), self.engine_button, self.engine_restart
+        )
+        self._engine_line.setFocusProxy(self.engine_button)
 
     def _make_work(self) -> None:
         self.live_preview = self._check(
@@ -246,8 +271,10 @@ class PreferencesDialog(Sheet):
             self.look_for_updates.setChecked(get("look_for_updates"))
             self.memory.setValue(get("frame_memory_mb"))
             self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
+        self.engine.setText(get("engine_address") or self.tr("This computer"))
+        self.engine_restart.setVisible(get("engine_address") != self._engine_address)
         folder = get("output_folder")
-        self.folder.setText(folder or str(self._usual_folder))
+        self.folder.setText(folder or str(self._places.videos))
         self.usual_button.setVisible(bool(folder))
 
     def choose_folder(self, folder: Path) -> None:
@@ -278,6 +305,10 @@ class PreferencesDialog(Sheet):
         except MagiError as error:
             self.note.setText(translated(error))
             self.note.show()
+
+    @Slot()
+    def _ask_engine(self) -> None:
+        EnginePlaceDialog(self._preferences, self._places, self).open()
 
     @Slot()
     def _ask_folder(self) -> None:

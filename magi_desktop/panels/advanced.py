@@ -76,35 +76,6 @@ class ScaleRow(Field):
         choose(self.draft, **{self._name: round(value, 4)})
 
 
-class PassesRow(Field):
-    """cfg_number: forwards per step. Only one value works; a wrong one can be corrected."""
-
-    def __init__(self, draft: Draft, parent: QWidget) -> None:
-        super().__init__(draft, ("cfg_number",), parent=parent)
-        self.combo = QComboBox(self)
-        self.combo.addItem(self.tr("1, for distilled models"), 1)
-        self.combo.addItem(self.tr("3, for base models"), 3)
-        self.combo.activated.connect(self._chosen)
-        self.wheel_guard.watch(self.combo)
-        self.set_up(
-            self.tr("Passes per step"),
-            self.combo,
-            self.combo,
-            self.tr("How often the network runs in each step; the kind of model decides it."),
-        )
-
-    def refresh(self) -> None:
-        passes = effective(self.draft, "cfg_number")
-        self.combo.setCurrentIndex(self.combo.findData(passes))
-        fitting = passes == (1 if self.draft.config.engine_config.distill else 3)
-        self.combo.setEnabled(not fitting)
-        self.say(self.tr("The only value that works with this model.") if fitting else "")
-
-    @Slot(int)
-    def _chosen(self, index: int) -> None:
-        choose(self.draft, cfg_number=self.combo.itemData(index))
-
-
 class LookBackRow(Field):
     """noise2clean_kvrange: for each stage of denoising, how many chunks are seen."""
 
@@ -380,7 +351,6 @@ class AdvancedSection(Section):
         self.window_row = WindowRow(draft, quality, inner)
         expert = [
             self.window_row,
-            PassesRow(draft, inner),
             LookBackRow(draft, inner),
             CleanLookBackRow(draft, inner),
             ShortcutRow(draft, inner),

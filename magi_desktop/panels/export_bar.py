@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
@@ -11,7 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.exporting import Export, ExportJob
+from magi_desktop import background
+from magi_desktop.exporting import ExportJob, ExportStopped, export_all
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import icon_button, line_label, progress_bar, show_fraction
@@ -28,11 +31,15 @@ class ExportBar(QFrame):
 
     finished = Signal(list)
     failed = Signal(object)
+    _progressed = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
-        self._export: Export | None = None
+        self._jobs: Sequence[ExportJob] = ()
+        """Under way."""
+        self._stop = threading.Event()
+        self._progressed.connect(self._show_progress)
         self._waiting: list[Sequence[ExportJob]] = []
         self._text = line_label("", "", self)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -49,7 +56,7 @@ class ExportBar(QFrame):
     @property
     def busy(self) -> bool:
         """Whether something is being exported."""
-        return self._export is not None
+        return bool(self._jobs)
 
     def start(self, jobs: Sequence[ExportJob]) -> None:
         """Export these videos, after those that are being exported."""
@@ -59,47 +66,50 @@ class ExportBar(QFrame):
     @Slot()
     def cancel(self) -> None:
         """Stop the export under way; others that wait go on."""
-        if self._export is not None:
+        if self._jobs:
             self._text.setText(self.tr("Cancelling"))
-            self._export.cancel()
+            self._stop.set()
 
     def _next(self) -> None:
-        if self._export is not None or not self._waiting:
+        if self._jobs or not self._waiting:
             return
-        jobs = self._waiting.pop(0)
-        self._export = Export(jobs, self)
-        self._export.progressed.connect(self._show_progress)
-        self._export.finished.connect(self._finish)
-        self._export.failed.connect(self._fail)
-        self._export.cancelled.connect(self._end)
+        self._jobs = jobs = self._waiting.pop(0)
+        self._stop.clear()
         self._text.setText(self.tr("Exporting {name}").format(name=jobs[0].target.name))
         show_fraction(self._bar, 0.0)
         self.show()
-        self._export.start()
+        background.run(
+            *(export_all, jobs, self._report),
+            then=self._finish,
+            failed=self._fail,
+            owner=self,
+        )
+
+    def _report(self, done: float) -> None:
+        """Called in the thread that exports."""
+        if self._stop.is_set():
+            raise ExportStopped
+        self._progressed.emit(done)
 
     @Slot(float)
     def _show_progress(self, done: float) -> None:
         show_fraction(self._bar, done)
-        export = self._export
-        if export is not None and len(export.jobs) > 1:
-            number = min(int(done * len(export.jobs)) + 1, len(export.jobs))
+        total = len(self._jobs)
+        if total > 1:
+            number = min(int(done * total) + 1, total)
             text = self.tr("Exporting {number} of {total}")
-            self._text.setText(text.format(number=number, total=len(export.jobs)))
+            self._text.setText(text.format(number=number, total=total))
 
-    @Slot(list)
-    def _finish(self, made: list) -> None:
+    def _finish(self, made: list[Path]) -> None:
         self._end()
         self.finished.emit(made)
 
-    @Slot(object)
-    def _fail(self, error: object) -> None:
+    def _fail(self, error: Exception) -> None:
         self._end()
-        self.failed.emit(error)
+        if not isinstance(error, ExportStopped):
+            self.failed.emit(error)
 
-    @Slot()
     def _end(self) -> None:
-        if self._export is not None:
-            self._export.deleteLater()
-            self._export = None
+        self._jobs = ()
         self.hide()
         self._next()

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import (
+    QFileDialog,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -11,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from magi_desktop import background
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.job_words import in_seconds
 from magi_desktop.theme import tokens as t
@@ -23,17 +31,36 @@ from magi_desktop.widgets.controls import (
     prepare_number,
     text_label,
 )
-from magi_desktop.widgets.layout import hbox, vbox
+from magi_desktop.widgets.dialogs import file_dialog
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
-from magi_engine.runtime.planning.plan import JobPlan
-from magi_engine.runtime.request.request import PromptChange
+from magi_engine.atomic import write_text
+from magi_engine.errors import MagiError
+from magi_engine.media.targets import output_error
+from magi_engine.runtime.planning.plan import JobPlan, timing_of
+from magi_engine.runtime.request.request import GenerationRequest, PromptChange
+from magi_engine.runtime.request.storyboard import (
+    SUFFIXES,
+    prompts_of,
+    read_storyboard,
+    shots_of,
+    written_storyboard,
+)
 from magi_engine.sampling.schedule import Transition
 
 _MOST_CHUNKS = 9999
+_LAST_SHOT_S = 2.0
+"""How much of the last prompt of a storyboard is seen at least."""
 
 
 class LaterPrompts(QWidget):
-    """The draft's later prompts behind "Direct over time". People count chunks from 1."""
+    """The draft's later prompts behind "Direct over time". People count chunks from 1.
+
+    Signals:
+        failed: a MagiError: a storyboard cannot be read or written.
+    """
+
+    failed = Signal(object)
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,9 +83,25 @@ class LaterPrompts(QWidget):
         self._add.setToolTip(self.tr("Add a prompt for a later part of the video."))
         bind_icon(self._add, "plus")
         self._add.clicked.connect(self.add_row)
+        self.open_button = icon_button(
+            "folder",
+            self.tr("Open a storyboard…"),
+            self.tr("Take prompts and their times from a text, SRT or CSV file."),
+            self._body,
+        )
+        self.open_button.clicked.connect(self._ask_open)
+        self.save_button = icon_button(
+            "save",
+            self.tr("Save as a storyboard…"),
+            self.tr("Write all prompts and their times as a text, SRT or CSV file."),
+            self._body,
+        )
+        self.save_button.clicked.connect(self._ask_save)
         self._list = vbox(spacing=t.SPACE_3)
         vbox(self._body, t.SPACE_2).add(
-            self._explanation, self._list, (self._add, 0, Qt.AlignmentFlag.AlignLeft)
+            self._explanation,
+            self._list,
+            hbox(spacing=t.SPACE_1).add(self._add, STRETCH, self.open_button, self.save_button),
         )
         vbox(self, t.SPACE_1).add(self._toggle, self._body)
         draft.changed.connect(self._draft_changed)
@@ -80,6 +123,61 @@ class LaterPrompts(QWidget):
         chunk = max((row.chunk for row in self._rows), default=0) + 1
         self._append(chunk, "").field.setFocus()
         self._refresh()
+
+    # Files.
+
+    @Slot()
+    def _ask_open(self) -> None:
+        dialog = file_dialog(self, self.tr("Open a storyboard"), self.open_storyboard)
+        dialog.setNameFilter(self._filters[0])
+        dialog.open()
+
+    @Slot()
+    def _ask_save(self) -> None:
+        dialog = file_dialog(self, self.tr("Save as a storyboard"), self.save_storyboard)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(self._filters[1:])
+        dialog.setDefaultSuffix("txt")
+        dialog.filterSelected.connect(lambda name: dialog.setDefaultSuffix(name[-4:-1]))
+        dialog.open()
+
+    @property
+    def _filters(self) -> list[str]:
+        """Of the dialogs: all together, then each."""
+        kinds = [f"*{suffix}" for suffix in SUFFIXES]
+        names = (self.tr("Text"), self.tr("Subtitles"), self.tr("Table"))
+        together = self.tr("Storyboards")
+        each = [f"{name} ({kind})" for name, kind in zip(names, kinds, strict=True)]
+        return [f"{together} ({' '.join(kinds)})", *each]
+
+    @Slot(object)
+    def open_storyboard(self, path: Path) -> None:
+        """Take the prompts of a file, in the background; the video becomes as long as they need."""
+        self._with_request(partial(_read, path), self._take)
+
+    def save_storyboard(self, path: Path) -> None:
+        """Write all prompts, in the background; replaces a file."""
+        self._with_request(partial(_write, path), None)
+
+    def _with_request(
+        self, do: Callable[[GenerationRequest], object], then: Callable[[Any], object] | None
+    ) -> None:
+        try:
+            request = self._draft.request()
+        except MagiError as error:
+            self.failed.emit(error)
+            return
+        background.run(do, request, then=then, failed=self.failed.emit, owner=self)
+
+    def _take(self, found: tuple[tuple[PromptChange, ...], float]) -> None:
+        (first, *later), seconds = found
+        self._draft.set_prompt(first.text)
+        asked = self._draft.settings.seconds
+        if asked is not None and asked < seconds:
+            self._draft.set(seconds=seconds)
+        self._draft.set_later_prompts(tuple(later))
+        self.unfold()
 
     def _append(
         self, chunk: int, text: str, transition: Transition = Transition.GO_ON
@@ -176,6 +274,21 @@ class LaterPrompts(QWidget):
         self._body.setVisible(unfolded)
         if unfolded and not self._rows and self.isVisible():
             self.add_row()
+
+
+def _read(path: Path, request: GenerationRequest) -> tuple[tuple[PromptChange, ...], float]:
+    """The prompts of a file, and how long a video is that shows all of them."""
+    shots = read_storyboard(path)
+    seconds = float(math.ceil(shots[-1].start_s + _LAST_SHOT_S))
+    return prompts_of(shots, *timing_of(request)), seconds
+
+
+def _write(path: Path, request: GenerationRequest) -> None:
+    text = written_storyboard(shots_of(request.prompts, *timing_of(request)), path.suffix.lower())
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise output_error(error, path) from error
 
 
 class LaterPromptRow(QWidget):

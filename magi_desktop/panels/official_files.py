@@ -19,7 +19,7 @@ from magi_engine.weights.layout import entry_paths, find_model
 
 _PLACES = ("load", "t5_pretrained", "t5_device", "vae_pretrained")
 """Fields that say where files are rather than what a video is like."""
-_PLAIN = ("num_steps", "window_size", "cfg_number", "clean_chunk_kvrange", "fps")
+_PLAIN = ("num_steps", "window_size", "clean_chunk_kvrange", "fps")
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
         MagiError: it does not fit the model, the model is not known, or the preset is damaged.
     """
     known = {field.name for field in dataclasses.fields(GenerationSettings)}
+    values = {name: value for name, value in values.items() if name in known or value is not None}
     if not values.keys() <= known:
         raise InvalidRequestError(
             "It was saved by a newer version of this program.", "Update this program."

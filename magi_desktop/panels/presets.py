@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QLineEdit,
-    QListView,
-    QMenu,
-    QPushButton,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QComboBox, QFileDialog, QListView, QMenu, QToolButton, QWidget
 
 from magi_desktop import background
 from magi_desktop.panels.official_files import Imported, read_config, write_config
@@ -29,13 +21,11 @@ from magi_desktop.panels.preset_list import (
 from magi_desktop.state.draft import Draft, GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
-from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control, text_label
-from magi_desktop.widgets.files import file_dialog
+from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control
+from magi_desktop.widgets.dialogs import file_dialog, text_dialog
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_engine.errors import MagiError
-
-_LONGEST_NAME = 40
 
 
 class PresetBar(QWidget):
@@ -52,15 +42,10 @@ class PresetBar(QWidget):
         self.presets = presets
         self._target: str | None = None
         """The own preset that rename and delete are about."""
-        self._naming_for: str | None = None
-        """The preset being renamed; None: a new one is being saved."""
         self._make_choice()
-        self.naming = _NameEditor(self._check_name, self)
-        self.naming.named.connect(self._named)
         self.notice = NoticeBar(self)
         vbox(self, t.SPACE_2).add(
-            hbox(spacing=t.SPACE_1).add((self.combo, 1), self.save_button, self.menu_button),
-            self.naming,
+            hbox(spacing=t.SPACE_1).add((self.combo, 1), self.save_button, self.menu_button)
         )
         self.presets.changed.connect(self.refresh)
         draft.changed.connect(self._draft_changed)
@@ -156,26 +141,17 @@ class PresetBar(QWidget):
 
     @Slot()
     def _save_clicked(self) -> None:
-        self._naming_for = None
-        self.naming.ask(self._target or "", self.tr("Save"))
+        self._ask(self.tr("Save as a preset"), self._target or "", self._save)
 
     @Slot()
     def _rename_clicked(self) -> None:
         assert self._target is not None
-        self._naming_for = self._target
-        self.naming.ask(self._target, self.tr("Rename"))
+        self._ask(self.tr("Rename the preset"), self._target, partial(self._rename, self._target))
 
-    def _check_name(self, name: str) -> str:
-        """What is wrong with a name; empty if nothing is."""
-        if self._naming_for not in (None, name) and name in self.presets.names:
-            return self.tr("There is a preset of that name already.")
-        return ""
+    def _ask(self, title: str, name: str, then: Callable[[str], None]) -> None:
+        text_dialog(self, title, self.tr("Name of the preset:"), name, then).open()
 
-    @Slot(str)
-    def _named(self, name: str) -> None:
-        if self._naming_for is not None:
-            self.presets.rename(self._naming_for, name)
-            return
+    def _save(self, name: str) -> None:
         replaced = self.presets.values(name) if name in self.presets.names else None
         self.presets.put(name, preset_values(self._draft.settings))
         if replaced is not None:
@@ -183,6 +159,12 @@ class PresetBar(QWidget):
                 self.tr("“{}” was replaced.").format(name),
                 lambda: self.presets.put(name, replaced),
             )
+
+    def _rename(self, old: str, name: str) -> None:
+        if name != old and name in self.presets.names:
+            self.notice.say(self.tr("There is a preset of that name already."), Tone.ERROR)
+        else:
+            self.presets.rename(old, name)
 
     @Slot()
     def _delete_clicked(self) -> None:
@@ -261,72 +243,3 @@ class PresetBar(QWidget):
 
 
 _SETTINGS_FIELDS = tuple(field.name for field in dataclasses.fields(GenerationSettings))
-
-
-class _NameEditor(QWidget):
-    """A line that asks for a name, in place. Enter takes it, Esc leaves it."""
-
-    named = Signal(str)
-
-    def __init__(self, check: Callable[[str], str], parent: QWidget) -> None:
-        """``check`` says what is wrong with a name; nothing if it is empty."""
-        super().__init__(parent)
-        self._check = check
-        self.edit = QLineEdit(self)
-        self.edit.setMaxLength(_LONGEST_NAME)
-        self.edit.setPlaceholderText(self.tr("Name of the preset"))
-        name_control(
-            self.edit,
-            self.tr("Name of the preset"),
-            self.tr("A name you will recognise the settings by."),
-        )
-        self.edit.textChanged.connect(self._changed)
-        self.edit.returnPressed.connect(self._accept)
-        self.edit.installEventFilter(self)
-        self.accept_button = QPushButton(self)
-        self.accept_button.setProperty("kind", "primary")
-        self.accept_button.clicked.connect(self._accept)
-        self.cancel_button = icon_button(
-            "close", self.tr("Cancel"), self.tr("Leave the presets as they are."), self
-        )
-        self.cancel_button.clicked.connect(self.hide)
-        self.problem = text_label("", "error", self)
-        vbox(self, t.SPACE_1).add(
-            hbox(spacing=t.SPACE_1).add((self.edit, 1), self.accept_button, self.cancel_button),
-            self.problem,
-        )
-        self.hide()
-
-    def ask(self, name: str, verb: str) -> None:
-        """Show with a name to start from, and what the button says."""
-        self.accept_button.setText(verb)
-        name_control(self.accept_button, verb, self.tr("Keep it under this name."))
-        self.edit.setText(name)
-        self._changed()
-        self.show()
-        self.edit.selectAll()
-        self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if (
-            event.type() is QEvent.Type.KeyPress
-            and isinstance(event, QKeyEvent)
-            and event.key() == Qt.Key.Key_Escape
-        ):
-            self.hide()
-            return True
-        return super().eventFilter(watched, event)
-
-    @Slot()
-    def _changed(self) -> None:
-        name = self.edit.text().strip()
-        problem = self._check(name)
-        self.problem.setText(problem)
-        self.problem.setVisible(bool(problem))
-        self.accept_button.setEnabled(bool(name) and not problem)
-
-    @Slot()
-    def _accept(self) -> None:
-        if self.accept_button.isEnabled():
-            self.hide()
-            self.named.emit(self.edit.text().strip())

@@ -27,7 +27,7 @@ from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import icon_button, push_button, text_label
-from magi_desktop.widgets.files import file_dialog
+from magi_desktop.widgets.dialogs import file_dialog
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MagiError

@@ -37,29 +37,34 @@ from magi_desktop.state.takes import TakeRow, take_rows
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.painting import draw_line, font_of, rounded
+from magi_engine.runtime.request.branch import Leg, joined
 
 _ROW = 24
 _BAR = 20
 _MOST_ROWS = 4
 """That are seen at once; the others are scrolled to."""
-_MOST_LETTERS = 60
+_MOST_LETTERS = 70
 _ELBOW = STRIDE - CELL_WIDTH
 
 
 class TakeRows(QAbstractScrollArea):
     """Lies under the strip, second below second, and is hidden where there is one take alone.
 
-    A click shows a take from that second on, with Ctrl beside the one that is shown; the arrows up
-    and down show another one at the same second; all other keys are the strip's.
+    A click shows a take from that second on, with Ctrl beside the one that is shown; with Shift
+    (by key: Enter) a way through the takes follows it from there on, which can be exported as one
+    video, and is forgotten with Esc. The arrows up and down show another take at the same second;
+    all other keys are the strip's.
 
     Signals:
         menu_wanted: where on the screen the menu of the second that is shown now is wanted.
 
     Attributes:
         menu: the other takes, to compare the shown one with.
+        export_wanted: files and their frames that make up one video, and its metadata.
     """
 
     menu_wanted = Signal(QPoint)
+    export_wanted = Signal(object, object)
 
     def __init__(
         self, player: Player, library: Library, job: JobState, parent: QWidget | None = None
@@ -75,11 +80,13 @@ class TakeRows(QAbstractScrollArea):
         self.verticalScrollBar().setSingleStep(_ROW)
         self.viewport().setAutoFillBackground(False)
         self.setAccessibleName(self.tr("Takes of this video"))
-        self.menu = QMenu(self.tr("Compare with"), self)
+        self.menu = QMenu(self.tr("Takes"), self)
         self.menu.menuAction().setProperty("iconName", "compare")
         self.menu.aboutToShow.connect(self._fill_menu)
         self._other: Path | None = None
         """The take that the shown one is compared with."""
+        self.way: list[tuple[int, TakeRow]] = []
+        """A way through the takes: from which chunk on it follows which; empty: none is marked."""
         self._before: Path | None = None
         """The one that was shown last."""
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -102,7 +109,7 @@ class TakeRows(QAbstractScrollArea):
 
     @Slot()
     def _follow(self) -> None:
-        family, request = None, self._job.request
+        family, request, before = None, self._job.request, self.rows
         if self._player.showing_job and self._job.phase.active:
             if request is not None and request.start is not None:
                 family = request.start.origin or request.start.take
@@ -111,6 +118,8 @@ class TakeRows(QAbstractScrollArea):
         elif self._player.showing_job and self._player.path is not None:
             return  # it has just been made, and comes into the library
         self.rows = [] if family is None else take_rows(self._library.items, family)
+        if self.rows != before:
+            self.way = []
         alone = len(self.rows) == 1 and self.shown is not None
         self.setVisible(bool(self.rows) and not alone)
         self.setFixedHeight(self.sizeHint().height())
@@ -171,12 +180,60 @@ class TakeRows(QAbstractScrollArea):
         self.menu.clear()
         for row in self.rows:
             if row is not self.shown:
-                action = self.menu.addAction(f"{self._name(row)}  {row.prompt}"[:_MOST_LETTERS])
+                text = self.tr("Compare with {take}").format(take=self._name(row))
+                action = self.menu.addAction(f"{text}: {row.prompt}"[:_MOST_LETTERS])
                 action.triggered.connect(partial(self.compare, row))
+
+        self.menu.addSeparator()
+        export = self.menu.addAction(self.tr("Export the marked way…"), self._export)
+        export.setEnabled(bool(self.way))
+        clear = self.menu.addAction(self.tr("Forget the marked way"), self._clear_way)
+        clear.setEnabled(bool(self.way))
+
+    @Slot()
+    def _clear_way(self) -> None:
+        self.way = []
+        self.viewport().update()
 
     def _show_menu(self, row: TakeRow, place: QPoint) -> None:
         if self.shown == row:
             self.menu_wanted.emit(place)
+
+    def lead(self, row: TakeRow, chunk: int) -> None:
+        """Let the way follow a take from a chunk on; before it, the one that is shown."""
+        start = self.shown or self.rows[0]
+        way = [(first, taken) for first, taken in self.way or [(0, start)] if first < chunk]
+        if not way or way[-1][1] != row:
+            way.append((min(chunk, way[-1][1].chunks) if way else 0, row))  # without a gap
+        self.way = way
+        self.viewport().update()
+
+    def legs(self) -> list[tuple[TakeRow, range]]:
+        """The parts of the way, with their chunks."""
+        ends = [first for first, _ in self.way[1:]] + [row.chunks for _, row in self.way[-1:]]
+        parts = [
+            (row, range(first, min(end, row.chunks)))
+            for (first, row), end in zip(self.way, ends, strict=True)
+        ]
+        return [(row, chunks) for row, chunks in parts if chunks]
+
+    @Slot()
+    def _export(self) -> None:
+        legs = self.legs()
+        parts = [
+            (
+                row.item.path,
+                range(
+                    chunks.start * row.chunk_frames,
+                    min(chunks.stop * row.chunk_frames, row.item.frames),
+                ),
+            )
+            for row, chunks in legs
+        ]
+        metadata = None
+        if len(legs) > 1:
+            metadata = joined([Leg(row.item.request, chunks) for row, chunks in legs]).to_json()
+        self.export_wanted.emit(parts, metadata)
 
     # Words
 
@@ -238,6 +295,12 @@ class TakeRows(QAbstractScrollArea):
             room = bar.adjusted(t.SPACE_2, 0, -t.SPACE_1, 0)
             room.setLeft(max(room.left(), t.SPACE_1))
             draw_line(painter, room, f"{row.number}  {row.prompt}", k.text)
+        painter.setPen(QPen(QColor(k.accent), 3))
+        scrolled = self._player.strip.horizontalScrollBar().value()
+        for row, chunks in self.legs():
+            y = self.bar_rect(self.rows.index(row)).bottom() + 1
+            left, right = (chunk * STRIDE - scrolled for chunk in (chunks.start, chunks.stop))
+            painter.drawLine(left, y, right - _ELBOW, y)
         if self.hasFocus() and shown is not None:
             ring = QRectF(self.bar_rect(self.rows.index(shown))).adjusted(2, 2, -2, -2)
             painter.strokePath(rounded(ring, t.RADIUS_S - 1), QPen(QColor(k.text), 1))
@@ -256,7 +319,9 @@ class TakeRows(QAbstractScrollArea):
         row = self._row_at(place)
         if row is None or event.button() is not Qt.MouseButton.LeftButton:
             return
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier and row is not self.shown:
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.lead(row, self._frame_at(row, place) // row.chunk_frames)
+        elif event.modifiers() & Qt.KeyboardModifier.ControlModifier and row is not self.shown:
             self.compare(row)
         else:
             self.open(row, self._frame_at(row, place))
@@ -281,6 +346,13 @@ class TakeRows(QAbstractScrollArea):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.shown is not None:
+            frame = self._player.position // self.shown.chunk_frames
+            self.lead(self.shown, frame)
+            return
+        if event.key() == Qt.Key.Key_Escape and self.way:
+            self._clear_way()
+            return
         if step is None or not self.rows:
             QApplication.sendEvent(self._player.strip, event)
             return

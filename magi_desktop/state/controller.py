@@ -14,13 +14,10 @@ from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
-from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import MagiError, message_of
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
-from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.takes.store import TakeStore
 
 
 class Controller(QObject):
@@ -92,6 +89,7 @@ class Controller(QObject):
         self._queue.mark_running(item.id)
         background.run(
             _prepared,
+            self._engine,
             item.request,
             self.output_folder,
             then=self._start,
@@ -130,9 +128,11 @@ class Controller(QObject):
         self._engine.control(change)
 
     def close(self) -> None:
-        """Start nothing more, and stop what runs: the last thing before the program ends."""
+        """Start nothing more, and stop what runs, unless it goes on without this program: the last
+        thing before that ends."""
         self._closing = True
-        self.stop()
+        if not self._engine.outlives:
+            self.stop()
 
     def _start(self, request: GenerationRequest) -> None:
         if self._closing:
@@ -191,10 +191,12 @@ class Controller(QObject):
             self.idle.emit()
 
 
-def _prepared(request: GenerationRequest, folder: Path) -> GenerationRequest:
+def _prepared(engine: EngineThread, request: GenerationRequest, folder: Path) -> GenerationRequest:
     """The request with a free path for its video; one that was begun before goes on where it was
     interrupted, if its latents are kept."""
     if Path(request.output or "").is_absolute() and request.only_chunks is None:
-        earlier = Earlier.unfinished(request, TakeStore(default_takes_dir()))
+        if engine.is_making(request):
+            return request
+        earlier = engine.unfinished(request)
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)

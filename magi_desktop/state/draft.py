@@ -66,7 +66,6 @@ class GenerationSettings:
     num_steps: int | None = None
     window_size: int | None = None
     shortcut_mode: str | None = None
-    cfg_number: int | None = None
     text_scale: float | None = None
     prev_chunk_scale: float | None = None
     noise2clean_kvrange: tuple[int, ...] | None = None
@@ -306,9 +305,11 @@ class Draft(QObject):
             return ()
         usual = GenerationRequest(Mode.T2V, "", 0, 0, None)
         sampling = _sampling(self.settings, self._base.sampling)
-        own = [(self._base, usual, name) for name in ("device", "dtype")]
-        own += [(sampling, usual.sampling, name) for name in ("cfg_t_range", "clean_t")]
-        own += [(self._base.writing, usual.writing, n) for n in ("preset", "webp_quality")]
+        own = (
+            *((self._base, usual, name) for name in ("device", "dtype")),
+            (sampling, usual.sampling, "cfg_t_range"),
+            (self._base.writing, usual.writing, "preset"),
+        )
         names = [name for mine, other, name in own if getattr(mine, name) != getattr(other, name)]
         for name in ("text_scales", "prev_chunk_scales"):
             names += [name] if len(getattr(sampling, name) or ()) > 1 else []
@@ -437,7 +438,6 @@ _SAMPLING_FIELDS = (
     "num_steps",
     "window_size",
     "shortcut_mode",
-    "cfg_number",
     "noise2clean_kvrange",
     "clean_chunk_kvrange",
     "fps",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -18,7 +19,7 @@ from magi_desktop.state.task_line import TaskLine
 from magi_desktop.translation import translated
 from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.config.added import AddedModel
-from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.install.adding import forget_model, remember_model
 from magi_engine.install.status import (
@@ -28,13 +29,16 @@ from magi_engine.install.status import (
     accept_licence,
     cached_things,
     is_accepted,
+    is_shrinkable,
     model_statuses,
     remove_model,
     size_on_disk,
 )
 from magi_engine.install.tasks import TaskDone, Verify
-from magi_engine.weights.layout import default_models_dir, entry_paths
-from magi_engine.weights.provenance import small_text_encoder_of
+from magi_engine.weights.layout import default_models_dir
+
+if TYPE_CHECKING:
+    from magi_engine.remote.models import RemoteModels
 
 _Result = TypeVar("_Result")
 
@@ -82,6 +86,8 @@ class Models(QObject):
             folder of models.
         models_dir: where downloaded models are; None: the usual folder.
         cache_dir: what can be made again; None: the usual place.
+        elsewhere: knows of the models of another computer, where the tasks are done as well; None:
+            they are on this one.
 
     Signals:
         changed: the disk was looked at again.
@@ -102,8 +108,10 @@ class Models(QObject):
         models_dir: Path | None = None,
         cache_dir: Path | None = None,
         parent: QObject | None = None,
+        elsewhere: RemoteModels | None = None,
     ) -> None:
         super().__init__(parent)
+        self._elsewhere = elsewhere
         self.models_dir = models_dir or default_models_dir()
         self._cache_dir = cache_dir
         self.tasks = TaskLine(installer, file, self)
@@ -141,18 +149,23 @@ class Models(QObject):
     def accept(self, name: str) -> None:
         """Keep in mind that the licence of a model was accepted."""
         self._accepted |= {name}
-        self._run(accept_licence, name, self.models_dir, then=lambda _none: self.refresh())
+        there = self._elsewhere
+        accept = partial(accept_licence, models_dir=self.models_dir)
+        self._run(accept if there is None else there.accept, name, then=lambda _: self.refresh())
 
     @Slot()
     def refresh(self) -> None:
         if self._look is not None:
             self._look.cancel()  # what it saw may be out of date by now
-        self._look = self._run(_look, self.models_dir, self._cache_dir, then=self._looked)
+        look = partial(_look, self.models_dir, self._cache_dir)
+        if self._elsewhere is not None:
+            look = partial(_look_there, self._elsewhere)
+        self._look = self._run(look, then=self._looked)
 
     def remove(self, name: str) -> None:
         """Move a model to the trash, all but what others need."""
         status = self.status(name)
-        if status is not None:
+        if status is not None and self._elsewhere is None:
             self.leaving.emit()
             self._run(_remove, status, self.models_dir, then=self._gone)
 
@@ -206,14 +219,18 @@ def _look(models_dir: Path, cache_dir: Path | None) -> _Look:
         tuple(cached_things(models_dir, cache_dir)),
         frozenset(name for name in names if is_accepted(name, models_dir)),
         {name: sum(map(size_on_disk, remove_model(name, models_dir))) for name in names},
-        frozenset(s.entry.name for s in statuses if _is_shrinkable(s.entry, models_dir)),
+        frozenset(s.entry.name for s in statuses if is_shrinkable(s.entry, models_dir)),
     )
 
 
-def _is_shrinkable(entry: ModelEntry, models_dir: Path) -> bool:
-    original = entry_paths(entry, models_dir).text_encoder
-    pickles = any(original.glob("pytorch_model*.bin"))
-    return pickles and small_text_encoder_of(original, models_dir) is None
+def _look_there(models: RemoteModels) -> _Look:
+    """As :func:`_look`; nothing can be removed from here."""
+    found = models.installed()
+    statuses = tuple(model.status for model in found)
+    names = [status.entry.name for status in statuses]
+    accepted = frozenset(m.status.entry.name for m in found if m.accepted)
+    shrinkable = frozenset(m.status.entry.name for m in found if m.shrinkable)
+    return _Look(statuses, (), accepted, dict.fromkeys(names, 0), shrinkable)
 
 
 def _remove(status: ModelStatus, models_dir: Path) -> Removal:

@@ -66,6 +66,9 @@ Removal = list[tuple[int, QueueItem]]
 class JobQueue(QObject):
     """The queue. Everything here acts on memory at once and reaches the file a moment later.
 
+    Args:
+        goes_on: whether what was being made when the program ended is gone on with unasked.
+
     Signals:
         changed: items came, went, moved or changed, or the queue was paused or resumed.
         loaded: what earlier sessions left is here.
@@ -76,8 +79,9 @@ class JobQueue(QObject):
     loaded = Signal()
     removed = Signal(object)
 
-    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+    def __init__(self, store: Store, parent: QObject | None = None, goes_on: bool = False) -> None:
         super().__init__(parent)
+        self._goes_on = goes_on
         self._store = store
         self._items: list[QueueItem] = []
         self._paused: bool | None = None
@@ -278,11 +282,12 @@ class JobQueue(QObject):
         begun = [i for i in early if i.state is QueueState.RUNNING]
         later = [i for i in early if i.state is not QueueState.RUNNING]
         self._items = [*begun, *again, *others, *later]
-        if again:
+        if again and not self._goes_on:
             # Whatever ended the program might be that very video: it is not begun unasked.
             self._paused = True
-            self._store.write(lambda c: [_update(c, item) for item in again])
             self._store.write(lambda c: _keep_paused(c, True))
+        if again:
+            self._store.write(lambda c: [_update(c, item) for item in again])
         if again or (early and items):
             self._save_order()
         self._arrange()

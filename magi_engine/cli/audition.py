@@ -7,6 +7,7 @@ import dataclasses
 import os
 from pathlib import Path
 
+from magi_engine.cli.engines import add_engine_options
 from magi_engine.cli.request_options import add_request_options, build_request, default_name
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.errors import InvalidRequestError
@@ -26,6 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--count", type=int, default=9, metavar="N", help="how many; default: 9")
     add_request_options(parser)
+    add_engine_options(parser)
     add_display_options(parser)
     parser.set_defaults(run=run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from magi_engine.cli.engines import add_engine_options
 from magi_engine.cli.request_options import add_request_options, build_request
 from magi_engine.cli.running import add_display_options, run_request
 
@@ -22,7 +23,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """All that says what to make, and where."""
     add_request_options(parser)
+    add_engine_options(parser)
     add_display_options(parser)
     parser.set_defaults(run=run)
 

@@ -8,7 +8,10 @@ import shutil
 import sys
 from pathlib import Path
 
-_CALL = re.compile(r"\bmagi (?=(?:demo|doctor|generate|models|quantize|recover|replay|settings)\b)")
+_CALL = re.compile(
+    r"\bmagi (?=(?:audition|demo|doctor|extend|generate|models|recover|redo|replay|resume|serve"
+    r"|settings-of|takes)\b)"
+)
 
 
 def as_typed(text: str) -> str:

@@ -8,15 +8,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from magi_engine.cli.engines import add_engine_options, takes_of
 from magi_engine.cli.request_options import add_machine_options, default_name, number, whole
 from magi_engine.cli.running import add_display_options, run_request
-from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target, free_name
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import TakeStore
+from magi_engine.takes.store import Takes
 
 _KEPT = """\
 Each video's latents are kept for a while (see 'magi takes'); with them, what it shares with the new
@@ -37,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         parser.add_argument("-o", "--output", metavar="FILE", help="default: a new name beside it")
         parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
         add_machine_options(parser)
+        add_engine_options(parser)
         add_display_options(parser)
         parser.set_defaults(run=lambda args: _run(args, make))
         return parser
@@ -89,7 +90,8 @@ def _extended(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
 def _run(
     args: argparse.Namespace, make: Callable[[argparse.Namespace, Earlier], GenerationRequest]
 ) -> int:
-    request = make(args, _earlier(args.video))
+    with takes_of(args) as takes:
+        request = make(args, _earlier(args.video, takes))
     beside = Path(args.video).parent
     output = args.output or free_name(beside / default_name(request).name)
     chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention")}
@@ -103,9 +105,8 @@ def _run(
     return run_request(request, args=args)
 
 
-def _earlier(video: str) -> Earlier:
-    store = TakeStore(default_takes_dir())
+def _earlier(video: str, takes: Takes) -> Earlier:
     path = Path(video)
     if path.exists() or path.suffix:
-        return Earlier.of_video(path, store)
-    return Earlier.of_take(store.find(video))
+        return Earlier.of_video(path, takes)
+    return Earlier.of_take(takes.find(video))

@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from magi_engine.config.official import SHORTCUT_MODES, RuntimeConfig
+from magi_engine.config.official import SHORTCUT_MODES
 from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart
@@ -20,8 +20,8 @@ from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
 from magi_engine.runtime.machine.devices import ATTENTIONS, DTYPES
-from magi_engine.runtime.planning.plan import prefix_latents
-from magi_engine.runtime.request.length import LengthPlan, frames_for
+from magi_engine.runtime.planning.plan import timing_of
+from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import names_another_computer, read_request
 from magi_engine.runtime.request.request import (
     GenerationRequest,
@@ -178,7 +178,6 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cfg-t-range", type=_numbers, metavar="LIST", help="times at which the guidance changes"
     )
-    group.add_argument("--cfg-number", type=whole, metavar="N", help="3 for base, 1 for distilled")
     group.add_argument(
         "--kv-range",
         dest="noise2clean_kvrange",
@@ -256,7 +255,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         changes["config_path"] = None
     writing = _writing(args, request.writing)
     request = dataclasses.replace(request, **changes, sampling=sampling, writing=writing)
-    request = dataclasses.replace(request, prompts=_prompts(args, request, runtime))
+    request = dataclasses.replace(request, prompts=_prompts(args, request))
     output = os.path.abspath(args.output or free_name(default_name(request)))
     request = dataclasses.replace(request, output=output)
     output_suffix(Path(output))
@@ -277,18 +276,13 @@ def _absolute(path: str | None) -> str | None:
     return None if path is None else os.path.abspath(path)
 
 
-def _prompts(
-    args: argparse.Namespace, request: GenerationRequest, runtime: RuntimeConfig
-) -> tuple[PromptChange, ...]:
+def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[PromptChange, ...]:
     if args.storyboard is not None:
         if args.prompt is not None or args.prompt_at is not None:
             raise InvalidRequestError(
                 "A storyboard and --prompt do not go together.", "Leave one of them out."
             )
-        prefix = prefix_latents(request, runtime)
-        length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
-        shots = read_storyboard(args.storyboard)
-        return prompts_of(shots, length, request.sampling.fps or runtime.fps)
+        return prompts_of(read_storyboard(args.storyboard), *timing_of(request))
     if args.prompt is None and args.prompt_at is None:
         return request.prompts
     first = request.prompt if args.prompt is None else args.prompt

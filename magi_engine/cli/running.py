@@ -14,6 +14,7 @@ from types import FrameType
 from typing import cast
 
 from magi_engine.cli.display import Display, choose_display
+from magi_engine.cli.engines import engine_of
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.runtime.job.events import Cancelled, Event, Failed
 from magi_engine.runtime.process.control import Cancel
@@ -40,15 +41,13 @@ def run_request(*requests: GenerationRequest, args: argparse.Namespace) -> int:
         The exit code of the last one. Raises the MagiError a job failed with.
 
     Args:
-        args: has ``models_dir`` and what :func:`add_display_options` adds.
+        args: has ``models_dir``, and what ``add_engine_options`` and :func:`add_display_options`
+            add.
     """
     display = choose_display(args.json, args.quiet)
     stop = StopOnSignal(display)
-    with stop:
-        # Not before now: this is where PyTorch comes in, which takes seconds.
-        from magi_engine.runtime.engine import Engine
-
-        engine = Engine(args.models_dir)
+    # Not before now: this is where PyTorch comes in, which takes seconds.
+    with stop, engine_of(args) as engine:
         for request in requests:
             events = engine.generate(request)
             stop.call_on_stop(lambda: engine.control(Cancel()))

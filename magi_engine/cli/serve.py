@@ -26,7 +26,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--host", default="127.0.0.1", help="address to listen at; default: only this machine"
     )
     parser.add_argument("--port", type=int, default=8611, help="default: 8611; 0: a free one")
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="default: in --folder")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="holds the keys; default: in --folder"
+    )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, in PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
     parser.add_argument(

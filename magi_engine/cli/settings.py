@@ -7,10 +7,8 @@ import json
 from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
-from magi_engine.config.registry import model_config
 from magi_engine.json_text import parse_json
-from magi_engine.runtime.planning.plan import prefix_latents
-from magi_engine.runtime.request.length import LengthPlan
+from magi_engine.runtime.planning.plan import timing_of
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.request.storyboard import SUFFIXES, shots_of, written_storyboard
@@ -44,8 +42,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _storyboard(request: GenerationRequest, suffix: str) -> str:
-    runtime = model_config(request.model, request.config_path)[1].runtime_config
-    prefix = prefix_latents(request, runtime)
-    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
-    fps = request.sampling.fps or runtime.fps
+    length, fps = timing_of(request)
     return written_storyboard(shots_of(request.prompts, length, fps), suffix)

@@ -28,6 +28,11 @@ def default_serve_dir() -> Path:
     return _folder("user_data_path") / "serve"
 
 
+def default_remote_dir() -> Path:
+    """Where is noted which videos another machine makes for this one."""
+    return _folder("user_data_path") / "remote"
+
+
 def default_cache_dir() -> Path:
     """Where things are kept that can be made again."""
     return _folder("user_cache_path")

@@ -109,6 +109,14 @@ def model_statuses(models_dir: Path | None = None) -> list[ModelStatus]:
     ]
 
 
+def is_shrinkable(entry: ModelEntry, models_dir: Path | None = None) -> bool:
+    """Whether a model's large text encoder has no small form yet."""
+    models_dir = models_dir or default_models_dir()
+    original = entry_paths(entry, models_dir).text_encoder
+    pickles = any(original.glob("pytorch_model*.bin"))
+    return pickles and small_text_encoder_of(original, models_dir) is None
+
+
 def cached_things(
     models_dir: Path | None = None,
     cache_dir: Path | None = None,

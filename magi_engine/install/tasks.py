@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from magi_engine.errors import MagiError
+from magi_engine.errors import InvalidRequestError, MagiError
+from magi_engine.json_text import WrongField, read_fields, to_fields
 from magi_engine.messages import Message
 
 
@@ -72,6 +74,32 @@ Question = Add | SetMirror
 """What is answered within seconds."""
 
 Work = Task | Question
+
+_TASKS = {"download": Download, "verify": Verify, "make": Make, "shrink_text": ShrinkText}
+"""What can be asked for from another machine: nothing that names a file or an address."""
+
+
+def task_to_dict(task: Work) -> dict[str, Any]:
+    """A task as JSON values.
+
+    Raises:
+        InvalidRequestError: it cannot be asked for from another machine.
+    """
+    for name, cls in _TASKS.items():
+        if type(task) is cls:
+            return {"task": name, **to_fields(task)}
+    raise InvalidRequestError(
+        "That can only be done on the computer that makes the videos.",
+        "Run 'magi models' there.",
+    )
+
+
+def task_from_dict(data: dict[str, Any]) -> Download | Verify | Make | ShrinkText:
+    """What :func:`task_to_dict` gave. Raises: WrongField: it is no task, or damaged."""
+    cls = _TASKS.get(str(data.get("task")))
+    if cls is None:
+        raise WrongField("task", Message("is missing"))
+    return read_fields(cls, data)
 
 
 class Phase(enum.Enum):
@@ -150,3 +178,26 @@ class TaskFailed:
 
 TaskEvent = TaskProgress | TaskPaused | TaskResumed | TaskDone | TaskCancelled | TaskFailed
 """Exactly one of the last three ends every task."""
+
+_EVENTS = {
+    "progress": TaskProgress,
+    "paused": TaskPaused,
+    "resumed": TaskResumed,
+    "done": TaskDone,
+    "cancelled": TaskCancelled,
+    "failed": TaskFailed,
+}
+
+
+def task_event_to_dict(event: TaskEvent) -> dict[str, Any]:
+    """An event as JSON values: its name under ``event``, and its fields."""
+    name = next(name for name, cls in _EVENTS.items() if cls is type(event))
+    return {"event": name, **to_fields(event)}
+
+
+def task_event_from_dict(data: dict[str, Any]) -> TaskEvent:
+    """What :func:`task_event_to_dict` gave. Raises: WrongField: it is no event, or damaged."""
+    cls = _EVENTS.get(str(data.get("event")))
+    if cls is None:
+        raise WrongField("event", Message("is missing"))
+    return read_fields(cls, data)

@@ -30,6 +30,7 @@ _XMP = (
     '<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/">'
     "<dc:description>{}</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
+_WEBP_QUALITY = 80
 _PALETTE_STRIDE = 6
 _PALETTE_SIDE = 256
 _DITHER = "dither=bayer:bayer_scale=4"
@@ -166,7 +167,7 @@ class WebpWriter(_ConvertingWriter):
                 append_images=pictures,
                 duration=durations,
                 loop=0,
-                quality=self.options.webp_quality,
+                quality=_WEBP_QUALITY,
                 **extra,
             )
 

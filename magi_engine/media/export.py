@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,12 +22,15 @@ def export_video(
     source: str | Path,
     target: str | Path,
     on_progress: Callable[[float], None] | None = None,
-    part: range | None = None,
+    parts: Sequence[tuple[Path, range]] = (),
+    metadata: str | None = None,
 ) -> Path:
     """Re-encode a video into the format of `target`'s suffix, with its metadata, streaming.
 
     Args:
-        part: the frames that are wanted; None: all.
+        parts: files and their frames that are wanted, one after the other on one grid of time;
+            none: all of the source, whose size and rate count in any case.
+        metadata: that of the new file; None: that of the source.
         on_progress: called with 0..1 after every second of video; an exception it raises ends
             the export and keeps what was written.
 
@@ -42,13 +45,15 @@ def export_video(
     info = probe(source)
     width, height = info.width - info.width % 2, info.height - info.height % 2
     fps = info.fps or _DEFAULT_FPS
-    duration_s = info.duration_s if part is None else len(part) / fps
-    with open_writer(target, width, height, fps, read_metadata(source)) as writer:
-        for frames in _batches(source, width, height, writer.video.fps, part):
-            writer.write(frames)
-            if on_progress is not None and duration_s:
-                done = float(writer.frames_written / writer.video.fps)
-                on_progress(min(1.0, done / duration_s))
+    duration_s = sum(len(part) for _, part in parts) / fps if parts else info.duration_s
+    metadata = metadata or read_metadata(source)
+    with open_writer(target, width, height, fps, metadata) as writer:
+        for file, part in parts or [(source, None)]:
+            for frames in _batches(file, width, height, writer.video.fps, part):
+                writer.write(frames)
+                if on_progress is not None and duration_s:
+                    done = float(writer.frames_written / writer.video.fps)
+                    on_progress(min(1.0, done / duration_s))
     return writer.close()
 
 

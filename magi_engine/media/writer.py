@@ -44,7 +44,6 @@ class WriteOptions:
         crf: H.264 quality, 0 (lossless) to 51; 18 is visually transparent.
         preset: H.264 effort, one of `PRESETS`.
         vp9_crf: VP9 quality for WebM, 0 to 63.
-        webp_quality: 0 to 100.
         overwrite: replace an existing file; folders are never replaced.
 
     Raises:
@@ -54,11 +53,10 @@ class WriteOptions:
     crf: int = 18
     preset: str = "medium"
     vp9_crf: int = 24
-    webp_quality: int = 80
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        for name, most in (("crf", 51), ("vp9_crf", 63), ("webp_quality", 100)):
+        for name, most in (("crf", 51), ("vp9_crf", 63)):
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise InvalidRequestError(

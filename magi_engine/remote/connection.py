@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+from websockets.sync.client import ClientConnection, connect
 
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import parse_json
@@ -19,6 +20,9 @@ _TIMEOUT_S = 30.0
 _PLAN_S = 120.0
 """An engine that has just been started imports for some seconds."""
 _PIECE_BYTES = 1 << 20
+_MOST_MESSAGE_BYTES = 16 << 20
+_HANDSHAKE_S = 15.0
+_PING_S = 10.0
 
 
 class Unreachable(RemoteError):
@@ -50,12 +54,12 @@ class Connection:
             )
         self.address = f"{parts.scheme}://{parts.netloc}"
         self.headers = {"Authorization": f"Bearer {token.strip()}"}
-        self.ssl = ssl.create_default_context() if parts.scheme == "https" else None
+        self._ssl = ssl.create_default_context() if parts.scheme == "https" else None
         self._client = httpx2.Client(
             base_url=self.address,
             headers=self.headers,
             timeout=httpx2.Timeout(_TIMEOUT_S, read=_PLAN_S),
-            verify=self.ssl or True,
+            verify=self._ssl or True,
             follow_redirects=False,
             trust_env=False,
         )
@@ -74,11 +78,6 @@ class Connection:
                 "{path} cannot be read.", "Check the name.", path=token_file
             ) from error
         return cls(address, "".join(token))
-
-    @property
-    def socket_address(self) -> str:
-        """The address for WebSockets."""
-        return self.address.replace("http", "ws", 1)
 
     def get(self, path: str) -> Any:
         """What the other side answers.
@@ -134,6 +133,25 @@ class Connection:
                     skip = max(0, skip - len(piece))
         except httpx2.TransportError as error:
             raise self._unreachable() from error
+
+    def socket(self, path: str) -> ClientConnection:
+        """A WebSocket.
+
+        Raises:
+            InvalidStatus, WebSocketException, OSError: there is none.
+        """
+        return connect(
+            f"{self.address.replace('http', 'ws', 1)}{path}",
+            additional_headers=self.headers,
+            ssl=self._ssl,
+            proxy=None,
+            compression=None,
+            open_timeout=_HANDSHAKE_S,
+            ping_interval=_PING_S,
+            ping_timeout=_PING_S,
+            close_timeout=1.0,
+            max_size=_MOST_MESSAGE_BYTES,
+        )
 
     def close(self) -> None:
         """Hang up."""

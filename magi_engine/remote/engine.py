@@ -24,9 +24,10 @@ from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.planning.quantization import QuantizationEstimate
 from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.errors import named_error
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.speed.report import Measuring, SpeedReport
-from magi_engine.takes.store import Take
+from magi_engine.takes.store import Take, Takes
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ class RemoteEngine:
         self._job: RemoteJob | None = None
         self._closed = False
         self._running = threading.Lock()
-        self.takes = RemoteTakes(connection)
+        self.takes: Takes = RemoteTakes(connection)
+
+    outlives = True
 
     def start(self) -> None:
         """There is nothing to start."""
@@ -105,6 +108,24 @@ class RemoteEngine:
             self._job.leave()
         self.connection.close()
 
+    def is_making(self, request: GenerationRequest) -> bool:
+        """Whether a job of before a restart is still there, or what it has made."""
+        return self._known(self._record_of(request), request) is not None
+
+    def unfinished(self, request: GenerationRequest) -> Earlier | None:
+        """A video that was begun there with ``request`` and did not come to its end."""
+        try:
+            sent = GenerationRequest.from_json(self._sent(request))
+            earlier = Earlier.unfinished(sent, self.takes)
+        except RemoteError as error:
+            logger.info("nothing is known of earlier videos: %s", error)
+            return None
+        if earlier is None:
+            return None
+        # There they have other names.
+        here = {"output": request.output, "reference": request.reference}
+        return dataclasses.replace(earlier, request=dataclasses.replace(earlier.request, **here))
+
     def _generate(
         self, job: RemoteJob, request: GenerationRequest, preview: bool
     ) -> Iterator[Event]:
@@ -138,17 +159,22 @@ class RemoteEngine:
         Raises:
             Unreachable: nobody answers. MagiError: what the other side says.
         """
-        wanted = request.as_wished().to_json()
-        known = read_cache(record)
-        if not isinstance(known, dict) or known.get("request") != wanted:
-            known = {"request": wanted, "key": secrets.token_hex(16)}
-            write_text(record, json.dumps(known))
+        key = self._known(record, request)
+        if key is None:
+            key = secrets.token_hex(16)
+            wanted = {"request": request.as_wished().to_json(), "key": key}
+            write_text(record, json.dumps(wanted))
         query = "?preview=true" if preview else ""
         body = self._sent(request)
-        answer = self.connection.post(
-            f"/v1/jobs{query}", body, **{"Idempotency-Key": str(known["key"])}
-        )
+        answer = self.connection.post(f"/v1/jobs{query}", body, **{"Idempotency-Key": key})
         return str(answer["id"])
+
+    def _known(self, record: Path, request: GenerationRequest) -> str | None:
+        """The key of a job that was begun with a request and not fetched."""
+        known = read_cache(record)
+        if not isinstance(known, dict) or known.get("request") != request.as_wished().to_json():
+            return None
+        return str(known.get("key"))
 
     def _sent(self, request: GenerationRequest) -> str:
         """A request as the other side takes it: files by their content, and no path of here.
@@ -162,7 +188,7 @@ class RemoteEngine:
                 "Choose a model that it has.",
             )
         reference, start, output = request.reference, request.start, request.output
-        if reference is not None:
+        if reference is not None and not reference.startswith("sha256:"):
             reference = self.connection.send(Path(reference))
         if start is not None:
             start = dataclasses.replace(start, video=None)

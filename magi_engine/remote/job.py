@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -17,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, RemoteError
 from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import check_target, free_name, output_error, remote_part
+from magi_engine.messages import Message
 from magi_engine.remote.connection import Connection, Unreachable
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
@@ -33,6 +35,7 @@ from magi_engine.runtime.job.events import (
     Event,
     Failed,
     Finished,
+    Notice,
     Planned,
     event_from_dict,
 )
@@ -43,9 +46,6 @@ logger = logging.getLogger(__name__)
 
 _WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Before each new try to connect; the last one again and again."""
-_MOST_MESSAGE_BYTES = 16 << 20
-_HANDSHAKE_S = 15.0
-_PING_S = 10.0
 
 _ENDS = (Finished.kind, Cancelled.kind, Failed.kind)
 
@@ -138,16 +138,15 @@ class RemoteJob:
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
         """Ask until somebody answers; None: nobody wants to know any more."""
-        for wait_s in _waits():
+        for tries in itertools.count():
             try:
                 return ask()
             except Unreachable as error:
                 logger.info("%s", error)
-            self._wake.wait(wait_s)
+            self._wake.wait(_WAITS_S[min(tries, len(_WAITS_S) - 1)])
             self._wake.clear()
             if self.left or self._cancelled_unheard():
                 return None
-        raise AssertionError("unreachable")
 
     def _cancelled_unheard(self) -> bool:
         with self._changed:
@@ -160,11 +159,11 @@ class RemoteJob:
         Raises:
             MagiError: the other side refuses.
         """
-        waits = _waits()
+        tries = 0
         while not self.left:
             try:
                 with self._connected(job_id, video) as socket:
-                    waits = _waits()
+                    tries = 0
                     for message in socket:
                         data = self._taken(message, video)
                         yield data
@@ -177,25 +176,25 @@ class RemoteJob:
                 logger.info("%s", refused)
             except (WebSocketException, OSError) as error:
                 logger.info("the connection is cut: %s", error)
+            tries += 1
+            if tries == 2:  # not of a short cut
+                yield self._says_cut()
             if not self.left:
-                self._wake.wait(next(waits))
+                self._wake.wait(_WAITS_S[min(tries, len(_WAITS_S)) - 1])
                 self._wake.clear()
+
+    def _says_cut(self) -> dict[str, Any]:
+        cut = Message(
+            "{address} does not answer any more; the video goes on there, and this program tries "
+            "again.",
+            address=self._connection.address,
+        )
+        return Notice(cut).to_exact_dict()
 
     @contextlib.contextmanager
     def _connected(self, job_id: str, video: GrowingVideo) -> Iterator[ClientConnection]:
         query = f"after={self._number}&from_byte={video.size}"
-        with connect(
-            f"{self._connection.socket_address}/v1/jobs/{job_id}/events?{query}",
-            additional_headers=self._connection.headers,
-            ssl=self._connection.ssl,
-            proxy=None,
-            compression=None,
-            open_timeout=_HANDSHAKE_S,
-            ping_interval=_PING_S,
-            ping_timeout=_PING_S,
-            close_timeout=1.0,
-            max_size=_MOST_MESSAGE_BYTES,
-        ) as socket:
+        with self._connection.socket(f"/v1/jobs/{job_id}/events?{query}") as socket:
             with self._changed:
                 self._socket = socket
             speaker = threading.Thread(target=self._speak, args=(socket,), daemon=True)
@@ -304,12 +303,6 @@ class RemoteJob:
                 os.fsync(file.fileno())
         except OSError as error:
             raise output_error(error, target) from error
-
-
-def _waits() -> Iterator[float]:
-    yield from _WAITS_S
-    while True:
-        yield _WAITS_S[-1]
 
 
 def _event(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError, MagiError
 from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
@@ -21,8 +22,10 @@ from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.worker import Run, Worker
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.speed.report import Measuring, SpeedReport
+from magi_engine.takes.store import Takes, TakeStore
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class EngineProcess(Worker):
     module = "magi_engine.runtime.engine_child"
     lasting = True
     end_s = 10.0
+    outlives = False
 
     def __init__(
         self,
@@ -50,6 +54,16 @@ class EngineProcess(Worker):
         self._job: _Job | None = None
         self._measuring: Run | None = None
         self._running = threading.Lock()
+        self.takes: Takes = TakeStore(default_takes_dir())
+
+    def unfinished(self, request: GenerationRequest) -> Earlier | None:
+        """A video that was begun with ``request`` and did not come to its end."""
+        return Earlier.unfinished(request, self.takes)
+
+    def is_making(self, request: GenerationRequest) -> bool:
+        """Whether a job of before a restart is still there: none is."""
+        del request
+        return False
 
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
         """Generate a video while the returned generator is pulled.

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -23,15 +25,25 @@ from starlette.types import ASGIApp
 
 from magi_engine import __version__
 from magi_engine.config.places import default_takes_dir
+from magi_engine.config.registry import Registry
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
+from magi_engine.install.process import InstallProcess
+from magi_engine.install.status import (
+    accept_licence,
+    is_accepted,
+    is_shrinkable,
+    model_statuses,
+)
 from magi_engine.json_text import WrongField, parse_json, to_fields
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.process.control import command_from_dict
+from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.guard import Guard, error_response
 from magi_engine.serve.jobs import Job, JobBook
+from magi_engine.serve.tasks import perform
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads, too_large
-from magi_engine.takes.store import Take, TakeStore
+from magi_engine.takes.store import Take, TakeStore, not_kept
 
 _T = TypeVar("_T")
 
@@ -45,7 +57,13 @@ _LOOK_S = 0.1
 _COMMANDS_PER_S = 50
 
 
-def application(engine: EngineProcess, book: JobBook, uploads: Uploads, tokens: Tokens) -> ASGIApp:
+def application(
+    engine: EngineProcess,
+    installer: InstallProcess,
+    book: JobBook,
+    uploads: Uploads,
+    tokens: Tokens,
+) -> ASGIApp:
     """The application, behind its guard."""
     app = FastAPI(
         title="Magi Desktop's engine",
@@ -78,6 +96,25 @@ def application(engine: EngineProcess, book: JobBook, uploads: Uploads, tokens: 
         """How each known model would run, by its name."""
         known = await to_thread.run_sync(engine.prospects)
         return JSONResponse({name: to_fields(prospect) for name, prospect in known.items()})
+
+    @app.get("/v1/installed")
+    async def installed() -> JSONResponse:
+        """What of the known models is here."""
+        return JSONResponse(await to_thread.run_sync(_installed, engine.models_dir))
+
+    @app.post("/v1/installed/{name}/licence")
+    async def accept(name: str) -> Response:
+        """Accept what a model is published under."""
+        entry = Registry.load().find(name)
+        await to_thread.run_sync(accept_licence, entry.name, engine.models_dir)
+        return Response(status_code=204)
+
+    @app.websocket("/v1/tasks")
+    async def task(socket: WebSocket) -> None:
+        """Get a model: the first message says the task, such as ``{"task": "download", "model":
+        NAME}``; what comes back is what happens. It ends with the connection."""
+        await socket.accept()
+        await perform(socket, installer)
 
     @app.post("/v1/plan")
     async def plan(request: Request) -> JSONResponse:
@@ -137,15 +174,15 @@ def application(engine: EngineProcess, book: JobBook, uploads: Uploads, tokens: 
         """The kept latents of your videos, the newest first."""
         kept = await to_thread.run_sync(TakeStore(default_takes_dir()).all)
         own = [take for take in kept if _is_own(book, request, take)]
-        return JSONResponse([_take(take) for take in own])
+        return JSONResponse([_take(book, take) for take in own])
 
     @app.get("/v1/takes/{name}")
     async def take(request: Request, name: str) -> JSONResponse:
         """The kept latents of one video."""
         found = TakeStore(default_takes_dir()).find(name)
         if not _is_own(book, request, found):
-            return _nothing()
-        return JSONResponse(_take(found))
+            raise not_kept()
+        return JSONResponse(_take(book, found))
 
     @app.websocket("/v1/jobs/{job_id}/events")
     async def events(socket: WebSocket, job_id: str, after: int = 0, from_byte: int = 0) -> None:
@@ -287,6 +324,17 @@ def _owner(request: Request) -> str:
     return request.state.owner
 
 
+def _installed(models_dir: Path | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "status": to_fields(status),
+            "accepted": is_accepted(status.entry.name, models_dir),
+            "shrinkable": is_shrinkable(status.entry, models_dir),
+        }
+        for status in model_statuses(models_dir)
+    ]
+
+
 def _job(book: JobBook, request: Request, job_id: str) -> Job:
     job = book.find(_owner(request), job_id)
     if job is None:
@@ -299,12 +347,19 @@ def _about(job: Job) -> dict[str, Any]:
     return {"id": job.id, "state": job.state, "created": job.about.created_s, "request": request}
 
 
-def _take(take: Take) -> dict[str, Any]:
-    return {**to_fields(take), "folder": take.name}
+def _take(book: JobBook, take: Take) -> dict[str, Any]:
+    """As its owner knows it: files have the names of the request that was sent."""
+    job = book.job_of_take(take.name)
+    assert job is not None
+    sent, made = map(GenerationRequest.from_json, (job.about.request, take.about.request))
+    names = {n: getattr(sent, n) for n in ("output", "reference", "start", "writing")}
+    request = dataclasses.replace(made, **names).to_json()
+    about = dataclasses.replace(take.about, request=request)
+    return {**to_fields(dataclasses.replace(take, about=about)), "folder": take.name}
 
 
 def _is_own(book: JobBook, request: Request, take: Take) -> bool:
-    job = book.owner_of_take(take.name)
+    job = book.job_of_take(take.name)
     return job is not None and job.about.owner == _owner(request)
 
 

@@ -13,6 +13,7 @@ made then has failed, and what was finished of it is kept.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -27,10 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from magi_engine import atomic
+from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError, InvalidRequestError, MagiError
 from magi_engine.json_text import parse_json, read_fields, read_json
+from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
-from magi_engine.media.targets import find_growing, output_suffix
+from magi_engine.media.targets import find_growing, find_partials, output_suffix
 from magi_engine.messages import Message
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.job.events import (
@@ -46,6 +49,7 @@ from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.uploads import Uploads
+from magi_engine.takes.store import TakeStore, not_kept
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ log, say nothing of the machine."""
 MOST_WAITING = 100
 """Jobs of one owner that have not ended."""
 
+_ORPHAN_TRIES, _ORPHAN_LOOK_S = 150, 0.2
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _NAME = re.compile(r"[^/\\:\0]+")
@@ -167,7 +172,7 @@ class Job:
         return sorted(path.iterdir()) if path.is_dir() else [path]
 
     def load_events(self) -> None:
-        """Take in what was kept of its events; a job without a last one gets it."""
+        """Take in what was kept of its events."""
         lines: list[str] = []
         if (self.folder / "events.jsonl").is_file():
             lines = (self.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
@@ -178,16 +183,30 @@ class Job:
                 break
         # Progress had numbers, too: none is given twice.
         self._count = 1_000_000 + max((e["number"] for e in self._events), default=0)
-        if self.state == "running":
-            self.say(Failed(_restarted(), self._recovered(), 0))
 
-    def _recovered(self) -> Path | None:
-        part = find_growing(self.output)
-        try:
-            return None if part is None else recover_partial(part)
-        except MagiError as error:
-            logger.info("nothing of job %s could be saved: %s", self.id, error)
-            return None
+    def end_interrupted(self) -> None:
+        """Say that it has failed, and keep what is finished of it; may take some seconds."""
+        path = self._saved()
+        frames = 0
+        with contextlib.suppress(MagiError):
+            frames = 0 if path is None else probe(path).frame_count or 0
+        self.say(Failed(_restarted(), path, frames))
+
+    def _saved(self) -> Path | None:
+        # The engine's process outlives the server's by some seconds, and ends the file itself.
+        for _ in range(_ORPHAN_TRIES):
+            if self.output.exists():
+                return self.output
+            try:
+                if parts := find_partials(self.folder):
+                    return recover_partial(parts[0])
+            except MagiError as error:
+                logger.info("nothing of job %s could be saved: %s", self.id, error)
+                return None
+            if find_growing(self.output) is None:
+                return None
+            time.sleep(_ORPHAN_LOOK_S)
+        return None
 
 
 class JobBook:
@@ -256,13 +275,9 @@ class JobBook:
             reference = str(self._uploads.path_of(owner, reference))
         start = request.start
         if start is not None:
-            own = self.owner_of_take(start.take)
-            shared = None if own is None or own.about.owner != owner else own
-            if shared is None:
-                raise InvalidRequestError(
-                    "The latents of this video are not kept there.",
-                    "Continue it from its file instead.",
-                )
+            shared = self.job_of_take(start.take)
+            if shared is None or shared.about.owner != owner:
+                raise not_kept()
             video = next((p for p in shared.files() if p.is_file()), None)
             start = dataclasses.replace(start, video=None if video is None else str(video))
         suffix = output_suffix(Path(name))
@@ -275,11 +290,8 @@ class JobBook:
             extra={},
         )
 
-    def owner_of_take(self, take: str) -> Job | None:
+    def job_of_take(self, take: str) -> Job | None:
         """The job whose video a take is of; None: another program's, or of one that is gone."""
-        from magi_engine.config.places import default_takes_dir
-        from magi_engine.takes.store import TakeStore
-
         try:
             about = TakeStore(default_takes_dir()).find(take).about
             output = GenerationRequest.from_json(about.request).output or ""
@@ -397,6 +409,8 @@ class JobBook:
         return [job for job in self._jobs.values() if job.last is None]
 
     def _work(self) -> None:
+        for job in [job for job in self._jobs.values() if job.state == "running"]:
+            job.end_interrupted()
         while (begun := self._next()) is not None:
             job, events = begun
             try:

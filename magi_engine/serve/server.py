@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from magi_engine.errors import InvalidRequestError, OutputError
+from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
 from magi_engine.serve.guard import BoundedProtocol
@@ -75,10 +76,11 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     os.chdir(options.folder)
     engine = EngineProcess(options.models_dir, log_file=Path("engine.log").absolute())
     engine.start()
+    installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
     uploads = Uploads(options.most_upload_bytes, options.keep_bytes)
     book = JobBook(engine, uploads, options.keep_bytes, options.log_prompts)
     config = uvicorn.Config(
-        application(engine, book, uploads, tokens),
+        application(engine, installer, book, uploads, tokens),
         http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE_BYTES,
@@ -100,6 +102,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         book.close()
+        installer.close()
         listening.close()
 
 

@@ -277,10 +277,7 @@ class TakeStore:
         """
         folder = self.folder / name
         if not _ID.fullmatch(name) or not folder.is_dir():
-            raise TakeError(
-                "What it takes to redo this video is no longer kept.",
-                "Continue it from its file instead.",
-            )
+            raise not_kept()
         return _look_at(folder)
 
     def all(self) -> list[Take]:
@@ -361,6 +358,13 @@ class TakeStore:
             return []
         found = (path for path in self.folder.iterdir() if _ID.fullmatch(path.name))
         return sorted((path for path in found if path.is_dir()), reverse=True)
+
+
+def not_kept() -> TakeError:
+    """What to say of a take that is not there."""
+    return TakeError(
+        "What it takes to redo this video is no longer kept.", "Continue it from its file instead."
+    )
 
 
 def new_name() -> str:

@@ -569,6 +569,10 @@
         <translation>使用此文件中的设置</translation>
     </message>
     <message>
+        <source>Use the prompts of this storyboard</source>
+        <translation>使用这个分镜脚本的提示词</translation>
+    </message>
+    <message>
         <source>Add this text to the prompt</source>
         <translation>把这段文字加入提示词</translation>
     </message>
@@ -579,6 +583,89 @@
     <message>
         <source>Several files were dropped. This one is used: {}</source>
         <translation>拖入了多个文件，使用的是：{}</translation>
+    </message>
+</context>
+<context>
+    <name>EnginePlaceDialog</name>
+    <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
+    </message>
+    <message>
+        <source>With its own graphics card.</source>
+        <translation>使用本机的显卡。</translation>
+    </message>
+    <message>
+        <source>Another computer</source>
+        <translation>另一台计算机</translation>
+    </message>
+    <message>
+        <source>On which &apos;magi serve&apos; runs; the videos come here.</source>
+        <translation>那里运行着 magi serve；视频会传到这里。</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>地址</translation>
+    </message>
+    <message>
+        <source>The first line that &apos;magi serve&apos; says.</source>
+        <translation>magi serve 显示的第一行。</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>密钥</translation>
+    </message>
+    <message>
+        <source>From the file that &apos;magi serve&apos; names; keep it.</source>
+        <translation>来自 magi serve 所说的文件；请妥善保管。</translation>
+    </message>
+    <message>
+        <source>Test</source>
+        <translation>测试</translation>
+    </message>
+    <message>
+        <source>Asks that computer what it has.</source>
+        <translation>询问那台计算机有什么。</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Changes nothing.</source>
+        <translation>不作任何更改。</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>使用</translation>
+    </message>
+    <message>
+        <source>From the next start of this program on.</source>
+        <translation>从本程序下次启动起生效。</translation>
+    </message>
+    <message>
+        <source>&amp;Address</source>
+        <translation>地址(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Key</source>
+        <translation>密钥(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Asking…</source>
+        <translation>正在询问…</translation>
+    </message>
+    <message>
+        <source>{card}, {free} free. Models: {models}. Videos waiting: {count}.</source>
+        <translation>{card}，可用 {free}。模型：{models}。等待中的视频：{count}。</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
     </message>
 </context>
 <context>
@@ -1002,6 +1089,46 @@
     <message>
         <source>Add a prompt for a later part of the video.</source>
         <translation>为视频后面的部分添加提示词。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard…</source>
+        <translation>打开分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Take prompts and their times from a text, SRT or CSV file.</source>
+        <translation>从文本、SRT 或 CSV 文件读取提示词及其时间。</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard…</source>
+        <translation>另存为分镜脚本…</translation>
+    </message>
+    <message>
+        <source>Write all prompts and their times as a text, SRT or CSV file.</source>
+        <translation>把所有提示词及其时间写成文本、SRT 或 CSV 文件。</translation>
+    </message>
+    <message>
+        <source>Open a storyboard</source>
+        <translation>打开分镜脚本</translation>
+    </message>
+    <message>
+        <source>Save as a storyboard</source>
+        <translation>另存为分镜脚本</translation>
+    </message>
+    <message>
+        <source>Text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Subtitles</source>
+        <translation>字幕</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation>表格</translation>
+    </message>
+    <message>
+        <source>Storyboards</source>
+        <translation>分镜脚本</translation>
     </message>
 </context>
 <context>
@@ -1822,10 +1949,6 @@
         <translation>请选择更小的尺寸、窗口或模型。</translation>
     </message>
     <message>
-        <source>Choose a value above 0 and up to 1; the released models use 0.9999.</source>
-        <translation>请选择大于 0 且不超过 1 的值；发布的模型使用 0.9999。</translation>
-    </message>
-    <message>
         <source>Choose a video that was generated with it.</source>
         <translation>请选择用本程序生成的视频。</translation>
     </message>
@@ -2598,6 +2721,10 @@
         <translation>请删除该文件：会生成一个合适的。</translation>
     </message>
     <message>
+        <source>Run &apos;magi models&apos; there.</source>
+        <translation>请在那里运行 magi models。</translation>
+    </message>
+    <message>
         <source>Run magi bench there.</source>
         <translation>请在那台电脑上运行 magi bench。</translation>
     </message>
@@ -2640,6 +2767,10 @@
     <message>
         <source>Send it first, and name it sha256: and the hash of its content.</source>
         <translation>请先发送它，并用 sha256: 加内容的哈希值来称呼它。</translation>
+    </message>
+    <message>
+        <source>Send one as the page of the API says.</source>
+        <translation>请按 API 页面所说的发送。</translation>
     </message>
     <message>
         <source>Send something smaller.</source>
@@ -2694,6 +2825,10 @@
         <translation>请使用 magi serve 所说的文件中的密钥。</translation>
     </message>
     <message>
+        <source>That can only be done on the computer that makes the videos.</source>
+        <translation>这只能在制作视频的计算机上完成。</translation>
+    </message>
+    <message>
         <source>That is more than {most:bytes}.</source>
         <translation>超过了 {most:bytes}。</translation>
     </message>
@@ -2712,6 +2847,10 @@
     <message>
         <source>That is no key.</source>
         <translation>这不是密钥。</translation>
+    </message>
+    <message>
+        <source>That is no task.</source>
+        <translation>这不是任务。</translation>
     </message>
     <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
@@ -2736,6 +2875,10 @@
     <message>
         <source>The configuration file {path} cannot be read.</source>
         <translation>无法读取配置文件 {path}。</translation>
+    </message>
+    <message>
+        <source>The connection was cut.</source>
+        <translation>连接中断了。</translation>
     </message>
     <message>
         <source>The connection was lost.</source>
@@ -2920,10 +3063,6 @@
     <message>
         <source>The large undistilled model in 8-bit numbers, made on this machine: about half the memory.</source>
         <translation>大型未蒸馏模型的 8 位版本，在本机制作：内存约减半。</translation>
-    </message>
-    <message>
-        <source>The latents of this video are not kept there.</source>
-        <translation>那里没有保留此视频的潜变量。</translation>
     </message>
     <message>
         <source>The layer {name} computes with numbers that are not finite.</source>
@@ -3160,10 +3299,6 @@
     <message>
         <source>The text encoder of {title} has been made smaller.</source>
         <translation>{title} 的文本编码器已压缩。</translation>
-    </message>
-    <message>
-        <source>The time of clean chunks, {clean_t:g}, is out of range.</source>
-        <translation>干净片段的时间 {clean_t:g} 超出范围。</translation>
     </message>
     <message>
         <source>The tokenizer in {folder} has {tokens} tokens, but its encoder knows {known}.</source>
@@ -3526,6 +3661,10 @@
         <translation>提示词保持不变：最后一秒已经开始制作。</translation>
     </message>
     <message>
+        <source>Try again; it goes on from what has come.</source>
+        <translation>请重试；会从已传来的部分继续。</translation>
+    </message>
+    <message>
         <source>This model cannot go on with that video: its autoencoder is another.</source>
         <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
     </message>
@@ -3870,6 +4009,10 @@
         <translation>true 或 false</translation>
     </message>
     <message>
+        <source>{address} does not answer any more; the video goes on there, and this program tries again.</source>
+        <translation>{address} 不再应答；视频在那里继续制作，本程序会重试。</translation>
+    </message>
+    <message>
         <source>{address} is not the address of a hub.</source>
         <translation>{address} 不是模型站点的网址。</translation>
     </message>
@@ -3936,6 +4079,10 @@
     <message>
         <source>{fps} frames per second are not possible.</source>
         <translation>不能是每秒 {fps} 帧。</translation>
+    </message>
+    <message>
+        <source>{free:bytes}</source>
+        <translation>{free:bytes}</translation>
     </message>
     <message>
         <source>{name} cannot be read.</source>
@@ -4706,29 +4853,6 @@
     </message>
 </context>
 <context>
-    <name>PassesRow</name>
-    <message>
-        <source>1, for distilled models</source>
-        <translation>1，用于蒸馏模型</translation>
-    </message>
-    <message>
-        <source>3, for base models</source>
-        <translation>3，用于基础模型</translation>
-    </message>
-    <message>
-        <source>Passes per step</source>
-        <translation>每步运算次数</translation>
-    </message>
-    <message>
-        <source>How often the network runs in each step; the kind of model decides it.</source>
-        <translation>每一步中网络运行的次数，由模型类型决定。</translation>
-    </message>
-    <message>
-        <source>The only value that works with this model.</source>
-        <translation>此模型只能使用这个值。</translation>
-    </message>
-</context>
-<context>
     <name>PlacesDialog</name>
     <message>
         <source>Where things are kept</source>
@@ -5024,6 +5148,10 @@
         <translation>帧缓存(&amp;M)</translation>
     </message>
     <message>
+        <source>Videos are &amp;made by</source>
+        <translation>视频由谁制作(&amp;M)</translation>
+    </message>
+    <message>
         <source>Expert</source>
         <translation>专家</translation>
     </message>
@@ -5100,6 +5228,22 @@
         <translation>恢复使用默认的视频文件夹。</translation>
     </message>
     <message>
+        <source>Where videos are made</source>
+        <translation>视频在哪里制作</translation>
+    </message>
+    <message>
+        <source>The computer that makes them.</source>
+        <translation>制作它们的计算机。</translation>
+    </message>
+    <message>
+        <source>Change…</source>
+        <translation>更改…</translation>
+    </message>
+    <message>
+        <source>Choose this computer or another one.</source>
+        <translation>选择本机或另一台计算机。</translation>
+    </message>
+    <message>
         <source>Show a rough &amp;preview of what is being made</source>
         <translation>显示正在制作部分的粗略预览(&amp;P)</translation>
     </message>
@@ -5166,6 +5310,10 @@
     <message>
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
+    </message>
+    <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
     </message>
 </context>
 <context>
@@ -5282,14 +5430,6 @@
         <translation>正在使用“{}”。</translation>
     </message>
     <message>
-        <source>Save</source>
-        <translation>保存</translation>
-    </message>
-    <message>
-        <source>Rename</source>
-        <translation>重命名</translation>
-    </message>
-    <message>
         <source>Settings that you have kept under a name.</source>
         <translation>您以名称保存的设置。</translation>
     </message>
@@ -5308,6 +5448,14 @@
     <message>
         <source>“{}” was replaced.</source>
         <translation>已替换“{}”。</translation>
+    </message>
+    <message>
+        <source>Rename the preset</source>
+        <translation>重命名预设</translation>
+    </message>
+    <message>
+        <source>Name of the preset:</source>
+        <translation>预设名称：</translation>
     </message>
     <message>
         <source>“{}” was deleted.</source>
@@ -6443,8 +6591,8 @@
         <translation>这个视频的各个版本</translation>
     </message>
     <message>
-        <source>Compare with</source>
-        <translation>与此对比</translation>
+        <source>Takes</source>
+        <translation>版本</translation>
     </message>
     <message>
         <source>New take</source>
@@ -6453,6 +6601,18 @@
     <message>
         <source>Take {}</source>
         <translation>版本 {}</translation>
+    </message>
+    <message>
+        <source>Compare with {take}</source>
+        <translation>与{take}对比</translation>
+    </message>
+    <message>
+        <source>Export the marked way…</source>
+        <translation>导出标记的路线…</translation>
+    </message>
+    <message>
+        <source>Forget the marked way</source>
+        <translation>清除标记的路线</translation>
     </message>
     <message>
         <source>Take {number} of {count}</source>
@@ -7050,29 +7210,6 @@
     <message>
         <source>{} overlap: the latest first second, and the most memory.</source>
         <translation>{} 段重叠：首秒最晚，占用内存最多。</translation>
-    </message>
-</context>
-<context>
-    <name>_NameEditor</name>
-    <message>
-        <source>Name of the preset</source>
-        <translation>预设名称</translation>
-    </message>
-    <message>
-        <source>A name you will recognise the settings by.</source>
-        <translation>便于您认出这些设置的名称。</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
-    </message>
-    <message>
-        <source>Leave the presets as they are.</source>
-        <translation>保持预设不变。</translation>
-    </message>
-    <message>
-        <source>Keep it under this name.</source>
-        <translation>以此名称保存。</translation>
     </message>
 </context>
 <context>

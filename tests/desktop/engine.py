@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator
 
+from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
@@ -12,8 +13,10 @@ from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Cancel, Command
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.speed.report import Measuring, SpeedReport
+from magi_engine.takes.store import TakeStore
 from tests.desktop.machines import planned
 
 
@@ -29,13 +32,20 @@ class ScriptedEngine:
     def __init__(self) -> None:
         self.begun: list[GenerationRequest] = []
         self.commands: list[Command] = []
-        self.stuck = self.broken = self.closed = False
+        self.stuck = self.broken = self.closed = self.outlives = False
+        self.takes = TakeStore(default_takes_dir())
         self._events: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
         self.measurements = queue.SimpleQueue[Measuring | SpeedReport | Exception | None]()
         """What measuring comes to next; None ends it."""
 
     def start(self) -> None:
         self._work()
+
+    def unfinished(self, request: GenerationRequest) -> Earlier | None:
+        return Earlier.unfinished(request, self.takes)
+
+    def is_making(self, request: GenerationRequest) -> bool:
+        return False
 
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
         self.begun.append(request)

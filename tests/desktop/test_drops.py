@@ -183,3 +183,23 @@ def test_a_drag_of_words_goes_into_the_prompt() -> None:
     mime = QMimeData()
     mime.setText("a red circle")
     assert "prompt" in promise(mime)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("a.srt", "1\n00:00:00,000 --> 00:00:04,000\na ball\n", DropKind.STORYBOARD),
+        ("a.csv", "0:00,,a ball\n", DropKind.STORYBOARD),
+        ("a.txt", "0:00 a ball\n0:04 cut: a cube\n", DropKind.STORYBOARD),
+        ("a.txt", "10 red balls\n3 blue cubes\n", DropKind.TEXT),
+        ("a.txt", "0 balls\n", DropKind.TEXT),
+    ],
+)
+def test_storyboards_are_told_from_prompts(
+    tmp_path: Path, name: str, text: str, kind: DropKind
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(file))])
+    assert _resolved(mime, tmp_path).kind is kind

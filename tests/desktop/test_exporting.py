@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.exporting import FORMATS, Export, ExportJob, gif_bytes
-from magi_engine.errors import OutputError
+from magi_desktop.exporting import FORMATS, ExportJob, ExportStopped, export_all, gif_bytes
+from magi_desktop.panels.export_bar import ExportBar
+from magi_engine.errors import MagiError, OutputError
 from magi_engine.media import export_video, open_writer
 from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.state.videos import make_video
@@ -30,103 +31,96 @@ def only(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_format_with_its_settings(
-    source: Path, tmp_path: Path, qtbot: QtBot, suffix: str
-) -> None:
+def test_every_format_with_its_settings(source: Path, tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"target{suffix}"
-    export = Export([ExportJob(source, target)])
     done: list[float] = []
-    export.progressed.connect(done.append)
-    with qtbot.waitSignal(export.finished) as finished:
-        export.start()
-    assert finished.args == [[target]]
+    assert export_all([ExportJob(source, target)], done.append) == [target]
     assert read_request(target) == read_request(source)
     assert done == sorted(done)
     assert done[-1] == pytest.approx(1.0)
     assert only(tmp_path) == ["source.mp4", target.name]
 
 
-def test_several_keep_what_was_there(source: Path, tmp_path: Path, qtbot: QtBot) -> None:
+def test_several_keep_what_was_there(source: Path, tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_text("mine")
-    export = Export([ExportJob(source, tmp_path / "a.gif"), ExportJob(source, tmp_path / "b.gif")])
-    with qtbot.waitSignal(export.finished) as finished:
-        export.start()
-    assert finished.args == [[tmp_path / "a-2.gif", tmp_path / "b.gif"]]
+    jobs = [ExportJob(source, tmp_path / "a.gif"), ExportJob(source, tmp_path / "b.gif")]
+    assert export_all(jobs, print) == [tmp_path / "a-2.gif", tmp_path / "b.gif"]
     assert (tmp_path / "a.gif").read_text(encoding="utf-8") == "mine"
 
 
-def test_what_the_user_agreed_to_replace_is_replaced(
-    source: Path, tmp_path: Path, qtbot: QtBot
-) -> None:
+def test_what_the_user_agreed_to_replace_is_replaced(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.webm"
     target.write_text("old")
-    export = Export([ExportJob(source, target, overwrite=True)])
-    with qtbot.waitSignal(export.finished):
-        export.start()
+    export_all([ExportJob(source, target, overwrite=True)], print)
     assert read_request(target) == read_request(source)
 
 
-def test_a_video_never_replaces_itself(source: Path, qtbot: QtBot) -> None:
+def test_a_video_never_replaces_itself(source: Path) -> None:
     before = source.read_bytes()
-    export = Export([ExportJob(source, source, overwrite=True)])
-    with qtbot.waitSignal(export.failed) as failed:
-        export.start()
-    assert failed.args is not None
-    assert "replace itself" in str(failed.args[0])
+    with pytest.raises(OutputError, match="replace itself"):
+        export_all([ExportJob(source, source, overwrite=True)], print)
     assert source.read_bytes() == before
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_stopped_export_leaves_nothing(tmp_path: Path, qtbot: QtBot, suffix: str) -> None:
+def test_a_stopped_export_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     source = tmp_path / "long.mp4"
     make_video(source, frames=240)
-    export = Export([ExportJob(source, tmp_path / f"target{suffix}")])
-    export.progressed.connect(lambda _done: export.cancel())
-    with qtbot.waitSignal(export.cancelled):
-        export.start()
+
+    def stop(done: float) -> None:
+        if done > 0:
+            raise ExportStopped
+
+    with pytest.raises(ExportStopped):
+        export_all([ExportJob(source, tmp_path / f"target{suffix}")], stop)
     assert only(tmp_path) == ["long.mp4"]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_a_folder_that_is_none_gives_a_sentence(
-    source: Path, tmp_path: Path, qtbot: QtBot, suffix: str
+def test_one_that_is_stopped_lets_the_next_go_on(
+    source: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
+    bar = ExportBar()
+    qtbot.addWidget(bar)
+    bar.start([ExportJob(source, tmp_path / "a.gif")])
+    bar.start([ExportJob(source, tmp_path / "b.gif")])
+    bar.failed.connect(pytest.fail)
+    with qtbot.waitSignal(bar.finished) as finished:
+        bar.cancel()
+    assert finished.args == [[tmp_path / "b.gif"]]
+    assert only(tmp_path) == ["b.gif", "source.mp4"]
+    assert not bar.busy
+    assert bar.isHidden()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_folder_that_is_none_gives_a_sentence(source: Path, tmp_path: Path, suffix: str) -> None:
     (tmp_path / "file").write_text("no folder")
-    export = Export([ExportJob(source, tmp_path / "file" / f"target{suffix}")])
-    with qtbot.waitSignal(export.failed) as failed:
-        export.start()
-    assert failed.args is not None
-    error = failed.args[0]
-    assert isinstance(error, OutputError)
-    assert error.message
-    assert error.hint
+    with pytest.raises(OutputError) as raised:
+        export_all([ExportJob(source, tmp_path / "file" / f"target{suffix}")], print)
+    assert raised.value.message
+    assert raised.value.hint
 
 
-def test_a_source_that_is_gone_gives_a_sentence(tmp_path: Path, qtbot: QtBot) -> None:
-    export = Export([ExportJob(tmp_path / "gone.mp4", tmp_path / "target.gif")])
-    with qtbot.waitSignal(export.failed) as failed:
-        export.start()
-    assert failed.args is not None
-    assert "gone.mp4" in str(failed.args[0])
+def test_a_source_that_is_gone_gives_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MagiError, match=r"gone\.mp4"):
+        export_all([ExportJob(tmp_path / "gone.mp4", tmp_path / "target.gif")], print)
     assert only(tmp_path) == []
 
 
 _FULL = """
 import os, resource, signal, sys
 from pathlib import Path
-from PySide6.QtCore import QCoreApplication
-from magi_desktop.exporting import Export, ExportJob
+from magi_desktop.exporting import ExportJob, export_all
+from magi_engine.errors import MagiError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if sys.argv[3] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
-app = QCoreApplication([])
 if sys.argv[3] == "read-only" and os.geteuid() == 0:
     os.seteuid(65534)
-export = Export([ExportJob(Path(sys.argv[1]), Path(sys.argv[2]))])
-export.failed.connect(lambda error: (print(type(error).__name__, error), app.quit()))
-export.finished.connect(lambda made: (print("made", made), app.quit()))
-export.start()
-app.exec()
+try:
+    print("made", export_all([ExportJob(Path(sys.argv[1]), Path(sys.argv[2]))], lambda _: None))
+except MagiError as error:
+    print(type(error).__name__, error)
 """
 
 

@@ -157,7 +157,7 @@ def app(
     tmp_path: Path, qtbot: QtBot, lent_engine: EngineProcess, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[App]:
     """The program with nothing of its own yet."""
-    monkeypatch.setattr("magi_desktop.workshop.EngineProcess", lambda *_, **__: lent_engine)
+    monkeypatch.setattr("magi_desktop.engines.EngineProcess", lambda *_, **__: lent_engine)
     running = App(tmp_path / "home", qtbot)
     yield running
     running.close()

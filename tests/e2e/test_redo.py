@@ -28,7 +28,7 @@ def _part(app: App) -> ExportJob:
     player = app.window.player
     assert player.path is not None
     assert player.part_shown == range(24, 48)
-    return ExportJob(player.path, app.home / "part.mp4", True, player.part_shown)
+    return ExportJob(player.path, app.home / "part.mp4", True, [(player.path, range(24, 48))])
 
 
 def test_a_second_is_redone_while_the_video_is_being_made(app: App) -> None:

@@ -1,10 +1,15 @@
-"""The file of one job: opened early, so that trouble shows early, and kept whatever happens."""
+"""The file of one job: opened early, so that trouble shows early, and kept whatever happens.
+
+It is written in a thread of its own, so that whoever makes frames does not wait for the encoder.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magi_engine.errors import MagiError
-from magi_engine.media.background import BackgroundWriter
+from magi_engine.media.writer import FrameWriter
 from magi_engine.runtime.job.latents import KeptLatents
 from magi_engine.runtime.request.references import Reference, source_frames
 from magi_engine.runtime.request.request import GenerationRequest
@@ -22,6 +27,10 @@ from magi_engine.takes.store import Take
 class VideoOutput:
     """Takes the frames of a job; without an output path it only counts them.
 
+    Never more than one call's frames are on their way: should the program be killed, only those
+    that came last can be missing from the file. What goes wrong with them is raised by the next
+    call.
+
     Attributes:
         request: how the video is really made, which the finished file says.
         frames: generated frames taken so far; those of a source clip in front do not count.
@@ -30,7 +39,10 @@ class VideoOutput:
     def __init__(self, request: GenerationRequest, latents: KeptLatents) -> None:
         self.request = request
         self._latents = latents
-        self._writer: BackgroundWriter | None = None
+        self._writer: FrameWriter | None = None
+        self._thread = ThreadPoolExecutor(1, "video-writer")
+        self._latest: Future[None] | None = None
+        """What the thread writes; after a failure there is no other."""
         self._source: Reference | None = None
         self._source_frames = 0
         self.frames = 0
@@ -54,15 +66,13 @@ class VideoOutput:
             return
         from magi_engine.media.output import open_writer
 
-        self._writer = BackgroundWriter(
-            open_writer(
-                Path(request.output),
-                request.width,
-                request.height,
-                fps,
-                request.to_json(),
-                request.writing,
-            )
+        self._writer = open_writer(
+            Path(request.output),
+            request.width,
+            request.height,
+            fps,
+            request.to_json(),
+            request.writing,
         )
         if request.prepend_source:
             self._source = reference
@@ -102,12 +112,19 @@ class VideoOutput:
             DiskFullError, OutputError: of what came before, which is kept as far as it went.
         """
         if self._writer is not None:
+            batches = self._with(frames, latents)
             # Not before the first chunk: a job that is stopped earlier has made no video.
             if self._source is not None:
-                self._writer.write(self._counted(source_frames(self.request, self._source)))
+                source = source_frames(self.request, self._source)
+                batches = chain(self._counted(source), batches)
                 self._source = None
-            self._writer.write(self._with(frames, latents))
+            self._wait()
+            self._latest = self._thread.submit(self._write, self._writer, batches)
         self.frames += len(frames)
+
+    def _write(self, writer: FrameWriter, batches: Iterator[NDArray[np.uint8]]) -> None:
+        for frames in batches:
+            writer.write(frames)
 
     def _with(
         self, frames: NDArray[np.uint8], latents: NDArray[np.float32] | None
@@ -118,8 +135,12 @@ class VideoOutput:
 
     def check(self) -> None:
         """Raise what went wrong in the background, as :meth:`write`."""
-        if self._writer is not None:
-            self._writer.check()
+        if self._latest is not None and self._latest.done():
+            self._latest.result()
+
+    def _wait(self) -> None:
+        if self._latest is not None:
+            self._latest.result()
 
     def _counted(self, batches: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         for frames in batches:
@@ -133,13 +154,22 @@ class VideoOutput:
             self._writer.describe(self.request.to_json())
 
     def close(self) -> Path | None:
-        """Finish the file; None if there is none or nothing came to be written."""
-        path = None if self._writer is None else self._writer.close()
+        """Finish the file; None if there is none or nothing came to be written.
+
+        Raises:
+            DiskFullError, OutputError: as :meth:`write`.
+        """
+        self._thread.shutdown()
+        self._wait()
+        writer, path = self._writer, None
+        if writer is not None:
+            path = writer.close() if writer.frames_written else writer.keep()
         with contextlib.suppress(MagiError):
             self._latents.describe(self.request)
         return path
 
     def keep(self) -> Path | None:
         """End the file with what is in it, without raising; may be called at any time."""
+        self._thread.shutdown()
         path = None if self._writer is None else self._writer.keep()
         return path if path is not None and path.exists() else None

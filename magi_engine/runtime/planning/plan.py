@@ -379,6 +379,18 @@ def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
     return frames // runtime.temporal_downsample_factor
 
 
+def timing_of(request: GenerationRequest) -> tuple[LengthPlan, float]:
+    """The chunks of a video and its frames per second, which give the times of a storyboard.
+
+    Raises:
+        MagiError: as :func:`prefix_latents`, or the model is not known.
+    """
+    runtime = model_config(request.model, request.config_path)[1].runtime_config
+    prefix = prefix_latents(request, runtime)
+    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
+    return length, request.sampling.fps or runtime.fps
+
+
 @lru_cache(maxsize=32)
 def _clip_frames(path: str, fps: int, clip: ClipPart, _changed_ns: int) -> int:
     return plan_clip(path, fps, clip).frames

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,54 @@ class Lineage:
     def family(self) -> str | None:
         """The same for all takes of one video: the name of the first one."""
         return self.take if self.start is None else self.start.origin or self.start.take
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of a way through takes: chunks of one of them."""
+
+    request: GenerationRequest
+    chunks: range
+
+
+def joined(legs: Sequence[Leg]) -> GenerationRequest:
+    """What a video says of itself that is joined from parts of takes, each in its place.
+
+    It has the prompts of all parts. There are no latents of it as a whole: it is gone on with from
+    its file. Which takes it was joined from is noted in ``extra``.
+    """
+    prompts: list[PromptChange] = []
+    for leg in legs:
+        begins = [change for change in leg.request.prompts if change.chunk <= leg.chunks.start]
+        if begins:
+            transition = begins[-1].transition
+            if begins[-1].chunk < leg.chunks.start:
+                transition = Transition.GO_ON
+            first = PromptChange(leg.chunks.start, begins[-1].text, transition)
+            if not prompts or first.text != prompts[-1].text or transition is not Transition.GO_ON:
+                prompts.append(first)
+        prompts += [p for p in leg.request.prompts if leg.chunks.start < p.chunk < leg.chunks.stop]
+    first, last = legs[0].request, legs[-1]
+    frames = last.chunks.stop * first.chunk_frames
+    if last.request.num_frames is not None:
+        frames = min(frames, last.request.num_frames)
+    takes = [
+        {
+            "take": leg.request.take,
+            "seed": leg.request.seed,
+            "chunks": [leg.chunks[0], leg.chunks[-1]],
+        }
+        for leg in legs
+    ]
+    return dataclasses.replace(
+        first,
+        prompts=tuple(prompts),
+        num_frames=frames,
+        only_chunks=None,
+        start=None,
+        take=None,
+        extra={**first.extra, "joined_from": takes},
+    )
 
 
 @dataclass(frozen=True)

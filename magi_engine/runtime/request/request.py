@@ -78,13 +78,11 @@ class SamplingOverrides:
     num_steps: int | None = None
     window_size: int | None = None
     shortcut_mode: str | None = None
-    cfg_number: int | None = None
     cfg_t_range: tuple[float, ...] | None = None
     prev_chunk_scales: tuple[float, ...] | None = None
     text_scales: tuple[float, ...] | None = None
     noise2clean_kvrange: tuple[int, ...] | None = None
     clean_chunk_kvrange: int | None = None
-    clean_t: float | None = None
     fps: int | None = None
     """Frames per second of the result; a reference clip is brought to it."""
 

@@ -153,12 +153,6 @@ def _check_overrides(request: GenerationRequest) -> None:
         raise InvalidRequestError(
             "A KV range counts chunks and must be at least 1.", "Correct the KV range."
         )
-    if chosen.clean_t is not None and not 0 < chosen.clean_t <= 1:
-        raise InvalidRequestError(
-            "The time of clean chunks, {clean_t:g}, is out of range.",
-            "Choose a value above 0 and up to 1; the released models use 0.9999.",
-            clean_t=chosen.clean_t,
-        )
     times = chosen.cfg_t_range
     if times is not None and (times[:1] != (0.0,) or sorted(set(times)) != list(times)):
         raise InvalidRequestError(

@@ -10,11 +10,16 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.preferences import PreferencesDialog
+from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.translation import LANGUAGES, language_for
 from magi_engine.config.places import default_takes_dir
 from magi_engine.takes.store import TakeStore
 from tests.desktop.accessibility import faults
+
+
+def places(root: Path) -> Places:
+    return Places(*(root / name for name in ("config", "data", "cache", "logs", "Videos")))
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def preferences(file: SettingsFile) -> Preferences:
 
 @pytest.fixture
 def dialog(qtbot: QtBot, preferences: Preferences, tmp_path: Path) -> PreferencesDialog:
-    dialog = PreferencesDialog(preferences, tmp_path / "Videos")
+    dialog = PreferencesDialog(preferences, places(tmp_path))
     qtbot.addWidget(dialog)
     dialog.show()
     return dialog
@@ -53,7 +58,7 @@ def test_the_room_for_latents_is_the_stores_own(
     dialog.takes_limit.setValue(3)
     dialog.takes_limit.editingFinished.emit()
     assert store.limit_bytes == 3_000_000_000
-    again = PreferencesDialog(preferences, tmp_path / "Videos")
+    again = PreferencesDialog(preferences, places(tmp_path))
     qtbot.addWidget(again)
     assert again.takes_limit.value() == 3
 

@@ -14,7 +14,6 @@ from magi_desktop.panels.advanced import (
     CleanLookBackRow,
     LookBackRow,
     NegativeTokensRow,
-    PassesRow,
     ScaleRow,
     ShortcutRow,
     TokensRow,
@@ -73,28 +72,14 @@ def test_guidance_is_stored_as_unchanged_when_it_is_the_models_own(
 
 
 def test_guidance_is_off_for_distilled_models(section: AdvancedSection, draft: Draft) -> None:
-    strength, passes = row(section, ScaleRow), row(section, PassesRow)
+    strength = row(section, ScaleRow)
     assert isinstance(strength, ScaleRow)
     draft.set(model="4.5B-distill")
     assert not strength.box.isEnabled()
     assert not strength.slider.isEnabled()
     assert "distilled" in strength.note.text()
-    assert not passes.combo.isEnabled()  # type: ignore[attr-defined]
     draft.set(model="pocket-base")
     assert strength.box.isEnabled()
-
-
-def test_wrong_passes_of_a_configuration_can_be_corrected(
-    section: AdvancedSection, draft: Draft
-) -> None:
-    passes = row(section, PassesRow)
-    assert isinstance(passes, PassesRow)
-    draft.set(model="pocket-base")
-    draft.set(cfg_number=1)
-    assert passes.combo.isEnabled()
-    passes.combo.activated.emit(passes.combo.findData(3))
-    assert draft.settings.cfg_number is None
-    assert not passes.combo.isEnabled()
 
 
 def test_ranges_are_read_and_nonsense_is_refused(
@@ -191,8 +176,8 @@ def test_format_and_quality_of_the_file(section: AdvancedSection, draft: Draft) 
 
 def test_what_only_experts_know_is_closed_inside(qtbot: QtBot, section: AdvancedSection) -> None:
     section.set_open(True)
-    for kind in (WindowRow, PassesRow, LookBackRow, CleanLookBackRow, ShortcutRow):
+    for kind in (WindowRow, LookBackRow, CleanLookBackRow, ShortcutRow):
         assert not row(section, kind).isVisible()
     qtbot.mouseClick(section.expert.button, Qt.MouseButton.LeftButton)
-    for kind in (WindowRow, PassesRow, LookBackRow, CleanLookBackRow, ShortcutRow):
+    for kind in (WindowRow, LookBackRow, CleanLookBackRow, ShortcutRow):
         assert row(section, kind).isVisible()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.panels.preset_list import PresetList
+from magi_desktop.panels.preset_list import PresetList, preset_values
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft, configuration
@@ -49,9 +49,18 @@ def bar(qtbot: QtBot, draft: Draft, file: SettingsFile) -> PresetBar:
 def save_as(qtbot: QtBot, bar: PresetBar, name: str) -> None:
     """As someone with a keyboard does it."""
     qtbot.keyClick(bar.save_button, Qt.Key.Key_Space)
-    bar.naming.edit.selectAll()
-    qtbot.keyClicks(bar.naming.edit, name)
-    qtbot.keyClick(bar.naming.edit, Qt.Key.Key_Return)
+    type_name(qtbot, bar, name)
+
+
+def type_name(qtbot: QtBot, bar: PresetBar, name: str, key: Qt.Key = Qt.Key.Key_Return) -> None:
+    dialog = bar.findChild(QInputDialog)
+    assert dialog is not None
+    field = dialog.findChild(QLineEdit)
+    assert field is not None
+    field.selectAll()
+    qtbot.keyClicks(field, name)
+    qtbot.keyClick(field, key)
+    qtbot.waitUntil(lambda: bar.findChild(QInputDialog) is None)
 
 
 def press_undo(bar: PresetBar) -> None:
@@ -59,7 +68,6 @@ def press_undo(bar: PresetBar) -> None:
 
 
 def test_the_controls_are_named_and_explained(qtbot: QtBot, bar: PresetBar) -> None:
-    bar.save_button.click()
     assert faults(bar) == []
 
 
@@ -96,9 +104,7 @@ def test_saving_applying_and_surviving_a_restart(
 
 def test_escape_leaves_everything_as_it_is(qtbot: QtBot, bar: PresetBar) -> None:
     bar.save_button.click()
-    qtbot.keyClicks(bar.naming.edit, "Never")
-    qtbot.keyClick(bar.naming.edit, Qt.Key.Key_Escape)
-    assert not bar.naming.isVisible()
+    type_name(qtbot, bar, "Never", Qt.Key.Key_Escape)
     assert bar.presets.names == ()
 
 
@@ -123,17 +129,22 @@ def test_renaming(qtbot: QtBot, bar: PresetBar, draft: Draft) -> None:
     save_as(qtbot, bar, "One")
     draft.set(width=256)
     save_as(qtbot, bar, "Two")
+    for name, names in (("One", {"One", "Two"}), ("  ", {"One", "Two"})):
+        bar.rename_action.trigger()
+        type_name(qtbot, bar, name)
+        assert set(bar.presets.names) == names
+    assert bar.notice.text == "There is a preset of that name already."
     bar.rename_action.trigger()
-    edit, accept = bar.naming.edit, bar.naming.accept_button
-    edit.setText("One")
-    assert not accept.isEnabled()
-    assert bar.naming.problem.isVisible()
-    edit.setText("  ")
-    assert not accept.isEnabled()
-    edit.setText("Three")
-    accept.click()
+    type_name(qtbot, bar, "Three")
     assert bar.presets.names == ("One", "Three")
     assert bar.combo.currentText() == "Three"
+
+
+def test_what_an_older_program_left_unset_is_no_matter(bar: PresetBar, draft: Draft) -> None:
+    own = preset_values(draft.settings)
+    bar.presets.put("Old", {**own, "width": 256, "cfg_number": None})
+    bar.apply("Old")
+    assert draft.settings.width == 256
 
 
 @pytest.mark.parametrize(

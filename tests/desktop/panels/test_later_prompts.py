@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
@@ -10,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
 from magi_desktop.state.draft import Draft
 from magi_engine.runtime.request.request import Mode, PromptChange
+from magi_engine.runtime.request.storyboard import SUFFIXES
 from magi_engine.sampling.schedule import Transition
 from tests.desktop.machines import planned
 
@@ -90,3 +93,37 @@ def test_they_are_counted_and_stay_in_every_mode(panel: LaterPrompts, draft: Dra
     draft.set_mode(Mode.I2V)
     assert toggle.text() == "Direct over time (1)"
     assert panel.rows[0].text == "a"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_storyboard_is_saved_and_opened(
+    qtbot: QtBot, panel: LaterPrompts, draft: Draft, tmp_path: Path, suffix: str
+) -> None:
+    prompts = (PromptChange(2, "a cube"), PromptChange(9, "a star", Transition.CUT))
+    draft.set_prompt("a ball")
+    draft.set(seconds=4.0)
+    draft.set_later_prompts(prompts)
+    file = tmp_path / f"shots{suffix}"
+    panel.save_storyboard(file)
+    qtbot.waitUntil(file.exists)
+    draft.set_prompt("")
+    draft.set_later_prompts(())
+    panel.open_storyboard(file)
+    qtbot.waitUntil(lambda: draft.later_prompts == prompts)
+    assert draft.prompt == "a ball"
+    assert draft.settings.seconds == 11, "as long as all of them need"
+    assert [row.text for row in panel.rows] == ["a cube", "a star"]
+
+
+def test_what_is_no_storyboard_changes_nothing_and_is_said(
+    qtbot: QtBot, panel: LaterPrompts, draft: Draft, tmp_path: Path
+) -> None:
+    draft.set_prompt("a ball")
+    (tmp_path / "bad.csv").write_text("start,transition,prompt\nsoon,,a ball\n")
+    with qtbot.waitSignal(panel.failed) as failed:
+        panel.open_storyboard(tmp_path / "bad.csv")
+    assert failed.args is not None
+    assert "Line 2" in str(failed.args[0])
+    assert draft.prompt == "a ball"
+    with qtbot.waitSignal(panel.failed):
+        panel.save_storyboard(tmp_path / "bad.csv" / "a.txt")

@@ -14,7 +14,7 @@ from magi_desktop.player.player import Player
 from magi_desktop.player.take_rows import TakeRows
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
-from magi_engine.runtime.request.request import TakeStart
+from magi_engine.runtime.request.request import GenerationRequest, TakeStart
 from tests.desktop.state.videos import make_video
 
 FIRST, SECOND = "20260101-000000-000001", "20260101-000000-000002"
@@ -163,3 +163,39 @@ def test_a_video_that_is_alone_is_compared_with_nothing(
     player.open_file(tmp_path / "alone.mp4")
     qtbot.waitUntil(lambda: player.part_shown is not None)
     assert not player.commands.compare.isEnabled()
+
+
+def test_a_way_through_the_takes_is_marked_and_exported(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player.pause()
+    bar = rows.bar_rect(1)
+    qtbot.mouseClick(
+        rows.viewport(),
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.ShiftModifier,
+        QPoint(bar.right() - 8, bar.center().y()),
+    )
+    assert [(row.number, chunks) for row, chunks in rows.legs()] == [
+        (1, range(2)),
+        (2, range(2, 3)),
+    ]
+    assert player.path == tmp_path / f"{FIRST}.mp4", "what is shown stays"
+    rows.grab()
+    rows.menu.aboutToShow.emit()
+    with qtbot.waitSignal(rows.export_wanted) as wanted:
+        rows.menu.actions()[-2].trigger()
+    assert wanted.args is not None
+    files, metadata = wanted.args
+    first, second = (tmp_path / f"{name}.mp4" for name in (FIRST, SECOND))
+    assert files == [(first, range(48)), (second, range(48, 72))]
+    assert GenerationRequest.from_json(metadata).extra["joined_from"][1]["take"] == SECOND
+    qtbot.keyClick(rows, Qt.Key.Key_Escape)
+    assert not rows.legs()
+    player.seek(50)
+    rows.setFocus()
+    qtbot.keyClick(rows, Qt.Key.Key_Return)
+    assert [(row.number, chunks) for row, chunks in rows.legs()] == [(1, range(3))]

@@ -121,7 +121,6 @@ def test_settings_of_a_video_come_back_without_loss(
             text_scales=(7.0, 6.0, 0.0),
             noise2clean_kvrange=(4, 3),
             clean_chunk_kvrange=2,
-            clean_t=0.99,
             fps=30,
         ),
         special_tokens=("HQ_TOKEN",),
@@ -129,7 +128,7 @@ def test_settings_of_a_video_come_back_without_loss(
         device="cpu",
         dtype="float32",
         attention="exact",
-        writing=WriteOptions(crf=20, preset="slow", vp9_crf=40, webp_quality=70, overwrite=True),
+        writing=WriteOptions(crf=20, preset="slow", vp9_crf=40, overwrite=True),
         extra={"of_a_newer_program": [1, 2]},
     )
     draft.take(request, None if reference is None else reference.info, lock_seed=True)
@@ -141,8 +140,7 @@ def test_settings_of_a_video_come_back_without_loss(
         made = each.request()
         assert dataclasses.replace(made, output=request.output) == request
     assert set(draft.kept) == {
-        "cfg_t_range", "clean_t", "text_scales", "prev_chunk_scales", "device", "dtype", "preset",
-        "webp_quality",
+        "cfg_t_range", "text_scales", "prev_chunk_scales", "device", "dtype", "preset",
     }  # fmt: skip
     draft.set(text_scale=5.0)
     assert draft.request().sampling.text_scales == (5.0,)

@@ -210,7 +210,6 @@ def test_a_failure_is_an_event_too(generate: Generate, capsys: pytest.CaptureFix
         (["--prompt-at", "9", "x"], "from 8 s on, but the video ends after"),
         (["--prompt-at", "soon", "x"], "not the number of a chunk"),
         (["--prompt-at", "0", "x"], "not the number of a chunk"),
-        (["--cfg-number", "3"], "Set cfg_number to 1"),
         (["--special-tokens", "MAGIC"], "no special token MAGIC"),
         (["--clip", "3-2"], "no range"),
         (["--clip", "middle"], "neither end, start"),

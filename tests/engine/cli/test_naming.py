@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from magi_engine.cli.main import build_parser
 from magi_engine.cli.naming import as_typed
 
 SAID = "In /data/magi videos. Make it with: magi models quantize pocket-fp8"
@@ -35,3 +36,9 @@ def test_off_the_path_the_place_is_named(checkout: Path, monkeypatch: pytest.Mon
 def test_on_the_path_the_name_will_do(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(checkout / ".venv" / "bin"))
     assert as_typed(SAID) == SAID
+
+
+def test_every_command_is_known_by_its_name(checkout: Path) -> None:
+    for action in build_parser()._subparsers._group_actions:  # pyright: ignore[reportOptionalMemberAccess]
+        for name in action.choices or ():
+            assert as_typed(f"Use magi {name}.") != f"Use magi {name}."

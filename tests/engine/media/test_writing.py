@@ -651,7 +651,27 @@ def test_some_frames_are_exported(tmp_path: Path) -> None:
     with open_writer(tmp_path / "all.mp4", 64, 64, 24) as writer:
         for level in range(0, 240, 10):
             writer.write(np.full((4, 64, 64, 3), level, np.uint8))
-    made = export_video(tmp_path / "all.mp4", tmp_path / "part.mp4", part=range(30, 55))
+    source = tmp_path / "all.mp4"
+    made = export_video(source, tmp_path / "part.mp4", parts=[(source, range(30, 55))])
     levels = [frame.picture.to_ndarray(format="rgb24").mean() for frame in decode_frames(made)]
     assert len(levels) == 25
     assert np.abs(np.array(levels) - [n // 4 * 10 for n in range(30, 55)]).max() <= 2
+
+
+def test_parts_of_files_follow_each_other_without_a_seam(tmp_path: Path) -> None:
+    for name, offset in (("a", 0), ("b", 100)):
+        with open_writer(tmp_path / f"{name}.mp4", 64, 64, 24, METADATA) as writer:
+            for level in range(0, 96, 2):
+                writer.write(np.full((1, 64, 64, 3), level + offset, np.uint8))
+    a, b = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    parts = [(a, range(24)), (b, range(24, 36)), (a, range(36, 48))]
+    done: list[float] = []
+    made = export_video(a, tmp_path / "way.mp4", done.append, parts, metadata='{"new": 1}')
+    frames = list(decode_frames(made))
+    levels = [frame.picture.to_ndarray(format="rgb24").mean() for frame in frames]
+    wanted = [2 * n + (100 if 24 <= n < 36 else 0) for n in range(48)]
+    assert np.abs(np.array(levels) - wanted).max() <= 2
+    assert np.allclose(np.diff([float(frame.time) for frame in frames]), 1 / 24, atol=1e-4)
+    assert read_metadata(made) == '{"new": 1}'
+    assert done == sorted(done)
+    assert done[-1] == 1

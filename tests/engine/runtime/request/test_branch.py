@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magi_engine.runtime.request.branch import Earlier
+from magi_engine.runtime.request.branch import Earlier, Leg, joined
 from magi_engine.runtime.request.metadata import names_another_computer
 from magi_engine.runtime.request.request import (
     GenerationRequest,
@@ -75,3 +75,24 @@ def test_a_shared_video_on_another_computer_is_named(earlier: Earlier, video: st
     assert names_another_computer(own) is None
     start = TakeStart(earlier.take.name, 1, video)
     assert names_another_computer(dataclasses.replace(own, start=start)) is not None
+
+
+def test_a_way_through_takes_says_what_it_was_joined_from() -> None:
+    def take(name: str, *prompts: PromptChange, frames: int | None = 96) -> GenerationRequest:
+        return GenerationRequest(Mode.T2V, "pocket", 64, 64, frames, prompts, seed=3, take=name)
+
+    first = take("a", PromptChange(0, "a ball"), PromptChange(1, "a cube"))
+    cut = Transition.CUT
+    second = take("b", PromptChange(0, "a ball"), PromptChange(2, "a star", cut), frames=90)
+    way = joined([Leg(first, range(2)), Leg(second, range(2, 4))])
+    assert way.prompts == (
+        PromptChange(0, "a ball"),
+        PromptChange(1, "a cube"),
+        PromptChange(2, "a star", cut),
+    )
+    assert (way.num_frames, way.take, way.start) == (90, None, None)
+    assert [leg["take"] for leg in way.extra["joined_from"]] == ["a", "b"]
+    assert GenerationRequest.from_json(way.to_json()) == way
+    # Back on the first one, whose prompt counts again; and the same words are not said twice.
+    back = joined([Leg(second, range(1)), Leg(first, range(1, 3)), Leg(first, range(3, 4))])
+    assert back.prompts == (PromptChange(0, "a ball"), PromptChange(1, "a cube"))

@@ -39,13 +39,11 @@ _FULL = GenerationRequest(
         num_steps=12,
         window_size=4,
         shortcut_mode="16,16,8",
-        cfg_number=3,
         cfg_t_range=(0.0, 0.1),
         prev_chunk_scales=(1.5, 1.0),
         text_scales=(7.5, 0.0),
         noise2clean_kvrange=(5, 4, 3, 2),
         clean_chunk_kvrange=2,
-        clean_t=0.9999,
         fps=12,
     ),
     special_tokens=("HQ_TOKEN", "TWO_D_ANIME_TOKEN"),
@@ -105,7 +103,10 @@ def test_missing_optional_fields_take_their_defaults() -> None:
         ({"width": True}, "width is True, but must be a whole number"),
         ({"prompts": [{"chunk": 0}]}, "prompts[0].text is missing"),
         ({"crop": {"left": 1}}, "crop.top is missing"),
-        ({"sampling": {"clean_t": "soon"}}, "sampling.clean_t is 'soon', but must be a number"),
+        (
+            {"sampling": {"cfg_t_range": ["soon"]}},
+            "sampling.cfg_t_range[0] is 'soon', but must be a number",
+        ),
         ({"prompts": {}}, "prompts is {}, but must be a list"),
         ({"prepend_source": 1}, "prepend_source is 1, but must be true or false"),
         ({"chunk_frames": 0}, "chunk_frames is not positive"),
@@ -133,6 +134,6 @@ def test_a_required_field_must_be_there() -> None:
 
 
 def test_json_without_finite_numbers_is_refused() -> None:
-    text = _FULL.to_json().replace('"clean_t": 0.9999', '"clean_t": NaN')
+    text = _FULL.to_json().replace('"cfg_t_range": [0.0, ', '"cfg_t_range": [NaN, ')
     with pytest.raises(InvalidRequestError, match="it is not JSON"):
         GenerationRequest.from_json(text)

@@ -73,10 +73,8 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
     (_sampled(num_steps=0), "0 steps", "positive"),
     (_sampled(num_steps=18), "18 steps", "Choose 16 or 20 steps"),
     (_sampled(num_steps=2), "2 steps", "Choose 4 steps"),
-    (_sampled(cfg_number=3), "distilled model", "cfg_number to 1"),
     (_sampled(noise2clean_kvrange=(0,)), "at least 1", "KV range"),
     (_sampled(clean_chunk_kvrange=0), "at least 1", "KV range"),
-    (_sampled(clean_t=1.5), "1.5", "up to 1"),
     (_sampled(cfg_t_range=(0.1, 0.2)), "rise from 0", "0,0.0217"),
     (_sampled(text_scales=(1.0, 2.0)), "text_scales has 2", ""),
     (_sampled(shortcut_mode="8,8,8"), "shortcut_mode", ""),
@@ -91,9 +89,13 @@ def test_refused_with_one_thing_to_do(request_: GenerationRequest, said: str, hi
     assert hint in str(caught.value.hint)
 
 
-def test_a_base_model_needs_three_forwards() -> None:
-    with pytest.raises(InvalidRequestError, match="Set cfg_number to 3"):
-        validate(_sampled(cfg_number=1), _BASE)
+@pytest.mark.parametrize(("own", "wanted"), [(_BASE, 3), (_DISTILLED, 1)])
+def test_the_kind_of_model_decides_how_many_forwards_a_step_takes(
+    own: MagiConfig, wanted: int
+) -> None:
+    other = dataclasses.replace(own.runtime_config, cfg_number=4 - wanted)
+    with pytest.raises(InvalidRequestError, match=f"Set cfg_number to {wanted}"):
+        validate(_sampled(), dataclasses.replace(own, runtime_config=other))
 
 
 def test_a_base_model_takes_negative_tokens_and_the_range_of_its_last_steps() -> None:

@@ -1,4 +1,4 @@
-"""Dialogs that ask for a file or a folder; to be opened by whoever has them made."""
+"""Dialogs that ask for a file, a folder or a name; to be opened by whoever has them made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+
+_NAME_WIDTH = 520
 
 
 def file_dialog(
@@ -27,4 +29,18 @@ def folder_dialog(
     dialog = file_dialog(parent, title, then, folder)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+    return dialog
+
+
+def text_dialog(
+    parent: QWidget, title: str, label: str, text: str, then: Callable[[str], object]
+) -> QInputDialog:
+    """Hands what was typed to ``then``, if that is more than blanks; begins with ``text``."""
+    dialog = QInputDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText(label)
+    dialog.setTextValue(text)
+    dialog.resize(_NAME_WIDTH, dialog.sizeHint().height())
+    dialog.textValueSelected.connect(lambda typed: then(typed.strip()) if typed.strip() else None)
     return dialog
