@@ -85,9 +85,12 @@ class Engine:
         Raises:
             MagiError: it cannot work at all.
         """
-        choose_device(request.device)
+        device = choose_device(request.device)
+        facts = self.machine()
+        if device.type == "cuda" and str(device) != facts.device:
+            facts = self._look_around(str(device))
         folders = self._models.models_dir, self._cache_dir, self._takes.folder
-        return plan(request, self.machine(), *folders)
+        return plan(request, facts, *folders)
 
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run here, by its name; as :meth:`plan`."""
@@ -126,10 +129,13 @@ class Engine:
         finally:
             self._running.release()
 
-    def _look_around(self) -> MachineFacts:
+    def _look_around(self, device: str = "auto") -> MachineFacts:
         vram, ram = self._models.held_bytes()
-        facts = look_around(self._models.models_dir or default_models_dir(), vram, ram)
-        return dataclasses.replace(facts, held=self._models.held_model())
+        held = self._models.held_model()
+        if held is not None and held.device != str(choose_device(device)):
+            vram = 0
+        folder = self._models.models_dir or default_models_dir()
+        return dataclasses.replace(look_around(folder, vram, ram, device), held=held)
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, preview: bool

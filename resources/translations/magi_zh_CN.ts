@@ -7278,6 +7278,10 @@
         <translation>{0}，{1}</translation>
     </message>
     <message>
+        <source>{0}; the faster one of {1}</source>
+        <translation>{0}；{1} 块显卡中较快的一块</translation>
+    </message>
+    <message>
         <source>{0}, {1} cores</source>
         <translation>{0}，{1} 核</translation>
     </message>

@@ -75,7 +75,10 @@ def measure(
     """
     begin = time.monotonic()
     yield Measuring(0.0, Message("Making a model to measure with"))
-    model = _model(choose_device(device), cache_dir)
+    where = choose_device(device)
+    if where.type == "cuda":
+        torch.cuda.set_device(where)
+    model = _model(where, cache_dir)
     try:
         with torch.inference_mode():
             model.load_dit()
