@@ -39,6 +39,7 @@ from magi_engine.training.world import SceneOptions, sample_scenes
 _SMALL_RADIUS = 0.115
 _LARGE_RADIUS = 0.150
 _RESIZING = (Motion.GROW, Motion.SHRINK)
+_CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
 _BACKGROUND_SHARE = 0.86
 _SIZE_SHARE = 0.25
 _SPEED_SHARE = 0.40
@@ -79,6 +80,12 @@ class PromptKind(enum.Enum):
     PAIR = "pair"
     COLOUR_CHANGE = "colour change"
     DIRECTION_CHANGE = "direction change"
+    BACKGROUND_CHANGE = "background change"
+    CIRCLING = "circling"
+    LASTING = "lasting"
+
+
+_CHANGES = (PromptKind.COLOUR_CHANGE, PromptKind.DIRECTION_CHANGE, PromptKind.BACKGROUND_CHANGE)
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ class EvaluationPrompt:
 def scene_facts(scenes: SceneBatch, segment: int = 0) -> list[SceneFacts]:
     """The facts of every scene before (segment 0) or after (1) its event; equal without one."""
     columns = zip(
-        scenes.background.tolist(),
+        scenes.background[:, segment].tolist(),
         scenes.count.tolist(),
         scenes.shape.tolist(),
         scenes.colour[:, :, segment].tolist(),
@@ -155,7 +162,7 @@ def evaluation_prompts(
     prompts = []
     for before, after in _evaluation_facts(count, seed, kind):
         text = caption(before, rng, always_background=True)
-        if kind in (PromptKind.SINGLE, PromptKind.PAIR):
+        if kind not in _CHANGES:
             prompts.append(EvaluationPrompt(text, before))
         else:
             new = caption(after, rng, always_background=True)
@@ -189,6 +196,13 @@ def _evaluation_facts(
         ),
         PromptKind.DIRECTION_CHANGE: SceneOptions(
             two_objects=0.0, events=1.0, colour_events=0.0, motions=straight
+        ),
+        PromptKind.BACKGROUND_CHANGE: SceneOptions(
+            two_objects=0.0, events=1.0, background_events=1.0, motions=tuple(Motion)
+        ),
+        PromptKind.CIRCLING: SceneOptions(two_objects=0.0, events=0.0, motions=_CIRCLING),
+        PromptKind.LASTING: SceneOptions(
+            two_objects=0.0, events=0.0, motions=(Motion.BOUNCE, *_CIRCLING, Motion.STILL)
         ),
     }[kind]
     generator = torch.Generator().manual_seed(seed)

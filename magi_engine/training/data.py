@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +31,16 @@ CHUNKS = 5
 """Chunks of a long clip: the longest history (4) and one more. Beginnings have one."""
 
 _CHUNKS_AT_ONCE = 640
-_PAIR_SHARE = 0.4
+_PAIR_SHARE = 0.5
 _HELD_SHARE = 0.25
-_EVENT_SHARE = 0.25
+_EVENT_SHARE = 0.35
+_BACKGROUND_SHARE = 0.35
 _MOTIONS = (
     *STRAIGHT_MOTIONS * 4,
     *(Motion.STILL,) * 4,
     *(Motion.BOUNCE,) * 16,
-    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 6,
-    *(Motion.SPIN,) * 8,
+    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 8,
+    *(Motion.SPIN,) * 12,
     *(Motion.GROW, Motion.SHRINK) * 6,
 )
 """More of what is hard to learn than the world has by itself."""
@@ -88,6 +90,7 @@ def write_script(
         two_objects=_PAIR_SHARE,
         events=_EVENT_SHARE if chunks > 1 else 0.0,
         held_starts=_HELD_SHARE,
+        background_events=_BACKGROUND_SHARE,
         num_chunks=chunks,
         motions=_MOTIONS,
     )
@@ -107,10 +110,14 @@ def write_script(
     return Script(scenes, tokens.movedim(2, 0).contiguous())
 
 
-def cached_script(path: Path, t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS) -> Script:
-    """:func:`write_script`, kept in a file: it needs no GPU, so it can be written elsewhere."""
+def cached_script(
+    folder: Path, t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS
+) -> Script:
+    """:func:`write_script`, kept in ``folder``: it needs no GPU, so it can be written elsewhere."""
+    vocabulary = hashlib.sha256((t5_dir / "spiece.model").read_bytes()).hexdigest()[:8]
+    path = folder / f"script-{chunks}-{count}-{seed}-{vocabulary}.pt"
     if not path.exists():
-        script = write_script(t5_dir, count, seed, chunks)
+        script = write_script(t5_dir, count, seed + chunks, chunks)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")

@@ -15,9 +15,14 @@ image analysis of its decoded frames:
 * change: the prompt changes its colour or its direction at the first or second boundary of
   chunks; colour as at the end, direction as over the second half or the whole of the next chunk.
   An object that has no room in the new direction is not counted.
+* pair: as t2v, two objects each. circle: as t2v, one that circles. backdrop: as change, the
+  background. minute: 60 chunks of what bounces, circles or stands; size and motion at the end
+  over the last three chunks, the size against the second to fourth.
+* at once: as change, but the words come when that chunk has begun: it starts anew. new place, new
+  one, cut: the chunk begins with that transition; object and background at its end.
 
 Rows can be measured apart and put together: ``--json`` keeps results, ``--merge`` prints the table
-of several files. Ctrl-C prints what is there so far.
+of several files. After ``--minutes``, or Ctrl-C, it prints what is there so far.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import math
 import os
 import sys
 import time
@@ -113,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     names = ",".join(row.value for row in Row)
     parser.add_argument("--model", default="pocket", help="a known model or its .json file")
     parser.add_argument("--prompts", type=int, default=100, help="trials per row (100)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="at most so long (no limit)"
+    )
     parser.add_argument("--rows", default=names, help=f"which rows ({names})")
     parser.add_argument("--steps", type=int, help="denoising steps (the model's own)")
     parser.add_argument("--window", type=int, help="chunks denoised together (the model's own)")
@@ -154,7 +163,7 @@ def _measure(args: argparse.Namespace) -> int:
     )
     collected = _Collection()
     try:
-        _collect(collected, studio, rows, args.prompts, jobs)
+        _collect(collected, studio, rows, args, jobs)
         return 0
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -176,17 +185,24 @@ def _rows(text: str) -> list[Row]:
 
 
 def _collect(
-    collected: _Collection, studio: Studio, rows: Sequence[Row], prompts: int, jobs: int
+    collected: _Collection,
+    studio: Studio,
+    rows: Sequence[Row],
+    args: argparse.Namespace,
+    jobs: int,
 ) -> None:
-    progress = _Progress(len(rows) * prompts, sys.stderr)
+    progress = _Progress(len(rows) * args.prompts, sys.stderr)
+    end = time.monotonic() + args.minutes * 60
     try:
-        with contextlib.closing(run_trials(studio, rows, prompts, jobs)) as takes:
+        with contextlib.closing(run_trials(studio, rows, args.prompts, jobs)) as takes:
             for take in takes:
                 result = take.result
                 collected.results.append(result)
                 if take.strip is not None:
                     collected.strips.setdefault(result.row, {})[result.index] = take.strip
                 progress.advance()
+                if time.monotonic() >= end:
+                    break
     finally:
         progress.close()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -45,7 +45,15 @@ MODEL = ModelConfig(
     caption_channels=CAPTION_CHANNELS,
 )
 
+DIT_FILE = "dit/inference_weight.distill/model.safetensors.zst"
+VAE_DIR = "vae"
+T5_DIR = "t5"
+SPECIAL_TOKENS_FILE = "special_tokens.npz"
+
 BASE_RUNTIME = RuntimeConfig(
+    load=str(PurePosixPath(DIT_FILE).parent),
+    t5_pretrained=T5_DIR,
+    vae_pretrained=VAE_DIR,
     cfg_number=3,
     cfg_t_range=[0.0, 0.0217, 0.1, 0.3, 0.999],
     prev_chunk_scales=[1.0, 1.0, 1.0, 1.0, 1.0],
@@ -65,14 +73,11 @@ DISTILLED = MagiConfig(
 )
 """What ``pocket`` is; ``pocket-base`` runs the same weights as :data:`BASE`, without step codes."""
 
-QUANTISED = dataclasses.replace(
-    DISTILLED, engine_config=dataclasses.replace(DISTILLED.engine_config, fp8_quant=True)
+QUANTISED = MagiConfig(
+    MODEL,
+    dataclasses.replace(DISTILLED.runtime_config, load=""),  # made on the user's machine
+    dataclasses.replace(DISTILLED.engine_config, fp8_quant=True),
 )
-
-DIT_FILE = "dit/inference_weight.distill/model.safetensors.zst"
-VAE_DIR = "vae"
-T5_DIR = "t5"
-SPECIAL_TOKENS_FILE = "special_tokens.npz"
 
 
 def write_json(path: Path, content: object) -> None:

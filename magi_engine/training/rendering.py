@@ -61,8 +61,8 @@ class Renderer:
 
     def _draw(self, scenes: SceneBatch, trajectories: Trajectories, out: Tensor) -> None:
         """Draw into ``out`` (n, T, 3, S, S): every first object, then the second ones there are."""
-        backdrops = self._backdrops[scenes.background]  # (n, 3, S), one value per row
-        picture = backdrops[:, None, :, :, None].expand(out.shape)
+        backdrops = self._backdrops[trajectories.background]  # (n, T, 3, S), one value per row
+        picture = backdrops[..., None].expand(out.shape)
         picture = self._with_object(picture, scenes, trajectories, 0)
         pair = (scenes.count > 1).nonzero()[:, 0]
         if len(pair):

@@ -58,6 +58,7 @@ class Measure:
         unit: "%" for shares and errors, "dB".
         share: whether the values are yes or no.
         at_most: whether less is better.
+        digits: after the decimal point.
     """
 
     row: Row
@@ -67,6 +68,7 @@ class Measure:
     unit: str = "%"
     share: bool = True
     at_most: bool = False
+    digits: int = 1
 
     @property
     def scale(self) -> float:
@@ -88,9 +90,31 @@ MEASURES: tuple[Measure, ...] = (
     Measure(Row.T2V, "background", "t2v: background as asked", 0.95),
     Measure(Row.T2V, "motion", "t2v: motion as asked", 0.90),
     Measure(Row.T2V, "count", "t2v: number of objects as asked"),
-    Measure(Row.T2V, "pair colour", "t2v, two objects: both colours"),
-    Measure(Row.T2V, "pair shape", "t2v, two objects: both shapes"),
-    Measure(Row.T2V, "pair motion", "t2v, two objects: both motions"),
+    Measure(
+        Row.T2V,
+        "fourth",
+        "t2v: frame differences where latent frames meet",
+        1.1,
+        unit="times those within",
+        share=False,
+        at_most=True,
+        digits=2,
+    ),
+    Measure(
+        Row.T2V,
+        "border",
+        "t2v: frame differences where chunks meet",
+        1.15,
+        unit="times those of latent frames",
+        share=False,
+        at_most=True,
+        digits=2,
+    ),
+    Measure(Row.PAIR, "colour", "two objects: both colours", 0.95),
+    Measure(Row.PAIR, "shape", "two objects: both shapes", 0.85),
+    Measure(Row.PAIR, "motion", "two objects: both motions", 0.85),
+    Measure(Row.CIRCLE, "circling", "what is to circle circles"),
+    Measure(Row.CIRCLE, "sense", "the right way round, if it circles", 0.95),
     Measure(
         Row.I2V, "psnr", "i2v: first frame equals the image (PSNR)", 28.0, unit="dB", share=False
     ),
@@ -105,6 +129,26 @@ MEASURES: tuple[Measure, ...] = (
     Measure(Row.CHANGE, "followed", "changed prompt followed within one chunk", 0.80),
     Measure(Row.CHANGE, "followed colour", "changed colour followed"),
     Measure(Row.CHANGE, "followed direction", "changed direction followed"),
+    Measure(Row.BACKDROP, "followed", "changed background followed", 0.95),
+    Measure(Row.BACKDROP, "object kept", "the object is the same on it"),
+    Measure(Row.AT_ONCE, "followed", "prompt given at once followed within one chunk", 0.90),
+    Measure(Row.NEW_PLACE, "object", "same one, new place: the object is the same", 0.80),
+    Measure(Row.NEW_PLACE, "background", "same one, new place: the place is new"),
+    Measure(Row.NEW_ONE, "background", "same place, new one: the place is the same", 0.80),
+    Measure(Row.NEW_ONE, "object", "same place, new one: the object is new"),
+    Measure(Row.CUT, "both", "cut: object and place are new", 0.80),
+    Measure(Row.MINUTE, "present", "60 chunks: object there with its colour", 0.95),
+    Measure(Row.MINUTE, "size", "60 chunks: its size within a tenth", 0.95),
+    Measure(Row.MINUTE, "moving", "60 chunks: still bouncing or circling as asked", 0.95),
+    Measure(
+        Row.MINUTE,
+        "noisier",
+        "60 chunks: noise of frame 1,400 over that of frame 100",
+        1.0,
+        unit="dB",
+        share=False,
+        at_most=True,
+    ),
 )
 
 
@@ -156,8 +200,9 @@ def _line(measure: Measure, values: Sequence[float]) -> str:
         target = f"{sign} {measure.target * measure.scale:g} {measure.unit}"
         reached = mean <= measure.target if measure.at_most else mean >= measure.target
         verdict = "" if reached else " (missed)"
-    measured = f"{mean * measure.scale:.1f} {measure.unit}{verdict}"
-    interval = f"{low * measure.scale:.1f} to {high * measure.scale:.1f}"
+    measured = f"{mean * measure.scale:.{measure.digits}f} {measure.unit}{verdict}"
+    low, high = (f"{end * measure.scale:.{measure.digits}f}" for end in (low, high))
+    interval = f"{low} to {high}"
     return f"| {measure.title} | {target} | {measured} | {interval} | {len(values)} |"
 
 

@@ -84,6 +84,7 @@ class EventKind(enum.IntEnum):
     NONE = 0
     COLOUR = 1
     MOTION = 2
+    BACKGROUND = 3
 
 
 class SpeedBand(enum.IntEnum):
@@ -150,7 +151,7 @@ class SceneBatch:
     """N scenes as a structure of arrays; every field has the scenes on axis 0.
 
     Attributes:
-        background: (N,) int64, ``Background``.
+        background: (N, 2) int64, ``Background`` in each segment.
         count: (N,) int64, number of objects, 1 or 2. A missing object's fields are arbitrary.
         shape: (N, 2) int64, ``Shape`` of each object.
         colour: (N, 2, 2) int64, ``Colour`` of each object in each segment.

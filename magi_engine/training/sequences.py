@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -63,12 +65,16 @@ class _MaskedCaptions(CaptionBatch):
 
 
 def draw_batch(clips: Clips, t5: nn.Module, size: int) -> Batch:
-    """``size`` random clips, captions embedded by the text encoder (which may be learning).
+    """``size`` random clips; see :func:`make_batch`."""
+    return make_batch(clips, t5, torch.randint(len(clips), (size,), device=clips.latents.device))
+
+
+def make_batch(clips: Clips, t5: nn.Module, rows: Tensor) -> Batch:
+    """The clips ``rows`` (N,), captions embedded by the text encoder (which may be learning).
 
     Everything is drawn on the device of the clips.
     """
-    device = clips.latents.device
-    rows = torch.randint(len(clips), (size,), device=device)
+    size, device = len(rows), clips.latents.device
     wording = torch.randint(clips.tokens.shape[1], (size,), device=device)
     clean = clips.latents[rows].float()
 
@@ -212,6 +218,13 @@ class Sequence:
         duration = special_tokens.durations[left]
         quality = special_tokens.vector(SpecialToken.HQ)
         return torch.stack([duration, quality.expand_as(duration)], dim=2)
+
+
+def load_tokens(folder: Path, device: torch.device) -> SpecialTokens:
+    """The pocket model's special tokens, on a device."""
+    tokens = SpecialTokens.load(folder / pocket.SPECIAL_TOKENS_FILE)
+    vectors = {token: vector.to(device) for token, vector in tokens.vectors.items()}
+    return dataclasses.replace(tokens, vectors=vectors, durations=tokens.durations.to(device))
 
 
 @functools.cache

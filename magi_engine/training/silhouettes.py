@@ -149,6 +149,7 @@ def _template_frames(renderer: Renderer, shape: Shape) -> np.ndarray:
         radius=radii.expand(1, 2, -1),
         angle=angles.expand(1, 2, -1),
         colour=torch.full((1, 2, count), int(Colour.RED)),
+        background=torch.full((1, count), int(Background.BLACK)),
     )
     drawn = renderer.render(_one_object(shape), trajectories)
     return drawn[0].permute(0, 2, 3, 1).numpy()
@@ -177,7 +178,7 @@ def _one_object(shape: Shape) -> SceneBatch:
     pair = torch.zeros(1, 2)
     segments = torch.zeros(1, 2, 2)
     return SceneBatch(
-        background=torch.tensor([int(Background.BLACK)]),
+        background=torch.full((1, 2), int(Background.BLACK)),
         count=torch.tensor([1]),
         shape=torch.full((1, 2), int(shape)),
         colour=segments.long(),

@@ -6,7 +6,7 @@ So the continuation of a clip beyond the frames a model has seen is exact ground
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -35,18 +35,18 @@ class Trajectories:
         radius: (N, 2, T) float32, in widths.
         angle: (N, 2, T) float32, clockwise rotation in radians.
         colour: (N, 2, T) int64, ``Colour``.
+        background: (N, T) int64, ``Background``.
     """
 
     centre: Tensor
     radius: Tensor
     angle: Tensor
     colour: Tensor
+    background: Tensor
 
     def __getitem__(self, index: slice | Tensor) -> Trajectories:
         """The trajectories of some of the scenes."""
-        return Trajectories(
-            self.centre[index], self.radius[index], self.angle[index], self.colour[index]
-        )
+        return Trajectories(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def simulate(scenes: SceneBatch, num_frames: int, first_frame: int = 0) -> Traje
     at_switch = _advance(scenes, 0, start, reach, switch)
     after = _advance(scenes, 1, at_switch, reach, (time - switch).clamp(min=0))
 
-    changed = _changed(scenes)[:, :, None] & (frames >= scenes.event_frame[:, None, None])
+    later = frames >= scenes.event_frame[:, None]  # (N, T)
+    changed = _changed(scenes)[:, :, None] & later[:, None]
     # A new colour leaves the flight alone: phase, direction after a reflection, braking.
     turned = changed & (scenes.event_kind == EventKind.MOTION)[:, None, None]
     return Trajectories(
@@ -88,6 +89,7 @@ def simulate(scenes: SceneBatch, num_frames: int, first_frame: int = 0) -> Traje
         radius=torch.where(turned, after.radius, before.radius),
         angle=torch.where(turned, after.angle, before.angle),
         colour=torch.where(changed, scenes.colour[:, :, 1:], scenes.colour[:, :, :1]),
+        background=torch.where(later, scenes.background[:, 1:], scenes.background[:, :1]),
     )
 
 

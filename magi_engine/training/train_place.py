@@ -27,7 +27,14 @@ from torch import Tensor
 
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.loop import Log, Optimiser, Pace, load_checkpoint, save_checkpoint
+from magi_engine.training.loop import (
+    Log,
+    Optimiser,
+    Pace,
+    load_checkpoint,
+    save_checkpoint,
+    set_up_device,
+)
 from magi_engine.training.train_vae import PIECE, pixels_to_video, psnr, render_clips
 
 _NOISE = 0.55
@@ -120,9 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=3)
     args = parser.parse_args(argv)
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.manual_seed(args.seed)
+    device = set_up_device(args.seed)
     clips = render_clips(args.clips, args.seed, device)
     fresh = render_clips(min(256, args.clips), args.seed + 1, device)
     vae = ViTVAE(pocket.VAE).to(device)

@@ -18,8 +18,6 @@ Sharing the weights halves what has to be shipped.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import hashlib
 import random
 import sys
 from pathlib import Path
@@ -28,7 +26,6 @@ import torch
 from torch import Tensor, nn
 
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import caption_batches, pocket
 from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
@@ -41,8 +38,9 @@ from magi_engine.training.loop import (
     Replayed,
     load_checkpoint,
     save_checkpoint,
+    set_up_device,
 )
-from magi_engine.training.sequences import draw_batch
+from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.team import join_team
 from magi_engine.training.tokenizer import make_t5_for
 
@@ -89,28 +87,13 @@ def compile_blocks(model: VideoDiT) -> None:
         layer.finish = torch.compile(layer.finish, dynamic=False)
 
 
-def set_up_device(seed: int) -> torch.device:
-    """The device to train on, with its fast float32 mode and seeded."""
-    torch.backends.cuda.matmul.allow_tf32 = True
-    # Of the attention kernels only flash ran backwards reliably on these shapes.
-    torch.backends.cuda.enable_cudnn_sdp(False)
-    torch.backends.cuda.enable_mem_efficient_sdp(False)
-    torch.manual_seed(seed)
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    torch.cuda.set_stream(torch.cuda.Stream())  # the default one cannot be recorded
-    return torch.device("cuda")
-
-
 def load_clips(args: argparse.Namespace, device: torch.device, seed: int) -> dict[int, Clips]:
     """Training clips by their number of chunks, encoded by the trained autoencoder."""
     vae = ViTVAE(pocket.VAE).to(device)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
-    vocabulary = hashlib.sha256((args.t5 / "spiece.model").read_bytes()).hexdigest()[:8]
     clips = {}
     for chunks, count in ((1, args.beginnings), (CHUNKS, args.clips)):
-        path = args.out / f"script-{chunks}-{count}-{seed}-{vocabulary}.pt"
-        script = cached_script(path, args.t5, count, seed + chunks, chunks)
+        script = cached_script(args.out, args.t5, count, seed, chunks)
         clips[chunks] = make_clips(vae, script, device, chunks)
     return clips
 
@@ -133,6 +116,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument(
+        "--begin",
+        type=float,
+        default=0.0,
+        help="share of a whole training that lies behind: which lessons come first (0)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     args = parser.parse_args(argv)
     team = join_team()
@@ -157,7 +146,7 @@ def main(argv: list[str] | None = None) -> int:
     def save() -> None:
         save_checkpoint(checkpoint, dit=average.module, t5=t5_average.module)
 
-    teacher = Teacher(student, average.module, _tokens_on(device, args.t5.parent))
+    teacher = Teacher(student, average.module, load_tokens(args.t5.parent, device))
     optimiser = Optimiser([student, t5], args.rate, weight_decay=0.02, team=team)
     recorded: dict[Lesson, Replayed[Tensor]] = {}
 
@@ -177,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     dice = random.Random(args.seed)  # the same lessons everywhere
     pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.5, team=team)
     for step in pace:
-        lesson = draw_lesson(pace.progress, dice)
+        lesson = draw_lesson(args.begin + (1 - args.begin) * pace.progress, dice)
         loss = learn(lesson)
         optimiser.update(pace.rate)
         average.update(step)
@@ -189,12 +178,6 @@ def main(argv: list[str] | None = None) -> int:
     log.close()
     team.leave()
     return 0
-
-
-def _tokens_on(device: torch.device, folder: Path) -> SpecialTokens:
-    tokens = SpecialTokens.load(folder / pocket.SPECIAL_TOKENS_FILE)
-    vectors = {token: vector.to(device) for token, vector in tokens.vectors.items()}
-    return dataclasses.replace(tokens, vectors=vectors, durations=tokens.durations.to(device))
 
 
 if __name__ == "__main__":

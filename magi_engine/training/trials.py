@@ -6,18 +6,21 @@ order, in any process, and be added to later. Judging is plain image analysis of
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from magi_engine.sampling.schedule import Transition
 from magi_engine.training.analysis import (
     ClipAnalyser,
     ObjectReport,
@@ -50,6 +53,7 @@ Frames = NDArray[np.uint8]
 TEXT_CHUNKS = 3
 IMAGE_CHUNKS = 4
 LONG_CHUNKS = 10
+MINUTE_CHUNKS = 60
 CLIP_FRAMES = 48
 #: The centre is compared in the frame this long after the clip's last one.
 AHEAD_FRAMES = FRAMES_PER_SECOND
@@ -69,6 +73,16 @@ _LEAST_STEP = 0.03
 _LEAST_ROOM = 0.08
 
 
+_CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
+_LATENT_FRAMES = 4
+#: Of its diameter, an object may lose or gain this much in a minute.
+_SAME_SIZE = 0.1
+#: Noise is compared in these frames, as shares of the video: 100 and 1,400 of a minute's.
+_NOISE_AT = (100 / 1440, 1400 / 1440)
+#: Of the backdrop are pixels within this many levels of what their row mostly is.
+_NOISE_RANGE = 24
+
+
 class Row(enum.Enum):
     """What is measured."""
 
@@ -77,6 +91,14 @@ class Row(enum.Enum):
     V2V = "v2v"
     LONG = "long"
     CHANGE = "change"
+    PAIR = "pair"
+    CIRCLE = "circle"
+    BACKDROP = "backdrop"
+    MINUTE = "minute"
+    AT_ONCE = "at once"
+    NEW_PLACE = "new place"
+    NEW_ONE = "new one"
+    CUT = "cut"
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,8 @@ class Task:
         image: (1, H, W, 3), the first frame of the result, or None.
         clip: (T, H, W, 3), what the result continues, or None.
         next_prompt: from chunk ``change_chunk`` on, or None.
+        transition: what that chunk takes over from those before it.
+        at_once: the next prompt comes only when that chunk has begun, which then starts anew.
     """
 
     prompt: str
@@ -99,6 +123,8 @@ class Task:
     clip: Frames | None = field(default=None, repr=False)
     next_prompt: str | None = None
     change_chunk: int = 0
+    transition: Transition = Transition.GO_ON
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,8 +170,7 @@ class TextTrial:
             "count": verdict.objects,
         }
         values = {name: float(right) for name, right in parts.items()}
-        if len(self.expected.objects) > 1:
-            values |= {f"pair {name}": value for name, value in values.items()}
+        values |= beat(frames)
         backdrop = report.background.name if report.background is not None else "no known backdrop"
         return Outcome(values, f"{_names(report.objects)} on {backdrop}".lower())
 
@@ -261,6 +286,91 @@ class DirectionChangeTrial:
         return Outcome({"followed": float(followed), "followed direction": float(followed)}, found)
 
 
+@dataclass(frozen=True)
+class CirclingTrial:
+    """What is asked to circle does so, and the right way round."""
+
+    task: Task
+    expected: ObjectFacts
+
+    def judge(self, frames: Frames, analyser: ClipAnalyser) -> Outcome:
+        objects = analyser.analyse(frames).objects
+        seen = objects[0].motion if objects else None
+        values = {"circling": float(seen in _CIRCLING)}
+        if seen in _CIRCLING:
+            values["sense"] = float(seen is self.expected.motion)
+        return Outcome(values, f"{_names(objects)}, wanted {self.expected.motion.name}".lower())
+
+
+@dataclass(frozen=True)
+class BackdropChangeTrial:
+    """At the end of the first chunk of a new prompt the background is the new one."""
+
+    task: Task
+    expected: SceneFacts
+
+    def judge(self, frames: Frames, analyser: ClipAnalyser) -> Outcome:
+        end = (self.task.change_chunk + 1) * CHUNK_FRAMES
+        report = analyser.analyse(frames[end - _END_FRAMES // 2 : end])
+        wanted = self.expected.objects[0]
+        kept = [o for o in report.objects if o.colour is wanted.colour and o.shape is wanted.shape]
+        followed = report.background is self.expected.background
+        seen = report.background.name if report.background is not None else "no known backdrop"
+        return Outcome(
+            {"followed": float(followed), "object kept": float(bool(kept))},
+            f"then {_names(report.objects)} on {seen}".lower(),
+        )
+
+
+@dataclass(frozen=True)
+class TransitionTrial:
+    """At the end of the chunk that a transition leads to, object and background are as its prompt
+    says; what is kept is in that prompt, too."""
+
+    task: Task
+    expected: SceneFacts
+
+    def judge(self, frames: Frames, analyser: ClipAnalyser) -> Outcome:
+        end = (self.task.change_chunk + 1) * CHUNK_FRAMES
+        report = analyser.analyse(frames[end - _END_FRAMES // 2 : end])
+        wanted = self.expected.objects[0]
+        there = [o for o in report.objects if o.colour is wanted.colour and o.shape is wanted.shape]
+        values = {
+            "object": float(bool(there)),
+            "background": float(report.background is self.expected.background),
+        }
+        values["both"] = min(values.values())
+        seen = report.background.name if report.background is not None else "no known backdrop"
+        return Outcome(values, f"then {_names(report.objects)} on {seen}".lower())
+
+
+@dataclass(frozen=True)
+class MinuteTrial:
+    """After a minute of chunks the object is what it was: colour, size, motion, and no noisier."""
+
+    task: Task
+    expected: ObjectFacts
+
+    def judge(self, frames: Frames, analyser: ClipAnalyser) -> Outcome:
+        first = analyser.analyse(frames[CHUNK_FRAMES : 4 * CHUNK_FRAMES]).objects
+        last = analyser.analyse(frames[-3 * CHUNK_FRAMES :]).objects
+        present = object_present(frames[-CHUNK_FRAMES:], self.expected.colour)
+        values = {"present": float(present), "size": 0.0}
+        swollen = math.nan
+        if first and last:
+            swollen = float(np.nanmedian(last[0].diameters) / np.nanmedian(first[0].diameters))
+            values["size"] = float(abs(swollen - 1) <= _SAME_SIZE)
+        if self.expected.motion is not Motion.STILL:
+            values["moving"] = float(bool(last) and last[0].motion is self.expected.motion)
+        early, late = (frames[int(len(frames) * share)] for share in _NOISE_AT)
+        values["noisier"] = _noise_level(late) - _noise_level(early)
+        return Outcome(
+            values,
+            f"{_names(first)}, at the end {_names(last)}, {swollen:.2f} times as large, "
+            f"{values['noisier']:+.1f} dB noise".lower(),
+        )
+
+
 class TrialMaker:
     """Makes trials.
 
@@ -282,6 +392,14 @@ class TrialMaker:
             Row.V2V: self._clip,
             Row.LONG: self._long,
             Row.CHANGE: self._change,
+            Row.PAIR: self._pair,
+            Row.CIRCLE: self._circle,
+            Row.BACKDROP: self._backdrop,
+            Row.MINUTE: self._minute,
+            Row.AT_ONCE: self._at_once,
+            Row.NEW_PLACE: partial(self._transition, Transition.NEW_PLACE),
+            Row.NEW_ONE: partial(self._transition, Transition.NEW_ONE),
+            Row.CUT: partial(self._transition, Transition.CUT),
         }
         # A checksum, since Python's own hash of a string differs from process to process.
         seed = zlib.crc32(f"{row.value} {index} {self._seed}".encode()) + (1 << 32)
@@ -342,6 +460,90 @@ class TrialMaker:
         assert prompt.next_expected is not None
         then = prompt.next_expected.objects[0]
         return ColourChangeTrial(task, then) if recolours else DirectionChangeTrial(task, then)
+
+    def _pair(self, index: int, seed: int) -> TextTrial:
+        del index
+        prompt = _prompt(seed, PromptKind.PAIR)
+        return TextTrial(Task(prompt.text, TEXT_CHUNKS, seed), prompt.expected)
+
+    def _circle(self, index: int, seed: int) -> CirclingTrial:
+        del index
+        prompt = _prompt(seed, PromptKind.CIRCLING)
+        return CirclingTrial(Task(prompt.text, TEXT_CHUNKS, seed), prompt.expected.objects[0])
+
+    def _backdrop(self, index: int, seed: int) -> BackdropChangeTrial:
+        change_chunk = 1 + index % 2
+        prompt = _prompt(seed, PromptKind.BACKGROUND_CHANGE)
+        assert prompt.next_expected is not None
+        task = Task(
+            prompt.text,
+            change_chunk + 1,
+            seed,
+            next_prompt=prompt.next_text,
+            change_chunk=change_chunk,
+        )
+        return BackdropChangeTrial(task, prompt.next_expected)
+
+    def _minute(self, index: int, seed: int) -> MinuteTrial:
+        del index
+        prompt = _prompt(seed, PromptKind.LASTING)
+        return MinuteTrial(Task(prompt.text, MINUTE_CHUNKS, seed), prompt.expected.objects[0])
+
+    def _at_once(self, index: int, seed: int) -> Trial:
+        trial = self._change(index, seed)
+        task = dataclasses.replace(trial.task, at_once=True)
+        return dataclasses.replace(trial, task=task)  # type: ignore[type-var]
+
+    def _transition(self, transition: Transition, index: int, seed: int) -> TransitionTrial:
+        change_chunk = 1 + index % 2
+        if transition is Transition.CUT:  # to what has nothing to do with it
+            first, then = evaluation_prompts(2, seed, PromptKind.SINGLE)
+            text, expected = then.text, then.expected
+        else:
+            new_place = transition is Transition.NEW_PLACE
+            kind = PromptKind.BACKGROUND_CHANGE if new_place else PromptKind.COLOUR_CHANGE
+            first = _prompt(seed, kind)
+            text, expected = first.next_text, first.next_expected
+        assert expected is not None
+        task = Task(
+            first.text,
+            change_chunk + 1,
+            seed,
+            next_prompt=text,
+            change_chunk=change_chunk,
+            transition=transition,
+        )
+        return TransitionTrial(task, expected)
+
+
+def beat(frames: Frames) -> dict[str, float]:
+    """How frame differences go up where latent frames, and where chunks meet.
+
+    "fourth": the mean difference at the borders of latent frames inside a chunk, against that
+    inside latent frames; "border": that at the borders of chunks against the former. Nothing for
+    a clip without any difference.
+    """
+    change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean((1, 2, 3))
+    number = np.arange(1, len(frames))
+    chunks = number % CHUNK_FRAMES == 0
+    fourths = (number % _LATENT_FRAMES == 0) & ~chunks
+    within, fourth = change[~fourths & ~chunks].mean(), change[fourths].mean()
+    values = {}
+    if within > 0:
+        values["fourth"] = float(fourth / within)
+    if fourth > 0 and chunks.any():
+        values["border"] = float(change[chunks].mean() / fourth)
+    return values
+
+
+def _noise_level(frame: Frames) -> float:
+    """Decibels (of one 8-bit level) of what is not smooth in the backdrop of a frame (H, W, 3)."""
+    rows = frame.astype(np.float32)
+    offset = rows - np.median(rows, axis=1, keepdims=True)
+    plain = np.square(offset[np.abs(offset).max(-1) < _NOISE_RANGE]).mean(-1)
+    # Without the largest tenth, which is the soft edge of objects. Rounding alone makes 1/12.
+    quiet = np.sort(plain)[: int(len(plain) * 0.9)]
+    return 10 * math.log10(float(quiet.mean()) + 1 / 12)
 
 
 def _prompt(seed: int, kind: PromptKind) -> EvaluationPrompt:

@@ -106,7 +106,8 @@ class SceneOptions:
     Attributes:
         two_objects: fraction of the scenes with two objects.
         events: fraction of the scenes in which something changes at a chunk boundary.
-        colour_events: fraction of the events that change a colour; the others change a motion.
+        colour_events: fraction of the other events that change a colour; the rest change a motion.
+        background_events: fraction of the events that change the background.
         held_starts: fraction of the scenes that start with ``hold_frames`` equal frames.
         hold_frames: length of a held start (4: the frames of one latent image).
         num_chunks: length of the clips in chunks of 24 frames; events fall on inner boundaries.
@@ -117,6 +118,7 @@ class SceneOptions:
     two_objects: float = 0.2
     events: float = 0.25
     colour_events: float = 0.5
+    background_events: float = 0.0
     held_starts: float = 0.0
     hold_frames: int = 4
     num_chunks: int = 5
@@ -173,7 +175,7 @@ def sample_scenes(
     start, orbit = _starts(dice, motion, speed, heading, low, high)
     held = dice.uniform(count) < options.held_starts
     scenes = SceneBatch(
-        background=dice.integers(0, len(Background), count),
+        background=dice.integers(0, len(Background), count)[:, None].repeat(1, SEGMENTS),
         count=1 + pair.long(),
         shape=shape,
         colour=_both_segments(torch.stack([first_colour, other_colour], 1)),
@@ -328,7 +330,20 @@ def _with_events(
         (kind == EventKind.MOTION, scenes.speed, speed),
     ):
         field[rows[mask], which[mask], 1] = value[mask]
+    if options.background_events:
+        _change_backgrounds(dice, scenes, options.background_events)
     return scenes
+
+
+def _change_backgrounds(dice: _Dice, scenes: SceneBatch, share: float) -> None:
+    """Turn a share of the events into changes of the background, in place."""
+    chosen = (scenes.event_kind != EventKind.NONE) & (dice.uniform(len(scenes)) < share)
+    scenes.event_kind[chosen] = int(EventKind.BACKGROUND)
+    for field in (scenes.colour, scenes.motion, scenes.heading, scenes.speed):
+        field[chosen, :, 1] = field[chosen, :, 0]
+    step = dice.integers(1, len(Background), len(scenes))
+    other = (scenes.background[:, 0] + step) % len(Background)
+    scenes.background[:, 1] = torch.where(chosen, other, scenes.background[:, 0])
 
 
 def _turns(

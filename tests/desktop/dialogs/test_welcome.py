@@ -139,7 +139,7 @@ def test_of_two_cards_it_names_the_one_that_is_used(qtbot: QtBot, models: Models
     dialog = WelcomeDialog(state, models)
     qtbot.addWidget(dialog)
     shown = "\n".join(label.text() for label in dialog.findChildren(QLabel))
-    assert "NVIDIA GeForce RTX 4090, 24.0 GB; the faster one of 2" in shown
+    assert "NVIDIA GeForce RTX 4090, 24 GB; the faster one of 2" in shown
 
 
 def test_a_failed_examination_does_not_stand_in_the_way(qtbot: QtBot, models: Models) -> None:

@@ -120,7 +120,7 @@ def test_evaluation_prompts_ask_for_what_they_say(kind: PromptKind) -> None:
     for prompt in prompts:
         assert says_any(prompt.text, BACKGROUND_WORDS[prompt.expected.background])
         assert len(prompt.expected.objects) == (2 if kind is PromptKind.PAIR else 1)
-        changes = kind in (PromptKind.COLOUR_CHANGE, PromptKind.DIRECTION_CHANGE)
+        changes = kind.value.endswith("change")
         assert (prompt.next_expected is not None) == changes
         if prompt.next_expected is None:
             continue
@@ -128,6 +128,8 @@ def test_evaluation_prompts_ask_for_what_they_say(kind: PromptKind) -> None:
         assert (old.colour is not new.colour) == (kind is PromptKind.COLOUR_CHANGE)
         assert (old.motion is not new.motion) == (kind is PromptKind.DIRECTION_CHANGE)
         assert old.shape is new.shape
+        backgrounds = {prompt.expected.background, prompt.next_expected.background}
+        assert len(backgrounds) == (2 if kind is PromptKind.BACKGROUND_CHANGE else 1)
 
 
 def test_single_prompts_cover_the_vocabulary() -> None:

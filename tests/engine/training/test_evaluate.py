@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from magi_engine.training import evaluate, workers
+from magi_engine.sampling.schedule import SamplerSettings
+from magi_engine.training import evaluate, trials, workers
 from magi_engine.training.analysis import ClipAnalyser
 from magi_engine.training.captions import SceneFacts
 from magi_engine.training.report import (
@@ -41,20 +42,26 @@ from magi_engine.training.scenes import (
 from magi_engine.training.simulation import simulate
 from magi_engine.training.trials import (
     CLIP_FRAMES,
+    BackdropChangeTrial,
+    CirclingTrial,
     ClipTrial,
     ColourChangeTrial,
     DirectionChangeTrial,
     Frames,
     ImageTrial,
     LongTrial,
+    MinuteTrial,
     Outcome,
     Row,
     Task,
     TextTrial,
+    TransitionTrial,
     Trial,
     TrialMaker,
+    beat,
 )
 from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
+from magi_engine.weights.layout import find_model
 
 SETTING = Setting("pocket", 16, 1)
 
@@ -136,11 +143,14 @@ def test_text_trials_accept_what_they_ask_for_and_nothing_else(
     trials = [maker.make(Row.T2V, i) for i in range(10)]
     films = [world.perform(t, seed=i) for i, t in enumerate(trials)]
     right = [t.judge(f, analyser) for t, f in zip(trials, films, strict=True)]
-    for part in ("background", "colour", "count", "pair colour"):
+    for part in ("background", "colour", "count"):
         assert mean(right, part) == 1
     assert mean(right, "shape") >= 0.9
     assert mean(right, "motion") >= 0.9
-    assert sum("pair colour" in o.values for o in right) == 2
+    assert sum(len(t.expected.objects) == 2 for t in trials if isinstance(t, TextTrial)) == 2
+    # The world has no beat.
+    assert 0.9 < mean(right, "fourth") < 1.1
+    assert 0.9 < mean(right, "border") < 1.1
     shuffled = films[3:] + films[:3]
     wrong = [t.judge(f, analyser) for t, f in zip(trials, shuffled, strict=True)]
     for part in ("background", "colour", "shape", "motion"):
@@ -241,6 +251,114 @@ def test_changes_have_to_show_within_one_chunk(
     assert counted >= 11
 
 
+def test_pairs_are_two_objects(world: World, maker: TrialMaker, analyser: ClipAnalyser) -> None:
+    for index in range(2):
+        trial = maker.make(Row.PAIR, index)
+        values = trial.judge(world.perform(trial, seed=index), analyser).values
+        assert {values[part] for part in ("colour", "shape", "motion", "count")} == {1}
+
+
+def test_circling_has_a_sense(world: World, maker: TrialMaker, analyser: ClipAnalyser) -> None:
+    other = {
+        Motion.CIRCLE_CLOCKWISE: Motion.CIRCLE_COUNTERCLOCKWISE,
+        Motion.CIRCLE_COUNTERCLOCKWISE: Motion.CIRCLE_CLOCKWISE,
+    }
+    for index in range(3):
+        trial = maker.make(Row.CIRCLE, index)
+        assert isinstance(trial, CirclingTrial)
+        wrong = dataclasses.replace(trial.expected, motion=other[trial.expected.motion])
+        still = dataclasses.replace(trial.expected, motion=Motion.STILL)
+        for facts, values in (
+            (trial.expected, {"circling": 1, "sense": 1}),
+            (wrong, {"circling": 1, "sense": 0}),
+            (still, {"circling": 0}),
+        ):
+            scene = world.stage(SceneFacts(Background.GREY, (facts,)), seed=index)
+            assert trial.judge(world.film(scene, 72), analyser).values == values
+
+
+def test_a_changed_background_has_to_show(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    for index in range(2):
+        trial = maker.make(Row.BACKDROP, index)
+        assert isinstance(trial, BackdropChangeTrial)
+        start = trial.task.change_chunk * CHUNK_FRAMES
+        scene = world.stage(trial.expected, seed=index)
+        scene.background[:, 0] = (trial.expected.background + 1) % len(Background)
+        scene.event_kind.fill_(EventKind.BACKGROUND)
+        for event, followed in ((start, 1), (NO_EVENT, 0)):
+            scene.event_frame.fill_(event)
+            frames = world.film(scene, start + CHUNK_FRAMES)
+            values = trial.judge(frames, analyser).values
+            assert values == {"followed": followed, "object kept": 1}
+
+
+@pytest.mark.parametrize("row", [Row.NEW_PLACE, Row.NEW_ONE, Row.CUT])
+def test_a_transition_leads_to_what_its_prompt_says(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser, row: Row
+) -> None:
+    for index in range(2):
+        trial = maker.make(row, index)
+        assert isinstance(trial, TransitionTrial)
+        assert trial.task.transition.name == row.name
+        assert trial.task.next_prompt
+        scene = world.stage(trial.expected, seed=index)
+        frames = world.film(scene, trial.task.chunks * CHUNK_FRAMES)
+        right = trial.judge(frames, analyser).values
+        assert right == {"object": 1, "background": 1, "both": 1}
+        scene.background.fill_((trial.expected.background + 1) % len(Background))
+        frames = world.film(scene, trial.task.chunks * CHUNK_FRAMES)
+        assert trial.judge(frames, analyser).values == {"object": 1, "background": 0, "both": 0}
+
+
+def test_words_at_once_reach_a_chunk_that_has_begun(square_model: Path) -> None:
+    found = find_model(str(square_model))
+    settings = dataclasses.replace(SamplerSettings.from_config(found.config), window_size=2)
+    camera = workers.Camera(found, settings, torch.device("cpu"), torch.float32)
+    task = Task("a red ball", 3, 5, next_prompt="a blue cube", change_chunk=1)
+    next_ = camera.film(task)
+    at_once = camera.film(dataclasses.replace(task, at_once=True))
+    never = camera.film(dataclasses.replace(task, next_prompt=None))
+    assert at_once.shape == never.shape == next_.shape
+    assert not np.array_equal(at_once[CHUNK_FRAMES:], never[CHUNK_FRAMES:])
+
+
+def test_a_minute_later_the_object_is_the_same(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser
+) -> None:
+    trials = [maker.make(Row.MINUTE, index) for index in range(6)]
+    trial = next(t for t in trials if t.expected.motion is Motion.BOUNCE)  # type: ignore[attr-defined]
+    assert isinstance(trial, MinuteTrial)
+    assert trial.task.chunks == 60
+    scene = world.stage(SceneFacts(Background.NAVY, (trial.expected,)), seed=1)
+    frames = world.film(scene, 10 * CHUNK_FRAMES)
+    right = {"present": 1, "size": 1, "moving": 1, "noisier": pytest.approx(0, abs=0.2)}
+    assert trial.judge(frames, analyser).values == right
+    scene.radius.mul_(1.2)
+    swollen = np.concatenate([frames[:168], world.film(scene, 72, first=168)])
+    assert trial.judge(swollen, analyser).values["size"] == 0
+    parked = frames.copy()
+    parked[168:] = parked[168]
+    assert trial.judge(parked, analyser).values["moving"] == 0
+    dice = np.random.default_rng(1)
+    noisy = frames.copy()
+    late = int(240 * 1400 / 1440)
+    noisy[late] = (noisy[late] + dice.normal(0, 2, noisy[late].shape)).clip(0, 255).astype(np.uint8)
+    assert trial.judge(noisy, analyser).values["noisier"] > 5
+
+
+def test_the_beat_is_counted_where_it_is() -> None:
+    levels = np.full(71, 2.0)
+    levels[3::4] = 3.0
+    levels[[23, 47]] = 6.0
+    signs = np.where(np.arange(71) % 2, -1, 1)
+    heights = np.concatenate([[100], 100 + np.cumsum(levels * signs)])
+    frames = np.broadcast_to(heights[:, None, None, None], (72, 8, 8, 3)).astype(np.uint8)
+    assert beat(frames) == pytest.approx({"fourth": 1.5, "border": 2.0})
+    assert beat(np.zeros((72, 8, 8, 3), np.uint8)) == {}
+
+
 def _change_of(
     world: World, trial: ColourChangeTrial | DirectionChangeTrial, seed: int
 ) -> SceneBatch:
@@ -325,14 +443,18 @@ def test_files_are_merged_and_never_mixed(tmp_path: Path) -> None:
 
 
 def test_all_rows_run_with_a_tiny_model(
-    square_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    square_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(trials, "MINUTE_CHUNKS", 5)
     kept, sheets = tmp_path / "out.json", tmp_path / "sheets"
     options = ["--model", str(square_model), "--prompts", "2", "--device", "cpu", "--jobs", "1"]
     options += ["--json", str(kept), "--sheets", str(sheets), "--sheet-trials", "1", "--verbose"]
     assert evaluate.main([*options, "--steps", "2"]) == 0
     printed = capsys.readouterr()
-    assert "10 of 10 trials" in printed.err
+    assert "18 of 18 trials" in printed.err
     assert "square, 2 steps, window 2" in printed.out
     content = json.loads(kept.read_text(encoding="utf-8"))
     assert {(r["row"], r["index"]) for r in content["results"]} == {
@@ -388,6 +510,13 @@ def test_an_interruption_prints_the_rows_so_far(
     assert len(json.loads(path.read_text(encoding="utf-8"))["results"]) == 1
 
 
+def test_time_ends_it_early(square_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "part.json"
+    options = ["--model", str(square_model), "--rows", "change", "--jobs", "1", "--device", "cpu"]
+    assert evaluate.main([*options, "--minutes", "0", "--json", str(path)]) == 0
+    assert len(json.loads(path.read_text(encoding="utf-8"))["results"]) == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -416,6 +545,13 @@ def test_every_promise_of_the_table_is_measured_by_some_trial(
             trial = maker.make(row, index)
             frames = np.repeat(_some_frames(world, trial), trial.task.chunks * CHUNK_FRAMES, 0)
             names[row] |= set(trial.judge(frames, analyser).values)
+        if row in (Row.T2V, Row.CIRCLE):  # what nothing moves in, tells less
+            trial = maker.make(row, 0)
+            facts = trial.expected  # type: ignore[attr-defined]
+            if not isinstance(facts, SceneFacts):
+                facts = SceneFacts(Background.GREY, (facts,))
+            film = world.film(world.stage(facts, seed=1), trial.task.chunks * CHUNK_FRAMES)
+            names[row] |= set(trial.judge(film, analyser).values)
     for measure in MEASURES:
         assert measure.name in names[measure.row]
 

@@ -25,6 +25,7 @@ from magi_engine.training import (
     data,
     export,
     pocket,
+    train_decoder,
     train_place,
     train_text,
     train_transformer,
@@ -85,7 +86,7 @@ def tiny_vae(config: VaeConfig) -> ViTVAE:
 
 @pytest.fixture(scope="module")
 def clips(vae: ViTVAE, t5_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    script = cached_script(tmp_path_factory.mktemp("script") / "s.pt", t5_dir, count=6, seed=3)
+    script = cached_script(tmp_path_factory.mktemp("script"), t5_dir, count=6, seed=3)
     return make_clips(vae, script, CPU)
 
 
@@ -159,6 +160,15 @@ def test_all_stages_from_nothing_to_a_video(
         names = [name for name in first if name.startswith(part)]
         assert any(not torch.equal(first[name], last[name]) for name in names)
 
+    before = load_file(runs / "vae.safetensors")
+    capsys.readouterr()
+    assert train_decoder.main([*common[:-2], "--seed", "6"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if " dB" in line] == ["encoded", "redrawn"] * 2
+    after = load_file(runs / "vae.safetensors")
+    for name, tensor in before.items():  # so latents and transformer stay valid
+        assert torch.equal(tensor, after[name]) == name.startswith("vae.encoder."), name
+
     shutil.copytree(t5_dir.parent, target)
     options = ["--out", str(runs), "--target", str(target)]
     assert export.main(options) == 0
@@ -229,10 +239,12 @@ def test_clips_start_from_their_image_where_they_are_held(vae: ViTVAE) -> None:
 
 
 def test_a_script_is_written_once(t5_dir: Path, tmp_path: Path) -> None:
-    path = tmp_path / "script.pt"
-    script = cached_script(path, t5_dir, count=40, seed=5)
+    script = cached_script(tmp_path, t5_dir, count=40, seed=5)
     assert script.tokens.shape[:3] == (40, 2, 2)
-    again = cached_script(path, t5_dir / "not-needed-any-more", count=40, seed=5)
+    [path] = tmp_path.iterdir()
+    written = path.stat().st_mtime_ns
+    again = cached_script(tmp_path, t5_dir, count=40, seed=5)
+    assert path.stat().st_mtime_ns == written
     assert torch.equal(script.tokens, again.tokens)
     assert torch.equal(script.scenes.start, again.scenes.start)
     # Without an event both captions of a wording are one.

@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_scenes_and_another_seed_others() -> None:
 
 
 def test_every_word_of_the_vocabulary_is_drawn() -> None:
-    scenes = scenes_of(4000)
+    scenes = scenes_of(4000, background_events=0.3)
     for values, size in (
         (scenes.shape, len(Shape)),
         (scenes.colour, len(COLOUR_RGB)),
@@ -227,3 +227,20 @@ def test_batches_can_be_joined_and_selected() -> None:
     assert torch.equal(joined.start, scenes.start)
     mask = scenes.count == 1
     assert len(scenes[mask]) == int(mask.sum())
+
+
+def test_a_background_changes_at_its_event_and_nothing_else_does() -> None:
+    scenes = scenes_of(40, events=1.0, background_events=1.0, num_chunks=2)
+    assert (scenes.event_kind == EventKind.BACKGROUND).all()
+    assert (scenes.background[:, 0] != scenes.background[:, 1]).all()
+    frames = render(scenes, simulate(scenes, 26))
+    never = replace(scenes, event_frame=torch.full_like(scenes.event_frame, NO_EVENT))
+    as_before = render(never, simulate(never, 26))
+    assert torch.equal(frames[:, :24], as_before[:, :24])
+    repainted = replace(never, background=never.background.flip(1))
+    assert torch.equal(frames[:, 24:], render(repainted, simulate(repainted, 26))[:, 24:])
+    # Without such events everything is drawn as ever: other trials stay the same.
+    plain, other = scenes_of(400), scenes_of(400, background_events=0.3)
+    others = other.event_kind != EventKind.BACKGROUND
+    assert torch.equal(plain.start, other.start)
+    assert torch.equal(plain.colour[others], other.colour[others])

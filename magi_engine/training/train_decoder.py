@@ -1,0 +1,215 @@
+"""Last stage but export: the decoder learns to draw what the transformer makes, without a beat.
+
+``python -m magi_engine.training.train_decoder --out runs/pocket --minutes 2.5``
+
+The encoder stays as it is, and with it the latents and the transformer. The decoder draws half a
+second at a time, so the first stage never asked it for two pieces that fit together. Here it draws
+two neighbouring ones, and answers also for the differences between neighbouring frames, across
+the border of the pieces as within them. Most latents are the transformer's: clips that were
+hidden by noise so far that it had to draw outlines again, but not so far that anything moved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from magi_engine.model.dit import VideoDiT
+from magi_engine.model.special_tokens import SpecialTokens
+from magi_engine.model.vae import ViTDecoder, ViTVAE
+from magi_engine.training import pocket
+from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
+from magi_engine.training.layouts import streaming
+from magi_engine.training.loop import (
+    Log,
+    Optimiser,
+    Pace,
+    load_checkpoint,
+    save_checkpoint,
+    set_up_device,
+)
+from magi_engine.training.sequences import Sequence, load_tokens, make_batch, time_of
+from magi_engine.training.tokenizer import make_t5_for
+from magi_engine.training.train_vae import PIECE, pixels_to_video
+from magi_engine.training.world import NO_EVENT, render, simulate
+
+_L1_WEIGHT = 0.1
+_CHANGE_WEIGHT = 2.0
+"""Of the differences between neighbouring frames, against the frames themselves."""
+_BORDER_WEIGHT = 3.0
+"""Of the differences at the borders of latent frames, against those within one."""
+_REDRAWN_SHARE = 0.65
+_FIRST_STEPS = (9, 15)
+"""The transformer's first step, at random from the first to before the last, of the 16."""
+
+_PIECES = 2
+_PIECE_LATENTS = PIECE // 4
+_HELD_OUT = 32
+"""Clips to measure on, which are not trained on."""
+
+
+@torch.no_grad()
+def redraw(dit: VideoDiT, sequence: Sequence, first_step: int) -> Tensor:
+    """What the distilled transformer makes of the clips' chunks from ``first_step`` on.
+
+    Returns:
+        (N, chunks, 16, 6, h, w).
+    """
+    steps, size = pocket.DISTILLED.runtime_config.num_steps, len(sequence.batch.clean)
+    device = sequence.device
+    times = time_of(torch.arange(first_step, steps + 1, device=device) / steps)
+    code = torch.full((size,), steps / 2, device=device)
+    everywhere = times[:, None, None].expand(-1, size, len(sequence.noisy))
+    latents = sequence.noisy_latents(everywhere[0])
+    for now, then in itertools.pairwise(everywhere):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            velocity = sequence.velocity(dit, latents, now, code).float()
+        step = (then - now)[:, :, None, None, None, None]
+        latents = sequence.paste(latents + velocity * step)
+    return latents
+
+
+@torch.no_grad()
+def redraw_clips(
+    dit: VideoDiT, t5: nn.Module, tokens: SpecialTokens, clips: Clips, at_once: int
+) -> Tensor:
+    """The transformer's version of all clips, float16, the shape of ``clips.latents``."""
+    redrawn = torch.empty_like(clips.latents)
+    rows = torch.arange(len(clips), device=clips.latents.device)
+    for part in rows.split(at_once):
+        # A sequence holds two clips or more.
+        chosen = part if len(part) > 1 else part.expand(2)
+        batch = make_batch(clips, t5, chosen)
+        sequence = Sequence(dit, batch, streaming(CHUNKS, CHUNKS), True, tokens)
+        first = int(torch.randint(*_FIRST_STEPS, ()))
+        redrawn[part] = redraw(dit, sequence, first)[: len(part)].half()
+    return redrawn
+
+
+def decode_pieces(decoder: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
+    """Scaled latents (N, 16, T, h, w) as a video (N, 3, 4T, H, W), half a second at a time."""
+    pieces = latents.unflatten(2, (-1, _PIECE_LATENTS)).transpose(1, 2).flatten(0, 1)
+    with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.is_cuda):
+        video = decoder(pieces / pocket.SCALE_FACTOR).float()
+    return video.unflatten(0, (len(latents), -1)).transpose(1, 2).flatten(2, 3)
+
+
+def change_weights(frames: int, device: torch.device) -> Tensor:
+    """(frames - 1, 1, 1) weights of the differences between neighbouring frames, mean 1."""
+    border = torch.arange(1, frames, device=device) % 4 == 0
+    weights = torch.where(border, _BORDER_WEIGHT, 1.0)
+    return (weights / weights.mean())[:, None, None]
+
+
+def error_of(decoded: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of decoded videos (N, 3, T, H, W), and of it the squared error alone."""
+    error = decoded - video
+    change = error.diff(dim=2)
+    weights = change_weights(video.shape[2], video.device)
+    squared = error.square().mean()
+    still = squared + _L1_WEIGHT * error.abs().mean()
+    moving = (weights * (change.square() + _L1_WEIGHT * change.abs())).mean()
+    return still + _CHANGE_WEIGHT * moving, squared
+
+
+@torch.no_grad()
+def measure(decoder: ViTDecoder, latents: Tensor, frames: Tensor) -> str:
+    """PSNR of clips (N, 16, T, h, w), and how their frame differences go up at the borders."""
+    errors, changes = [], []
+    for some, true in zip(latents.float().split(4), frames.split(4), strict=True):
+        video, wanted = decode_pieces(decoder, some).clamp(-1, 1), pixels_to_video(true)
+        errors.append(((video - wanted) / 2).square().mean((1, 2, 3, 4)))
+        changes.append(video.diff(dim=2).abs().mean((1, 3, 4)))
+    change = torch.cat(changes)
+    number = torch.arange(1, frames.shape[1], device=change.device)
+    places = number % PIECE
+    within, fourth, piece = (
+        change[:, chosen].mean(1)
+        for chosen in (places % 4 != 0, (places % 4 == 0) & (places > 0), places == 0)
+    )
+    decibels = float((-10 * torch.cat(errors).log10()).mean())
+    return (
+        f"{decibels:.2f} dB, differences within {127.5 * float(within.mean()):.3f} levels, "
+        f"at latent frames {float((fourth / within).mean()):.3f} times, "
+        f"at pieces {float((piece / within).mean()):.3f} times"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
+    parser.add_argument("--t5", type=Path, default=Path("resources/pocket/t5"))
+    parser.add_argument("--minutes", type=float, default=2.5)
+    parser.add_argument("--max-steps", type=int, default=1_000_000)
+    parser.add_argument("--clips", type=int, default=2400)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--seed", type=int, default=4)
+    args = parser.parse_args(argv)
+
+    device = set_up_device(args.seed)
+    vae, dit = ViTVAE(pocket.VAE).to(device), VideoDiT(pocket.MODEL).to(device)
+    t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
+    nn.Module.to(t5, device)
+    load_checkpoint(args.out / "vae.safetensors", vae=vae)
+    load_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
+    tokens = load_tokens(args.t5.parent, device)
+
+    held_out = min(_HELD_OUT, args.clips)
+    script = cached_script(args.out, args.t5, args.clips + held_out, args.seed)
+    # Measured where nothing happens: it would happen at the border of two pieces.
+    held = torch.zeros(len(script.scenes), dtype=torch.bool)
+    held[(script.scenes.event_frame == NO_EVENT).nonzero()[:held_out]] = True
+    measured, trained = (rows.nonzero()[:, 0].to(device) for rows in (held, ~held))
+    clips = make_clips(vae, script, device)
+    scenes = script.scenes.to(device)
+    frames = torch.cat(
+        [
+            render(some, simulate(some, CHUNKS * pocket.CHUNK_FRAMES))
+            for some in (scenes[first : first + 128] for first in range(0, len(scenes), 128))
+        ]
+    )
+    redrawn = redraw_clips(dit, t5, tokens, clips, at_once=args.batch)
+    # (2, clips, 16, T, h, w): as encoded, and as the transformer draws them.
+    latents = torch.stack([clips.latents, redrawn]).transpose(2, 3).flatten(3, 4)
+
+    def report() -> None:
+        for name, kind in (("encoded", 0), ("redrawn", 1)):
+            print(name, measure(decoder, latents[kind, measured], frames[measured]), flush=True)
+
+    decoder = vae.decoder
+    report()
+    vae.encoder.requires_grad_(False)
+    decode = torch.compile(decoder) if device.type == "cuda" else decoder
+    optimiser = Optimiser([decoder], args.rate, weight_decay=0.0)
+    log = Log(args.out / "decoder.jsonl", every=250)
+
+    def save() -> None:
+        save_checkpoint(args.out / "drawn.safetensors", vae=vae)
+
+    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.6)
+    last = CHUNKS * pocket.CHUNK_FRAMES // PIECE - _PIECES
+    for _ in pace:
+        rows = trained[torch.randint(len(trained), (args.batch,), device=device)]
+        kinds = (torch.rand(args.batch, device=device) < _REDRAWN_SHARE).long()
+        start = int(torch.randint(last + 1, ())) * PIECE
+        end = start + _PIECES * PIECE
+        video = pixels_to_video(frames[rows, start:end])
+        some = latents[kinds, rows, :, start // 4 : end // 4].float()
+        loss, squared = error_of(decode_pieces(decode, some), video)
+        optimiser.step(loss, pace.rate)
+        log.add(pace, loss=loss, mse=squared)
+    log.close()
+    pocket.rounded_like_saved(vae)
+    report()
+    save_checkpoint(args.out / "vae.safetensors", vae=vae)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
