@@ -48,7 +48,7 @@ from magi_engine.takes.store import Take, TakeStore, not_kept
 _T = TypeVar("_T")
 
 MOST_JSON_BYTES = 1 << 20
-_BODY_S = 20.0
+_BODY_S = 10.0
 """How long nothing may come of a body that has begun."""
 _SLOWEST_BYTES_PER_S = 16_384
 _PIECE_BYTES = 1 << 18
@@ -126,6 +126,9 @@ def application(
     @app.put("/v1/files/{digest}")
     async def upload(request: Request, digest: str) -> Response:
         """Bring a picture or a video, to be named ``sha256:DIGEST`` in requests."""
+        said = request.headers.get("content-length", "0")
+        if said.isdecimal() and len(said) < 20:  # before any of it is read
+            uploads.check_size(int(said))
         await uploads.take(_owner(request), digest, _chunks(request))
         return Response(status_code=204)
 

@@ -23,7 +23,7 @@ MOST_CONNECTIONS = 200
 HEAD_S = 10.0
 """How long a connection may take to say what it wants."""
 
-_PER_S, _BURST = 50.0, 300.0
+_PER_S, _BURST = 200.0, 1000.0
 """Requests of one address."""
 _MOST_ADDRESSES = 10_000
 _OPEN = ("/v1/docs", "/v1/openapi.json")

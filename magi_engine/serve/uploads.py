@@ -9,6 +9,8 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from anyio import to_thread
+
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media.images import check_image_size, known_image, path_is_jpeg
@@ -60,6 +62,11 @@ class Uploads:
         os.utime(path)
         return path
 
+    def check_size(self, size: int) -> None:
+        """Raises: InvalidRequestError: a file of so many bytes is not taken."""
+        if size > self._most_bytes:
+            raise too_large(self._most_bytes)
+
     async def take(self, owner: str, digest: str, chunks: AsyncIterator[bytes]) -> None:
         """Keep a file.
 
@@ -67,8 +74,6 @@ class Uploads:
             InvalidRequestError: too large, or not of that hash.
             MediaReadError: neither an image nor a video, or too large a picture.
         """
-        import anyio.to_thread
-
         if not _HASH.fullmatch(digest):
             raise InvalidRequestError("That is no SHA-256 hash.", "Write 64 digits, a to f small.")
         folder = FOLDER / owner
@@ -79,8 +84,7 @@ class Uploads:
             with part.open("xb") as file:
                 async for chunk in chunks:
                     size += len(chunk)
-                    if size > self._most_bytes:
-                        raise too_large(self._most_bytes)
+                    self.check_size(size)
                     if len(head) < _HEAD_BYTES:
                         head += chunk[:_HEAD_BYTES]
                         if len(head) >= _HEAD_BYTES:
@@ -92,7 +96,7 @@ class Uploads:
                 raise InvalidRequestError(
                     "The file does not have the hash that was said.", "Send it again."
                 )
-            await anyio.to_thread.run_sync(_check_media, part)
+            await to_thread.run_sync(_check_media, part)
             put_in_place(part, folder / digest)
         finally:
             part.unlink(missing_ok=True)

@@ -230,7 +230,7 @@ def test_every_control_says_what_it_is(app: App) -> None:
     assert faults(app.window) == []
     shop = app.workshop
     dialogs: list[QDialog] = [
-        PreferencesDialog(shop.preferences, shop.places.videos, app.window),
+        PreferencesDialog(shop.preferences, shop.places, app.window),
         HelpSheet(app.window.menus.groups, app.window),
         AboutDialog(lambda: "", app.window),
         WelcomeDialog(shop.machine, shop.models, app.window),

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import disks, fuzz, kills, together
+from tests.faults import cuts, disks, fuzz, kills, together
 from tests.faults.figures import Part
 from tests.mounting import CannotMount
 
@@ -25,6 +25,7 @@ PARTS: dict[str, tuple[Part, int]] = {
     "checkpoints": (fuzz.checkpoints, 500),
     "twice": (together.twice, 10),
     "endless": (together.endless, 1000),
+    "cuts": (cuts.cuts, 100),
 }
 """Each with its count."""
 

@@ -30,6 +30,7 @@ _COUNTS = {
     "checkpoints": 30,
     "twice": 1,
     "endless": 25,
+    "cuts": 3,
 }
 _SEED = 14
 

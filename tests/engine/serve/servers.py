@@ -24,8 +24,9 @@ class Server:
         address: what its first line says.
     """
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str, log_file: Path | None = None) -> None:
         self.home, self._options = home, options
+        self._log = [] if log_file is None else ["--log-file", str(log_file)]
         self.address, self._port = "", "0"
         self._process: subprocess.Popen[str] | None = None
 
@@ -45,7 +46,8 @@ class Server:
         self.home.mkdir(exist_ok=True)
         places = {f"XDG_{kind}_HOME": str(self.home / kind) for kind in ("DATA", "CACHE", "STATE")}
         environment = {**os.environ, **places, "OMP_NUM_THREADS": "1"}
-        command = ["-X", "utf8", "-m", "magi_engine", "serve", "--folder", str(self.folder)]
+        command = ["-X", "utf8", "-m", "magi_engine", *self._log, "serve"]
+        command += ["--folder", str(self.folder)]
         self._process = subprocess.Popen(
             [sys.executable, *command, "--port", self._port, *self._options],
             env=environment,

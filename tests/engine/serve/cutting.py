@@ -1,0 +1,91 @@
+"""A cable that is cut again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import threading
+
+_PIECE = 2048
+
+
+class CutCable:
+    """Passes bytes on between a client and a server, and hangs up after random numbers of bytes.
+
+    Args:
+        port: of the server, on loopback.
+        cuts: so many connections are cut; those after that are not.
+        most_bytes: that pass before a cut.
+
+    Attributes:
+        address: for the client.
+        cut: how many were cut so far.
+    """
+
+    def __init__(self, port: int, cuts: int, most_bytes: int, seed: int) -> None:
+        self._port, self._cuts, self._most_bytes = port, cuts, most_bytes
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.cut = 0
+        self._begin(self._accept)
+
+    def close(self) -> None:
+        """Let nobody in any more; what is connected ends with its ends."""
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _begin(self, work, *arguments) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                ours, _ = self._listening.accept()
+                theirs = socket.create_connection(("127.0.0.1", self._port))
+                budget = _Budget(self._random.randint(0, self._most_bytes))
+                self._begin(self._pass_on, ours, theirs, budget)
+                self._begin(self._pass_on, theirs, ours, budget)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, budget: _Budget) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(_PIECE):
+                if budget.is_spent(len(data)) and self._may_cut(budget):
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            budget.ends += 1
+            if budget.ends == 2:
+                source.close()
+                target.close()
+
+    def _may_cut(self, budget: _Budget) -> bool:
+        with self._lock:
+            if budget.cut:
+                return True
+            if self.cut < self._cuts:
+                self.cut += 1
+                budget.cut = True
+            return budget.cut
+
+
+class _Budget:
+    """What may pass over one connection."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.ends, self.cut = left, 0, False
+
+    def is_spent(self, count: int) -> bool:
+        self.left -= count
+        return self.left < 0

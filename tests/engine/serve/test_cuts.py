@@ -1,0 +1,113 @@
+"""Connections that are cut, servers and clients that are killed: no video is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from magi_engine.media.info import probe
+from magi_engine.remote.connection import Connection
+from magi_engine.remote.engine import RemoteEngine
+from magi_engine.runtime.job.events import ChunkReady, Event, Failed, Finished, Planned
+from tests.engine.serve.cutting import CutCable
+from tests.engine.serve.servers import Server, small_request
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_cut_cable_changes_nothing_in_the_file(server: Server, tmp_path: Path, seed: int) -> None:
+    token = server.token_file.read_text().split()[0]
+    cable = CutCable(int(server.address.rpartition(":")[2]), 8, 12_000, seed)
+    engine = RemoteEngine(Connection(cable.address, token), tmp_path / "records")
+    request = small_request(tmp_path / "a.mp4", seed=20 + seed, num_frames=96)
+    events = list(engine.generate(request))
+    _is_whole(events, 4)
+    engine.close()
+    cable.close()
+    assert cable.cut > 0
+    direct = Connection(server.address, token)
+    job = next(j for j in direct.get("/v1/jobs") if j["request"]["seed"] == 20 + seed)
+    assert (tmp_path / "a.mp4").read_bytes() == server.video_of(job["id"]).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "records"]
+    direct.close()
+
+
+def test_a_killed_server_keeps_what_was_finished(tmp_path: Path) -> None:
+    server = Server(tmp_path / "server")
+    server.start()
+    (tmp_path / "videos").mkdir()
+    engine = server.engine(tmp_path / "records")
+    request = small_request(tmp_path / "videos" / "a.mp4", num_frames=24 * 200)
+    events: list[Event] = []
+    for event in engine.generate(request):
+        events.append(event)
+        if isinstance(event, ChunkReady) and event.index == 1:
+            server.kill()
+            server.start()
+    last = events[-1]
+    assert isinstance(last, Failed)
+    assert last.path is not None
+    assert last.path == tmp_path / "videos" / "a.mp4"
+    (job,) = engine.connection.get("/v1/jobs")
+    assert job["state"] == "failed"
+    assert last.path.read_bytes() == server.video_of(job["id"]).read_bytes()
+    assert (probe(last.path).frame_count or 0) >= 48
+
+    earlier = engine.unfinished(request)
+    assert earlier is not None, "it can be gone on with"
+    assert earlier.take.chunks >= 2
+    assert earlier.resumed().output == request.output
+    engine.close()
+    server.stop()
+
+
+def test_jobs_that_had_not_begun_are_made_after_a_restart(tmp_path: Path) -> None:
+    server = Server(tmp_path / "server")
+    server.start()
+    connection = server.connection
+    long = small_request(Path("a.mp4"), num_frames=24 * 500).to_json()
+    first = connection.post("/v1/jobs", long)
+    second = connection.post("/v1/jobs", small_request(Path("b.mp4"), seed=2).to_json())
+    connection.close()
+    server.kill()
+    server.start()
+    connection = server.connection
+    connection.delete(f"/v1/jobs/{first['id']}")
+    with connection.socket(f"/v1/jobs/{second['id']}/events") as socket:
+        messages = [message for message in socket if isinstance(message, str)]
+    assert json.loads(messages[-1])["event"] == "finished"
+    connection.close()
+    server.stop()
+
+
+def test_a_killed_client_finds_its_video_again(server: Server, tmp_path: Path) -> None:
+    options = ["generate", "--engine", server.address, "--token-file", str(server.token_file)]
+    options += ["--prompt", "a red ball", "--size", "64x64", "--steps", "4", "--seed", "31"]
+    command = [sys.executable, "-m", "magi_engine", *options, "--seconds", "6", "--json"]
+    places = {f"XDG_{kind}_HOME": str(tmp_path / kind) for kind in ("DATA", "CACHE", "STATE")}
+    environment = {**os.environ, **places}
+    out = ["-o", str(tmp_path / "a.mp4")]
+    with subprocess.Popen([*command, *out], env=environment, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert any(b'"chunk"' in line for line in first.stdout)
+        first.kill()
+    second = subprocess.run([*command, *out], env=environment, stdout=subprocess.PIPE, check=True)
+    events = [json.loads(line) for line in second.stdout.splitlines()]
+    assert [e["index"] for e in events if e["event"] == "chunk"] == list(range(6))
+    connection = server.connection
+    jobs = [j for j in connection.get("/v1/jobs") if j["request"]["seed"] == 31]
+    connection.close()
+    assert len(jobs) == 1
+    assert (tmp_path / "a.mp4").read_bytes() == server.video_of(jobs[0]["id"]).read_bytes()
+
+
+def _is_whole(events: list[Event], chunks: int) -> None:
+    assert sum(isinstance(event, Planned) for event in events) == 1
+    ready = [event for event in events if isinstance(event, ChunkReady)]
+    assert [event.index for event in ready] == list(range(chunks))
+    assert {event.frames.shape for event in ready} == {(24, 64, 64, 3)}
+    assert isinstance(events[-1], Finished)
