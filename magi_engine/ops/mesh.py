@@ -19,7 +19,6 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed import distributed_c10d
 
 T = TypeVar("T")
 
@@ -217,6 +216,8 @@ def leave(in_order: bool = True) -> None:
 def abort() -> None:
     """End what a card waits for in vain, from any thread; the mesh is of no use then."""
     if dist.is_initialized() and dist.get_backend() == "nccl":
+        from torch.distributed import distributed_c10d
+
         distributed_c10d._abort_process_group()
 
 

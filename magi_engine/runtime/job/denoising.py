@@ -42,9 +42,8 @@ from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.takes.store import Take
 
-_FIRST_STEP_S, _PATIENCE = 3.0, 3.0
-"""How long the first step may take where several cards wait for each other, and how many times as
-long as the longest one the others."""
+_PATIENCE = 3.0
+"""How many times as long as the longest one so far a step may take where cards wait for others."""
 _LOOK_AGAIN_S = 0.001
 """While a step runs, how often to see whether it, or a chunk, is done."""
 
@@ -87,7 +86,7 @@ class Denoising:
         self._captions, self._prefix, self._previewer = captions, prefix, previewer
         self._output, self._latents = output, latents
         self._control, self._pace, self._team = control, pace, team
-        self._longest_s = min(plan.times.denoise_s, _FIRST_STEP_S)
+        self._longest_s = plan.times.denoise_s / plan.num_steps  # at least that of a step
         self._meter = ProgressMeter(
             plan.length, plan.forwards, pace.operations, plan.num_steps, control.stopwatch
         )

@@ -33,6 +33,8 @@ def follow(
     """
     request = plan.request
     device = torch.device(seat.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # before anything is compiled for it
     found = find_model(request.config_path or request.model, models.models_dir)
     model = models.model(found, device, choose_dtype(request.dtype, device))
     model.choose_attention(request.attention)
