@@ -176,6 +176,18 @@ class WindowDialogs(QObject):
         self._open(dialog)
 
     @Slot()
+    def speed(self) -> None:
+        """Offer to measure how fast this computer is."""
+        from magi_desktop.dialogs.speed import SpeedDialog
+
+        engine = self._workshop.engine
+        dialog = SpeedDialog(self._window)
+        dialog.wanted.connect(engine.measure)
+        dialog.stopped.connect(engine.stop_measuring)
+        engine.measured.connect(dialog.told)
+        self._open(dialog)
+
+    @Slot()
     @Slot(str)
     def models(self, name: str = "") -> None:
         """Open the list of models, where ``name`` is."""
@@ -225,24 +237,6 @@ class WindowDialogs(QObject):
         if not self._workshop.preferences.get("welcomed"):
             self._workshop.preferences.set("welcomed", True)
             self.welcome(greets=True)
-
-    @Slot(int)
-    def direct(self, chunk: int) -> None:
-        """Ask for the prompt from a chunk on, if that has not begun."""
-        from magi_desktop.dialogs.direct import DirectDialog
-
-        job = self._workshop.job
-        if not job.can_direct or chunk > len(job.chunks):
-            return
-        dialog = DirectDialog(job, chunk, self._window)
-        dialog.chosen.connect(self._workshop.controller.change_prompt)
-        self._open(dialog)
-
-    @Slot()
-    def direct_next(self) -> None:
-        """Ask for the prompt of the next chunk that has not begun."""
-        chunk = self._workshop.job.first_open_chunk
-        self.direct(0 if chunk is None else chunk)
 
     @Slot()
     def copy_diagnostics(self) -> None:

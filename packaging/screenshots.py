@@ -244,7 +244,8 @@ class Session:
         first = shop.library.items[0]
         for number, (chunk, text) in enumerate(((2, PROMPTS[1]), (3, PROMPTS[2]), (1, None))):
             path = shop.library.items[0].path if number == 1 else first.path
-            shop.controller.generate(earlier_of(path).redone(chunk, text=text, seed=9))
+            video = earlier_of(path, shop.engine.takes)
+            shop.controller.generate(video.redone(chunk, text=text, seed=9))
             self.until_idle()
             self.until(lambda count=number + 2: len(shop.library.items) == count)
         window.player.open_file(first.path, 60)

@@ -481,66 +481,38 @@
     </message>
 </context>
 <context>
-    <name>DirectDialog</name>
-    <message>
-        <source>Direct the video</source>
-        <translation>改变视频走向</translation>
-    </message>
+    <name>DirectLine</name>
     <message>
         <source>Prompt from then on</source>
-        <translation>从此处起的提示词</translation>
+        <translation>此后的提示词</translation>
     </message>
     <message>
-        <source>What the model is to show from then on.</source>
-        <translation>从此处起要呈现的内容。</translation>
+        <source>What the model is to show from then on (Ctrl+D). Esc: as it was.</source>
+        <translation>此后模型要表现的内容（Ctrl+D）。按 Esc 恢复原样。</translation>
     </message>
     <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
+        <source>Use this prompt for what has not begun (Enter).</source>
+        <translation>把这个提示词用于尚未开始的部分（回车）。</translation>
     </message>
     <message>
-        <source>Changes nothing.</source>
-        <translation>不作任何更改。</translation>
+        <source>Next</source>
+        <translation>接下来</translation>
     </message>
     <message>
         <source>At once</source>
         <translation>立即</translation>
     </message>
     <message>
-        <source>Start anew what has begun behind the part in work (Ctrl+Shift+Enter).</source>
-        <translation>正在生成的部分之后已经开始的内容重新开始 (Ctrl+Shift+Enter)。</translation>
-    </message>
-    <message>
-        <source>Next</source>
-        <translation>从下一段起</translation>
-    </message>
-    <message>
-        <source>Use this prompt for what has not begun (Ctrl+Enter).</source>
-        <translation>对尚未开始的部分使用此提示词 (Ctrl+Enter)。</translation>
-    </message>
-    <message>
-        <source>&amp;Prompt</source>
-        <translation>提示词(&amp;P)</translation>
-    </message>
-    <message>
-        <source>&amp;Begins</source>
-        <translation>开头(&amp;B)</translation>
-    </message>
-    <message>
-        <source>At once is from {second} s on: what has begun there starts anew, which takes about {time} longer.</source>
-        <translation>“立即”从第 {second} 秒起生效：那里已经开始的内容会重新开始，大约多用 {time}。</translation>
+        <source>From {} on:</source>
+        <translation>从 {} 起：</translation>
     </message>
     <message>
         <source>What has already begun stays as it is.</source>
         <translation>已经开始的部分保持不变。</translation>
     </message>
     <message>
-        <source>Too late: all of the video has begun</source>
-        <translation>太晚了：整个视频都已开始生成</translation>
-    </message>
-    <message>
-        <source>From {} s on</source>
-        <translation>从第 {} 秒起</translation>
+        <source>At once is from {second} on: what has begun there starts anew, which takes about {time} longer.</source>
+        <translation>“立即”从 {second} 起：那里已开始的部分会重新开始，大约多用 {time}。</translation>
     </message>
 </context>
 <context>
@@ -1598,8 +1570,8 @@
         <translation>停止并保留已生成的部分</translation>
     </message>
     <message>
-        <source>Direct what comes next…</source>
-        <translation>指导接下来的内容…</translation>
+        <source>Direct what comes next</source>
+        <translation>指导接下来的内容</translation>
     </message>
     <message>
         <source>From text</source>
@@ -1656,6 +1628,10 @@
     <message>
         <source>What this computer can run…</source>
         <translation>这台电脑能运行什么…</translation>
+    </message>
+    <message>
+        <source>How fast is this computer?…</source>
+        <translation>这台电脑有多快？…</translation>
     </message>
     <message>
         <source>Check for updates…</source>
@@ -1985,6 +1961,10 @@
         <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
     </message>
     <message>
+        <source>A video of {width} x {height} in {steps} steps</source>
+        <translation>{width} x {height} 的视频，{steps} 步</translation>
+    </message>
+    <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
         <translation>{width}x{height} 的视频不能以其他尺寸继续。</translation>
     </message>
@@ -1993,12 +1973,20 @@
         <translation>请为它添加一行。</translation>
     </message>
     <message>
+        <source>Another machine&apos;s speed cannot be measured from here.</source>
+        <translation>无法从这里测量另一台电脑的速度。</translation>
+    </message>
+    <message>
         <source>Begin with a line such as: 0:00 a red ball</source>
         <translation>请以这样的一行开头：0:00 a red ball</translation>
     </message>
     <message>
         <source>Beyond this machine, what is sent could be read by others.</source>
         <translation>离开本机后，传输的内容可能被他人读取。</translation>
+    </message>
+    <message>
+        <source>Cards need NCCL to work together, which there is on Linux only.</source>
+        <translation>多张显卡协同工作需要 NCCL，而它只在 Linux 上才有。</translation>
     </message>
     <message>
         <source>Check the address, and that &apos;magi serve&apos; runs there.</source>
@@ -2541,6 +2529,14 @@
         <translation>只生成 {frames} 帧。</translation>
     </message>
     <message>
+        <source>Making a model to measure with</source>
+        <translation>正在生成测量用的模型</translation>
+    </message>
+    <message>
+        <source>Measuring products and attention</source>
+        <translation>正在测量矩阵乘法和注意力</translation>
+    </message>
+    <message>
         <source>Mend it with: magi models download {name}</source>
         <translation>请用此命令修复：magi models download {name}</translation>
     </message>
@@ -2617,8 +2613,20 @@
         <translation>没有移除任何内容。</translation>
     </message>
     <message>
+        <source>One card makes this video. {why}</source>
+        <translation>此视频由一张显卡生成。{why}</translation>
+    </message>
+    <message>
+        <source>One of them does not answer any more.</source>
+        <translation>其中一张不再响应。</translation>
+    </message>
+    <message>
         <source>Only a continued video has a source that can be put in front.</source>
         <translation>只有续写的视频才有可以放在前面的原视频。</translation>
+    </message>
+    <message>
+        <source>Only graphics cards make a video together.</source>
+        <translation>只有显卡才能共同生成一个视频。</translation>
     </message>
     <message>
         <source>Only the address of the picture was dropped, not the picture.</source>
@@ -2703,6 +2711,10 @@
     <message>
         <source>Run &apos;magi models&apos; there.</source>
         <translation>请在那里运行 magi models。</translation>
+    </message>
+    <message>
+        <source>Run magi bench there.</source>
+        <translation>请在那台电脑上运行 magi bench。</translation>
     </message>
     <message>
         <source>Run: chmod 600 {path}</source>
@@ -2961,8 +2973,16 @@
         <translation>显卡目前只有一半的速度。{why}。</translation>
     </message>
     <message>
+        <source>The graphics cards that made this video together have lost one of them. {why}</source>
+        <translation>共同生成此视频的显卡中有一张已失去联系。{why}</translation>
+    </message>
+    <message>
         <source>The guidance times must rise from 0.</source>
         <translation>引导时间必须从 0 开始递增。</translation>
+    </message>
+    <message>
+        <source>The heads of this model cannot be shared so.</source>
+        <translation>此模型的注意力头无法这样分配。</translation>
     </message>
     <message>
         <source>The hub does not accept the token that was sent for {what}.</source>
@@ -3095,6 +3115,10 @@
     <message>
         <source>The original text encoder</source>
         <translation>原始文本编码器</translation>
+    </message>
+    <message>
+        <source>The other graphics cards are not like the first.</source>
+        <translation>其他显卡与第一张型号不同。</translation>
     </message>
     <message>
         <source>The package {name} arrived damaged.</source>
@@ -3305,6 +3329,10 @@
         <translation>{transformer} 中的权重不是 {title} 的权重。</translation>
     </message>
     <message>
+        <source>There are {there} cards of one kind, not {wanted}.</source>
+        <translation>同型号的显卡有 {there} 张，而不是 {wanted} 张。</translation>
+    </message>
+    <message>
         <source>There is a model called {name} already.</source>
         <translation>已有名为 {name} 的模型。</translation>
     </message>
@@ -3381,6 +3409,10 @@
         <translation>没有这个名称的内容。</translation>
     </message>
     <message>
+        <source>There is one graphics card.</source>
+        <translation>只有一张显卡。</translation>
+    </message>
+    <message>
         <source>There is something called {name} already.</source>
         <translation>已有名为 {name} 的文件。</translation>
     </message>
@@ -3419,6 +3451,10 @@
     <message>
         <source>This computer&apos;s processor is too old for the program.</source>
         <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
+    </message>
+    <message>
+        <source>This device was chosen by its name.</source>
+        <translation>此设备是按名称指定的。</translation>
     </message>
     <message>
         <source>This mode starts from a video.</source>
@@ -3463,6 +3499,10 @@
     <message>
         <source>Try again, or from another network.</source>
         <translation>请重试，或换一个网络。</translation>
+    </message>
+    <message>
+        <source>Try again, or use one card.</source>
+        <translation>请重试，或只用一张显卡。</translation>
     </message>
     <message>
         <source>Try again: it is quicker once a virus scanner has seen every file.</source>
@@ -3555,6 +3595,14 @@
     <message>
         <source>{address} is no address of an engine.</source>
         <translation>{address} 不是引擎的地址。</translation>
+    </message>
+    <message>
+        <source>{count} cards make this video: this model cannot be shared by {wanted}.</source>
+        <translation>此视频由 {count} 张显卡生成：此模型无法由 {wanted} 张分担。</translation>
+    </message>
+    <message>
+        <source>{count} together would be slower.</source>
+        <translation>{count} 张一起反而更慢。</translation>
     </message>
     <message>
         <source>{count} videos are made before this one.</source>
@@ -5132,6 +5180,10 @@
         <translation>专家</translation>
     </message>
     <message>
+        <source>&amp;Graphics cards</source>
+        <translation>显卡(&amp;G)</translation>
+    </message>
+    <message>
         <source>System</source>
         <translation>跟随系统</translation>
     </message>
@@ -5286,6 +5338,22 @@
     <message>
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>全部</translation>
+    </message>
+    <message>
+        <source>Graphics cards</source>
+        <translation>显卡</translation>
+    </message>
+    <message>
+        <source>How many of them make a video together, where that is faster.</source>
+        <translation>在能加快速度时，由多少张显卡共同生成一个视频。</translation>
+    </message>
+    <message>
+        <source>NVIDIA cards of one kind, on Linux; the line under Generate counts with them.</source>
+        <translation>仅限 Linux 上同型号的 NVIDIA 显卡；“生成”按钮下方的估算会把它们计算在内。</translation>
     </message>
     <message>
         <source>This computer</source>
@@ -5590,18 +5658,6 @@
     <message>
         <source>Progress of the video</source>
         <translation>视频进度</translation>
-    </message>
-    <message>
-        <source>Direct…</source>
-        <translation>引导…</translation>
-    </message>
-    <message>
-        <source>Direct the video</source>
-        <translation>改变视频走向</translation>
-    </message>
-    <message>
-        <source>Say what comes next while the video is being made (Ctrl+D).</source>
-        <translation>在视频生成过程中说明接下来的内容 (Ctrl+D)。</translation>
     </message>
     <message>
         <source>Stop</source>
@@ -6437,6 +6493,77 @@
     </message>
 </context>
 <context>
+    <name>SpeedDialog</name>
+    <message>
+        <source>How fast is this computer?</source>
+        <translation>这台电脑有多快？</translation>
+    </message>
+    <message>
+        <source>Makes videos of four seconds, which are not kept, with a model of full size that is made for this, or without an NVIDIA graphics card with the pocket model. That takes about a minute, and nothing is downloaded. Loaded models are put away.</source>
+        <translation>用临时生成的完整尺寸模型制作四秒的视频（没有 NVIDIA 显卡时使用袖珍模型），视频不会保留。大约需要一分钟，不下载任何内容。已加载的模型会被卸载。</translation>
+    </message>
+    <message>
+        <source>Progress of the measurement</source>
+        <translation>测量进度</translation>
+    </message>
+    <message>
+        <source>The result will be here.</source>
+        <translation>结果将显示在这里。</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>结果</translation>
+    </message>
+    <message>
+        <source>What was measured.</source>
+        <translation>测量所得的结果。</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Put all of it on the clipboard.</source>
+        <translation>把全部内容放到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>测量</translation>
+    </message>
+    <message>
+        <source>Begin; it can be cancelled.</source>
+        <translation>开始测量；可以取消。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Back to the window.</source>
+        <translation>回到主窗口。</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>已取消。</translation>
+    </message>
+    <message>
+        <source>It could not be measured; the log says why.</source>
+        <translation>无法测量；日志中有原因。</translation>
+    </message>
+    <message>
+        <source>Ending…</source>
+        <translation>正在结束…</translation>
+    </message>
+    <message>
+        <source>Waiting for the engine…</source>
+        <translation>正在等待引擎…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
     <name>StillExport</name>
     <message>
         <source>Save this frame</source>
@@ -7181,6 +7308,10 @@
     <message>
         <source>{0}, {1}</source>
         <translation>{0}，{1}</translation>
+    </message>
+    <message>
+        <source>{0}; the faster one of {1}</source>
+        <translation>{0}；{1} 块显卡中较快的一块</translation>
     </message>
     <message>
         <source>{0}, {1} cores</source>
