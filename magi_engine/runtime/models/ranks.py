@@ -35,7 +35,7 @@ _ASLEEP_S = 5.0
 """Who looks every second and finds so much gone by was asleep itself."""
 _REASON_S = 5.0
 """How long to wait for why an exchange has failed."""
-JOIN_S = 25.0
+JOIN_S = 60.0
 """How long processes that are all there may take to find each other."""
 
 

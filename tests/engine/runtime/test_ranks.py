@@ -54,8 +54,13 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoProcesses]
     others = set(psutil.Process().children())
     folder = tmp_path_factory.mktemp("together")
     engine = TwoProcesses(cache_dir=folder / "cache", takes_dir=folder / "takes")
-    yield engine
-    engine.unload()
+    with pytest.MonkeyPatch.context() as patience:  # a busy machine is not a lost process
+        for name in ("_SILENT_S", "_STUCK_S", "_REASON_S", "JOIN_S"):
+            patience.setattr(ranks, name, 600.0)
+        patience.setattr(ranks.RankProcess, "patience_s", 600.0)
+        yield engine
+        engine.unload()
+    psutil.wait_procs(set(psutil.Process().children()) - others, timeout=60)
     assert set(psutil.Process().children()) <= others
     assert not torch.distributed.is_initialized()
 
