@@ -60,7 +60,7 @@ log, say nothing of the machine."""
 MOST_WAITING = 100
 """Jobs of one owner that have not ended."""
 
-_ORPHAN_TRIES, _ORPHAN_LOOK_S = 150, 0.2
+_ORPHAN_TRIES, _ORPHAN_LOOK_S = 600, 0.2
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _NAME = re.compile(r"[^/\\:\0]+")
@@ -203,8 +203,8 @@ class Job:
             except MagiError as error:
                 logger.info("nothing of job %s could be saved: %s", self.id, error)
                 return None
-            if find_growing(self.output) is None:
-                return None
+            if find_growing(self.output) is None:  # at the first look it may have had no name yet
+                return self.output if self.output.exists() else None
             time.sleep(_ORPHAN_LOOK_S)
         return None
 
