@@ -282,6 +282,8 @@ class RemoteJob:
         for index, file in enumerate(about["files"]):
             target = part / Path(str(file["name"])).name if folder else part
             self._fetch(f"/v1/jobs/{job_id}/files/{index}", target, int(file["bytes"]))
+        if self.left:  # then the next session finds it, and says so
+            raise Unreachable("The program is closing.")
         target = output if request.writing.overwrite and not folder else free_name(output)
         try:
             if target.is_dir():  # an empty one
