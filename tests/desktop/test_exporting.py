@@ -79,15 +79,16 @@ def test_a_stopped_export_leaves_nothing(tmp_path: Path, suffix: str) -> None:
 def test_one_that_is_stopped_lets_the_next_go_on(
     source: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
+    make_video(tmp_path / "long.mp4", frames=240)  # not done before it is stopped
     bar = ExportBar()
     qtbot.addWidget(bar)
-    bar.start([ExportJob(source, tmp_path / "a.gif")])
+    bar.start([ExportJob(tmp_path / "long.mp4", tmp_path / "a.gif")])
     bar.start([ExportJob(source, tmp_path / "b.gif")])
     bar.failed.connect(pytest.fail)
     with qtbot.waitSignal(bar.finished) as finished:
         bar.cancel()
     assert finished.args == [[tmp_path / "b.gif"]]
-    assert only(tmp_path) == ["b.gif", "source.mp4"]
+    assert only(tmp_path) == ["b.gif", "long.mp4", "source.mp4"]
     assert not bar.busy
     assert bar.isHidden()
 
