@@ -79,8 +79,7 @@ class App:
         self.window = MainWindow(self.workshop)
         self.window.show()
         qtbot.waitExposed(self.window)
-        self.window.activateWindow()
-        qtbot.waitUntil(self.window.isActiveWindow)
+        self.to_front()
         self.workshop.start()
         # What earlier sessions left takes the place of what is set before it is here.
         qtbot.waitUntil(lambda: self.workshop.library.loaded)
@@ -91,6 +90,11 @@ class App:
     def job(self):
         """The running or last job."""
         return self.workshop.job
+
+    def to_front(self) -> None:
+        """Have the window take the keys; a screen without a window manager leaves that to us."""
+        self.window.activateWindow()
+        self.qtbot.waitUntil(self.window.isActiveWindow)
 
     def short(self, prompt: str = "a red circle moves right", chunks: int = 2) -> None:
         """Compose something that takes a few seconds."""

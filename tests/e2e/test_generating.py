@@ -196,8 +196,9 @@ def test_a_video_can_be_directed_while_it_runs(app: App, at_once: bool) -> None:
     assert open_chunk is not None
     assert cost.chunk < open_chunk
     direct = app.window.progress.direct
+    app.to_front()
     app.qtbot.keyClick(app.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
-    assert direct.text.hasFocus()
+    app.qtbot.waitUntil(direct.text.hasFocus)
     app.qtbot.keyClicks(direct.text, "a blue circle moves left")
     direct.transition.setCurrentIndex(direct.transition.findData(Transition.CUT))
     button = direct.at_once if at_once else direct.next

@@ -3,6 +3,8 @@ taken back, done again, exported."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,11 @@ from magi_desktop.audition import AuditionDialog
 from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.media.frames import decode_frames
+from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.runtime.job.events import Event, Planned
+from magi_engine.runtime.process.control import Pause
 from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import GenerationRequest
 from tests.e2e.conftest import App
 
 _CTRL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -24,7 +30,24 @@ def _frames(path: Path) -> int:
     return sum(1 for _ in decode_frames(path))
 
 
-def test_a_shot_is_worked_on(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _paused_at_once(
+    engine: EngineProcess, request: GenerationRequest, preview: bool = False
+) -> Iterator[Event]:
+    """Its job stands still as soon as it is planned, however late the window hears of it."""
+    events = EngineProcess.generate(engine, request, preview)
+
+    def paused() -> Iterator[Event]:
+        for event in events:
+            if isinstance(event, Planned):
+                engine.control(Pause())
+            yield event
+
+    return paused()
+
+
+def test_a_shot_is_worked_on(
+    app: App, lent_engine: EngineProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     app.short(chunks=4)
     app.workshop.draft.set(width=64, height=64, window_size=1)
@@ -37,14 +60,13 @@ def test_a_shot_is_worked_on(app: App, tmp_path: Path, monkeypatch: pytest.Monke
     qtbot.waitUntil(lambda: dialog.list.count() == 9 and len(dialog._pictures) == 9)
     app.wait_idle()
     dialog.list.setCurrentRow(0)
-    qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
     # Direct what comes next, while it stands still before that.
-    qtbot.waitUntil(lambda: app.job.phase is Phase.RUNNING and app.job.first_open_chunk is not None)
-    app.workshop.controller.pause()
+    with monkeypatch.context() as patch, qtbot.waitSignal(app.job.started):
+        patch.setattr(lent_engine, "generate", partial(_paused_at_once, lent_engine))
+        qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
     app.wait_for(Phase.PAUSED)
     assert app.job.first_open_chunk is not None
-    window.activateWindow()  # which a screen without a window manager leaves to us
-    qtbot.waitUntil(window.isActiveWindow)
+    app.to_front()
     direct = window.progress.direct
     qtbot.keyClick(window, Qt.Key.Key_D, _CTRL)
     qtbot.waitUntil(direct.text.hasSelectedText)
@@ -61,6 +83,7 @@ def test_a_shot_is_worked_on(app: App, tmp_path: Path, monkeypatch: pytest.Monke
     qtbot.waitUntil(lambda: takes.shown is not None)
     player.pause()
     player.seek(50)
+    app.to_front()
     qtbot.keyClick(window, Qt.Key.Key_R, _CTRL | _SHIFT)
     qtbot.waitUntil(lambda: bool(window.findChildren(RedoDialog)))
     (redo,) = window.findChildren(RedoDialog)
@@ -75,14 +98,14 @@ def test_a_shot_is_worked_on(app: App, tmp_path: Path, monkeypatch: pytest.Monke
     # Compare the two, with a line between them.
     player.pause()
     qtbot.waitUntil(player.commands.compare.isEnabled)
+    app.to_front()
     qtbot.keyClick(player.canvas, Qt.Key.Key_W)
     qtbot.waitUntil(lambda: player.canvas.wiping)
     assert player.canvas.names == ("Take 2", "Take 3")
     player.commands.compare.setChecked(False)
     # Take it back, and do it again.
     assert app.workshop.undo.undoText() == "the new take"
-    window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow)
+    app.to_front()
     qtbot.keyClick(window, Qt.Key.Key_Z, _CTRL)
     qtbot.waitUntil(lambda: library.item(new.id) is None)
     assert not new.path.exists()
