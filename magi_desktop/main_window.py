@@ -190,8 +190,8 @@ class MainWindow(QMainWindow):
         self.prompt.field.generate_requested.connect(self.generate_bar.generate_once)
         self.progress.pause_toggled.connect(shop.controller.toggle_pause)
         self.progress.stop_clicked.connect(self.making.stop)
-        self.progress.direct_clicked.connect(self.dialogs.direct_next)
-        self.player.prompt_requested.connect(self.dialogs.direct)
+        self.progress.direct.chosen.connect(shop.controller.change_prompt)
+        self.player.prompt_requested.connect(self.progress.direct.ask)
         self.queue.edit_requested.connect(self.making.edit)
         shop.queue.changed.connect(self._follow_queue)
         shop.library.leaving.connect(self.player.let_go)
@@ -314,6 +314,12 @@ class MainWindow(QMainWindow):
         """Compose a video of a mode, beginning with its prompt."""
         self.workshop.draft.set_mode(mode)
         self.show_prompt()
+
+    def direct(self) -> None:
+        """Show the video that is being made, and type what comes next."""
+        if self.workshop.job.can_direct:
+            self.player.show_job()
+            self.progress.direct.ask()
 
     def show_side(self, panel: QueuePanel | LibraryPanel) -> None:
         """Bring the queue or the library to the front."""

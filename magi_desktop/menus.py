@@ -170,7 +170,7 @@ def _make(menus: Menus) -> None:
             None,
             Entry(translate("Menus", "Pause or resume"), controller.toggle_pause, "Ctrl+P"),
             Entry(translate("Menus", "Stop and keep the video so far"), w.making.stop, "Ctrl+."),
-            Entry(translate("Menus", "Direct what comes next…"), w.dialogs.direct_next, "Ctrl+D"),
+            Entry(translate("Menus", "Direct what comes next"), w.direct, "Ctrl+D"),
             None,
             Entry(translate("Menus", "From text"), lambda: w.start_from(Mode.T2V), "Ctrl+1"),
             Entry(translate("Menus", "From an image"), lambda: w.start_from(Mode.I2V), "Ctrl+2"),

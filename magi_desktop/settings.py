@@ -189,6 +189,8 @@ class PreferenceValues:
     loop: bool = True
     attention: str = "auto"
     """One of ``magi_engine.runtime.machine.devices.ATTENTIONS``."""
+    cards: int = 1
+    """How many graphics cards make a video together, where that is faster; 0: all there are."""
     frame_memory_mb: int = 1024
     """Frames of the video on show that are kept in memory."""
     look_for_updates: bool = False

@@ -226,24 +226,6 @@ class WindowDialogs(QObject):
             self._workshop.preferences.set("welcomed", True)
             self.welcome(greets=True)
 
-    @Slot(int)
-    def direct(self, chunk: int) -> None:
-        """Ask for the prompt from a chunk on, if that has not begun."""
-        from magi_desktop.dialogs.direct import DirectDialog
-
-        job = self._workshop.job
-        if not job.can_direct or chunk > len(job.chunks):
-            return
-        dialog = DirectDialog(job, chunk, self._window)
-        dialog.chosen.connect(self._workshop.controller.change_prompt)
-        self._open(dialog)
-
-    @Slot()
-    def direct_next(self) -> None:
-        """Ask for the prompt of the next chunk that has not begun."""
-        chunk = self._workshop.job.first_open_chunk
-        self.direct(0 if chunk is None else chunk)
-
     @Slot()
     def copy_diagnostics(self) -> None:
         """Put versions, devices and the end of the log on the clipboard."""

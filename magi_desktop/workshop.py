@@ -62,7 +62,14 @@ class Workshop(QObject):
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self
         )
         self.undo = Undo(self.library, self.queue, self.controller, self)
-        self.planner = Planner(self.draft, self.engine, lambda: self.controller.output_folder, self)
+        self.planner = Planner(
+            self.draft,
+            self.engine,
+            lambda: self.controller.output_folder,
+            lambda: preferences.get("cards"),
+            self,
+        )
+        preferences.changed.connect(self.planner.refresh)
         self.updates = Updates(
             file, preferences, places.installers, release_feed.installer_kind(), parent=self
         )

@@ -33,6 +33,7 @@ from magi_engine.takes.store import TakeStore
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128
+_CARDS = (1, 2, 4, 8)
 _TAKES_GB = (0, 10_000)
 
 
@@ -94,6 +95,7 @@ class PreferencesDialog(Sheet):
             self._row(self.tr("&Room for redoing videos"), self._takes_line),
             text_label(self.tr("Expert"), "heading", self),
             self._row(self.tr("A&ttention"), self.attention, self.attention_note),
+            self._row(self.tr("&Graphics cards"), self.cards, self.cards_note),
             STRETCH,
             (close, 0, Qt.AlignmentFlag.AlignRight),
         )
@@ -194,6 +196,7 @@ class PreferencesDialog(Sheet):
             lambda megabytes: self._preferences.set("frame_memory_mb", megabytes)
         )
         self._make_attention()
+        self._make_cards()
         self._memory_line = self._line(self.memory)
         self.takes_limit = self._number(_TAKES_GB, self.tr(" GB"))
         self.takes_limit.setValue(round(self._takes.limit_bytes / 1e9))
@@ -242,6 +245,27 @@ class PreferencesDialog(Sheet):
             self.tr("For NVIDIA graphics cards, from the next video on."), "caption", self
         )
 
+    def _make_cards(self) -> None:
+        self.cards = QComboBox(self)
+        for count in _CARDS:
+            self.cards.addItem(str(count), count)
+        self.cards.addItem(self.tr("All"), 0)
+        name_control(
+            self.cards,
+            self.tr("Graphics cards"),
+            self.tr("How many of them make a video together, where that is faster."),
+        )
+        self.cards.activated.connect(
+            lambda index: self._preferences.set("cards", self.cards.itemData(index))
+        )
+        self.cards_note = text_label(
+            self.tr(
+                "NVIDIA cards of one kind, on Linux; the line under Generate counts with them."
+            ),
+            "caption",
+            self,
+        )
+
     def _check(self, name: str, text: str, hint: str) -> QCheckBox:
         box = QCheckBox(text, self)
         name_control(box, text.replace("&", ""), hint)
@@ -271,6 +295,7 @@ class PreferencesDialog(Sheet):
             self.look_for_updates.setChecked(get("look_for_updates"))
             self.memory.setValue(get("frame_memory_mb"))
             self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
+            self.cards.setCurrentIndex(max(self.cards.findData(get("cards")), 0))
         self.engine.setText(get("engine_address") or self.tr("This computer"))
         self.engine_restart.setVisible(get("engine_address") != self._engine_address)
         folder = get("output_folder")

@@ -9,11 +9,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from magi_desktop.panels.direct import DirectLine
 from magi_desktop.state.job_words import figures, job_sentence
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
-from magi_desktop.widgets.controls import ElidedLabel, name_control
+from magi_desktop.widgets.controls import ElidedLabel
 from magi_desktop.widgets.layout import hbox, vbox
 
 _BAR_STEPS = 1000
@@ -24,7 +25,6 @@ class ProgressPanel(QWidget):
 
     pause_toggled = Signal()
     stop_clicked = Signal()
-    direct_clicked = Signal()
 
     def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,14 +35,7 @@ class ProgressPanel(QWidget):
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
         self._bar.setAccessibleName(self.tr("Progress of the video"))
-        self.direct_button = QPushButton(self.tr("Direct…"), self)
-        name_control(
-            self.direct_button,
-            self.tr("Direct the video"),
-            self.tr("Say what comes next while the video is being made (Ctrl+D)."),
-        )
-        self.direct_button.clicked.connect(self.direct_clicked)
-        bind_icon(self.direct_button, "edit")
+        self.direct = DirectLine(job, self)
         self._pause = QPushButton(self)
         self._pause.clicked.connect(self.pause_toggled)
         self.stop_button = QPushButton(self.tr("Stop"), self)
@@ -51,11 +44,13 @@ class ProgressPanel(QWidget):
         self.stop_button.clicked.connect(self.stop_clicked)
         bind_icon(self.stop_button, "stop")
 
-        hbox(self, t.SPACE_3).add(
-            (vbox(spacing=t.SPACE_1).add(self._headline, self._bar, self._figures), 1),
-            self.direct_button,
-            self._pause,
-            self.stop_button,
+        vbox(self, t.SPACE_1).add(
+            hbox(spacing=t.SPACE_3).add(
+                (vbox(spacing=t.SPACE_1).add(self._headline, self._bar, self._figures), 1),
+                self._pause,
+                self.stop_button,
+            ),
+            self.direct,
         )
         job.changed.connect(self._show)
         self._show()
@@ -69,7 +64,6 @@ class ProgressPanel(QWidget):
         unknown = busy and job.fraction is None
         self._bar.setRange(0, 0 if unknown else _BAR_STEPS)
         self._bar.setValue(round((job.fraction or 0.0) * _BAR_STEPS))
-        self.direct_button.setEnabled(job.can_direct)
         self.stop_button.setEnabled(job.phase is not Phase.STOPPING)
         self._pause.setEnabled(job.phase is not Phase.STOPPING)
         paused = job.phase is Phase.PAUSED

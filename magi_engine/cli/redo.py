@@ -9,7 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magi_engine.cli.engines import add_engine_options, takes_of
-from magi_engine.cli.request_options import add_machine_options, default_name, number, whole
+from magi_engine.cli.request_options import (
+    add_cards_option,
+    add_machine_options,
+    default_name,
+    number,
+    whole,
+)
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target, free_name
@@ -37,6 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         parser.add_argument("-o", "--output", metavar="FILE", help="default: a new name beside it")
         parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
         add_machine_options(parser)
+        add_cards_option(parser)
         add_engine_options(parser)
         add_display_options(parser)
         parser.set_defaults(run=lambda args: _run(args, make))
@@ -94,7 +101,7 @@ def _run(
         request = make(args, _earlier(args.video, takes))
     beside = Path(args.video).parent
     output = args.output or free_name(beside / default_name(request).name)
-    chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention")}
+    chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention", "cards")}
     request = dataclasses.replace(
         request,
         output=os.path.abspath(output),

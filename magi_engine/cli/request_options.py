@@ -36,7 +36,7 @@ _SEEDS = 2**31
 _SLUG_LENGTH = 40
 _SAME_NAME = (
     *("seed", "crop", "clip", "prepend_source", "special_tokens", "negative_tokens"),
-    *("device", "dtype", "attention"),
+    *("device", "dtype", "attention", "cards"),
 )
 """Options that are fields of the request as they are."""
 
@@ -47,6 +47,7 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
     _add_reference_options(parser)
     _add_output_options(parser)
     add_machine_options(parser)
+    add_cards_option(parser)
     _add_sampling_options(parser)
 
 
@@ -63,6 +64,18 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
+    )
+
+
+def add_cards_option(parser: argparse.ArgumentParser) -> None:
+    """How many cards make a video together."""
+    parser.add_argument(
+        "--gpus",
+        dest="cards",
+        type=_cards,
+        metavar="N",
+        help="so many graphics cards make the video together, where that is faster, or 'all'; "
+        "default: 1",
     )
 
 
@@ -323,6 +336,13 @@ def whole(text: str) -> int:
     with contextlib.suppress(ValueError):  # also of thousands of digits
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+
+
+def _cards(text: str) -> int:
+    count = 0 if text == "all" else whole(text)
+    if count < 0 or text == "0":
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of cards nor 'all'")
+    return count
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -24,6 +24,20 @@ OFFLOAD_SLOTS = 2
 """Offloaded layers on the device: one computes while the next one comes."""
 
 
+def most_ranks(heads: int, groups: int, wanted: int) -> int:
+    """The most processes up to ``wanted`` that can share so many query heads and key groups.
+
+    Each has as many heads as the others, and whole groups or a part of one.
+    """
+
+    def fits(size: int) -> bool:
+        per_group = heads // groups
+        split = size // groups if size % groups == 0 else 0
+        return groups % size == 0 or (split > 0 and per_group % split == 0)
+
+    return max(size for size in range(1, max(wanted, 1) + 1) if size == 1 or fits(size))
+
+
 def nearest_legal_sizes(width: int, height: int) -> list[tuple[int, int]]:
     """Legal ``(width, height)`` pairs around a wish, the closest in shape and area first.
 

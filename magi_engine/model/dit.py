@@ -22,6 +22,7 @@ from magi_engine.model.captions import Captions
 from magi_engine.model.offload import OffloadedLayers
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 
@@ -64,6 +65,8 @@ class VideoDiT(nn.Module):
         """What callers should attend with; may be replaced by a faster one."""
         self.part_tokens = PART_TOKENS
         """Fewer take less memory beside the weights, and longer."""
+        self.mesh: Mesh = ALONE
+        """Who computes together; all of them are given the same."""
         self._offloaded = OffloadedLayers(self.layers)
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
@@ -153,17 +156,20 @@ class VideoDiT(nn.Module):
         tokens = chunk_width * height * width
         # Autograd keeps everything anyway.
         most = len(latents) * chunks * tokens if torch.is_grad_enabled() else self.part_tokens
-        parts = parts_of(len(latents), chunks, tokens, most)
+        mesh = self.mesh
+        parts = parts_of(len(latents), chunks, mesh.count(tokens), most)
 
-        x = _by_parts(self._embed, self._patches(latents), parts)  # (N, S, D)
+        # From here on S counts the tokens of this process.
+        x = _by_parts(self._embed, mesh.own(self._patches(latents), chunks, 1), parts)  # (N, S, D)
         if condition is None:
             condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
         if rotary is None:
             rotary = self.rotary(chunk_positions, latents.shape)
+        cos, sin = (mesh.own(angles, chunks, 0) for angles in rotary)
         seen = captions.seen_by(self, len(latents))
         for index, layer in enumerate(self.layers):
-            x = layer(index, x, condition, seen, rotary, attend, parts)
-        x = _by_parts(self._velocity, x, parts)
+            x = layer(index, x, condition, seen, (cos, sin), attend, parts)
+        x = mesh.whole(_by_parts(self._velocity, x, parts), chunks, tokens)
         velocity = rearrange(
             x,
             "n (t h w) (ph pw c) -> n c t (h ph) (w pw)",

@@ -21,6 +21,7 @@ from magi_engine.ops.attention import Attention, attention, attention_by_product
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.fused_kernels import FusedKernels
 from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.ops.quantised_kernels import HOPPER, INT8, QuantisedAttention
 
 logger = logging.getLogger(__name__)
@@ -221,6 +222,7 @@ class ChosenAttention:
         self._preferred = preferred
         self._clock = clock or seconds_on_device
         self._chosen: dict[tuple[object, ...], Backend | None] = {}
+        self._mesh: Mesh = ALONE
         self.timings: list[Timing] = []
 
     @property
@@ -232,11 +234,24 @@ class ChosenAttention:
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)
         if kind not in self._chosen:
-            self._chosen[kind] = self._choose(", ".join(map(str, kind)), q, k, v)
+            name = self._mesh.agree(lambda: self._choose(", ".join(map(str, kind)), q, k, v))
+            self._chosen[kind] = self._named(name)
         backend = self._chosen[kind]
         return (attention if backend is None else backend.attend)(q, k, v)
 
-    def _choose(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Backend | None:
+    def share(self, mesh: Mesh) -> None:
+        """From now on use what the leading process of ``mesh`` does, which alone tries anything:
+        else a video would depend on which kernel was the fastest where."""
+        self._mesh = mesh
+        if mesh.size > 1:
+            chosen = {kind: backend and backend.name for kind, backend in self._chosen.items()}
+            names = mesh.agree(lambda: chosen)
+            self._chosen = {kind: self._named(name) for kind, name in names.items()}
+
+    def _named(self, name: str | None) -> Backend | None:
+        return next((backend for backend in self._backends if backend.name == name), None)
+
+    def _choose(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> str | None:
         few = k.shape[1] < _SHORT_KEYS
         candidates = [backend for backend in self._backends if backend.exact or not few]
         tried = [self._known.get((kind, backend.name)) for backend in candidates]
@@ -256,7 +271,7 @@ class ChosenAttention:
             dataclasses.replace(timing, chosen=backend is best)
             for backend, timing in zip(candidates, found, strict=True)
         ]
-        return best
+        return best and best.name
 
     def _tried(self, backend: Backend, kind: str, q: Tensor, k: Tensor, v: Tensor) -> Timing:
         seconds = error = None

@@ -14,6 +14,7 @@ from magi_engine.runtime.job.job import Job
 from magi_engine.runtime.machine.devices import choose_device
 from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
 from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.models.ranks import Ranks
 from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects
 from magi_engine.runtime.process.control import Command, ControlBox
@@ -41,6 +42,7 @@ class Engine:
         self._takes = TakeStore(takes_dir or default_takes_dir())
         self._cache_dir = cache_dir or default_cache_dir()
         self._models = ModelCache(models_dir, self._cache_dir)
+        self._ranks = Ranks(models_dir, self._cache_dir)
         self._running = threading.Lock()
         self._looking = threading.Lock()
         """Held while the models in memory are looked at; a job begins after that."""
@@ -69,6 +71,7 @@ class Engine:
         """Free the models; the next generation loads them again."""
         with self._running, self._looking:
             self._models.clear()
+            self._ranks.close()
 
     def machine(self) -> MachineFacts:
         """What this machine has to offer a job, in numbers; while one runs, before it began."""
@@ -119,7 +122,8 @@ class Engine:
             request = request.as_wished()
             try:
                 plan = self.plan(request)
-                job = Job(self._models, plan, box, self._cache_dir, self._takes, preview)
+                parts = self._models, self._ranks, plan, box
+                job = Job(*parts, self._cache_dir, self._takes, preview)
             except Exception as error:
                 yield Failed(told_error(error), path=None, frames=0)
                 return

@@ -17,10 +17,11 @@ from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import DEFAULT_TOKENS, SpecialToken, SpecialTokens
 from magi_engine.ops.attention import Attention
 from magi_engine.ops.backends import EXACT, attention_for, kernels_for
+from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import Sampler
+from magi_engine.sampling.sampler import Sampler, next_task
 from magi_engine.sampling.schedule import Forward, SamplerSettings
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 
@@ -37,6 +38,7 @@ def replay_case(
     negative_tokens: bool = False,
     on_forward: Callable[[Forward], None] | None = None,
     trace: list[dict[str, Any]] | None = None,
+    mesh: Mesh = ALONE,
 ) -> dict[str, Tensor]:
     """Sample from a case's own noise, caption and prefix.
 
@@ -51,6 +53,7 @@ def replay_case(
         negative_tokens: whether the case was made with ``NEG_PROMPT=1``.
         on_forward: called before each forward of the transformer.
         trace: gets what each forward was about, in the terms of the case's own trace.
+        mesh: who replays it together; only the leading process gets a result.
 
     Returns:
         ``chunk.0``, ``chunk.1``, ...: emitted latents (1, 16, T, h, w), float32 on the CPU,
@@ -73,6 +76,7 @@ def replay_case(
         model = VideoDiT(config.model_config, fp8=config.engine_config.fp8_quant)
     load_weights(model, weights, device=device)
     model.speed_up(kernels_for(device), attention or attention_for(device, EXACT))
+    model.mesh = mesh
 
     given = read_state_dict(tensors)
     for name in ("noise", "caption"):
@@ -105,7 +109,12 @@ def replay_case(
         if trace is not None:
             trace.append(_trace_entry(forward, chunk_tokens))
 
-    events = Sampler(model, settings, note).sample(
+    sampler = Sampler(model, settings, note)
+    if not mesh.leads:
+        if (task := next_task(mesh)) is not None:
+            sampler.follow(task)
+        return {}
+    events = sampler.sample(
         height=noise.shape[3],
         width=noise.shape[4],
         captions=track,

@@ -5,6 +5,7 @@ Noisy chunks get new ones in every forward, so theirs live in one layer at a tim
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import torch
@@ -14,6 +15,7 @@ from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom, Rooms
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
+from magi_engine.ops.mesh import ALONE, Arriving, Mesh
 
 
 class RollingCache:
@@ -30,6 +32,7 @@ class RollingCache:
         work: chunks that a forward sees and computes together.
         chunk_tokens: tokens per chunk.
         on_host: whether clean chunks are kept in the host's memory.
+        mesh: whose share of the heads is kept.
     """
 
     def __init__(
@@ -41,11 +44,12 @@ class RollingCache:
         device: torch.device,
         dtype: torch.dtype,
         on_host: bool = False,
+        mesh: Mesh = ALONE,
     ) -> None:
-        self.kept, self.chunk_tokens = kept, chunk_tokens
+        self.kept, self.chunk_tokens, self.mesh = kept, chunk_tokens, mesh
         self._layers = config.num_layers
         self._device, self._dtype = device, dtype
-        self._heads = (config.num_query_groups, config.kv_channels)
+        self._heads = (mesh.groups(config.num_query_groups), config.kv_channels)
         self._work_tokens = work * chunk_tokens
         self.on_host = on_host
         kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
@@ -193,13 +197,15 @@ class WindowAttention(KeyRoom):
         """See :class:`KeyRoom`."""
         del shape
         k, v = self.cache.room(layer)
-        return Rooms(k=k, v=v)
+        # Else they are here once they have been exchanged.
+        return Rooms(k=k, v=v) if self.cache.mesh.size == 1 else Rooms()
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``k`` and ``v`` are in :meth:`room`. The result takes the place of ``q``."""
-        del k, v
         cache = self.cache
         cache.arrive(layer)
+        if cache.mesh.size > 1:
+            return self._together(layer, q, k, v)
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
@@ -212,8 +218,45 @@ class WindowAttention(KeyRoom):
         cache.release(layer)
         return q
 
+    def _together(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The same in a mesh of several, which exchanges chunks while others are attended to."""
+        cache, mesh = self.cache, self.cache.mesh
+        count, tokens = len(self.ranges), cache.chunk_tokens
+        chunks = list(zip(*(x.chunk(count, dim=1) for x in (q, k, v)), strict=True))
+        arriving = deque(mesh.to_heads(own, key, value, tokens) for own, key, value in chunks)
+        queries, leaving = list[Tensor](), list[Arriving]()
+        for index, (first, last) in enumerate(self.ranges):
+            while len(queries) < max(index + 1, last - self.first):
+                chunk = self.first + len(queries)
+                own, *pair = mesh.split_heads(arriving.popleft().wait(), q, k)
+                for room, x in zip(cache.read(layer, chunk, chunk + 1), pair, strict=True):
+                    room.copy_(x)
+                if self.keeps_first and not queries:
+                    cache.keep(layer, chunk)
+                queries.append(own)
+            seen = self.attention(queries[index], *cache.read(layer, first, last))
+            leaving.append(mesh.to_tokens(seen))
+        cache.release(layer)
+        for exchange, (target, *_) in zip(leaving, chunks, strict=True):
+            mesh.put_tokens(exchange.wait(), target)
+        return q
 
-def attend_alone(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Self-attention of a batch of single chunks, each only to itself; an ``Attend``."""
+
+def attend_alone(
+    layer: int, q: Tensor, k: Tensor, v: Tensor, *, mesh: Mesh = ALONE, tokens: int = 0
+) -> Tensor:
+    """Self-attention of a batch of single chunks, each only to itself; an ``Attend``.
+
+    Args:
+        tokens: of a chunk, in a mesh of several.
+    """
     del layer
-    return attention(q, k, v)
+    if mesh.size == 1:
+        return attention(q, k, v)
+    videos = list(zip(*(x.split(1) for x in (q, k, v)), strict=True))
+    arriving = [mesh.to_heads(own, key, value, tokens) for own, key, value in videos]
+    seen = (attention(*mesh.split_heads(a.wait(), q, k)) for a in arriving)
+    leaving = [mesh.to_tokens(x) for x in seen]
+    for exchange, (target, *_) in zip(leaving, videos, strict=True):
+        mesh.put_tokens(exchange.wait(), target)
+    return q

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +13,9 @@ from torch import Tensor
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
+from magi_engine.ops.backends import ChosenAttention
 from magi_engine.ops.cuda_graphs import GraphRunner, Pause, capture_on
+from magi_engine.ops.mesh import Mesh
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
@@ -32,8 +37,42 @@ _NEARLY_CLEAN_HISTORY_WEIGHT = 0.7
 """Share of the velocity with history for a nearly clean chunk of a distilled model."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """What all processes of a mesh know of a video before it begins.
+
+    Attributes:
+        layers: of the transformer that take part, the first ones.
+        height, width, num_chunks, prefix: see :meth:`Sampler.sample`.
+    """
+
+    settings: SamplerSettings
+    layers: int
+    height: int
+    width: int
+    num_chunks: int | None
+    prefix: Tensor | None
+
+
+def next_task(mesh: Mesh) -> Task | None:
+    """What the leading process samples next; None: it has ended, as it says by calling this."""
+    nothing: Task | None = None
+    return mesh.agree(lambda: nothing)
+
+
+@dataclass(frozen=True)
+class _Decisions:
+    """What only the leading process knows: see :meth:`Sampler.sample`."""
+
+    captions: CaptionTrack
+    noise: NoiseSource
+    direction: Direction | None
+
+
 class Sampler:
     """Runs the transformer along the schedule.
+
+    In a mesh of several the leading process samples, and the others follow.
 
     Args:
         model: the transformer, on its device.
@@ -76,10 +115,21 @@ class Sampler:
                 image, which is part of the result.
             direction: what may still change; see :func:`forwards`.
         """
+        layers = len(self.model.layers)
+        task = Task(self.settings, layers, height, width, num_chunks, prefix)
+        self.model.mesh.agree(
+            lambda: replace(task, prefix=None if prefix is None else prefix.cpu())
+        )
+        yield from self._events(task, _Decisions(captions, noise, direction))
+
+    def follow(self, task: Task) -> None:
+        """Compute one's share of what the leading process samples, to its end."""
+        for _ in self._events(task, None):
+            pass
+
+    def _events(self, task: Task, decisions: _Decisions | None) -> Generator[StepDone | ChunkDone]:
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
-        run = self.memory.run
-        given = height, width, captions, noise, num_chunks, prefix
-        events = run(_Run, self, *given).events(direction)
+        events = self.memory.run(_Run, self, task, decisions).events()
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
@@ -92,20 +142,15 @@ class Sampler:
 class _Run:
     """The state of one video in the making."""
 
-    def __init__(
-        self,
-        sampler: Sampler,
-        height: int,
-        width: int,
-        captions: CaptionTrack,
-        noise: NoiseSource,
-        num_chunks: int | None,
-        prefix: Tensor | None,
-    ) -> None:
+    def __init__(self, sampler: Sampler, task: Task, decisions: _Decisions | None) -> None:
         settings, model = sampler.settings, sampler.model
+        height, width = task.height, task.width
+        num_chunks, prefix = task.num_chunks, task.prefix
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
-        self.memory = sampler.memory
-        self.captions, self.noise, self.num_chunks = captions, noise, num_chunks
+        self.memory, self.mesh = sampler.memory, model.mesh
+        self.num_chunks, self._decisions = num_chunks, decisions
+        if isinstance(model.attention, ChosenAttention):
+            model.attention.share(self.mesh)
         self.device = model.device
         self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]
@@ -126,15 +171,22 @@ class _Run:
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
         self.noises: dict[int, Tensor] = {}  # what each chunk of the window began with
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
-        self.null_keys = CaptionKeys(model, captions.null_caption(model.null_caption()))
+        plain = model.null_caption().cpu()
+        null = self.mesh.agree(lambda: self.decisions.captions.null_caption(plain))
+        self.null_keys = CaptionKeys(model, null.to(self.device))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
-        self.graphs = GraphRunner[Seen](
-            capture_on(self.device) if self.memory.cuda_graphs else None
-        )
+        graphs = self.memory.cuda_graphs and self.mesh.size == 1  # exchanges are not captured
+        self.graphs = GraphRunner[Seen](capture_on(self.device) if graphs else None)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
+
+    @property
+    def decisions(self) -> _Decisions:
+        """Of the process that leads."""
+        assert self._decisions is not None
+        return self._decisions
 
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
@@ -148,10 +200,19 @@ class _Run:
             self.device,
             self.model.dtype,
             self.memory.cache_on_host,
+            self.mesh,
         )
 
-    def events(self, direction: Direction | None) -> Iterator[StepDone | ChunkDone]:
-        for forward in forwards(self.settings, self.num_chunks, self.prefix_frames, direction):
+    def events(self) -> Generator[StepDone | ChunkDone]:
+        with contextlib.closing(self.mesh.each(self._schedule())) as schedule:
+            yield from self._executed(schedule)
+
+    def _schedule(self) -> Iterator[Forward]:
+        direction = self.decisions.direction
+        yield from forwards(self.settings, self.num_chunks, self.prefix_frames, direction)
+
+    def _executed(self, schedule: Iterator[Forward]) -> Iterator[StepDone | ChunkDone]:
+        for forward in schedule:
             if self.on_forward is not None:
                 self.on_forward(forward)
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.
@@ -173,12 +234,17 @@ class _Run:
             self.latents[forward.first] = self.prefix[:, :, frames].to(self.device, torch.float32)
         for chunk, step in zip(forward.chunks, forward.steps, strict=True):
             if step == 0:
-                if chunk not in self.noises:  # else it starts anew
-                    self.noises[chunk] = self.noise.next_chunk(self.shape)
-                noise = self.noises[chunk]
-                left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
-                caption = self.captions.start(chunk, left)
+                noise, caption = self.mesh.agree(partial(self._start_of, chunk))
+                self.noises[chunk] = noise
                 self.memory.run(self._begin, chunk, noise, caption)
+
+    def _start_of(self, chunk: int) -> tuple[Tensor, Tensor | None]:
+        """Noise and caption that a chunk begins with."""
+        noise = self.noises.get(chunk)  # it may start anew
+        if noise is None:
+            noise = self.decisions.noise.next_chunk(self.shape)
+        left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
+        return noise, self.decisions.captions.start(chunk, left)
 
     def _begin(self, chunk: int, noise: Tensor, caption: Tensor | None) -> None:
         self.chunk_captions[chunk] = self._keys_of(caption)
@@ -295,7 +361,8 @@ class _Run:
             attention: None: each video attends to itself.
         """
         keys = [self.null_keys if c is None else c for c in captions]
-        attend = attend_alone if attention is None else attention
+        alone = partial(attend_alone, mesh=self.mesh, tokens=self.cache.chunk_tokens)
+        attend = alone if attention is None else attention
         seen = Seen(attend, KnownCaptions(keys, self.model.attention))
 
         def forward(

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from magi_engine.model.special_tokens import DEFAULT_TOKENS
 from magi_engine.runtime.models.loaded import LoadedModel
-from magi_engine.sampling.events import ChunkDone
+from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import SamplerSettings
+from magi_engine.sampling.schedule import Direction, SamplerSettings, Transition
 from magi_engine.training.trials import Frames, Task
 from magi_engine.weights.layout import FoundModel
 
@@ -42,9 +42,16 @@ class Camera:
         before = 0 if task.clip is None or prefix is None else prefix.shape[2] // width
         names = tuple(token.value for token in DEFAULT_TOKENS)
         captions = model.caption_track(model.text.encode(task.prompt).embedding, names)
+        changed = task.change_chunk + before
+        goes_on = task.transition is Transition.GO_ON
+        direction = Direction({} if goes_on else {changed: task.transition})
+        then = None
         if task.next_prompt is not None:
-            embedding = model.text.encode(task.next_prompt).embedding
-            captions.change(task.change_chunk + before, embedding)
+            then = model.text.encode(task.next_prompt).embedding
+            # With a window of one no chunk begins before those before it are done.
+            if not task.at_once or self._settings.window_size == 1:
+                captions.change(changed, then)
+                then = None
         events = Sampler(model.dit, self._settings).sample(
             height=self._runtime.video_size_h // model.pixels_per_latent,
             width=self._runtime.video_size_w // model.pixels_per_latent,
@@ -52,9 +59,15 @@ class Camera:
             noise=SeededNoise(task.seed),
             num_chunks=before + task.chunks,
             prefix=prefix,
+            direction=direction,
         )
         parts: list[Frames] = []
         for event in events:
+            begun = event.forward.chunks[1:] if isinstance(event, StepDone) else ()
+            if then is not None and changed in begun:  # and is not the oldest in work
+                captions.reopen(changed)
+                captions.change(changed, then)
+                direction.restart_from, then = changed, None
             if isinstance(event, ChunkDone):
                 latents = event.latents
                 if task.image is not None and prefix is not None and event.index == 0:

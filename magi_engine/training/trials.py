@@ -6,18 +6,21 @@ order, in any process, and be added to later. Judging is plain image analysis of
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from magi_engine.sampling.schedule import Transition
 from magi_engine.training.analysis import (
     ClipAnalyser,
     ObjectReport,
@@ -92,6 +95,10 @@ class Row(enum.Enum):
     CIRCLE = "circle"
     BACKDROP = "backdrop"
     MINUTE = "minute"
+    AT_ONCE = "at once"
+    NEW_PLACE = "new place"
+    NEW_ONE = "new one"
+    CUT = "cut"
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,8 @@ class Task:
         image: (1, H, W, 3), the first frame of the result, or None.
         clip: (T, H, W, 3), what the result continues, or None.
         next_prompt: from chunk ``change_chunk`` on, or None.
+        transition: what that chunk takes over from those before it.
+        at_once: the next prompt comes only when that chunk has begun, which then starts anew.
     """
 
     prompt: str
@@ -114,6 +123,8 @@ class Task:
     clip: Frames | None = field(default=None, repr=False)
     next_prompt: str | None = None
     change_chunk: int = 0
+    transition: Transition = Transition.GO_ON
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -312,6 +323,28 @@ class BackdropChangeTrial:
 
 
 @dataclass(frozen=True)
+class TransitionTrial:
+    """At the end of the chunk that a transition leads to, object and background are as its prompt
+    says; what is kept is in that prompt, too."""
+
+    task: Task
+    expected: SceneFacts
+
+    def judge(self, frames: Frames, analyser: ClipAnalyser) -> Outcome:
+        end = (self.task.change_chunk + 1) * CHUNK_FRAMES
+        report = analyser.analyse(frames[end - _END_FRAMES // 2 : end])
+        wanted = self.expected.objects[0]
+        there = [o for o in report.objects if o.colour is wanted.colour and o.shape is wanted.shape]
+        values = {
+            "object": float(bool(there)),
+            "background": float(report.background is self.expected.background),
+        }
+        values["both"] = min(values.values())
+        seen = report.background.name if report.background is not None else "no known backdrop"
+        return Outcome(values, f"then {_names(report.objects)} on {seen}".lower())
+
+
+@dataclass(frozen=True)
 class MinuteTrial:
     """After a minute of chunks the object is what it was: colour, size, motion, and no noisier."""
 
@@ -363,6 +396,10 @@ class TrialMaker:
             Row.CIRCLE: self._circle,
             Row.BACKDROP: self._backdrop,
             Row.MINUTE: self._minute,
+            Row.AT_ONCE: self._at_once,
+            Row.NEW_PLACE: partial(self._transition, Transition.NEW_PLACE),
+            Row.NEW_ONE: partial(self._transition, Transition.NEW_ONE),
+            Row.CUT: partial(self._transition, Transition.CUT),
         }
         # A checksum, since Python's own hash of a string differs from process to process.
         seed = zlib.crc32(f"{row.value} {index} {self._seed}".encode()) + (1 << 32)
@@ -451,6 +488,32 @@ class TrialMaker:
         del index
         prompt = _prompt(seed, PromptKind.LASTING)
         return MinuteTrial(Task(prompt.text, MINUTE_CHUNKS, seed), prompt.expected.objects[0])
+
+    def _at_once(self, index: int, seed: int) -> Trial:
+        trial = self._change(index, seed)
+        task = dataclasses.replace(trial.task, at_once=True)
+        return dataclasses.replace(trial, task=task)  # type: ignore[type-var]
+
+    def _transition(self, transition: Transition, index: int, seed: int) -> TransitionTrial:
+        change_chunk = 1 + index % 2
+        if transition is Transition.CUT:  # to what has nothing to do with it
+            first, then = evaluation_prompts(2, seed, PromptKind.SINGLE)
+            text, expected = then.text, then.expected
+        else:
+            new_place = transition is Transition.NEW_PLACE
+            kind = PromptKind.BACKGROUND_CHANGE if new_place else PromptKind.COLOUR_CHANGE
+            first = _prompt(seed, kind)
+            text, expected = first.next_text, first.next_expected
+        assert expected is not None
+        task = Task(
+            first.text,
+            change_chunk + 1,
+            seed,
+            next_prompt=text,
+            change_chunk=change_chunk,
+            transition=transition,
+        )
+        return TransitionTrial(task, expected)
 
 
 def beat(frames: Frames) -> dict[str, float]:

@@ -481,66 +481,38 @@
     </message>
 </context>
 <context>
-    <name>DirectDialog</name>
-    <message>
-        <source>Direct the video</source>
-        <translation>改变视频走向</translation>
-    </message>
+    <name>DirectLine</name>
     <message>
         <source>Prompt from then on</source>
-        <translation>从此处起的提示词</translation>
+        <translation>此后的提示词</translation>
     </message>
     <message>
-        <source>What the model is to show from then on.</source>
-        <translation>从此处起要呈现的内容。</translation>
+        <source>What the model is to show from then on (Ctrl+D). Esc: as it was.</source>
+        <translation>此后模型要表现的内容（Ctrl+D）。按 Esc 恢复原样。</translation>
     </message>
     <message>
-        <source>Cancel</source>
-        <translation>取消</translation>
+        <source>Use this prompt for what has not begun (Enter).</source>
+        <translation>把这个提示词用于尚未开始的部分（回车）。</translation>
     </message>
     <message>
-        <source>Changes nothing.</source>
-        <translation>不作任何更改。</translation>
+        <source>Next</source>
+        <translation>接下来</translation>
     </message>
     <message>
         <source>At once</source>
         <translation>立即</translation>
     </message>
     <message>
-        <source>Start anew what has begun behind the part in work (Ctrl+Shift+Enter).</source>
-        <translation>正在生成的部分之后已经开始的内容重新开始 (Ctrl+Shift+Enter)。</translation>
-    </message>
-    <message>
-        <source>Next</source>
-        <translation>从下一段起</translation>
-    </message>
-    <message>
-        <source>Use this prompt for what has not begun (Ctrl+Enter).</source>
-        <translation>对尚未开始的部分使用此提示词 (Ctrl+Enter)。</translation>
-    </message>
-    <message>
-        <source>&amp;Prompt</source>
-        <translation>提示词(&amp;P)</translation>
-    </message>
-    <message>
-        <source>&amp;Begins</source>
-        <translation>开头(&amp;B)</translation>
-    </message>
-    <message>
-        <source>At once is from {second} s on: what has begun there starts anew, which takes about {time} longer.</source>
-        <translation>“立即”从第 {second} 秒起生效：那里已经开始的内容会重新开始，大约多用 {time}。</translation>
+        <source>From {} on:</source>
+        <translation>从 {} 起：</translation>
     </message>
     <message>
         <source>What has already begun stays as it is.</source>
         <translation>已经开始的部分保持不变。</translation>
     </message>
     <message>
-        <source>Too late: all of the video has begun</source>
-        <translation>太晚了：整个视频都已开始生成</translation>
-    </message>
-    <message>
-        <source>From {} s on</source>
-        <translation>从第 {} 秒起</translation>
+        <source>At once is from {second} on: what has begun there starts anew, which takes about {time} longer.</source>
+        <translation>“立即”从 {second} 起：那里已开始的部分会重新开始，大约多用 {time}。</translation>
     </message>
 </context>
 <context>
@@ -1598,8 +1570,8 @@
         <translation>停止并保留已生成的部分</translation>
     </message>
     <message>
-        <source>Direct what comes next…</source>
-        <translation>指导接下来的内容…</translation>
+        <source>Direct what comes next</source>
+        <translation>指导接下来的内容</translation>
     </message>
     <message>
         <source>From text</source>
@@ -1999,6 +1971,10 @@
     <message>
         <source>Beyond this machine, what is sent could be read by others.</source>
         <translation>离开本机后，传输的内容可能被他人读取。</translation>
+    </message>
+    <message>
+        <source>Cards need NCCL to work together, which there is on Linux only.</source>
+        <translation>多张显卡协同工作需要 NCCL，而它只在 Linux 上才有。</translation>
     </message>
     <message>
         <source>Check the address, and that &apos;magi serve&apos; runs there.</source>
@@ -2617,8 +2593,20 @@
         <translation>没有移除任何内容。</translation>
     </message>
     <message>
+        <source>One card makes this video. {why}</source>
+        <translation>此视频由一张显卡生成。{why}</translation>
+    </message>
+    <message>
+        <source>One of them does not answer any more.</source>
+        <translation>其中一张不再响应。</translation>
+    </message>
+    <message>
         <source>Only a continued video has a source that can be put in front.</source>
         <translation>只有续写的视频才有可以放在前面的原视频。</translation>
+    </message>
+    <message>
+        <source>Only graphics cards make a video together.</source>
+        <translation>只有显卡才能共同生成一个视频。</translation>
     </message>
     <message>
         <source>Only the address of the picture was dropped, not the picture.</source>
@@ -2961,8 +2949,16 @@
         <translation>显卡目前只有一半的速度。{why}。</translation>
     </message>
     <message>
+        <source>The graphics cards that made this video together have lost one of them. {why}</source>
+        <translation>共同生成此视频的显卡中有一张已失去联系。{why}</translation>
+    </message>
+    <message>
         <source>The guidance times must rise from 0.</source>
         <translation>引导时间必须从 0 开始递增。</translation>
+    </message>
+    <message>
+        <source>The heads of this model cannot be shared so.</source>
+        <translation>此模型的注意力头无法这样分配。</translation>
     </message>
     <message>
         <source>The hub does not accept the token that was sent for {what}.</source>
@@ -3095,6 +3091,10 @@
     <message>
         <source>The original text encoder</source>
         <translation>原始文本编码器</translation>
+    </message>
+    <message>
+        <source>The other graphics cards are not like the first.</source>
+        <translation>其他显卡与第一张型号不同。</translation>
     </message>
     <message>
         <source>The package {name} arrived damaged.</source>
@@ -3305,6 +3305,10 @@
         <translation>{transformer} 中的权重不是 {title} 的权重。</translation>
     </message>
     <message>
+        <source>There are {there} cards of one kind, not {wanted}.</source>
+        <translation>同型号的显卡有 {there} 张，而不是 {wanted} 张。</translation>
+    </message>
+    <message>
         <source>There is a model called {name} already.</source>
         <translation>已有名为 {name} 的模型。</translation>
     </message>
@@ -3381,6 +3385,10 @@
         <translation>没有这个名称的内容。</translation>
     </message>
     <message>
+        <source>There is one graphics card.</source>
+        <translation>只有一张显卡。</translation>
+    </message>
+    <message>
         <source>There is something called {name} already.</source>
         <translation>已有名为 {name} 的文件。</translation>
     </message>
@@ -3419,6 +3427,10 @@
     <message>
         <source>This computer&apos;s processor is too old for the program.</source>
         <translation>这台电脑的处理器太旧，无法运行本程序。</translation>
+    </message>
+    <message>
+        <source>This device was chosen by its name.</source>
+        <translation>此设备是按名称指定的。</translation>
     </message>
     <message>
         <source>This mode starts from a video.</source>
@@ -3463,6 +3475,10 @@
     <message>
         <source>Try again, or from another network.</source>
         <translation>请重试，或换一个网络。</translation>
+    </message>
+    <message>
+        <source>Try again, or use one card.</source>
+        <translation>请重试，或只用一张显卡。</translation>
     </message>
     <message>
         <source>Try again: it is quicker once a virus scanner has seen every file.</source>
@@ -3555,6 +3571,14 @@
     <message>
         <source>{address} is no address of an engine.</source>
         <translation>{address} 不是引擎的地址。</translation>
+    </message>
+    <message>
+        <source>{count} cards make this video: this model cannot be shared by {wanted}.</source>
+        <translation>此视频由 {count} 张显卡生成：此模型无法由 {wanted} 张分担。</translation>
+    </message>
+    <message>
+        <source>{count} together would be slower.</source>
+        <translation>{count} 张一起反而更慢。</translation>
     </message>
     <message>
         <source>{count} videos are made before this one.</source>
@@ -5132,6 +5156,10 @@
         <translation>专家</translation>
     </message>
     <message>
+        <source>&amp;Graphics cards</source>
+        <translation>显卡(&amp;G)</translation>
+    </message>
+    <message>
         <source>System</source>
         <translation>跟随系统</translation>
     </message>
@@ -5286,6 +5314,22 @@
     <message>
         <source>For NVIDIA graphics cards, from the next video on.</source>
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>全部</translation>
+    </message>
+    <message>
+        <source>Graphics cards</source>
+        <translation>显卡</translation>
+    </message>
+    <message>
+        <source>How many of them make a video together, where that is faster.</source>
+        <translation>在能加快速度时，由多少张显卡共同生成一个视频。</translation>
+    </message>
+    <message>
+        <source>NVIDIA cards of one kind, on Linux; the line under Generate counts with them.</source>
+        <translation>仅限 Linux 上同型号的 NVIDIA 显卡；“生成”按钮下方的估算会把它们计算在内。</translation>
     </message>
     <message>
         <source>This computer</source>
@@ -5590,18 +5634,6 @@
     <message>
         <source>Progress of the video</source>
         <translation>视频进度</translation>
-    </message>
-    <message>
-        <source>Direct…</source>
-        <translation>引导…</translation>
-    </message>
-    <message>
-        <source>Direct the video</source>
-        <translation>改变视频走向</translation>
-    </message>
-    <message>
-        <source>Say what comes next while the video is being made (Ctrl+D).</source>
-        <translation>在视频生成过程中说明接下来的内容 (Ctrl+D)。</translation>
     </message>
     <message>
         <source>Stop</source>

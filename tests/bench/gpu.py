@@ -22,7 +22,7 @@ import subprocess
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ from magi_engine.resources import resource_path
 from magi_engine.runtime.machine.streams import DeviceEvent, Streams
 from magi_engine.runtime.planning.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.process.environment import let_memory_be_whole
-from magi_engine.sampling.events import ChunkDone
+from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
@@ -484,7 +484,14 @@ class Bench:
 
     def _chunks(
         self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor]:
+        for event in self._sample(scenario, side, traces, way):
+            if isinstance(event, ChunkDone):
+                yield event.latents
+
+    def _sample(
+        self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
+    ) -> Generator[StepDone | ChunkDone]:
         settings = settings_of(scenario)
         generator = torch.Generator().manual_seed(0)
         channels = self.config.caption_channels
@@ -492,16 +499,13 @@ class Bench:
         vectors = {n: torch.randn(channels, generator=generator) for n in names}
         special = SpecialTokens(vectors, torch.randn(8, channels, generator=generator))
         caption = torch.randn(_CAPTION_TOKENS, channels, generator=generator)
-        events = Sampler(self.dit, settings, traces.append, _Planned(way)).sample(
+        yield from Sampler(self.dit, settings, traces.append, _Planned(way)).sample(
             height=side,
             width=side,
             captions=CaptionTrack(caption, special),
             noise=SeededNoise(1),
             num_chunks=scenario.chunks,
         )
-        for event in events:
-            if isinstance(event, ChunkDone):
-                yield event.latents
 
 
 class _Planned(Memory):

@@ -74,7 +74,7 @@ shop.job.begin(request)
 shop.job.take(planned(request))
 d = window.dialogs
 for opening in (
-    d.preferences, d.about, d.welcome, d.updates, d.places, d.direct_next,
+    d.preferences, d.about, d.welcome, d.updates, d.places,
     lambda: d.shortcuts(window.menus), lambda: d.download("4.5B-base"),
 ):
     look(opening).close()
@@ -91,7 +91,6 @@ _ALL = [
     "WelcomeDialog",
     "UpdatesDialog",
     "PlacesDialog",
-    "DirectDialog",
     "HelpSheet",
     "LicenceDialog",
     "ModelsDialog",

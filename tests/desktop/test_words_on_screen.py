@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMainWindow, QPushButton
+from PySide6.QtWidgets import QMainWindow
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.menus import Menus
+from magi_desktop.panels.direct import DirectLine
 from magi_desktop.state.jobs import JobState
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_engine.errors import MagiError
@@ -49,34 +49,24 @@ def test_headings_of_menus_are_without_their_mnemonics(qtbot: QtBot) -> None:
     assert list(menus.groups) == ["File", "播放器"]
 
 
-def test_another_prompt_is_asked_for_with_the_primary_button_last(qtbot: QtBot) -> None:
+def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
     job = JobState()
-    prompts = (PromptChange(0, "a red circle"),)
+    line = DirectLine(job)
+    qtbot.addWidget(line)
+    line.resize(380, line.sizeHint().height())
+    line.show()
+    assert not any(w.isEnabled() for w in (line.text, line.transition, line.next, line.at_once))
+    prompts = (PromptChange(0, "a red circle"), PromptChange(3, "a blue  square"))
     wanted = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96, prompts)
     job.begin(wanted)
     job.take(planned(wanted))
-    dialog = DirectDialog(job, 2)
-    qtbot.addWidget(dialog)
-    dialog.show()
-    cancel, at_once, accept = sorted(dialog.findChildren(QPushButton), key=lambda b: b.x())
-    assert (cancel.text(), at_once.text(), accept.text()) == ("Cancel", "At once", "Next")
-    assert not at_once.isEnabled()
-    assert accept.property("kind") == "primary"
-    assert accept.isDefault()
-    assert faults(dialog) == []
-    with qtbot.waitSignal(dialog.chosen) as chosen:
-        accept.click()
-    assert chosen.args == [ChangePrompt(2, "a red circle")]
-
-
-def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
-    job = JobState()
-    wanted = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96)
-    job.begin(wanted)
-    job.take(planned(wanted))
-    dialog = DirectDialog(job, 1)
-    qtbot.addWidget(dialog)
-    assert dialog.title.text() == "From 1 s on"
+    qtbot.waitUntil(line.next.isEnabled)
+    assert faults(line) == []
+    line.ask(3)
+    assert (line.title.text(), line.text.text()) == ("From 0:03 on:", "a blue square")
+    with qtbot.waitSignal(line.chosen) as chosen:
+        qtbot.keyClick(line.text, Qt.Key.Key_Return)
+    assert chosen.args == [ChangePrompt(3, "a blue square")]
 
     def begins(*chunks: int, at_once: AtOnce | None) -> None:
         active = tuple(ChunkStatus(c, ChunkState.DENOISING, 1) for c in chunks)
@@ -84,17 +74,23 @@ def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
         job.take(Progress(active, 16, chunks[0], 4, 0, *pace, at_once=at_once))
 
     begins(0, 1, at_once=AtOnce(1, 12.4))
-    qtbot.waitUntil(lambda: dialog.title.text() == "From 2 s on")
-    assert "from 1 s on" in dialog.cost.text()
-    assert "about 12 s longer" in dialog.cost.text()
-    dialog.transition.setCurrentIndex(dialog.transition.findData(Transition.CUT))
-    with qtbot.waitSignal(dialog.chosen) as chosen:
-        dialog.at_once.click()
-    assert chosen.args == [ChangePrompt(2, "", Transition.CUT, at_once=True)]
-    with qtbot.waitSignal(dialog.chosen) as chosen:
-        dialog.next.click()
-    assert chosen.args == [ChangePrompt(2, "", Transition.CUT)]
+    qtbot.waitUntil(lambda: line.title.text() == "From 0:02 on:")
+    assert line.text.text() == "a red circle"
+    assert line.at_once.text() == "At once +12 s"
+    assert "from 0:01 on" in line.at_once.toolTip()
+    qtbot.keyClicks(line.text, " turns")
+    line.transition.setCurrentIndex(line.transition.findData(Transition.CUT))
+    begins(1, 2, at_once=AtOnce(2, 12.4))
+    qtbot.waitUntil(lambda: line.title.text() == "From 0:03 on:")
+    assert line.text.isModified(), "what is being typed stays"
+    typed = line.text.text().strip()
+    with qtbot.waitSignal(line.chosen) as chosen:
+        line.at_once.click()
+    assert chosen.args == [ChangePrompt(3, typed, Transition.CUT, at_once=True)]
+    assert line.text.text() == "a blue square", "the next one begins with what counts there"
+    qtbot.keyClicks(line.text, "x")
+    qtbot.keyClick(line.text, Qt.Key.Key_Escape)
+    assert line.text.text() == "a blue square"
     begins(2, 3, at_once=AtOnce(3, 0.0))
-    qtbot.waitUntil(lambda: dialog.title.text().startswith("Too late"))
-    assert not dialog.next.isEnabled()
-    assert not dialog.at_once.isEnabled()
+    qtbot.waitUntil(lambda: not line.next.isEnabled())
+    assert not line.at_once.isEnabled()

@@ -12,7 +12,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from magi_desktop import background
-from magi_desktop.dialogs.direct import DirectDialog
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.media import open_writer
@@ -196,12 +195,12 @@ def test_a_video_can_be_directed_while_it_runs(app: App, at_once: bool) -> None:
     assert cost is not None
     assert open_chunk is not None
     assert cost.chunk < open_chunk
-    direct = app.window.progress.direct_button
-    app.qtbot.mouseClick(direct, Qt.MouseButton.LeftButton)
-    (dialog,) = app.window.findChildren(DirectDialog)
-    dialog.text.setPlainText("a blue circle moves left")
-    dialog.transition.setCurrentIndex(dialog.transition.findData(Transition.CUT))
-    button = dialog.at_once if at_once else dialog.next
+    direct = app.window.progress.direct
+    app.qtbot.keyClick(app.window, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+    assert direct.text.hasFocus()
+    app.qtbot.keyClicks(direct.text, "a blue circle moves left")
+    direct.transition.setCurrentIndex(direct.transition.findData(Transition.CUT))
+    button = direct.at_once if at_once else direct.next
     app.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     app.workshop.controller.resume()
     wanted = cost.chunk if at_once else open_chunk
@@ -214,7 +213,7 @@ def test_a_video_can_be_directed_while_it_runs(app: App, at_once: bool) -> None:
     assert app.job.chunks[wanted].prompt == "a blue circle moves left"
     app.workshop.controller.stop()
     app.wait_for(Phase.CANCELLED)
-    assert not direct.isEnabled()
+    assert not direct.text.isEnabled()
     change = read_request(app.videos()[0]).prompts[-1]
     assert (change.chunk, change.text) == (wanted, "a blue circle moves left")
     assert change.transition is Transition.CUT

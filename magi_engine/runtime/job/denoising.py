@@ -33,6 +33,7 @@ from magi_engine.runtime.machine.streams import DeviceEvent
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.runtime.models.preview import Previewer
+from magi_engine.runtime.models.ranks import Team
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import JobCancelled
 from magi_engine.runtime.request.request import Mode
@@ -41,6 +42,8 @@ from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.takes.store import Take
 
+_PATIENCE = 3.0
+"""How many times as long as the longest one so far a step may take where cards wait for others."""
 _LOOK_AGAIN_S = 0.001
 """While a step runs, how often to see whether it, or a chunk, is done."""
 
@@ -62,6 +65,7 @@ class Denoising:
         prefix: the reference as latents (1, 16, T, h, w), or None.
         pace: takes the measured times.
         previewer: None: there are to be no previews.
+        team: who computes along.
     """
 
     def __init__(
@@ -76,11 +80,13 @@ class Denoising:
         latents: KeptLatents,
         control: JobControl,
         pace: PaceMeter,
+        team: Team,
     ) -> None:
         self._plan, self._model, self._memory = plan, model, memory
         self._captions, self._prefix, self._previewer = captions, prefix, previewer
         self._output, self._latents = output, latents
-        self._control, self._pace = control, pace
+        self._control, self._pace, self._team = control, pace, team
+        self._longest_s = plan.times.denoise_s / plan.num_steps  # at least that of a step
         self._meter = ProgressMeter(
             plan.length, plan.forwards, pace.operations, plan.num_steps, control.stopwatch
         )
@@ -142,7 +148,9 @@ class Denoising:
     def _denoise(self, sampling: Iterator[StepDone | ChunkDone]) -> Events:
         while True:
             begun = self._streams.record()
+            self._team.expect_within(_PATIENCE * self._longest_s)
             event = next(sampling, None)
+            self._team.expect_within(None)
             if isinstance(event, StepDone):
                 self._captions.oldest = event.forward.chunks[0]
                 self._steps.append(self._queued(event, begun))
@@ -171,11 +179,19 @@ class Denoising:
 
     def _step_done(self, step: _Step) -> Events:
         """Wait for a step and report it, and chunks that are decoded meanwhile."""
+        self._team.expect_within(_PATIENCE * self._longest_s)
         while not step.done.is_done:
-            yield from self._take_all(self._decoder.ready())
+            for chunk in self._decoder.ready():
+                self._team.expect_within(None)
+                yield self._take(chunk)
+                self._team.expect_within(_PATIENCE * self._longest_s)
+            self._team.check()
             time.sleep(_LOOK_AGAIN_S)
+        self._team.expect_within(None)
+        self._team.check()
         event, length = step.event, self._plan.length
         took_s = step.done.seconds_since(step.begun)
+        self._longest_s = max(self._longest_s, took_s)
         self._pace.step_done(event.forward, took_s)
         yield self._meter.step_done(event.forward, took_s, event.latents)
         yield from self._note_attention()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
+from magi_engine.ops.mesh import ALONE
 from magi_engine.runtime.job.captions import Captions
 from magi_engine.runtime.job.control import Events, JobControl
 from magi_engine.runtime.job.denoising import Denoising
@@ -30,23 +33,29 @@ from magi_engine.runtime.job.pace import PaceMeter, Preparation
 from magi_engine.runtime.job.warm_up import warm_up
 from magi_engine.runtime.machine.devices import choose_device, choose_dtype
 from magi_engine.runtime.machine.facts import device_name
-from magi_engine.runtime.machine.speeds import Speeds
+from magi_engine.runtime.machine.speeds import Speeds, several
 from magi_engine.runtime.models.cache import ModelCache
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory
+from magi_engine.runtime.models.preview import Previewer
+from magi_engine.runtime.models.ranks import Ranks, Team
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.references import Reference, read_reference
 from magi_engine.takes.store import TakeStore
-from magi_engine.weights.layout import find_model
+from magi_engine.weights.layout import FoundModel, find_model
 from magi_engine.weights.read_ahead import read_ahead
+
+_LOOK_AGAIN_S = 0.02
+"""While other processes load their models."""
 
 
 class Job:
     """Executes a plan. ``events`` may be called once.
 
     Args:
+        ranks: the processes of further cards.
         cache_dir: where the map for previews and the measured speeds are kept.
         takes: where the latents of videos are kept.
         preview: whether there are to be previews.
@@ -55,13 +64,14 @@ class Job:
     def __init__(
         self,
         models: ModelCache,
+        ranks: Ranks,
         plan: JobPlan,
         box: ControlBox,
         cache_dir: Path,
         takes: TakeStore,
         preview: bool = False,
     ) -> None:
-        self._models = models
+        self._models, self._ranks = models, ranks
         self._plan = plan
         self._control = JobControl(box)
         self._cache_dir = cache_dir
@@ -121,9 +131,13 @@ class Job:
             reference = read_reference(request, plan.fps)
             yield from self._control.checkpoint()
         self._output.open(plan.fps, reference)
+        with self._ranks.of(plan) as team:
+            yield from self._make(found, reference, team)
 
+    def _make(self, found: FoundModel, reference: Reference | None, team: Team) -> Events:
+        plan, request = self._plan, self._plan.request
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
-        device = choose_device(request.device)
+        device = choose_device(plan.devices[0] if len(plan.devices) > 1 else request.device)
         model = self._models.model(found, device, choose_dtype(request.dtype, device))
         model.choose_attention(request.attention)
         memory = PlannedMemory(model, plan.ways)
@@ -142,7 +156,26 @@ class Job:
         if self._with_previews:
             previewer = memory.run(model.previewer, self._cache_dir)
         yield from self._load_transformer(model, memory)
+        while not team.there:
+            yield from self._control.checkpoint()
+            time.sleep(_LOOK_AGAIN_S)
         # 4. The video.
+        model.dit.mesh = team.join()
+        try:
+            yield from self._sample(model, memory, captions, prefix, previewer, team)
+        finally:
+            model.dit.mesh = ALONE
+
+    def _sample(
+        self,
+        model: LoadedModel,
+        memory: PlannedMemory,
+        captions: Captions,
+        prefix: Tensor | None,
+        previewer: Previewer | None,
+        team: Team,
+    ) -> Events:
+        plan = self._plan
         yield from self._warm_up(model, memory)
         yield from captions.apply_changes()
         yield StageStarted(Stage.SAMPLING)
@@ -158,6 +191,7 @@ class Job:
             self._latents,
             self._control,
             pace,
+            team,
         )
         try:
             yield from denoising.events()
@@ -171,7 +205,7 @@ class Job:
         if speed is None:
             return
         speeds = Speeds.load(self._cache_dir)
-        name = device_name(model.device)
+        name = several(len(self._plan.devices), device_name(model.device))
         speeds.note(self._plan.model, name, self._plan.dtype, pace.tokens, speed)
         speeds.save(self._cache_dir)
 
@@ -212,8 +246,9 @@ class Job:
         chunks = self._plan.length.num_chunks
         steps = warm_up(model, memory, settings, height, width, chunks)
         left = True
-        while left:
-            with self._preparation.warming:
-                left = next(steps, False)
-            yield from self._control.checkpoint()
+        with contextlib.closing(steps):
+            while left:
+                with self._preparation.warming:
+                    left = next(steps, False)
+                yield from self._control.checkpoint()
         model.kernels.warm.add(size)

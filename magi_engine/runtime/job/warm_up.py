@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 
@@ -28,7 +29,7 @@ def warm_up(
     height: int,
     width: int,
     num_chunks: int | None,
-) -> Iterator[bool]:
+) -> Generator[bool]:
     """Go through all forwards until the window is full with the first layers, and decode a chunk.
 
     That is every kind of shape there will be, at the cost of about one step. Nothing that a video
@@ -48,13 +49,14 @@ def warm_up(
         num_chunks=min(chunks, settings.window_size + 1),
     )
     finished = False
-    for event in steps:
-        yield True
-        if finished:
-            break  # the step after a chunk reads it once more
-        if isinstance(event, ChunkDone):
-            memory.run(model.decode, event.latents)
-            finished = True
+    with contextlib.closing(steps):
+        for event in steps:
+            yield True
+            if finished:
+                break  # the step after a chunk reads it once more
+            if isinstance(event, ChunkDone):
+                memory.run(model.decode, event.latents)
+                finished = True
     model.kernels.streams.record().wait()
 
 

@@ -88,6 +88,11 @@ class Speed:
         )
 
 
+def several(count: int, name: str) -> str:
+    """What several devices of one name are called: they have a speed of their own together."""
+    return name if count == 1 else f"{count} x {name}"
+
+
 def attention_weight(device: str, fp8: bool) -> float:
     """How much longer an operation of attention takes than one of the linear layers.
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from magi_engine.config.official import MagiConfig
+from magi_engine.config.official import MagiConfig, ModelConfig
 from magi_engine.config.sizes import OFFLOAD_SLOTS, PART_TOKENS, TILES_AT_ONCE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.runtime.planning.costs import chunk_tokens, tile_grid
@@ -48,6 +48,7 @@ class Sizes:
         chunks: that are computed together, kept clean, and seen by a layer.
         decoding: what a chunk's frames take.
         on_card: whether a graphics card computes.
+        ranks: how many share the work; the bytes are those of each.
     """
 
     config: MagiConfig
@@ -57,6 +58,7 @@ class Sizes:
     chunks: CacheChunks
     decoding: Decoding
     on_card: bool
+    ranks: int = 1
 
     @classmethod
     def of(
@@ -90,9 +92,20 @@ class Sizes:
         """Bytes of the autoencoder's weights."""
         return vae_weight_bytes(self.vae, self.itemsize)
 
+    @property
+    def own_tokens(self) -> int:
+        """Tokens of a chunk that each has."""
+        return -(-self.tokens // self.ranks)
+
+    @property
+    def _own_heads(self) -> ModelConfig:
+        model = self.config.model_config
+        groups = max(1, model.num_query_groups // self.ranks)
+        return dataclasses.replace(model, num_query_groups=groups)
+
     def kept_bytes(self) -> int:
         """Keys and values of clean chunks."""
-        return kept_bytes(self.config.model_config, self.chunks.kept, self.tokens, self.itemsize)
+        return kept_bytes(self._own_heads, self.chunks.kept, self.tokens, self.itemsize)
 
     def caption_bytes(self) -> int:
         """Keys and values of captions that together are as long as one may be."""
@@ -107,9 +120,14 @@ class Sizes:
 
     def denoising_bytes(self, part_tokens: int) -> int:
         """What a forward holds beside weights, keys and values."""
-        return dit_activation_bytes(
-            self.config.model_config,
-            self.chunks.forward * self.tokens,
+        model, tokens = self.config.model_config, self.chunks.forward * self.own_tokens
+        exchanged = 0
+        if self.ranks > 1:  # what is sent, and what comes, there and back
+            kv = model.num_query_groups * model.kv_channels
+            exchanged = tokens * 4 * (model.hidden_size + kv) * self.itemsize
+        return exchanged + dit_activation_bytes(
+            model,
+            tokens,
             part_tokens,
             self.itemsize,
             self.config.engine_config.fp8_quant,
@@ -122,11 +140,11 @@ class Sizes:
 
     def work_bytes(self) -> int:
         """Keys and values of one layer."""
-        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, self.itemsize)
+        return work_bytes(self._own_heads, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
         """The same as quantised attention rounds them."""
-        return work_bytes(self.config.model_config, self.chunks.work, self.tokens, _E4M3_BYTES)
+        return work_bytes(self._own_heads, self.chunks.work, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -191,7 +209,7 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
-    if sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
+    if sizes.ranks == 1 and sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)

@@ -24,6 +24,7 @@ from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, 
 from magi_engine.runtime.planning.advice import Advice, Shortage, advise
 from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
 from magi_engine.runtime.planning.placement import Placement, Sizes, place
+from magi_engine.runtime.planning.sharing import Sharing, known_together, share, together
 from magi_engine.runtime.planning.timing import (
     Times,
     held_for,
@@ -100,6 +101,7 @@ class JobPlan:
         model: name in the registry, or of the configuration file.
         config: what the job runs with: the model's own, with the request's choices.
         device: ``cuda:0``, ``mps`` or ``cpu``.
+        devices: those that compute together; the first is ``device`` and leads.
         dtype: number format of the blocks.
         length: chunks and frames.
         ways: to use memory, from the fastest that fits on.
@@ -140,6 +142,7 @@ class JobPlan:
     problem: Message
     advice: tuple[Advice, ...] = ()
     impossible: bool = False
+    devices: tuple[str, ...] = ("cpu",)
 
     @property
     def fits(self) -> bool:
@@ -277,10 +280,6 @@ def _plan(
     sizes = Sizes.of(
         config, vae, length.num_chunks, length.prefix_latents, _ITEM_BYTES[dtype], on_card
     )
-    free = (facts.vram_free_bytes or 0) if on_card else None
-    ways = place(sizes, free, facts.ram_free_bytes)
-    placement = ways[0]
-
     quantised = config.engine_config.fp8_quant
     costs = DitCosts.of_model(
         config.model_config, sizes.tokens, attention_weight(device, quantised)
@@ -293,7 +292,16 @@ def _plan(
         weight_bytes=sizes.dit.total + sizes.vae_weights,
         text_bytes=_text_encoder_bytes(name, found),
     )
-    speed, measured = speeds.expected(name, facts, device, dtype, sizes.tokens, guess)
+    alone = Sharing((device,), *speeds.expected(name, facts, device, dtype, sizes.tokens, guess))
+    cards, model = request.cards, config.model_config
+    count = together(cards, device, facts, model)
+    known = known_together(speeds, count, name, facts, dtype, sizes.tokens, alone.speed)
+    sharing = share(cards, device, facts, model, sizes.tokens, sizes.itemsize, costs, alone, known)
+    speed, measured = sharing.speed, sharing.measured
+    sizes = dataclasses.replace(sizes, ranks=len(sharing.devices))
+    free = (facts.vram_free_bytes or 0) if on_card else None
+    ways = place(sizes, free, facts.ram_free_bytes)
+    placement = ways[0]
     ready, denoise_s, decode_s = _course(
         length, config, vae, speed, costs, placement.decodes_beside
     )
@@ -309,9 +317,9 @@ def _plan(
         device=device,
         dtype=dtype,
         length=length,
-        ways=ways,
+        ways=ways if sizes.ranks == 1 else ways[:1],  # all would have to change theirs at once
         costs=costs,
-        notices=tuple(_notices(request, config, own)),
+        notices=(*_notices(request, config, own), *filter(None, [sharing.notice])),
         vram_bytes=placement.device_bytes if on_card else None,
         ram_bytes=placement.host_bytes,
         disk_bytes=disk,
@@ -322,6 +330,7 @@ def _plan(
         shortage=shortage,
         problem=problem,
         impossible=placement.host_bytes > facts.ram_total_bytes,
+        devices=sharing.devices,
     )
 
 

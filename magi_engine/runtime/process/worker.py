@@ -106,6 +106,12 @@ class Worker:
             raise answer.value
         return answer.value
 
+    def kill(self) -> None:
+        """End the process at once, whatever it does; the next run starts another."""
+        with self.changed:
+            if self._child is not None:
+                self._child.kill()
+
     def close(self) -> None:
         """End the process for good; every run ends with it. Takes bounded time."""
         with self.changed:

@@ -127,6 +127,8 @@ class GenerationRequest:
     dtype: str = "auto"
     attention: str = "auto"
     """One of ``devices.ATTENTIONS``; an exact one stands in for what the device does not have."""
+    cards: int = 1
+    """How many graphics cards make it together, where that is faster; 0: all there are."""
     quantised_attention: bool = False
     """No wish but a fact, noted by the engine: the attention of this video rounded to 8 bits."""
     take: str | None = None

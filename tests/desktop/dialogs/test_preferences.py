@@ -85,10 +85,11 @@ def test_changes_count_at_once_and_are_kept(
     dialog.memory.setValue(2048)
     dialog.language.activated.emit(dialog.language.findData("zh_CN"))
     dialog.attention.activated.emit(dialog.attention.findData("exact"))
+    dialog.cards.activated.emit(dialog.cards.findData(0))
     file.flush()
     again = Preferences(SettingsFile(file.path)).values
     assert (again.appearance, again.language) == ("dark", "zh_CN")
-    assert again.attention == "exact"
+    assert (again.attention, again.cards) == ("exact", 0)
     assert (again.live_preview, again.notify, again.frame_memory_mb) == (False, False, 2048)
 
 

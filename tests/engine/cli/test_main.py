@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from magi_engine import __version__
 from magi_engine.cli.main import main
+from magi_engine.cli.request_options import add_request_options
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.metadata import read_request
@@ -546,3 +548,13 @@ def test_settings_of_others_open_no_file_of_another_computer(
     (tmp_path / "theirs.json").write_text(request.to_json())
     assert main(["generate", "--like", str(tmp_path / "theirs.json")]) == 2
     assert "//server/share/a" in one_error_line(capsys)
+
+
+def test_how_many_cards_are_asked_for() -> None:
+    parser = argparse.ArgumentParser()
+    add_request_options(parser)
+    asked = [parser.parse_args(given).cards for given in ([], ["--gpus", "2"], ["--gpus", "all"])]
+    assert asked == [None, 2, 0]
+    for wrong in ("0", "-1", "two"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--gpus", wrong])

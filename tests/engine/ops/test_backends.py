@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from magi_engine.ops import backends
 from magi_engine.ops.attention import attention, attention_by_products
 from magi_engine.ops.backends import Backend, ChosenAttention, attention_for, kernels_for
 from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.mesh import Mesh
 
 
 class Noted:
@@ -112,6 +114,28 @@ def test_what_is_known_is_not_tried_again() -> None:
     third._known = {(t.kind, t.backend): t for t in first.timings}
     third(*inputs(keys=30))
     assert [t.backend for t in third.timings if t.chosen] == ["other"]
+
+
+def test_all_of_a_mesh_use_what_the_leading_one_tried() -> None:
+    said: list[Any] = []
+
+    def tell(value: Any) -> Any:
+        said.append(value)
+        return value
+
+    leading = chosen(one=Noted(1.0), other=Noted(2.0))
+    leading(*inputs(keys=30))
+    leading.share(Mesh(0, 2, tell))
+    leading(*inputs(keys=2000))
+    one, other = Noted(9.0), Noted(0.1)
+    follower = chosen(one=one, other=other)
+    follower(*inputs(keys=30))  # alone it would have taken the other
+    one.calls = other.calls = 0
+    follower.share(Mesh(1, 2, lambda _: said.pop(0)))
+    for keys in (30, 2000):
+        follower(*inputs(keys=keys))
+    assert (one.calls, other.calls) == (2, 0), "used, not measured"
+    assert not said
 
 
 def test_what_is_quantised_is_said() -> None:

@@ -458,7 +458,8 @@ def test_a_cache_too_large_for_the_device_goes_to_the_host(
     expected = toy.chunks(toy.settings(), 6)
 
     def cache(*arguments: Any) -> RollingCache:
-        if not arguments[-1]:
+        *_, on_host, _ = arguments
+        if not on_host:
             raise torch.OutOfMemoryError("the device is full")
         return RollingCache(*arguments)
 

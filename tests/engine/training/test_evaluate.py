@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training import evaluate, trials, workers
 from magi_engine.training.analysis import ClipAnalyser
 from magi_engine.training.captions import SceneFacts
@@ -54,11 +55,13 @@ from magi_engine.training.trials import (
     Row,
     Task,
     TextTrial,
+    TransitionTrial,
     Trial,
     TrialMaker,
     beat,
 )
 from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
+from magi_engine.weights.layout import find_model
 
 SETTING = Setting("pocket", 16, 1)
 
@@ -289,6 +292,36 @@ def test_a_changed_background_has_to_show(
             frames = world.film(scene, start + CHUNK_FRAMES)
             values = trial.judge(frames, analyser).values
             assert values == {"followed": followed, "object kept": 1}
+
+
+@pytest.mark.parametrize("row", [Row.NEW_PLACE, Row.NEW_ONE, Row.CUT])
+def test_a_transition_leads_to_what_its_prompt_says(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser, row: Row
+) -> None:
+    for index in range(2):
+        trial = maker.make(row, index)
+        assert isinstance(trial, TransitionTrial)
+        assert trial.task.transition.name == row.name
+        assert trial.task.next_prompt
+        scene = world.stage(trial.expected, seed=index)
+        frames = world.film(scene, trial.task.chunks * CHUNK_FRAMES)
+        right = trial.judge(frames, analyser).values
+        assert right == {"object": 1, "background": 1, "both": 1}
+        scene.background.fill_((trial.expected.background + 1) % len(Background))
+        frames = world.film(scene, trial.task.chunks * CHUNK_FRAMES)
+        assert trial.judge(frames, analyser).values == {"object": 1, "background": 0, "both": 0}
+
+
+def test_words_at_once_reach_a_chunk_that_has_begun(square_model: Path) -> None:
+    found = find_model(str(square_model))
+    settings = dataclasses.replace(SamplerSettings.from_config(found.config), window_size=2)
+    camera = workers.Camera(found, settings, torch.device("cpu"), torch.float32)
+    task = Task("a red ball", 3, 5, next_prompt="a blue cube", change_chunk=1)
+    next_ = camera.film(task)
+    at_once = camera.film(dataclasses.replace(task, at_once=True))
+    never = camera.film(dataclasses.replace(task, next_prompt=None))
+    assert at_once.shape == never.shape == next_.shape
+    assert not np.array_equal(at_once[CHUNK_FRAMES:], never[CHUNK_FRAMES:])
 
 
 def test_a_minute_later_the_object_is_the_same(

@@ -1,0 +1,57 @@
+"""What a card computes of a video that another one leads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from magi_engine.ops.mesh import ALONE, join, leave
+from magi_engine.runtime.job.warm_up import first_layers
+from magi_engine.runtime.machine.devices import choose_dtype
+from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.models.memory import PlannedMemory
+from magi_engine.runtime.models.ranks import JOIN_S, Seat
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.sampling.sampler import Sampler, next_task
+from magi_engine.weights.layout import find_model
+
+
+def follow(
+    models: ModelCache,
+    plan: JobPlan,
+    seat: Seat,
+    hear: Callable[[], Any],
+    there: Callable[[], None],
+) -> None:
+    """Load the model, then compute along until the leading process has no more to do.
+
+    Args:
+        hear: waits for what the leading process says next.
+        there: is called once the model is loaded.
+    """
+    request = plan.request
+    device = torch.device(seat.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # before anything is compiled for it
+    found = find_model(request.config_path or request.model, models.models_dir)
+    model = models.model(found, device, choose_dtype(request.dtype, device))
+    model.choose_attention(request.attention)
+    memory = PlannedMemory(model, plan.ways[:1])
+    memory.run(model.load_dit)
+    there()
+    hear()  # now they join
+    share = lambda _: hear()  # noqa: E731
+    mesh = join(seat.store, seat.rank, len(plan.devices), device, JOIN_S, share)
+    in_order = False
+    try:
+        model.dit.mesh = mesh
+        while (task := next_task(mesh)) is not None:
+            dit = first_layers(model.dit, task.layers)
+            Sampler(dit, task.settings, memory=memory).follow(task)
+        in_order = True
+    finally:
+        model.dit.mesh = ALONE
+        leave(in_order)
+    model.kernels.keep_timings()

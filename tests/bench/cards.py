@@ -1,0 +1,247 @@
+"""Several cards for one video beside one card, in one run: the models and scenarios of ``gpu.py``.
+
+``python -m tests.bench.cards --gpus 2`` starts a process for each card. Each scenario runs on the
+first card alone and then on all; what comes out is compared. ``results/cards.json`` says how long
+it took and where the time of one forward goes. ``--device cpu`` is a smoke test with a tiny model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from magi_engine.config.official import MagiConfig
+from magi_engine.ops.backends import FASTEST
+from magi_engine.ops.mesh import ALONE, Mesh, join, leave
+from magi_engine.resources import resource_path
+from magi_engine.runtime.planning.placement import Placement
+from magi_engine.runtime.process.environment import let_memory_be_whole
+from magi_engine.sampling.events import StepDone
+from magi_engine.sampling.sampler import Sampler, next_task
+from magi_engine.sampling.schedule import Forward
+from tests.bench.gpu import Bench, commit, machine
+from tests.bench.gpu_scenarios import TINY, Scenario, random_dit
+
+_RESULTS = Path(__file__).parent / "results" / "cards.json"
+_TIMEOUT_S = 180
+SCENARIOS = (
+    Scenario("720 w4, 16 steps", 720, 16, 4, 4, attention=FASTEST),
+    Scenario("720 w1, first chunk", 720, 16, 1, 2, made=1, attention=FASTEST),
+    Scenario("720 w4, 8 steps, vae", 720, 8, 4, 9, vae=True, made=6, attention=FASTEST),
+    Scenario("480 w4, 8 steps, vae", 480, 8, 4, 10, vae=True, attention=FASTEST),
+    Scenario("384 w4, 8 steps, vae", 384, 8, 4, 10, vae=True, attention=FASTEST),
+)
+LARGE = Scenario("24B, 720 w1, 4 steps", 720, 4, 1, 2, made=1, attention=FASTEST)
+KINDS = {
+    "all-to-all": ("nccl",),
+    "attention": ("attend", "flash", "fmha", "sdpa", "survey", "quantise_", "scales"),
+    "products": ("gemm", "nvjet", "cutlass", "xmma", "scaled_mm"),
+    "copies": ("copy", "Memcpy", "CatArray"),
+}
+"""Parts of the names of kernels; what has none is between the products."""
+
+
+class Cards(Bench):
+    """The bench on the cards of a mesh; only the leading process runs scenarios."""
+
+    def __init__(self, device: torch.device, mesh: Mesh) -> None:
+        super().__init__(device)
+        self.mesh = mesh
+        self.latents: list[Tensor] = []
+
+    def _chunks(
+        self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
+    ) -> Generator[Tensor]:
+        self.latents = []
+        with contextlib.closing(super()._chunks(scenario, side, traces, way)) as chunks:
+            for latents in chunks:
+                self.latents.append(latents)
+                yield latents
+
+    def compare(self, scenario: Scenario) -> dict[str, Any]:
+        """A scenario on one card and on all."""
+        found: dict[str, Any] = {}
+        alone: list[Tensor] = []
+        for mesh in (ALONE, self.mesh):
+            self.dit.mesh = mesh
+            outcome = asdict(self.run(scenario))
+            kept = (
+                "first_chunk_s",
+                "total_s",
+                "steady_chunk_s",
+                "frames_per_s",
+                "chunk_s",
+                "vae_s",
+            )
+            found[str(mesh.size)] = {k: outcome[k] for k in (*kept, "peak_vram_gib")}
+            alone = alone or self.latents
+        pairs = zip(alone, self.latents, strict=True)
+        found["error"] = max(((a - b).norm() / a.norm()).item() for a, b in pairs)
+        one, all_ = (found[str(mesh.size)] for mesh in (ALONE, self.mesh))
+        for what in ("first_chunk_s", "total_s", "steady_chunk_s"):
+            found[f"{what} x"] = one[what] / all_[what]
+        return found
+
+    def where_time_goes(self, pixels: int, window: int) -> dict[str, Any]:
+        """Milliseconds of the first card in one forward with a full window, alone and together."""
+        found: dict[str, Any] = {}
+        side = pixels // 8 // self.scale // 2 * 2
+        scenario = Scenario("profile", pixels, 4, window, window + 1, attention=FASTEST)
+        self._use(self.kernels, FASTEST)
+        for mesh in (ALONE, self.mesh):
+            self.dit.mesh = mesh
+            way = dataclasses.replace(self._place(scenario), cuda_graphs=False)
+            with contextlib.closing(self._events(scenario, side, way)) as steps:
+                for step in steps:
+                    if len(step.forward.chunks) == window:
+                        break
+                found[str(mesh.size)] = self._profiled(lambda steps=steps: next(steps))
+        return found
+
+    def _events(self, scenario: Scenario, side: int, way: Placement) -> Generator[StepDone]:
+        for event in self._sample(scenario, side, [], way):
+            if isinstance(event, StepDone):
+                yield event
+
+    def _profiled(self, run: Callable[[], Any]) -> dict[str, float]:
+        if not self.on_gpu:
+            run()
+            return {}
+        torch.cuda.synchronize()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            begin = time.perf_counter()
+            run()
+            torch.cuda.synchronize()
+            wall = time.perf_counter() - begin
+        parts = dict.fromkeys((*KINDS, "between products"), 0.0)
+        for event in profile.key_averages():
+            kinds = (k for k, names in KINDS.items() if any(n in event.key for n in names))
+            parts[next(kinds, "between products")] += event.self_device_time_total / 1e3
+        busy = sum(parts.values())
+        kernels = {e.key[:60]: e.self_device_time_total / 1e3 for e in profile.key_averages()}
+        most = sorted(kernels.items(), key=lambda item: -item[1])[:14]
+        return parts | {"wall": 1e3 * wall, "nothing": 1e3 * wall - busy, "kernels": most}  # type: ignore[dict-item]
+
+    def transfer(self) -> dict[str, float]:
+        """All-to-alls of the sizes of a layer with nothing else: milliseconds, GB/s of a card."""
+        found = {}
+        for tokens in (12150, 48600):
+            count = tokens // self.scale**2 // self.mesh.size * 40 * 128
+            sent = torch.randn(count, device=self.device).bfloat16()
+            got = torch.empty_like(sent)
+            milliseconds = 1e3 * self._timed(lambda: dist.all_to_all_single(got, sent))  # noqa: B023
+            moved = sent.nbytes * (self.mesh.size - 1) / self.mesh.size
+            found[f"{tokens} tokens, ms"] = milliseconds
+            found[f"{tokens} tokens, GB/s"] = moved / milliseconds / 1e6
+        return found
+
+    def _timed(self, call: Callable[[], Any], calls: int = 20) -> float:
+        wait = torch.cuda.synchronize if self.on_gpu else lambda: None
+        for _ in range(3):
+            call()
+        wait()
+        begin = time.perf_counter()
+        for _ in range(calls):
+            call()
+        wait()
+        return (time.perf_counter() - begin) / calls
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gpus", type=int, default=2)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--out", type=Path, default=_RESULTS)
+    parser.add_argument("--parts", nargs="+", help="only those whose names begin so")
+    parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.rank is not None:
+        rank(args)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tests.bench.cards", *sys.argv[1:], "--store"]
+        command += [f"{folder}/store", "--rank"]
+        ranks = [subprocess.Popen([*command, str(number)]) for number in range(args.gpus)]
+        try:
+            while None in (codes := [process.poll() for process in ranks]):
+                if any(codes):
+                    break
+                time.sleep(0.2)
+        finally:
+            for process in ranks:
+                process.kill()
+    return max(process.wait() for process in ranks)
+
+
+def rank(args: argparse.Namespace) -> None:
+    """One process of the mesh."""
+    let_memory_be_whole()
+    on_card = args.device == "cuda"
+    device = torch.device("cuda", args.rank) if on_card else torch.device("cpu")
+    mesh = join(args.store, args.rank, args.gpus, device, _TIMEOUT_S)
+    bench = Cards(device, mesh)
+    result: dict[str, Any] = {}
+    if args.out.is_file():
+        result = json.loads(args.out.read_text(encoding="utf-8"))
+    result |= {"machine": machine(device), "cards": args.gpus, "commit": commit()}
+
+    def part(name: str, run: Callable[[], Any], choice: str = FASTEST) -> None:
+        """The leading process runs it, the others follow whatever it samples."""
+        if args.parts is not None and not name.startswith(tuple(args.parts)):
+            return
+        bench.dit.mesh = mesh
+        with torch.inference_mode():
+            if not mesh.leads:
+                bench._use(bench.kernels, choice)
+                while (task := next_task(mesh)) is not None:
+                    Sampler(bench.dit, task.settings).follow(task)
+                return
+            begin = time.perf_counter()
+            try:
+                result[name] = run()
+            except Exception:
+                result[name] = {"failed": traceback.format_exc(limit=6)}
+                raise
+            finally:
+                seconds = time.perf_counter() - begin
+                print(f"{name} ({seconds:.1f} s): {json.dumps(result[name])}", flush=True)
+                args.out.parent.mkdir(parents=True, exist_ok=True)
+                args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            next_task(mesh)
+
+    transfer = bench.transfer()
+    part("transfer", lambda: transfer)
+    for scenario in SCENARIOS:
+        part(scenario.name, lambda scenario=scenario: bench.compare(scenario))
+    for pixels, window in ((720, 4), (720, 1), (384, 4)):
+        part(f"time, {pixels} w{window}", lambda p=pixels, w=window: bench.where_time_goes(p, w))
+    if args.parts is not None and not LARGE.name.startswith(tuple(args.parts)):
+        leave()
+        return
+    path = resource_path("configs", "24B_distill_quant_config.json")
+    bench.config = MagiConfig.from_json(path).model_config if on_card else TINY
+    del bench.dit
+    bench.dit = random_dit(bench.config, device)
+    bench.dit.speed_up(bench.kernels, bench.attention)
+    part(LARGE.name, lambda: bench.compare(LARGE))
+    leave()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Processes that compute one video together get what one gets: the official numbers, by gloo."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from magi_engine.config.sizes import most_ranks
+from magi_engine.ops.mesh import ALONE, Mesh, join, leave
+from magi_engine.runtime.replay import replay_case
+
+TOLERANCE = 6e-5  # as for one process, see test_goldens.py
+CASES = {
+    2: ("t2v_distill_w4", "t2v_window2_square", "i2v_base_cfg3", "v2v_distill", "t2v_no_prompt"),
+    # Two processes share each of the four groups of keys.
+    8: ("t2v_distill_w4", "v2v_base_cfg3"),
+}
+"""By the number of processes. Guided ones see chunks alone, too."""
+
+
+def replay(goldens: Path, folder: Path, rank: int, size: int) -> None:
+    """This process's part of all cases of a mesh; the leading one saves what came out."""
+    torch.set_num_threads(1)
+    cpu = torch.device("cpu")
+    mesh = join(folder / "store", rank, size, cpu, timeout_s=600)
+    for name in CASES[size]:
+        case = goldens / f"{name}.json"
+        weights = json.loads(case.read_text(encoding="utf-8"))["weights"]
+        outputs = replay_case(
+            case,
+            goldens / f"weights_{weights}.safetensors",
+            case.with_suffix(".safetensors"),
+            goldens / "special_tokens.npz",
+            device=cpu,
+            mesh=mesh,
+        )
+        if mesh.leads:
+            save_file(outputs, folder / f"{name}.safetensors")
+    leave()
+
+
+@pytest.fixture(scope="module", params=CASES, ids="{} processes".format)
+def outputs(
+    request: pytest.FixtureRequest, goldens: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Tensor]]:
+    """What came out of each case."""
+    size, folder = request.param, tmp_path_factory.mktemp("mesh")
+    arguments = [sys.executable, __file__, str(goldens), str(folder)]
+    ranks = [
+        subprocess.Popen([*arguments, str(rank), str(size)], stderr=subprocess.PIPE, text=True)
+        for rank in range(size)
+    ]
+    said = [rank.communicate()[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0] * size, said
+    return {name: load_file(folder / f"{name}.safetensors") for name in CASES[size]}
+
+
+def test_the_official_numbers_come_out(
+    outputs: dict[str, dict[str, Tensor]],
+    goldens: Path,
+    relative_error: Callable[[Tensor, Tensor], float],
+) -> None:
+    for name, chunks in outputs.items():
+        expected = load_file(goldens / f"{name}.safetensors")
+        assert chunks
+        for chunk, latents in chunks.items():
+            assert relative_error(latents, expected[chunk]) < TOLERANCE, (name, chunk)
+
+
+def test_every_process_has_equal_shares() -> None:
+    released = {wanted: most_ranks(24, 8, wanted) for wanted in range(1, 10)}
+    assert released == {1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 4, 8: 8, 9: 8}
+    assert most_ranks(8, 4, 8) == 8, "two processes share a group"
+    assert most_ranks(6, 2, 4) == 2, "the pocket model's"
+    assert most_ranks(6, 2, 6) == 6
+
+
+def test_shares_of_tokens_are_put_together_in_order() -> None:
+    tokens = torch.arange(2 * 7).view(1, 14, 1)
+    shares = [Mesh(rank, 3).own(tokens, 2, 1) for rank in range(3)]
+    assert [share.flatten().tolist() for share in shares] == [
+        [0, 1, 7, 8],
+        [2, 3, 9, 10],
+        [4, 5, 6, 11, 12, 13],
+    ]
+    assert [Mesh(rank, 3).count(7) for rank in range(3)] == [2, 2, 3]
+
+
+def test_one_process_asks_nobody() -> None:
+    tokens = torch.arange(6.0).view(1, 6, 1)
+    assert ALONE.own(tokens, 2, 1) is tokens
+    assert ALONE.whole(tokens, 2, 3) is tokens
+    assert ALONE.agree(lambda: 5) == 5
+    assert list(ALONE.each(iter([1, 2]))) == [1, 2]
+    assert not torch.distributed.is_initialized()
+
+
+if __name__ == "__main__":
+    replay(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
