@@ -18,6 +18,7 @@ from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.errors import named_error, without_traceback
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class EngineLike(Protocol):
 
     def prospects(self) -> dict[str, Prospect]: ...
 
+    def measure(self) -> Iterator[Measuring | SpeedReport]: ...
+
+    def stop_measuring(self) -> None: ...
+
     def unload(self) -> None: ...
 
     def close(self) -> None: ...
@@ -69,12 +74,15 @@ class EngineThread(WorkThread):
         ended: the last event of a job: Finished, Cancelled or Failed.
         examined: what the engine found out about this machine, or the exception.
         looked: the MachineFacts, or the exception.
+        measured: how far measuring this machine's speed is, its report, the exception, or None if
+            it was cancelled.
     """
 
     progressed = Signal(object)
     ended = Signal(object)
     examined = Signal(object)
     looked = Signal(object)
+    measured = Signal(object)
 
     def __init__(self, engine: EngineLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -125,6 +133,14 @@ class EngineThread(WorkThread):
         """How each known model would run; as :meth:`plan`."""
         return self._engine.prospects()
 
+    def measure(self) -> None:
+        """Find out how fast this machine is; ``measured`` tells."""
+        self.do(partial(self._measure, self._engine.measure()))
+
+    def stop_measuring(self) -> None:
+        """End that; from any thread."""
+        self._engine.stop_measuring()
+
     def unload(self) -> None:
         """Free the models in memory, once no job runs: something else needs the room."""
         self.do(self._engine.unload)
@@ -148,6 +164,16 @@ class EngineThread(WorkThread):
             logger.exception("the engine failed")
             if not over:
                 self.ended.emit(Failed(without_traceback(named_error(error)), None, 0))
+
+    def _measure(self, events: Iterator[Measuring | SpeedReport]) -> None:
+        def last() -> SpeedReport | None:
+            for event in events:
+                if isinstance(event, SpeedReport):
+                    return event
+                self.measured.emit(event)
+            return None
+
+        self._tell(self.measured, last)
 
     def _tell(self, signal: SignalInstance, ask: Callable[[], Any]) -> None:
         try:

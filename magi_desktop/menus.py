@@ -226,6 +226,7 @@ def _help(menus: Menus) -> None:
                 translate("Menus", "Keyboard shortcuts"), lambda: w.dialogs.shortcuts(menus), "F1"
             ),
             Entry(translate("Menus", "What this computer can run…"), w.dialogs.welcome),
+            Entry(translate("Menus", "How fast is this computer?…"), w.dialogs.speed),
             *_set_up(w),
             Entry(translate("Menus", "Check for updates…"), w.dialogs.updates),
             None,

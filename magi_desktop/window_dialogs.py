@@ -176,6 +176,18 @@ class WindowDialogs(QObject):
         self._open(dialog)
 
     @Slot()
+    def speed(self) -> None:
+        """Offer to measure how fast this computer is."""
+        from magi_desktop.dialogs.speed import SpeedDialog
+
+        engine = self._workshop.engine
+        dialog = SpeedDialog(self._window)
+        dialog.wanted.connect(engine.measure)
+        dialog.stopped.connect(engine.stop_measuring)
+        engine.measured.connect(dialog.told)
+        self._open(dialog)
+
+    @Slot()
     @Slot(str)
     def models(self, name: str = "") -> None:
         """Open the list of models, where ``name`` is."""

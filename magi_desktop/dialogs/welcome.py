@@ -177,6 +177,8 @@ class _ThisComputer(QFrame):
             gpu = self.tr("None that can be used; the processor does the work")
         elif facts.vram_total_bytes is not None:
             gpu = self.tr("{0}, {1}").format(gpu, size_text(facts.vram_total_bytes))
+        if len(facts.cards) > 1:
+            gpu = self.tr("{0}; the faster one of {1}").format(gpu, len(facts.cards))
         processor = self.tr("{0}, {1} cores").format(facts.processor, facts.cores)
         free = self.tr("{} free").format(size_text(facts.disk_free_bytes))
         values = (gpu, processor, size_text(facts.ram_total_bytes), free)

@@ -87,8 +87,10 @@ class TakeRows(QAbstractScrollArea):
         """The take that the shown one is compared with."""
         self.way: list[tuple[int, TakeRow]] = []
         """A way through the takes: from which chunk on it follows which; empty: none is marked."""
-        self._before: Path | None = None
-        """The one that was shown last."""
+        self._chosen: Path | None = None
+        """The one that the user chose for that."""
+        self._paths: tuple[Path | None, Path | None] = (None, None)
+        """What was shown before, and what is shown now."""
         self._later = QTimer(self, singleShot=True, interval=0)
         """Between two videos the player shows none for a moment, which is not followed."""
         self._later.timeout.connect(self._follow)
@@ -133,26 +135,25 @@ class TakeRows(QAbstractScrollArea):
         """Compare with the take chosen for it, else the one shown before, else the one it forks
         from; unless the player compares with what the video was made from."""
         shown, comparison = self.shown, self._player.comparison
-        path = self._player.path
-        by_path = {row.item.path: row for row in self.rows if row is not shown}
+        if self._player.path not in (None, self._paths[1]):
+            self._paths = self._paths[1], self._player.path
+        others = {row.item.path: row for row in self.rows if row is not shown}
         parent = None if shown is None or shown.parent is None else self.rows[shown.parent]
-        other = by_path.get(self._other or Path()) or by_path.get(self._before or Path())
-        other = other or parent or next(iter(by_path.values()), None)
-        if shown is not None:
-            self._before = path
+        wanted = [others[path] for path in (self._chosen, self._paths[0]) if path in others]
+        other = next(iter([*wanted, *([parent] if parent else []), *others.values()]), None)
+        self._other = None if other is None else other.item.path
         if other is None or not (comparison.empty or comparison.file):
             return
         if self._player.part_shown is None and not self._player.showing_job:
             return  # it is being opened
-        self._other = other.item.path
         file = VideoFile(other.item.path, other.item.fps)
-        if comparison.file != file:
-            own = self.tr("New take") if shown is None else self._name(shown)
-            comparison.set_video(file, other.item.frames, (self._name(other), own))
+        names = self._name(other), self.tr("New take") if shown is None else self._name(shown)
+        if comparison.file != file or self._player.canvas.names != names:
+            comparison.set_video(file, other.item.frames, names)
 
     def compare(self, row: TakeRow) -> None:
         """Show a take beside the one that is played."""
-        self._other = row.item.path
+        self._chosen = row.item.path
         self._player.comparison.set_frames(None)
         self._choose_other()
         self._player.commands.compare.setChecked(True)

@@ -15,6 +15,7 @@ from typing import NoReturn
 from magi_engine import __version__
 from magi_engine.cli import (
     audition,
+    bench,
     demo,
     doctor,
     generate,
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 _COMMANDS = (
     *(generate, audition, redo, demo, takes, recover),
-    *(settings, models, doctor, serve, replay),
+    *(settings, models, doctor, bench, serve, replay),
 )
 _EXAMPLES = """\
 examples:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 _CALL = re.compile(
-    r"\bmagi (?=(?:audition|demo|doctor|extend|generate|models|recover|redo|replay|resume|serve"
-    r"|settings-of|takes)\b)"
+    r"\bmagi (?=(?:audition|bench|demo|doctor|extend|generate|models|recover|redo|replay|resume"
+    r"|serve|settings-of|takes)\b)"
 )
 
 

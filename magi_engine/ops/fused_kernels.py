@@ -75,6 +75,26 @@ class FusedKernels(Kernels):
         )  # fmt: skip
         return out
 
+    def scaled(self, x: Tensor, scale: Tensor | None, into: Tensor | None = None) -> Tensor:
+        videos, length, heads, width = x.shape
+        size = heads * width
+        dense = x.stride()[2:] == (width, 1) and x.stride(0) == length * x.stride(1)
+        if (
+            scale is None
+            or not dense
+            or size % _AT_ONCE
+            or x.stride(1) % _AT_ONCE
+            or not _fits(x, into, floats=(scale,))
+        ):
+            return super().scaled(x, scale, into)
+        out = torch.empty(x.shape, dtype=x.dtype, device=x.device) if into is None else into
+        rows = videos * length
+        self._get("scaled", x)(
+            (-(-rows * size // _AT_ONCE // _MOST_THREADS),), _MOST_THREADS,
+            x.data_ptr(), out.data_ptr(), _address(scale), rows, x.stride(1), size,
+        )  # fmt: skip
+        return out
+
     def join(self, own: Tensor, caption: Tensor, divisor: Tensor | None = None) -> Tensor:
         own, caption = own.contiguous(), caption.contiguous()
         size = own.shape[-1]

@@ -60,9 +60,10 @@ class Kernels:
 
     def scaled(self, x: Tensor, scale: Tensor | None, into: Tensor | None = None) -> Tensor:
         """``x * scale`` in the dtype of x; ``scale`` is a float32 scalar, ``into`` as above."""
-        if into is not None:
-            return into.copy_(x) if scale is None else torch.mul(x, scale, out=into)
-        return x if scale is None else (x * scale).to(x.dtype)
+        if scale is not None:
+            # Not a plain product: PyTorch would round a scalar to the dtype of x before it.
+            x = (x.float() * scale).to(x.dtype)
+        return x if into is None else into.copy_(x)
 
     def join(self, own: Tensor, caption: Tensor, divisor: Tensor | None = None) -> Tensor:
         """Both attention outputs (N, S, D) side by side in the release's order, (N, S, 2D)."""

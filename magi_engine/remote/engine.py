@@ -26,6 +26,7 @@ from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import Take, Takes
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,16 @@ class RemoteEngine:
         """Tell the job of the latest ``generate`` something; from any thread, at any time."""
         if self._job is not None:
             self._job.control(command)
+
+    def measure(self) -> Iterator[Measuring | SpeedReport]:
+        """Raises: MagiError: only whoever sits there can."""
+        raise MagiError(
+            "Another machine's speed cannot be measured from here.", "Run magi bench there."
+        )
+        yield
+
+    def stop_measuring(self) -> None:
+        """There is nothing to stop."""
 
     def unload(self) -> None:
         """What that machine keeps in memory is its own matter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from magi_engine.runtime.models.cache import ModelCache
 from magi_engine.runtime.models.ranks import Ranks
 from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects
-from magi_engine.runtime.process.control import Command, ControlBox
+from magi_engine.runtime.process.control import Command, ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import default_models_dir
 
@@ -86,9 +88,12 @@ class Engine:
         Raises:
             MagiError: it cannot work at all.
         """
-        choose_device(request.device)
+        device = choose_device(request.device)
+        facts = self.machine()
+        if device.type == "cuda" and str(device) != facts.device:
+            facts = self._look_around(str(device))
         folders = self._models.models_dir, self._cache_dir, self._takes.folder
-        return plan(request, self.machine(), *folders)
+        return plan(request, facts, *folders)
 
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run here, by its name; as :meth:`plan`."""
@@ -101,10 +106,39 @@ class Engine:
 
         return examine(self.machine(), self._models.models_dir, self._cache_dir)
 
-    def _look_around(self) -> MachineFacts:
+    def measure(self, device: str = "auto") -> Iterator[Measuring | SpeedReport]:
+        """How fast this machine is, found out while the returned generator is pulled: the last one
+        is the report, unless it was cancelled. Frees the models; see :mod:`.speed.measure`.
+
+        Raises:
+            MagiError: it cannot be measured, or a video is being made.
+        """
+        box = self._box = ControlBox()
+        return self._measure(device, box)
+
+    def _measure(self, device: str, box: ControlBox) -> Iterator[Measuring | SpeedReport]:
+        from magi_engine.runtime.speed.measure import measure
+
+        if not self._running.acquire(blocking=False):
+            raise MagiError(
+                "Another video is being generated.", "Wait until it is done, or cancel it."
+            )
+        try:
+            with self._looking:
+                self._facts = self._look_around()
+                self._models.clear()
+            with contextlib.suppress(JobCancelled):
+                yield (yield from measure(box, device, self._cache_dir))
+        finally:
+            self._running.release()
+
+    def _look_around(self, device: str = "auto") -> MachineFacts:
         vram, ram = self._models.held_bytes()
-        facts = look_around(self._models.models_dir or default_models_dir(), vram, ram)
-        return dataclasses.replace(facts, held=self._models.held_model())
+        held = self._models.held_model()
+        if held is not None and held.device != str(choose_device(device)):
+            vram = 0
+        folder = self._models.models_dir or default_models_dir()
+        return dataclasses.replace(look_around(folder, vram, ram, device), held=held)
 
     def _generate(
         self, request: GenerationRequest, box: ControlBox, preview: bool

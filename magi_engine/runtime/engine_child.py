@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from magi_engine.runtime.job.events import Event
 from magi_engine.runtime.process.child import Emit, Handler, call, serve
 from magi_engine.runtime.process.environment import let_memory_be_whole
+from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.process.launch import ChildSettings
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _prepare(settings: ChildSettings) -> Callable[[Any], Handler]:
         name, *arguments = work
         if name == "generate":
             return _generate(engine, *arguments)
+        if name == "measure":
+            return _measure(engine)
         return call(partial(getattr(engine, name), *arguments), at_once=name in _AT_ONCE)
 
     return handler_of
@@ -55,5 +58,18 @@ def _generate(engine: Engine, request: GenerationRequest, preview: bool) -> Hand
         with contextlib.closing(events):
             for event in events:
                 emit(event)
+
+    return Handler(do, engine.control)
+
+
+def _measure(engine: Engine) -> Handler:
+    events = engine.measure()
+
+    def do(emit: Emit) -> None:
+        try:
+            for event in events:
+                emit(event)
+        except Exception as error:
+            emit(told_error(error))
 
     return Handler(do, engine.control)

@@ -20,10 +20,11 @@ from magi_engine.runtime.job.events import Cancelled, ChunkReady, ChunksShared, 
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
-from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.worker import Run, Worker
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import Takes, TakeStore
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class EngineProcess(Worker):
     ) -> None:
         super().__init__(models_dir, cache_dir, log_file)
         self._job: _Job | None = None
+        self._measuring: Run | None = None
         self._running = threading.Lock()
         self.takes: Takes = TakeStore(default_takes_dir())
 
@@ -92,6 +94,21 @@ class EngineProcess(Worker):
         """
         return self.call("examine")
 
+    def measure(self) -> Iterator[Measuring | SpeedReport]:
+        """How fast this machine is, as ``Engine.measure``; :meth:`stop_measuring` ends it.
+
+        Raises:
+            EngineDiedError: the process has died.
+            MagiError: it cannot be measured.
+        """
+        run = self._measuring = self.begin(("measure",))
+        return self._measured(run)
+
+    def stop_measuring(self) -> None:
+        """End the latest :meth:`measure`; from any thread."""
+        if self._measuring is not None:
+            self._measuring.control(Cancel())
+
     def machine(self) -> MachineFacts:
         """What this machine has to offer, in numbers; quick, once the process is there.
 
@@ -125,6 +142,12 @@ class EngineProcess(Worker):
         super().close()
         if self._job is not None and not self._job.run.over:
             self._job.recover()
+
+    def _measured(self, run: Run) -> Iterator[Measuring | SpeedReport]:
+        for event in run:
+            if isinstance(event, MagiError):
+                raise event
+            yield event
 
     def _generate(self, job: _Job) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):

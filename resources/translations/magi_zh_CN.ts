@@ -1630,6 +1630,10 @@
         <translation>这台电脑能运行什么…</translation>
     </message>
     <message>
+        <source>How fast is this computer?…</source>
+        <translation>这台电脑有多快？…</translation>
+    </message>
+    <message>
         <source>Check for updates…</source>
         <translation>检查更新…</translation>
     </message>
@@ -1957,12 +1961,20 @@
         <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
     </message>
     <message>
+        <source>A video of {width} x {height} in {steps} steps</source>
+        <translation>{width} x {height} 的视频，{steps} 步</translation>
+    </message>
+    <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
         <translation>{width}x{height} 的视频不能以其他尺寸继续。</translation>
     </message>
     <message>
         <source>Add a line for it.</source>
         <translation>请为它添加一行。</translation>
+    </message>
+    <message>
+        <source>Another machine&apos;s speed cannot be measured from here.</source>
+        <translation>无法从这里测量另一台电脑的速度。</translation>
     </message>
     <message>
         <source>Begin with a line such as: 0:00 a red ball</source>
@@ -2517,6 +2529,14 @@
         <translation>只生成 {frames} 帧。</translation>
     </message>
     <message>
+        <source>Making a model to measure with</source>
+        <translation>正在生成测量用的模型</translation>
+    </message>
+    <message>
+        <source>Measuring products and attention</source>
+        <translation>正在测量矩阵乘法和注意力</translation>
+    </message>
+    <message>
         <source>Mend it with: magi models download {name}</source>
         <translation>请用此命令修复：magi models download {name}</translation>
     </message>
@@ -2691,6 +2711,10 @@
     <message>
         <source>Run &apos;magi models&apos; there.</source>
         <translation>请在那里运行 magi models。</translation>
+    </message>
+    <message>
+        <source>Run magi bench there.</source>
+        <translation>请在那台电脑上运行 magi bench。</translation>
     </message>
     <message>
         <source>Run: chmod 600 {path}</source>
@@ -6469,6 +6493,77 @@
     </message>
 </context>
 <context>
+    <name>SpeedDialog</name>
+    <message>
+        <source>How fast is this computer?</source>
+        <translation>这台电脑有多快？</translation>
+    </message>
+    <message>
+        <source>Makes videos of four seconds, which are not kept, with a model of full size that is made for this, or without an NVIDIA graphics card with the pocket model. That takes about a minute, and nothing is downloaded. Loaded models are put away.</source>
+        <translation>用临时生成的完整尺寸模型制作四秒的视频（没有 NVIDIA 显卡时使用袖珍模型），视频不会保留。大约需要一分钟，不下载任何内容。已加载的模型会被卸载。</translation>
+    </message>
+    <message>
+        <source>Progress of the measurement</source>
+        <translation>测量进度</translation>
+    </message>
+    <message>
+        <source>The result will be here.</source>
+        <translation>结果将显示在这里。</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>结果</translation>
+    </message>
+    <message>
+        <source>What was measured.</source>
+        <translation>测量所得的结果。</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Put all of it on the clipboard.</source>
+        <translation>把全部内容放到剪贴板。</translation>
+    </message>
+    <message>
+        <source>Measure</source>
+        <translation>测量</translation>
+    </message>
+    <message>
+        <source>Begin; it can be cancelled.</source>
+        <translation>开始测量；可以取消。</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>关闭</translation>
+    </message>
+    <message>
+        <source>Back to the window.</source>
+        <translation>回到主窗口。</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>已取消。</translation>
+    </message>
+    <message>
+        <source>It could not be measured; the log says why.</source>
+        <translation>无法测量；日志中有原因。</translation>
+    </message>
+    <message>
+        <source>Ending…</source>
+        <translation>正在结束…</translation>
+    </message>
+    <message>
+        <source>Waiting for the engine…</source>
+        <translation>正在等待引擎…</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+</context>
+<context>
     <name>StillExport</name>
     <message>
         <source>Save this frame</source>
@@ -7213,6 +7308,10 @@
     <message>
         <source>{0}, {1}</source>
         <translation>{0}，{1}</translation>
+    </message>
+    <message>
+        <source>{0}; the faster one of {1}</source>
+        <translation>{0}；{1} 块显卡中较快的一块</translation>
     </message>
     <message>
         <source>{0}, {1} cores</source>

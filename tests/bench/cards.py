@@ -31,11 +31,12 @@ from magi_engine.ops.mesh import ALONE, Mesh, join, leave
 from magi_engine.resources import resource_path
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.environment import let_memory_be_whole
+from magi_engine.runtime.speed.random_model import random_dit
 from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.sampler import Sampler, next_task
 from magi_engine.sampling.schedule import Forward
 from tests.bench.gpu import Bench, commit, machine
-from tests.bench.gpu_scenarios import TINY, Scenario, random_dit
+from tests.bench.gpu_scenarios import TINY, Scenario
 
 _RESULTS = Path(__file__).parent / "results" / "cards.json"
 _TIMEOUT_S = 180

@@ -34,7 +34,6 @@ from torch import Tensor, nn
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import pixels_of
 from magi_engine.ops.backends import (
     EXACT,
@@ -42,7 +41,6 @@ from magi_engine.ops.backends import (
     ChosenAttention,
     attention_for,
     kernels_for,
-    seconds_on_device,
 )
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.ops.kernels import Kernels
@@ -50,8 +48,18 @@ from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
 from magi_engine.runtime.machine.streams import DeviceEvent, Streams
+from magi_engine.runtime.planning.costs import Counted
 from magi_engine.runtime.planning.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.process.environment import let_memory_be_whole
+from magi_engine.runtime.speed.random_model import random_dit, random_tokens, random_vae
+from magi_engine.runtime.speed.rates import (
+    attention_rate,
+    copy_rate,
+    floor_s,
+    layer_weights,
+    product_rates,
+    seconds_of,
+)
 from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.noise import SeededNoise
@@ -65,8 +73,6 @@ from tests.bench.gpu_scenarios import (
     Outcome,
     Scenario,
     Way,
-    random_dit,
-    random_vae,
     settings_of,
 )
 
@@ -132,7 +138,11 @@ class Bench:
         self.dit = random_dit(self.config, device)
         self.dit.speed_up(self.kernels, self.attention)
         small = VaeConfig(embed_dim=256, depth=1, num_heads=4)
-        self.vae = random_vae(VaeConfig() if self.on_gpu else small, device)
+        self.vae = random_vae(
+            VaeConfig() if self.on_gpu else small,
+            device,
+            torch.bfloat16 if self.on_gpu else torch.float32,
+        )
         self.vae.speed_up(self.kernels, self.attention)
         self.vae.encoder.to("cpu")  # as the engine does
         self.gemm = 0.0
@@ -143,47 +153,32 @@ class Bench:
     def measure_peaks(self) -> dict[str, float]:
         """FLOP/s and bytes/s of the best this machine does on our shapes."""
         n, size = 12150 // self.scale**2, self.config.hidden_size
-        inner = self.config.ffn_hidden_size
-        x = torch.randn(n, size, device=self.device, dtype=torch.bfloat16)
-        w = torch.randn(inner, size, device=self.device, dtype=torch.bfloat16)
-        flops = 2 * n * size * inner
-        bf16 = flops / self._seconds(lambda: nn.functional.linear(x, w))
-        found = {"bf16_gemm_tflops": bf16 / 1e12}
-        self.gemm = bf16
+        inner, bf16 = self.config.ffn_hidden_size, torch.bfloat16
+        rates = product_rates(self.config, n, self.device, bf16)
+        found = {"bf16_gemm_tflops": rates[bf16] / 1e12}
+        self.gemm = rates.get(E4M3, rates[bf16])
         if has_fp8_matmul(self.device):
-            one = torch.ones((), device=self.device)
-            x8, w8 = x.to(E4M3), w.to(E4M3)
-            self.gemm = flops / self._seconds(lambda: fp8_matmul(x8, w8, one, one, torch.bfloat16))
             found["fp8_gemm_tflops"] = self.gemm / 1e12
+            one = torch.ones((), device=self.device)
+            x8 = torch.randn(n, size, device=self.device, dtype=bf16).to(E4M3)
+            w8 = torch.randn(inner, size, device=self.device, dtype=bf16).to(E4M3)
             # What fast accumulation, which is in use, gains and costs.
             slow = functools.partial(
                 torch._scaled_mm,  # pyright: ignore[reportPrivateImportUsage]
-                x8, w8.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16,
+                x8, w8.t(), scale_a=one, scale_b=one, out_dtype=bf16,
             )  # fmt: skip
             exact = x8[:64].double() @ w8.t().double()
-            found["fp8_gemm_tflops_exact_sums"] = flops / self._seconds(slow) / 1e12
+            exact_rate = 2 * n * size * inner / self._seconds(slow)
+            found["fp8_gemm_tflops_exact_sums"] = exact_rate / 1e12
             found["fp8_error_exact_sums"] = _distance(exact, slow()[:64])
-            fast = fp8_matmul(x8, w8, one, one, torch.bfloat16)
+            fast = fp8_matmul(x8, w8, one, one, bf16)
             found["fp8_error"] = _distance(exact, fast[:64])
-        heads, groups, width = (
-            self.config.num_attention_heads,
-            self.config.num_query_groups,
-            self.config.kv_channels,
-        )
         for chunks in (1, 4):
-            q = torch.randn(1, n, heads, width, device=self.device, dtype=torch.bfloat16)
-            k, v = torch.randn(
-                2, 1, chunks * n, groups, width, device=self.device, dtype=torch.bfloat16
-            )
-            work = 4 * n * n * chunks * heads * width
             for choice, attend in self.attentions.items():
-                call = functools.partial(attend, q, k, v)
-                rate = work / self._seconds(call)
+                rate = attention_rate(self.config, n, chunks, self.device, bf16, attend)
                 found[f"attention_{choice}_{chunks}_tflops"] = rate / 1e12
                 self.attention_rates[choice] = max(self.attention_rates[choice], rate)
-        big = torch.empty((1 << 30) // self.scale**2, dtype=torch.uint8, device=self.device)
-        target = torch.empty_like(big)
-        found["copy_tb_s"] = 2 * len(big) / self._seconds(lambda: target.copy_(big)) / 1e12
+        found["copy_tb_s"] = copy_rate((1 << 30) // self.scale**2, self.device) / 1e12
         return found
 
     def check_kernels(self) -> dict[str, Any]:
@@ -236,12 +231,7 @@ class Bench:
         return found
 
     def _seconds(self, call: Callable[[], Any], calls: int = 8) -> float:
-        if not self.on_gpu:
-            begin = time.perf_counter()
-            call()
-            return time.perf_counter() - begin
-        call()
-        return min(seconds_on_device(call) for _ in range(calls // 2))
+        return seconds_of(call, self.device, calls)
 
     # ---- the models
 
@@ -471,16 +461,13 @@ class Bench:
         on_card = torch.cuda.memory_allocated() if self.on_gpu else 0
         return round(on_card / 2**30, 3), round(psutil.Process().memory_info().rss / 2**30, 3)
 
-    def _floor(self, traces: list[Forward], tokens: int, attention_rate: float) -> float:
+    def _floor(self, traces: list[Forward], tokens: int, attention: float) -> float:
         """Seconds of the products and attentions alone, at the rates measured."""
-        config = self.config
-        linears = 2 * tokens * layer_weights(config) * config.num_layers
-        unit = 4 * tokens**2 * config.hidden_size * config.num_layers
-        chunks = sum(len(seen) for t in traces for seen in t.seen)
-        units = sum(sum(seen) for t in traces for seen in t.seen)
-        if not self.gemm or not attention_rate:
+        if not self.gemm or not attention:
             return 0.0
-        return chunks * linears / self.gemm + units * unit / attention_rate
+        counts = [Counted.of(trace) for trace in traces]
+        chunks, pairs = sum(c.chunks for c in counts), sum(c.pairs for c in counts)
+        return floor_s(self.config, tokens, chunks, pairs, self.gemm, attention)
 
     def _chunks(
         self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
@@ -495,9 +482,7 @@ class Bench:
         settings = settings_of(scenario)
         generator = torch.Generator().manual_seed(0)
         channels = self.config.caption_channels
-        names = [n for n in SpecialToken if n is not SpecialToken.DURATION]
-        vectors = {n: torch.randn(channels, generator=generator) for n in names}
-        special = SpecialTokens(vectors, torch.randn(8, channels, generator=generator))
+        special = random_tokens(channels)
         caption = torch.randn(_CAPTION_TOKENS, channels, generator=generator)
         yield from Sampler(self.dit, settings, traces.append, _Planned(way)).sample(
             height=side,
@@ -522,13 +507,6 @@ class _Planned(Memory):
     @property
     def cuda_graphs(self) -> bool:
         return self._way.cuda_graphs
-
-
-def layer_weights(config: ModelConfig) -> int:
-    """Weights of the products that every token of a layer goes through."""
-    size, kv = config.hidden_size, config.num_query_groups * config.kv_channels
-    inner = config.ffn_hidden_size * (3 if config.gated_linear_unit else 2)
-    return size * (2 * size + 2 * kv) + 2 * size * size + size * inner
 
 
 def _tensors(result: Any) -> tuple[Tensor, ...]:

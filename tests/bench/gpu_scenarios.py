@@ -1,26 +1,19 @@
-"""What the benchmark on a GPU runs, and the models with random weights that it runs."""
+"""What the benchmark on a GPU runs."""
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from dataclasses import dataclass, field
 
-import torch
-
 from magi_engine.config.official import ModelConfig
-from magi_engine.config.vae import VaeConfig
-from magi_engine.model.dit import VideoDiT
-from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.backends import EXACT, FASTEST
-from magi_engine.ops.fp8 import E4M3
 from magi_engine.sampling.schedule import SamplerSettings
 
 _SHORTENED = 12
 """Chunks of the scenarios that are about a steady state."""
 
 FULL = ModelConfig(34, 3072, 12288, 24, 8, 128)
-TINY = ModelConfig(3, 256, 512, 8, 8, 32, caption_channels=64)
+TINY = ModelConfig(3, 256, 512, 8, 8, 32, caption_channels=64, params_dtype="torch.float32")
 
 
 class Way(enum.Enum):
@@ -115,43 +108,3 @@ def settings_of(scenario: Scenario) -> SamplerSettings:
         distill=True,
         distill_nearly_clean_chunk_threshold=0.3,
     )
-
-
-def random_dit(config: ModelConfig, device: torch.device, fp8: bool = True) -> VideoDiT:
-    """A transformer whose activations stay of order one, with ``fp8`` where the release has it."""
-    if device.type == "cpu":
-        config = dataclasses.replace(config, params_dtype="torch.float32")
-    with torch.device("meta"):
-        dit = VideoDiT(config, fp8=fp8)
-    dit = dit.to_empty(device=device)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in dit.state_dict().items():
-            kind = name.rsplit(".", 1)[-1]
-            if tensor.dtype is E4M3:
-                rows = torch.randn(tensor.shape, device=device, dtype=torch.bfloat16)
-                tensor.copy_((rows * 64).to(E4M3))
-            elif kind == "weight_scale":
-                size = dit.get_buffer(name.removesuffix("_scale")).shape[-1]
-                tensor.fill_(size**-0.5 / 64)
-            elif kind in ("input_scale", "smooth_scale"):
-                tensor.fill_(0.02)
-            elif tensor.dim() > 1:
-                tensor.normal_(std=tensor[0].numel() ** -0.5)
-            elif name == "rope.bands":
-                count = len(tensor)
-                tensor.copy_(10000 ** (-torch.arange(count, device=device) / count))
-            elif "norm" in name and kind == "weight" and "layernorm" not in name:
-                tensor.fill_(0.0 if "post_norm" in name else 1.0)
-            else:
-                tensor.zero_()
-    return dit.eval().requires_grad_(False)
-
-
-def random_vae(config: VaeConfig, device: torch.device) -> ViTVAE:
-    """An autoencoder as PyTorch initialises it."""
-    torch.manual_seed(0)
-    with device:
-        vae = ViTVAE(config)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    return vae.to(dtype).eval().requires_grad_(False)

@@ -36,8 +36,8 @@ from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.quantised_kernels import HOPPER, INT8, QuantisedAttention, quantise
 from magi_engine.ops.rope import rotary_angles
+from magi_engine.runtime.speed.random_model import random_dit
 from tests.bench.gpu import Bench, machine
-from tests.bench.gpu_scenarios import random_dit
 
 _RESULTS = Path(__file__).parent / "results" / "other_cards.json"
 _SHARED_KB = {(7, 5): 64, (8, 0): 163, (8, 6): 99, (8, 9): 99, (9, 0): 227, (12, 0): 99}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError
+from magi_engine.messages import Message
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
@@ -14,6 +15,7 @@ from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import TakeStore
 from tests.desktop.machines import planned
 
@@ -33,6 +35,8 @@ class ScriptedEngine:
         self.stuck = self.broken = self.closed = self.outlives = False
         self.takes = TakeStore(default_takes_dir())
         self._events: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
+        self.measurements = queue.SimpleQueue[Measuring | SpeedReport | Exception | None]()
+        """What measuring comes to next; None ends it."""
 
     def start(self) -> None:
         self._work()
@@ -72,6 +76,17 @@ class ScriptedEngine:
     def prospects(self) -> dict[str, Prospect]:
         self._work()
         return {}
+
+    def measure(self) -> Iterator[Measuring | SpeedReport]:
+        self._work()
+        yield Measuring(0.5, Message("A video"))
+        while (event := self.measurements.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def stop_measuring(self) -> None:
+        self.measurements.put(None)
 
     def unload(self) -> None:
         self._work()

@@ -74,7 +74,7 @@ shop.job.begin(request)
 shop.job.take(planned(request))
 d = window.dialogs
 for opening in (
-    d.preferences, d.about, d.welcome, d.updates, d.places,
+    d.preferences, d.about, d.welcome, d.updates, d.places, d.speed,
     lambda: d.shortcuts(window.menus), lambda: d.download("4.5B-base"),
 ):
     look(opening).close()
@@ -91,6 +91,7 @@ _ALL = [
     "WelcomeDialog",
     "UpdatesDialog",
     "PlacesDialog",
+    "SpeedDialog",
     "HelpSheet",
     "LicenceDialog",
     "ModelsDialog",

@@ -13,6 +13,7 @@ from magi_desktop.dialogs.about import AboutDialog
 from magi_desktop.dialogs.help import HelpSheet
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.preferences import PreferencesDialog
+from magi_desktop.dialogs.speed import SpeedDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.state.jobs import Phase
 from magi_engine.runtime.request.request import Mode
@@ -233,6 +234,7 @@ def test_every_control_says_what_it_is(app: App) -> None:
         PreferencesDialog(shop.preferences, shop.places, app.window),
         HelpSheet(app.window.menus.groups, app.window),
         AboutDialog(lambda: "", app.window),
+        SpeedDialog(app.window),
         WelcomeDialog(shop.machine, shop.models, app.window),
         ModelsDialog(shop.models, shop.machine, shop.draft, shop.preferences, app.window),
     ]

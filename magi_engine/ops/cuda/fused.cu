@@ -201,6 +201,20 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) head_norm(
     if (there) store(out + (u64)row * width + 8 * lane, all);
 }
 
+// Rows that lie row_step numbers apart, times a factor, close together.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS) scaled(
+    const number* x, number* out, const float* scale, long long rows, long long row_step,
+    long long size) {
+    unsigned index = blockIdx.x * blockDim.x + threadIdx.x, eights = (unsigned)size / 8;
+    u64 row = index / eights, column = 8 * (index % eights);
+    if (row >= rows) return;
+    float all[8], factor = *scale;
+    load(x + row * row_step + column, all);
+#pragma unroll
+    for (int e = 0; e < 8; e++) all[e] *= factor;
+    store(out + row * size + column, all);
+}
+
 // Two rows of eight parts each, whose parts take turns in the result.
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) join(
     const number* own, const number* caption, void* out, const float* divisor, long long rows,

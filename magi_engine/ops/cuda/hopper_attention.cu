@@ -1,9 +1,9 @@
 // Quantised attention for Hopper's warpgroup matrix units (sm_90a); 128 features a head.
 //
 // One block: 128 queries of a head. A producer thread copies tiles of 128 keys and of 128 values
-// into shared memory, STAGES ahead; two warpgroups compute 64 queries each. A warpgroup gives the
-// matrix units the scores of the next tile together with the sums of the last one, and takes the
-// softmax while those sums and the other warpgroup's products run.
+// into shared memory, STAGES ahead; two warpgroups compute 64 queries each. In its turn a warpgroup
+// gives the matrix units the scores of the next tile together with the sums of the last one, and it
+// takes the softmax while those sums and the other warpgroup's products run.
 //
 // Tiles come from quantise.cu, swizzled as the matrix units want them: each is one flat copy.
 //
@@ -76,6 +76,16 @@ __device__ __forceinline__ void multiply(
 template <int LEFT>
 __device__ __forceinline__ void wait_for_products() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory");
+}
+
+// The two warpgroups take turns at giving the matrix units work, so that one has them while the
+// other takes its softmax.
+__device__ __forceinline__ void wait_for_turn(int warpgroup) {
+    asm volatile("bar.sync %0, 256;" ::"r"(1 + warpgroup) : "memory");
+}
+
+__device__ __forceinline__ void give_turn(int warpgroup) {
+    asm volatile("bar.arrive %0, 256;" ::"r"(1 + warpgroup) : "memory");
 }
 
 // What is computed from x from here on is computed after what stands before.
@@ -152,10 +162,13 @@ __device__ __forceinline__ void soften(
     }
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-        float top = FAR_BELOW;
+        float tops[4];
 #pragma unroll
-        for (int j = 0; j < 16; j++)
-            top = fmaxf(top, fmaxf(s[4 * j + 2 * h], s[4 * j + 2 * h + 1]));
+        for (int j = 0; j < 16; j++) {
+            float most_of_two = fmaxf(s[4 * j + 2 * h], s[4 * j + 2 * h + 1]);
+            tops[j % 4] = j < 4 ? most_of_two : fmaxf(tops[j % 4], most_of_two);
+        }
+        float top = fmaxf(fmaxf(tops[0], tops[1]), fmaxf(tops[2], tops[3]));
         float now = fmaxf(most[h], row_max(top) * factor[h]);
         before[h] = power_of_two(most[h] - now);
         most[h] = now;
@@ -192,17 +205,22 @@ __device__ __forceinline__ void look(
     int tile, const unsigned char* keys, const unsigned char* values, Barriers* barriers,
     const unsigned (&q8)[4][4], unsigned (&weights)[4][4], float (&s)[64], float (&out)[64],
     const float (&factor)[2], float (&most)[2], float (&total)[2], int keys_left) {
-    int stage = tile % STAGES, before = (tile - 1) % STAGES;
+    int stage = tile % STAGES, before = (tile - 1) % STAGES, own = threadIdx.x / WARPGROUP;
     bool speaks = threadIdx.x % WARPGROUP == 0;
     float shrink[2];
     wait(&barriers->keys_there[stage], tile / STAGES & 1);
+    wait_for_turn(own);
     start_product(s, q8, keys + stage * TILE_BYTES, false);
     wait(&barriers->values_there[before], (tile - 1) / STAGES & 1);
     start_product(out, weights, values + before * TILE_BYTES, true);
+    give_turn(1 - own);
     wait_for_products<1>();
     hold(s);
     if (speaks) arrive(&barriers->keys_read[stage]);
     soften<LAST>(s, factor, most, total, shrink, keys_left);
+    // That the weights are there, and a branch: else the assembler would wait for the sums first.
+    hold(s);
+    if (!LAST) wait(&barriers->keys_there[(tile + 1) % STAGES], (tile + 1) / STAGES & 1);
     wait_for_products<0>();
     hold(out);
     if (speaks) arrive(&barriers->values_read[before]);
@@ -260,6 +278,7 @@ extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
             key_scale[group]);
 #pragma unroll
         for (int i = 0; i < 64; i++) sums[i] = 0;
+        if (warpgroup == 1) give_turn(0);
         wait(&barriers->keys_there[0], 0);
         start_product(s, q8, keys, false);
         wait_for_products<0>();

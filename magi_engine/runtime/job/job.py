@@ -138,6 +138,8 @@ class Job:
         plan, request = self._plan, self._plan.request
         # 2. The prompts. They come first: a large text encoder leaves before the model comes.
         device = choose_device(plan.devices[0] if len(plan.devices) > 1 else request.device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # of this thread, for whatever does not say which
         model = self._models.model(found, device, choose_dtype(request.dtype, device))
         model.choose_attention(request.attention)
         memory = PlannedMemory(model, plan.ways)

@@ -29,7 +29,7 @@ class HeldModel:
     weights: Path
     """Folder of the transformer's weights."""
     device: str
-    """``cuda``, ``mps`` or ``cpu``."""
+    """``cuda:0``, ``mps`` or ``cpu``."""
     dtype: str
     text_encoder: bool
     networks: bool
@@ -62,6 +62,8 @@ class MachineFacts:
     """Whether the processor multiplies bfloat16 numbers faster than float32 ones."""
     held: HeldModel | None = None
     """What the engine keeps of its last job."""
+    cards: tuple[tuple[str, str], ...] = ()
+    """Device and name of every graphics card, where there are several."""
     further_cards: tuple[str, ...] = ()
     """Cards like ``device`` that can make a video together with it."""
     card_to_card_bytes_per_s: float = 0.0
@@ -86,29 +88,35 @@ class Finding:
 
 
 def look_around(
-    models_dir: Path, held_vram_bytes: int = 0, held_ram_bytes: int = 0
+    models_dir: Path,
+    held_vram_bytes: int = 0,
+    held_ram_bytes: int = 0,
+    wanted: str = "auto",
 ) -> MachineFacts:
     """The facts of this machine, now; takes milliseconds once PyTorch is there.
 
     Args:
         models_dir: the folder of models; need not exist.
         held_vram_bytes, held_ram_bytes: what this process would give back.
+        wanted: the device a job runs on.
+
+    Raises:
+        MagiError: there is no such device.
     """
     import psutil
     import torch
 
     from magi_engine.ops.backends import has_bfloat16_products
     from magi_engine.ops.fp8 import has_fp8_matmul
-    from magi_engine.runtime.machine.devices import choose_device
+    from magi_engine.runtime.machine.devices import cards, choose_device
 
-    device = choose_device("auto")
+    device = choose_device(wanted)
     memory = psutil.virtual_memory()
     processor = processor_name()
     vram_total = vram_free = None
-    name = processor
+    name, there = processor, cards()
     further, alone = (), Message("Only graphics cards make a video together.")
     if device.type == "cuda":
-        device = torch.device("cuda", torch.cuda.current_device())
         name = device_name(device)
         vram_free, vram_total = torch.cuda.mem_get_info(device)
         vram_free = min(vram_total, vram_free + held_vram_bytes)
@@ -125,6 +133,7 @@ def look_around(
         disk_free_bytes=disk.free_bytes(models_dir),
         fp8_in_hardware=has_fp8_matmul(device),
         bfloat16_on_processor=has_bfloat16_products(torch.device("cpu")),
+        cards=tuple((card.device, card.name) for card in there) if len(there) > 1 else (),
         further_cards=tuple(map(str, further)),
         card_to_card_bytes_per_s=card_to_card(device, further),
         no_further_card=alone,

@@ -42,7 +42,7 @@ class ModelCache:
             return None
         return HeldModel(
             weights=model.found.files.transformer,
-            device=model.device.type,
+            device=str(model.device),
             dtype=str(model.dtype).removeprefix("torch."),
             text_encoder=model.text.loaded,
             networks=model.dit_loaded and model.vae_loaded,

@@ -96,7 +96,7 @@ def held_for(
     held = facts.held
     if held is None or found is None or held.weights != found.files.transformer:
         return None
-    same = held.device == device.partition(":")[0] and held.dtype == dtype
+    same = held.device == device and held.dtype == dtype
     return held if same else None
 
 

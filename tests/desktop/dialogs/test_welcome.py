@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from PySide6.QtCore import QThreadPool
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.welcome import WelcomeDialog
@@ -130,6 +131,15 @@ def test_it_says_that_it_is_looking_until_it_knows(qtbot: QtBot, models: Models)
     label = dialog.cards["4.5B-base"].detail
     qtbot.waitUntil(lambda: "only 1.0 GB are free" in label.text())
     assert [v.text() for v in dialog._pc._values][3] == "1.0 GB free"
+
+
+def test_of_two_cards_it_names_the_one_that_is_used(qtbot: QtBot, models: Models) -> None:
+    cards = (("cuda:0", "NVIDIA GeForce RTX 3060"), ("cuda:1", FACTS.device_name))
+    state = machine(dataclasses.replace(FACTS, device="cuda:1", cards=cards))
+    dialog = WelcomeDialog(state, models)
+    qtbot.addWidget(dialog)
+    shown = "\n".join(label.text() for label in dialog.findChildren(QLabel))
+    assert "NVIDIA GeForce RTX 4090, 24 GB; the faster one of 2" in shown
 
 
 def test_a_failed_examination_does_not_stand_in_the_way(qtbot: QtBot, models: Models) -> None:

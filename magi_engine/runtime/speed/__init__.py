@@ -1,0 +1,1 @@
+"""How fast this machine is, tried out without any model's files."""
