@@ -194,7 +194,6 @@ class Session:
         self.shot("starting")
         self.until_chunk(3)
         self.shot("generating")
-        self.dialog("direct", self.window.dialogs.direct_next)
         self.shop.controller.pause()
         self.until(lambda: self.shop.job.phase is not Phase.RUNNING)
         self.shot("paused")

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from magi_engine import __version__
@@ -313,6 +314,8 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
             return
         except TimeoutError:
             raise _too_slow() from None
+        except ClientDisconnect:  # nobody hears the answer; the log keeps no traceback
+            raise InvalidRequestError("The connection was cut.", "Send it again.") from None
         size += len(chunk)
         if loop.time() - begun > _BODY_S + size / _SLOWEST_BYTES_PER_S:
             raise _too_slow()

@@ -29,7 +29,7 @@ class Bench:
         self.qtbot = qtbot
         self.draft = Draft()
         self.machine = machine(None, folder)
-        self.planner = Planner(self.draft, self.machine._engine, lambda: folder, self.draft)
+        self.planner = Planner(self.draft, self.machine._engine, lambda: folder, parent=self.draft)
         self.line = PreflightLine(self.draft, self.machine)
         qtbot.addWidget(self.line)
 
