@@ -60,7 +60,7 @@ log, say nothing of the machine."""
 MOST_WAITING = 100
 """Jobs of one owner that have not ended."""
 
-_ORPHAN_TRIES, _ORPHAN_LOOK_S = 600, 0.2
+_ORPHAN_TRIES, _ORPHAN_LOOK_S = 300, 0.2
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _NAME = re.compile(r"[^/\\:\0]+")
@@ -410,7 +410,12 @@ class JobBook:
 
     def _work(self) -> None:
         for job in [job for job in self._jobs.values() if job.state == "running"]:
+            with self._changed:
+                if job.last is not None:
+                    continue
+                self._running = job  # whoever deletes it waits
             job.end_interrupted()
+            self._rest()
         while (begun := self._next()) is not None:
             job, events = begun
             try:
@@ -422,9 +427,12 @@ class JobBook:
                 logger.exception("job %s failed", job.id)
                 if job.last is None:
                     job.say(Failed(named_error(error), None, 0))
-            with self._changed:
-                self._running = None
-                self._changed.notify_all()
+            self._rest()
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._running = None
+            self._changed.notify_all()
 
 
 def _restarted() -> MagiError:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from magi_engine.media.info import probe
+from magi_engine.media.targets import part_path
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
+from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.job.events import ChunkReady, Event, Failed, Finished, Planned
+from magi_engine.serve.jobs import FOLDER, JobAbout, JobBook
+from magi_engine.serve.uploads import Uploads
 from tests.engine.serve.cutting import CutCable
 from tests.engine.serve.servers import Server, small_request
 
@@ -82,6 +88,31 @@ def test_jobs_that_had_not_begun_are_made_after_a_restart(tmp_path: Path) -> Non
     assert json.loads(messages[-1])["event"] == "finished"
     connection.close()
     server.stop()
+
+
+def test_a_job_is_deleted_while_its_orphan_still_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine of a server that was killed outlives it by a moment; the others are made then."""
+    monkeypatch.chdir(tmp_path)
+    folder = FOLDER / ("ab" * 16)
+    folder.mkdir(parents=True)
+    about = JobAbout("me", small_request(Path("a.mp4")).to_json(), "12" * 16, 1.0)
+    (folder / "job.json").write_text(json.dumps(dataclasses.asdict(about)))
+    (folder / "events.jsonl").write_text('{"number": 1, "event": "stage"}\n')
+    part = part_path(folder / "video.mp4", ".mp4")
+    part.touch()
+    book = JobBook(EngineProcess(), Uploads(10**6, 10**6), 10**9)
+    (job,) = book.of("me")
+    deleting = threading.Thread(target=book.remove, args=(job,))
+    deleting.start()
+    deleting.join(0.5)
+    part.unlink(missing_ok=True)
+    deleting.join()
+    assert book.of("me") == []
+    assert not folder.exists()
+    assert book._thread.is_alive()
+    book.close()
 
 
 def test_a_killed_client_finds_its_video_again(server: Server, tmp_path: Path) -> None:
