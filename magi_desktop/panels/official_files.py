@@ -137,13 +137,14 @@ def _without_places(runtime: RuntimeConfig) -> RuntimeConfig:
 
 
 def _with_places(config: MagiConfig, entry: ModelEntry) -> MagiConfig:
-    """Say where the files of a model are whose own configuration leaves that to the program."""
+    """Say where the files of a model are, if its own configuration leaves that to the program or
+    means folders of the program: the file that is written lies elsewhere."""
     files = entry_paths(entry)
     places = {
-        "load": files.transformer.parent,
+        "load": files.transformer,
         "t5_pretrained": files.text_encoder,
         "vae_pretrained": files.autoencoder,
     }
     runtime = config.runtime_config
-    empty = {name: str(path) for name, path in places.items() if not getattr(runtime, name)}
-    return dataclasses.replace(config, runtime_config=dataclasses.replace(runtime, **empty))
+    said = {n: str(p) for n, p in places.items() if entry.ships or not getattr(runtime, n)}
+    return dataclasses.replace(config, runtime_config=dataclasses.replace(runtime, **said))
