@@ -159,7 +159,7 @@ class Walk:
         wait_for(lambda: any(models.rglob(".calibration*")), "a caption to be measured", _VIDEO_S)
         self._kill("quantize")
         process.wait(60)
-        self._magi(*command)
+        self._magi(*command, limit_s=2 * _VIDEO_S)  # it measures 24 captions
         left = [path.name for path in models.rglob(".*") if path.is_file()]
         require(left == [], f"nothing unfinished is left: {left}")
         self._magi("generate", "--model", "pocket-fp8", "--seconds", "1", "-o", r"C:\fp8.mp4")
@@ -175,9 +175,9 @@ class Walk:
     def _magi_com(self) -> str:
         return self.windows.path(self.program / "magi.com")
 
-    def _magi(self, *command: str) -> None:
+    def _magi(self, *command: str, limit_s: float = _VIDEO_S) -> None:
         began = time.monotonic()
-        done = self.windows.run("wine", self._magi_com, *command, limit_s=_VIDEO_S)
+        done = self.windows.run("wine", self._magi_com, *command, limit_s=limit_s)
         what = f"magi {command[0]} {command[1]} ({time.monotonic() - began:.0f} s)"
         require(done.returncode == 0, what, done.stdout)
 
