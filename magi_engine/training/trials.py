@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from magi_engine.sampling.schedule import Transition
 from magi_engine.training.analysis import (
     ClipAnalyser,
+    ClipReport,
     ObjectReport,
     object_present,
     psnr,
@@ -171,8 +172,7 @@ class TextTrial:
         }
         values = {name: float(right) for name, right in parts.items()}
         values |= beat(frames)
-        backdrop = report.background.name if report.background is not None else "no known backdrop"
-        return Outcome(values, f"{_names(report.objects)} on {backdrop}".lower())
+        return Outcome(values, _said(report))
 
 
 @dataclass(frozen=True)
@@ -315,10 +315,9 @@ class BackdropChangeTrial:
         wanted = self.expected.objects[0]
         kept = [o for o in report.objects if o.colour is wanted.colour and o.shape is wanted.shape]
         followed = report.background is self.expected.background
-        seen = report.background.name if report.background is not None else "no known backdrop"
         return Outcome(
             {"followed": float(followed), "object kept": float(bool(kept))},
-            f"then {_names(report.objects)} on {seen}".lower(),
+            f"then {_said(report)}",
         )
 
 
@@ -340,8 +339,7 @@ class TransitionTrial:
             "background": float(report.background is self.expected.background),
         }
         values["both"] = min(values.values())
-        seen = report.background.name if report.background is not None else "no known backdrop"
-        return Outcome(values, f"then {_names(report.objects)} on {seen}".lower())
+        return Outcome(values, f"then {_said(report)}")
 
 
 @dataclass(frozen=True)
@@ -548,6 +546,12 @@ def _noise_level(frame: Frames) -> float:
 
 def _prompt(seed: int, kind: PromptKind) -> EvaluationPrompt:
     return evaluation_prompts(1, seed, kind)[0]
+
+
+def _said(report: ClipReport) -> str:
+    """For example "red circle left and ? star ? on white"."""
+    on = report.background.name if report.background is not None else "no known backdrop"
+    return f"{_names(report.objects)} on {on}".lower()
 
 
 def _names(objects: tuple[ObjectReport, ...]) -> str:
