@@ -12,9 +12,9 @@ from magi_desktop.engine_thread import EngineThread
 from magi_desktop.settings import Preferences
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
-from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
-from magi_engine.errors import MagiError, message_of
+from magi_engine.errors import MagiError, OutputError, message_of
+from magi_engine.media import free_name
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.request.request import GenerationRequest
@@ -200,3 +200,21 @@ def _prepared(engine: EngineThread, request: GenerationRequest, folder: Path) ->
         earlier = engine.unfinished(request)
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)
+
+
+def with_output(request: GenerationRequest, folder: Path) -> GenerationRequest:
+    """The request with its wish of a name turned into a free path in ``folder``.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            "The folder for videos cannot be made: {folder}",
+            "Choose another in the preferences.",
+            folder=folder,
+        ) from error
+    wish = Path(request.output or "video.mp4").name
+    return dataclasses.replace(request, output=str(free_name(folder / wish)))

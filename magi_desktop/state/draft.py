@@ -12,7 +12,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry, model_config
 from magi_engine.errors import InvalidRequestError, MagiError, ModelNotFoundError
@@ -235,7 +234,7 @@ class Draft(QObject):
             self.mode, chosen.model, chosen.width, chosen.height, None
         )
         parts = _NO_REFERENCE if reference is None else _reference_fields(reference)
-        return dataclasses.replace(
+        request = dataclasses.replace(
             base,
             mode=self.mode,
             model=chosen.model,
@@ -248,10 +247,11 @@ class Draft(QObject):
             sampling=_sampling(chosen, base.sampling),
             special_tokens=chosen.special_tokens,
             negative_tokens=chosen.negative_tokens,
-            output=str(wished_name(prompt, self.mode.value, chosen.seed, chosen.file_format)),
             writing=_writing(chosen, base.writing),
             **parts,
         )
+        suffix = "" if chosen.file_format == "png" else f".{chosen.file_format}"
+        return dataclasses.replace(request, output=f"{request.name()}{suffix}")
 
     def take(
         self, request: GenerationRequest, info: MediaInfo | None = None, *, lock_seed: bool

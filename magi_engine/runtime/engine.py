@@ -14,7 +14,7 @@ from magi_engine.runtime.job.events import Event, Failed
 from magi_engine.runtime.job.job import Job
 from magi_engine.runtime.machine.devices import choose_device
 from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
-from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.models.loaded import ModelCache
 from magi_engine.runtime.models.ranks import Ranks
 from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
-from magi_engine.config.sizes import PART_TOKENS
+from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.config.sizes import PART_TOKENS, TILES_AT_ONCE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
@@ -142,6 +144,63 @@ def test_predicted_memory_is_what_tensors_take(
             del event
     predicted = sizes.kept_bytes() + sizes.work_bytes() + sizes.denoising_bytes(part_tokens)
     assert predicted == pytest.approx(memory.peak, rel=0.05)
+
+
+MODELS = {entry.config: entry for entry in Registry.load().entries}
+"""One of each configuration."""
+
+
+def _result_alone(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """An attention that holds nothing but its result, as every kernel of a card does."""
+    del k, v
+    return torch.empty_like(q)
+
+
+@pytest.mark.parametrize("entry", MODELS.values(), ids=lambda entry: entry.name)
+def test_every_model_takes_what_its_modules_hold(
+    entry: ModelEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At full size, on PyTorch's meta device: the whole sampler, and decoding a chunk.
+
+    Of its layers, which are alike, there are three.
+    """
+    config = MagiConfig.from_json(resource_path(entry.config))
+    model_config = dataclasses.replace(config.model_config, num_layers=3)
+    window = config.runtime_config.window_size
+    config = dataclasses.replace(
+        config,
+        model_config=model_config,
+        runtime_config=dataclasses.replace(config.runtime_config, num_steps=2 * window),
+        engine_config=dataclasses.replace(config.engine_config, fp8_quant=False),
+    )
+    vae = VaeConfig()
+    with torch.device("meta"):
+        model = VideoDiT(model_config).eval().requires_grad_(False)
+        decoder = ViTVAE(vae).to(model.dtype).eval().requires_grad_(False)
+    sizes = Sizes.of(config, vae, window + 2, 0, model.dtype.itemsize, on_card=False)
+    model.attention = _result_alone
+    model.rope.bands = nn.Parameter(torch.ones(model_config.kv_channels // 8), False)
+    null = torch.zeros(50, model_config.caption_channels)
+    monkeypatch.setattr(model, "null_caption", lambda: null)
+    runtime = config.runtime_config
+    height, width = (
+        side // vae.patch_size for side in (runtime.video_size_h, runtime.video_size_w)
+    )
+    with LiveBytes() as memory:
+        for event in Sampler(model, SamplerSettings.from_config(config)).sample(
+            height=height,
+            width=width,
+            captions=_plain_track(model),
+            noise=SeededNoise(1),
+            num_chunks=window + 2,
+        ):
+            del event
+    predicted = sizes.kept_bytes() + sizes.work_bytes() + sizes.denoising_bytes(PART_TOKENS)
+    assert predicted == pytest.approx(memory.peak, rel=0.05)
+    latents = torch.empty(1, 16, runtime.chunk_width, height, width, device="meta")
+    with torch.inference_mode(), LiveBytes() as memory:
+        decoder.decode(latents.to(model.dtype), Tile.released(runtime.fps))
+    assert sizes.decoding_bytes(TILES_AT_ONCE) == pytest.approx(memory.peak, rel=0.05)
 
 
 @pytest.mark.parametrize(
