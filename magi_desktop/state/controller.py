@@ -131,7 +131,7 @@ class Controller(QObject):
         """Start nothing more, and stop what runs, unless it goes on without this program: the last
         thing before that ends."""
         self._closing = True
-        if not self._engine.outlives:
+        if not self._engine.engine.outlives:
             self.stop()
 
     def _start(self, request: GenerationRequest) -> None:
@@ -195,9 +195,9 @@ def _prepared(engine: EngineThread, request: GenerationRequest, folder: Path) ->
     """The request with a free path for its video; one that was begun before goes on where it was
     interrupted, if its latents are kept."""
     if Path(request.output or "").is_absolute() and request.only_chunks is None:
-        if engine.is_making(request):
+        if engine.engine.is_making(request):
             return request
-        earlier = engine.unfinished(request)
+        earlier = engine.engine.unfinished(request)
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)
 
