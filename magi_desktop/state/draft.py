@@ -29,6 +29,7 @@ from magi_engine.runtime.request.request import (
 from magi_engine.sampling.schedule import Transition
 
 MAX_SEED = 2**31 - 1
+_SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
 DEFAULT_SECONDS = 4.0
 
 
@@ -250,8 +251,7 @@ class Draft(QObject):
             writing=_writing(chosen, base.writing),
             **parts,
         )
-        suffix = "" if chosen.file_format == "png" else f".{chosen.file_format}"
-        return dataclasses.replace(request, output=f"{request.name()}{suffix}")
+        return dataclasses.replace(request, output=request.name() + _SUFFIXES[chosen.file_format])
 
     def take(
         self, request: GenerationRequest, info: MediaInfo | None = None, *, lock_seed: bool
@@ -327,16 +327,13 @@ class Draft(QObject):
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Take over what ``to_json`` gave, of this or an older program; nonsense is left out.
+        """Take over what ``to_json`` gave; nonsense is left out.
 
         References are not read here, since that takes time: see ``saved_references``.
         """
-        mode, prompts, later = (saved.get(n) for n in ("mode", "prompts", "later_prompts"))
-        if isinstance(prompts, dict):  # of a program in which each mode had its own
-            saved = {"prompt": prompts.get(mode), **saved}
         if isinstance(saved.get("prompt"), str):
             self.prompt = saved["prompt"]
-        self.later_prompts = _prompt_changes(later.get(mode) if isinstance(later, dict) else later)
+        self.later_prompts = _prompt_changes(saved.get("later_prompts"))
         values = saved.get("settings")
         if isinstance(values, dict):
             self._restore_settings(values)

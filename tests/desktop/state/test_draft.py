@@ -168,15 +168,12 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
     assert again.settings == draft.settings
 
 
-def test_the_draft_of_an_older_program_keeps_the_prompt_that_was_seen(draft: Draft) -> None:
-    saved = {
-        "mode": "i2v",
-        "prompts": {"t2v": "text", "i2v": "image"},
-        "later_prompts": {"t2v": [], "i2v": [[2, "then"]]},
-    }
-    draft.restore(saved)
-    assert (draft.mode, draft.prompt) == (Mode.I2V, "image")
-    assert draft.later_prompts == (PromptChange(2, "then"),)
+def test_a_video_of_no_prompts_is_composed_again(draft: Draft) -> None:
+    request = dataclasses.replace(draft.request(), prompts=())
+    draft.set_prompt("before")
+    draft.take(request, lock_seed=False)
+    assert draft.prompt == ""
+    assert draft.request().prompts == (PromptChange(0, ""),)
 
 
 @pytest.mark.parametrize(
