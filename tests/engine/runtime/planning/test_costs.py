@@ -160,7 +160,7 @@ def _shapes() -> Iterator[str]:
             yield entry.config
 
 
-@pytest.mark.parametrize("name", _shapes())
+@pytest.mark.parametrize("name", list(_shapes()))
 def test_every_model_takes_what_its_modules_hold(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
