@@ -88,6 +88,13 @@
 <context>
     <name>Undo</name>
     <message numerus="yes">
+        <source>making %n video(s)</source>
+        <translation>
+            <numerusform>making %n video</numerusform>
+            <numerusform>making %n videos</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>deleting %n video(s)</source>
         <translation>
             <numerusform>deleting %n video</numerusform>

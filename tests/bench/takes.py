@@ -98,7 +98,7 @@ class Bench:
         self._latents: dict[str, list[Any]] = {}
         if not self.small:
             self._put_model()
-        vars(plan)["BATCHING"] = (device.type,)
+        setattr(plan, "BATCHING", (device.type,))  # noqa: B010
         self._watch(TakeWriter, "append", "take")
         self._watch(os, "fsync", "fsync")
         self.made = 0
@@ -116,7 +116,7 @@ class Bench:
             model.load_dit()
             model.load_vae()
         self.engine._models._model = model
-        vars(job)["find_model"] = lambda *_: found
+        setattr(job, "find_model", lambda *_: found)  # noqa: B010
 
     def _watch(self, owner: Any, name: str, row: str) -> None:
         """Note how long each call of a method takes."""
