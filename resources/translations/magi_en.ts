@@ -118,6 +118,13 @@
             <numerusform>%n variations</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>Make %n more like it, with other seeds.</source>
+        <translation>
+            <numerusform>Make %n more like it, with another seed.</numerusform>
+            <numerusform>Make %n more like it, with other seeds.</numerusform>
+        </translation>
+    </message>
 </context>
 <context>
     <name>VideoCommands</name>

@@ -7018,9 +7018,11 @@
             <numerusform>%n 个变体</numerusform>
         </translation>
     </message>
-    <message>
-        <source>Make it four times more, with other seeds.</source>
-        <translation>换用其他种子，再做四次。</translation>
+    <message numerus="yes">
+        <source>Make %n more like it, with other seeds.</source>
+        <translation>
+            <numerusform>换用其他种子，再做 %n 个。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Use these settings</source>

@@ -126,11 +126,9 @@ class Sizes:
         """What a forward holds beside weights, keys and values."""
         model = self.config.model_config
         tokens = self.videos * self.chunks.forward * self.own_tokens
-        kv = model.num_query_groups * model.kv_channels
         exchanged = 0
-        if self.videos > 1:  # keys and values, which go to work one video after the other
-            exchanged = tokens * 2 * kv * self.itemsize
         if self.ranks > 1:  # what is sent, and what comes, there and back
+            kv = model.num_query_groups * model.kv_channels
             exchanged = tokens * 4 * (model.hidden_size + kv) * self.itemsize
         return exchanged + dit_activation_bytes(
             model,

@@ -122,10 +122,10 @@ def test_first_seconds_go_together_where_that_makes_them_no_slower(tmp_path: Pat
     fewer = estimated(tmp_path, one_less, along=along, **first)
     assert len(fewer.along) == 7
     assert not fewer.ways[0].offloaded_layers
-    small = dataclasses.replace(CARD, vram_free_bytes=alone.vram_bytes - 1)
+    small = dataclasses.replace(CARD, vram_free_bytes=alone.ways[-1].device_bytes)
+    crowded = estimated(tmp_path, small, **first)
     assert estimated(tmp_path, small, along=along, **first) == dataclasses.replace(
-        (crowded := estimated(tmp_path, small, **first)),
-        request=dataclasses.replace(crowded.request, along=along),
+        crowded, request=dataclasses.replace(crowded.request, along=along)
     )
     # Whole videos are made one by one, and on a processor first seconds as well.
     assert not estimated(tmp_path, along=along, width=384, height=384).along
