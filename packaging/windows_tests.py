@@ -19,6 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import build_tools
 import dev
 
 sys.path.insert(0, str(dev.ROOT))
@@ -93,6 +94,7 @@ def main(argv: Sequence[str]) -> int:
     wishes = parser.parse_args(argv)
     if odd := set(wishes.parts) - set(PARTS):
         parser.error(f"no parts: {', '.join(sorted(odd))}")
+    build_tools.install("release", "windows")
     with tempfile.TemporaryDirectory() as name, wine_root(wishes.root) as root:
         work = Path(name)
         windows = Windows(root, "")
