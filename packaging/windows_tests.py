@@ -71,8 +71,7 @@ _TOOLS = (
     *("pluggy", "iniconfig", "colorama", "pygments", "packaging", "ruff"),
     *("hatchling", "pathspec", "tomlkit", "trove-classifiers", "protobuf"),
     *("fastapi", "starlette", "opentelemetry-api", "pydantic", "pydantic-core"),
-    *("annotated-doc", "annotated-types", "typing-inspection"),
-    *("uvicorn", "click", "h11"),
+    *("annotated-doc", "annotated-types", "typing-inspection", "uvicorn", "click", "h11"),
 )
 _LIMIT_S = 3600
 _RUN = r"""
@@ -123,9 +122,13 @@ def _install(windows: Windows, work: Path, wheels: Path) -> None:
     uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--target", str(packages))
     uv += ("--python-platform", "x86_64-pc-windows-msvc", "--no-deps", "--no-index", "--offline")
     uv += ("--python-version", windows_bundle.PYTHON_VERSION, "--link-mode", "copy")
-    subprocess.run(
-        [*uv, *map(str, [*wheels.glob("*.whl"), *(work / "tools").glob("*.whl")])], check=True
-    )
+    # Some serve both; by its file's name each is there once.
+    found = {
+        wheel.name: str(wheel)
+        for place in (wheels, work / "tools")
+        for wheel in place.glob("*.whl")
+    }
+    subprocess.run([*uv, *found.values()], check=True)
     for runtime in packages.glob("msvcp140*.dll"):  # which belong beside Python
         runtime.rename(python / runtime.name)
     (packages / "checkout.pth").write_text("C:\\src\n", encoding="utf-8")
