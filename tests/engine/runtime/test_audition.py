@@ -121,6 +121,7 @@ def test_several_are_sampled_in_one_batch_and_each_is_as_it_is_alone(
         last = (PromptChange(0, "a blue square"), PromptChange(1, "it turns"))
         requests[2] = dataclasses.replace(requests[2], prompts=last)
     alone = [_take(store, finished(run(engine, request)).path).read(0) for request in requests]
+    made: list[Path] = []
     for index, request in enumerate(requests):
         together = with_along(request, requests[index + 1 :])
         assert len(together.along) == 2 - index
@@ -128,11 +129,11 @@ def test_several_are_sampled_in_one_batch_and_each_is_as_it_is_alone(
         assert bool(of_kind(events, Progress)) == (index == 0), "the others are there already"
         assert [e.fraction for e in of_kind(events, Progress)][-1:] in ([1], [])
         end = finished(events)
-        take = _take(store, end.path)
-        assert np.abs(take.read(0) - alone[index]).max() <= 1e-5
         assert end.path is not None
+        made.append(end.path)
+        assert np.abs(_take(store, end.path).read(0) - alone[index]).max() <= 1e-5
         assert read_request(end.path).along == ()
-    rest = Earlier.of_take(take, end.path).resumed()
+    rest = Earlier.of_video(made[-1], store).resumed()
     assert finished(run(engine, rest)).frames == 90
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_more_takes_more(tmp_path: Path) -> None:
 
 def test_first_seconds_go_together_where_that_makes_them_no_slower(tmp_path: Path) -> None:
     along = tuple(Along(seed, "") for seed in range(1, 12))
-    first = {"width": 384, "height": 384, "only_chunks": 1}
+    first: dict[str, Any] = {"width": 384, "height": 384, "only_chunks": 1}
     alone = estimated(tmp_path, **first)
     together = estimated(tmp_path, along=along, **first)
     assert together.along == along[:8]
