@@ -152,15 +152,16 @@ class FairRouter(RequestRouter):
     def _fulfill_next_pending_request(
         self, replica: RunningReplica, request_metadata: Any = None
     ) -> None:
-        # As ``FIFOMixin``, with another order.
-        request = self._next()
-        if request is None:
+        asked = self._get_pending_request_matching_internal_request_id(request_metadata)
+        if asked is None or _owner(asked) is None:
             super()._fulfill_next_pending_request(replica, request_metadata)
             return
-        owner = _owner(request)
-        if owner is None or any(where == replica.replica_id for where, _ in self._made.values()):
-            return  # somebody else was quicker
-        self._made[request.metadata.internal_request_id] = replica.replica_id, owner
+        # As ``FIFOMixin``, with another order.
+        request = self._next()
+        if request is None or any(where == replica.replica_id for where, _ in self._made.values()):
+            return  # another one was quicker
+        made = replica.replica_id, _owner(request) or ""
+        self._made[request.metadata.internal_request_id] = made
         self._cancel_routing_task_for_pending_request(request)
         self._record_queue_wait_time(request)
         request.future.set_result(replica)
