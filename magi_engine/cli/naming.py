@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 _CALL = re.compile(
-    r"\bmagi (?=(?:audition|bench|demo|doctor|extend|farm|generate|models|recover|redo|replay|resume"
-    r"|serve|settings-of|takes)\b)"
+    r"\bmagi (?=(?:audition|bench|demo|doctor|extend|farm|generate|models|recover|redo|replay"
+    r"|resume|serve|settings-of|takes)\b)"
 )
 
 
