@@ -6850,6 +6850,12 @@
 <context>
     <name>Undo</name>
     <message numerus="yes">
+        <source>making %n video(s)</source>
+        <translation>
+            <numerusform>制作 %n 个视频</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>deleting %n video(s)</source>
         <translation>
             <numerusform>删除 %n 个视频</numerusform>
@@ -7040,9 +7046,11 @@
             <numerusform>%n 个变体</numerusform>
         </translation>
     </message>
-    <message>
-        <source>Make it four times more, with other seeds.</source>
-        <translation>换用其他种子，再做四次。</translation>
+    <message numerus="yes">
+        <source>Make %n more like it, with other seeds.</source>
+        <translation>
+            <numerusform>换用其他种子，再做 %n 个。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Use these settings</source>
@@ -7229,16 +7237,8 @@
 <context>
     <name>WindowDialogs</name>
     <message>
-        <source>the variations</source>
-        <translation>这些变化版本</translation>
-    </message>
-    <message>
         <source>Nothing more was kept of it: it goes on from its file.</source>
         <translation>没有保留更多内容：将从它的文件继续。</translation>
-    </message>
-    <message>
-        <source>the new take</source>
-        <translation>新版本</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>
