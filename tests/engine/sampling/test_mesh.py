@@ -103,9 +103,9 @@ def test_one_process_asks_nobody() -> None:
 
 if __name__ == "__main__":
     # Forked where that can be: PyTorch is imported once, not once for each.
-    processes = multiprocessing.get_context("fork" if hasattr(os, "fork") else "spawn")
+    multiprocessing.set_start_method("fork" if hasattr(os, "fork") else "spawn")
     places, size = [Path(place) for place in sys.argv[1:3]], int(sys.argv[3])
-    ranks = [processes.Process(target=replay, args=(*places, n, size)) for n in range(size)]
+    ranks = [multiprocessing.Process(target=replay, args=(*places, n, size)) for n in range(size)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
