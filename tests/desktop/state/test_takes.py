@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 from magi_desktop.state.takes import take_rows
 from magi_desktop.state.videos import LibraryItem
@@ -65,7 +66,7 @@ def test_damaged_settings_belong_to_no_other_video() -> None:
 
 def test_with_a_clip_in_front_parts_begin_where_its_chunks_do() -> None:
     origin = "20260101-000000-000000"
-    noted = {"source_frames": 40, "first_frames": 16}
+    noted: dict[str, Any] = {"source_frames": 40, "first_frames": 16}
     first = item(origin, chunks=5, **noted)
     prompts = (PromptChange(0, "a ball"), PromptChange(1, "a cube"))
     second = item("20260101-000000-000010", TakeStart(origin, 1), 5, prompts=prompts, **noted)
