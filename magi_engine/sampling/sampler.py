@@ -177,7 +177,7 @@ class _Run:
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
         self.cache = self._make_cache()
-        graphs = self.memory.cuda_graphs and self.mesh.size == 1  # exchanges are not captured
+        graphs = self.memory.cuda_graphs
         self.graphs = GraphRunner[Seen](capture_on(self.device) if graphs else None)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
@@ -191,7 +191,7 @@ class _Run:
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
         tokens = self.shape[2] * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
-        self.most_tokens = chunks.forward * tokens
+        self.most_tokens = chunks.forward * self.mesh.count(tokens)
         return RollingCache(
             self.model.config,
             chunks.kept,
@@ -365,22 +365,22 @@ class _Run:
         attend = alone if attention is None else attention
         seen = Seen(attend, KnownCaptions(keys, self.model.attention))
 
-        def forward(
+        def velocity(
             pause: Pause[Seen] | None, x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor
         ) -> Tensor:
-            return self.model(
+            return self.model.velocity_of(
                 x,
-                times,
                 seen.captions if pause is None else PausingCaptions(pause),
-                chunk_positions=positions,
-                attend=attend if pause is None else PausingAttention(pause, seen, self._shared),
-                condition=condition,
-                rotary=(cos, sin),
+                condition,
+                (cos, sin),
+                attend if pause is None else PausingAttention(pause, seen, self._shared),
             )
 
-        rotary = self.model.rotary(positions, latents.shape, self.bands)
-        inputs = latents, condition, *rotary
-        return self.graphs.run(attention is None, forward, inputs, seen)
+        chunks, shape = times.shape[1], latents.shape
+        own = self.model.own_tokens(latents, chunks)
+        inputs = own, condition, *self.model.rotary(positions, shape, self.bands)
+        x = self.graphs.run(attention is None, velocity, inputs, seen)
+        return self.model.whole_velocity(x, shape, chunks)
 
     def _shared(self, name: str, shape: tuple[int, int]) -> Tensor:
         """See :class:`PausingAttention`."""
