@@ -15,10 +15,10 @@ from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.backends import ChosenAttention
 from magi_engine.ops.cuda_graphs import GraphRunner, Pause, capture_on
-from magi_engine.ops.mesh import Mesh
+from magi_engine.ops.mesh import Exchange, Mesh
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
-from magi_engine.sampling.memory import Memory
+from magi_engine.sampling.memory import Memory, until_it_fits
 from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.recorded import PausingAttention, PausingCaptions, Seen
@@ -149,8 +149,6 @@ class _Run:
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
         self.memory, self.mesh = sampler.memory, model.mesh
         self.num_chunks, self._decisions = num_chunks, decisions
-        if isinstance(model.attention, ChosenAttention):
-            model.attention.share(self.mesh)
         self.device = model.device
         self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]
@@ -171,14 +169,17 @@ class _Run:
         self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
         self.noises: dict[int, Tensor] = {}  # what each chunk of the window began with
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
+        self.cache = self._make_cache()
+        # What may want more memory than there is comes before anything is agreed on.
+        if isinstance(model.attention, ChosenAttention):
+            model.attention.share(self.mesh)
         plain = model.null_caption().cpu()
         null = self.mesh.agree(lambda: self.decisions.captions.null_caption(plain))
         self.null_keys = CaptionKeys(model, null.to(self.device))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
-        self.cache = self._make_cache()
-        graphs = self.memory.cuda_graphs
-        self.graphs = GraphRunner[Seen](capture_on(self.device) if graphs else None)
+        capture = capture_on(self.device) if self.memory.cuda_graphs else None
+        self.graphs = GraphRunner[Seen](capture)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
 
@@ -218,7 +219,12 @@ class _Run:
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.
             self._enter(forward)
             # 2. One step of every chunk in the window.
-            velocity = self.memory.run(self._step, forward)
+            moved, velocity = self._moved(forward)
+            # From here on nothing computes, so that a forward is never executed twice.
+            self.latents |= moved
+            # A clean chunk has left its keys and values, which is all that is needed of it.
+            if forward.clean is not None:
+                del self.latents[forward.clean]
             if forward.fills_prefix:
                 continue
             yield self._progress(forward, velocity)
@@ -252,8 +258,37 @@ class _Run:
             noise = noise.pin_memory()  # so that the host need not wait for the copy
         self.latents[chunk] = noise.to(self.device, non_blocking=True)
 
-    def _step(self, forward: Forward) -> Tensor:
-        """Execute a forward; the oldest denoised chunk's velocity, (1, 16, chunk_width, h, w).
+    def _moved(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:
+        """:meth:`_step`, with less memory if it runs out; then in every process of a mesh."""
+        step = lambda: self.memory.once(self._step, forward)  # noqa: E731
+        return until_it_fits(
+            lambda: self.mesh.attempt(step, partial(self._exchanges, forward)),
+            lambda: self.memory.spare() or self.memory.step_down(),
+        )
+
+    def _exchanges(self, forward: Forward) -> Iterator[Exchange]:
+        config = self.model.config
+        heads, kv = (
+            n * config.kv_channels
+            for n in (
+                config.num_attention_heads // self.mesh.size,
+                2 * self.mesh.groups(config.num_query_groups),
+            )
+        )
+        tokens, dtype, device = self.cache.chunk_tokens, self.model.dtype, self.device
+        pixels = config.patch_size**2 * config.out_channels
+        for kind in forward.passes:
+            alone = kind is Pass.ALONE
+            chunks = len(forward.chunks if alone else forward.ranges)
+            chunks += forward.copies_oldest and not alone
+            for _ in self.model.layers:
+                yield Exchange("to heads", chunks, tokens, heads + kv, dtype, device)
+                yield Exchange("to tokens", chunks, tokens, heads, dtype, device)
+            yield Exchange("whole", chunks, tokens, pixels, torch.float32, device)
+
+    def _step(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:
+        """Execute a forward: what it makes of its chunks, and the oldest denoised one's velocity,
+        (1, 16, chunk_width, h, w).
 
         If memory runs out in it, nothing but keys and values of clean chunks has changed, and those
         come out the same again.
@@ -263,13 +298,7 @@ class _Run:
         moved = {}
         for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
             moved[chunk] = self.latents[chunk] + v[None] * duration
-        oldest = velocity[:1]
-        # From here on nothing computes, so that a forward is never executed twice.
-        self.latents |= moved
-        # A clean chunk has left its keys and values, which is all that is needed of it.
-        if forward.clean is not None:
-            del self.latents[forward.clean]
-        return oldest
+        return moved, velocity[:1]
 
     def _paste_prefix(self) -> None:
         rest = self.prefix_rest

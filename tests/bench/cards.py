@@ -152,9 +152,12 @@ class Cards(Bench):
             keep(f"{layer:02} seen", out)
             return out
 
+        def after(name: str) -> Callable[[Any, Any, Tensor], None]:
+            return lambda _layer, _given, out: keep(name, out)
+
         hooks = [
-            layer.register_forward_hook(lambda _m, _x, out, i=i: keep(f"{i:02} x", out))
-            for i, layer in enumerate(self.dit.layers)
+            layer.register_forward_hook(after(f"{index:02} x"))
+            for index, layer in enumerate(self.dit.layers)
         ]
         WindowAttention.__call__ = attended  # type: ignore[method-assign]
         try:

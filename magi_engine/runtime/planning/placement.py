@@ -33,8 +33,8 @@ _SIDE_STREAM_BYTES = 32 << 20
 _E4M3_BYTES = 1
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
 _GRAPH_TOKENS = 8192
-"""Forwards of at most so many tokens of a card run as CUDA graphs: the kernels of larger ones take
-it longer than the host needs to launch them."""
+"""Forwards of at most so many tokens run as CUDA graphs: the kernels of larger ones take a card
+longer than the host needs to launch them."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Sizes:
     def graph_bytes(self, part_tokens: int) -> int:
         """What CUDA graphs take beside what the same forwards take without."""
         model = self.config.model_config
-        own = graph_bytes(model, self.chunks.forward, self.own_tokens)
+        own = graph_bytes(model, self.chunks.forward, self.tokens)
         return own + self.denoising_bytes(part_tokens)
 
     def denoising_bytes(self, part_tokens: int) -> int:
@@ -209,7 +209,8 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
-    if sizes.chunks.forward * sizes.own_tokens <= _GRAPH_TOKENS:
+    # Four cards were no faster with graphs.
+    if sizes.ranks == 1 and sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
