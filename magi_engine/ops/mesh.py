@@ -39,8 +39,8 @@ def broadcast(value: object) -> Any:
     return said[0]
 
 
-class _Shortage:
-    """What is said in place of what was to be decided, when memory has run out."""
+class Shortage:
+    """What the leading process says in place of what it was to decide: its memory has run out."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class Mesh:
             return decide()
         if not self.leads:
             said = self.share(None)
-            if isinstance(said, _Shortage):
+            if isinstance(said, Shortage):
                 raise torch.OutOfMemoryError("the leading process has too little memory")
             return cast("T", said)
         try:
             decided = decide()
         except (torch.OutOfMemoryError, MemoryError):
-            self.share(_Shortage())
+            self.share(Shortage())
             raise
         return cast("T", self.share(decided))
 

@@ -171,8 +171,7 @@ class _Run:
         self.chunk_captions: dict[int, CaptionKeys | None] = {}
         self.cache = self._make_cache()
         # What may want more memory than there is comes before anything is agreed on.
-        if isinstance(model.attention, ChosenAttention):
-            model.attention.share(self.mesh)
+        self._share_attention()
         plain = model.null_caption().cpu()
         null = self.mesh.agree(lambda: self.decisions.captions.null_caption(plain))
         self.null_keys = CaptionKeys(model, null.to(self.device))
@@ -262,9 +261,18 @@ class _Run:
         """:meth:`_step`, with less memory if it runs out; then in every process of a mesh."""
         step = lambda: self.memory.once(self._step, forward)  # noqa: E731
         return until_it_fits(
-            lambda: self.mesh.attempt(step, partial(self._exchanges, forward)),
-            lambda: self.memory.spare() or self.memory.step_down(),
+            lambda: self.mesh.attempt(step, partial(self._exchanges, forward)), self._with_less
         )
+
+    def _with_less(self) -> bool:
+        if not (self.memory.spare() or self.memory.step_down()):
+            return False
+        self._share_attention()  # one may have missed what was chosen in the forward
+        return True
+
+    def _share_attention(self) -> None:
+        if isinstance(self.model.attention, ChosenAttention):
+            self.model.attention.share(self.mesh)
 
     def _exchanges(self, forward: Forward) -> Iterator[Exchange]:
         config = self.model.config

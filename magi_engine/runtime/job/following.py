@@ -47,7 +47,9 @@ def follow(
 
     def did(did: bool) -> bool:
         say(Did(did))
-        return hear()
+        while not isinstance(said := hear(), Did):
+            pass  # what was decided in a forward that did not get there
+        return said.did
 
     size = len(plan.devices)
     mesh = join(seat.store, seat.rank, size, device, JOIN_S, lambda _: hear(), did)

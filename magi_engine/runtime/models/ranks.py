@@ -18,7 +18,7 @@ import torch
 
 from magi_engine.errors import DeviceError, EngineDiedError, MagiError
 from magi_engine.messages import Message
-from magi_engine.ops.mesh import ALONE, Mesh, abort, join, leave
+from magi_engine.ops.mesh import ALONE, Mesh, Shortage, abort, join, leave
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import Cancel, JobCancelled
 from magi_engine.runtime.process.worker import Answer, Run, Worker
@@ -67,7 +67,7 @@ class Beat:
 
 @dataclass(frozen=True)
 class Did:
-    """A process has asked its card for a forward.
+    """A process has asked its card for a forward; said by the leading one, all have.
 
     Attributes:
         did: False: there was too little memory.
@@ -248,13 +248,15 @@ class Team:
         return value
 
     def _all_did(self, did: bool) -> bool:
+        if not did:  # perhaps one waits for what was to be decided in the forward
+            self._share(Shortage())
         with self._changed:
             self._changed.wait_for(
                 lambda: self._failure is not None or all(m.did for m in self._members)
             )
             self.check()
             said = [member.did.popleft() for member in self._members]
-        return self._share(did and all(said))
+        return self._share(Did(did and all(said))).did
 
     def _start(self, target: Any, *args: Any) -> None:
         threading.Thread(target=target, args=args, name="mesh", daemon=True).start()
