@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
+import signal
 import threading
 
 from magi_engine.cli.exit_codes import DONE
@@ -75,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
         most_each=args.most_each,
         log_prompts=args.log_prompts,
     )
-    ray.init(log_to_driver=False, include_dashboard=False)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # the first line is the address
+    ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+    # Ray's own handler prints where it stood.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         address: dict[str, object] = {"host": args.host, "port": args.port, **certificate}
         serve.start(proxy_location="EveryNode", http_options=address)
@@ -83,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"http{'s' if certificate else ''}://{args.host}:{args.port}", flush=True)
         print(f"The key is in {options.keys}.", flush=True)
         threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
     finally:
         serve.shutdown()
         ray.shutdown()
