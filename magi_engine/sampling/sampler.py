@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,10 +15,10 @@ from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.backends import ChosenAttention
 from magi_engine.ops.cuda_graphs import GraphRunner, Pause, capture_on
-from magi_engine.ops.mesh import Mesh
+from magi_engine.ops.mesh import Exchange, Mesh
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
-from magi_engine.sampling.memory import Memory
+from magi_engine.sampling.memory import Memory, until_it_fits
 from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.recorded import PausingAttention, PausingCaptions, Seen
@@ -64,8 +64,7 @@ def next_task(mesh: Mesh) -> Task | None:
 class _Decisions:
     """What only the leading process knows: see :meth:`Sampler.sample`."""
 
-    captions: CaptionTrack
-    noise: NoiseSource
+    videos: Sequence[tuple[CaptionTrack, NoiseSource]]
     direction: Direction | None
 
 
@@ -103,6 +102,7 @@ class Sampler:
         num_chunks: int | None,
         prefix: Tensor | None = None,
         direction: Direction | None = None,
+        along: Sequence[tuple[CaptionTrack, NoiseSource]] = (),
     ) -> Generator[StepDone | ChunkDone]:
         """Denoise chunk after chunk. Closing the iterator frees everything it holds.
 
@@ -114,13 +114,22 @@ class Sampler:
             prefix: (1, 16, T, height, width) clean latents the video starts with; T = 1 is an
                 image, which is part of the result.
             direction: what may still change; see :func:`forwards`.
+            along: captions and noise of further videos with the same prefix that go through the
+                transformer in one batch with the first, which is N = 1 + len(along) then. Of one
+                chunk, by a single process.
+
+        Raises:
+            ValueError: a batch of more.
         """
+        first = (0 if prefix is None else prefix.shape[2]) // self.settings.chunk_width
+        if along and (self.model.mesh.size > 1 or num_chunks != first + 1):
+            raise ValueError("a batch has one chunk and one process")
         layers = len(self.model.layers)
         task = Task(self.settings, layers, height, width, num_chunks, prefix)
         self.model.mesh.agree(
             lambda: replace(task, prefix=None if prefix is None else prefix.cpu())
         )
-        yield from self._events(task, _Decisions(captions, noise, direction))
+        yield from self._events(task, _Decisions([(captions, noise), *along], direction))
 
     def follow(self, task: Task) -> None:
         """Compute one's share of what the leading process samples, to its end."""
@@ -149,8 +158,6 @@ class _Run:
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
         self.memory, self.mesh = sampler.memory, model.mesh
         self.num_chunks, self._decisions = num_chunks, decisions
-        if isinstance(model.attention, ChosenAttention):
-            model.attention.share(self.mesh)
         self.device = model.device
         self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]
@@ -168,17 +175,20 @@ class _Run:
         self.emit_from = 0 if self.prefix_frames == 1 else self.prefix_frames
         self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)
         self.times = schedule_times(settings.num_steps, settings.shortcut_mode)
-        self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
+        self.videos = 1 if decisions is None else len(decisions.videos)  # N
+        self.latents: dict[int, Tensor] = {}  # chunk -> (N, 16, chunk_width, h, w), on the device
         self.noises: dict[int, Tensor] = {}  # what each chunk of the window began with
-        self.chunk_captions: dict[int, CaptionKeys | None] = {}
+        self.chunk_captions: dict[int, list[CaptionKeys | None]] = {}
+        self.cache = self._make_cache()
+        # What may want more memory than there is comes before anything is agreed on.
+        self._share_attention()
         plain = model.null_caption().cpu()
-        null = self.mesh.agree(lambda: self.decisions.captions.null_caption(plain))
+        null = self.mesh.agree(lambda: self.decisions.videos[0][0].null_caption(plain))
         self.null_keys = CaptionKeys(model, null.to(self.device))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
-        self.cache = self._make_cache()
-        graphs = self.memory.cuda_graphs and self.mesh.size == 1  # exchanges are not captured
-        self.graphs = GraphRunner[Seen](capture_on(self.device) if graphs else None)
+        capture = capture_on(self.device) if self.memory.cuda_graphs else None
+        self.graphs = GraphRunner[Seen](capture)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
 
@@ -191,7 +201,7 @@ class _Run:
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
         tokens = self.shape[2] * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
-        self.most_tokens = chunks.forward * tokens
+        self.most_tokens = self.videos * chunks.forward * self.mesh.count(tokens)
         return RollingCache(
             self.model.config,
             chunks.kept,
@@ -218,7 +228,12 @@ class _Run:
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.
             self._enter(forward)
             # 2. One step of every chunk in the window.
-            velocity = self.memory.run(self._step, forward)
+            moved, velocity = self._moved(forward)
+            # From here on nothing computes, so that a forward is never executed twice.
+            self.latents |= moved
+            # A clean chunk has left its keys and values, which is all that is needed of it.
+            if forward.clean is not None:
+                del self.latents[forward.clean]
             if forward.fills_prefix:
                 continue
             yield self._progress(forward, velocity)
@@ -234,26 +249,64 @@ class _Run:
             self.latents[forward.first] = self.prefix[:, :, frames].to(self.device, torch.float32)
         for chunk, step in zip(forward.chunks, forward.steps, strict=True):
             if step == 0:
-                noise, caption = self.mesh.agree(partial(self._start_of, chunk))
+                noise, captions = self.mesh.agree(partial(self._start_of, chunk))
                 self.noises[chunk] = noise
-                self.memory.run(self._begin, chunk, noise, caption)
+                self.memory.run(self._begin, chunk, noise, captions)
 
-    def _start_of(self, chunk: int) -> tuple[Tensor, Tensor | None]:
-        """Noise and caption that a chunk begins with."""
-        noise = self.noises.get(chunk)  # it may start anew
-        if noise is None:
-            noise = self.decisions.noise.next_chunk(self.shape)
+    def _start_of(self, chunk: int) -> tuple[Tensor, list[Tensor | None]]:
+        """Noise (N, 16, chunk_width, h, w) and captions that a chunk begins with."""
+        noise, videos = self.noises.get(chunk), self.decisions.videos
+        if noise is None:  # else it starts anew
+            noise = torch.cat([source.next_chunk(self.shape) for _, source in videos])
         left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
-        return noise, self.decisions.captions.start(chunk, left)
+        return noise, [captions.start(chunk, left) for captions, _ in videos]
 
-    def _begin(self, chunk: int, noise: Tensor, caption: Tensor | None) -> None:
-        self.chunk_captions[chunk] = self._keys_of(caption)
+    def _begin(self, chunk: int, noise: Tensor, captions: list[Tensor | None]) -> None:
+        self.chunk_captions[chunk] = [self._keys_of(caption) for caption in captions]
         if self.device.type == "cuda":
             noise = noise.pin_memory()  # so that the host need not wait for the copy
         self.latents[chunk] = noise.to(self.device, non_blocking=True)
 
-    def _step(self, forward: Forward) -> Tensor:
-        """Execute a forward; the oldest denoised chunk's velocity, (1, 16, chunk_width, h, w).
+    def _moved(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:
+        """:meth:`_step`, with less memory if it runs out; then in every process of a mesh."""
+        step = lambda: self.memory.once(self._step, forward)  # noqa: E731
+        return until_it_fits(
+            lambda: self.mesh.attempt(step, partial(self._exchanges, forward)), self._with_less
+        )
+
+    def _with_less(self) -> bool:
+        if not (self.memory.spare() or self.memory.step_down()):
+            return False
+        self._share_attention()  # one may have missed what was chosen in the forward
+        return True
+
+    def _share_attention(self) -> None:
+        if isinstance(self.model.attention, ChosenAttention):
+            self.model.attention.share(self.mesh)
+
+    def _exchanges(self, forward: Forward) -> Iterator[Exchange]:
+        config = self.model.config
+        heads, kv = (
+            n * config.kv_channels
+            for n in (
+                config.num_attention_heads // self.mesh.size,
+                2 * self.mesh.groups(config.num_query_groups),
+            )
+        )
+        tokens, dtype, device = self.cache.chunk_tokens, self.model.dtype, self.device
+        pixels = config.patch_size**2 * config.out_channels
+        for kind in forward.passes:
+            alone = kind is Pass.ALONE
+            chunks = len(forward.chunks if alone else forward.ranges)
+            chunks += forward.copies_oldest and not alone
+            for _ in self.model.layers:
+                yield Exchange("to heads", chunks, tokens, heads + kv, dtype, device)
+                yield Exchange("to tokens", chunks, tokens, heads, dtype, device)
+            yield Exchange("whole", chunks, tokens, pixels, torch.float32, device)
+
+    def _step(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:
+        """Execute a forward: what it makes of its chunks, and the oldest denoised one's velocity,
+        (N, 16, chunk_width, h, w).
 
         If memory runs out in it, nothing but keys and values of clean chunks has changed, and those
         come out the same again.
@@ -262,23 +315,18 @@ class _Run:
         velocity = self._velocity(forward)
         moved = {}
         for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
-            moved[chunk] = self.latents[chunk] + v[None] * duration
-        oldest = velocity[:1]
-        # From here on nothing computes, so that a forward is never executed twice.
-        self.latents |= moved
-        # A clean chunk has left its keys and values, which is all that is needed of it.
-        if forward.clean is not None:
-            del self.latents[forward.clean]
-        return oldest
+            moved[chunk] = self.latents[chunk] + v * duration
+        return moved, velocity[:1].flatten(0, 1)
 
     def _paste_prefix(self) -> None:
         rest = self.prefix_rest
         if self.offset in self.latents and rest is not None and rest.shape[2]:
             denoised = self.latents[self.offset][:, :, rest.shape[2] :]
-            self.latents[self.offset] = torch.cat([rest, denoised], dim=2)
+            every = rest.expand(len(denoised), *rest.shape[1:])
+            self.latents[self.offset] = torch.cat([every, denoised], dim=2)
 
     def _velocity(self, forward: Forward) -> Tensor:
-        """Velocity of the denoised chunks, (R, 16, chunk_width, h, w)."""
+        """Velocity of the denoised chunks, (R, N, 16, chunk_width, h, w)."""
         velocities = {
             kind: self._alone(forward) if kind is Pass.ALONE else self._together(forward, kind)
             for kind in forward.passes
@@ -300,20 +348,21 @@ class _Run:
         return velocity
 
     def _alone(self, forward: Forward) -> Tensor:
-        """Velocity of each denoised chunk by itself, without caption. (R, 16, T, h, w)."""
+        """Velocity of each denoised chunk by itself, without caption. (R, N, 16, T, h, w)."""
         count = len(forward.chunks)
-        times = torch.tensor(forward.timesteps[-count:])[:, None]
-        return self._compute(
+        times = torch.tensor(forward.timesteps[-count:]).repeat_interleave(self.videos)[:, None]
+        velocity = self._compute(
             torch.cat([self.latents[c] for c in forward.chunks]),
             times,
-            [None] * count,
+            [None] * len(times),
             [0],
             None,
             self._condition(times, True, forward.interval),
         )
+        return velocity.unflatten(0, (count, self.videos))
 
     def _together(self, forward: Forward, kind: Pass) -> Tensor:
-        """Velocity of the denoised chunks, and of the copy of the oldest; (R, 16, T, h, w)."""
+        """Velocity of the denoised chunks, and of the copy of the oldest; (R, N, 16, T, h, w)."""
         skipped = int(forward.clean is not None)
         chunks = list(range(forward.first, forward.first + len(forward.ranges)))
         positions, times = list(chunks), list(forward.timesteps)
@@ -324,20 +373,22 @@ class _Run:
             positions.append(behind)
             times.append(times[skipped])
             ranges.append((behind, behind + 1))
-        captions: list[CaptionKeys | None] = [None] * len(chunks)
-        if kind is Pass.TEXT:
-            captions[skipped:] = [self.chunk_captions[c] for c in chunks[skipped:]]
-        timesteps = torch.tensor([times])  # (1, R), on the CPU: the host looks at them
+        latents = torch.cat([self.latents[c] for c in chunks], dim=2)
+        captions: list[CaptionKeys | None] = []  # of the chunks of each video in turn
+        for video in range(len(latents)):
+            texts = [self.chunk_captions[c][video] for c in chunks[skipped:]]
+            captions += [None] * skipped
+            captions += texts if kind is Pass.TEXT else [None] * len(texts)
+        timesteps = torch.tensor([times] * len(latents))  # (N, R), on the CPU: the host looks
         velocity = self._compute(
-            torch.cat([self.latents[c] for c in chunks], dim=2),
+            latents,
             timesteps,
             captions,
             positions,
             self._window_attention(forward.first, ranges, bool(skipped)),
             self._condition(timesteps, kind is not Pass.TEXT, forward.interval),
         )
-        by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
-        return by_chunk[skipped:]
+        return velocity.unflatten(2, (len(chunks), -1)).movedim(2, 0)[skipped:]
 
     def _window_attention(
         self, first: int, ranges: list[tuple[int, int]], keeps_first: bool
@@ -365,22 +416,22 @@ class _Run:
         attend = alone if attention is None else attention
         seen = Seen(attend, KnownCaptions(keys, self.model.attention))
 
-        def forward(
+        def velocity(
             pause: Pause[Seen] | None, x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor
         ) -> Tensor:
-            return self.model(
+            return self.model.velocity_of(
                 x,
-                times,
                 seen.captions if pause is None else PausingCaptions(pause),
-                chunk_positions=positions,
-                attend=attend if pause is None else PausingAttention(pause, seen, self._shared),
-                condition=condition,
-                rotary=(cos, sin),
+                condition,
+                (cos, sin),
+                attend if pause is None else PausingAttention(pause, seen, self._shared),
             )
 
-        rotary = self.model.rotary(positions, latents.shape, self.bands)
-        inputs = latents, condition, *rotary
-        return self.graphs.run(attention is None, forward, inputs, seen)
+        chunks, shape = times.shape[1], latents.shape
+        own = self.model.own_tokens(latents, chunks)
+        inputs = own, condition, *self.model.rotary(positions, shape, self.bands)
+        x = self.graphs.run(attention is None, velocity, inputs, seen)
+        return self.model.whole_velocity(x, shape, chunks)
 
     def _shared(self, name: str, shape: tuple[int, int]) -> Tensor:
         """See :class:`PausingAttention`."""
@@ -455,8 +506,9 @@ def combine(
     Args:
         unconditional: each chunk alone, without caption.
         history: with the chunks before it, without caption.
-        history_and_text: with both. All are (R, 16, chunk_width, h, w).
+        history_and_text: with both. All are (R, ..., 16, chunk_width, h, w).
         scales: history and text scale, (R,) each.
     """
-    p, c = (scale.view(-1, 1, 1, 1, 1) for scale in scales)
+    ones = [1] * (history.dim() - 1)
+    p, c = (scale.view(-1, *ones) for scale in scales)
     return (1 - p) * unconditional + (p - c) * history + c * history_and_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -27,6 +26,9 @@ class PlannedMemory(Memory):
 
     Args:
         placements: ways that are left, the fastest first.
+
+    Attributes:
+        steady: whether there is another way out, so that the one in use stays.
     """
 
     def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
@@ -34,6 +36,7 @@ class PlannedMemory(Memory):
         self._model = model
         self._left = list(placements)
         self._news = False
+        self.steady = False
 
     def take_news(self) -> bool:
         """Whether memory has run out since this was asked before."""
@@ -55,22 +58,19 @@ class PlannedMemory(Memory):
         """See :class:`Memory`."""
         return self.placement.cuda_graphs
 
-    def run(
+    def once(
         self,
         call: Callable[Parameters, Result],
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
         """See :class:`Memory`; the model is placed before."""
-        return super().run(self._placed, functools.partial(call, *args, **kwargs))
-
-    def _placed(self, call: Callable[[], Result]) -> Result:
         self._model.place(self.placement)
-        return call()
+        return call(*args, **kwargs)
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""
-        if len(self._left) == 1:
+        if self.steady or len(self._left) == 1:
             return False
         del self._left[0]
         logger.warning("too little memory: going on with %s", self.placement)
