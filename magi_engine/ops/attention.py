@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -10,6 +11,25 @@ from torch import Tensor
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A function that computes what :func:`attention` does."""
+
+
+class InPlace(ABC):
+    """An :data:`Attention` that can put its result where its queries are."""
+
+    @abstractmethod
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def in_place(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The same, perhaps in the memory of ``q``, which is over then."""
+
+
+def attend_over(attend: Attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """``attend(q, k, v)``, perhaps in the memory of ``q``, which is not needed any more."""
+    if isinstance(attend, InPlace):
+        return attend.in_place(q, k, v)
+    return attend(q, k, v)
+
 
 _SCORES_AT_ONCE = 1 << 20
 """So many stay in a processor's cache."""

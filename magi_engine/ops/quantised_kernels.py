@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.ops import compiled
+from magi_engine.ops.attention import InPlace
 from magi_engine.ops.fp8 import E4M3
 from magi_engine.ops.quantised_attention import KEYS_PER_TILE
 
@@ -95,7 +96,7 @@ def quantise(kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool) -> Qua
 
 
 @dataclass(frozen=True)
-class QuantisedAttention:
+class QuantisedAttention(InPlace):
     """:func:`.quantised_attention.e4m3_attention` or ``int8_attention`` of one video, in bfloat16
     or float16.
 
@@ -107,11 +108,18 @@ class QuantisedAttention:
     form: Form
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return self._attend(q, k, v, torch.empty_like(q, memory_format=torch.contiguous_format))
+
+    def in_place(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """See :class:`.InPlace`. A block reads its queries before it writes there."""
+        dense = q.stride(1) == q.shape[2] * q.shape[3]
+        return self._attend(q, k, v, q) if dense else self(q, k, v)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, out: Tensor) -> Tensor:
         _check(q, k, v)
         form = self.form
         kernel = self.kernels.get(form.source, "attend", q.dtype, form.shared_bytes)
         seen = quantise(self.kernels, k, v, form.int8)
-        out = torch.empty_like(q, memory_format=torch.contiguous_format)
         length, heads = q.shape[1:3]
         kernel(
             (-(-length // form.queries), heads), form.threads,

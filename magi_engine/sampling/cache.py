@@ -13,8 +13,9 @@ from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom, Rooms
-from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.attention import Attention, attend_over, attention
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
+from magi_engine.ops.lanes import Lanes
 from magi_engine.ops.mesh import ALONE, Arriving, Mesh
 
 
@@ -52,6 +53,8 @@ class RollingCache:
         self._heads = (mesh.groups(config.num_query_groups), config.kv_channels)
         self._work_tokens = work * chunk_tokens
         self.on_host = on_host
+        self.lanes = Lanes(device)
+        """To attend in with several chunks."""
         kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
         if on_host:
             self._kept = host_buffer(kept_shape, dtype, device)
@@ -209,12 +212,15 @@ class WindowAttention(KeyRoom):
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
-        for own, (first, last) in zip(queries, self.ranges, strict=True):
-            seen = self.attention(own, *cache.read(layer, first, last))
-            if len(queries) == 1:
-                q = seen
-            else:
-                own.copy_(seen)
+        if len(queries) == 1:
+            q = attend_over(self.attention, q, *cache.read(layer, *self.ranges[0]))
+        else:
+            with cache.lanes.opened() as lanes:
+                for index, (own, seen) in enumerate(zip(queries, self.ranges, strict=True)):
+                    with lanes[index % 2]:
+                        result = attend_over(self.attention, own, *cache.read(layer, *seen))
+                        if result is not own:
+                            own.copy_(result)
         cache.release(layer)
         return q
 

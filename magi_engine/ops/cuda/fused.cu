@@ -5,144 +5,191 @@
 
 constexpr int WARP = 32;
 constexpr int MOST_THREADS = 256;
+constexpr int ROWS_AT_ONCE = 4;  // of a thread: what they share is read once
 constexpr float STD_EPS = 1e-5f;
 
-// Result i of a row of out, whose type the presence of a divisor tells.
+// What numbers are divided by on the way to e4m3, as factors. There may be none.
+__device__ __forceinline__ void load_factors(const float* divisor, int column, float (&factor)[8]) {
+    if (divisor == nullptr) return;
+    load(divisor + column, factor);
+#pragma unroll
+    for (int e = 0; e < 8; e++) factor[e] = __fdividef(1.0f, factor[e]);
+}
+
+// Results of a row of out, whose type the presence of a divisor tells.
 __device__ __forceinline__ void put(
-    void* out, u64 at, const float (&x)[8], const float* divisor, int column) {
+    void* out, u64 at, float (&x)[8], const float* divisor, const float (&factor)[8]) {
     if (divisor == nullptr) {
         store((number*)out + at, x);
         return;
     }
-    float d[8], y[8];
-    load(divisor + column, d);
+    round_numbers(x);
 #pragma unroll
-    for (int e = 0; e < 8; e++) y[e] = clamped(__fdividef(x[e], d[e]), E4M3_MAX);
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        unsigned two = two_bfloat16(y[2 * i], y[2 * i + 1]);
-        y[2 * i] = low_bfloat16(two), y[2 * i + 1] = high_bfloat16(two);
-    }
-    *(uint2*)((unsigned char*)out + at) =
-        make_uint2(four_e4m3(y[0], y[1], y[2], y[3]), four_e4m3(y[4], y[5], y[6], y[7]));
+    for (int e = 0; e < 8; e++) x[e] *= factor[e];
+    *(uint2*)((unsigned char*)out + at) = eight_e4m3(x);
 }
 
-// Eight numbers that are float32, or of the type of everything else.
+// Eight numbers that are float32, or of the type of everything else. There is no branch to wait in:
+// what is loaded after them is on its way meanwhile.
 __device__ __forceinline__ void load_either(
     const void* from, long long float32, u64 at, float (&x)[8]) {
-    if (float32) load((const float*)from + at, x);
-    else load((const number*)from + at, x);
+#if NUMBER == 0
+    load((const float*)from + at, x);
+#else
+    const uint4* pieces = (const uint4*)((const char*)from + at * (float32 ? 4 : 2));
+    uint4 all = pieces[0], more = all;
+    if (float32) more = pieces[1];
+    unpack(all, x);
+    const unsigned exact[8] = {all.x, all.y, all.z, all.w, more.x, more.y, more.z, more.w};
+#pragma unroll
+    for (int e = 0; e < 8; e++) x[e] = float32 ? __uint_as_float(exact[e]) : x[e];
+#endif
 }
 
-__device__ __forceinline__ float block_sum(float x, float* room) {
+// Of the numbers that a warp has of a row: how many, their sum, and the squares of what is left of
+// them without their mean.
+struct Moments {
+    float count, sum, squares, unused;
+};
+
+__device__ __forceinline__ float warp_sum(float x) {
 #pragma unroll
     for (int i = WARP / 2; i; i /= 2) x += __shfl_xor_sync(WHOLE_WARP, x, i);
-    __syncthreads();  // others may still read the last sum
-    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
-    __syncthreads();
-    float sum = 0;
-    for (int i = 0; i < (int)blockDim.x / WARP; i++) sum += room[i];
-    return sum;
+    return x;
 }
 
-// Takes the mean off a row and returns what is left of it times what makes its variance one.
-// Columns from size on count for nothing.
-template <int PASSES>
-__device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float eps, float* room) {
-    float sum = 0, squares = 0;
-#pragma unroll
-    for (int i = 0; i < PASSES; i++)
-        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
-#pragma unroll
-            for (int e = 0; e < 8; e++) sum += x[i][e];
-    float mean = block_sum(sum, room) / size;
-#pragma unroll
-    for (int i = 0; i < PASSES; i++)
-        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
-#pragma unroll
-            for (int e = 0; e < 8; e++) x[i][e] -= mean, squares += x[i][e] * x[i][e];
-    return rsqrtf(block_sum(squares, room) / size + eps);
-}
-
+// Rows of a block that norms whole ones, in so many passes: registers do not have room for more.
+#define ROWS_OF(passes) ((passes) > 2 ? 1 : 2)
 #define COLUMNS                                                                                    \
     _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
         if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
+#define EACH_ROW _Pragma("unroll") for (int r = 0; r < ROWS_OF(PASSES); r++)
+#define EACH _Pragma("unroll") for (int e = 0; e < 8; e++)
+
+// Takes its mean off each row; factor: what makes the variance of what is left one. room: not in use
+// by any other call of a kernel.
+template <int PASSES>
+__device__ __forceinline__ void centre(
+    float (&x)[ROWS_OF(PASSES)][PASSES][8], float (&factor)[ROWS_OF(PASSES)], int size, float eps,
+    Moments (*room)[MOST_THREADS / WARP]) {
+    int warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    float count = 0;
+#pragma unroll
+    for (int i = 0; i < PASSES; i++)
+        count += 8 * min(max(size / 8 - (i * (int)blockDim.x + warp * WARP), 0), WARP);
+    EACH_ROW {
+        float sum = 0, squares = 0;
+        COLUMNS EACH sum += x[r][i][e];
+        sum = warp_sum(sum);
+        float mean = sum / count;
+        COLUMNS EACH squares += (x[r][i][e] - mean) * (x[r][i][e] - mean);
+        squares = warp_sum(squares);
+        if (threadIdx.x % WARP == 0) room[r][warp] = {count, sum, squares, 0};
+    }
+    __syncthreads();
+    EACH_ROW {
+        float sum = 0, squares = 0;
+        for (int i = 0; i < warps; i++) sum += room[r][i].sum;
+        float mean = sum / size;
+        for (int i = 0; i < warps; i++) {
+            Moments own = room[r][i];
+            float away = own.sum - own.count * mean;
+            squares += own.squares + __fdividef(away * away, own.count);
+        }
+        factor[r] = rsqrtf(squares / size + eps);
+        COLUMNS EACH x[r][i][e] -= mean;
+    }
+}
+
+// x * factor * weight + bias, as e4m3 if there is a divisor.
+template <int PASSES>
+__device__ __forceinline__ void finish_norm(
+    float (&x)[ROWS_OF(PASSES)][PASSES][8], const float (&factor)[ROWS_OF(PASSES)], void* out, const void* weight,
+    const void* bias, long long float32, const float* divisor, long long rows, long long size) {
+    float w[8], b[8], d[8];
+    COLUMNS {
+        load_either(weight, float32, column, w);
+        load_either(bias, float32, column, b);
+        load_factors(divisor, column, d);
+        EACH_ROW {
+            u64 row = (u64)blockIdx.x * ROWS_OF(PASSES) + r;
+            EACH x[r][i][e] = x[r][i][e] * factor[r] * w[e] + b[e];
+            if (row < rows) put(out, row * size + column, x[r][i], divisor, d);
+        }
+    }
+}
 
 template <int PASSES>
 __device__ __forceinline__ void layer_norm(
     const number* x, void* out, const void* weight, const void* bias, long long float32,
-    const float* divisor, long long size, double eps) {
-    __shared__ float room[MOST_THREADS / WARP];
-    u64 row = (u64)blockIdx.x * size;
-    float all[PASSES][8], w[8], b[8];
-    COLUMNS load(x + row + column, all[i]);
-    float factor = centre(all, (int)size, (float)eps, room);
-    COLUMNS {
-        load_either(weight, float32, column, w);
-        load_either(bias, float32, column, b);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
-        round_numbers(all[i]);
-        put(out, row + column, all[i], divisor, column);
+    const float* divisor, long long rows, long long size, double eps) {
+    __shared__ Moments room[ROWS_OF(PASSES)][MOST_THREADS / WARP];
+    float all[ROWS_OF(PASSES)][PASSES][8], factor[ROWS_OF(PASSES)];
+    COLUMNS EACH_ROW {
+        u64 row = min((long long)blockIdx.x * ROWS_OF(PASSES) + r, rows - 1);
+        load(x + row * size + column, all[r][i]);
     }
+    centre(all, factor, (int)size, (float)eps, room);
+    finish_norm(all, factor, out, weight, bias, float32, divisor, rows, size);
 }
 
 // x + norm(update * gate), and a layer norm of that where there is one.
 template <int PASSES>
 __device__ __forceinline__ void add_gated(
     const number* x, const void* update, long long update_float32, const float* gate,
-    const void* weight, const void* bias, long long float32, number* out, const void* then_weight, const void* then_bias,
-    long long then_float32, const float* divisor, void* then_out, long long part_rows,
-    long long gate_step, long long size, double eps, double then_eps) {
-    __shared__ float room[MOST_THREADS / WARP];
-    u64 row = (u64)blockIdx.x * size;
-    gate += blockIdx.x / (unsigned)part_rows * gate_step;
-    float all[PASSES][8], before[PASSES][8], w[8], b[8];
-    COLUMNS {
-        load_either(update, update_float32, row + column, all[i]);
-        load(gate + column, w);
-        load(x + row + column, before[i]);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] *= w[e];
+    const void* weight, const void* bias, long long float32, number* out, const void* then_weight,
+    const void* then_bias, long long then_float32, const float* divisor, void* then_out,
+    long long part_rows, long long gate_step, long long rows, long long size, double eps,
+    double then_eps) {
+    __shared__ Moments room[2][ROWS_OF(PASSES)][MOST_THREADS / WARP];
+    float all[ROWS_OF(PASSES)][PASSES][8], before[8], factor[ROWS_OF(PASSES)], w[8], b[8];
+    Eight kept[ROWS_OF(PASSES)][PASSES];  // of x, which only the end needs
+    COLUMNS EACH_ROW {
+        u64 row = min((long long)blockIdx.x * ROWS_OF(PASSES) + r, rows - 1);
+        load_either(update, update_float32, row * size + column, all[r][i]);
+        kept[r][i] = *(const Eight*)(x + row * size + column);
     }
-    float factor = centre(all, (int)size, (float)eps, room);
+    COLUMNS EACH_ROW {
+        unsigned row = min((long long)blockIdx.x * ROWS_OF(PASSES) + r, rows - 1);
+        if (r == 0 || row % (unsigned)part_rows == 0)
+            load(gate + row / (unsigned)part_rows * gate_step + column, w);
+        EACH all[r][i][e] *= w[e];
+    }
+    centre(all, factor, (int)size, (float)eps, room[0]);
     COLUMNS {
         load_either(weight, float32, column, w);
         load_either(bias, float32, column, b);
-#pragma unroll
-        for (int e = 0; e < 8; e++) 
-            all[i][e] = before[i][e] + (all[i][e] * factor * (w[e] + 1.0f) + b[e]);
-        round_numbers(all[i]);
-        store(out + row + column, all[i]);
+        EACH w[e] += 1.0f;
+        EACH_ROW {
+            u64 row = (u64)blockIdx.x * ROWS_OF(PASSES) + r;
+            unpack(kept[r][i], before);
+            EACH all[r][i][e] = before[e] + (all[r][i][e] * factor[r] * w[e] + b[e]);
+            round_numbers(all[r][i]);
+            if (row < rows) store(out + row * size + column, all[r][i]);
+        }
     }
     if (then_out == nullptr) return;
-    factor = centre(all, (int)size, (float)then_eps, room);
-    COLUMNS {
-        load_either(then_weight, then_float32, column, w);
-        load_either(then_bias, then_float32, column, b);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
-        round_numbers(all[i]);
-        put(then_out, row + column, all[i], divisor, column);
-    }
+    centre(all, factor, (int)size, (float)then_eps, room[1]);
+    finish_norm(
+        all, factor, then_out, then_weight, then_bias, then_float32, divisor, rows, size);
 }
 
 // Both for rows of at most 8 * MOST_THREADS * passes columns.
 #define FOR_ROWS(passes)                                                                           \
     extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_##passes(                \
         const number* x, void* out, const void* weight, const void* bias, long long float32,       \
-        const float* divisor, long long size, double eps) {                                        \
-        layer_norm<passes>(x, out, weight, bias, float32, divisor, size, eps);                     \
+        const float* divisor, long long rows, long long size, double eps) {                        \
+        layer_norm<passes>(x, out, weight, bias, float32, divisor, rows, size, eps);               \
     }                                                                                              \
     extern "C" __global__ void __launch_bounds__(MOST_THREADS) add_gated_##passes(                 \
         const number* x, const void* update, long long update_float32, const float* gate,          \
         const void* weight, const void* bias, long long float32, number* out,                      \
         const void* then_weight, const void* then_bias, long long then_float32,                    \
         const float* divisor, void* then_out, long long part_rows, long long gate_step,            \
-        long long size, double eps, double then_eps) {                                             \
+        long long rows, long long size, double eps, double then_eps) {                             \
         add_gated<passes>(                                                                         \
             x, update, update_float32, gate, weight, bias, float32, out, then_weight, then_bias,   \
-            then_float32, divisor, then_out, part_rows, gate_step, size, eps, then_eps);           \
+            then_float32, divisor, then_out, part_rows, gate_step, rows, size, eps, then_eps);     \
     }
 FOR_ROWS(1)
 FOR_ROWS(2)
@@ -201,6 +248,80 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) head_norm(
     if (there) store(out + (u64)row * width + 8 * lane, all);
 }
 
+// Norm of every head, rotation and factors of all that attention looks with and at, as one product
+// leaves it: rows of queries, keys, values and queries for captions. Heads of 128, in eights of a kind.
+//
+// A warp has eight heads of a token, two at a time; what they share stays in its registers.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 3) all_heads(
+    const number* x, number* q, number* k, number* v, number* qx, const void* q_weight,
+    const void* q_bias, const void* k_weight, const void* k_bias, long long float32,
+    const void* qx_weight, const void* qx_bias, long long qx_float32, const float* cosines,
+    const float* sines, const float* q_scale, const float* k_scale, const float* v_scale,
+    const float* qx_scale, long long tokens, long long heads, long long groups, long long length,
+    long long half, double eps, double qx_eps) {
+    constexpr int LANES = 16, HEADS = 8, HEAD = 8 * LANES;
+    int token = blockIdx.x * (MOST_THREADS / WARP) + threadIdx.x / WARP;
+    if (token >= tokens) return;
+    int first = blockIdx.y * HEADS, own = threadIdx.x % WARP, lane = own % LANES;
+    bool query = first < heads, key = !query && first < heads + groups;
+    bool value = !query && !key && first < heads + 2 * groups;
+    const number* from = x + ((u64)token * 2 * (heads + groups) + first) * HEAD + 8 * own;
+    Eight raw[HEADS / 2];
+#pragma unroll
+    for (int i = 0; i < HEADS / 2; i++) raw[i] = *(const Eight*)(from + 2 * i * HEAD);
+    const float* scale = query ? q_scale : key ? k_scale : value ? v_scale : qx_scale;
+    float factor = scale == nullptr ? 1.0f : *scale;
+    number* to = query ? q : key ? k : value ? v : qx;
+    int before = query ? 0 : (int)heads + (key ? 0 : (int)groups) + (key || value ? 0 : (int)groups);
+    to += ((u64)token * (key || value ? groups : heads) + first - before) * HEAD + 8 * own;
+    float all[8];
+    if (value) {
+#pragma unroll
+        for (int i = 0; i < HEADS / 2; i++) {
+            unpack(raw[i], all);
+            EACH all[e] *= factor;
+            store(to + 2 * i * HEAD, all);
+        }
+        return;
+    }
+    long long exact = query || key ? float32 : qx_float32;
+    float small = query || key ? (float)eps : (float)qx_eps;
+    float w[8], b[8], c[8], s[8];
+    load_either(query ? q_weight : key ? k_weight : qx_weight, exact, 8 * lane, w);
+    load_either(query ? q_bias : key ? k_bias : qx_bias, exact, 8 * lane, b);
+    EACH w[e] += 1.0f;
+    if (!exact) round_numbers(w);
+    int pairs = query || key ? (int)half / 8 : 0;
+    int partner = lane < pairs ? own + pairs : lane < 2 * pairs ? own - pairs : own;
+    if (lane < 2 * pairs) {
+        u64 at = (u64)(token % (int)length) * half + 8 * (lane < pairs ? lane : lane - pairs);
+        load(cosines + at, c);
+        load(sines + at, s);
+        if (lane < pairs) EACH s[e] = -s[e];
+    }
+#pragma unroll
+    for (int i = 0; i < HEADS / 2; i++) {
+        unpack(raw[i], all);
+        float sum = 0, squares = 0;
+        EACH all[e] *= factor, sum += all[e];
+#pragma unroll
+        for (int n = LANES / 2; n; n /= 2) sum += __shfl_xor_sync(WHOLE_WARP, sum, n);
+        float mean = sum / HEAD;
+        EACH all[e] -= mean, squares += all[e] * all[e];
+#pragma unroll
+        for (int n = LANES / 2; n; n /= 2) squares += __shfl_xor_sync(WHOLE_WARP, squares, n);
+        float spread = rsqrtf(squares / HEAD + small);
+        EACH all[e] = all[e] * spread * w[e] + b[e];
+        if (!exact) round_numbers(all);
+        if (pairs) {
+            float y[8];
+            EACH y[e] = __shfl_sync(WHOLE_WARP, all[e], partner);
+            if (lane < 2 * pairs) EACH all[e] = all[e] * c[e] + y[e] * s[e];
+        }
+        store(to + 2 * i * HEAD, all);
+    }
+}
+
 // Rows that lie row_step numbers apart, times a factor, close together.
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) scaled(
     const number* x, number* out, const float* scale, long long rows, long long row_step,
@@ -222,28 +343,29 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) join(
     int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x), size = 16 * (int)part;
     if (column >= size) return;
     int which = column / (int)part, within = which / 2 * (int)part + column % (int)part;
-    u64 row = blockIdx.x;
-    float x[8];
-    load((which % 2 ? caption : own) + row * 8 * part + within, x);
-    put(out, row * size + column, x, divisor, column);
+    u64 first = (u64)blockIdx.x * ROWS_AT_ONCE;
+    const number* from = (which % 2 ? caption : own) + first * 8 * part + within;
+    float x[8], d[8];
+    load_factors(divisor, column, d);
+#pragma unroll
+    for (int i = 0; i < ROWS_AT_ONCE; i++) {
+        if (first + i >= rows) break;
+        load(from + i * 8 * part, x);
+        put(out, (first + i) * size + column, x, divisor, d);
+    }
 }
 
 // Coefficients: see magi_engine.ops.gelu. Bound by arithmetic, hence no error function, and one
 // division per column.
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) gelu(
     const number* x, void* out, const float* divisor, long long rows, long long size) {
-    constexpr int ROWS = 4;
     int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x);
     if (column >= size) return;
     float factor[8], all[8];
-    if (divisor != nullptr) {
-        load(divisor + column, factor);
+    load_factors(divisor, column, factor);
 #pragma unroll
-        for (int e = 0; e < 8; e++) factor[e] = 1.0f / factor[e];
-    }
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-        long long row = (long long)blockIdx.x * ROWS + i;
+    for (int i = 0; i < ROWS_AT_ONCE; i++) {
+        long long row = (long long)blockIdx.x * ROWS_AT_ONCE + i;
         if (row >= rows) break;
         u64 at = (u64)row * size + column;
         load(x + at, all);
@@ -258,20 +380,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) gelu(
             float tail = all[e] * two;
             all[e] = all[e] > 0 ? all[e] - tail : tail;
         }
-        if (divisor == nullptr) {
-            store((number*)out + at, all);
-            continue;
-        }
-        round_numbers(all);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[e] = clamped(all[e] * factor[e], E4M3_MAX);
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-            unsigned pair = two_bfloat16(all[2 * j], all[2 * j + 1]);
-            all[2 * j] = low_bfloat16(pair), all[2 * j + 1] = high_bfloat16(pair);
-        }
-        *(uint2*)((unsigned char*)out + at) = make_uint2(
-            four_e4m3(all[0], all[1], all[2], all[3]), four_e4m3(all[4], all[5], all[6], all[7]));
+        put(out, at, all, divisor, factor);
     }
 }
 
@@ -281,7 +390,8 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) silu_gate(
     int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x);
     if (column >= size) return;
     u64 row = blockIdx.x;
-    float gate[8], value[8];
+    float gate[8], value[8], d[8];
+    load_factors(divisor, column, d);
     load(x + row * 2 * size + column, gate);
     load(x + row * 2 * size + size + column, value);
 #pragma unroll
@@ -289,8 +399,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) silu_gate(
     round_numbers(gate);
 #pragma unroll
     for (int e = 0; e < 8; e++) gate[e] *= value[e];
-    round_numbers(gate);
-    put(out, row * size + column, gate, divisor, column);
+    put(out, row * size + column, gate, divisor, d);
 }
 
 // (x - mean) / (std + eps) of rows of 8 * lanes.

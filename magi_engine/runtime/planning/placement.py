@@ -143,8 +143,9 @@ class Sizes:
         return work_bytes(self._own_heads, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
-        """The same as quantised attention rounds them."""
-        return work_bytes(self._own_heads, self.chunks.work, self.tokens, _E4M3_BYTES)
+        """The same as quantised attention rounds them, for two chunks at once."""
+        chunks = 2 * self.chunks.work - 1 if self.chunks.forward > 1 else self.chunks.work
+        return work_bytes(self._own_heads, chunks, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)

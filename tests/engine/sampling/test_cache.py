@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from magi_engine.config.official import ModelConfig
+from magi_engine.ops.lanes import Lanes
 from magi_engine.ops.mesh import ALONE
 from magi_engine.sampling import sampler as sampler_module
 from magi_engine.sampling.cache import RollingCache
@@ -28,7 +29,7 @@ STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 8: 8}
 class KeepsEverything:
     """The slow, obvious cache: every chunk of every layer in a dictionary, nothing forgotten."""
 
-    mesh = ALONE
+    mesh, lanes = ALONE, Lanes(torch.device("cpu"))
 
     def __init__(
         self, config: ModelConfig, kept: int, work: int, chunk_tokens: int, *where: object
