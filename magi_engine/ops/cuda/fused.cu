@@ -58,8 +58,10 @@ __device__ __forceinline__ float warp_sum(float x) {
     return x;
 }
 
-// Rows of a block that norms whole ones, in so many passes: registers do not have room for more.
-#define ROWS_OF(passes) ((passes) > 2 ? 1 : 2)
+#ifndef ROWS
+#define ROWS 1
+#endif
+#define ROWS_OF(passes) ((passes) > 2 ? 1 : ROWS)
 #define COLUMNS                                                                                    \
     _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
         if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)

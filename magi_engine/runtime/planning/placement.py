@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from magi_engine.config.official import MagiConfig, ModelConfig
-from magi_engine.config.sizes import OFFLOAD_SLOTS, PART_TOKENS, TILES_AT_ONCE
+from magi_engine.config.sizes import (
+    MORE_PART_TOKENS,
+    OFFLOAD_SLOTS,
+    PART_TOKENS,
+    TILES_AT_ONCE,
+)
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.runtime.planning.costs import chunk_tokens, tile_grid
 from magi_engine.runtime.planning.footprint import (
@@ -143,9 +148,9 @@ class Sizes:
         return work_bytes(self._own_heads, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
-        """The same as quantised attention rounds them, for two chunks at once."""
-        chunks = 2 * self.chunks.work - 1 if self.chunks.forward > 1 else self.chunks.work
-        return work_bytes(self._own_heads, chunks, self.tokens, _E4M3_BYTES)
+        """What two chunks of a forward see, as quantised attention rounds it."""
+        seen = self.chunks.seen * min(self.chunks.forward, 2)
+        return work_bytes(self._own_heads, seen, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,8 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
     everything = Placement(0, 0, decodes_beside=True)
     if sizes.ranks == 1 and sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
+    elif sizes.chunks.forward * sizes.own_tokens > PART_TOKENS:
+        yield dataclasses.replace(everything, part_tokens=MORE_PART_TOKENS)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
     yield smaller
