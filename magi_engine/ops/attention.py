@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -13,22 +14,23 @@ Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A function that computes what :func:`attention` does."""
 
 
-class InPlace(ABC):
-    """An :data:`Attention` that can put its result where its queries are."""
+class Prepared(ABC):
+    """An :data:`Attention` that makes something of keys and values first, and needs no memory for
+    its result."""
 
     @abstractmethod
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
 
     @abstractmethod
-    def in_place(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same, perhaps in the memory of ``q``, which is over then."""
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        """What computes the same when it is called, perhaps in the memory of ``q``."""
 
 
-def attend_over(attend: Attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """``attend(q, k, v)``, perhaps in the memory of ``q``, which is not needed any more."""
-    if isinstance(attend, InPlace):
-        return attend.in_place(q, k, v)
-    return attend(q, k, v)
+def prepare(attend: Attention, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+    """What computes ``attend(q, k, v)`` when it is called, perhaps in the memory of ``q``."""
+    if isinstance(attend, Prepared):
+        return attend.prepare(q, k, v)
+    return functools.partial(attend, q, k, v)
 
 
 _SCORES_AT_ONCE = 1 << 20

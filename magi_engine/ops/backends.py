@@ -19,10 +19,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from magi_engine.messages import Message
 from magi_engine.ops.attention import (
     Attention,
-    InPlace,
-    attend_over,
+    Prepared,
     attention,
     attention_by_products,
+    prepare,
 )
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.fused_kernels import FusedKernels
@@ -198,7 +198,7 @@ def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return attention(q, k, v)
 
 
-class ChosenAttention(InPlace):
+class ChosenAttention(Prepared):
     """An :data:`Attention` that tries its backends at the first input of each kind.
 
     Kinds differ in head layout, dtype, and in whether there are few keys or many: the order of the
@@ -240,9 +240,9 @@ class ChosenAttention(InPlace):
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return self._choice_for(q, k, v)(q, k, v)
 
-    def in_place(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See :class:`.InPlace`."""
-        return attend_over(self._choice_for(q, k, v), q, k, v)
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        """See :class:`.Prepared`."""
+        return prepare(self._choice_for(q, k, v), q, k, v)
 
     def _choice_for(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
         kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom, Rooms
-from magi_engine.ops.attention import Attention, attend_over, attention
+from magi_engine.ops.attention import Attention, attention, prepare
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 from magi_engine.ops.lanes import Lanes
 from magi_engine.ops.mesh import ALONE, Arriving, Mesh
@@ -193,6 +193,8 @@ class WindowAttention(KeyRoom):
         self.cache, self.first, self.ranges = cache, first, ranges
         self.attention = attention
         self.keeps_first = keeps_first
+        lengths = [last - first for first, last in ranges]
+        self.longest_first = sorted(range(len(ranges)), key=lambda i: -lengths[i])
         oldest = min(first, *(oldest for oldest, _ in ranges))
         cache.begin(oldest, first, first + len(ranges))
 
@@ -212,13 +214,19 @@ class WindowAttention(KeyRoom):
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
-        if len(queries) == 1:
-            q = attend_over(self.attention, q, *cache.read(layer, *self.ranges[0]))
+        prepared = [
+            (own, prepare(self.attention, own, *cache.read(layer, first, last)))
+            for own, (first, last) in zip(queries, self.ranges, strict=True)
+        ]
+        if len(prepared) == 1:
+            q = prepared[0][1]()
         else:
             with cache.lanes.opened() as lanes:
-                for index, (own, seen) in enumerate(zip(queries, self.ranges, strict=True)):
+                # The last one has nothing beside it: it is to be short.
+                for index, which in enumerate(self.longest_first):
+                    own, attend = prepared[which]
                     with lanes[index % 2]:
-                        result = attend_over(self.attention, own, *cache.read(layer, *seen))
+                        result = attend()
                         if result is not own:
                             own.copy_(result)
         cache.release(layer)

@@ -416,7 +416,7 @@ class CacheChunks:
         kept: clean ones, through all layers.
         work: all that a forward computes or sees, one layer at a time.
         forward: all that a forward computes.
-        seen: all that a chunk attends to.
+        seen: all that chunks of a forward attend to, each counted for each of them.
     """
 
     kept: int
@@ -452,5 +452,6 @@ class CacheChunks:
             kept = max(kept, forward.ranges[0][1] - int(needed) - (forward.clean is None))
             work = max(work, forward.first + count - oldest)
             together = max(together, count)
-            seen = max(seen, *(last - first for first, last in forward.ranges))
+            pairs = sum(last - first for first, last in forward.ranges)
+            seen = max(seen, pairs + forward.copies_oldest)
         return cls(kept, work, together, seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -130,13 +131,17 @@ class Sizes:
         if self.ranks > 1:  # what is sent, and what comes, there and back
             kv = model.num_query_groups * model.kv_channels
             exchanged = tokens * 4 * (model.hidden_size + kv) * self.itemsize
-        return exchanged + dit_activation_bytes(
+        held = functools.partial(
+            dit_activation_bytes,
             model,
             tokens,
-            part_tokens,
-            self.itemsize,
-            self.config.engine_config.fp8_quant,
+            itemsize=self.itemsize,
+            fp8=self.config.engine_config.fp8_quant,
             fused=self.on_card,
+        )
+        # One layer attends before it goes on in parts.
+        return exchanged + max(
+            held(part_tokens=part_tokens), held(part_tokens=0) + self.rounded_bytes()
         )
 
     def decoding_bytes(self, tiles: int) -> int:
@@ -148,9 +153,10 @@ class Sizes:
         return work_bytes(self._own_heads, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
-        """What two chunks of a forward see, as quantised attention rounds it."""
-        seen = self.chunks.seen * min(self.chunks.forward, 2)
-        return work_bytes(self._own_heads, seen, self.tokens, _E4M3_BYTES)
+        """All that the chunks of a forward see, as quantised attention rounds it on a card."""
+        if not self.on_card:
+            return 0
+        return work_bytes(self._own_heads, self.chunks.seen, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -256,7 +262,6 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
         device += max(denoising, decoding)
     if not sizes.on_card:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
-    device += sizes.rounded_bytes()  # which a card may find fastest
     host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(offloaded)
     # The cache comes after loading, during which one offloaded layer is in memory twice.
     host += max(kept if step.cache_on_host else 0, max(offloaded, default=0))
