@@ -45,10 +45,9 @@ class FusedKernels(Kernels):
         if not _fits_a_block(size) or not _fits(x, floats=(divisor,), norms=(norm,)):
             return super().layer_norm(x, norm, divisor)
         out = _empty_like(x, divisor)
-        rows = x.numel() // size
         self._get(f"layer_norm_{_passes(size)}", x)(
-            _row_blocks(rows, size), _row_threads(size),
-            x.data_ptr(), out.data_ptr(), *_norm(norm), _address(divisor), rows, size, norm.eps,
+            (x.numel() // size,), _row_threads(size),
+            x.data_ptr(), out.data_ptr(), *_norm(norm), _address(divisor), size, norm.eps,
         )  # fmt: skip
         return out
 
@@ -226,14 +225,12 @@ class FusedKernels(Kernels):
         out = torch.empty_like(x) if into is None else into
         normed = out if then is None else _empty_like(x, divisor)
         follows = (0, 0, 0) if then is None else _norm(then)
-        rows = x.numel() // size
         self._get(f"add_gated_{_passes(size)}", x)(
-            _row_blocks(rows, size), _row_threads(size),
+            (x.numel() // size,), _row_threads(size),
             x.data_ptr(), update.data_ptr(), int(update.dtype is torch.float32), gate.data_ptr(),
             *_norm(norm), out.data_ptr(),
             *follows, _address(divisor), 0 if then is None else normed.data_ptr(),
-            x.shape[1] // parts, gate.stride(1), rows, size,
-            norm.eps, 0.0 if then is None else then.eps,
+            x.shape[1] // parts, gate.stride(1), size, norm.eps, 0.0 if then is None else then.eps,
         )  # fmt: skip
         return out, normed
 
@@ -336,11 +333,6 @@ def _row_threads(size: int) -> int:
     eights = size // _AT_ONCE
     passes = -(-eights // _MOST_THREADS)
     return -(-eights // passes // _WARP) * _WARP
-
-
-def _row_blocks(rows: int, size: int) -> tuple[int]:
-    """Blocks for whole rows; registers have room for two of them, if they are short."""
-    return (-(-rows // (1 if _passes(size) > 2 else 2)),)
 
 
 def _blocks(columns: int) -> int:

@@ -29,169 +29,123 @@ __device__ __forceinline__ void put(
     *(uint2*)((unsigned char*)out + at) = eight_e4m3(x);
 }
 
-// Eight numbers that are float32, or of the type of everything else. There is no branch to wait in:
-// what is loaded after them is on its way meanwhile.
+// Eight numbers that are float32, or of the type of everything else.
 __device__ __forceinline__ void load_either(
     const void* from, long long float32, u64 at, float (&x)[8]) {
-#if NUMBER == 0
-    load((const float*)from + at, x);
-#else
-    const uint4* pieces = (const uint4*)((const char*)from + at * (float32 ? 4 : 2));
-    uint4 all = pieces[0], more = all;
-    if (float32) more = pieces[1];
-    unpack(all, x);
-    const unsigned exact[8] = {all.x, all.y, all.z, all.w, more.x, more.y, more.z, more.w};
-#pragma unroll
-    for (int e = 0; e < 8; e++) x[e] = float32 ? __uint_as_float(exact[e]) : x[e];
-#endif
+    if (float32) load((const float*)from + at, x);
+    else load((const number*)from + at, x);
 }
 
-// Of the numbers that a warp has of a row: how many, their sum, and the squares of what is left of
-// them without their mean.
-struct Moments {
-    float count, sum, squares, unused;
-};
-
-__device__ __forceinline__ float warp_sum(float x) {
+__device__ __forceinline__ float block_sum(float x, float* room) {
 #pragma unroll
     for (int i = WARP / 2; i; i /= 2) x += __shfl_xor_sync(WHOLE_WARP, x, i);
-    return x;
+    __syncthreads();  // others may still read the last sum
+    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
+    __syncthreads();
+    float sum = 0;
+    for (int i = 0; i < (int)blockDim.x / WARP; i++) sum += room[i];
+    return sum;
 }
 
-#ifndef ROWS
-#define ROWS 1
-#endif
-#define ROWS_OF(passes) ((passes) > 2 ? 1 : ROWS)
+// Takes the mean off a row and returns what is left of it times what makes its variance one.
+// Columns from size on count for nothing.
+template <int PASSES>
+__device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float eps, float* room) {
+    float sum = 0, squares = 0;
+#pragma unroll
+    for (int i = 0; i < PASSES; i++)
+        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
+#pragma unroll
+            for (int e = 0; e < 8; e++) sum += x[i][e];
+    float mean = block_sum(sum, room) / size;
+#pragma unroll
+    for (int i = 0; i < PASSES; i++)
+        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
+#pragma unroll
+            for (int e = 0; e < 8; e++) x[i][e] -= mean, squares += x[i][e] * x[i][e];
+    return rsqrtf(block_sum(squares, room) / size + eps);
+}
+
+#define EACH _Pragma("unroll") for (int e = 0; e < 8; e++)
 #define COLUMNS                                                                                    \
     _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
         if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
-#define EACH_ROW _Pragma("unroll") for (int r = 0; r < ROWS_OF(PASSES); r++)
-#define EACH _Pragma("unroll") for (int e = 0; e < 8; e++)
-
-// Takes its mean off each row; factor: what makes the variance of what is left one. room: not in use
-// by any other call of a kernel.
-template <int PASSES>
-__device__ __forceinline__ void centre(
-    float (&x)[ROWS_OF(PASSES)][PASSES][8], float (&factor)[ROWS_OF(PASSES)], int size, float eps,
-    Moments (*room)[MOST_THREADS / WARP]) {
-    int warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    float count = 0;
-#pragma unroll
-    for (int i = 0; i < PASSES; i++)
-        count += 8 * min(max(size / 8 - (i * (int)blockDim.x + warp * WARP), 0), WARP);
-    EACH_ROW {
-        float sum = 0, squares = 0;
-        COLUMNS EACH sum += x[r][i][e];
-        sum = warp_sum(sum);
-        float mean = sum / count;
-        COLUMNS EACH squares += (x[r][i][e] - mean) * (x[r][i][e] - mean);
-        squares = warp_sum(squares);
-        if (threadIdx.x % WARP == 0) room[r][warp] = {count, sum, squares, 0};
-    }
-    __syncthreads();
-    EACH_ROW {
-        float sum = 0, squares = 0;
-        for (int i = 0; i < warps; i++) sum += room[r][i].sum;
-        float mean = sum / size;
-        for (int i = 0; i < warps; i++) {
-            Moments own = room[r][i];
-            float away = own.sum - own.count * mean;
-            squares += own.squares + __fdividef(away * away, own.count);
-        }
-        factor[r] = rsqrtf(squares / size + eps);
-        COLUMNS EACH x[r][i][e] -= mean;
-    }
-}
-
-// x * factor * weight + bias, as e4m3 if there is a divisor.
-template <int PASSES>
-__device__ __forceinline__ void finish_norm(
-    float (&x)[ROWS_OF(PASSES)][PASSES][8], const float (&factor)[ROWS_OF(PASSES)], void* out, const void* weight,
-    const void* bias, long long float32, const float* divisor, long long rows, long long size) {
-    float w[8], b[8], d[8];
-    COLUMNS {
-        load_either(weight, float32, column, w);
-        load_either(bias, float32, column, b);
-        load_factors(divisor, column, d);
-        EACH_ROW {
-            u64 row = (u64)blockIdx.x * ROWS_OF(PASSES) + r;
-            EACH x[r][i][e] = x[r][i][e] * factor[r] * w[e] + b[e];
-            if (row < rows) put(out, row * size + column, x[r][i], divisor, d);
-        }
-    }
-}
 
 template <int PASSES>
 __device__ __forceinline__ void layer_norm(
     const number* x, void* out, const void* weight, const void* bias, long long float32,
-    const float* divisor, long long rows, long long size, double eps) {
-    __shared__ Moments room[ROWS_OF(PASSES)][MOST_THREADS / WARP];
-    float all[ROWS_OF(PASSES)][PASSES][8], factor[ROWS_OF(PASSES)];
-    COLUMNS EACH_ROW {
-        u64 row = min((long long)blockIdx.x * ROWS_OF(PASSES) + r, rows - 1);
-        load(x + row * size + column, all[r][i]);
+    const float* divisor, long long size, double eps) {
+    __shared__ float room[MOST_THREADS / WARP];
+    u64 row = (u64)blockIdx.x * size;
+    float all[PASSES][8], w[8], b[8], d[8];
+    COLUMNS load(x + row + column, all[i]);
+    float factor = centre(all, (int)size, (float)eps, room);
+    COLUMNS {
+        load_either(weight, float32, column, w);
+        load_either(bias, float32, column, b);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
+        load_factors(divisor, column, d);
+        put(out, row + column, all[i], divisor, d);
     }
-    centre(all, factor, (int)size, (float)eps, room);
-    finish_norm(all, factor, out, weight, bias, float32, divisor, rows, size);
 }
 
 // x + norm(update * gate), and a layer norm of that where there is one.
 template <int PASSES>
 __device__ __forceinline__ void add_gated(
     const number* x, const void* update, long long update_float32, const float* gate,
-    const void* weight, const void* bias, long long float32, number* out, const void* then_weight,
-    const void* then_bias, long long then_float32, const float* divisor, void* then_out,
-    long long part_rows, long long gate_step, long long rows, long long size, double eps,
-    double then_eps) {
-    __shared__ Moments room[2][ROWS_OF(PASSES)][MOST_THREADS / WARP];
-    float all[ROWS_OF(PASSES)][PASSES][8], before[8], factor[ROWS_OF(PASSES)], w[8], b[8];
-    Eight kept[ROWS_OF(PASSES)][PASSES];  // of x, which only the end needs
-    COLUMNS EACH_ROW {
-        u64 row = min((long long)blockIdx.x * ROWS_OF(PASSES) + r, rows - 1);
-        load_either(update, update_float32, row * size + column, all[r][i]);
-        kept[r][i] = *(const Eight*)(x + row * size + column);
+    const void* weight, const void* bias, long long float32, number* out, const void* then_weight, const void* then_bias,
+    long long then_float32, const float* divisor, void* then_out, long long part_rows,
+    long long gate_step, long long size, double eps, double then_eps) {
+    __shared__ float room[MOST_THREADS / WARP];
+    u64 row = (u64)blockIdx.x * size;
+    gate += blockIdx.x / (unsigned)part_rows * gate_step;
+    float all[PASSES][8], before[PASSES][8], w[8], b[8], d[8];
+    COLUMNS {
+        load_either(update, update_float32, row + column, all[i]);
+        load(gate + column, w);
+        load(x + row + column, before[i]);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[i][e] *= w[e];
     }
-    COLUMNS EACH_ROW {
-        unsigned row = min((long long)blockIdx.x * ROWS_OF(PASSES) + r, rows - 1);
-        if (r == 0 || row % (unsigned)part_rows == 0)
-            load(gate + row / (unsigned)part_rows * gate_step + column, w);
-        EACH all[r][i][e] *= w[e];
-    }
-    centre(all, factor, (int)size, (float)eps, room[0]);
+    float factor = centre(all, (int)size, (float)eps, room);
     COLUMNS {
         load_either(weight, float32, column, w);
         load_either(bias, float32, column, b);
-        EACH w[e] += 1.0f;
-        EACH_ROW {
-            u64 row = (u64)blockIdx.x * ROWS_OF(PASSES) + r;
-            unpack(kept[r][i], before);
-            EACH all[r][i][e] = before[e] + (all[r][i][e] * factor[r] * w[e] + b[e]);
-            round_numbers(all[r][i]);
-            if (row < rows) store(out + row * size + column, all[r][i]);
-        }
+#pragma unroll
+        for (int e = 0; e < 8; e++) 
+            all[i][e] = before[i][e] + (all[i][e] * factor * (w[e] + 1.0f) + b[e]);
+        round_numbers(all[i]);
+        store(out + row + column, all[i]);
     }
     if (then_out == nullptr) return;
-    centre(all, factor, (int)size, (float)then_eps, room[1]);
-    finish_norm(
-        all, factor, then_out, then_weight, then_bias, then_float32, divisor, rows, size);
+    factor = centre(all, (int)size, (float)then_eps, room);
+    COLUMNS {
+        load_either(then_weight, then_float32, column, w);
+        load_either(then_bias, then_float32, column, b);
+#pragma unroll
+        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
+        load_factors(divisor, column, d);
+        put(then_out, row + column, all[i], divisor, d);
+    }
 }
 
 // Both for rows of at most 8 * MOST_THREADS * passes columns.
 #define FOR_ROWS(passes)                                                                           \
     extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_##passes(                \
         const number* x, void* out, const void* weight, const void* bias, long long float32,       \
-        const float* divisor, long long rows, long long size, double eps) {                        \
-        layer_norm<passes>(x, out, weight, bias, float32, divisor, rows, size, eps);               \
+        const float* divisor, long long size, double eps) {                                        \
+        layer_norm<passes>(x, out, weight, bias, float32, divisor, size, eps);                     \
     }                                                                                              \
     extern "C" __global__ void __launch_bounds__(MOST_THREADS) add_gated_##passes(                 \
         const number* x, const void* update, long long update_float32, const float* gate,          \
         const void* weight, const void* bias, long long float32, number* out,                      \
         const void* then_weight, const void* then_bias, long long then_float32,                    \
         const float* divisor, void* then_out, long long part_rows, long long gate_step,            \
-        long long rows, long long size, double eps, double then_eps) {                             \
+        long long size, double eps, double then_eps) {                                             \
         add_gated<passes>(                                                                         \
             x, update, update_float32, gate, weight, bias, float32, out, then_weight, then_bias,   \
-            then_float32, divisor, then_out, part_rows, gate_step, rows, size, eps, then_eps);     \
+            then_float32, divisor, then_out, part_rows, gate_step, size, eps, then_eps);           \
     }
 FOR_ROWS(1)
 FOR_ROWS(2)

@@ -15,9 +15,6 @@ constexpr int QUERIES = 128;
 constexpr int STAGES = 2;
 constexpr int WARPGROUP = 128;
 constexpr float WEIGHT_BITS = 8.0f;
-#ifndef POLYNOMIALS
-#define POLYNOMIALS 0
-#endif
 
 struct Barriers {
     u64 keys_there[STAGES], keys_read[STAGES], values_there[STAGES], values_read[STAGES];
@@ -103,18 +100,6 @@ __device__ __forceinline__ float power_of_two(float x) {
     return y;
 }
 
-// The same without the units for such functions, which are too few for all weights: 2^whole times a
-// polynomial of the rest. Within 0.01 %; e4m3 has 6 %.
-__device__ __forceinline__ float power_of_two_by_polynomial(float x) {
-    constexpr float ROUNDING = 12582912.0f;  // added to a number, leaves it rounded in its bits
-    x = fmaxf(x, -100.0f);
-    float whole = x + ROUNDING, rest = x - (whole - ROUNDING);
-    float power = fmaf(rest, 0.05500878f, 0.24221083f);
-    power = fmaf(power, rest, 0.69328293f);
-    power = fmaf(power, rest, 1.0f);
-    return __int_as_float(__float_as_int(power) + (__float_as_int(whole) << 23));
-}
-
 // Of the four threads that share a row.
 __device__ __forceinline__ float row_max(float x) {
     x = fmaxf(x, __shfl_xor_sync(WHOLE_WARP, x, 1));
@@ -193,8 +178,7 @@ __device__ __forceinline__ void soften(
 #pragma unroll
             for (int e = 0; e < 2; e++) {
                 float& weight = s[4 * j + 2 * h + e];
-                weight = fmaf(weight, factor[h], shift);
-                weight = j % 8 < POLYNOMIALS ? power_of_two_by_polynomial(weight) : power_of_two(weight);
+                weight = power_of_two(fmaf(weight, factor[h], shift));
                 sum += weight;
             }
         total[h] = total[h] * before[h] + sum;
