@@ -139,8 +139,7 @@ class Controller(QObject):
             self._current = None
             return
         # How to compute is a matter of this computer, not of the settings a video came from.
-        here = {name: self._preferences.get(name) for name in ("attention", "cards")}
-        request = dataclasses.replace(request, **here).as_wished()
+        request = dataclasses.replace(request, **self._preferences.computing()).as_wished()
         try:
             self.job.begin(request)
         except MagiError as error:  # the model of an old queue is no longer known

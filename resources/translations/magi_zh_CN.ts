@@ -5340,6 +5340,10 @@
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
     </message>
     <message>
+        <source>The best one</source>
+        <translation>最快的一块</translation>
+    </message>
+    <message>
         <source>All</source>
         <translation>全部</translation>
     </message>
@@ -5348,8 +5352,8 @@
         <translation>显卡</translation>
     </message>
     <message>
-        <source>How many of them make a video together, where that is faster.</source>
-        <translation>在能加快速度时，由多少张显卡共同生成一个视频。</translation>
+        <source>Which of them makes videos, or how many together, where that is faster.</source>
+        <translation>由哪一块显卡生成视频，或在更快时由几块一起生成。</translation>
     </message>
     <message>
         <source>NVIDIA cards of one kind, on Linux; the line under Generate counts with them.</source>
