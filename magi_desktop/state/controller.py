@@ -17,6 +17,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_engine.errors import MagiError, message_of
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.batch import with_along
 from magi_engine.runtime.request.request import GenerationRequest
 
 
@@ -139,7 +140,8 @@ class Controller(QObject):
             self._current = None
             return
         # How to compute is a matter of this computer, not of the settings a video came from.
-        request = dataclasses.replace(request, **self._preferences.computing()).as_wished()
+        here = self._preferences.computing()
+        request = dataclasses.replace(request, **here).as_wished()
         try:
             self.job.begin(request)
         except MagiError as error:  # the model of an old queue is no longer known
@@ -147,7 +149,9 @@ class Controller(QObject):
             return
         if self._current is not None:
             self._queue.mark_begun(self._current.id, request)
-        self._engine.generate(request, preview=self._preferences.get("live_preview"))
+        waiting = [dataclasses.replace(item.request, **here) for item in self._queue.waiting]
+        together = with_along(request, waiting)
+        self._engine.generate(together, preview=self._preferences.get("live_preview"))
 
     @Slot()
     def _drop_made(self) -> None:

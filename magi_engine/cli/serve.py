@@ -22,6 +22,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "serve", help="let other machines use the engine of this one", description=_DESCRIPTION
     )
+    add_address_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_address_options(parser: argparse.ArgumentParser) -> None:
+    """Where one listens, who may come, and where things are kept."""
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at; default: only this machine"
     )
@@ -39,7 +45,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
     )
     parser.add_argument("--log-prompts", action="store_true", help="log what is asked for, too")
-    parser.set_defaults(run=run)
+
+
+def checked_certificate(args: argparse.Namespace) -> dict[str, str]:
+    """The certificate and its key, by the names that servers have for them; empty: none.
+
+    Raises:
+        InvalidRequestError: one was given without the other.
+    """
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise InvalidRequestError("A certificate and its key go together.", "Give both.")
+    if args.tls_cert is None:
+        return {}
+    files = {"ssl_certfile": args.tls_cert, "ssl_keyfile": args.tls_key}
+    return {name: str(file.absolute()) for name, file in files.items()}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
         )
     from magi_engine.serve.server import ServeOptions, serve
 
-    if (args.tls_cert is None) != (args.tls_key is None):
-        raise InvalidRequestError("A certificate and its key go together.", "Give both.")
     folder = (args.folder or default_serve_dir()).absolute()
     options = ServeOptions(
         host=args.host,
@@ -59,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
         folder=folder,
         token_file=(args.token_file or folder / "token").absolute(),
         models_dir=args.models_dir and args.models_dir.absolute(),
-        tls_cert=args.tls_cert and args.tls_cert.absolute(),
-        tls_key=args.tls_key and args.tls_key.absolute(),
+        certificate=checked_certificate(args),
         insecure=args.insecure,
         log_prompts=args.log_prompts,
     )

@@ -16,7 +16,7 @@ import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 from anyio import to_thread
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
@@ -36,17 +36,20 @@ from magi_engine.install.status import (
     model_statuses,
 )
 from magi_engine.json_text import WrongField, parse_json, to_fields
-from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.media.targets import find_growing
+from magi_engine.runtime.job.events import Restarted
+from magi_engine.runtime.machine.facts import Finding, MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import command_from_dict
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.guard import Guard, error_response
-from magi_engine.serve.jobs import Job, JobBook
+from magi_engine.serve.job import Job
+from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tasks import perform
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads, too_large
 from magi_engine.takes.store import Take, TakeStore, not_kept
-
-_T = TypeVar("_T")
 
 MOST_JSON_BYTES = 1 << 20
 _BODY_S = 10.0
@@ -58,8 +61,22 @@ _LOOK_S = 0.1
 _COMMANDS_PER_S = 50
 
 
+class Asked(Protocol):
+    """An engine, as far as it answers questions."""
+
+    models_dir: Path | None
+
+    def machine(self) -> MachineFacts: ...
+
+    def examine(self) -> list[Finding]: ...
+
+    def prospects(self) -> dict[str, Prospect]: ...
+
+    def plan(self, request: GenerationRequest) -> JobPlan: ...
+
+
 def application(
-    engine: EngineProcess,
+    engine: Asked,
     installer: InstallProcess,
     book: JobBook,
     uploads: Uploads,
@@ -225,6 +242,8 @@ async def _tell(socket: WebSocket, job: Job, after: int, from_byte: int) -> None
                 happened.clear()
                 over = job.last is not None
                 for event in job.events_after(after):
+                    if event["event"] == Restarted.kind:
+                        stream = _GrowingFile(job, 0)
                     await socket.send_text(json.dumps(event))
                     after = event["number"]
                 while piece := await to_thread.run_sync(stream.read):
@@ -261,13 +280,13 @@ class _GrowingFile:
     """Reads what is new in a file that another process appends to, and later replaces."""
 
     def __init__(self, job: Job, offset: int) -> None:
-        self._job, self._offset = job, offset
+        self._job, self._output, self._offset = job, job.output, offset
         self._identity: tuple[int, int] | None = None
 
     def read(self) -> bytes:
         """The next bytes; none: there are none yet, or it is the finished file now."""
         # Never kept open: on Windows it could not be replaced.
-        path = self._job.growing()
+        path = find_growing(self._output)
         if path is None or self._job.last is not None:
             return b""
         try:

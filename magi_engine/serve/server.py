@@ -6,8 +6,8 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -35,7 +35,7 @@ class ServeOptions:
 
     Attributes:
         folder: for jobs and what clients bring.
-        tls_cert, tls_key: files in PEM; None: without TLS.
+        certificate: ``ssl_certfile`` and ``ssl_keyfile``, in PEM; empty: without TLS.
         insecure: whether that is wanted beyond this machine, too.
         most_upload_bytes: of one file that a client brings.
         keep_bytes: what videos that have ended may take up, and the files of each client.
@@ -46,8 +46,7 @@ class ServeOptions:
     folder: Path
     token_file: Path
     models_dir: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    certificate: Mapping[str, str] = field(default_factory=dict)
     insecure: bool = False
     most_upload_bytes: int = 2_000_000_000
     keep_bytes: int = 100_000_000_000
@@ -63,12 +62,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     Raises:
         InvalidRequestError: the options would let others in; OutputError: the address is taken.
     """
-    secure = options.tls_cert is not None
-    if not (secure or options.insecure or _is_loopback(options.host)):
-        raise InvalidRequestError(
-            "Beyond this machine, what is sent could be read by others.",
-            "Give --tls-cert and --tls-key, or --insecure if the network is safe.",
-        )
+    check_secrecy(options.host, bool(options.certificate), options.insecure)
     tokens = Tokens(options.token_file)
     options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     listening = _listen(options.host, options.port)
@@ -78,14 +72,14 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     engine.start()
     installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
     uploads = Uploads(options.most_upload_bytes, options.keep_bytes)
-    book = JobBook(engine, uploads, options.keep_bytes, options.log_prompts)
+    book = JobBook(lambda _job: engine, uploads, options.keep_bytes, options.log_prompts)
     config = uvicorn.Config(
         application(engine, installer, book, uploads, tokens),
         http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE_BYTES,
-        ssl_certfile=options.tls_cert,
-        ssl_keyfile=options.tls_key,
+        ssl_certfile=options.certificate.get("ssl_certfile"),
+        ssl_keyfile=options.certificate.get("ssl_keyfile"),
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
@@ -96,14 +90,24 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     )
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    say(f"{'https' if secure else 'http'}://{shown}:{port}")
+    say(f"http{'s' if options.certificate else ''}://{shown}:{port}")
     say(f"The key is in {options.token_file}.")
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         book.close()
+        engine.close()
         installer.close()
         listening.close()
+
+
+def check_secrecy(host: str, with_tls: bool, insecure: bool) -> None:
+    """Raises: InvalidRequestError: what is sent to an address could be read by others."""
+    if not (with_tls or insecure or _is_loopback(host)):
+        raise InvalidRequestError(
+            "Beyond this machine, what is sent could be read by others.",
+            "Give --tls-cert and --tls-key, or --insecure if the network is safe.",
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1945,6 +1945,10 @@
         <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
     </message>
     <message>
+        <source>A farm needs some more packages.</source>
+        <translation>渲染集群还需要一些软件包。</translation>
+    </message>
+    <message>
         <source>A request to another machine names no files of it: {field}.</source>
         <translation>发给另一台计算机的请求不能指定它的文件：{field}。</translation>
     </message>
@@ -2557,6 +2561,10 @@
         <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
     </message>
     <message>
+        <source>No engine answers.</source>
+        <translation>没有引擎应答。</translation>
+    </message>
+    <message>
         <source>No frame was written to {name}.</source>
         <translation>没有向 {name} 写入任何帧。</translation>
     </message>
@@ -2721,6 +2729,10 @@
         <translation>请运行：chmod 600 {path}</translation>
     </message>
     <message>
+        <source>Run: pip install &apos;magi-desktop[farm]&apos;</source>
+        <translation>请运行：pip install &apos;magi-desktop[farm]&apos;</translation>
+    </message>
+    <message>
         <source>Run: pip install &apos;magi-desktop[serve]&apos;</source>
         <translation>请运行：pip install &apos;magi-desktop[serve]&apos;</translation>
     </message>
@@ -2837,6 +2849,10 @@
         <translation>这不是密钥。</translation>
     </message>
     <message>
+        <source>That is no number of engines.</source>
+        <translation>这不是有效的引擎数量。</translation>
+    </message>
+    <message>
         <source>That is no task.</source>
         <translation>这不是任务。</translation>
     </message>
@@ -2907,6 +2923,10 @@
     <message>
         <source>The engine has stopped unexpectedly.</source>
         <translation>引擎意外停止。</translation>
+    </message>
+    <message>
+        <source>The engine that made this is gone.</source>
+        <translation>生成此视频的引擎已不在。</translation>
     </message>
     <message>
         <source>The environment could not be made.</source>
@@ -3505,6 +3525,10 @@
         <translation>请重试，或只用一张显卡。</translation>
     </message>
     <message>
+        <source>Try again.</source>
+        <translation>请重试。</translation>
+    </message>
+    <message>
         <source>Try again: it is quicker once a virus scanner has seen every file.</source>
         <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
     </message>
@@ -3563,6 +3587,10 @@
     <message>
         <source>What answers there is no engine.</source>
         <translation>那里应答的不是引擎。</translation>
+    </message>
+    <message>
+        <source>Write --engines 2, or 1-8.</source>
+        <translation>请写成 --engines 2 或 1-8。</translation>
     </message>
     <message>
         <source>Write 64 digits, a to f small.</source>
@@ -3627,6 +3655,10 @@
     <message>
         <source>{name} has not come whole.</source>
         <translation>{name} 没有完整传来。</translation>
+    </message>
+    <message>
+        <source>{name} is negative</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
@@ -6826,6 +6858,12 @@
 <context>
     <name>Undo</name>
     <message numerus="yes">
+        <source>making %n video(s)</source>
+        <translation>
+            <numerusform>制作 %n 个视频</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>deleting %n video(s)</source>
         <translation>
             <numerusform>删除 %n 个视频</numerusform>
@@ -7016,9 +7054,11 @@
             <numerusform>%n 个变体</numerusform>
         </translation>
     </message>
-    <message>
-        <source>Make it four times more, with other seeds.</source>
-        <translation>换用其他种子，再做四次。</translation>
+    <message numerus="yes">
+        <source>Make %n more like it, with other seeds.</source>
+        <translation>
+            <numerusform>换用其他种子，再做 %n 个。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Use these settings</source>
@@ -7205,16 +7245,8 @@
 <context>
     <name>WindowDialogs</name>
     <message>
-        <source>the variations</source>
-        <translation>这些变化版本</translation>
-    </message>
-    <message>
         <source>Nothing more was kept of it: it goes on from its file.</source>
         <translation>没有保留更多内容：将从它的文件继续。</translation>
-    </message>
-    <message>
-        <source>the new take</source>
-        <translation>新版本</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>

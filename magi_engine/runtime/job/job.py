@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -42,6 +43,7 @@ from magi_engine.runtime.models.ranks import Ranks, Team
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
+from magi_engine.runtime.request.batch import FirstChunks
 from magi_engine.runtime.request.references import Reference, read_reference
 from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import FoundModel, find_model
@@ -58,6 +60,7 @@ class Job:
         ranks: the processes of further cards.
         cache_dir: where the map for previews and the measured speeds are kept.
         takes: where the latents of videos are kept.
+        first_chunks: of videos that were sampled along with an earlier one.
         preview: whether there are to be previews.
     """
 
@@ -69,6 +72,7 @@ class Job:
         box: ControlBox,
         cache_dir: Path,
         takes: TakeStore,
+        first_chunks: FirstChunks,
         preview: bool = False,
     ) -> None:
         self._models, self._ranks = models, ranks
@@ -77,9 +81,13 @@ class Job:
         self._cache_dir = cache_dir
         self._with_previews = preview
         self._preparation = Preparation()
-        self._latents = KeptLatents(plan, takes)
-        made = replace(plan.request, chunk_frames=plan.length.chunk_frames, take=self._latents.name)
-        self._output = VideoOutput(made, self._latents)
+        self._latents, self._first_chunks = KeptLatents(plan, takes), first_chunks
+        known = {
+            "chunk_frames": plan.length.chunk_frames,
+            "first_frames": plan.length.first_frames,
+            "take": self._latents.name,
+        }
+        self._output = VideoOutput(replace(plan.request, along=(), **known), self._latents)
 
     def events(self) -> Iterator[Event]:
         """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
@@ -191,6 +199,7 @@ class Job:
             previewer,
             self._output,
             self._latents,
+            self._first_chunks,
             self._control,
             pace,
             team,
@@ -241,12 +250,14 @@ class Job:
         settings, request = self._plan.settings, self._plan.request
         height = request.height // model.pixels_per_latent
         width = request.width // model.pixels_per_latent
-        size = height, width, settings, memory.placement, request.attention
-        if not model.kernels.compiles or size in model.kernels.warm:
+        chunks = min(self._plan.length.num_chunks or math.inf, settings.window_size + 1)
+        way = replace(memory.placement, device_bytes=0, host_bytes=0)
+        size = height, width, settings, chunks, way, request.attention
+        known = self._first_chunks.holds(request)
+        if known or not model.kernels.compiles or size in model.kernels.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        chunks = self._plan.length.num_chunks
-        steps = warm_up(model, memory, settings, height, width, chunks)
+        steps = warm_up(model, memory, settings, height, width, self._plan.length.num_chunks)
         left = True
         with contextlib.closing(steps):
             while left:

@@ -46,7 +46,7 @@ class Server:
         self.home.mkdir(exist_ok=True)
         places = {f"XDG_{kind}_HOME": str(self.home / kind) for kind in ("DATA", "CACHE", "STATE")}
         environment = {**os.environ, **places, "OMP_NUM_THREADS": "1"}
-        command = ["-X", "utf8", "-m", "magi_engine", *self._log, "serve"]
+        command = ["-X", "utf8", "-m", "magi_engine", *self._log, *self.command()]
         command += ["--folder", str(self.folder)]
         self._process = subprocess.Popen(
             [sys.executable, *command, "--port", self._port, *self._options],
@@ -61,6 +61,10 @@ class Server:
         assert self.address.startswith("http"), self.address + self._process.stdout.read()
         self._process.stdout.readline()
         self._port = self.address.rpartition(":")[2]
+
+    def command(self) -> list[str]:
+        """Of the program, without what all servers are told."""
+        return ["serve"]
 
     def kill(self) -> None:
         """As a power cut would."""
