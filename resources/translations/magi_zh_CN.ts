@@ -3601,6 +3601,10 @@
         <translation>请按 magi serve 所说的写，例如 http://127.0.0.1:8611。</translation>
     </message>
     <message>
+        <source>another process has too little memory</source>
+        <translation>另一个进程的内存不足</translation>
+    </message>
+    <message>
         <source>is {value}</source>
         <translation>为 {value}</translation>
     </message>
@@ -3615,6 +3619,10 @@
     <message>
         <source>is {value}, but must equal in_channels ({wanted})</source>
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
+    </message>
+    <message>
+        <source>the leading process has too little memory</source>
+        <translation>主进程的内存不足</translation>
     </message>
     <message>
         <source>{address} does not answer.</source>
@@ -3658,7 +3666,7 @@
     </message>
     <message>
         <source>{name} is negative</source>
-        <translation type="unfinished"></translation>
+        <translation>{name} 为负数</translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
