@@ -143,6 +143,7 @@ class Sizes:
             itemsize=self.itemsize,
             fp8=self.config.engine_config.fp8_quant,
             fused=self.on_card,
+            guided=self.config.runtime_config.cfg_number == 3,
         )
         # One layer attends before it goes on in parts.
         return exchanged + max(
