@@ -70,10 +70,7 @@ class PreferencesDialog(Sheet):
     ) -> None:
         super().__init__(parent)
         self._preferences, self._places = preferences, places
-        self._engine_address = preferences.get("engine_address")
         self._takes = TakeStore(default_takes_dir())
-        self._language = language_for(preferences.get("language"))
-        """That of the window, until it is started again."""
         self.setWindowTitle(self.tr("Preferences"))
         self.setMinimumWidth(480)
         self._make_look()
@@ -82,6 +79,10 @@ class PreferencesDialog(Sheet):
         self._make_work()
         close = push_button(self.tr("Close"), self.tr("Everything is kept already."), self)
         close.clicked.connect(self.accept)
+        rooms = [self._row(self.tr("&Room for redoing videos"), self._takes_line)]
+        if preferences.at_start.engine_address:  # it is kept there
+            self._takes_line.hide()
+            rooms = []
         vbox(self, t.SPACE_4, SHEET_MARGINS).add(
             text_label(self.tr("Preferences"), "title", self),
             self._row(self.tr("&Appearance"), self.appearance),
@@ -92,7 +93,7 @@ class PreferencesDialog(Sheet):
             self.notify,
             self.look_for_updates,
             self._row(self.tr("&Memory for frames"), self._memory_line),
-            self._row(self.tr("&Room for redoing videos"), self._takes_line),
+            *rooms,
             text_label(self.tr("Expert"), "heading", self),
             self._row(self.tr("A&ttention"), self.attention, self.attention_note),
             self._row(self.tr("&Graphics cards"), self.cards, self.cards_note),
@@ -280,7 +281,7 @@ class PreferencesDialog(Sheet):
     @Slot()
     def refresh(self) -> None:
         """Show what the preferences hold."""
-        get = self._preferences.get
+        get, began = self._preferences.get, self._preferences.at_start
         if get("appearance") in ("system", "light", "dark"):
             self.appearance.set_value(get("appearance"))
         with (
@@ -296,8 +297,10 @@ class PreferencesDialog(Sheet):
             self.memory.setValue(get("frame_memory_mb"))
             self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
             self.cards.setCurrentIndex(max(self.cards.findData(get("cards")), 0))
-        self.engine.setText(get("engine_address") or self.tr("This computer"))
-        self.engine_restart.setVisible(get("engine_address") != self._engine_address)
+        self.engine.setText(get("engine_address").partition("#")[0] or self.tr("This computer"))
+        self.engine_restart.setVisible(get("engine_address") != began.engine_address)
+        another = language_for(get("language")) != language_for(began.language)
+        self.restart_button.setVisible(another)
         folder = get("output_folder")
         self.folder.setText(folder or str(self._places.videos))
         self.usual_button.setVisible(bool(folder))
@@ -318,9 +321,6 @@ class PreferencesDialog(Sheet):
     @Slot(int)
     def _language_chosen(self, index: int) -> None:
         self._preferences.set("language", self.language.itemData(index))
-        self.restart_button.setVisible(
-            language_for(self.language.itemData(index)) != self._language
-        )
 
     @Slot()
     def _takes_limit_changed(self) -> None:

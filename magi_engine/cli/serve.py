@@ -29,10 +29,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="holds the keys; default: in --folder"
     )
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, in PEM")
+    parser.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="certificate, in PEM; beyond this machine one is made with OpenSSL if none is given",
+    )
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
     parser.add_argument(
         "--insecure", action="store_true", help="no TLS beyond this machine: anybody can listen in"
+    )
+    parser.add_argument(
+        "--announce", action="store_true", help="let the local network know of the address"
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the videos are kept")
     parser.add_argument(
@@ -44,10 +52,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Serve as the options say; returns the exit code."""
-    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+    if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn", "zeroconf")):
         raise InvalidRequestError(
             "Serving needs some more packages.", "Run: pip install 'magi-desktop[serve]'"
         )
+    from magi_engine.serve.certificate import Certificate
     from magi_engine.serve.server import ServeOptions, serve
 
     if (args.tls_cert is None) != (args.tls_key is None):
@@ -59,10 +68,11 @@ def run(args: argparse.Namespace) -> int:
         folder=folder,
         token_file=(args.token_file or folder / "token").absolute(),
         models_dir=args.models_dir and args.models_dir.absolute(),
-        tls_cert=args.tls_cert and args.tls_cert.absolute(),
-        tls_key=args.tls_key and args.tls_key.absolute(),
+        certificate=args.tls_cert
+        and Certificate(args.tls_cert.absolute(), args.tls_key.absolute()),
         insecure=args.insecure,
         log_prompts=args.log_prompts,
+        announce=args.announce,
     )
     serve(options, lambda line: print(line, flush=True))
     return DONE

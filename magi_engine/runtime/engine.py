@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magi_engine.config.places import default_cache_dir, default_takes_dir
-from magi_engine.errors import MagiError
+from magi_engine.errors import busy
 from magi_engine.runtime.job.events import Event, Failed
 from magi_engine.runtime.job.job import Job
 from magi_engine.runtime.machine.devices import choose_device
@@ -120,9 +120,7 @@ class Engine:
         from magi_engine.runtime.speed.measure import measure
 
         if not self._running.acquire(blocking=False):
-            raise MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
+            raise busy()
         try:
             with self._looking:
                 self._facts = self._look_around()
@@ -144,10 +142,7 @@ class Engine:
         self, request: GenerationRequest, box: ControlBox, preview: bool
     ) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
-            error = MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
-            yield Failed(error, path=None, frames=0)
+            yield Failed(busy(), path=None, frames=0)
             return
         try:
             with self._looking:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magi_engine.config.places import default_takes_dir
-from magi_engine.errors import EngineDiedError, MagiError
+from magi_engine.errors import EngineDiedError, MagiError, busy
 from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_partials, target_of
@@ -151,10 +151,7 @@ class EngineProcess(Worker):
 
     def _generate(self, job: _Job) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
-            error = MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
-            yield Failed(error, path=None, frames=0)
+            yield Failed(busy(), path=None, frames=0)
             return
         try:
             yield from self._events(job)

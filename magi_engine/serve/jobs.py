@@ -60,6 +60,9 @@ log, say nothing of the machine."""
 MOST_WAITING = 100
 """Jobs of one owner that have not ended."""
 
+_SPARE_BYTES = 1_000_000_000
+"""Left free on the disk where the oldest jobs can make room."""
+
 _ORPHAN_TRIES, _ORPHAN_LOOK_S = 300, 0.2
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
@@ -134,8 +137,7 @@ class Job:
             if data["event"] in _PASSING:
                 self._events = [e for e in self._events if e["event"] != data["event"]]
             else:
-                with (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-                    file.write(f"{json.dumps(data)}\n")
+                self._write(f"{json.dumps(data)}\n")
             if _is_last(data):
                 self._events = [e for e in self._events if e["event"] != PreviewReady.kind]
             self._events.append(data)
@@ -143,10 +145,17 @@ class Job:
         for listener in listeners:
             listener()
 
+    def _write(self, line: str) -> None:
+        try:
+            with (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:  # whoever listens hears of it all the same
+            logger.warning("what happens to job %s cannot be kept: %s", self.id, error)
+
     def events_after(self, number: int) -> list[dict[str, Any]]:
-        """What has happened since an event."""
+        """What has happened since an event, without the last one of all."""
         with self._lock:
-            return [event for event in self._events if event["number"] > number]
+            return [e for e in self._events if e["number"] > number and not _is_last(e)]
 
     def listen(self, listener: Callable[[], object]) -> None:
         """Have ``listener`` called after every event, in any thread."""
@@ -179,8 +188,8 @@ class Job:
         for line in lines:
             try:
                 self._events.append(parse_json(line))
-            except ValueError:  # cut off by whatever ended the program
-                break
+            except ValueError:  # cut off by whatever ended the program, or by a full disk
+                continue
         # Progress had numbers, too: none is given twice.
         self._count = 1_000_000 + max((e["number"] for e in self._events), default=0)
 
@@ -323,13 +332,16 @@ class JobBook:
             request = self.accepted(owner, text, FOLDER / job_id)
             job = Job(job_id, JobAbout(owner, text, key, time.time()), request)
             job.preview = preview
-            job.folder.mkdir()
-            about = dataclasses.asdict(job.about)
-            atomic.write_text(job.folder / "job.json", json.dumps(about))
+            self._make_room()
+            try:
+                about = dataclasses.asdict(job.about)
+                atomic.write_text(job.folder / "job.json", json.dumps(about))
+            except OSError:
+                shutil.rmtree(job.folder, ignore_errors=True)
+                raise
             if ahead := len(self._waiting()):
                 job.say(Notice(Message("{count} videos are made before this one.", count=ahead)))
             self._jobs[job_id] = job
-            self._make_room()
             self._changed.notify_all()
         if self._log_prompts:
             logger.info("job %s: %r", job_id, [change.text for change in request.prompts])
@@ -386,8 +398,9 @@ class JobBook:
             j: sum(p.stat().st_size for p in j.folder.rglob("*") if p.is_file()) for j in ended
         }
         used = sum(sizes.values())
+        room = used + shutil.disk_usage(FOLDER).free - _SPARE_BYTES
         for job in sorted(ended, key=lambda job: job.about.created_s):
-            if used <= self._keep_bytes:
+            if used <= min(self._keep_bytes, room):
                 break
             used -= sizes[job]
             del self._jobs[job.id]

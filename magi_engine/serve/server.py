@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -16,6 +17,7 @@ from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
+from magi_engine.serve.certificate import Certificate, own_certificate
 from magi_engine.serve.guard import BoundedProtocol
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tokens import Tokens
@@ -35,10 +37,11 @@ class ServeOptions:
 
     Attributes:
         folder: for jobs and what clients bring.
-        tls_cert, tls_key: files in PEM; None: without TLS.
-        insecure: whether that is wanted beyond this machine, too.
+        certificate: for TLS; None: one is made where it is needed, which is beyond this machine.
+        insecure: whether TLS is not needed there.
         most_upload_bytes: of one file that a client brings.
         keep_bytes: what videos that have ended may take up, and the files of each client.
+        announce: whether the local network is told of it.
     """
 
     host: str
@@ -46,12 +49,12 @@ class ServeOptions:
     folder: Path
     token_file: Path
     models_dir: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    certificate: Certificate | None = None
     insecure: bool = False
     most_upload_bytes: int = 2_000_000_000
     keep_bytes: int = 100_000_000_000
     log_prompts: bool = False
+    announce: bool = False
 
 
 def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
@@ -61,16 +64,19 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         say: is told the address first, then where the token is.
 
     Raises:
-        InvalidRequestError: the options would let others in; OutputError: the address is taken.
+        InvalidRequestError: the options would let others in, or there is no certificate;
+            OutputError: the address is taken.
     """
-    secure = options.tls_cert is not None
-    if not (secure or options.insecure or _is_loopback(options.host)):
+    if options.announce and _is_loopback(options.host):
         raise InvalidRequestError(
-            "Beyond this machine, what is sent could be read by others.",
-            "Give --tls-cert and --tls-key, or --insecure if the network is safe.",
+            "Only this machine is served: there is nothing to announce.", "Give --host 0.0.0.0."
         )
     tokens = Tokens(options.token_file)
     options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    certificate = options.certificate
+    if certificate is None and not (options.insecure or _is_loopback(options.host)):
+        certificate = own_certificate(options.folder)
+    pin = "" if certificate is None else f"#{certificate.pin()}"
     listening = _listen(options.host, options.port)
     # Paths below are relative: they stand in videos and logs, and tell nothing of this machine.
     os.chdir(options.folder)
@@ -84,8 +90,8 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE_BYTES,
-        ssl_certfile=options.tls_cert,
-        ssl_keyfile=options.tls_key,
+        ssl_certfile=certificate and certificate.path,
+        ssl_keyfile=certificate and certificate.key,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
@@ -94,12 +100,12 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         access_log=False,
         log_config=None,
     )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"{'https' if secure else 'http'}://{shown}:{port}")
+    address = f"{'https' if certificate else 'http'}://{_shown(listening)}{pin}"
+    say(address)
     say(f"The key is in {options.token_file}.")
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        with _announced(address) if options.announce else contextlib.nullcontext():
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         book.close()
         installer.close()
@@ -111,6 +117,26 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _announced(address: str) -> contextlib.AbstractContextManager[None]:
+    from magi_engine.remote.discovery import announced
+
+    return announced(address)
+
+
+def _shown(listening: socket.socket) -> str:
+    """The address as others use it."""
+    host, port = listening.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        far = "2001:db8::1" if ":" in host else "192.0.2.1"
+        with (
+            contextlib.suppress(OSError),  # no network
+            socket.socket(listening.family, socket.SOCK_DGRAM) as asking,
+        ):
+            asking.connect((far, 9))  # sends nothing
+            host = asking.getsockname()[0]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

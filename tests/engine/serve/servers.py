@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
@@ -60,7 +61,7 @@ class Server:
         self.address = self._process.stdout.readline().strip()
         assert self.address.startswith("http"), self.address + self._process.stdout.read()
         self._process.stdout.readline()
-        self._port = self.address.rpartition(":")[2]
+        self._port = str(urlsplit(self.address).port)
 
     def kill(self) -> None:
         """As a power cut would."""

@@ -1,0 +1,61 @@
+"""What somebody who watches a job is told, in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from magi_engine.media.targets import part_path
+from magi_engine.runtime.job.events import DecodingStarted, Finished
+from magi_engine.serve.app import _tell
+from magi_engine.serve.jobs import Job, JobAbout
+from tests.engine.serve.servers import small_request
+
+
+class _Watcher:
+    """Notes what it is told; ``when_bytes_come`` happens once."""
+
+    def __init__(self, when_bytes_come: Callable[[], object]) -> None:
+        self.told: list[str | bytes] = []
+        self._when_bytes_come = when_bytes_come
+
+    async def send_text(self, text: str) -> None:
+        self.told.append(json.loads(text)["event"])
+
+    async def send_bytes(self, data: bytes) -> None:
+        if not any(isinstance(one, bytes) for one in self.told):
+            self._when_bytes_come()
+        self.told.append(data)
+
+
+@pytest.mark.skipif("os.name == 'nt'", reason="a file that is open cannot be replaced there")
+def test_all_that_grew_comes_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the last chunk would wait for the whole file to be fetched."""
+    monkeypatch.chdir(tmp_path)
+    request = small_request(Path("jobs") / ("ab" * 16) / "video.mp4")
+    job = Job("ab" * 16, JobAbout("me", request.to_json(), "12" * 16, 1.0), request)
+    job.folder.mkdir(parents=True)
+    part = part_path(job.output, ".mp4")
+    part.write_bytes(b"one")
+
+    def finish() -> None:
+        with part.open("ab") as file:
+            file.write(b"two")
+        job.say(DecodingStarted(1))
+        part.with_name("fresh").write_bytes(b"ordinary file")
+        part.with_name("fresh").replace(part)
+        part.replace(job.output)
+        job.say(Finished(job.output, 48, 1.0))
+
+    watcher = _Watcher(finish)
+    asyncio.run(_tell(watcher, job, 0, 0))  # type: ignore[arg-type]
+    assert watcher.told == [b"one", "decoding", b"two", "finished"]
+    late = _Watcher(finish)
+    asyncio.run(_tell(late, job, 1, 6))  # type: ignore[arg-type]
+    assert late.told == ["finished"]
