@@ -55,6 +55,7 @@ class EnginePlaceDialog(Sheet):
         )
         self.place.chosen.connect(self._follow)
         self.address = QLineEdit(preferences.get("engine_address"), self)
+        self.address.home(False)
         self.address.setPlaceholderText("https://192.168.1.20:8611")
         name_control(
             self.address,
@@ -131,7 +132,11 @@ class EnginePlaceDialog(Sheet):
     @Slot(QAction)
     def _take(self, action: QAction) -> None:
         self.address.setText(action.data())
-        self._say(self.tr("Compare what stands behind the # with what that computer says."))
+        self.address.home(False)
+        compare = self.tr("What that computer says has to end with: {pin}")
+        pin = action.data().partition("#")[2]
+        # It can be broken anywhere, and looks as it does there.
+        self._say(compare.format(pin="\u200b".join(pin)) if pin else "")
 
     @Slot()
     def test(self) -> None:

@@ -87,7 +87,7 @@ class PreferencesDialog(Sheet):
             text_label(self.tr("Preferences"), "title", self),
             self._row(self.tr("&Appearance"), self.appearance),
             self._row(self.tr("&Language"), self.language, self.restart_button),
-            self._row(self.tr("Videos are &made by"), self._engine_line),
+            self._row(self.tr("Videos are made &by"), self._engine_line),
             self._row(self.tr("&Folder for videos"), self._folder_line, self.note),
             self.live_preview,
             self.notify,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import ssl
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 from websockets.sync.client import ClientConnection, connect
@@ -49,26 +50,14 @@ class Connection:
     """
 
     def __init__(self, address: str, token: str) -> None:
-        parts = urlsplit(address.strip())
-        pin = parts.fragment.lower()
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.username
-            or not _PIN.fullmatch(pin)
-        ):
-            raise InvalidRequestError(
-                "{address} is no address of an engine.",
-                "Write it as 'magi serve' says it, such as http://127.0.0.1:8611.",
-                address=address,
-            )
+        parts = _parts(address)
         if not token.strip().isascii() or not token.strip() or len(token.split()) > 1:
             raise InvalidRequestError(
                 "That is no key.", "Take the one from the file that 'magi serve' names."
             )
         self.address = f"{parts.scheme}://{parts.netloc}"
         self.headers = {"Authorization": f"Bearer {token.strip()}"}
-        secure = parts.scheme == "https"
+        secure, pin = parts.scheme == "https", parts.fragment.lower()
         self._ssl = (_trusting(pin) if pin else ssl.create_default_context()) if secure else None
         self._client = httpx2.Client(
             base_url=self.address,
@@ -121,11 +110,7 @@ class Connection:
             digest = _digest(file, status.st_mtime_ns, status.st_size)
             if not self._exists(f"/v1/files/{digest}"):
                 with file.open("rb") as opened:
-                    self._ask(
-                        "PUT",
-                        f"/v1/files/{digest}",
-                        content=iter(lambda: opened.read(_PIECE_BYTES), b""),
-                    )
+                    self._ask("PUT", f"/v1/files/{digest}", content=opened)
         except OSError as error:
             raise InvalidRequestError(
                 "{path} cannot be read.", "Check the name.", path=file
@@ -214,6 +199,27 @@ class Connection:
             "Check the address, and that 'magi serve' runs there.",
             address=self.address,
         )
+
+
+def _parts(address: str) -> SplitResult:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(address.strip())
+        host = (parts.hostname or "").encode("idna")
+        if (
+            parts.scheme in ("http", "https")
+            and host
+            and parts.username is None
+            and parts.port != 0
+            and parts.netloc.isprintable()
+            and " " not in parts.netloc
+            and _PIN.fullmatch(parts.fragment.lower())
+        ):
+            return parts
+    raise InvalidRequestError(
+        "{address} is no address of an engine.",
+        "Write it as 'magi serve' says it, such as http://127.0.0.1:8611.",
+        address=address,
+    )
 
 
 def _trusting(pin: str) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -18,7 +19,7 @@ from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
 from magi_engine.serve.certificate import Certificate, own_certificate
-from magi_engine.serve.guard import BoundedProtocol
+from magi_engine.serve.guard import MOST_CONNECTIONS, BoundedProtocol
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads
@@ -88,6 +89,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     config = uvicorn.Config(
         application(engine, installer, book, uploads, tokens),
         http=BoundedProtocol,
+        loop="asyncio",
         ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE_BYTES,
         ssl_certfile=certificate and certificate.path,
@@ -119,6 +121,24 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class _Bounded(socket.socket):
+    """Lets no more in at a time than there can be files open, also while they say nothing: over TLS
+    a connection is one for the rest of the server only after its handshake."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        super().__init__(fileno=listening.detach())
+        self._inside: list[socket.socket] = []
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        self._inside = [one for one in self._inside if one.fileno() != -1]
+        if len(self._inside) >= 2 * MOST_CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError  # as of one that has gone again
+        self._inside.append(connection)
+        return connection, address
+
+
 def _announced(address: str) -> contextlib.AbstractContextManager[None]:
     from magi_engine.remote.discovery import announced
 
@@ -142,7 +162,8 @@ def _shown(listening: socket.socket) -> str:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listening:
+            return _Bounded(listening)
     except (OSError, OverflowError) as error:
         raise OutputError(
             "Nothing can be served at {host}, port {port}.",

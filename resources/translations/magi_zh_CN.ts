@@ -573,7 +573,7 @@
     </message>
     <message>
         <source>Another computer</source>
-        <translation>另一台计算机</translation>
+        <translation>另一台电脑</translation>
     </message>
     <message>
         <source>On which &apos;magi serve&apos; runs; the videos come here.</source>
@@ -601,7 +601,7 @@
     </message>
     <message>
         <source>Asks that computer what it has.</source>
-        <translation>询问那台计算机有什么。</translation>
+        <translation>询问那台电脑有什么。</translation>
     </message>
     <message>
         <source>Look around</source>
@@ -609,7 +609,7 @@
     </message>
     <message>
         <source>Finds computers in this network on which &apos;magi serve --announce&apos; runs.</source>
-        <translation>查找此网络中正在运行 magi serve --announce 的计算机。</translation>
+        <translation>查找此网络中正在运行 magi serve --announce 的电脑。</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -641,11 +641,11 @@
     </message>
     <message>
         <source>No computer announces itself in this network.</source>
-        <translation>此网络中没有计算机公布自己。</translation>
+        <translation>此网络中没有电脑公布自己。</translation>
     </message>
     <message>
-        <source>Compare what stands behind the # with what that computer says.</source>
-        <translation>请将 # 后面的内容与那台计算机显示的内容进行核对。</translation>
+        <source>What that computer says has to end with: {pin}</source>
+        <translation>那台电脑显示的内容必须以此结尾：{pin}</translation>
     </message>
     <message>
         <source>Asking…</source>
@@ -5208,6 +5208,10 @@
         <translation>语言(&amp;L)</translation>
     </message>
     <message>
+        <source>Videos are made &amp;by</source>
+        <translation>视频由谁制作(&amp;B)</translation>
+    </message>
+    <message>
         <source>&amp;Folder for videos</source>
         <translation>视频文件夹(&amp;F)</translation>
     </message>
@@ -5222,10 +5226,6 @@
     <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
-    </message>
-    <message>
-        <source>Videos are &amp;made by</source>
-        <translation>视频由谁制作(&amp;M)</translation>
     </message>
     <message>
         <source>Expert</source>

@@ -97,6 +97,7 @@ def _record(folder: Path, chunks: int) -> None:
     picture = np.fft.ifft2(noise / np.maximum(frequency, 1 / size)).real
     picture = (128 + 50 * picture / picture.std()).transpose(1, 2, 0)
     ends: list[int] = []
+    growing, frames = None, [picture]
     with open_writer(folder / "whole.mp4", _SIDE, _SIDE, _FPS) as writer:
         for index in range(chunks):
             frames = []
@@ -109,6 +110,7 @@ def _record(folder: Path, chunks: int) -> None:
             growing = find_growing(folder / "whole.mp4")
             assert growing is not None
             ends.append(growing.stat().st_size)
+        assert growing is not None
         shutil.copy(growing, folder / "grown.mp4")
         writer.close()
     np.save(folder / "preview.npy", np.stack(frames[::4])[:, ::8, ::8])

@@ -45,4 +45,5 @@ def test_what_announces_itself_is_offered(
     action.trigger()
     dialog.nearby.close()
     assert dialog.address.text() == _ADDRESS
-    assert "Compare" in dialog.found.text()
+    assert dialog.address.cursorPosition() == 0
+    assert "ab" * 32 in dialog.found.text().replace("\u200b", "")

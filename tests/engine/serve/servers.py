@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
 from magi_engine.runtime.request.request import (
@@ -62,6 +64,11 @@ class Server:
         assert self.address.startswith("http"), self.address + self._process.stdout.read()
         self._process.stdout.readline()
         self._port = str(urlsplit(self.address).port)
+
+    def open_files(self) -> int:
+        """How many it has, connections among them."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).num_fds()
 
     def kill(self) -> None:
         """As a power cut would."""

@@ -63,6 +63,7 @@ def test_pictures_come_through_a_cut_cable(server: Server, tmp_path: Path) -> No
     cable.close()
     assert cable.cut > 0
     assert isinstance(last, Finished)
+    assert last.path is not None
     assert last.path == tmp_path / "a"
     direct = Connection(server.address, token)
     job = next(j for j in direct.get("/v1/jobs") if j["request"]["seed"] == 23)

@@ -9,6 +9,7 @@ _TRIES = 20
 
 
 def test_a_server_that_announces_itself_is_found() -> None:
+    servers: dict[str, str] = {}
     address = f"https://192.0.2.1:8611#{'ab' * 32}"
     with announced(address, _LOOPBACK), announced("http://192.0.2.2:80", _LOOPBACK):
         for _ in range(_TRIES):  # a busy machine

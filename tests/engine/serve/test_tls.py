@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from magi_engine.remote.connection import Connection, UnknownCertificate, Unreac
 from magi_engine.remote.engine import RemoteEngine
 from magi_engine.runtime.job.events import Failed
 from magi_engine.serve.certificate import Certificate, own_certificate
+from magi_engine.serve.guard import MOST_CONNECTIONS
 from tests.engine.serve.servers import Server, small_request
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no OpenSSL here")
@@ -71,21 +73,37 @@ def test_another_certificate_is_told_nothing(far: Server, tmp_path: Path) -> Non
         _with(far, f"http://127.0.0.1:{port}").get("/v1/jobs")
 
 
-def test_a_certificate_of_ones_own(tmp_path: Path) -> None:
+def test_a_certificate_and_its_key_go_together(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         folder.mkdir()
         own_certificate(folder)
     own = own_certificate(one)
     assert own.pin() == own_certificate(one).pin() != own_certificate(other).pin()
-    server = Server(tmp_path, "--tls-cert", str(own.path), "--tls-key", str(own.key))
-    server.start()
-    assert server.address.endswith(own.pin())
-    connection = server.connection
-    assert connection.get("/v1/jobs") == []
-    connection.close()
-    server.stop()
-    mixed = dataclasses.replace(own, key=own_certificate(other).key)
-    for wrong in (mixed, Certificate(own.key, own.path), Certificate(one / "no", own.key)):
+    for wrong in (Certificate(own.key, own.path), Certificate(one / "no", own.key)):
         with pytest.raises(InvalidRequestError, match="no certificate with its key"):
             wrong.pin()
+    command = [sys.executable, "-m", "magi_engine", "serve", "--folder", str(tmp_path / "serve")]
+    command += ["--tls-cert", str(own.path), "--tls-key", str(other / "key.pem")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no certificate with its key" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of open files are those of POSIX")
+def test_connections_that_say_nothing_are_bounded(far: Server) -> None:
+    """Over TLS nobody else counts them."""
+    where = "127.0.0.1", urlsplit(far.address).port
+    with contextlib.ExitStack() as held:
+        for _ in range(3 * MOST_CONNECTIONS):
+            held.enter_context(socket.create_connection(where))
+        refused = held.enter_context(socket.create_connection(where))
+        with contextlib.suppress(ConnectionResetError):
+            assert refused.recv(1) == b""
+        assert far.open_files() < 3 * MOST_CONNECTIONS
+    connection = far.connection
+    while True:  # it takes a moment to see that they are gone
+        with contextlib.suppress(Unreachable):
+            assert connection.get("/v1/jobs") is not None
+            break
+    connection.close()
