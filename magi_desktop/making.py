@@ -62,6 +62,7 @@ class Making(QObject):
         shop.draft.changed.connect(self._follow_draft)
         shop.models.changed.connect(self._follow_models)
         shop.controller.failed.connect(self._job_failed)
+        shop.undo.stop_wanted.connect(self.stop)
         arrivals.seed_locked.connect(self._say_seed_locked)
 
     @Slot(int)
@@ -98,7 +99,7 @@ class Making(QObject):
             shared = edited.request.start
             queue.replace(edited.id, dataclasses.replace(request, start=shared))
         else:
-            self._shop.controller.generate(request, copies)
+            self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
         if queue.paused:
             self._say_held()
         if only_chunks is not None:
@@ -109,7 +110,7 @@ class Making(QObject):
     @Slot(object, int)
     def vary(self, request: GenerationRequest, count: int) -> None:
         """Make a video so many times more, with other seeds."""
-        self._shop.controller.vary(request, count)
+        self._shop.undo.lined_up(self._shop.controller.vary(request, count))
         if self._shop.queue.paused:
             self._say_held()
         self.queue_wanted.emit()

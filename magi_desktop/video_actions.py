@@ -265,7 +265,7 @@ class VideoActions(QObject):
         )
         self.vary = add(
             *("vary", "dice", self.tr("%n variation(s)", None, VARIATIONS), c.vary),
-            tip=self.tr("Make it four times more, with other seeds."),
+            tip=self.tr("Make %n more like it, with other seeds.", None, VARIATIONS),
         )
         self.use_settings = add("settings", "reset", self.tr("Use these settings"), c.use_settings)
         self.copy_frame = add("copy", "copy", self.tr("Copy the first frame"), c.copy_frame)

@@ -111,7 +111,7 @@ class WindowDialogs(QObject):
         def found(earlier: Earlier) -> None:
             request = earlier.redone(earlier.chunk_at(second))
             ids = self._workshop.controller.vary(request, VARIATIONS)
-            self._workshop.undo.lined_up(self.tr("the variations"), ids)
+            self._workshop.undo.lined_up(ids)
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
 
@@ -155,7 +155,7 @@ class WindowDialogs(QObject):
     @Slot(object, int)
     def _line_up(self, request: GenerationRequest, copies: int = 1) -> None:
         ids = self._workshop.controller.generate(request, copies)
-        self._workshop.undo.lined_up(self.tr("the new take"), ids)
+        self._workshop.undo.lined_up(ids)
 
     @Slot()
     def about(self) -> None:

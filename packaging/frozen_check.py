@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+import build_tools
 from clean_root import require, say
 from frozen_bundle import freeze
 from screen import Screen, make_first_video, open_screen, wait_for
@@ -92,6 +93,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--built", type=Path, help="what magi.spec made: dist/Magi")
     parser.add_argument("--pictures", type=Path)
     wishes = parser.parse_args(argv)
+    if not wishes.built:
+        build_tools.install("bundle")
     with tempfile.TemporaryDirectory(prefix="magi frozen ü ") as folder:
         built = wishes.built or freeze(Path(folder))
         person = Person(Path(folder), built)

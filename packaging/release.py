@@ -18,12 +18,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import build_tools
 import dev
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--python", type=Path, help="folder of a 64-bit Python for Windows")
     wishes = parser.parse_args(argv)
+    windows = wishes.system == "windows"
     if Path(sys.prefix).resolve() != dev.VENV.resolve():
         dev.get_ready("run", [])
-        _install_tools(wishes.system)
+        build_tools.install("setup", "release", "bundle", *(["windows"] if windows else []))
         command = [str(dev.VENV_PYTHON), __file__, *argv]
         return subprocess.run(command, check=False).returncode
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     out: Path = wishes.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        if wishes.system == "linux":
+        if not windows:
             bundle = thin_bundle.collect(Path(work), wishes.lock_torch, thin_bundle.add_linux)
             made = _linux_installers(bundle, Path(work), out)
         else:
@@ -86,16 +87,6 @@ def write_sums(paths: Sequence[Path], target: Path) -> None:
         with path.open("rb") as file:
             lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
     target.write_text("".join(lines), encoding="utf-8")
-
-
-def _install_tools(system: str) -> None:
-    project = tomllib.loads((dev.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    command = [str(dev.VENV_PYTHON), "-m", "pip", "install", "-q", "-c", str(dev.CONSTRAINTS)]
-    tools = [*project["dependency-groups"]["setup"], *project["dependency-groups"]["release"]]
-    tools += project["dependency-groups"]["bundle"]
-    if system == "windows":
-        tools += project["dependency-groups"]["windows"]
-    subprocess.run([*command, *tools], check=True)
 
 
 _AS_WRITTEN = argparse.RawDescriptionHelpFormatter

@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import build_tools
 import dev
 
 sys.path.insert(0, str(dev.ROOT))
@@ -64,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--pictures", type=Path)
     wishes = parser.parse_args(argv)
+    build_tools.install("release", "windows")
     with (
         tempfile.TemporaryDirectory() as name,
         wine_root(wishes.root) as root,

@@ -19,6 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import build_tools
 import dev
 
 sys.path.insert(0, str(dev.ROOT))
@@ -31,25 +32,17 @@ from wine_root import Windows, wine_root
 
 from magi_setup.bundle import Bundle
 
+_TESTS = dev.ROOT / "tests"
+_ENGINE = _TESTS / "engine"
 PARTS = {
-    "config": (
-        "config",
-        "test_atomic.py",
-        "test_errors.py",
-        "test_loading.py",
-        "test_resources.py",
-    ),
-    "media": ("media",),
-    "weights": ("weights",),
-    "cli": ("cli",),
-    "install": ("install",),
-    "ops": ("ops", "model"),
-    "runtime": ("runtime", "test_without_torch.py"),
-    "sampling": ("sampling",),
+    "engine": [f"engine/{file.name}" for file in sorted(_ENGINE.glob("test_*.py"))],
+    **{
+        name: [f"engine/{name}"]
+        for name in sorted({t.parent.name for t in _ENGINE.glob("*/test_*.py")})
+    },
+    **{name: [name] for name in ("desktop", "setup", "packaging")},
 }
-"""Of tests/engine."""
-OTHER_PARTS = ("desktop", "setup", "packaging")
-"""Folders of tests."""
+"""What can be asked for, and what it is in tests/."""
 _JUNCTIONS = "wine has no junctions (WinError 50)"
 _IMPORTING = "engine.install.test_importing.test_"
 KNOWN = {
@@ -76,7 +69,9 @@ KNOWN = {
 _TOOLS = (
     *("pytest", "pytest-qt", "pytest-cov", "coverage"),
     *("pluggy", "iniconfig", "colorama", "pygments", "packaging", "ruff"),
-    *("hatchling", "pathspec", "tomlkit", "trove-classifiers"),
+    *("hatchling", "pathspec", "tomlkit", "trove-classifiers", "protobuf"),
+    *("fastapi", "starlette", "opentelemetry-api", "pydantic", "pydantic-core"),
+    *("annotated-doc", "annotated-types", "typing-inspection", "uvicorn", "click", "h11"),
 )
 _LIMIT_S = 3600
 _RUN = r"""
@@ -92,13 +87,13 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    every = (*PARTS, *OTHER_PARTS)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(every))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     for name in ("root", "wheels", "out"):
         parser.add_argument(f"--{name}", type=Path)
     wishes = parser.parse_args(argv)
-    if odd := set(wishes.parts) - set(every):
+    if odd := set(wishes.parts) - set(PARTS):
         parser.error(f"no parts: {', '.join(sorted(odd))}")
+    build_tools.install("release", "windows")
     with tempfile.TemporaryDirectory() as name, wine_root(wishes.root) as root:
         work = Path(name)
         windows = Windows(root, "")
@@ -106,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
         _install(windows, work, wishes.wheels or work / "wheels")
         out = wishes.out or work / "out"
         out.mkdir(exist_ok=True)
-        for part in wishes.parts or every:
+        for part in wishes.parts or PARTS:
             _run(windows, part, out)
             say(f"{part}: {_counted(_read(out / f'{part}.xml'))}")
         windows.shut_down()
@@ -127,9 +122,13 @@ def _install(windows: Windows, work: Path, wheels: Path) -> None:
     uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--target", str(packages))
     uv += ("--python-platform", "x86_64-pc-windows-msvc", "--no-deps", "--no-index", "--offline")
     uv += ("--python-version", windows_bundle.PYTHON_VERSION, "--link-mode", "copy")
-    subprocess.run(
-        [*uv, *map(str, [*wheels.glob("*.whl"), *(work / "tools").glob("*.whl")])], check=True
-    )
+    # Some serve both; by its file's name each is there once.
+    found = {
+        wheel.name: str(wheel)
+        for place in (wheels, work / "tools")
+        for wheel in place.glob("*.whl")
+    }
+    subprocess.run([*uv, *found.values()], check=True)
     for runtime in packages.glob("msvcp140*.dll"):  # which belong beside Python
         runtime.rename(python / runtime.name)
     (packages / "checkout.pth").write_text("C:\\src\n", encoding="utf-8")
@@ -141,8 +140,7 @@ def _install(windows: Windows, work: Path, wheels: Path) -> None:
 
 
 def _run(windows: Windows, part: str, out: Path) -> None:
-    inside = PARTS.get(part)
-    paths = [f"tests/engine/{name}" for name in inside] if inside else [f"tests/{part}"]
+    paths = [f"tests/{path}" for path in PARTS[part]]
     report = windows.disk / "report.xml"
     report.unlink(missing_ok=True)
     options = ("-q", "-p", "no:cacheprovider", "--tb=short", r"--junitxml=C:\report.xml")

@@ -17,6 +17,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_engine.errors import MagiError, message_of
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.request.batch import with_along
 from magi_engine.runtime.request.request import GenerationRequest
 
 
@@ -148,7 +149,9 @@ class Controller(QObject):
             return
         if self._current is not None:
             self._queue.mark_begun(self._current.id, request)
-        self._engine.generate(request, preview=self._preferences.get("live_preview"))
+        waiting = [dataclasses.replace(item.request, **here) for item in self._queue.waiting]
+        together = with_along(request, waiting)
+        self._engine.generate(together, preview=self._preferences.get("live_preview"))
 
     @Slot()
     def _drop_made(self) -> None:

@@ -99,6 +99,11 @@ class JobQueue(QObject):
         return tuple(i for i in self._items if i.state is QueueState.FAILED)
 
     @property
+    def waiting(self) -> list[QueueItem]:
+        """The items that may start, in their order."""
+        return [i for i in self._items if i.state is QueueState.WAITING and not i.edited]
+
+    @property
     def running(self) -> QueueItem | None:
         return next((i for i in self._items if i.state is QueueState.RUNNING), None)
 
@@ -139,8 +144,7 @@ class JobQueue(QObject):
         """What is to be made now; None while something runs or nothing may start."""
         if self._paused or self.running is not None:
             return None
-        waiting = (i for i in self._items if i.state is QueueState.WAITING and not i.edited)
-        return next(waiting, None)
+        return next(iter(self.waiting), None)
 
     def add(self, request: GenerationRequest) -> str:
         """Line up a video; returns the item's id."""

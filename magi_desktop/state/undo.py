@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from magi_desktop.state.controller import Controller
@@ -32,7 +32,13 @@ class _Step(QUndoCommand):
 
 
 class Undo(QUndoStack):
-    """Follows the library and the queue."""
+    """Follows the library and the queue.
+
+    Signals:
+        stop_wanted: a video that is being made was asked for by what is undone.
+    """
+
+    stop_wanted = Signal()
 
     def __init__(
         self, library: Library, queue: JobQueue, controller: Controller, parent: QObject
@@ -43,17 +49,18 @@ class Undo(QUndoStack):
         library.deleted.connect(self._deleted)
         queue.removed.connect(self._removed)
 
-    def lined_up(self, text: str, item_ids: list[str]) -> None:
-        """Takes of a video were asked for. To undo it takes those out of the queue that wait,
-        stops the one that runs, and throws away those that are made."""
+    def lined_up(self, item_ids: list[str]) -> None:
+        """Videos were asked for. To undo it takes those out of the queue that wait, asks for the
+        end of the one that runs, and throws away those that are made."""
         library, queue = self._library, self._queue
+        text = self.tr("making %n video(s)", None, len(item_ids))
         gone: tuple[Removal, Deletion] = [], Deletion([])
 
         def undo() -> None:
             nonlocal gone
             running = queue.running
             if running is not None and running.id in item_ids:
-                self._controller.stop()
+                self.stop_wanted.emit()
             made = [library.at(self._controller.made.get(item_id)) for item_id in item_ids]
             deletion = Deletion([item for item in made if item is not None])
             gone = queue.remove(*item_ids, tell=False), deletion

@@ -22,6 +22,7 @@ from magi_engine.runtime.job.events import (
     Planned,
     Progress,
     PromptChanged,
+    Restarted,
     Resumed,
     StageStarted,
 )
@@ -105,7 +106,7 @@ def _sentence(event: Event) -> str | None:
             return f"Note: attention is computed with 8 bits ({event.backend})."
         case Paused():
             return "Paused."
-        case Resumed():
+        case Resumed() | Restarted():
             return "Going on."
         case Finished() | Cancelled():
             return closing_text(event)

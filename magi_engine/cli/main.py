@@ -18,6 +18,7 @@ from magi_engine.cli import (
     bench,
     demo,
     doctor,
+    farm,
     generate,
     models,
     recover,
@@ -43,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 _COMMANDS = (
     *(generate, audition, redo, demo, takes, recover),
-    *(settings, models, doctor, bench, serve, replay),
+    *(settings, models, doctor, bench, serve, farm, replay),
 )
 _EXAMPLES = """\
 examples:

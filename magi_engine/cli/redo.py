@@ -25,8 +25,8 @@ from magi_engine.sampling.schedule import Transition
 from magi_engine.takes.store import Takes
 
 _KEPT = """\
-Each video's latents are kept for a while (see 'magi takes'); with them, what it shares with the new
-one is neither made nor encoded again.
+Each video's chunks are kept for a while as the model made them (see 'magi takes'): what it shares
+with the new one is neither made nor encoded again.
 """
 
 

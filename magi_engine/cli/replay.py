@@ -21,8 +21,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "replay",
         help="check the numerics of this machine against a recorded case",
-        description="Samples a recorded case from its own noise, caption and prefix, writes the "
-        "latents of each chunk, and says how far they are from the recorded ones.",
+        description="Samples a recorded case from its own noise, caption and prefix, writes each "
+        "chunk as it comes from the transformer, and says how far it is from the recorded one.",
     )
     parser.add_argument("case", type=Path, metavar="CASE.json")
     for option, what in (

@@ -18,6 +18,7 @@ from magi_engine.cli.engines import engine_of
 from magi_engine.cli.exit_codes import CANCELLED, DONE
 from magi_engine.runtime.job.events import Cancelled, Event, Failed
 from magi_engine.runtime.process.control import Cancel
+from magi_engine.runtime.request.batch import with_along
 from magi_engine.runtime.request.request import GenerationRequest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -48,8 +49,8 @@ def run_request(*requests: GenerationRequest, args: argparse.Namespace) -> int:
     stop = StopOnSignal(display)
     # Not before now: this is where PyTorch comes in, which takes seconds.
     with stop, engine_of(args) as engine:
-        for request in requests:
-            events = engine.generate(request)
+        for index, request in enumerate(requests):
+            events = engine.generate(with_along(request, requests[index + 1 :]))
             stop.call_on_stop(lambda: engine.control(Cancel()))
             with contextlib.closing(cast("Generator[Event]", events)), display:
                 last = _show_all(events, display)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.config.places import default_serve_dir
 from magi_engine.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from magi_engine.serve.certificate import Certificate
 
 _DESCRIPTION = """\
 Makes videos for the window or the command line of another machine. The first line says the
@@ -22,6 +26,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "serve", help="let other machines use the engine of this one", description=_DESCRIPTION
     )
+    add_address_options(parser)
+    parser.add_argument(
+        "--announce", action="store_true", help="let the local network know of the address"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_address_options(parser: argparse.ArgumentParser) -> None:
+    """Where one listens, who may come, and where things are kept."""
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at; default: only this machine"
     )
@@ -39,15 +52,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--insecure", action="store_true", help="no TLS beyond this machine: anybody can listen in"
     )
-    parser.add_argument(
-        "--announce", action="store_true", help="let the local network know of the address"
-    )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the videos are kept")
     parser.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
     )
     parser.add_argument("--log-prompts", action="store_true", help="log what is asked for, too")
-    parser.set_defaults(run=run)
+
+
+def certificate_of(args: argparse.Namespace, folder: Path) -> Certificate | None:
+    """The certificate that was given, or the server's own where others can listen in; None: there
+    is no need of one.
+
+    Raises:
+        InvalidRequestError: it was given without its key, or none can be made.
+    """
+    from magi_engine.serve.certificate import Certificate, own_certificate
+    from magi_engine.serve.server import is_loopback
+
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise InvalidRequestError("A certificate and its key go together.", "Give both.")
+    if args.tls_cert is not None:
+        return Certificate(args.tls_cert.absolute(), args.tls_key.absolute())
+    return None if args.insecure or is_loopback(args.host) else own_certificate(folder)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,11 +82,8 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "Serving needs some more packages.", "Run: pip install 'magi-desktop[serve]'"
         )
-    from magi_engine.serve.certificate import Certificate
     from magi_engine.serve.server import ServeOptions, serve
 
-    if (args.tls_cert is None) != (args.tls_key is None):
-        raise InvalidRequestError("A certificate and its key go together.", "Give both.")
     folder = (args.folder or default_serve_dir()).absolute()
     options = ServeOptions(
         host=args.host,
@@ -68,9 +91,7 @@ def run(args: argparse.Namespace) -> int:
         folder=folder,
         token_file=(args.token_file or folder / "token").absolute(),
         models_dir=args.models_dir and args.models_dir.absolute(),
-        certificate=args.tls_cert
-        and Certificate(args.tls_cert.absolute(), args.tls_key.absolute()),
-        insecure=args.insecure,
+        certificate=certificate_of(args, folder),
         log_prompts=args.log_prompts,
         announce=args.announce,
     )

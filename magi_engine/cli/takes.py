@@ -13,15 +13,18 @@ from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import Take, TakeStore
 
 _DESCRIPTION = """\
-While a video is made, its latents are kept with the program's data, so that it can be redone from
-any chunk, extended without loss, or resumed. Above the limit the oldest go; videos always stay.
+While a video is made, its chunks are kept with the program's data as the model made them, so that
+it can be redone from any chunk, extended without loss, or resumed. Above the limit the oldest go;
+videos always stay.
 """
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its actions."""
     parser = commands.add_parser(
-        "takes", help="list, show, pin, remove the kept latents of videos", description=_DESCRIPTION
+        "takes",
+        help="list, show, pin, remove what is kept of videos to redo them",
+        description=_DESCRIPTION,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 

@@ -244,7 +244,7 @@ def _refusal(response: httpx2.Response) -> MagiError:
         error = MagiError.from_dict(parse_json(response.content)["exact"]["error"])
     except (ValueError, LookupError, TypeError, AttributeError):
         error = _no_engine()
-    if response.status_code in (429, 502, 503, 504):  # too many for now
+    if response.status_code == 429 or response.is_server_error:  # not now
         return Unreachable(error.message, error.hint)
     return error
 

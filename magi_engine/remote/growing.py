@@ -35,7 +35,14 @@ class GrowingVideo:
         self._header = b""
         self._rest = b""
         self._frames: list[NDArray[np.uint8]] = []
+        self._given = self._skip = 0
+        """Frames that were given out, and how many of those come once more."""
         self._scaler = VideoReformatter()
+
+    def begin_again(self) -> None:
+        """The file begins anew; frames that were given are not given again."""
+        self.size, self._header, self._rest = 0, b"", b""
+        self._frames, self._skip = [], self._given
 
     def take(self, data: bytes) -> None:
         """More bytes.
@@ -52,13 +59,16 @@ class GrowingVideo:
             if not self._header:
                 self._header = piece
             else:
-                self._frames += self._decoded(piece)
+                frames = self._decoded(piece)
+                self._frames += frames[self._skip :]
+                self._skip = max(0, self._skip - len(frames))
 
     def frames(self, count: int) -> NDArray[np.uint8] | None:
         """The next frames, (T, H, W, 3), each given once; None: they are not here yet."""
         if len(self._frames) < count:
             return None
         taken, self._frames = self._frames[:count], self._frames[count:]
+        self._given += count
         return np.stack(taken)
 
     def _end_of_piece(self) -> int | None:

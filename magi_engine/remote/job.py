@@ -39,6 +39,7 @@ from magi_engine.runtime.job.events import (
     Finished,
     Notice,
     Planned,
+    Restarted,
     event_from_dict,
 )
 from magi_engine.runtime.process.control import Cancel, Command, command_to_dict
@@ -255,6 +256,8 @@ class RemoteJob:
                 self._commands.pop(data.get("heard", ""), None)
             return None
         self._number = data["number"]
+        if data["event"] == Restarted.kind:
+            video.begin_again()
         return data
 
     def _ready(self, video: GrowingVideo, request: GenerationRequest) -> Iterator[Event]:

@@ -20,6 +20,7 @@ from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects
 from magi_engine.runtime.process.control import Command, ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
+from magi_engine.runtime.request.batch import FirstChunks
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import TakeStore
@@ -45,6 +46,7 @@ class Engine:
         self._cache_dir = cache_dir or default_cache_dir()
         self._models = ModelCache(models_dir, self._cache_dir)
         self._ranks = Ranks(models_dir, self._cache_dir)
+        self._first_chunks = FirstChunks()
         self._running = threading.Lock()
         self._looking = threading.Lock()
         """Held while the models in memory are looked at; a job begins after that."""
@@ -152,7 +154,8 @@ class Engine:
             try:
                 plan = self.plan(request)
                 parts = self._models, self._ranks, plan, box
-                job = Job(*parts, self._cache_dir, self._takes, preview)
+                folders = self._cache_dir, self._takes
+                job = Job(*parts, *folders, self._first_chunks, preview)
             except Exception as error:
                 yield Failed(told_error(error), path=None, frames=0)
                 return

@@ -171,6 +171,8 @@ class RollingCache:
 class WindowAttention(KeyRoom):
     """Self-attention of consecutive chunks and clean ones before them, for one forward.
 
+    In a batch every video sees its own chunks, and the clean ones, which are the same for all.
+
     Args:
         cache: where keys and values go and come from.
         first: the first chunk of the forward.
@@ -195,14 +197,15 @@ class WindowAttention(KeyRoom):
 
     def room(self, layer: int, shape: tuple[int, int]) -> Rooms:
         """See :class:`KeyRoom`."""
-        del shape
         k, v = self.cache.room(layer)
-        # Else they are here once they have been exchanged.
-        return Rooms(k=k, v=v) if self.cache.mesh.size == 1 else Rooms()
+        # Else they are here once they have been exchanged, or once it is a video's turn.
+        return Rooms(k=k, v=v) if self.cache.mesh.size == shape[0] == 1 else Rooms()
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``k`` and ``v`` are in :meth:`room`. The result takes the place of ``q``."""
         cache = self.cache
+        if len(q) > 1:
+            return self._each(layer, q, k, v)
         cache.arrive(layer)
         if cache.mesh.size > 1:
             return self._together(layer, q, k, v)
@@ -216,6 +219,17 @@ class WindowAttention(KeyRoom):
             else:
                 own.copy_(seen)
         cache.release(layer)
+        return q
+
+    def _each(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The same of a batch, one video after the other: as it is seen alone."""
+        rooms = self.cache.read(layer, self.first, self.first + len(self.ranges))
+        for own, *pair in zip(*(x.split(1) for x in (q, k, v)), strict=True):
+            for room, x in zip(rooms, pair, strict=True):
+                room.copy_(x)
+            seen = self(layer, own, *rooms)
+            if seen.data_ptr() != own.data_ptr():
+                own.copy_(seen)
         return q
 
     def _together(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

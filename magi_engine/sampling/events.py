@@ -16,8 +16,8 @@ class StepDone:
 
     Attributes:
         forward: the step.
-        latents: gives the window's current, still noisy latents (R, 16, chunk_width, h, w).
-        clean: gives the oldest chunk's latents (1, 16, T, h, w) as they would be if it went on
+        latents: gives the window's current, still noisy latents (R * N, 16, chunk_width, h, w).
+        clean: gives the oldest chunk's latents (N, 16, T, h, w) as they would be if it went on
             straight to the end; frames of a prefix are cut off as in :class:`ChunkDone`.
     """
 
@@ -32,7 +32,8 @@ class ChunkDone:
 
     Attributes:
         index: its number, prefix chunks counted.
-        latents: (1, 16, T, h, w) float32; frames of a prefix are cut off, except an image's.
+        latents: (N, 16, T, h, w) float32, N = 1 but in a batch; frames of a prefix are cut
+            off, except an image's.
     """
 
     index: int

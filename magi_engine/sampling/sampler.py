@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -64,8 +64,7 @@ def next_task(mesh: Mesh) -> Task | None:
 class _Decisions:
     """What only the leading process knows: see :meth:`Sampler.sample`."""
 
-    captions: CaptionTrack
-    noise: NoiseSource
+    videos: Sequence[tuple[CaptionTrack, NoiseSource]]
     direction: Direction | None
 
 
@@ -103,6 +102,7 @@ class Sampler:
         num_chunks: int | None,
         prefix: Tensor | None = None,
         direction: Direction | None = None,
+        along: Sequence[tuple[CaptionTrack, NoiseSource]] = (),
     ) -> Generator[StepDone | ChunkDone]:
         """Denoise chunk after chunk. Closing the iterator frees everything it holds.
 
@@ -114,13 +114,22 @@ class Sampler:
             prefix: (1, 16, T, height, width) clean latents the video starts with; T = 1 is an
                 image, which is part of the result.
             direction: what may still change; see :func:`forwards`.
+            along: captions and noise of further videos with the same prefix that go through the
+                transformer in one batch with the first, which is N = 1 + len(along) then. Of one
+                chunk, by a single process.
+
+        Raises:
+            ValueError: a batch of more.
         """
+        first = (0 if prefix is None else prefix.shape[2]) // self.settings.chunk_width
+        if along and (self.model.mesh.size > 1 or num_chunks != first + 1):
+            raise ValueError("a batch has one chunk and one process")
         layers = len(self.model.layers)
         task = Task(self.settings, layers, height, width, num_chunks, prefix)
         self.model.mesh.agree(
             lambda: replace(task, prefix=None if prefix is None else prefix.cpu())
         )
-        yield from self._events(task, _Decisions(captions, noise, direction))
+        yield from self._events(task, _Decisions([(captions, noise), *along], direction))
 
     def follow(self, task: Task) -> None:
         """Compute one's share of what the leading process samples, to its end."""
@@ -168,11 +177,12 @@ class _Run:
         self.emit_from = 0 if self.prefix_frames == 1 else self.prefix_frames
         self.shape = (1, model.config.latent_channels, settings.chunk_width, height, width)
         self.times = schedule_times(settings.num_steps, settings.shortcut_mode)
-        self.latents: dict[int, Tensor] = {}  # chunk -> (1, 16, chunk_width, h, w), on the device
+        self.videos = 1 if decisions is None else len(decisions.videos)  # N
+        self.latents: dict[int, Tensor] = {}  # chunk -> (N, 16, chunk_width, h, w), on the device
         self.noises: dict[int, Tensor] = {}  # what each chunk of the window began with
-        self.chunk_captions: dict[int, CaptionKeys | None] = {}
+        self.chunk_captions: dict[int, list[CaptionKeys | None]] = {}
         plain = model.null_caption().cpu()
-        null = self.mesh.agree(lambda: self.decisions.captions.null_caption(plain))
+        null = self.mesh.agree(lambda: self.decisions.videos[0][0].null_caption(plain))
         self.null_keys = CaptionKeys(model, null.to(self.device))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
@@ -191,7 +201,7 @@ class _Run:
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
         tokens = self.shape[2] * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
-        self.most_tokens = chunks.forward * tokens
+        self.most_tokens = self.videos * chunks.forward * tokens
         return RollingCache(
             self.model.config,
             chunks.kept,
@@ -234,26 +244,26 @@ class _Run:
             self.latents[forward.first] = self.prefix[:, :, frames].to(self.device, torch.float32)
         for chunk, step in zip(forward.chunks, forward.steps, strict=True):
             if step == 0:
-                noise, caption = self.mesh.agree(partial(self._start_of, chunk))
+                noise, captions = self.mesh.agree(partial(self._start_of, chunk))
                 self.noises[chunk] = noise
-                self.memory.run(self._begin, chunk, noise, caption)
+                self.memory.run(self._begin, chunk, noise, captions)
 
-    def _start_of(self, chunk: int) -> tuple[Tensor, Tensor | None]:
-        """Noise and caption that a chunk begins with."""
-        noise = self.noises.get(chunk)  # it may start anew
-        if noise is None:
-            noise = self.decisions.noise.next_chunk(self.shape)
+    def _start_of(self, chunk: int) -> tuple[Tensor, list[Tensor | None]]:
+        """Noise (N, 16, chunk_width, h, w) and captions that a chunk begins with."""
+        noise, videos = self.noises.get(chunk), self.decisions.videos
+        if noise is None:  # else it starts anew
+            noise = torch.cat([source.next_chunk(self.shape) for _, source in videos])
         left = None if self.num_chunks is None else self.num_chunks - 1 - chunk
-        return noise, self.decisions.captions.start(chunk, left)
+        return noise, [captions.start(chunk, left) for captions, _ in videos]
 
-    def _begin(self, chunk: int, noise: Tensor, caption: Tensor | None) -> None:
-        self.chunk_captions[chunk] = self._keys_of(caption)
+    def _begin(self, chunk: int, noise: Tensor, captions: list[Tensor | None]) -> None:
+        self.chunk_captions[chunk] = [self._keys_of(caption) for caption in captions]
         if self.device.type == "cuda":
             noise = noise.pin_memory()  # so that the host need not wait for the copy
         self.latents[chunk] = noise.to(self.device, non_blocking=True)
 
     def _step(self, forward: Forward) -> Tensor:
-        """Execute a forward; the oldest denoised chunk's velocity, (1, 16, chunk_width, h, w).
+        """Execute a forward; the oldest denoised chunk's velocity, (N, 16, chunk_width, h, w).
 
         If memory runs out in it, nothing but keys and values of clean chunks has changed, and those
         come out the same again.
@@ -262,8 +272,8 @@ class _Run:
         velocity = self._velocity(forward)
         moved = {}
         for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
-            moved[chunk] = self.latents[chunk] + v[None] * duration
-        oldest = velocity[:1]
+            moved[chunk] = self.latents[chunk] + v * duration
+        oldest = velocity[:1].flatten(0, 1)
         # From here on nothing computes, so that a forward is never executed twice.
         self.latents |= moved
         # A clean chunk has left its keys and values, which is all that is needed of it.
@@ -275,10 +285,11 @@ class _Run:
         rest = self.prefix_rest
         if self.offset in self.latents and rest is not None and rest.shape[2]:
             denoised = self.latents[self.offset][:, :, rest.shape[2] :]
-            self.latents[self.offset] = torch.cat([rest, denoised], dim=2)
+            every = rest.expand(len(denoised), *rest.shape[1:])
+            self.latents[self.offset] = torch.cat([every, denoised], dim=2)
 
     def _velocity(self, forward: Forward) -> Tensor:
-        """Velocity of the denoised chunks, (R, 16, chunk_width, h, w)."""
+        """Velocity of the denoised chunks, (R, N, 16, chunk_width, h, w)."""
         velocities = {
             kind: self._alone(forward) if kind is Pass.ALONE else self._together(forward, kind)
             for kind in forward.passes
@@ -300,20 +311,21 @@ class _Run:
         return velocity
 
     def _alone(self, forward: Forward) -> Tensor:
-        """Velocity of each denoised chunk by itself, without caption. (R, 16, T, h, w)."""
+        """Velocity of each denoised chunk by itself, without caption. (R, N, 16, T, h, w)."""
         count = len(forward.chunks)
-        times = torch.tensor(forward.timesteps[-count:])[:, None]
-        return self._compute(
+        times = torch.tensor(forward.timesteps[-count:]).repeat_interleave(self.videos)[:, None]
+        velocity = self._compute(
             torch.cat([self.latents[c] for c in forward.chunks]),
             times,
-            [None] * count,
+            [None] * len(times),
             [0],
             None,
             self._condition(times, True, forward.interval),
         )
+        return velocity.unflatten(0, (count, self.videos))
 
     def _together(self, forward: Forward, kind: Pass) -> Tensor:
-        """Velocity of the denoised chunks, and of the copy of the oldest; (R, 16, T, h, w)."""
+        """Velocity of the denoised chunks, and of the copy of the oldest; (R, N, 16, T, h, w)."""
         skipped = int(forward.clean is not None)
         chunks = list(range(forward.first, forward.first + len(forward.ranges)))
         positions, times = list(chunks), list(forward.timesteps)
@@ -324,20 +336,22 @@ class _Run:
             positions.append(behind)
             times.append(times[skipped])
             ranges.append((behind, behind + 1))
-        captions: list[CaptionKeys | None] = [None] * len(chunks)
-        if kind is Pass.TEXT:
-            captions[skipped:] = [self.chunk_captions[c] for c in chunks[skipped:]]
-        timesteps = torch.tensor([times])  # (1, R), on the CPU: the host looks at them
+        latents = torch.cat([self.latents[c] for c in chunks], dim=2)
+        captions: list[CaptionKeys | None] = []  # of the chunks of each video in turn
+        for video in range(len(latents)):
+            texts = [self.chunk_captions[c][video] for c in chunks[skipped:]]
+            captions += [None] * skipped
+            captions += texts if kind is Pass.TEXT else [None] * len(texts)
+        timesteps = torch.tensor([times] * len(latents))  # (N, R), on the CPU: the host looks
         velocity = self._compute(
-            torch.cat([self.latents[c] for c in chunks], dim=2),
+            latents,
             timesteps,
             captions,
             positions,
             self._window_attention(forward.first, ranges, bool(skipped)),
             self._condition(timesteps, kind is not Pass.TEXT, forward.interval),
         )
-        by_chunk = velocity[0].unflatten(1, (len(chunks), -1)).transpose(0, 1)
-        return by_chunk[skipped:]
+        return velocity.unflatten(2, (len(chunks), -1)).movedim(2, 0)[skipped:]
 
     def _window_attention(
         self, first: int, ranges: list[tuple[int, int]], keeps_first: bool
@@ -455,8 +469,9 @@ def combine(
     Args:
         unconditional: each chunk alone, without caption.
         history: with the chunks before it, without caption.
-        history_and_text: with both. All are (R, 16, chunk_width, h, w).
+        history_and_text: with both. All are (R, ..., 16, chunk_width, h, w).
         scales: history and text scale, (R,) each.
     """
-    p, c = (scale.view(-1, 1, 1, 1, 1) for scale in scales)
+    ones = [1] * (history.dim() - 1)
+    p, c = (scale.view(-1, *ones) for scale in scales)
     return (1 - p) * unconditional + (p - c) * history + c * history_and_text

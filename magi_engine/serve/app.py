@@ -17,7 +17,7 @@ import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from anyio import to_thread
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
@@ -43,12 +43,17 @@ from magi_engine.install.status import (
     model_statuses,
 )
 from magi_engine.json_text import WrongField, parse_json, to_fields
-from magi_engine.runtime.engine_process import EngineProcess
+from magi_engine.media.targets import find_growing
+from magi_engine.runtime.job.events import Restarted
+from magi_engine.runtime.machine.facts import Finding, MachineFacts
+from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import command_from_dict
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.guard import Guard, error_response
-from magi_engine.serve.jobs import Job, JobBook
+from magi_engine.serve.job import Job, is_last
+from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tasks import perform
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads, too_large
@@ -66,8 +71,22 @@ _LOOK_S = 0.1
 _COMMANDS_PER_S = 50
 
 
+class Asked(Protocol):
+    """An engine, as far as it answers questions."""
+
+    models_dir: Path | None
+
+    def machine(self) -> MachineFacts: ...
+
+    def examine(self) -> list[Finding]: ...
+
+    def prospects(self) -> dict[str, Prospect]: ...
+
+    def plan(self, request: GenerationRequest) -> JobPlan: ...
+
+
 def application(
-    engine: EngineProcess,
+    engine: Asked,
     installer: InstallProcess,
     book: JobBook,
     uploads: Uploads,
@@ -89,9 +108,11 @@ def application(
 
     @app.exception_handler(OSError)
     async def _unable(_request: Request, error: OSError) -> JSONResponse:
-        logger.error("the disk", exc_info=error)
-        full = DiskFullError("The server's disk is full.", "Free some space there.")
-        return error_response(507, full if error.errno in DISK_FULL else named_error(error))
+        if error.errno in DISK_FULL:
+            full = DiskFullError("The server's disk is full.", "Free some space there.")
+            return error_response(400, full)
+        logger.error("a request failed", exc_info=error)
+        return error_response(500, named_error(error))
 
     @app.get("/v1/machine")
     async def machine() -> JSONResponse:
@@ -239,6 +260,11 @@ async def _tell(socket: WebSocket, job: Job, after: int, from_byte: int) -> None
                 happened.clear()
                 last = job.last
                 for event in job.events_after(after):
+                    if is_last(event):
+                        break
+                    if event["event"] == Restarted.kind:
+                        stream.close()
+                        stream = _GrowingFile(job, 0)
                     await socket.send_text(json.dumps(event))
                     after = event["number"]
                 if piece := await to_thread.run_sync(stream.read):
@@ -279,7 +305,7 @@ class _GrowingFile:
     """Reads what is new in a file that another process appends to, and later replaces."""
 
     def __init__(self, job: Job, offset: int) -> None:
-        self._job, self._offset = job, offset
+        self._job, self._output, self._offset = job, job.output, offset
         self._file: BinaryIO | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -305,7 +331,7 @@ class _GrowingFile:
             self._file = None
 
     def _opened(self) -> BinaryIO | None:
-        path = self._job.growing()
+        path = find_growing(self._output)
         if path is None or self._job.last is not None:
             return None
         self._file = path.open("rb", buffering=0)

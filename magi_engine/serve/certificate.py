@@ -52,6 +52,7 @@ def own_certificate(folder: Path) -> Certificate:
     own = Certificate(folder / "cert.pem", folder / "key.pem")
     if own.path.exists() and own.key.exists():
         return own
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     program = shutil.which("openssl")
     command = [program or "", "req", "-x509", "-nodes", "-newkey", "ec"]
     command += ["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=magi", "-days", str(_DAYS)]

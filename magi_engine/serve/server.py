@@ -18,7 +18,7 @@ from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
-from magi_engine.serve.certificate import Certificate, own_certificate
+from magi_engine.serve.certificate import Certificate
 from magi_engine.serve.guard import MOST_CONNECTIONS, BoundedProtocol
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tokens import Tokens
@@ -38,8 +38,7 @@ class ServeOptions:
 
     Attributes:
         folder: for jobs and what clients bring.
-        certificate: for TLS; None: one is made where it is needed, which is beyond this machine.
-        insecure: whether TLS is not needed there.
+        certificate: for TLS; None: without.
         most_upload_bytes: of one file that a client brings.
         keep_bytes: what videos that have ended may take up, and the files of each client.
         announce: whether the local network is told of it.
@@ -51,7 +50,6 @@ class ServeOptions:
     token_file: Path
     models_dir: Path | None = None
     certificate: Certificate | None = None
-    insecure: bool = False
     most_upload_bytes: int = 2_000_000_000
     keep_bytes: int = 100_000_000_000
     log_prompts: bool = False
@@ -65,19 +63,15 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         say: is told the address first, then where the token is.
 
     Raises:
-        InvalidRequestError: the options would let others in, or there is no certificate;
+        InvalidRequestError: others can read the keys, or nobody could see what is announced;
             OutputError: the address is taken.
     """
-    if options.announce and _is_loopback(options.host):
+    if options.announce and is_loopback(options.host):
         raise InvalidRequestError(
             "Only this machine is served: there is nothing to announce.", "Give --host 0.0.0.0."
         )
     tokens = Tokens(options.token_file)
     options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    certificate = options.certificate
-    if certificate is None and not (options.insecure or _is_loopback(options.host)):
-        certificate = own_certificate(options.folder)
-    pin = "" if certificate is None else f"#{certificate.pin()}"
     listening = _listen(options.host, options.port)
     # Paths below are relative: they stand in videos and logs, and tell nothing of this machine.
     os.chdir(options.folder)
@@ -85,15 +79,15 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     engine.start()
     installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
     uploads = Uploads(options.most_upload_bytes, options.keep_bytes)
-    book = JobBook(engine, uploads, options.keep_bytes, options.log_prompts)
+    book = JobBook(lambda _job: engine, uploads, options.keep_bytes, options.log_prompts)
     config = uvicorn.Config(
         application(engine, installer, book, uploads, tokens),
         http=BoundedProtocol,
         loop="asyncio",
         ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE_BYTES,
-        ssl_certfile=certificate and certificate.path,
-        ssl_keyfile=certificate and certificate.key,
+        ssl_certfile=options.certificate and options.certificate.path,
+        ssl_keyfile=options.certificate and options.certificate.key,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
@@ -102,7 +96,8 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         access_log=False,
         log_config=None,
     )
-    address = f"{'https' if certificate else 'http'}://{_shown(listening)}{pin}"
+    host, port = listening.getsockname()[:2]
+    address = address_of(host, port, options.certificate)
     say(address)
     say(f"The key is in {options.token_file}.")
     try:
@@ -110,15 +105,36 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
             uvicorn.Server(config).run(sockets=[listening])
     finally:
         book.close()
+        engine.close()
         installer.close()
         listening.close()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can come to an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def address_of(host: str, port: int, certificate: Certificate | None) -> str:
+    """An address as others use it, with what they know the certificate by.
+
+    Raises:
+        InvalidRequestError: that is none.
+    """
+    if host in ("0.0.0.0", "::"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        far = "2001:db8::1" if ":" in host else "192.0.2.1"
+        with (
+            contextlib.suppress(OSError),  # no network
+            socket.socket(family, socket.SOCK_DGRAM) as asking,
+        ):
+            asking.connect((far, 9))  # sends nothing
+            host = asking.getsockname()[0]
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://{shown}" if certificate is None else f"https://{shown}#{certificate.pin()}"
 
 
 class _Bounded(socket.socket):
@@ -143,20 +159,6 @@ def _announced(address: str) -> contextlib.AbstractContextManager[None]:
     from magi_engine.remote.discovery import announced
 
     return announced(address)
-
-
-def _shown(listening: socket.socket) -> str:
-    """The address as others use it."""
-    host, port = listening.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        far = "2001:db8::1" if ":" in host else "192.0.2.1"
-        with (
-            contextlib.suppress(OSError),  # no network
-            socket.socket(listening.family, socket.SOCK_DGRAM) as asking,
-        ):
-            asking.connect((far, 9))  # sends nothing
-            host = asking.getsockname()[0]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

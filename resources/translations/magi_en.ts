@@ -88,6 +88,13 @@
 <context>
     <name>Undo</name>
     <message numerus="yes">
+        <source>making %n video(s)</source>
+        <translation>
+            <numerusform>making %n video</numerusform>
+            <numerusform>making %n videos</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>deleting %n video(s)</source>
         <translation>
             <numerusform>deleting %n video</numerusform>
@@ -109,6 +116,13 @@
         <translation>
             <numerusform>%n variation</numerusform>
             <numerusform>%n variations</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Make %n more like it, with other seeds.</source>
+        <translation>
+            <numerusform>Make %n more like it, with another seed.</numerusform>
+            <numerusform>Make %n more like it, with other seeds.</numerusform>
         </translation>
     </message>
 </context>

@@ -1965,6 +1965,10 @@
         <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
     </message>
     <message>
+        <source>A farm needs some more packages.</source>
+        <translation>农场需要更多的软件包。</translation>
+    </message>
+    <message>
         <source>A request to another machine names no files of it: {field}.</source>
         <translation>发给另一台计算机的请求不能指定它的文件：{field}。</translation>
     </message>
@@ -2585,6 +2589,10 @@
         <translation>未找到 NVIDIA GPU：视频将在 CPU 上生成。</translation>
     </message>
     <message>
+        <source>No engine answers.</source>
+        <translation>没有引擎响应。</translation>
+    </message>
+    <message>
         <source>No frame was written to {name}.</source>
         <translation>没有向 {name} 写入任何帧。</translation>
     </message>
@@ -2753,6 +2761,10 @@
         <translation>请运行：chmod 600 {path}</translation>
     </message>
     <message>
+        <source>Run: pip install &apos;magi-desktop[farm]&apos;</source>
+        <translation>请运行：pip install &apos;magi-desktop[farm]&apos;</translation>
+    </message>
+    <message>
         <source>Run: pip install &apos;magi-desktop[serve]&apos;</source>
         <translation>请运行：pip install &apos;magi-desktop[serve]&apos;</translation>
     </message>
@@ -2873,6 +2885,10 @@
         <translation>这不是密钥。</translation>
     </message>
     <message>
+        <source>That is no number of engines.</source>
+        <translation>这不是引擎的数量。</translation>
+    </message>
+    <message>
         <source>That is no task.</source>
         <translation>这不是任务。</translation>
     </message>
@@ -2947,6 +2963,10 @@
     <message>
         <source>The engine has stopped unexpectedly.</source>
         <translation>引擎意外停止。</translation>
+    </message>
+    <message>
+        <source>The engine that made this is gone.</source>
+        <translation>制作此视频的引擎已经消失。</translation>
     </message>
     <message>
         <source>The environment could not be made.</source>
@@ -3549,6 +3569,10 @@
         <translation>请重试，或只用一张显卡。</translation>
     </message>
     <message>
+        <source>Try again.</source>
+        <translation>请重试。</translation>
+    </message>
+    <message>
         <source>Try again: it is quicker once a virus scanner has seen every file.</source>
         <translation>请重试：杀毒软件检查过所有文件之后会更快。</translation>
     </message>
@@ -3607,6 +3631,10 @@
     <message>
         <source>What answers there is no engine.</source>
         <translation>那里应答的不是引擎。</translation>
+    </message>
+    <message>
+        <source>Write --engines 2, or 1-8.</source>
+        <translation>请写 --engines 2 或 1-8。</translation>
     </message>
     <message>
         <source>Write 64 digits, a to f small.</source>
@@ -6874,6 +6902,12 @@
 <context>
     <name>Undo</name>
     <message numerus="yes">
+        <source>making %n video(s)</source>
+        <translation>
+            <numerusform>制作 %n 个视频</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>deleting %n video(s)</source>
         <translation>
             <numerusform>删除 %n 个视频</numerusform>
@@ -7064,9 +7098,11 @@
             <numerusform>%n 个变体</numerusform>
         </translation>
     </message>
-    <message>
-        <source>Make it four times more, with other seeds.</source>
-        <translation>换用其他种子，再做四次。</translation>
+    <message numerus="yes">
+        <source>Make %n more like it, with other seeds.</source>
+        <translation>
+            <numerusform>换用其他种子，再做 %n 个。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Use these settings</source>
@@ -7253,16 +7289,8 @@
 <context>
     <name>WindowDialogs</name>
     <message>
-        <source>the variations</source>
-        <translation>这些变化版本</translation>
-    </message>
-    <message>
         <source>Nothing more was kept of it: it goes on from its file.</source>
         <translation>没有保留更多内容：将从它的文件继续。</translation>
-    </message>
-    <message>
-        <source>the new take</source>
-        <translation>新版本</translation>
     </message>
     <message>
         <source>Looking at this computer…</source>

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import cuts, disks, fuzz, kills, served, together
+from tests.faults import cuts, disks, farm, fuzz, kills, served, together
 from tests.faults.figures import Part
 from tests.mounting import CannotMount
 
@@ -29,6 +29,7 @@ PARTS: dict[str, tuple[Part, int]] = {
     "servers": (served.servers, 20),
     "clients": (served.clients, 20),
     "windows elsewhere": (served.windows, 20),
+    "farm": (farm.farm, 3),
 }
 """Each with its count."""
 

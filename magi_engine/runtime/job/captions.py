@@ -25,10 +25,12 @@ class Captions:
     Attributes:
         track: which caption each chunk has; once :meth:`encode_all` is through.
         direction: how chunks begin, which the sampler reads.
+        along: the same of videos that are sampled in one batch with this one.
         oldest: the chunk that is the next to be finished, as the sampler counts.
     """
 
     track: CaptionTrack
+    along: list[CaptionTrack]
 
     def __init__(
         self,
@@ -50,11 +52,14 @@ class Captions:
         made = [c for c in request.prompts if c.chunk <= self._plan.length.shared_chunks]
         first = made[-1]  # check_prompts has seen one for chunk 0
         later = request.prompts[len(made) :]
-        caption = yield from self._encode(first.text)
-        self.track = self._model.caption_track(
-            caption, request.special_tokens, request.negative_tokens
-        )
-        self.track.later_chunks = self._plan.length.later_chunks
+        texts = [first.text, *(other.prompt for other in self._plan.along)]
+        tracks: list[CaptionTrack] = []
+        for text in texts:
+            caption = yield from self._encode(text)
+            tokens = request.special_tokens, request.negative_tokens
+            tracks.append(self._model.caption_track(caption, *tokens))
+            tracks[-1].later_chunks = self._plan.length.later_chunks
+        self.track, *self.along = tracks
         for change in later:
             caption = yield from self._encode(change.text)
             self.track.change(change.chunk + self._plan.length.first_chunk, caption)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +37,14 @@ from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.ranks import Team
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import JobCancelled
-from magi_engine.runtime.request.request import Mode
+from magi_engine.runtime.request.batch import FirstChunks
+from magi_engine.runtime.request.request import Along, Mode
 from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.takes.store import Take
+
+logger = logging.getLogger(__name__)
 
 _PATIENCE = 3.0
 """How many times as long as the longest one so far a step may take where cards wait for others."""
@@ -65,6 +69,7 @@ class Denoising:
         prefix: the reference as latents (1, 16, T, h, w), or None.
         pace: takes the measured times.
         previewer: None: there are to be no previews.
+        first_chunks: of videos that were sampled along with an earlier one.
         team: who computes along.
     """
 
@@ -78,13 +83,14 @@ class Denoising:
         previewer: Previewer | None,
         output: VideoOutput,
         latents: KeptLatents,
+        first_chunks: FirstChunks,
         control: JobControl,
         pace: PaceMeter,
         team: Team,
     ) -> None:
         self._plan, self._model, self._memory = plan, model, memory
         self._captions, self._prefix, self._previewer = captions, prefix, previewer
-        self._output, self._latents = output, latents
+        self._output, self._latents, self._first_chunks = output, latents, first_chunks
         self._control, self._pace, self._team = control, pace, team
         self._longest_s = plan.times.denoise_s / plan.num_steps  # at least that of a step
         self._meter = ProgressMeter(
@@ -99,18 +105,9 @@ class Denoising:
 
     def events(self) -> Events:
         """Sample the whole video, behind what it shares with an earlier one."""
-        plan, model = self._plan, self._model
         if self._latents.earlier is not None:
             yield from self._share(self._latents.earlier)
-        sampling = Sampler(model.dit, plan.settings, memory=self._memory).sample(
-            height=plan.request.height // model.pixels_per_latent,
-            width=plan.request.width // model.pixels_per_latent,
-            captions=self._captions.track,
-            noise=SeededNoise(plan.request.seed, skip=plan.length.shared_chunks),
-            num_chunks=plan.length.num_chunks,
-            prefix=self._prefix,
-            direction=self._captions.direction,
-        )
+        sampling = self._sampled()
         with contextlib.closing(sampling):
             # Whatever ends it, chunks that are being decoded are finished, so they are kept.
             try:
@@ -127,6 +124,45 @@ class Denoising:
                     yield from self._take_all(self._decoder.rest())
                 raise
             yield from self._take_all(self._decoder.rest())
+
+    def _sampled(self) -> Generator[StepDone | ChunkDone]:
+        """What the sampler says; nothing but its end where this was sampled along with another."""
+        chunk = self._first_chunks.take(self._plan.request, self._prefix)
+        if chunk is not None:
+            yield ChunkDone(self._captions.oldest, chunk.to(self._model.device))
+            return
+        if self._plan.along:
+            self._memory.steady = True
+            try:
+                for event in self._sampler(self._plan.along):
+                    if isinstance(event, ChunkDone):
+                        self._memory.steady = False
+                        others = event.latents[1:]
+                        self._first_chunks.keep(
+                            self._plan.request, self._plan.along, others, self._prefix
+                        )
+                        event = ChunkDone(event.index, event.latents[:1])
+                    yield event
+                return
+            except (torch.OutOfMemoryError, MemoryError):
+                logger.warning("too little memory for a batch: going on with one video")
+            finally:
+                self._memory.steady = False
+        yield from self._sampler(())
+
+    def _sampler(self, along: Sequence[Along]) -> Generator[StepDone | ChunkDone]:
+        plan, model, captions = self._plan, self._model, self._captions
+        others = zip(captions.along, along, strict=False)
+        return Sampler(model.dit, plan.settings, memory=self._memory).sample(
+            height=plan.request.height // model.pixels_per_latent,
+            width=plan.request.width // model.pixels_per_latent,
+            captions=captions.track,
+            noise=SeededNoise(plan.request.seed, skip=plan.length.shared_chunks),
+            num_chunks=plan.length.num_chunks,
+            prefix=self._prefix,
+            direction=captions.direction,
+            along=[(track, SeededNoise(other.seed)) for track, other in others],
+        )
 
     def _share(self, earlier: Take) -> Events:
         """Put the chunks that are there already into the file: their packets, or, where these are
@@ -161,6 +197,7 @@ class Denoising:
             if event is None:
                 return
             if isinstance(event, ChunkDone):
+                yield from self._note_attention()
                 self._captions.oldest = event.index + 1
                 index = event.index - self._plan.length.first_chunk
                 yield from self._decode(index, self._of_result(event.index, event.latents))
@@ -174,7 +211,7 @@ class Denoising:
         return _Step(done, latents, begun, self._streams.record())
 
     def _preview_latents(self, done: StepDone) -> Tensor:
-        oldest = self._of_result(done.forward.chunks[0], done.clean())
+        oldest = self._of_result(done.forward.chunks[0], done.clean()[:1])
         return self._streams.to_host(oldest)
 
     def _step_done(self, step: _Step) -> Events:

@@ -263,6 +263,15 @@ class ChunksShared(Event):
 
 
 @dataclass(frozen=True)
+class Restarted(Event):
+    """What made the video is gone, and it is made on elsewhere: the growing file begins anew, with
+    the chunks that were announced in front."""
+
+    chunks: int
+    kind: ClassVar[str] = "restarted"
+
+
+@dataclass(frozen=True)
 class ChunkReady(Event):
     """A chunk is decoded and, if there is an output file, on its way into it."""
 

@@ -42,6 +42,7 @@ from magi_engine.runtime.models.ranks import Ranks, Team
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
+from magi_engine.runtime.request.batch import FirstChunks
 from magi_engine.runtime.request.references import Reference, read_reference
 from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import FoundModel, find_model
@@ -58,6 +59,7 @@ class Job:
         ranks: the processes of further cards.
         cache_dir: where the map for previews and the measured speeds are kept.
         takes: where the latents of videos are kept.
+        first_chunks: of videos that were sampled along with an earlier one.
         preview: whether there are to be previews.
     """
 
@@ -69,6 +71,7 @@ class Job:
         box: ControlBox,
         cache_dir: Path,
         takes: TakeStore,
+        first_chunks: FirstChunks,
         preview: bool = False,
     ) -> None:
         self._models, self._ranks = models, ranks
@@ -77,9 +80,9 @@ class Job:
         self._cache_dir = cache_dir
         self._with_previews = preview
         self._preparation = Preparation()
-        self._latents = KeptLatents(plan, takes)
-        made = replace(plan.request, chunk_frames=plan.length.chunk_frames, take=self._latents.name)
-        self._output = VideoOutput(made, self._latents)
+        self._latents, self._first_chunks = KeptLatents(plan, takes), first_chunks
+        known = {"chunk_frames": plan.length.chunk_frames, "take": self._latents.name}
+        self._output = VideoOutput(replace(plan.request, along=(), **known), self._latents)
 
     def events(self) -> Iterator[Event]:
         """Do the work; ends with exactly one of Finished, Cancelled and Failed."""
@@ -191,6 +194,7 @@ class Job:
             previewer,
             self._output,
             self._latents,
+            self._first_chunks,
             self._control,
             pace,
             team,

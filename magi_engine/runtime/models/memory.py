@@ -27,6 +27,9 @@ class PlannedMemory(Memory):
 
     Args:
         placements: ways that are left, the fastest first.
+
+    Attributes:
+        steady: whether there is another way out, so that the one in use stays.
     """
 
     def __init__(self, model: LoadedModel, placements: Sequence[Placement]) -> None:
@@ -34,6 +37,7 @@ class PlannedMemory(Memory):
         self._model = model
         self._left = list(placements)
         self._news = False
+        self.steady = False
 
     def take_news(self) -> bool:
         """Whether memory has run out since this was asked before."""
@@ -70,7 +74,7 @@ class PlannedMemory(Memory):
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""
-        if len(self._left) == 1:
+        if self.steady or len(self._left) == 1:
             return False
         del self._left[0]
         logger.warning("too little memory: going on with %s", self.placement)

@@ -68,6 +68,10 @@ class DitCosts:
             attention=4.0 * tokens**2 * size * model.num_layers * attention_weight,
         )
 
+    def times(self, videos: int) -> DitCosts:
+        """Of a batch."""
+        return DitCosts(videos * self.linear, videos * self.attention)
+
     def of(self, forward: Counted) -> float:
         """Operations of all passes of a forward."""
         return forward.chunks * self.linear + forward.pairs * self.attention

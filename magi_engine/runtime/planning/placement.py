@@ -31,6 +31,8 @@ _SIDE_STREAM_BYTES = 32 << 20
 """Workspace of cuBLAS for a second stream."""
 
 _E4M3_BYTES = 1
+_MOST_VIDEOS = 9
+"""In a batch. More are no faster, and nothing is seen of any before all are done."""
 _SMALL_PART, _SMALLEST_PART = 4096, 2048
 _GRAPH_TOKENS = 8192
 """Forwards of at most so many tokens run as CUDA graphs: the kernels of larger ones take a card
@@ -49,6 +51,7 @@ class Sizes:
         decoding: what a chunk's frames take.
         on_card: whether a graphics card computes.
         ranks: how many share the work; the bytes are those of each.
+        videos: how many go through the transformer in one batch.
     """
 
     config: MagiConfig
@@ -59,6 +62,7 @@ class Sizes:
     decoding: Decoding
     on_card: bool
     ranks: int = 1
+    videos: int = 1
 
     @classmethod
     def of(
@@ -115,12 +119,13 @@ class Sizes:
     def graph_bytes(self, part_tokens: int) -> int:
         """What CUDA graphs take beside what the same forwards take without."""
         model = self.config.model_config
-        own = graph_bytes(model, self.chunks.forward, self.tokens)
+        own = graph_bytes(model, self.chunks.forward, self.videos * self.tokens)
         return own + self.denoising_bytes(part_tokens)
 
     def denoising_bytes(self, part_tokens: int) -> int:
         """What a forward holds beside weights, keys and values."""
-        model, tokens = self.config.model_config, self.chunks.forward * self.own_tokens
+        model = self.config.model_config
+        tokens = self.videos * self.chunks.forward * self.own_tokens
         exchanged = 0
         if self.ranks > 1:  # what is sent, and what comes, there and back
             kv = model.num_query_groups * model.kv_channels
@@ -194,6 +199,27 @@ def place(
     return ways[chosen:]
 
 
+def place_together(
+    sizes: Sizes, others: int, device_free_bytes: int | None, host_free_bytes: int
+) -> tuple[tuple[Placement, ...], int]:
+    """:func:`place` for a batch of as many of ``others`` as go along without making any slower;
+    and how many these are."""
+    alone = place(sizes, device_free_bytes, host_free_bytes)
+    for count in range(min(others, _MOST_VIDEOS - 1), 0, -1):
+        batch = dataclasses.replace(sizes, videos=1 + count)
+        ways = place(batch, device_free_bytes, host_free_bytes)
+        device_fits = device_free_bytes is None or ways[0].device_bytes <= device_free_bytes
+        fits = device_fits and ways[0].host_bytes <= host_free_bytes
+        if fits and _speed(ways[0]) == _speed(alone[0]):
+            return ways, count
+    return alone, 0
+
+
+def _speed(way: Placement) -> Placement:
+    """What a way gives up for memory. A batch has no use for CUDA graphs."""
+    return dataclasses.replace(way, device_bytes=0, host_bytes=0, cuda_graphs=False)
+
+
 def placements(sizes: Sizes) -> Iterator[Placement]:
     """All ways to run a request, the fastest first; each takes less of the device than before."""
     last: Placement | None = None
@@ -209,7 +235,7 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
-    if sizes.ranks == 1 and sizes.chunks.forward * sizes.tokens <= _GRAPH_TOKENS:
+    if sizes.ranks == 1 and _forward_tokens(sizes) <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
@@ -226,6 +252,10 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield dataclasses.replace(on_host, offloaded_layers=layers)
         if share == 1:
             yield dataclasses.replace(smallest, offloaded_layers=layers)
+
+
+def _forward_tokens(sizes: Sizes) -> int:
+    return sizes.videos * sizes.chunks.forward * sizes.tokens
 
 
 def _counted(sizes: Sizes, step: Placement) -> Placement:

@@ -23,7 +23,7 @@ from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, guessed
 from magi_engine.runtime.planning.advice import Advice, Shortage, advise
 from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
-from magi_engine.runtime.planning.placement import Placement, Sizes, place
+from magi_engine.runtime.planning.placement import Placement, Sizes, place_together
 from magi_engine.runtime.planning.sharing import Sharing, known_together, share, together
 from magi_engine.runtime.planning.timing import (
     Times,
@@ -33,7 +33,7 @@ from magi_engine.runtime.planning.timing import (
     unknown_prompts,
 )
 from magi_engine.runtime.request.length import LengthPlan
-from magi_engine.runtime.request.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import Along, GenerationRequest, Mode
 from magi_engine.runtime.request.validation import (
     check_prompts,
     check_start,
@@ -52,6 +52,9 @@ from magi_engine.weights.files import weight_files
 from magi_engine.weights.layout import FoundModel, entry_paths, find_model
 
 _SLOW_S, _HOPELESS_S = 1800, 12 * 3600
+BATCHING = ("cuda",)
+"""Kinds of devices that compute several first chunks faster together than in turn. On a processor
+it takes as long, and one would see none before all are done."""
 _ENDLESS_S = 60
 """A video without an end is counted as one minute on the disk."""
 _STEADY_CHUNKS = 12
@@ -102,10 +105,11 @@ class JobPlan:
         config: what the job runs with: the model's own, with the request's choices.
         device: ``cuda:0``, ``mps`` or ``cpu``.
         devices: those that compute together; the first is ``device`` and leads.
+        along: further videos whose first chunks are sampled in one batch with this one's.
         dtype: number format of the blocks.
         length: chunks and frames.
         ways: to use memory, from the fastest that fits on.
-        costs: of the transformer.
+        costs: of the transformer, for all that is sampled together.
         notices: what works but is known to look bad.
         vram_bytes: peak in the graphics card's memory; None: no card with its own memory takes
             part.
@@ -143,6 +147,7 @@ class JobPlan:
     advice: tuple[Advice, ...] = ()
     impossible: bool = False
     devices: tuple[str, ...] = ("cpu",)
+    along: tuple[Along, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -300,8 +305,10 @@ def _plan(
     speed, measured = sharing.speed, sharing.measured
     sizes = dataclasses.replace(sizes, ranks=len(sharing.devices))
     free = (facts.vram_free_bytes or 0) if on_card else None
-    ways = place(sizes, free, facts.ram_free_bytes)
-    placement = ways[0]
+    batched = request.only_chunks == 1 and take is None and sizes.ranks == 1
+    others = request.along if batched and device.split(":")[0] in BATCHING else ()
+    ways, count = place_together(sizes, len(others), free, facts.ram_free_bytes)
+    placement, costs = ways[0], costs.times(1 + count)
     ready, denoise_s, decode_s = _course(
         length, config, vae, speed, costs, placement.decodes_beside
     )
@@ -331,6 +338,7 @@ def _plan(
         problem=problem,
         impossible=placement.host_bytes > facts.ram_total_bytes,
         devices=sharing.devices,
+        along=others[:count],
     )
 
 

@@ -104,7 +104,8 @@ def unknown_prompts(
     request: GenerationRequest, found: FoundModel | None, config: MagiConfig, cache_dir: Path
 ) -> int:
     """How many prompts have to be encoded."""
-    texts = {prompt.text for prompt in request.prompts if clean_caption(prompt.text)}
+    said = [*(p.text for p in request.prompts), *(other.prompt for other in request.along)]
+    texts = {text for text in said if clean_caption(text)}
     if found is None:
         return len(texts)
     encoder, longest = found.files.text_encoder, config.model_config.caption_max_length

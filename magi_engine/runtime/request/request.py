@@ -67,6 +67,14 @@ class TakeStart:
 
 
 @dataclass(frozen=True)
+class Along:
+    """Another video whose first chunk may be sampled in one batch with that of a request."""
+
+    seed: int
+    prompt: str
+
+
+@dataclass(frozen=True)
 class SamplingOverrides:
     """What to do differently from the model's own configuration; None leaves it as it is.
 
@@ -117,6 +125,8 @@ class GenerationRequest:
     """The chunks it shares with an earlier video; they count as chunks of this one."""
     only_chunks: int | None = None
     """How many of its chunks are made now, to be resumed if it is worth it; None: all."""
+    along: tuple[Along, ...] = ()
+    """What differs in videos that are waiting, of which only the first chunk is made as well."""
     special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
     negative_tokens: bool = False
     """Whether the forwards without prompt know what to stay away from; base models only."""

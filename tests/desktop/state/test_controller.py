@@ -205,7 +205,9 @@ def test_nothing_begins_once_the_program_closes(desk: Desk, qtbot: QtBot) -> Non
 
 @pytest.fixture
 def undo(desk: Desk) -> Undo:
-    return Undo(desk.library, desk.queue, desk.controller, desk.controller)
+    undo = Undo(desk.library, desk.queue, desk.controller, desk.controller)
+    undo.stop_wanted.connect(desk.controller.stop)
+    return undo
 
 
 def test_deleting_and_removing_are_undone_in_order(
@@ -243,7 +245,8 @@ def test_takes_that_were_asked_for_go_and_come_back(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     ids = desk.controller.generate(request("one"), copies=3)
-    undo.lined_up("takes", ids)
+    undo.lined_up(ids)
+    assert undo.undoText() == "making 3 video(s)"
     desk.wait_begun(1)
     made = Path(desk.engine.begun[0].output or "")
     make_video(made, "one")

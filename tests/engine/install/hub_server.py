@@ -23,7 +23,8 @@ class HubServer(ThreadingHTTPServer):
     Faults are attributes, to be changed at any time.
 
     Attributes:
-        served: bytes sent, by file.
+        served: bytes sent, by file. Of a connection that was cut some never came: where a download
+            goes on is what ``starts`` says.
         starts: the offsets that were asked for, by file.
         headers: of every request, with its path.
         piece, pause_s: how much is sent at once, and how long it rests in between.
@@ -81,8 +82,25 @@ class HubServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"{self._scheme}://127.0.0.1:{self.server_address[1]}"
 
+    def went_on(self, folder: Path, again: Callable[[], object]) -> bool:
+        """Whether a download that is begun again asks for nothing that lies in its folder."""
+        here = {path: _bytes_here(folder / path) for path in self.files}
+        asked = {path: len(starts) for path, starts in self.starts.items()}
+        again()
+        begun = {path: self.starts[path][asked.get(path, 0) :][:1] for path in self.files}
+        return begun == {
+            path: [] if here[path] == len(data) else [here[path]]
+            for path, data in self.files.items()
+        }
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed is what is being tested."""
+
+
+def _bytes_here(path: Path) -> int:
+    """Of a file, or of the part of it that a download has left beside it."""
+    found = [path] if path.exists() else [*path.parent.glob(f"{path.name}.*.part")]
+    return sum(file.stat().st_size for file in found)
 
 
 class _Handler(BaseHTTPRequestHandler):

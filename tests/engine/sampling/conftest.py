@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,7 @@ class Toy:
         on_forward: Callable[[Forward], None] | None = None,
         memory: Memory | None = None,
         direction: Direction | None = None,
+        along: Sequence[tuple[CaptionTrack, NoiseSource]] = (),
     ) -> Iterator[StepDone | ChunkDone]:
         return Sampler(self.model, settings, on_forward, memory).sample(
             height=HEIGHT,
@@ -84,6 +85,7 @@ class Toy:
             num_chunks=num_chunks,
             prefix=self.prefix(prefix_frames),
             direction=direction,
+            along=along,
         )
 
     def chunks(self, *args: Any, **kwargs: Any) -> dict[int, Tensor]:

@@ -49,7 +49,7 @@ class Server:
         self.home.mkdir(exist_ok=True)
         places = {f"XDG_{kind}_HOME": str(self.home / kind) for kind in ("DATA", "CACHE", "STATE")}
         environment = {**os.environ, **places, "OMP_NUM_THREADS": "1"}
-        command = ["-X", "utf8", "-m", "magi_engine", *self._log, "serve"]
+        command = ["-X", "utf8", "-m", "magi_engine", *self._log, *self.command()]
         command += ["--folder", str(self.folder)]
         self._process = subprocess.Popen(
             [sys.executable, *command, "--port", self._port, *self._options],
@@ -69,6 +69,10 @@ class Server:
         """How many it has, connections among them."""
         assert self._process is not None
         return psutil.Process(self._process.pid).num_fds()
+
+    def command(self) -> list[str]:
+        """Of the program, without what all servers are told."""
+        return ["serve"]
 
     def kill(self) -> None:
         """As a power cut would."""

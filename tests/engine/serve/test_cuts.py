@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from magi_engine import atomic
+from magi_engine.errors import EngineDiedError
 from magi_engine.media.info import probe
 from magi_engine.media.targets import part_path
 from magi_engine.remote import job as remote_job
@@ -28,9 +30,14 @@ from magi_engine.runtime.job.events import (
     Notice,
     Paused,
     Planned,
+    Restarted,
+    Stage,
+    StageStarted,
 )
-from magi_engine.runtime.process.control import Cancel
-from magi_engine.serve.jobs import FOLDER, Job, JobAbout, JobBook
+from magi_engine.runtime.process.control import Cancel, Command
+from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.serve.job import FOLDER, Job, JobAbout
+from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.uploads import Uploads
 from tests.engine.serve.cutting import CutCable
 from tests.engine.serve.servers import Server, small_request
@@ -142,33 +149,63 @@ def test_a_full_disk_of_the_server_ends_no_job(
     assert after_restart.state == "cancelled"
 
 
-def test_a_killed_server_keeps_what_was_finished(tmp_path: Path) -> None:
+def test_a_killed_server_goes_on_with_its_video(tmp_path: Path) -> None:
+    """Who watches sees a pause; every chunk comes once, and the file is the server's."""
     server = Server(tmp_path / "server")
     server.start()
     (tmp_path / "videos").mkdir()
     engine = server.engine(tmp_path / "records")
-    request = small_request(tmp_path / "videos" / "a.mp4", num_frames=24 * 200)
+    request = small_request(tmp_path / "videos" / "a.mp4", num_frames=24 * 5)
     events: list[Event] = []
     for event in engine.generate(request):
         events.append(event)
         if isinstance(event, ChunkReady) and event.index == 1:
             server.kill()
             server.start()
-    last = events[-1]
-    assert isinstance(last, Failed)
-    assert last.path is not None
-    assert last.path == tmp_path / "videos" / "a.mp4"
+    _is_whole(events, 5)
+    (restart,) = [event for event in events if isinstance(event, Restarted)]
+    assert restart.chunks >= 2, "it is not begun from the first chunk"
     (job,) = engine.connection.get("/v1/jobs")
-    assert job["state"] == "failed"
-    assert last.path.read_bytes() == server.video_of(job["id"]).read_bytes()
-    assert (probe(last.path).frame_count or 0) >= 48
-
-    earlier = engine.unfinished(request)
-    assert earlier is not None, "it can be gone on with"
-    assert earlier.take.chunks >= 2
-    assert earlier.resumed().output == request.output
+    assert job["state"] == "finished"
+    video = server.video_of(job["id"])
+    assert (tmp_path / "videos" / "a.mp4").read_bytes() == video.read_bytes()
+    assert sorted(path.name for path in video.parent.iterdir()) == [
+        "events.jsonl",
+        "job.json",
+        "video.mp4",
+    ]
+    assert probe(video).frame_count == 24 * 5
+    (take,) = engine.takes.all()
+    assert take.chunks == 5
     engine.close()
     server.stop()
+
+
+def test_who_kills_every_engine_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    book = JobBook(lambda job: _Dying(), Uploads(10**6, 10**6), 10**9)
+    job, _ = book.add("me", small_request(Path("a.mp4")).to_json(), "12" * 16, False)
+    ended = threading.Event()
+    job.listen(lambda: job.last and ended.set())
+    while job.last is None:
+        ended.wait(1)
+    kinds = [event["event"] for event in job.events_after(0)]
+    assert kinds == ["stage", *["restarted", "stage"] * 3, "failed"]
+    book.close()
+
+
+class _Dying:
+    """An engine that dies at its work."""
+
+    def generate(self, request: GenerationRequest, preview: bool) -> Iterator[Event]:
+        yield StageStarted(Stage.LOADING_MODEL)
+        yield Failed(EngineDiedError("It is gone.", "Try again."), None, 0)
+
+    def control(self, command: Command) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def test_jobs_that_had_not_begun_are_made_after_a_restart(tmp_path: Path) -> None:
@@ -202,7 +239,8 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
     (folder / "events.jsonl").write_text('{"number": 1, "event": "stage"}\n')
     part = part_path(folder / "video.mp4", ".mp4")
     part.touch()
-    book = JobBook(EngineProcess(), Uploads(10**6, 10**6), 10**9)
+    engine = EngineProcess()
+    book = JobBook(lambda job: engine, Uploads(10**6, 10**6), 10**9)
     (job,) = book.of("me")
     deleting = threading.Thread(target=book.remove, args=(job,))
     deleting.start()
@@ -211,7 +249,6 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
     deleting.join()
     assert book.of("me") == []
     assert not folder.exists()
-    assert book._thread.is_alive()
     book.close()
 
 

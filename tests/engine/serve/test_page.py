@@ -56,7 +56,7 @@ def test_who_does_not_serve_loads_nothing_of_it() -> None:
         "import sys, magi_engine.cli.main, magi_desktop.main_window, magi_desktop.workshop\n"
         "import magi_engine.runtime.engine_process\n"
         "magi_engine.cli.main.build_parser()\n"
-        "extras = {'fastapi', 'uvicorn', 'starlette', 'websockets', 'pydantic'}\n"
+        "extras = {'fastapi', 'uvicorn', 'starlette', 'websockets', 'pydantic', 'ray'}\n"
         "loaded = extras & set(sys.modules)\n"
         "assert not loaded, loaded\n"
         "assert not [m for m in sys.modules if m.startswith(('magi_engine.serve', "

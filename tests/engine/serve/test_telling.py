@@ -12,7 +12,7 @@ import pytest
 from magi_engine.media.targets import part_path
 from magi_engine.runtime.job.events import DecodingStarted, Finished
 from magi_engine.serve.app import _tell
-from magi_engine.serve.jobs import Job, JobAbout
+from magi_engine.serve.job import Job, JobAbout
 from tests.engine.serve.servers import small_request
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from magi_engine.runtime.planning.costs import DitCosts
 from magi_engine.runtime.planning.plan import JobPlan, Pace, plan
 from magi_engine.runtime.planning.prospects import plan_model
 from magi_engine.runtime.request.request import (
+    Along,
     GenerationRequest,
     Mode,
     PromptChange,
@@ -104,6 +106,31 @@ def test_more_takes_more(tmp_path: Path) -> None:
     assert more_steps.vram_bytes == usual.vram_bytes
     assert more_steps.seconds
     assert more_steps.seconds > 1.5 * usual.seconds
+
+
+def test_first_seconds_go_together_where_that_makes_them_no_slower(tmp_path: Path) -> None:
+    along = tuple(Along(seed, "") for seed in range(1, 12))
+    first: dict[str, Any] = {"width": 384, "height": 384, "only_chunks": 1}
+    alone = estimated(tmp_path, **first)
+    together = estimated(tmp_path, along=along, **first)
+    assert together.along == along[:8]
+    assert alone.vram_bytes
+    assert together.vram_bytes
+    assert together.vram_bytes > alone.vram_bytes
+    assert together.times.denoise_s == pytest.approx(9 * alone.times.denoise_s)
+    # With less room there are fewer, none is offloaded; with none, one is as it is alone.
+    one_less = dataclasses.replace(CARD, vram_free_bytes=together.vram_bytes - 1)
+    fewer = estimated(tmp_path, one_less, along=along, **first)
+    assert len(fewer.along) == 7
+    assert not fewer.ways[0].offloaded_layers
+    small = dataclasses.replace(CARD, vram_free_bytes=alone.ways[-1].device_bytes)
+    crowded = estimated(tmp_path, small, **first)
+    assert estimated(tmp_path, small, along=along, **first) == dataclasses.replace(
+        crowded, request=dataclasses.replace(crowded.request, along=along)
+    )
+    # Whole videos are made one by one, and on a processor first seconds as well.
+    assert not estimated(tmp_path, along=along, width=384, height=384).along
+    assert not estimated(tmp_path, LAPTOP, along=along, **first).along
 
 
 def test_length_costs_time_and_disk_but_no_memory(tmp_path: Path) -> None:

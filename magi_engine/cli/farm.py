@@ -1,0 +1,92 @@
+"""``magi farm``: one address for the engines of many cards and machines, with Ray Serve."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import threading
+
+from magi_engine.cli.exit_codes import DONE
+from magi_engine.cli.serve import add_address_options, certificate_of
+from magi_engine.config.places import default_serve_dir
+from magi_engine.errors import InvalidRequestError
+
+_DESCRIPTION = """\
+As 'magi serve', with the engines of all machines of a Ray cluster: the one that runs on this
+machine ('ray start'), or else this machine alone.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "farm", help="let others use the engines of many machines", description=_DESCRIPTION
+    )
+    add_address_options(parser)
+    parser.add_argument(
+        "--cards", type=int, default=1, metavar="N", help="graphics cards of each engine; default 1"
+    )
+    parser.add_argument(
+        "--cpus", type=int, default=1, metavar="N", help="processor cores of each engine; default 1"
+    )
+    parser.add_argument(
+        "--engines",
+        default="1-32",
+        metavar="N[-M]",
+        help="how many engines; a range: as many of it as are needed; default 1-32",
+    )
+    parser.add_argument(
+        "--most-each",
+        type=int,
+        default=0,
+        metavar="N",
+        help="engines that make videos for one key at a time; default: all that are free",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve as the options say, until a signal ends it; returns the exit code."""
+    if importlib.util.find_spec("ray") is None:
+        raise InvalidRequestError(
+            "A farm needs some more packages.", "Run: pip install 'magi-desktop[farm]'"
+        )
+    from magi_engine.serve.server import address_of
+
+    least, _, most = args.engines.partition("-")
+    if not (least + (most or "0")).isdecimal() or not 1 <= int(least) <= int(most or least):
+        raise InvalidRequestError("That is no number of engines.", "Write --engines 2, or 1-8.")
+    folder = (args.folder or default_serve_dir()).absolute()
+    certificate = certificate_of(args, folder)
+    address = address_of(args.host, args.port, certificate)
+
+    import ray
+    from ray import serve
+
+    from magi_engine.farm import NAME, FarmOptions, app
+
+    options = FarmOptions(
+        folder=folder,
+        token_file=args.token_file and args.token_file.absolute(),
+        models_dir=args.models_dir and args.models_dir.absolute(),
+        cards=args.cards,
+        cpus=args.cpus,
+        engines_min=int(least),
+        engines_max=int(most or least),
+        most_each=args.most_each,
+        log_prompts=args.log_prompts,
+    )
+    ray.init(log_to_driver=False, include_dashboard=False)
+    try:
+        http: dict[str, object] = {"host": args.host, "port": args.port}
+        if certificate is not None:
+            http |= {"ssl_certfile": str(certificate.path), "ssl_keyfile": str(certificate.key)}
+        serve.start(proxy_location="EveryNode", http_options=http)
+        serve.run(app(options), name=NAME)
+        print(address, flush=True)
+        print(f"The key is in {options.keys}.", flush=True)
+        threading.Event().wait()
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+    return DONE

@@ -1,0 +1,183 @@
+"""A farm on a real Ray cluster, where Ray is installed; a workflow runs this, .ci/run skips it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import httpx2
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from magi_engine.remote.engine import RemoteEngine
+from magi_engine.runtime.job.events import ChunkReady, Event, Finished, PromptChanged, Restarted
+from magi_engine.runtime.process.control import ChangePrompt, Pause, Resume
+from tests.engine.serve.farms import ENGINES, FRONT, Farm
+from tests.engine.serve.servers import small_request
+
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not there")
+pytestmark = pytest.mark.xdist_group("farm")
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    farm = Farm(tmp_path_factory.mktemp("farm"))
+    farm.folder.mkdir(parents=True)
+    farm.token_file.touch(0o600)
+    farm.token_file.write_text(f"{'first' * 8}\n{'second' * 8}\n")
+    farm.start()
+    yield farm
+    farm.stop()
+
+
+@pytest.fixture
+def engine(farm: Farm, tmp_path: Path) -> Iterator[RemoteEngine]:
+    engine = farm.engine(tmp_path / "records")
+    yield engine
+    engine.close()
+
+
+@needs_ray
+def test_the_farm_is_an_engine_as_any_other(
+    farm: Farm, engine: RemoteEngine, tmp_path: Path
+) -> None:
+    request = small_request(tmp_path / "a.mp4", num_frames=96)
+    assert engine.plan(request).num_chunks == 4
+    engine.control(Pause())
+    events: list[Event] = []
+    begun = engine.generate(request, preview=True)
+    engine.control(Pause())
+    for event in begun:
+        events.append(event)
+        if event.kind == "paused":
+            engine.control(ChangePrompt(2, "a blue star"))
+            engine.control(Resume())
+    kinds = [event.kind for event in events]
+    assert kinds.index("paused") < kinds.index("resumed")
+    assert any(isinstance(event, PromptChanged) and event.chunk == 2 for event in events)
+    assert "preview" in kinds
+    (job,) = engine.connection.get("/v1/jobs")
+    farm.check_once(job["id"], 96)
+    assert (tmp_path / "a.mp4").read_bytes() == farm.video_of(job["id"]).read_bytes()
+
+
+@needs_ray
+@pytest.mark.parametrize("kind", [ENGINES, FRONT])
+def test_whoever_watches_sees_a_pause_when_a_replica_dies(
+    farm: Farm, tmp_path: Path, kind: str
+) -> None:
+    engine = farm.engine(tmp_path / "records")
+    begun = {job["id"] for job in engine.connection.get("/v1/jobs")}
+    events: list[Event] = []
+    # Both engines work, so that whichever is killed has a video.
+    requests = [small_request(tmp_path / f"{n}.mp4", seed=n, num_frames=240) for n in range(2)]
+    other = farm.engine(tmp_path / "others")
+    beside: list[Event] = []
+    watching = threading.Thread(target=lambda: beside.extend(other.generate(requests[1])))
+    watching.start()
+    for event in engine.generate(requests[0]):
+        events.append(event)
+        if isinstance(event, ChunkReady) and event.index == 1:
+            assert farm.kill_one(kind, Random(1))
+    watching.join()
+    for seen in (events, beside):
+        assert isinstance(seen[-1], Finished), seen[-1]
+        ready = [event for event in seen if isinstance(event, ChunkReady)]
+        assert [event.index for event in ready] == list(range(10))
+        assert {event.frames.shape for event in ready} == {(24, 64, 64, 3)}
+    assert any(isinstance(event, Restarted) for event in (*events, *beside))
+    jobs = [job for job in engine.connection.get("/v1/jobs") if job["id"] not in begun]
+    assert len(jobs) == 2
+    for job in jobs:
+        farm.check_once(job["id"], 240)
+    assert len(engine.takes.all()) == len(begun) + 2, "one of each video"
+    engine.close()
+    other.close()
+
+
+@needs_ray
+def test_everybody_has_a_turn(farm: Farm) -> None:
+    tokens = farm.token_file.read_text().split()
+    many, one = ({"Authorization": f"Bearer {token}"} for token in tokens)
+
+    def begin(headers: dict[str, str], seed: int) -> str:
+        body = small_request(Path("a.mp4"), seed=seed, num_frames=120).to_json()
+        url = f"{farm.address}/v1/jobs"
+        answer = httpx2.post(url, content=body, headers=headers, timeout=None, trust_env=False)
+        return answer.json()["id"]
+
+    first = [begin(many, seed) for seed in range(5)]
+    last = begin(one, 9)
+    url = farm.address.replace("http", "ws")
+    ended: list[str] = []
+
+    def wait(job: str, headers: dict[str, str]) -> None:
+        with connect(
+            f"{url}/v1/jobs/{job}/events",
+            additional_headers=headers,
+            proxy=None,
+            open_timeout=None,
+            ping_timeout=None,
+        ) as socket:
+            kinds = [json.loads(m)["event"] for m in socket if isinstance(m, str)]
+        assert kinds[-1] == "finished"
+        ended.append(job)
+
+    waiting = [threading.Thread(target=wait, args=(job, many)) for job in first]
+    waiting.append(threading.Thread(target=wait, args=(last, one)))
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    assert ended.index(last) < 4, "two were being made when it came, and it was next"
+
+
+@needs_ray
+def test_strangers_and_others_get_nothing(farm: Farm) -> None:
+    tokens = farm.token_file.read_text().split()
+    first, second = ({"Authorization": f"Bearer {token}"} for token in tokens)
+    with httpx2.Client(base_url=farm.address, timeout=None, trust_env=False) as client:
+        for headers in ({}, {"Authorization": "Bearer x"}):
+            for path in ("/v1/machine", "/v1/jobs", "/v1/takes", "/nothing"):
+                assert client.get(path, headers=headers).status_code == 401
+        own = client.get("/v1/jobs", headers=first).json()
+        for job in own:
+            assert client.get(f"/v1/jobs/{job['id']}", headers=second).status_code == 404
+        good = json.loads(small_request(Path("video.mp4")).to_json())
+        for field in ("reference", "config_path", "output"):
+            for path in ("../../token", "/etc/passwd"):
+                answer = client.post("/v1/plan", json={**good, field: path}, headers=first)
+                assert answer.status_code == 400
+                assert str(farm.home) not in answer.text
+        for path in ("/v1/jobs/..%2f..%2ftoken/files/0", "/v1/files/..%2f..%2ftoken"):
+            answer = client.get(path, headers=first)
+            assert answer.status_code in (400, 404, 405)
+            assert tokens[0] not in answer.text
+        upload = f"/v1/files/{'0' * 64}"
+        huge = {**first, "Content-Length": "10000000000"}
+        assert client.put(upload, headers=huge, content=b"x").status_code == 400
+        assert client.put(upload, headers=first, content=b"PK\3\4" * 99).status_code == 400
+        large = client.post("/v1/plan", headers=first, content=b" " * (1 << 21))
+        assert large.status_code == 400
+    socket = f"{farm.address.replace('http', 'ws')}/v1/tasks"
+    for headers in ({}, {**first, "Origin": "https://example.org"}):
+        with pytest.raises(InvalidStatus):
+            connect(socket, additional_headers=headers, proxy=None, open_timeout=None)
+
+
+def test_who_has_no_ray_is_told_what_to_install() -> None:
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'ray' else find(name, *a)\n"
+        "from magi_engine.cli.main import main; sys.exit(main(['farm']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'magi-desktop[farm]'" in done.stderr
