@@ -305,7 +305,7 @@ class _GrowingFile:
     """Reads what is new in a file that another process appends to, and later replaces."""
 
     def __init__(self, job: Job, offset: int) -> None:
-        self._job, self._output, self._offset = job, job.output, offset
+        self._job, self._offset = job, offset
         self._file: BinaryIO | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -331,7 +331,7 @@ class _GrowingFile:
             self._file = None
 
     def _opened(self) -> BinaryIO | None:
-        path = find_growing(self._output)
+        path = find_growing(self._job.output)  # after a restart it comes to be another
         if path is None or self._job.last is not None:
             return None
         self._file = path.open("rb", buffering=0)
