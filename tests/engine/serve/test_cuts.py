@@ -63,7 +63,7 @@ def test_a_cut_cable_changes_nothing_in_the_file(server: Server, tmp_path: Path,
 
 def test_pictures_come_through_a_cut_cable(server: Server, tmp_path: Path) -> None:
     token = server.token_file.read_text().split()[0]
-    cable = CutCable(int(server.address.rpartition(":")[2]), 6, 30_000, 5)
+    cable = CutCable(int(server.address.rpartition(":")[2]), 6, 3_000, 5)
     engine = RemoteEngine(Connection(cable.address, token), tmp_path / "records")
     *_, last = engine.generate(small_request(tmp_path / "a", seed=23, num_frames=24))
     engine.close()
