@@ -85,7 +85,9 @@ class FarmOptions(BaseModel):
 
 def app(options: FarmOptions) -> serve.Application:
     """The farm as an application of Ray Serve: ``serve run magi_engine.farm:app folder=DIR``."""
-    environment = {"env_vars": {"XDG_DATA_HOME": str(options.folder.absolute())}}
+    paths = {"folder": options.folder.absolute(), "token_file": options.keys.absolute()}
+    options = options.model_copy(update=paths)
+    environment = {"env_vars": {"XDG_DATA_HOME": str(options.folder)}}
     engines = serve.deployment(
         _Engine,
         name="engine",
@@ -150,15 +152,16 @@ class FairRouter(RequestRouter):
     def _fulfill_next_pending_request(
         self, replica: RunningReplica, request_metadata: Any = None
     ) -> None:
-        # As ``FIFOMixin``, with another order.
-        request = self._next()
-        if request is None:
+        asked = self._get_pending_request_matching_internal_request_id(request_metadata)
+        if asked is None or _owner(asked) is None:
             super()._fulfill_next_pending_request(replica, request_metadata)
             return
-        owner = _owner(request)
-        if owner is None or any(where == replica.replica_id for where, _ in self._made.values()):
-            return  # somebody else was quicker
-        self._made[request.metadata.internal_request_id] = replica.replica_id, owner
+        # As ``FIFOMixin``, with another order.
+        request = self._next()
+        if request is None or any(where == replica.replica_id for where, _ in self._made.values()):
+            return  # another one was quicker
+        made = replica.replica_id, _owner(request) or ""
+        self._made[request.metadata.internal_request_id] = made
         self._cancel_routing_task_for_pending_request(request)
         self._record_queue_wait_time(request)
         request.future.set_result(replica)
@@ -188,11 +191,17 @@ def _owner(request: PendingRequest) -> str | None:
     return request.kwargs.get("owner")
 
 
+def _enter(folder: Path) -> None:
+    """Paths are relative from here on: they stand in videos and logs."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chdir(folder)
+
+
 class _Engine:
     """A replica that makes one video at a time."""
 
     def __init__(self, options: FarmOptions) -> None:
-        os.chdir(options.folder)
+        _enter(options.folder)
         context = serve.get_replica_context()
         log_file = Path(f"engine-{context.replica_id.unique_id}.log").absolute()
         self._front = serve.get_app_handle(context.app_name)
@@ -262,9 +271,8 @@ class _Front:
     def __init__(
         self, options: FarmOptions, engines: DeploymentHandle, asked: DeploymentHandle
     ) -> None:
-        options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        tokens = Tokens(options.keys.absolute())
-        os.chdir(options.folder)
+        _enter(options.folder)
+        tokens = Tokens(options.keys)
         self._lock = FileLock("lock")
         self._lock.acquire()  # once the front before is gone
         self.loop = asyncio.get_running_loop()

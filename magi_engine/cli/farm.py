@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
+import signal
 import threading
 
 from magi_engine.cli.exit_codes import DONE
@@ -76,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
         most_each=args.most_each,
         log_prompts=args.log_prompts,
     )
-    ray.init(log_to_driver=False, include_dashboard=False)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # the first line is the address
+    ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+    # Ray's own handler prints where it stood.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         http: dict[str, object] = {"host": args.host, "port": args.port}
         if certificate is not None:
@@ -86,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
         print(address, flush=True)
         print(f"The key is in {options.keys}.", flush=True)
         threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
     finally:
         serve.shutdown()
         ray.shutdown()

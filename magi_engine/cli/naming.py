@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 _CALL = re.compile(
-    r"\bmagi (?=(?:audition|bench|demo|doctor|extend|generate|models|recover|redo|replay|resume"
-    r"|serve|settings-of|takes)\b)"
+    r"\bmagi (?=(?:audition|bench|demo|doctor|extend|farm|generate|models|recover|redo|replay"
+    r"|resume|serve|settings-of|takes)\b)"
 )
 
 
@@ -19,9 +19,10 @@ def as_typed(text: str) -> str:
 
     In a checkout the program is in an environment that is not on the path.
     """
-    own = Path(sys.executable).with_name("magi")
-    if shutil.which("magi") is not None or not own.is_file():
+    found = shutil.which("magi", path=Path(sys.executable).parent)
+    if shutil.which("magi") is not None or found is None:
         return text
+    own = Path(found).with_suffix("")  # Windows' .exe need not be typed
     try:
         place = os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
     except OSError:  # the current folder is gone

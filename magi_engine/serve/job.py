@@ -271,7 +271,7 @@ class Job:
             path = next(filter(Path.exists, saved), None)
             with contextlib.suppress(MagiError):
                 frames = 0 if path is None else probe(path).frame_count or 0
-        if path is not None and path.parent != self.folder:
+        if path is not None and path.absolute().parent != self.folder.absolute():
             place = self.folder / path.name
             if place.is_dir():
                 shutil.rmtree(place)

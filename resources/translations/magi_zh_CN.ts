@@ -1966,7 +1966,7 @@
     </message>
     <message>
         <source>A farm needs some more packages.</source>
-        <translation>农场需要更多的软件包。</translation>
+        <translation>渲染集群还需要一些软件包。</translation>
     </message>
     <message>
         <source>A request to another machine names no files of it: {field}.</source>
@@ -2590,7 +2590,7 @@
     </message>
     <message>
         <source>No engine answers.</source>
-        <translation>没有引擎响应。</translation>
+        <translation>没有引擎应答。</translation>
     </message>
     <message>
         <source>No frame was written to {name}.</source>
@@ -2886,7 +2886,7 @@
     </message>
     <message>
         <source>That is no number of engines.</source>
-        <translation>这不是引擎的数量。</translation>
+        <translation>这不是有效的引擎数量。</translation>
     </message>
     <message>
         <source>That is no task.</source>
@@ -2966,7 +2966,7 @@
     </message>
     <message>
         <source>The engine that made this is gone.</source>
-        <translation>制作此视频的引擎已经消失。</translation>
+        <translation>生成此视频的引擎已不在。</translation>
     </message>
     <message>
         <source>The environment could not be made.</source>
@@ -3634,7 +3634,7 @@
     </message>
     <message>
         <source>Write --engines 2, or 1-8.</source>
-        <translation>请写 --engines 2 或 1-8。</translation>
+        <translation>请写成 --engines 2 或 1-8。</translation>
     </message>
     <message>
         <source>Write 64 digits, a to f small.</source>
@@ -3699,6 +3699,10 @@
     <message>
         <source>{name} has not come whole.</source>
         <translation>{name} 没有完整传来。</translation>
+    </message>
+    <message>
+        <source>{name} is negative</source>
+        <translation>{name} 为负</translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>

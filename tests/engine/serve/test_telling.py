@@ -90,3 +90,16 @@ def test_all_that_grew_comes_before_the_end(
     late = _Watcher(finish)
     asyncio.run(_tell(late, job, 1, 6))  # type: ignore[arg-type]
     assert late.told == ["finished"]
+
+
+def test_a_folder_of_pictures_in_its_place_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engines say where it is from the root on."""
+    monkeypatch.chdir(tmp_path)
+    job = _job()
+    pictures = job.folder.absolute() / "video"
+    pictures.mkdir()
+    (pictures / "0.png").write_bytes(b"picture")
+    job.say(Finished(pictures, 1, 1.0))
+    assert [path.read_bytes() for path in job.files()] == [b"picture"]
