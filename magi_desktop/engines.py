@@ -84,7 +84,7 @@ def servers_nearby() -> dict[str, str]:
     Raises:
         OSError: there is no network.
     """
-    from magi_engine.remote.discovery import found
+    from magi_engine.discovery import found
 
     return found()
 

@@ -156,7 +156,7 @@ class _Bounded(socket.socket):
 
 
 def _announced(address: str) -> contextlib.AbstractContextManager[None]:
-    from magi_engine.remote.discovery import announced
+    from magi_engine.discovery import announced
 
     return announced(address)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magi_engine.remote.discovery import announced, found
+from magi_engine.discovery import announced, found
 
 _LOOPBACK = ["127.0.0.1"]
 _TRIES = 20
