@@ -52,7 +52,7 @@ class AuditionDialog(Sheet):
         self.list.setSpacing(t.SPACE_2)
         self.list.setUniformItemSizes(True)
         self.list.setStyleSheet(f"padding: {t.SPACE_2}px;")
-        self.list.setMinimumSize(3 * _GRID.width() + t.SPACE_5, 3 * _GRID.height() + t.SPACE_3)
+        self.list.setMinimumSize(3 * _GRID.width() + 2 * t.SPACE_5, 3 * _GRID.height() + t.SPACE_5)
         self.list.setGridSize(_GRID)
         name_control(
             self.list,

@@ -195,9 +195,9 @@ def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 class ChosenAttention:
     """An :data:`Attention` that tries its backends at the first input of each kind.
 
-    Kinds differ in head layout, dtype, and in whether there are few keys or many: the order of the
-    kernels does not depend on more than that. Few keys are never quantised: there is nothing to
-    gain, and those of a caption are looked at in every step.
+    Kinds differ in how many heads share keys, in their width, in dtype, and in whether there are
+    few keys or many: the order of the kernels does not depend on more than that. Few keys are never
+    quantised: there is nothing to gain, and those of a caption are looked at in every step.
 
     Args:
         backends: what to choose from; what none can do is left to PyTorch.
@@ -232,7 +232,9 @@ class ChosenAttention:
         return next((b.name for b in used if not b.exact), None)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)
+        # Not how many heads: a card that has a share of them is to do what one with all does.
+        sharing = q.shape[2] // k.shape[2]
+        kind = (q.dtype, sharing, q.shape[3], len(q) > 1, k.shape[1] < _SHORT_KEYS)
         if kind not in self._chosen:
             name = self._mesh.agree(lambda: self._choose(", ".join(map(str, kind)), q, k, v))
             self._chosen[kind] = self._named(name)

@@ -51,7 +51,7 @@ def _follow(models: ModelCache, plan: JobPlan, seat: Seat) -> Handler:
         error = None
         with _beating(emit) as there:
             try:
-                follow(models, plan, seat, hear, there)
+                follow(models, plan, seat, hear, there, emit)
             except JobCancelled:
                 pass
             except Exception as problem:

@@ -5,7 +5,6 @@ Noisy chunks get new ones in every forward, so theirs live in one layer at a tim
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,7 @@ from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom, Rooms
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
-from magi_engine.ops.mesh import ALONE, Arriving, Mesh
+from magi_engine.ops.mesh import ALONE, Mesh
 
 
 class RollingCache:
@@ -203,12 +202,13 @@ class WindowAttention(KeyRoom):
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``k`` and ``v`` are in :meth:`room`. The result takes the place of ``q``."""
-        cache = self.cache
+        cache, mesh, given = self.cache, self.cache.mesh, q
         if len(q) > 1:
             return self._each(layer, q, k, v)
         cache.arrive(layer)
-        if cache.mesh.size > 1:
-            return self._together(layer, q, k, v)
+        if mesh.size > 1:
+            rooms = cache.read(layer, self.first, self.first + len(self.ranges))
+            q, _, _ = mesh.to_heads(q, k, v, cache.chunk_tokens, *(room[0] for room in rooms))
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
@@ -219,6 +219,9 @@ class WindowAttention(KeyRoom):
             else:
                 own.copy_(seen)
         cache.release(layer)
+        if mesh.size > 1:
+            mesh.to_tokens(q, cache.chunk_tokens, given)
+            return given
         return q
 
     def _each(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -230,29 +233,6 @@ class WindowAttention(KeyRoom):
             seen = self(layer, own, *rooms)
             if seen.data_ptr() != own.data_ptr():
                 own.copy_(seen)
-        return q
-
-    def _together(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same in a mesh of several, which exchanges chunks while others are attended to."""
-        cache, mesh = self.cache, self.cache.mesh
-        count, tokens = len(self.ranges), cache.chunk_tokens
-        chunks = list(zip(*(x.chunk(count, dim=1) for x in (q, k, v)), strict=True))
-        arriving = deque(mesh.to_heads(own, key, value, tokens) for own, key, value in chunks)
-        queries, leaving = list[Tensor](), list[Arriving]()
-        for index, (first, last) in enumerate(self.ranges):
-            while len(queries) < max(index + 1, last - self.first):
-                chunk = self.first + len(queries)
-                own, *pair = mesh.split_heads(arriving.popleft().wait(), q, k)
-                for room, x in zip(cache.read(layer, chunk, chunk + 1), pair, strict=True):
-                    room.copy_(x)
-                if self.keeps_first and not queries:
-                    cache.keep(layer, chunk)
-                queries.append(own)
-            seen = self.attention(queries[index], *cache.read(layer, first, last))
-            leaving.append(mesh.to_tokens(seen))
-        cache.release(layer)
-        for exchange, (target, *_) in zip(leaving, chunks, strict=True):
-            mesh.put_tokens(exchange.wait(), target)
         return q
 
 
@@ -267,10 +247,5 @@ def attend_alone(
     del layer
     if mesh.size == 1:
         return attention(q, k, v)
-    videos = list(zip(*(x.split(1) for x in (q, k, v)), strict=True))
-    arriving = [mesh.to_heads(own, key, value, tokens) for own, key, value in videos]
-    seen = (attention(*mesh.split_heads(a.wait(), q, k)) for a in arriving)
-    leaving = [mesh.to_tokens(x) for x in seen]
-    for exchange, (target, *_) in zip(leaving, videos, strict=True):
-        mesh.put_tokens(exchange.wait(), target)
+    mesh.to_tokens(attention(*mesh.to_heads(q, k, v, tokens)), tokens, q)
     return q

@@ -484,7 +484,7 @@ class Bench:
         channels = self.config.caption_channels
         special = random_tokens(channels)
         caption = torch.randn(_CAPTION_TOKENS, channels, generator=generator)
-        yield from Sampler(self.dit, settings, traces.append, _Planned(way)).sample(
+        yield from Sampler(self.dit, settings, traces.append, Planned(way)).sample(
             height=side,
             width=side,
             captions=CaptionTrack(caption, special),
@@ -493,7 +493,7 @@ class Bench:
         )
 
 
-class _Planned(Memory):
+class Planned(Memory):
     """Memory as a placement says."""
 
     def __init__(self, way: Placement) -> None:

@@ -235,6 +235,7 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
         yield Placement(0, 0)
         return
     everything = Placement(0, 0, decodes_beside=True)
+    # Four cards were no faster with graphs.
     if sizes.ranks == 1 and _forward_tokens(sizes) <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
     yield everything
