@@ -3645,6 +3645,10 @@
         <translation>请按 magi serve 所说的写，例如 http://127.0.0.1:8611。</translation>
     </message>
     <message>
+        <source>another process has too little memory</source>
+        <translation>另一个进程内存不足</translation>
+    </message>
+    <message>
         <source>is {value}</source>
         <translation>为 {value}</translation>
     </message>
@@ -3659,6 +3663,10 @@
     <message>
         <source>is {value}, but must equal in_channels ({wanted})</source>
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
+    </message>
+    <message>
+        <source>the leading process has too little memory</source>
+        <translation>主进程内存不足</translation>
     </message>
     <message>
         <source>{address} does not answer.</source>
