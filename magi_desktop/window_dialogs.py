@@ -127,7 +127,7 @@ class WindowDialogs(QObject):
         background.run(
             earlier_of,
             path,
-            self._workshop.engine.takes,
+            self._workshop.engine.engine.takes,
             then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
             failed=from_file,
             owner=self,
@@ -137,7 +137,7 @@ class WindowDialogs(QObject):
     def resume(self, item: LibraryItem) -> None:
         """Make what is missing of a video that was stopped."""
         background.run(
-            lambda: earlier_of(item.path, self._workshop.engine.takes).resumed(),
+            lambda: earlier_of(item.path, self._workshop.engine.engine.takes).resumed(),
             then=self._line_up,
             failed=self.failed.emit,
             owner=self,
@@ -183,7 +183,7 @@ class WindowDialogs(QObject):
         engine = self._workshop.engine
         dialog = SpeedDialog(self._window)
         dialog.wanted.connect(engine.measure)
-        dialog.stopped.connect(engine.stop_measuring)
+        dialog.stopped.connect(engine.engine.stop_measuring)
         engine.measured.connect(dialog.told)
         self._open(dialog)
 

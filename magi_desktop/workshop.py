@@ -56,7 +56,7 @@ class Workshop(QObject):
         self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
         self.store = Store(places.database, self)
-        self.queue = JobQueue(self.store, self, self.engine.outlives)
+        self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
         self.controller = Controller(
             self.engine, self.job, self.queue, self.library, preferences, places.videos, self

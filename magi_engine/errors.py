@@ -123,11 +123,6 @@ class OutOfMemoryError(DeviceError):
     """The device ran out of memory."""
 
 
-def busy() -> MagiError:
-    """What to say of an engine that is already at work."""
-    return MagiError("Another video is being generated.", "Wait until it is done, or cancel it.")
-
-
 def too_long(name: str) -> OutputError:
     """What to say of a name that is longer than file systems allow."""
     shown = name if len(name) <= 40 else f"{name[:40]}…"

@@ -63,7 +63,7 @@ class Planner(QObject):
             self._draft.set_plan(error)
             return
         self._asked = request
-        self._pool.run(self._engine.plan, request, then=self._answered, failed=self._refused)
+        self._pool.run(self._engine.engine.plan, request, then=self._answered, failed=self._refused)
 
     def _request(self) -> GenerationRequest:
         draft = self._draft

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magi_engine.config.places import default_cache_dir, default_takes_dir
-from magi_engine.errors import busy
-from magi_engine.runtime.job.events import Event, Failed
+from magi_engine.runtime.job.events import Event, Failed, refused
 from magi_engine.runtime.job.job import Job
 from magi_engine.runtime.machine.devices import choose_device
 from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
-from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.models.loaded import ModelCache
 from magi_engine.runtime.models.ranks import Ranks
 from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects
@@ -122,7 +121,7 @@ class Engine:
         from magi_engine.runtime.speed.measure import measure
 
         if not self._running.acquire(blocking=False):
-            raise busy()
+            raise refused().error
         try:
             with self._looking:
                 self._facts = self._look_around()
@@ -144,7 +143,7 @@ class Engine:
         self, request: GenerationRequest, box: ControlBox, preview: bool
     ) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
-            yield Failed(busy(), path=None, frames=0)
+            yield refused()
             return
         try:
             with self._looking:

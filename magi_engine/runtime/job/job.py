@@ -35,8 +35,7 @@ from magi_engine.runtime.job.warm_up import warm_up
 from magi_engine.runtime.machine.devices import choose_device, choose_dtype
 from magi_engine.runtime.machine.facts import device_name
 from magi_engine.runtime.machine.speeds import Speeds, several
-from magi_engine.runtime.models.cache import ModelCache
-from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.models.loaded import LoadedModel, ModelCache
 from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.ranks import Ranks, Team

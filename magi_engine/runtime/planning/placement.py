@@ -137,6 +137,7 @@ class Sizes:
             self.itemsize,
             self.config.engine_config.fp8_quant,
             fused=self.on_card,
+            guided=self.config.runtime_config.cfg_number == 3,
         )
 
     def decoding_bytes(self, tiles: int) -> int:

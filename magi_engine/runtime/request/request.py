@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,6 +28,7 @@ from magi_engine.sampling.schedule import Transition
 FORMAT = "magi-request"
 FORMAT_VERSION = 1
 DEFAULT_SPECIAL_TOKENS = ("HQ_TOKEN", "DURATION_TOKEN")
+_LONGEST_NAME = 48
 
 
 class Mode(Enum):
@@ -169,6 +171,15 @@ class GenerationRequest:
     def prompt(self) -> str:
         """The prompt of the first chunk."""
         return self.prompts[0].text if self.prompts else ""
+
+    def name(self, between: str = " ") -> str:
+        """For its file: the prompt's first words and the seed, ``red circle moves left 42``."""
+        words: list[str] = []
+        for word in re.findall(r"[^\W_]+", self.prompt):
+            if len(between.join([*words, word])) > _LONGEST_NAME:
+                break
+            words.append(word)
+        return between.join([*(words or [self.mode.value]), str(self.seed)])
 
     def frames_before(self, chunk: int) -> int:
         """Frames of the result before a chunk of it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,13 +82,9 @@ def outputs(
 ) -> dict[str, dict[str, Tensor]]:
     """What came out of each case."""
     size, folder = request.param, tmp_path_factory.mktemp("mesh")
-    arguments = [sys.executable, __file__, str(goldens), str(folder)]
-    ranks = [
-        subprocess.Popen([*arguments, str(rank), str(size)], stderr=subprocess.PIPE, text=True)
-        for rank in range(size)
-    ]
-    said = [rank.communicate()[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0] * size, said
+    command = [sys.executable, __file__, str(goldens), str(folder), str(size)]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 0, ended.stderr
     return {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
 
 
@@ -133,4 +131,12 @@ def test_one_process_asks_nobody() -> None:
 
 
 if __name__ == "__main__":
-    replay(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    # Forked where that can be: PyTorch is imported once, not once for each.
+    multiprocessing.set_start_method("fork" if hasattr(os, "fork") else "spawn")
+    places, size = [Path(place) for place in sys.argv[1:3]], int(sys.argv[3])
+    ranks = [multiprocessing.Process(target=replay, args=(*places, n, size)) for n in range(size)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join()
+    sys.exit(any(rank.exitcode for rank in ranks))

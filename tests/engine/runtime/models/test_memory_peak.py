@@ -23,7 +23,6 @@ from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.preview import PreviewMap
 from magi_engine.runtime.planning import placement as plans
-from magi_engine.runtime.planning import plan as plan_module
 from magi_engine.runtime.planning.placement import Placement, Sizes, placements
 from magi_engine.runtime.request.request import (
     GenerationRequest,
@@ -95,7 +94,7 @@ def sizes_of(request: GenerationRequest, vae: VaeConfig, on_card: bool) -> Sizes
 
 
 def only(monkeypatch: pytest.MonkeyPatch, way: Placement) -> None:
-    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: (way,))
+    monkeypatch.setattr(plans, "place", lambda sizes, *free: (way,))
 
 
 WAYS = [
