@@ -17,6 +17,8 @@ from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 
 _PICTURE = QSize(128, 128)
+_CELL = _PICTURE + QSize(t.SPACE_4, t.SPACE_5 + t.SPACE_1)
+_GRID = _CELL + QSize(t.SPACE_2, t.SPACE_2)
 _FRAME_MS = 42
 _MOST_FRAMES = 120
 _Role = Qt.ItemDataRole.UserRole
@@ -39,6 +41,7 @@ class AuditionDialog(Sheet):
         self._pictures: dict[str, list[QPixmap]] = {}
         self._frame = 0
         self.setWindowTitle(self.tr("Audition"))
+        self.prompt = text_label("", "muted", self)
         self.state = text_label("", "caption", self)
         self.list = QListWidget(self)
         self.list.setViewMode(QListView.ViewMode.IconMode)
@@ -47,9 +50,10 @@ class AuditionDialog(Sheet):
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setIconSize(_PICTURE)
         self.list.setSpacing(t.SPACE_2)
-        cell = _PICTURE + QSize(t.SPACE_3, t.SPACE_5 + t.SPACE_3)
-        self.list.setGridSize(cell)
-        self.list.setMinimumSize(3 * cell.width() + t.SPACE_5, 3 * cell.height())
+        self.list.setUniformItemSizes(True)
+        self.list.setStyleSheet(f"padding: {t.SPACE_2}px;")
+        self.list.setMinimumSize(3 * _GRID.width() + 2 * t.SPACE_5, 3 * _GRID.height() + t.SPACE_5)
+        self.list.setGridSize(_GRID)
         name_control(
             self.list,
             self.tr("First seconds"),
@@ -74,6 +78,7 @@ class AuditionDialog(Sheet):
         QShortcut(QKeySequence("Ctrl+Shift+Z"), self, undo.redo)
         vbox(self, t.SPACE_3, SHEET_MARGINS).add(
             text_label(self.tr("Which one goes on?"), "title", self),
+            self.prompt,
             (self.list, 1),
             self.state,
             hbox(None, t.SPACE_2).add(self.throw_button, STRETCH, close, self.keep_button),
@@ -104,7 +109,9 @@ class AuditionDialog(Sheet):
 
     @Slot()
     def _enable(self) -> None:
-        count = len(self._chosen())
+        chosen = self._chosen()
+        count = len(chosen)
+        self.prompt.setText(chosen[0].prompt if chosen else "")
         self.keep_button.setEnabled(count == 1)
         self.throw_button.setEnabled(count > 0)
 
@@ -120,6 +127,7 @@ class AuditionDialog(Sheet):
                 self._add(item)
         waiting = sum(item.request.only_chunks is not None for item in self._queue.items)
         self.state.setText(self.tr("%n more being made", None, waiting) if waiting else "")
+        self.state.setVisible(waiting > 0)
         self._enable()
 
     def _add(self, item: LibraryItem) -> None:
@@ -127,6 +135,7 @@ class AuditionDialog(Sheet):
         row.setData(_Role, item.id)
         row.setToolTip(item.prompt)
         row.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
+        row.setSizeHint(_CELL)  # whatever the seed's width: else the rows do not stand in line
         if self.list.currentItem() is None:
             self.list.setCurrentItem(row)
         size = _PICTURE * self.devicePixelRatioF()

@@ -76,6 +76,10 @@ class EngineThread(WorkThread):
         looked: the MachineFacts, or the exception.
         measured: how far measuring this machine's speed is, its report, the exception, or None if
             it was cancelled.
+
+    Attributes:
+        engine: for what is asked and answered at once, in a thread of one's own; it waits for the
+            engine, but not for a job.
     """
 
     progressed = Signal(object)
@@ -86,64 +90,33 @@ class EngineThread(WorkThread):
 
     def __init__(self, engine: EngineLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._engine = engine
+        self.engine = engine
         self._closing = False
         self.do(engine.start)
 
-    @property
-    def outlives(self) -> bool:
-        """Whether a job goes on when this program ends."""
-        return self._engine.outlives
-
-    @property
-    def takes(self) -> Takes:
-        """The kept latents of the engine's videos; to be asked in the background."""
-        return self._engine.takes
-
-    def unfinished(self, request: GenerationRequest) -> Earlier | None:
-        """A video that was begun with a request and did not come to its end; as ``takes``."""
-        return self._engine.unfinished(request)
-
-    def is_making(self, request: GenerationRequest) -> bool:
-        """Whether the engine still makes, or has, what it was asked for before a restart."""
-        return self._engine.is_making(request)
-
     def generate(self, request: GenerationRequest, preview: bool) -> None:
         """Begin a job; commands count from this call on."""
-        self.do(partial(self._iterate, self._engine.generate(request, preview=preview)))
+        self.do(partial(self._iterate, self.engine.generate(request, preview=preview)))
 
     def control(self, command: Command) -> None:
         """Tell the job of the latest ``generate`` something."""
-        self._engine.control(command)
+        self.engine.control(command)
 
     def examine(self) -> None:
         """Find out what this machine can do; ``examined`` tells."""
-        self.do(partial(self._tell, self.examined, self._engine.examine))
+        self.do(partial(self._tell, self.examined, self.engine.examine))
 
     def look_around(self) -> None:
         """See what this machine has to offer; ``looked`` tells."""
-        self.do(partial(self._tell, self.looked, self._engine.machine))
-
-    def plan(self, request: GenerationRequest) -> JobPlan:
-        """How a request would be made. Waits for the engine, but not for a job: to be called in a
-        thread of one's own. Raises what the engine raises."""
-        return self._engine.plan(request)
-
-    def prospects(self) -> dict[str, Prospect]:
-        """How each known model would run; as :meth:`plan`."""
-        return self._engine.prospects()
+        self.do(partial(self._tell, self.looked, self.engine.machine))
 
     def measure(self) -> None:
         """Find out how fast this machine is; ``measured`` tells."""
-        self.do(partial(self._measure, self._engine.measure()))
-
-    def stop_measuring(self) -> None:
-        """End that; from any thread."""
-        self._engine.stop_measuring()
+        self.do(partial(self._measure, self.engine.measure()))
 
     def unload(self) -> None:
         """Free the models in memory, once no job runs: something else needs the room."""
-        self.do(self._engine.unload)
+        self.do(self.engine.unload)
 
     def close(self) -> None:
         """End the engine and the thread in bounded time, whatever the engine is at.
@@ -151,7 +124,7 @@ class EngineThread(WorkThread):
         A job under way should have been cancelled before; it ends now, and its video is kept.
         """
         self._closing = True
-        self._engine.close()
+        self.engine.close()
         self.finish()
 
     def _iterate(self, events: Iterator[Event]) -> None:

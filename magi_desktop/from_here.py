@@ -87,7 +87,7 @@ class FromHere(QMenu):
         if running is not None:
             return partial(_being_made, self._engine, running)
         assert path is not None  # something is shown
-        return partial(earlier_of, path, self._engine.takes)
+        return partial(earlier_of, path, self._engine.engine.takes)
 
     def _redo(self, behind: bool = False, transition: Transition = Transition.GO_ON) -> None:
         self._dialogs.redo(self._find(), self._player.second_in_file, behind, transition)
@@ -102,7 +102,7 @@ class FromHere(QMenu):
 
 
 def _being_made(engine: EngineThread, request: GenerationRequest) -> Earlier:
-    earlier = engine.unfinished(request)
+    earlier = engine.engine.unfinished(request)
     if earlier is None:
         raise TakeError(
             "What it takes to redo this video is not kept.",

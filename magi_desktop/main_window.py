@@ -291,7 +291,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         shop = self.workshop
-        if shop.engine.outlives or not shop.controller.busy:
+        if shop.engine.engine.outlives or not shop.controller.busy:
             self._keep_geometry()
             self.exports.cancel()
             event.accept()
@@ -344,7 +344,7 @@ class MainWindow(QMainWindow):
     def _redo(self, item: LibraryItem) -> None:
         shown = self.player.path == item.path
         self.dialogs.redo(
-            partial(earlier_of, item.path, self.workshop.engine.takes),
+            partial(earlier_of, item.path, self.workshop.engine.engine.takes),
             self.player.second_in_file if shown else 0.0,
         )
 

@@ -191,6 +191,8 @@ class PreferenceValues:
     """One of ``magi_engine.runtime.machine.devices.ATTENTIONS``."""
     cards: int = 1
     """How many graphics cards make a video together, where that is faster; 0: all there are."""
+    card: str = ""
+    """The device of the one that makes videos, such as ``cuda:1``; empty: the best one."""
     frame_memory_mb: int = 1024
     """Frames of the video on show that are kept in memory."""
     look_for_updates: bool = False
@@ -230,3 +232,9 @@ class Preferences(QObject):
             self._values = dataclasses.replace(self._values, **{name: value})
             self._file.set_section("preferences", {name: value})
             self.changed.emit(name)
+
+    def computing(self) -> dict[str, Any]:
+        """How videos are computed here, as fields of a request."""
+        values = self._values
+        found: dict[str, Any] = {"attention": values.attention, "cards": values.cards}
+        return found | ({"device": values.card} if values.card else {})

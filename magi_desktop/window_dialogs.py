@@ -52,7 +52,9 @@ class WindowDialogs(QObject):
         from magi_desktop.dialogs.preferences import PreferencesDialog
 
         shop = self._workshop
-        dialog = PreferencesDialog(shop.preferences, shop.places, self._window)
+        facts = shop.machine.facts
+        cards = () if facts is None else facts.cards
+        dialog = PreferencesDialog(shop.preferences, shop.places, self._window, cards)
         dialog.restart_wanted.connect(self.restart_wanted)
         self._open(dialog)
 
@@ -127,7 +129,7 @@ class WindowDialogs(QObject):
         background.run(
             earlier_of,
             path,
-            self._workshop.engine.takes,
+            self._workshop.engine.engine.takes,
             then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
             failed=from_file,
             owner=self,
@@ -137,7 +139,7 @@ class WindowDialogs(QObject):
     def resume(self, item: LibraryItem) -> None:
         """Make what is missing of a video that was stopped."""
         background.run(
-            lambda: earlier_of(item.path, self._workshop.engine.takes).resumed(),
+            lambda: earlier_of(item.path, self._workshop.engine.engine.takes).resumed(),
             then=self._line_up,
             failed=self.failed.emit,
             owner=self,
@@ -183,7 +185,7 @@ class WindowDialogs(QObject):
         engine = self._workshop.engine
         dialog = SpeedDialog(self._window)
         dialog.wanted.connect(engine.measure)
-        dialog.stopped.connect(engine.stop_measuring)
+        dialog.stopped.connect(engine.engine.stop_measuring)
         engine.measured.connect(dialog.told)
         self._open(dialog)
 

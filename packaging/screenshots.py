@@ -243,7 +243,7 @@ class Session:
         first = shop.library.items[0]
         for number, (chunk, text) in enumerate(((2, PROMPTS[1]), (3, PROMPTS[2]), (1, None))):
             path = shop.library.items[0].path if number == 1 else first.path
-            video = earlier_of(path, shop.engine.takes)
+            video = earlier_of(path, shop.engine.engine.takes)
             shop.controller.generate(video.redone(chunk, text=text, seed=9))
             self.until_idle()
             self.until(lambda count=number + 2: len(shop.library.items) == count)

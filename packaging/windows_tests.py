@@ -57,6 +57,7 @@ KNOWN = {
             f"{_IMPORTING}magi_1_beside_magi_1_1_is_taken",
             f"{_IMPORTING}what_is_not_there_is_said",
             "engine.install.test_faults.test_a_folder_of_models_that_leads_round_in_circles_is_said",
+            "engine.install.test_process.test_an_official_folder_is_used_in_place",
             "engine.cli.test_models.test_an_official_folder_is_added_and_checked",
         ),
         _JUNCTIONS,

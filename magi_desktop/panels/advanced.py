@@ -48,12 +48,12 @@ class ScaleRow(Field):
         self.box.setSingleStep(step)
         prepare_number(self.box, SPIN_WIDTH)
         self.box.valueChanged.connect(self._typed)
-        self.wheel_guard.watch(self.slider, self.box)
+        self.wheel_guard.watch(self.slider)
 
     def finish(self, title: str, hint: str) -> ScaleRow:
         """Name the row."""
         controls = hbox(spacing=t.SPACE_2).add((self.slider, 1), self.box)
-        self.set_up(title, controls, self.box, hint)
+        self.set_up(title, self.box, hint, controls)
         name_control(self.slider, title.replace("&", ""), hint)
         return self
 
@@ -86,7 +86,6 @@ class LookBackRow(Field):
         self.edit.editingFinished.connect(self._typed)
         self.set_up(
             self.tr("Look back while denoising"),
-            self.edit,
             self.edit,
             self.tr("Chunks each chunk sees, itself included, from the noisiest stage on."),
         )
@@ -122,10 +121,8 @@ class CleanLookBackRow(Field):
         prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
         self.box.valueChanged.connect(self._typed)
-        self.wheel_guard.watch(self.box)
         self.set_up(
             self.tr("Look back when finished"),
-            None,
             self.box,
             self.tr(
                 "Chunks a finished chunk sees, itself included, when it is remembered; “as "
@@ -192,7 +189,7 @@ class TokensRow(Field):
             self.boxes[token.value] = box
         first = next(iter(self.boxes.values()))
         hint = first.toolTip()
-        self.set_up(self.tr("Special tokens"), grid, first, hint)
+        self.set_up(self.tr("Special tokens"), first, hint, grid)
         first.setAccessibleName(first.text())
 
     def refresh(self) -> None:
@@ -216,7 +213,6 @@ class NegativeTokensRow(Field):
         self.box.clicked.connect(self._clicked)
         self.set_up(
             self.tr("Negative tokens"),
-            self.box,
             self.box,
             self.tr(
                 "Shows a base model what to stay away from: writing in the picture, logos, "
@@ -248,10 +244,8 @@ class ShortcutRow(Field):
         for mode in SHORTCUT_MODES:
             self.combo.addItem(mode.replace(",", ", "), mode)
         self.combo.activated.connect(self._chosen)
-        self.wheel_guard.watch(self.combo)
         self.set_up(
             self.tr("Shortcut steps"),
-            self.combo,
             self.combo,
             self.tr("Whether large steps come first or last, as one part of so many."),
         )

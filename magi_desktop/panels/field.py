@@ -63,29 +63,31 @@ class Field(QWidget):
         self.rows = vbox(self, t.SPACE_1).add(self._header)
 
     def set_up(
-        self, title: str, control: QWidget | QLayout | None, buddy: QWidget, hint: str
+        self, title: str, control: QWidget, hint: str, within: QLayout | None = None
     ) -> None:
         """Put the parts together.
 
         Args:
-            control: what goes below the label; None if the buddy is in the label's line.
-            buddy: what the label's mnemonic leads to, and what is called ``title``.
+            control: what the label's mnemonic leads to, and what is called ``title``; it goes below
+                the label, unless it is in the label's line.
             hint: one sentence on what the setting does.
+            within: what goes there instead, with the control in it.
         """
+        self.wheel_guard.watch(control)
         self.label.setText(title)
-        self.label.setBuddy(buddy)
+        self.label.setBuddy(control)
         self.label.setToolTip(hint)
         plain = title.replace("&", "")
-        name_control(buddy, plain, hint)
+        name_control(control, plain, hint)
         name_control(
             self.reset_button,
             self.tr("Reset: {}").format(plain),
             self.tr("Go back to the usual value."),
         )
-        if isinstance(control, QWidget):
+        if within is not None:
+            self.rows.addLayout(within)
+        elif self._header.indexOf(control) < 0:
             self.rows.addWidget(control)
-        elif control is not None:
-            self.rows.addLayout(control)
         self.rows.addWidget(self.note)
         self.draft.changed.connect(self._draft_changed)
         self._update()

@@ -25,10 +25,8 @@ class FpsRow(Field):
         prepare_number(self.box, SPIN_WIDTH)
         self.add_to_header(self.box)
         self.box.valueChanged.connect(lambda fps: choose(self.draft, fps=fps))
-        self.wheel_guard.watch(self.box)
         self.set_up(
             self.tr("Frames per second"),
-            None,
             self.box,
             self.tr(
                 "How fast the frames are played; the model makes the same frames at any speed."
@@ -63,10 +61,8 @@ class FormatRow(Field):
         ):
             self.combo.addItem(name, suffix)
         self.combo.activated.connect(self._chosen)
-        self.wheel_guard.watch(self.combo)
         self.set_up(
             self.tr("File format"),
-            self.combo,
             self.combo,
             self.tr("The kind of file the video is written to."),
         )
@@ -89,10 +85,8 @@ class FileQualityRow(Field):
         super().__init__(draft, ("crf",), also=("file_format",), parent=parent)
         self.slider = slider(self, 0, 1)
         self.slider.valueChanged.connect(self._slid)
-        self.wheel_guard.watch(self.slider)
         self.set_up(
             self.tr("File quality"),
-            self.slider,
             self.slider,
             self.tr(
                 "Better quality makes a larger file; the frames in this window are not affected."

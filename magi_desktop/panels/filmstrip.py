@@ -7,7 +7,6 @@ from enum import Enum
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -223,14 +222,6 @@ class Filmstrip(QWidget):
             self._drag(Grip.END, *self._limits.with_end(start, end + by))
         else:
             self._drag(Grip.WHOLE, *self._limits.moved(start, end, by))
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
     def _drag(self, grip: Grip, start_s: float, end_s: float) -> None:
         if (start_s, end_s) != self._span:

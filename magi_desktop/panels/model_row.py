@@ -104,10 +104,8 @@ class ModelRow(Field):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.combo.activated.connect(self._chosen)
-        self.wheel_guard.watch(self.combo)
         self.set_up(
             self.tr("&Model"),
-            self.combo,
             self.combo,
             self.tr("Larger models make better pictures and need more memory and time."),
         )

@@ -60,11 +60,11 @@ class LengthRow(Field):
             self.tr("Until I stop"),
             self.tr("The video goes on, second after second, until you press Stop."),
         )
-        self.wheel_guard.watch(self.slider, self.box)
+        self.wheel_guard.watch(self.slider)
         controls = hbox(spacing=t.SPACE_2).add((self.slider, 1), self.box)
         self.add_to_header(self.endless)
         hint = self.tr("How long the video becomes; it is made one part after another.")
-        self.set_up(self.tr("&Length"), controls, self.box, hint)
+        self.set_up(self.tr("&Length"), self.box, hint, controls)
         name_control(self.slider, self.tr("Length in seconds"), hint)
 
     def refresh(self) -> None:
@@ -122,7 +122,7 @@ class SeedRow(Field):
             (self.edit, 1), t.SPACE_1, self.dice, self.copy_button, self.lock
         )
         hint = self.tr("The same seed with the same settings makes the same video again.")
-        self.set_up(self.tr("S&eed"), controls, self.edit, hint)
+        self.set_up(self.tr("S&eed"), self.edit, hint, controls)
 
     def refresh(self) -> None:
         settings = self.draft.settings
@@ -168,10 +168,8 @@ class QualityRow(Field):
         self._wanted = effective(draft, "num_steps")
         self.slider = slider(self, 0, 0)
         self.slider.valueChanged.connect(self._slid)
-        self.wheel_guard.watch(self.slider)
         self.set_up(
             self.tr("&Quality"),
-            self.slider,
             self.slider,
             self.tr("More steps make a finer picture and take proportionally longer."),
         )
@@ -240,10 +238,8 @@ class WindowRow(Field):
         self.slider = slider(self, 1, MAX_WINDOW)
         self.slider.setTickInterval(1)
         self.slider.valueChanged.connect(quality.fit_window)
-        self.wheel_guard.watch(self.slider)
         self.set_up(
             self.tr("&Chunks at once"),
-            self.slider,
             self.slider,
             self.tr("How many seconds of video are worked on together."),
         )

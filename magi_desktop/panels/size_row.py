@@ -102,7 +102,7 @@ class SizeRow(Field):
             ),
         )
         hint = self.tr("Width of the picture in pixels, a multiple of {}.").format(SIZE_MULTIPLE)
-        self.set_up(self.tr("&Size"), controls, self.width_box, hint)
+        self.set_up(self.tr("&Size"), self.width_box, hint, controls)
         self.width_box.setAccessibleName(self.tr("Width"))
         name_control(
             self.height_box,

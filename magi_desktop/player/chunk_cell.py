@@ -52,14 +52,13 @@ class Cell:
 def cells_of(facts: VideoFacts) -> list[Cell]:
     """The chunks of a finished video, with their prompts where the file tells."""
     request = facts.request
-    # With a clip in front nobody knows where the first chunk begins.
-    changes = () if request is None or request.prepend_source else request.prompts
+    changes = () if request is None else request.prompts
+    in_front = 0 if request is None else request.parts_in_front
     cells = []
-    for index, first in enumerate(range(0, facts.num_frames, facts.chunk_frames)):
-        change = next((p for p in reversed(changes) if p.chunk <= index), PromptChange(-1, ""))
-        transition = change.transition if change.chunk == index else Transition.GO_ON
-        length = min(facts.chunk_frames, facts.num_frames - first)
-        cells.append(Cell(ChunkState.DONE, 1.0, change.text, first, length, transition))
+    for chunk, part in enumerate(facts.parts, -in_front):
+        change = next((p for p in reversed(changes) if p.chunk <= chunk), PromptChange(-1, ""))
+        transition = change.transition if change.chunk == chunk else Transition.GO_ON
+        cells.append(Cell(ChunkState.DONE, 1.0, change.text, part.start, len(part), transition))
     return cells
 
 

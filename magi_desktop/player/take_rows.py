@@ -43,7 +43,7 @@ _ROW = 24
 _BAR = 20
 _MOST_ROWS = 4
 """That are seen at once; the others are scrolled to."""
-_MOST_LETTERS = 70
+_MENU_WIDTH = 420
 _ELBOW = STRIDE - CELL_WIDTH
 
 
@@ -182,7 +182,10 @@ class TakeRows(QAbstractScrollArea):
         for row in self.rows:
             if row is not self.shown:
                 text = self.tr("Compare with {take}").format(take=self._name(row))
-                action = self.menu.addAction(f"{text}: {row.prompt}"[:_MOST_LETTERS])
+                whole = f"{text}: {row.prompt}" if row.prompt else text
+                end = Qt.TextElideMode.ElideRight
+                said = self.menu.fontMetrics().elidedText(whole, end, _MENU_WIDTH)
+                action = self.menu.addAction(said.replace("&", "&&"))
                 action.triggered.connect(partial(self.compare, row))
 
         self.menu.addSeparator()
@@ -200,47 +203,43 @@ class TakeRows(QAbstractScrollArea):
         if self.shown == row:
             self.menu_wanted.emit(place)
 
-    def lead(self, row: TakeRow, chunk: int) -> None:
-        """Let the way follow a take from a chunk on; before it, the one that is shown."""
+    def lead(self, row: TakeRow, part: int) -> None:
+        """Let the way follow a take from a part on; before it, the one that is shown."""
         start = self.shown or self.rows[0]
-        way = [(first, taken) for first, taken in self.way or [(0, start)] if first < chunk]
+        way = [(first, taken) for first, taken in self.way or [(0, start)] if first < part]
         if not way or way[-1][1] != row:
-            way.append((min(chunk, way[-1][1].chunks) if way else 0, row))  # without a gap
+            way.append((min(part, len(way[-1][1].parts)) if way else 0, row))  # without a gap
         self.way = way
         self.viewport().update()
 
     def legs(self) -> list[tuple[TakeRow, range]]:
-        """The parts of the way, with their chunks."""
-        ends = [first for first, _ in self.way[1:]] + [row.chunks for _, row in self.way[-1:]]
-        parts = [
-            (row, range(first, min(end, row.chunks)))
+        """The takes of the way, with what it follows of their parts."""
+        ends = [first for first, _ in self.way[1:]] + [len(row.parts) for _, row in self.way[-1:]]
+        legs = [
+            (row, range(first, min(end, len(row.parts))))
             for (first, row), end in zip(self.way, ends, strict=True)
         ]
-        return [(row, chunks) for row, chunks in parts if chunks]
+        return [(row, followed) for row, followed in legs if followed]
 
     @Slot()
     def _export(self) -> None:
         legs = self.legs()
         parts = [
-            (
-                row.item.path,
-                range(
-                    chunks.start * row.chunk_frames,
-                    min(chunks.stop * row.chunk_frames, row.item.frames),
-                ),
-            )
-            for row, chunks in legs
+            (row.item.path, range(row.parts[followed[0]].start, row.parts[followed[-1]].stop))
+            for row, followed in legs
         ]
         metadata = None
         if len(legs) > 1:
-            metadata = joined([Leg(row.item.request, chunks) for row, chunks in legs]).to_json()
+            chunks = [leg for leg in map(_leg, *zip(*legs, strict=True)) if leg.chunks]
+            metadata = joined(chunks).to_json()
         self.export_wanted.emit(parts, metadata)
 
     # Words
 
     def describe(self, row: TakeRow) -> str:
         """A take in words, for tooltips and screen readers."""
-        second = clock_text(row.fork * row.chunk_frames / row.item.fps)
+        frame = row.parts[row.fork].start if row.fork < len(row.parts) else row.item.frames
+        second = clock_text(frame / row.item.fps)
         text = self.tr("Take {number} of {count}").format(number=row.number, count=len(self.rows))
         if row.parent is not None:
             other = self.rows[row.parent].number
@@ -252,21 +251,25 @@ class TakeRows(QAbstractScrollArea):
     # Geometry
 
     def bar_rect(self, index: int) -> QRect:
-        """Where the chunks are drawn that are a take's own, in the viewport."""
+        """Where the parts are drawn that are a take's own, in the viewport."""
         row = self.rows[index]
         left = row.fork * STRIDE - self._player.strip.horizontalScrollBar().value()
         top = index * _ROW - self.verticalScrollBar().value() + (_ROW - _BAR) // 2
-        width = max(row.chunks - row.fork, 1) * STRIDE - _ELBOW
+        width = max(len(row.parts) - row.fork, 1) * STRIDE - _ELBOW
         return QRect(left, top, width, _BAR)
 
     def _row_at(self, point: QPoint) -> TakeRow | None:
         index = (point.y() + self.verticalScrollBar().value()) // _ROW
         return self.rows[index] if 0 <= index < len(self.rows) else None
 
-    def _frame_at(self, row: TakeRow, point: QPoint) -> int:
-        """The first frame of the chunk under a point; where there is none, of the nearest."""
+    def _part_at(self, row: TakeRow, point: QPoint) -> int:
+        """The part under a point; where there is none, the nearest."""
         across = point.x() + self._player.strip.horizontalScrollBar().value()
-        return max(0, min(across // STRIDE, row.chunks - 1)) * row.chunk_frames
+        return max(0, min(across // STRIDE, len(row.parts) - 1))
+
+    def _frame_at(self, row: TakeRow, point: QPoint) -> int:
+        """The first frame of that."""
+        return row.parts[self._part_at(row, point)].start
 
     # Painting
 
@@ -290,17 +293,17 @@ class TakeRows(QAbstractScrollArea):
             painter.fillPath(shape, QColor(k.accent_soft if here else k.surface_sunken))
             painter.strokePath(shape, QPen(QColor(k.accent if marked else k.border), 1 + here))
             painter.setPen(QColor(k.border))
-            for chunk in range(1, row.chunks - row.fork):
-                x = bar.left() + chunk * STRIDE - _ELBOW // 2
+            for part in range(1, len(row.parts) - row.fork):
+                x = bar.left() + part * STRIDE - _ELBOW // 2
                 painter.drawLine(x, bar.top() + 4, x, bar.bottom() - 3)
             room = bar.adjusted(t.SPACE_2, 0, -t.SPACE_1, 0)
             room.setLeft(max(room.left(), t.SPACE_1))
             draw_line(painter, room, f"{row.number}  {row.prompt}", k.text)
         painter.setPen(QPen(QColor(k.accent), 3))
         scrolled = self._player.strip.horizontalScrollBar().value()
-        for row, chunks in self.legs():
+        for row, followed in self.legs():
             y = self.bar_rect(self.rows.index(row)).bottom() + 1
-            left, right = (chunk * STRIDE - scrolled for chunk in (chunks.start, chunks.stop))
+            left, right = (part * STRIDE - scrolled for part in (followed.start, followed.stop))
             painter.drawLine(left, y, right - _ELBOW, y)
         if self.hasFocus() and shown is not None:
             ring = QRectF(self.bar_rect(self.rows.index(shown))).adjusted(2, 2, -2, -2)
@@ -321,7 +324,7 @@ class TakeRows(QAbstractScrollArea):
         if row is None or event.button() is not Qt.MouseButton.LeftButton:
             return
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.lead(row, self._frame_at(row, place) // row.chunk_frames)
+            self.lead(row, self._part_at(row, place))
         elif event.modifiers() & Qt.KeyboardModifier.ControlModifier and row is not self.shown:
             self.compare(row)
         else:
@@ -348,8 +351,7 @@ class TakeRows(QAbstractScrollArea):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.shown is not None:
-            frame = self._player.position // self.shown.chunk_frames
-            self.lead(self.shown, frame)
+            self.lead(self.shown, self.shown.part_at(self._player.position))
             return
         if event.key() == Qt.Key.Key_Escape and self.way:
             self._clear_way()
@@ -368,3 +370,12 @@ class TakeRows(QAbstractScrollArea):
             QToolTip.showText(event.globalPos(), text, self.viewport())
             return True
         return super().viewportEvent(event)
+
+
+def _leg(row: TakeRow, followed: range) -> Leg:
+    """As chunks, which a clip in front is none of."""
+    request = row.item.request
+    start, stop = (
+        max(0, part - request.parts_in_front) for part in (followed.start, followed.stop)
+    )
+    return Leg(request, range(start, stop))

@@ -64,6 +64,14 @@ class VideoFacts:
         """Frames of a chunk; of a second, if this program did not make it."""
         return max(1, round(self.fps)) if self.request is None else self.request.chunk_frames
 
+    @property
+    def parts(self) -> list[range]:
+        """The frames of its chunks, or of its seconds."""
+        if self.request is not None:
+            return self.request.parts_of(self.num_frames)
+        firsts = range(0, self.num_frames, self.chunk_frames)
+        return [range(f, min(f + self.chunk_frames, self.num_frames)) for f in firsts]
+
 
 def read_facts(path: Path) -> VideoFacts:
     """Look at a video file or a folder of PNG frames.

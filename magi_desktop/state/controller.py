@@ -12,9 +12,9 @@ from magi_desktop.engine_thread import EngineThread
 from magi_desktop.settings import Preferences
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
-from magi_desktop.state.naming import with_output
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
-from magi_engine.errors import MagiError, message_of
+from magi_engine.errors import MagiError, OutputError, message_of
+from magi_engine.media import free_name
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.request.batch import with_along
@@ -132,7 +132,7 @@ class Controller(QObject):
         """Start nothing more, and stop what runs, unless it goes on without this program: the last
         thing before that ends."""
         self._closing = True
-        if not self._engine.outlives:
+        if not self._engine.engine.outlives:
             self.stop()
 
     def _start(self, request: GenerationRequest) -> None:
@@ -140,7 +140,7 @@ class Controller(QObject):
             self._current = None
             return
         # How to compute is a matter of this computer, not of the settings a video came from.
-        here = {name: self._preferences.get(name) for name in ("attention", "cards")}
+        here = self._preferences.computing()
         request = dataclasses.replace(request, **here).as_wished()
         try:
             self.job.begin(request)
@@ -198,8 +198,26 @@ def _prepared(engine: EngineThread, request: GenerationRequest, folder: Path) ->
     """The request with a free path for its video; one that was begun before goes on where it was
     interrupted, if its latents are kept."""
     if Path(request.output or "").is_absolute() and request.only_chunks is None:
-        if engine.is_making(request):
+        if engine.engine.is_making(request):
             return request
-        earlier = engine.unfinished(request)
+        earlier = engine.engine.unfinished(request)
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)
+
+
+def with_output(request: GenerationRequest, folder: Path) -> GenerationRequest:
+    """The request with its wish of a name turned into a free path in ``folder``.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            "The folder for videos cannot be made: {folder}",
+            "Choose another in the preferences.",
+            folder=folder,
+        ) from error
+    wish = Path(request.output or "video.mp4").name
+    return dataclasses.replace(request, output=str(free_name(folder / wish)))

@@ -12,7 +12,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from magi_desktop.state.naming import wished_name
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry, model_config
 from magi_engine.errors import InvalidRequestError, MagiError, ModelNotFoundError
@@ -30,6 +29,7 @@ from magi_engine.runtime.request.request import (
 from magi_engine.sampling.schedule import Transition
 
 MAX_SEED = 2**31 - 1
+_SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
 DEFAULT_SECONDS = 4.0
 
 
@@ -235,7 +235,7 @@ class Draft(QObject):
             self.mode, chosen.model, chosen.width, chosen.height, None
         )
         parts = _NO_REFERENCE if reference is None else _reference_fields(reference)
-        return dataclasses.replace(
+        request = dataclasses.replace(
             base,
             mode=self.mode,
             model=chosen.model,
@@ -248,10 +248,10 @@ class Draft(QObject):
             sampling=_sampling(chosen, base.sampling),
             special_tokens=chosen.special_tokens,
             negative_tokens=chosen.negative_tokens,
-            output=str(wished_name(prompt, self.mode.value, chosen.seed, chosen.file_format)),
             writing=_writing(chosen, base.writing),
             **parts,
         )
+        return dataclasses.replace(request, output=request.name() + _SUFFIXES[chosen.file_format])
 
     def take(
         self, request: GenerationRequest, info: MediaInfo | None = None, *, lock_seed: bool
@@ -327,16 +327,13 @@ class Draft(QObject):
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Take over what ``to_json`` gave, of this or an older program; nonsense is left out.
+        """Take over what ``to_json`` gave; nonsense is left out.
 
         References are not read here, since that takes time: see ``saved_references``.
         """
-        mode, prompts, later = (saved.get(n) for n in ("mode", "prompts", "later_prompts"))
-        if isinstance(prompts, dict):  # of a program in which each mode had its own
-            saved = {"prompt": prompts.get(mode), **saved}
         if isinstance(saved.get("prompt"), str):
             self.prompt = saved["prompt"]
-        self.later_prompts = _prompt_changes(later.get(mode) if isinstance(later, dict) else later)
+        self.later_prompts = _prompt_changes(saved.get("later_prompts"))
         values = saved.get("settings")
         if isinstance(values, dict):
             self._restore_settings(values)

@@ -39,7 +39,7 @@ class MachineState(QObject):
 
     def judge(self, then: Callable[[dict[str, Prospect]], None], owner: QObject) -> None:
         """Hand how each known model would run here to ``then``, if the engine says."""
-        background.run(self._engine.prospects, then=then, failed=_left_out, owner=owner)
+        background.run(self._engine.engine.prospects, then=then, failed=_left_out, owner=owner)
 
     @Slot(object)
     def _looked(self, outcome: MachineFacts | Exception) -> None:

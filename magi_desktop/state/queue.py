@@ -16,7 +16,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop.state.draft import MAX_SEED
-from magi_desktop.state.naming import wished_name
 from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
 from magi_engine.json_text import parse_json
@@ -301,10 +300,9 @@ class JobQueue(QObject):
 
 def reseeded(request: GenerationRequest) -> GenerationRequest:
     """The same request with another seed, and a name that says so."""
-    seed = secrets.randbelow(MAX_SEED + 1)
-    suffix = Path(request.output or "video.mp4").suffix.removeprefix(".") or "png"
-    name = wished_name(request.prompt, request.mode.value, seed, suffix)
-    return dataclasses.replace(request, seed=seed, output=str(name))
+    suffix = Path(request.output or "video.mp4").suffix
+    other = dataclasses.replace(request, seed=secrets.randbelow(MAX_SEED + 1))
+    return dataclasses.replace(other, output=f"{other.name()}{suffix}")
 
 
 # In the worker thread.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,26 +19,30 @@ class TakeRow:
     Attributes:
         number: from 1, in the order they were made in.
         parent: the row of the take it shares its beginning with; None: of none that is there.
-        fork: the first chunk that is its own.
-        chunks: how many it has, the shared ones included.
-        chunk_frames: of one.
+        fork: the first of its parts that is its own.
+        parts: their frames: of a clip in front, and of its chunks, the shared ones included.
     """
 
     item: LibraryItem
     number: int
     parent: int | None
     fork: int
-    chunks: int
-    chunk_frames: int
+    parts: tuple[range, ...]
 
     @property
     def prompt(self) -> str:
         """What its own part was made from, in one line."""
         try:
-            said = [p.text for p in self.item.request.prompts if p.chunk <= self.fork]
+            request = self.item.request
+            own = self.fork - request.parts_in_front
+            said = [p.text for p in request.prompts if p.chunk <= own]
         except MagiError:
             said = []
         return " ".join(said[-1].split()) if said else self.item.prompt
+
+    def part_at(self, frame: int) -> int:
+        """The part that holds a frame; behind its end, the last one."""
+        return max(0, bisect.bisect_right([part.start for part in self.parts], frame) - 1)
 
 
 def made_order(item: LibraryItem) -> tuple[str, float]:
@@ -70,11 +75,12 @@ def take_rows(items: Iterable[LibraryItem], family: str) -> list[TakeRow]:
 
 
 def _row(item: LibraryItem, number: int, parent: int | None) -> TakeRow:
+    frames = max(1, item.frames)
     try:
-        frames = item.request.chunk_frames
+        parts, in_front = item.request.parts_of(frames), item.request.parts_in_front
     except MagiError:
-        frames = _CHUNK_FRAMES
+        firsts = range(0, frames, _CHUNK_FRAMES)
+        parts, in_front = [range(f, min(f + _CHUNK_FRAMES, frames)) for f in firsts], 0
     start = item.lineage.start
-    chunks = -(-item.frames // frames)
-    fork = 0 if start is None else min(start.chunk, chunks)
-    return TakeRow(item, number, parent, fork, chunks, frames)
+    fork = 0 if start is None else min(in_front + start.chunk, len(parts))
+    return TakeRow(item, number, parent, fork, tuple(parts))

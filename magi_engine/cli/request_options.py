@@ -33,7 +33,6 @@ from magi_engine.runtime.request.storyboard import prompts_of, read_storyboard
 from magi_engine.runtime.request.validation import validate
 
 _SEEDS = 2**31
-_SLUG_LENGTH = 40
 _SAME_NAME = (
     *("seed", "crop", "clip", "prepend_source", "special_tokens", "negative_tokens"),
     *("device", "dtype", "attention", "cards"),
@@ -269,19 +268,12 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     writing = _writing(args, request.writing)
     request = dataclasses.replace(request, **changes, sampling=sampling, writing=writing)
     request = dataclasses.replace(request, prompts=_prompts(args, request))
-    output = os.path.abspath(args.output or free_name(default_name(request)))
+    output = os.path.abspath(args.output or free_name(Path(f"{request.name('-')}.mp4")))
     request = dataclasses.replace(request, output=output)
     output_suffix(Path(output))
     check_target(Path(output), request.writing.overwrite)
     validate(request, config)
     return request
-
-
-def default_name(request: GenerationRequest) -> Path:
-    """A file name that says what is in the video: the prompt's first words and the seed."""
-    words = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower()).strip("-")
-    slug = words[:_SLUG_LENGTH].rsplit("-", 1)[0] if len(words) > _SLUG_LENGTH else words
-    return Path(f"{slug or request.mode.value}-{request.seed}.mp4")
 
 
 def _absolute(path: str | None) -> str | None:

@@ -50,10 +50,8 @@ class AddedModel:
         root = own_root(self.name)
         if self.folder is not None:
             own = {part: Path(self.folder) / path for part, path in self.parts.items()}
-        elif self.repository is not None:
-            own = {part: root / path for part, path in self.parts.items()}
         else:
-            own = {part: root / getattr(like.files, part) for part in self.parts}
+            own = {part: root / path for part, path in self.parts.items()}
         files = replace(like.files, **own)
         release = like.release if len(own) < len(PARTS) else None
         if self.repository is not None:
@@ -74,7 +72,7 @@ class AddedModel:
             purpose=Message(
                 "Like {title}; added from {source}.",
                 title=like.title,
-                source=self.repository or self.folder or root,
+                source=self.repository or self.folder,
             ),
             files=files,
             release=release,
@@ -184,13 +182,10 @@ def check_name(name: str, taken: set[str]) -> None:
 
 def _model(data: dict[str, Any]) -> AddedModel:
     """Raises ValueError, KeyError, TypeError, AttributeError: that is none."""
-    # Earlier versions could copy a folder, and take a model from a hub of its own.
-    folder = None if data.get("copied") else data["folder"]
-    known = {name: value for name, value in data.items() if name not in ("copied", "endpoint")}
-    model = read_fields(AddedModel, {**known, "folder": folder})
-    if not known.keys() <= vars(model).keys():
-        raise ValueError(known.keys())
-    if not set(model.parts) <= set(PARTS) or None not in (model.folder, model.repository):
+    model = read_fields(AddedModel, data)
+    if not data.keys() <= vars(model).keys():
+        raise ValueError(data.keys())
+    if not set(model.parts) <= set(PARTS) or (model.folder is None) is (model.repository is None):
         raise ValueError(model.name)
     leads_out = any(_leads_out(path, model.folder is None) for path in model.parts.values())
     too_long = any(map(_is_too_long, (*model.parts.values(), model.folder or "")))

@@ -8,9 +8,8 @@ from pathlib import Path
 
 FOLDER = "magi-desktop"
 """What the user's folders are called, the window's too."""
-_FORMER = "Magi Desktop"
-UNFINISHED_NAME = re.compile(r".+\.([0-9a-f]{16}|copy-[0-9a-f]{1,11})\.part")
-"""What a file is called that is being downloaded or copied into a folder of models."""
+UNFINISHED_NAME = re.compile(r".+\.[0-9a-f]{16}\.part")
+"""What a file is called that is being downloaded into a folder of models."""
 
 
 def default_models_dir() -> Path:
@@ -49,14 +48,10 @@ def default_log_dir() -> Path:
 
 
 def _folder(kind: str) -> Path:
-    """A folder of the user's; what an earlier version made under another name is used on."""
+    """A folder of the user's."""
     import platformdirs
 
-    now, former = (
-        getattr(platformdirs.PlatformDirs(name, appauthor=False), kind)
-        for name in (FOLDER, _FORMER)
-    )
-    return former if former.is_dir() else now
+    return getattr(platformdirs.PlatformDirs(FOLDER, appauthor=False), kind)
 
 
 def expanded(path: str) -> Path:

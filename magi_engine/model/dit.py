@@ -129,8 +129,6 @@ class VideoDiT(nn.Module):
         attend: Attend | KeyRoom,
         unconditional: bool = False,
         step_code: Tensor | None = None,
-        condition: Tensor | None = None,
-        rotary: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Velocity of some chunks, all in one pass.
 
@@ -142,41 +140,61 @@ class VideoDiT(nn.Module):
             attend: self-attention, see :data:`Attend`.
             unconditional: whether this is a pass without caption (it has its own adaLN vector).
             step_code: (N,) or scalar code of the step size, for distilled models only.
-            condition: what :meth:`condition` gives for these three, if it is known already.
-            rotary: what :meth:`rotary` gives for these positions, likewise.
 
         Returns:
             Velocity, the shape of ``latents``, float32.
         """
-        chunks = timesteps.shape[1]
-        chunk_width = latents.shape[2] // chunks
-        height = latents.shape[3] // self.config.patch_size
-        width = latents.shape[4] // self.config.patch_size
+        condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
+        rotary = self.rotary(chunk_positions, latents.shape)
+        x = self.own_tokens(latents, timesteps.shape[1])
+        x = self.velocity_of(x, captions, condition, rotary, attend)
+        return self.whole_velocity(x, latents.shape, timesteps.shape[1])
 
-        tokens = chunk_width * height * width
+    def own_tokens(self, latents: Tensor, chunks: int) -> Tensor:
+        """Patches of this process's share of R chunks: (N, 16, T, h, w) -> (N, S, C) float32."""
+        patch = self.config.patch_size
+        latents = latents.float() * self.config.x_rescale_factor
+        if self.config.half_channel_vae:
+            latents = torch.cat([latents, latents], dim=1)
+        patches = "n c t (h ph) (w pw) -> n (t h w) (c ph pw)"
+        return self.mesh.own(rearrange(latents, patches, ph=patch, pw=patch), chunks, 1)
+
+    def velocity_of(
+        self,
+        patches: Tensor,
+        captions: Captions,
+        condition: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        attend: Attend | KeyRoom,
+    ) -> Tensor:
+        """:meth:`forward` between :meth:`own_tokens` and :meth:`whole_velocity`; (N, S, C).
+
+        Nothing but ``attend`` waits for other processes.
+        """
+        count, chunks = len(patches), condition.shape[1]
+        own = patches.shape[1] // chunks
         # Autograd keeps everything anyway.
-        most = len(latents) * chunks * tokens if torch.is_grad_enabled() else self.part_tokens
-        mesh = self.mesh
-        parts = parts_of(len(latents), chunks, mesh.count(tokens), most)
-
-        # From here on S counts the tokens of this process.
-        x = _by_parts(self._embed, mesh.own(self._patches(latents), chunks, 1), parts)  # (N, S, D)
-        if condition is None:
-            condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
-        if rotary is None:
-            rotary = self.rotary(chunk_positions, latents.shape)
-        cos, sin = (mesh.own(angles, chunks, 0) for angles in rotary)
-        seen = captions.seen_by(self, len(latents))
+        most = count * patches.shape[1] if torch.is_grad_enabled() else self.part_tokens
+        parts = parts_of(count, chunks, own, most)
+        x = _by_parts(self._embed, patches, parts)  # (N, S, D)
+        cos, sin = (self.mesh.own(angles, chunks, 0) for angles in rotary)
+        seen = captions.seen_by(self, count)
         for index, layer in enumerate(self.layers):
             x = layer(index, x, condition, seen, (cos, sin), attend, parts)
-        x = mesh.whole(_by_parts(self._velocity, x, parts), chunks, tokens)
+        return _by_parts(self._velocity, x, parts)
+
+    def whole_velocity(self, x: Tensor, shape: torch.Size, chunks: int) -> Tensor:
+        """The velocity of latents of ``shape``, from every process's share of R chunks."""
+        patch = self.config.patch_size
+        height, width = shape[3] // patch, shape[4] // patch
+        x = self.mesh.whole(x, chunks, shape[2] // chunks * height * width)
         velocity = rearrange(
             x,
             "n (t h w) (ph pw c) -> n c t (h ph) (w pw)",
             h=height,
             w=width,
-            ph=self.config.patch_size,
-            pw=self.config.patch_size,
+            ph=patch,
+            pw=patch,
         )
         return velocity[:, : self.config.latent_channels] / self.config.x_rescale_factor
 
@@ -195,13 +213,6 @@ class VideoDiT(nn.Module):
         height, width = shape[3] // patch, shape[4] // patch
         bands = self.rope.bands if bands is None else bands
         return rotary_angles(bands, positions, chunk_width, height, width, self.device)
-
-    def _patches(self, latents: Tensor) -> Tensor:
-        patch = self.config.patch_size
-        latents = latents.float() * self.config.x_rescale_factor
-        if self.config.half_channel_vae:
-            latents = torch.cat([latents, latents], dim=1)
-        return rearrange(latents, "n c t (h ph) (w pw) -> n (t h w) (c ph pw)", ph=patch, pw=patch)
 
     def _embed(self, patches: Tensor) -> Tensor:
         # A convolution whose stride is its kernel is a linear layer on patches: the same

@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magi_engine.messages import Message
-from magi_engine.ops.attention import Attention, attention, attention_by_products
+from magi_engine.ops.attention import (
+    Attention,
+    Prepared,
+    attention,
+    attention_by_products,
+    prepare,
+)
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.fused_kernels import FusedKernels
 from magi_engine.ops.kernels import Kernels
@@ -192,12 +198,12 @@ def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return attention(q, k, v)
 
 
-class ChosenAttention:
+class ChosenAttention(Prepared):
     """An :data:`Attention` that tries its backends at the first input of each kind.
 
-    Kinds differ in head layout, dtype, and in whether there are few keys or many: the order of the
-    kernels does not depend on more than that. Few keys are never quantised: there is nothing to
-    gain, and those of a caption are looked at in every step.
+    Kinds differ in how many heads share keys, in their width, in dtype, and in whether there are
+    few keys or many: the order of the kernels does not depend on more than that. Few keys are never
+    quantised: there is nothing to gain, and those of a caption are looked at in every step.
 
     Args:
         backends: what to choose from; what none can do is left to PyTorch.
@@ -232,12 +238,21 @@ class ChosenAttention:
         return next((b.name for b in used if not b.exact), None)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        kind = (q.dtype, *q.shape[2:], k.shape[2], len(q) > 1, k.shape[1] < _SHORT_KEYS)
+        return self._choice_for(q, k, v)(q, k, v)
+
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        """See :class:`.Prepared`."""
+        return prepare(self._choice_for(q, k, v), q, k, v)
+
+    def _choice_for(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
+        # Not how many heads: a card that has a share of them is to do what one with all does.
+        sharing = q.shape[2] // k.shape[2]
+        kind = (q.dtype, sharing, q.shape[3], len(q) > 1, k.shape[1] < _SHORT_KEYS)
         if kind not in self._chosen:
             name = self._mesh.agree(lambda: self._choose(", ".join(map(str, kind)), q, k, v))
             self._chosen[kind] = self._named(name)
         backend = self._chosen[kind]
-        return (attention if backend is None else backend.attend)(q, k, v)
+        return attention if backend is None else backend.attend
 
     def share(self, mesh: Mesh) -> None:
         """From now on use what the leading process of ``mesh`` does, which alone tries anything:

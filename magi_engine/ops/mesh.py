@@ -7,10 +7,12 @@ all heads again (Ulysses, arXiv 2309.14509). What is decided is decided by the l
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -23,18 +25,11 @@ from torch import distributed as dist
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Arriving:
-    """An exchange under way; what was sent is kept until it is over."""
-
-    _received: Tensor
-    _sent: Tensor
-    _work: dist.Work
-
-    def wait(self) -> Tensor:
-        """What has come; what is computed from now on waits for it."""
-        self._work.wait()
-        return self._received
+def all_did(did: bool) -> bool:
+    """Whether all processes of the default group say that they did; a :attr:`Mesh.all_did`."""
+    said = torch.tensor(did, dtype=torch.uint8)
+    dist.all_reduce(said, dist.ReduceOp.MIN)
+    return bool(said)
 
 
 def broadcast(value: object) -> Any:
@@ -42,6 +37,28 @@ def broadcast(value: object) -> Any:
     said = [value]
     dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
     return said[0]
+
+
+class Shortage:
+    """What the leading process says in place of what it was to decide: its memory has run out."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One exchange of a forward.
+
+    Attributes:
+        kind: "to heads", "to tokens" or "whole".
+        chunks: it is about, of so many ``tokens``.
+        width: numbers of a token that go to one process, or in all where the kind is "whole".
+    """
+
+    kind: str
+    chunks: int
+    tokens: int
+    width: int
+    dtype: torch.dtype
+    device: torch.device
 
 
 @dataclass(frozen=True)
@@ -55,11 +72,15 @@ class Mesh:
         rank: this process's number, from 0; that one leads.
         size: how many there are.
         share: gives every process what the leading one calls it with, in that order.
+        all_did: whether all call it with True; none goes on before all have called it.
     """
 
     rank: int = 0
     size: int = 1
     share: Callable[[object], Any] = broadcast
+    all_did: Callable[[bool], bool] = all_did
+    _exchanges: list[int] = field(default_factory=lambda: [0], compare=False)
+    """How many there have been in a forward."""
 
     @property
     def leads(self) -> bool:
@@ -67,10 +88,24 @@ class Mesh:
         return self.rank == 0
 
     def agree(self, decide: Callable[[], T]) -> T:
-        """What ``decide`` gives in the leading process; only there it is called."""
+        """What ``decide`` gives in the leading process; only there it is called.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: memory ran out in it.
+        """
         if self.size == 1:
             return decide()
-        return cast("T", self.share(decide() if self.leads else None))
+        if not self.leads:
+            said = self.share(None)
+            if isinstance(said, Shortage):
+                raise torch.OutOfMemoryError("the leading process has too little memory")
+            return cast("T", said)
+        try:
+            decided = decide()
+        except (torch.OutOfMemoryError, MemoryError):
+            self.share(Shortage())
+            raise
+        return cast("T", self.share(decided))
 
     def each(self, items: Iterator[T]) -> Generator[T]:
         """``items`` of the leading process, which go on for as long as it takes them there."""
@@ -83,6 +118,44 @@ class Mesh:
         except GeneratorExit:
             self.agree(lambda: None)
             raise
+
+    def attempt(self, forward: Callable[[], T], alike: Callable[[], Iterable[Exchange]]) -> T:
+        """``forward()`` in every process, or an error in every one.
+
+        Args:
+            alike: the exchanges of ``forward``. Where it fails for want of memory, they go on with
+                anything, for the others wait for them.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: memory ran out, here or in another process.
+        """
+        if self.size == 1:
+            return forward()
+        self._exchanges[0] = 0
+        shortage: Exception | None = None
+        result = None
+        try:
+            result = forward()
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            shortage = error.with_traceback(None)  # its frames hold on to tensors
+        if shortage is not None:
+            for exchange in itertools.islice(alike(), self._exchanges[0], None):
+                self._go_on(exchange)
+        if self.all_did(shortage is None):
+            return cast("T", result)
+        raise shortage or torch.OutOfMemoryError("another process has too little memory")
+
+    def _go_on(self, exchange: Exchange) -> None:
+        chunks, width = exchange.chunks, exchange.width
+        lengths = [chunks * n for n in _lengths(exchange.tokens, self.size)]
+        mine, there = [lengths[self.rank]] * self.size, sum(lengths)
+        make = functools.partial(torch.zeros, dtype=exchange.dtype, device=exchange.device)
+        if exchange.kind == "whole":
+            self.whole(make(1, lengths[self.rank], width), chunks, exchange.tokens)
+        elif exchange.kind == "to heads":
+            _exchange(make(there, 1, width), make(sum(mine), 1, width), lengths, mine)
+        else:
+            _exchange(make(sum(mine), 1, width), make(there, 1, width), mine, lengths)
 
     def groups(self, groups: int) -> int:
         """How many of so many key groups this process attends to."""
@@ -112,48 +185,59 @@ class Mesh:
         padded[:, :, : lengths[self.rank]] = by_chunk
         shares = [torch.empty_like(padded) for _ in lengths]
         dist.all_gather(shares, padded)
+        self._exchanges[0] += 1
         pairs = zip(shares, lengths, strict=True)
         return torch.cat([share[:, :, :n] for share, n in pairs], dim=2).flatten(1, 2)
 
-    def to_heads(self, q: Tensor, k: Tensor, v: Tensor, tokens: int) -> Arriving:
-        """Begin to exchange this process's tokens of all heads for all tokens of its heads.
+    def to_heads(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        tokens: int,
+        k_room: Tensor | None = None,
+        v_room: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Exchange this process's tokens of all heads for all tokens of its heads.
 
         Args:
-            q: (1, S', heads, head_dim), S' this process's tokens of a chunk.
-            k, v: (1, S', groups, head_dim).
-            tokens: of the whole chunk.
+            q: (N, S, heads, head_dim), this process's tokens of any number of chunks.
+            k, v: (N, S, groups, head_dim).
+            tokens: of a whole chunk.
+            k_room, v_room: where theirs are to be written, (all tokens, own groups, head_dim).
 
         Returns:
-            What gives (tokens, own heads + 2 * own groups, head_dim): :meth:`split_heads`.
+            (N, all tokens, own heads or groups, head_dim) of each.
         """
-        sent = q.new_empty((self.size, q.shape[1], sum(self._widths(q, k)), q.shape[3]))
-        parts = sent.split(self._widths(q, k), dim=2)
-        for part, x in zip(parts, (q[0], k[0], v[0]), strict=True):
-            if x.shape[1] < self.size:  # several processes attend to one group
-                x = x.repeat_interleave(self.size // x.shape[1], dim=1)
-            part.copy_(x.unflatten(1, (self.size, -1)).movedim(1, 0))
-        received = q.new_empty((tokens, *sent.shape[2:]))
-        return _exchange(received, sent, _lengths(tokens, self.size), [q.shape[1]] * self.size)
-
-    def split_heads(self, arrived: Tensor, q: Tensor, k: Tensor) -> tuple[Tensor, ...]:
-        """q, k, v (1, tokens, own heads or groups, head_dim) of what has come for these."""
-        return arrived[None].split(self._widths(q, k), dim=2)
-
-    def _widths(self, q: Tensor, k: Tensor) -> tuple[int, int, int]:
         groups = self.groups(k.shape[2])
-        return q.shape[2] // self.size, groups, groups
+        widths = [q.shape[2] // self.size, groups, groups]
+        own, from_each = self.count(tokens), _lengths(tokens, self.size)
+        chunks = q.shape[0] * q.shape[1] // own
+        sent = q.new_empty((self.size, chunks, own, sum(widths), q.shape[3]))
+        for part, x in zip(sent.split(widths, dim=3), (q, k, v), strict=True):
+            if x.shape[2] < self.size:  # several processes attend to one group
+                x = x.repeat_interleave(self.size // x.shape[2], dim=2)
+            part.copy_(x.reshape(chunks, own, self.size, *part.shape[3:]).movedim(2, 0))
+        arrived = q.new_empty((chunks * tokens, *sent.shape[3:]))
+        _exchange(arrived, sent, [chunks * n for n in from_each], [chunks * own] * self.size)
+        self._exchanges[0] += 1
+        order = _by_chunk(chunks, tokens, self.size, q.device)
+        taken = zip(arrived.split(widths, dim=1), (None, k_room, v_room), strict=True)
+        heads = [torch.index_select(x, 0, order, out=room) for x, room in taken]
+        return tuple(x.unflatten(0, (q.shape[0], -1)) for x in heads)  # type: ignore[return-value]
 
-    def to_tokens(self, x: Tensor) -> Arriving:
-        """Begin the way back: (1, tokens, own heads, head_dim) -> (mesh, S', own heads,
-        head_dim), for :meth:`put_tokens`."""
-        lengths = _lengths(x.shape[1], self.size)
-        mine = lengths[self.rank]
-        received = x.new_empty((self.size, mine, *x.shape[2:]))
-        return _exchange(received, x[0].contiguous(), [mine] * self.size, lengths)
-
-    def put_tokens(self, arrived: Tensor, target: Tensor) -> None:
-        """Write what has come into ``target`` (1, S', heads, head_dim)."""
-        target[0].unflatten(1, (self.size, -1)).copy_(arrived.movedim(0, 1))
+    def to_tokens(self, x: Tensor, tokens: int, out: Tensor) -> None:
+        """The way back, (N, all tokens, own heads, head_dim) into ``out`` (N, S, heads,
+        head_dim)."""
+        own, to_each = self.count(tokens), _lengths(tokens, self.size)
+        chunks = x.shape[0] * x.shape[1] // tokens
+        order = _by_process(chunks, tokens, self.size, x.device)
+        sent = torch.index_select(x.flatten(0, 1), 0, order)
+        arrived = x.new_empty((self.size, chunks, own, *x.shape[2:]))
+        _exchange(arrived, sent, [chunks * own] * self.size, [chunks * n for n in to_each])
+        self._exchanges[0] += 1
+        target = out.view(chunks, own, self.size, *x.shape[2:])
+        target.copy_(arrived.movedim(0, 2))
 
 
 ALONE = Mesh()
@@ -166,6 +250,7 @@ def join(
     device: torch.device,
     timeout_s: float,
     share: Callable[[object], Any] = broadcast,
+    did: Callable[[bool], bool] = all_did,
 ) -> Mesh:
     """The mesh of ``size`` processes that come here with the same ``store``; waits for them.
 
@@ -175,7 +260,7 @@ def join(
         store: a file that is not there yet, for them to find each other.
         device: of this process.
         timeout_s: how long each may keep the others waiting.
-        share: see :class:`Mesh`.
+        share, did: see :class:`Mesh`; where they are given, cards need nothing but NCCL.
 
     Raises:
         RuntimeError: they did not come, or cannot talk to each other.
@@ -197,7 +282,7 @@ def join(
         timeout=timedelta(seconds=timeout_s),
         device_id=device if device.type == "cuda" else None,
     )
-    return Mesh(rank, size, share)
+    return Mesh(rank, size, share, did)
 
 
 def leave(in_order: bool = True) -> None:
@@ -226,18 +311,30 @@ def _lengths(tokens: int, size: int) -> list[int]:
     return [b - a for a, b in pairwise(tokens * i // size for i in range(size + 1))]
 
 
+@functools.lru_cache(maxsize=16)
+def _by_chunk(chunks: int, tokens: int, size: int, device: torch.device) -> Tensor:
+    """Where the tokens of chunk after chunk lie among those of process after process."""
+    lengths = _lengths(tokens, size)
+    numbers = torch.arange(chunks * tokens).split([chunks * n for n in lengths])
+    by_process = [x.view(chunks, n) for x, n in zip(numbers, lengths, strict=True)]
+    return torch.cat(by_process, dim=1).flatten().to(device)
+
+
+@functools.lru_cache(maxsize=16)
+def _by_process(chunks: int, tokens: int, size: int, device: torch.device) -> Tensor:
+    """The other way round."""
+    return _by_chunk(chunks, tokens, size, torch.device("cpu")).argsort().to(device)
+
+
 def _exchange(
     received: Tensor, sent: Tensor, from_each: Sequence[int], to_each: Sequence[int]
-) -> Arriving:
+) -> None:
     """All to all; so many of the last two axes from and to each process, in order."""
     step = sent.shape[-2] * sent.shape[-1] * sent.element_size()
     # As bytes: not every backend knows every number format.
-    work = dist.all_to_all_single(
+    dist.all_to_all_single(
         received.view(-1).view(torch.uint8),
         sent.view(-1).view(torch.uint8),
         [n * step for n in from_each],
         [n * step for n in to_each],
-        async_op=True,
     )
-    assert work is not None
-    return Arriving(received, sent, work)

@@ -34,19 +34,45 @@ def rotary_angles(
         ``(cos, sin)``, each (tokens, 3 * head_dim/8) in float32.
     """
     device = bands.device if device is None else device
+    axes = rotary_places(chunk_positions, chunk_width, height, width)
+    table = _table(axes, bands.double().cpu())
+    if device.type == "cuda" and not table.requires_grad:
+        table = table.pin_memory()  # so that the host need not wait for the copy
+    return _spread(table.to(device, non_blocking=True), axes)
+
+
+def rotary_angles_at(places: tuple[Tensor, ...], bands: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`rotary_angles` without any copy, for training: ``bands`` may be learned.
+
+    Args:
+        places: of :func:`rotary_places`, on the device of ``bands``.
+    """
+    return _spread(_table(places, bands.double()), places)
+
+
+def rotary_places(
+    chunk_positions: Sequence[int], chunk_width: int, height: int, width: int
+) -> tuple[Tensor, ...]:
+    """Where frames (T,), rows (H,) and columns (W,) stand: float64, on the CPU."""
     starts = torch.tensor(chunk_positions, dtype=torch.float64)[:, None] * chunk_width
     rescale = math.sqrt(height * width / 256)
-    axes = (
+    return (
         (starts + torch.arange(chunk_width)).flatten(),
         _centred_positions(height, rescale),
         _centred_positions(width, rescale),
     )
-    angles = torch.cat(axes)[:, None] * bands.double().cpu()  # (T + H + W, bands)
-    table = torch.stack([angles.cos(), angles.sin()]).float()
-    if device.type == "cuda" and not table.requires_grad:
-        table = table.pin_memory()  # so that the host need not wait for the copy
-    frames, rows, columns = table.to(device, non_blocking=True).split([len(a) for a in axes], dim=1)
-    shape = (2, len(axes[0]), height, width, len(bands))
+
+
+def _table(places: tuple[Tensor, ...], bands: Tensor) -> Tensor:
+    """Cosines and sines of every place, (2, T + H + W, bands) float32."""
+    angles = torch.cat(places)[:, None] * bands
+    return torch.stack([angles.cos(), angles.sin()]).float()
+
+
+def _spread(table: Tensor, places: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """Of a table, what every token needs, (tokens, 3 * bands) each."""
+    frames, rows, columns = table.split([len(axis) for axis in places], dim=1)
+    shape = (2, frames.shape[1], rows.shape[1], columns.shape[1], table.shape[2])
     cos, sin = torch.cat(
         [
             frames[:, :, None, None].expand(shape),

@@ -17,7 +17,7 @@ from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import WrongField, read_cache, read_fields
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.job import RemoteJob
-from magi_engine.runtime.job.events import Event, Failed
+from magi_engine.runtime.job.events import Event, Failed, refused
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
@@ -130,10 +130,7 @@ class RemoteEngine:
         self, job: RemoteJob, request: GenerationRequest, preview: bool
     ) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
-            error = MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
-            yield Failed(error, path=None, frames=0)
+            yield refused()
             return
         try:
             if request.output is None:

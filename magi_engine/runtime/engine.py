@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from magi_engine.config.places import default_cache_dir, default_takes_dir
-from magi_engine.errors import MagiError
-from magi_engine.runtime.job.events import Event, Failed
+from magi_engine.runtime.job.events import Event, Failed, refused
 from magi_engine.runtime.job.job import Job
 from magi_engine.runtime.machine.devices import choose_device
 from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
-from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.models.loaded import ModelCache
 from magi_engine.runtime.models.ranks import Ranks
 from magi_engine.runtime.planning.plan import JobPlan, plan
 from magi_engine.runtime.planning.prospects import Prospect, prospects
@@ -122,9 +121,7 @@ class Engine:
         from magi_engine.runtime.speed.measure import measure
 
         if not self._running.acquire(blocking=False):
-            raise MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
+            raise refused().error
         try:
             with self._looking:
                 self._facts = self._look_around()
@@ -146,10 +143,7 @@ class Engine:
         self, request: GenerationRequest, box: ControlBox, preview: bool
     ) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
-            error = MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
-            yield Failed(error, path=None, frames=0)
+            yield refused()
             return
         try:
             with self._looking:

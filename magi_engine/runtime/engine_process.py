@@ -16,7 +16,14 @@ from magi_engine.errors import EngineDiedError, MagiError
 from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_partials, target_of
-from magi_engine.runtime.job.events import Cancelled, ChunkReady, ChunksShared, Event, Failed
+from magi_engine.runtime.job.events import (
+    Cancelled,
+    ChunkReady,
+    ChunksShared,
+    Event,
+    Failed,
+    refused,
+)
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
@@ -151,10 +158,7 @@ class EngineProcess(Worker):
 
     def _generate(self, job: _Job) -> Iterator[Event]:
         if not self._running.acquire(blocking=False):
-            error = MagiError(
-                "Another video is being generated.", "Wait until it is done, or cancel it."
-            )
-            yield Failed(error, path=None, frames=0)
+            yield refused()
             return
         try:
             yield from self._events(job)

@@ -17,7 +17,7 @@ from magi_engine.runtime.process.launch import ChildSettings
 from magi_engine.runtime.process.worker import Answer
 
 if TYPE_CHECKING:
-    from magi_engine.runtime.models.cache import ModelCache
+    from magi_engine.runtime.models.loaded import ModelCache
     from magi_engine.runtime.models.ranks import Seat
     from magi_engine.runtime.planning.plan import JobPlan
 
@@ -30,7 +30,7 @@ def main(settings: ChildSettings) -> None:
 
 
 def _prepare(settings: ChildSettings) -> Callable[[Any], Handler]:
-    from magi_engine.runtime.models.cache import ModelCache
+    from magi_engine.runtime.models.loaded import ModelCache
 
     models = ModelCache(settings.models_dir, settings.cache_dir)
     return lambda work: _follow(models, *work)
@@ -51,7 +51,7 @@ def _follow(models: ModelCache, plan: JobPlan, seat: Seat) -> Handler:
         error = None
         with _beating(emit) as there:
             try:
-                follow(models, plan, seat, hear, there)
+                follow(models, plan, seat, hear, there, emit)
             except JobCancelled:
                 pass
             except Exception as problem:

@@ -5,7 +5,6 @@ Noisy chunks get new ones in every forward, so theirs live in one layer at a tim
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 import torch
@@ -13,9 +12,10 @@ from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom, Rooms
-from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.attention import Attention, attention, prepare
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
-from magi_engine.ops.mesh import ALONE, Arriving, Mesh
+from magi_engine.ops.lanes import Lanes
+from magi_engine.ops.mesh import ALONE, Mesh
 
 
 class RollingCache:
@@ -52,6 +52,7 @@ class RollingCache:
         self._heads = (mesh.groups(config.num_query_groups), config.kv_channels)
         self._work_tokens = work * chunk_tokens
         self.on_host = on_host
+        self.lanes = Lanes(device, beside=mesh.size == 1)  # several cards were not tried with it
         kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
         if on_host:
             self._kept = host_buffer(kept_shape, dtype, device)
@@ -192,6 +193,8 @@ class WindowAttention(KeyRoom):
         self.cache, self.first, self.ranges = cache, first, ranges
         self.attention = attention
         self.keeps_first = keeps_first
+        lengths = [last - first for first, last in ranges]
+        self.longest_first = sorted(range(len(ranges)), key=lambda i: -lengths[i])
         oldest = min(first, *(oldest for oldest, _ in ranges))
         cache.begin(oldest, first, first + len(ranges))
 
@@ -203,22 +206,35 @@ class WindowAttention(KeyRoom):
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``k`` and ``v`` are in :meth:`room`. The result takes the place of ``q``."""
-        cache = self.cache
+        cache, mesh, given = self.cache, self.cache.mesh, q
         if len(q) > 1:
             return self._each(layer, q, k, v)
         cache.arrive(layer)
-        if cache.mesh.size > 1:
-            return self._together(layer, q, k, v)
+        if mesh.size > 1:
+            rooms = cache.read(layer, self.first, self.first + len(self.ranges))
+            q, _, _ = mesh.to_heads(q, k, v, cache.chunk_tokens, *(room[0] for room in rooms))
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
-        for own, (first, last) in zip(queries, self.ranges, strict=True):
-            seen = self.attention(own, *cache.read(layer, first, last))
-            if len(queries) == 1:
-                q = seen
-            else:
-                own.copy_(seen)
+        prepared = [
+            (own, prepare(self.attention, own, *cache.read(layer, first, last)))
+            for own, (first, last) in zip(queries, self.ranges, strict=True)
+        ]
+        if len(prepared) == 1:
+            q = prepared[0][1]()
+        else:
+            with cache.lanes.opened() as lanes:
+                # The last one has nothing beside it: it is to be short.
+                for index, which in enumerate(self.longest_first):
+                    own, attend = prepared[which]
+                    with lanes[index % 2]:
+                        result = attend()
+                        if result is not own:
+                            own.copy_(result)
         cache.release(layer)
+        if mesh.size > 1:
+            mesh.to_tokens(q, cache.chunk_tokens, given)
+            return given
         return q
 
     def _each(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -230,29 +246,6 @@ class WindowAttention(KeyRoom):
             seen = self(layer, own, *rooms)
             if seen.data_ptr() != own.data_ptr():
                 own.copy_(seen)
-        return q
-
-    def _together(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """The same in a mesh of several, which exchanges chunks while others are attended to."""
-        cache, mesh = self.cache, self.cache.mesh
-        count, tokens = len(self.ranges), cache.chunk_tokens
-        chunks = list(zip(*(x.chunk(count, dim=1) for x in (q, k, v)), strict=True))
-        arriving = deque(mesh.to_heads(own, key, value, tokens) for own, key, value in chunks)
-        queries, leaving = list[Tensor](), list[Arriving]()
-        for index, (first, last) in enumerate(self.ranges):
-            while len(queries) < max(index + 1, last - self.first):
-                chunk = self.first + len(queries)
-                own, *pair = mesh.split_heads(arriving.popleft().wait(), q, k)
-                for room, x in zip(cache.read(layer, chunk, chunk + 1), pair, strict=True):
-                    room.copy_(x)
-                if self.keeps_first and not queries:
-                    cache.keep(layer, chunk)
-                queries.append(own)
-            seen = self.attention(queries[index], *cache.read(layer, first, last))
-            leaving.append(mesh.to_tokens(seen))
-        cache.release(layer)
-        for exchange, (target, *_) in zip(leaving, chunks, strict=True):
-            mesh.put_tokens(exchange.wait(), target)
         return q
 
 
@@ -267,10 +260,5 @@ def attend_alone(
     del layer
     if mesh.size == 1:
         return attention(q, k, v)
-    videos = list(zip(*(x.split(1) for x in (q, k, v)), strict=True))
-    arriving = [mesh.to_heads(own, key, value, tokens) for own, key, value in videos]
-    seen = (attention(*mesh.split_heads(a.wait(), q, k)) for a in arriving)
-    leaving = [mesh.to_tokens(x) for x in seen]
-    for exchange, (target, *_) in zip(leaving, videos, strict=True):
-        mesh.put_tokens(exchange.wait(), target)
+    mesh.to_tokens(attention(*mesh.to_heads(q, k, v, tokens)), tokens, q)
     return q

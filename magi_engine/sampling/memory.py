@@ -50,8 +50,17 @@ class Memory:
             torch.OutOfMemoryError, MemoryError: there is too little for the last way, too.
         """
         return until_it_fits(
-            lambda: call(*args, **kwargs), lambda: self.spare() or self.step_down()
+            lambda: self.once(call, *args, **kwargs), lambda: self.spare() or self.step_down()
         )
+
+    def once(
+        self,
+        call: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """``call(...)`` in the way in use."""
+        return call(*args, **kwargs)
 
 
 def until_it_fits(call: Callable[[], Result], step_down: Callable[[], bool]) -> Result:

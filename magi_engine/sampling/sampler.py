@@ -15,10 +15,10 @@ from magi_engine.model.captions import CaptionKeys, KnownCaptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.backends import ChosenAttention
 from magi_engine.ops.cuda_graphs import GraphRunner, Pause, capture_on
-from magi_engine.ops.mesh import Mesh
+from magi_engine.ops.mesh import Exchange, Mesh
 from magi_engine.sampling.cache import RollingCache, WindowAttention, attend_alone
 from magi_engine.sampling.events import ChunkDone, StepDone
-from magi_engine.sampling.memory import Memory
+from magi_engine.sampling.memory import Memory, until_it_fits
 from magi_engine.sampling.noise import NoiseSource
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.recorded import PausingAttention, PausingCaptions, Seen
@@ -158,8 +158,6 @@ class _Run:
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
         self.memory, self.mesh = sampler.memory, model.mesh
         self.num_chunks, self._decisions = num_chunks, decisions
-        if isinstance(model.attention, ChosenAttention):
-            model.attention.share(self.mesh)
         self.device = model.device
         self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]
@@ -181,14 +179,16 @@ class _Run:
         self.latents: dict[int, Tensor] = {}  # chunk -> (N, 16, chunk_width, h, w), on the device
         self.noises: dict[int, Tensor] = {}  # what each chunk of the window began with
         self.chunk_captions: dict[int, list[CaptionKeys | None]] = {}
+        self.cache = self._make_cache()
+        # What may want more memory than there is comes before anything is agreed on.
+        self._share_attention()
         plain = model.null_caption().cpu()
         null = self.mesh.agree(lambda: self.decisions.videos[0][0].null_caption(plain))
         self.null_keys = CaptionKeys(model, null.to(self.device))
         self.last_caption: tuple[Tensor, CaptionKeys] | None = None
         self.conditions: dict[tuple[float, bool, float], Tensor] = {}
-        self.cache = self._make_cache()
-        graphs = self.memory.cuda_graphs and self.mesh.size == 1  # exchanges are not captured
-        self.graphs = GraphRunner[Seen](capture_on(self.device) if graphs else None)
+        capture = capture_on(self.device) if self.memory.cuda_graphs else None
+        self.graphs = GraphRunner[Seen](capture)
         self.memory.spare = self.graphs.forget
         self.bands = model.rope.bands.detach().cpu()
 
@@ -201,7 +201,7 @@ class _Run:
     def _make_cache(self) -> RollingCache:
         chunks = CacheChunks.of(self.settings, self.num_chunks, self.prefix_frames)
         tokens = self.shape[2] * self.shape[3] * self.shape[4] // self.model.config.patch_size**2
-        self.most_tokens = self.videos * chunks.forward * tokens
+        self.most_tokens = self.videos * chunks.forward * self.mesh.count(tokens)
         return RollingCache(
             self.model.config,
             chunks.kept,
@@ -228,7 +228,12 @@ class _Run:
             # 1. What the forward is about: a chunk of the prefix, or the window with a new chunk.
             self._enter(forward)
             # 2. One step of every chunk in the window.
-            velocity = self.memory.run(self._step, forward)
+            moved, velocity = self._moved(forward)
+            # From here on nothing computes, so that a forward is never executed twice.
+            self.latents |= moved
+            # A clean chunk has left its keys and values, which is all that is needed of it.
+            if forward.clean is not None:
+                del self.latents[forward.clean]
             if forward.fills_prefix:
                 continue
             yield self._progress(forward, velocity)
@@ -262,8 +267,46 @@ class _Run:
             noise = noise.pin_memory()  # so that the host need not wait for the copy
         self.latents[chunk] = noise.to(self.device, non_blocking=True)
 
-    def _step(self, forward: Forward) -> Tensor:
-        """Execute a forward; the oldest denoised chunk's velocity, (N, 16, chunk_width, h, w).
+    def _moved(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:
+        """:meth:`_step`, with less memory if it runs out; then in every process of a mesh."""
+        step = lambda: self.memory.once(self._step, forward)  # noqa: E731
+        return until_it_fits(
+            lambda: self.mesh.attempt(step, partial(self._exchanges, forward)), self._with_less
+        )
+
+    def _with_less(self) -> bool:
+        if not (self.memory.spare() or self.memory.step_down()):
+            return False
+        self._share_attention()  # one may have missed what was chosen in the forward
+        return True
+
+    def _share_attention(self) -> None:
+        if isinstance(self.model.attention, ChosenAttention):
+            self.model.attention.share(self.mesh)
+
+    def _exchanges(self, forward: Forward) -> Iterator[Exchange]:
+        config = self.model.config
+        heads, kv = (
+            n * config.kv_channels
+            for n in (
+                config.num_attention_heads // self.mesh.size,
+                2 * self.mesh.groups(config.num_query_groups),
+            )
+        )
+        tokens, dtype, device = self.cache.chunk_tokens, self.model.dtype, self.device
+        pixels = config.patch_size**2 * config.out_channels
+        for kind in forward.passes:
+            alone = kind is Pass.ALONE
+            chunks = len(forward.chunks if alone else forward.ranges)
+            chunks += forward.copies_oldest and not alone
+            for _ in self.model.layers:
+                yield Exchange("to heads", chunks, tokens, heads + kv, dtype, device)
+                yield Exchange("to tokens", chunks, tokens, heads, dtype, device)
+            yield Exchange("whole", chunks, tokens, pixels, torch.float32, device)
+
+    def _step(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:
+        """Execute a forward: what it makes of its chunks, and the oldest denoised one's velocity,
+        (N, 16, chunk_width, h, w).
 
         If memory runs out in it, nothing but keys and values of clean chunks has changed, and those
         come out the same again.
@@ -273,13 +316,7 @@ class _Run:
         moved = {}
         for chunk, duration, v in zip(forward.chunks, forward.durations, velocity, strict=True):
             moved[chunk] = self.latents[chunk] + v * duration
-        oldest = velocity[:1].flatten(0, 1)
-        # From here on nothing computes, so that a forward is never executed twice.
-        self.latents |= moved
-        # A clean chunk has left its keys and values, which is all that is needed of it.
-        if forward.clean is not None:
-            del self.latents[forward.clean]
-        return oldest
+        return moved, velocity[:1].flatten(0, 1)
 
     def _paste_prefix(self) -> None:
         rest = self.prefix_rest
@@ -379,22 +416,22 @@ class _Run:
         attend = alone if attention is None else attention
         seen = Seen(attend, KnownCaptions(keys, self.model.attention))
 
-        def forward(
+        def velocity(
             pause: Pause[Seen] | None, x: Tensor, condition: Tensor, cos: Tensor, sin: Tensor
         ) -> Tensor:
-            return self.model(
+            return self.model.velocity_of(
                 x,
-                times,
                 seen.captions if pause is None else PausingCaptions(pause),
-                chunk_positions=positions,
-                attend=attend if pause is None else PausingAttention(pause, seen, self._shared),
-                condition=condition,
-                rotary=(cos, sin),
+                condition,
+                (cos, sin),
+                attend if pause is None else PausingAttention(pause, seen, self._shared),
             )
 
-        rotary = self.model.rotary(positions, latents.shape, self.bands)
-        inputs = latents, condition, *rotary
-        return self.graphs.run(attention is None, forward, inputs, seen)
+        chunks, shape = times.shape[1], latents.shape
+        own = self.model.own_tokens(latents, chunks)
+        inputs = own, condition, *self.model.rotary(positions, shape, self.bands)
+        x = self.graphs.run(attention is None, velocity, inputs, seen)
+        return self.model.whole_velocity(x, shape, chunks)
 
     def _shared(self, name: str, shape: tuple[int, int]) -> Tensor:
         """See :class:`PausingAttention`."""

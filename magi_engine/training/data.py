@@ -31,7 +31,9 @@ CHUNKS = 5
 """Chunks of a long clip: the longest history (4) and one more. Beginnings have one."""
 
 _CHUNKS_AT_ONCE = 640
-_PAIR_SHARE = 0.5
+_PAIR_SHARE, _PAIR_SHARE_OF_BEGINNINGS = 0.4, 0.65
+"""Which word belongs to which object is learned where nothing but the caption tells."""
+
 _HELD_SHARE = 0.25
 _EVENT_SHARE = 0.35
 _BACKGROUND_SHARE = 0.35
@@ -87,7 +89,7 @@ def write_script(
 ) -> Script:
     """Draw ``count`` random scenes of so many chunks and describe them."""
     options = SceneOptions(
-        two_objects=_PAIR_SHARE,
+        two_objects=_PAIR_SHARE if chunks > 1 else _PAIR_SHARE_OF_BEGINNINGS,
         events=_EVENT_SHARE if chunks > 1 else 0.0,
         held_starts=_HELD_SHARE,
         background_events=_BACKGROUND_SHARE,

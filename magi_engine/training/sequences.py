@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from magi_engine.model.dit import NULL_CAPTION_TOKENS, VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
+from magi_engine.ops.rope import rotary_angles_at, rotary_places
 from magi_engine.training import pocket
 from magi_engine.training.caption_batches import CaptionBatch
 from magi_engine.training.data import Clips
@@ -176,12 +177,18 @@ class Sequence:
             all_times,
             self.captions,
             chunk_positions=self.layout.positions,
+            rotary=rotary_angles_at(self._places(model, noisy), model.rope.bands),
             attend=LayoutAttention(self.layout),
             unconditional=not self.conditional,
             step_code=step_code,
         )
         out = out.unflatten(2, (len(self.positions), -1)).transpose(1, 2)
         return out[:, self.noisy]
+
+    def _places(self, model: VideoDiT, latents: Tensor) -> tuple[Tensor, ...]:
+        patch = model.config.patch_size
+        height, width = latents.shape[-2] // patch, latents.shape[-1] // patch
+        return _places_on(self.device, self.layout.positions, height, width)
 
     def loss(self, velocity: Tensor, target: Tensor) -> Tensor:
         """Mean squared error over the frames that are not given."""
@@ -231,3 +238,12 @@ def load_tokens(folder: Path, device: torch.device) -> SpecialTokens:
 def _numbers_on(device: torch.device, numbers: tuple[int, ...]) -> Tensor:
     """Copied to the device once: a CUDA graph must not hold a copy from the CPU."""
     return torch.tensor(numbers, device=device)
+
+
+@functools.cache
+def _places_on(
+    device: torch.device, positions: tuple[int, ...], height: int, width: int
+) -> tuple[Tensor, ...]:
+    """Of tokens, for the rotary embedding; likewise."""
+    places = rotary_places(positions, pocket.CHUNK_WIDTH, height, width)
+    return tuple(axis.to(device) for axis in places)

@@ -6,6 +6,7 @@ All in units of the object's radius, at angle 0, y down. A shape is the polygon 
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -61,8 +62,9 @@ def extents_table() -> Tensor:
     return torch.tensor([extents(shape) for shape in Shape], dtype=torch.float32)
 
 
+@functools.cache
 def distance_tile(shape: Shape) -> Tensor:
-    """Signed distance to the outline, negative inside, in radii.
+    """Signed distance to the outline, negative inside, in radii; drawn once, not to be changed.
 
     Returns:
         (TILE_PIXELS, TILE_PIXELS) float32 on a grid whose corner samples lie at

@@ -115,6 +115,12 @@ def main(argv: list[str] | None = None) -> int:
         "--batch", type=int, default=14, help="clips at once; nine times as many beginnings"
     )
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--cooldown",
+        type=float,
+        default=0.5,
+        help="share of the time over which the rate falls to zero (1: from the start)",
+    )
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument(
         "--begin",
@@ -164,7 +170,7 @@ def main(argv: list[str] | None = None) -> int:
 
     log = Log(args.out / "transformer.jsonl", every=250)
     dice = random.Random(args.seed)  # the same lessons everywhere
-    pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.5, team=team)
+    pace = Pace(args.minutes, args.max_steps, save, 100, args.cooldown, team)
     for step in pace:
         lesson = draw_lesson(args.begin + (1 - args.begin) * pace.progress, dice)
         loss = learn(lesson)

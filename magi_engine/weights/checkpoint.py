@@ -74,7 +74,6 @@ def load_weights(
     *,
     device: torch.device | str = "cpu",
     on_host: Callable[[str], bool] = lambda _name: False,
-    dtype_of: Callable[[str], torch.dtype] | None = None,
     tied: Sequence[Sequence[str]] = (),
 ) -> None:
     """Fill ``module``, normally built on the meta device, with a checkpoint, strictly.
@@ -86,8 +85,6 @@ def load_weights(
     Args:
         device: where the tensors go.
         on_host: names of those that stay in the host's memory.
-        dtype_of: the type each parameter is to have, by name; by default the type it already
-            has in ``module``.
         tied: groups of names that share one tensor, of which a checkpoint may hold any.
 
     Raises:
@@ -95,7 +92,7 @@ def load_weights(
         WeightsError: a file is damaged or unsafe, or does not fit; names the first such tensor.
     """
     checkpoint = Checkpoint.open(path)
-    fit = fit_checkpoint(module, checkpoint, dtype_of, tied)
+    fit = fit_checkpoint(module, checkpoint, tied)
     state: dict[str, torch.Tensor] = {}
     places: dict[torch.device, set[str]] = {}
     for stored, names in fit.items():
@@ -112,7 +109,6 @@ def load_weights(
 def fit_checkpoint(
     module: nn.Module,
     checkpoint: Checkpoint,
-    dtype_of: Callable[[str], torch.dtype] | None = None,
     tied: Sequence[Sequence[str]] = (),
 ) -> dict[str, dict[str, TensorInfo]]:
     """What is made of every tensor of ``checkpoint``, which must fit ``module`` strictly.
@@ -127,7 +123,7 @@ def fit_checkpoint(
     located = checkpoint.locate()
     refuse_stacked(located, checkpoint.path)
     wanted = {
-        name: TensorInfo(tuple(target.shape), dtype_of(name) if dtype_of else target.dtype)
+        name: TensorInfo(tuple(target.shape), target.dtype)
         for name, target in module.state_dict().items()
     }
     stored_name = _resolve_tied(wanted, located, tied)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
 
 from magi_engine import atomic
 from magi_engine.disk import writing
@@ -71,7 +70,7 @@ class Manifest:
         """Read it; a damaged one counts as empty: then the files are hashed again."""
         try:
             data = read_json(models_dir / _NAME)
-            return cls(models_dir, {path: _verified(path, entry) for path, entry in data.items()})
+            return cls(models_dir, {path: Verified(**entry) for path, entry in data.items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(models_dir)
 
@@ -146,11 +145,3 @@ class Manifest:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)
         with writing(self.models_dir):
             atomic.write_text(self.models_dir / _NAME, text)
-
-
-def _verified(path: str, entry: dict[str, Any]) -> Verified:
-    """An entry of the file. One of an earlier version does not say who wrote it: what was found
-    here was not downloaded, but copied if it lies where nobody else puts anything."""
-    written = entry["source"] != FOUND or PurePath(path).is_relative_to("added")
-    usual = {"written": written and not Path(path).is_absolute()}
-    return Verified(**{**usual, **entry})

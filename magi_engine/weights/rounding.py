@@ -42,9 +42,7 @@ def compensated_e4m3(weight: Tensor, products: Tensor) -> Tensor:
     order = energy.argsort(descending=True)
     left = weight.float()[:, order]
     metric = products.float()[order][:, order] / energy.mean()
-    metric.diagonal().add_(_DAMPING)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(metric))
-    passed_on = torch.linalg.cholesky(inverse, upper=True)
+    passed_on = _inverse_factor(metric)
 
     rounded = torch.empty_like(left, dtype=E4M3)
     columns = left.shape[1]
@@ -60,3 +58,23 @@ def compensated_e4m3(weight: Tensor, products: Tensor) -> Tensor:
     # As bytes: not every device puts e4m3 numbers in another order.
     result.view(torch.uint8)[:, order] = rounded.view(torch.uint8)
     return result
+
+
+def _inverse_factor(metric: Tensor) -> Tensor:
+    """Upper Cholesky factor of the inverse of ``metric``, which is damped in place.
+
+    As much as usual, and ten times more until there is one: the sums of products are rounded, and
+    where calibration heard nearly the same thing from several inputs, what is left of a direction
+    may have no length.
+    """
+    damping = _DAMPING
+    metric.diagonal().add_(damping)
+    while damping < 1e3:  # finite sums need no more
+        factor, failed = torch.linalg.cholesky_ex(metric)
+        if not failed:
+            factor, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(factor), upper=True)
+        if not failed:
+            return factor
+        metric.diagonal().add_(9 * damping)
+        damping *= 10
+    raise ValueError("The sums of products of the inputs are not finite.")

@@ -3601,6 +3601,10 @@
         <translation>请按 magi serve 所说的写，例如 http://127.0.0.1:8611。</translation>
     </message>
     <message>
+        <source>another process has too little memory</source>
+        <translation>另一个进程的内存不足</translation>
+    </message>
+    <message>
         <source>is {value}</source>
         <translation>为 {value}</translation>
     </message>
@@ -3615,6 +3619,10 @@
     <message>
         <source>is {value}, but must equal in_channels ({wanted})</source>
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
+    </message>
+    <message>
+        <source>the leading process has too little memory</source>
+        <translation>主进程的内存不足</translation>
     </message>
     <message>
         <source>{address} does not answer.</source>
@@ -3655,6 +3663,10 @@
     <message>
         <source>{name} has not come whole.</source>
         <translation>{name} 没有完整传来。</translation>
+    </message>
+    <message>
+        <source>{name} is negative</source>
+        <translation>{name} 为负数</translation>
     </message>
     <message>
         <source>{needed:bytes} of room are needed in {folder}, but only {free:bytes} are free.</source>
@@ -5368,6 +5380,10 @@
         <translation>适用于 NVIDIA 显卡，从下一个视频起生效。</translation>
     </message>
     <message>
+        <source>The best one</source>
+        <translation>最快的一块</translation>
+    </message>
+    <message>
         <source>All</source>
         <translation>全部</translation>
     </message>
@@ -5376,8 +5392,8 @@
         <translation>显卡</translation>
     </message>
     <message>
-        <source>How many of them make a video together, where that is faster.</source>
-        <translation>在能加快速度时，由多少张显卡共同生成一个视频。</translation>
+        <source>Which of them makes videos, or how many together, where that is faster.</source>
+        <translation>由哪一块显卡生成视频，或在更快时由几块一起生成。</translation>
     </message>
     <message>
         <source>NVIDIA cards of one kind, on Linux; the line under Generate counts with them.</source>

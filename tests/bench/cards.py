@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import faulthandler
 import json
 import subprocess
 import sys
@@ -32,14 +33,17 @@ from magi_engine.resources import resource_path
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.environment import let_memory_be_whole
 from magi_engine.runtime.speed.random_model import random_dit
+from magi_engine.sampling.cache import WindowAttention
 from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.sampler import Sampler, next_task
 from magi_engine.sampling.schedule import Forward
-from tests.bench.gpu import Bench, commit, machine
+from tests.bench.gpu import Bench, Planned, commit, machine
 from tests.bench.gpu_scenarios import TINY, Scenario
 
 _RESULTS = Path(__file__).parent / "results" / "cards.json"
 _TIMEOUT_S = 180
+_PART_S = 80
+"""After so long a part says where it hangs, and all is over."""
 SCENARIOS = (
     Scenario("720 w4, 16 steps", 720, 16, 4, 4, attention=FASTEST),
     Scenario("720 w1, first chunk", 720, 16, 1, 2, made=1, attention=FASTEST),
@@ -60,9 +64,9 @@ KINDS = {
 class Cards(Bench):
     """The bench on the cards of a mesh; only the leading process runs scenarios."""
 
-    def __init__(self, device: torch.device, mesh: Mesh) -> None:
+    def __init__(self, device: torch.device, mesh: Mesh, graphs: bool) -> None:
         super().__init__(device)
-        self.mesh = mesh
+        self.mesh, self.graphs = mesh, graphs
         self.latents: list[Tensor] = []
 
     def _chunks(
@@ -74,11 +78,17 @@ class Cards(Bench):
                 self.latents.append(latents)
                 yield latents
 
-    def compare(self, scenario: Scenario) -> dict[str, Any]:
-        """A scenario on one card and on all."""
-        found: dict[str, Any] = {}
+    def _place(self, scenario: Scenario) -> Placement:
+        way = super()._place(scenario)
+        graphs = way.cuda_graphs if self.dit.mesh.size == 1 else self.graphs
+        return dataclasses.replace(way, cuda_graphs=graphs and self.on_gpu)
+
+    def compare(self, scenario: Scenario, before: dict[str, Any]) -> dict[str, Any]:
+        """A scenario on one card, unless ``before`` has that already, and on all."""
+        found: dict[str, Any] = dict(before)
         alone: list[Tensor] = []
-        for mesh in (ALONE, self.mesh):
+        meshes = (self.mesh,) if "1" in before else (ALONE, self.mesh)
+        for mesh in meshes:
             self.dit.mesh = mesh
             outcome = asdict(self.run(scenario))
             kept = (
@@ -91,12 +101,71 @@ class Cards(Bench):
             )
             found[str(mesh.size)] = {k: outcome[k] for k in (*kept, "peak_vram_gib")}
             alone = alone or self.latents
-        pairs = zip(alone, self.latents, strict=True)
-        found["error"] = max(((a - b).norm() / a.norm()).item() for a, b in pairs)
-        one, all_ = (found[str(mesh.size)] for mesh in (ALONE, self.mesh))
+        together = found[str(self.mesh.size)]
+        if len(meshes) > 1:
+            together["error"] = _difference(alone, self.latents)
         for what in ("first_chunk_s", "total_s", "steady_chunk_s"):
-            found[f"{what} x"] = one[what] / all_[what]
+            together[f"{what} x"] = found["1"][what] / together[what]
         return found
+
+    def same(self) -> dict[str, Any]:
+        """Whether all cards compute what one does, and always the same: where they part."""
+        scenario = Scenario("same", 720, 4, 4, 3, attention=FASTEST)
+        found: dict[str, Any] = {}
+        kept: dict[str, tuple[list[Tensor], dict[str, Tensor]]] = {}
+        for name in ("one", "one, again", "all", "all, again"):
+            self.dit.mesh = ALONE if name.startswith("one") else self.mesh
+            with self._watched() as seen:
+                self.run(scenario)
+            kept[name] = self.latents, seen
+        for a, b in (("one", "one, again"), ("all", "all, again"), ("one", "all")):
+            found[f"{a} and {b}"] = _difference(kept[a][0], kept[b][0])
+        first = kept["one"][1]
+        for name in ("one, again", "all", "all, again"):
+            parts = {
+                what: _difference([self._share(first[what], x)], [x])
+                for what, x in kept[name][1].items()
+            }
+            apart = {what: e for what, e in parts.items() if e}
+            found[f"{name}: parts equal"] = len(parts) - len(apart)
+            found[f"{name}: parts apart"] = dict(list(apart.items())[:12])
+        return found
+
+    def _share(self, whole: Tensor, own: Tensor) -> Tensor:
+        """The leading process's tokens of a forward of one chunk."""
+        return whole[:, : own.shape[1]]
+
+    @contextlib.contextmanager
+    def _watched(self) -> Generator[dict[str, Tensor]]:
+        """What the layers of the first forward of all gave, and their attention."""
+        seen: dict[str, Tensor] = {}
+        attend = WindowAttention.__call__
+
+        def keep(name: str, x: Tensor) -> None:
+            if name not in seen:
+                seen[name] = x.clone()
+
+        def attended(room: WindowAttention, layer: int, *qkv: Tensor) -> Tensor:
+            for name, x in zip("qkv", qkv, strict=True):
+                keep(f"{layer:02} {name}", x)
+            out = attend(room, layer, *qkv)
+            keep(f"{layer:02} seen", out)
+            return out
+
+        def after(name: str) -> Callable[[Any, Any, Tensor], None]:
+            return lambda _layer, _given, out: keep(name, out)
+
+        hooks = [
+            layer.register_forward_hook(after(f"{index:02} x"))
+            for index, layer in enumerate(self.dit.layers)
+        ]
+        WindowAttention.__call__ = attended  # type: ignore[method-assign]
+        try:
+            yield seen
+        finally:
+            WindowAttention.__call__ = attend  # type: ignore[method-assign]
+            for hook in hooks:
+                hook.remove()
 
     def where_time_goes(self, pixels: int, window: int) -> dict[str, Any]:
         """Milliseconds of the first card in one forward with a full window, alone and together."""
@@ -106,7 +175,7 @@ class Cards(Bench):
         self._use(self.kernels, FASTEST)
         for mesh in (ALONE, self.mesh):
             self.dit.mesh = mesh
-            way = dataclasses.replace(self._place(scenario), cuda_graphs=False)
+            way = self._place(scenario)
             with contextlib.closing(self._events(scenario, side, way)) as steps:
                 for step in steps:
                     if len(step.forward.chunks) == window:
@@ -163,12 +232,21 @@ class Cards(Bench):
         return (time.perf_counter() - begin) / calls
 
 
+def _difference(expected: list[Tensor], actual: list[Tensor]) -> float:
+    """The largest relative L2 distance; NaN if one has that."""
+    pairs = zip(expected, actual, strict=True)
+    norms = [((a.float() - b.float()).norm() / a.float().norm()).item() for a, b in pairs]
+    return max(norms, key=lambda x: (x != x, x))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gpus", type=int, default=2)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--out", type=Path, default=_RESULTS)
     parser.add_argument("--parts", nargs="+", help="only those whose names begin so")
+    parser.add_argument("--together", action="store_true", help="one card's figures are there")
+    parser.add_argument("--graphs", action="store_true", help="CUDA graphs in a mesh")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -196,7 +274,7 @@ def rank(args: argparse.Namespace) -> None:
     on_card = args.device == "cuda"
     device = torch.device("cuda", args.rank) if on_card else torch.device("cpu")
     mesh = join(args.store, args.rank, args.gpus, device, _TIMEOUT_S)
-    bench = Cards(device, mesh)
+    bench = Cards(device, mesh, args.graphs)
     result: dict[str, Any] = {}
     if args.out.is_file():
         result = json.loads(args.out.read_text(encoding="utf-8"))
@@ -207,11 +285,13 @@ def rank(args: argparse.Namespace) -> None:
         if args.parts is not None and not name.startswith(tuple(args.parts)):
             return
         bench.dit.mesh = mesh
+        faulthandler.dump_traceback_later(_PART_S, exit=True)
         with torch.inference_mode():
             if not mesh.leads:
                 bench._use(bench.kernels, choice)
+                way = bench._place(SCENARIOS[0])
                 while (task := next_task(mesh)) is not None:
-                    Sampler(bench.dit, task.settings).follow(task)
+                    Sampler(bench.dit, task.settings, memory=Planned(way)).follow(task)
                 return
             begin = time.perf_counter()
             try:
@@ -226,11 +306,17 @@ def rank(args: argparse.Namespace) -> None:
                 args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
             next_task(mesh)
 
+    def known(scenario: Scenario) -> dict[str, Any]:
+        found = result.get(scenario.name, {})
+        return {size: found[size] for size in found if size.isdigit()} if args.together else {}
+
     transfer = bench.transfer()
     part("transfer", lambda: transfer)
+    if not args.graphs:
+        part("same", bench.same)
     for scenario in SCENARIOS:
-        part(scenario.name, lambda scenario=scenario: bench.compare(scenario))
-    for pixels, window in ((720, 4), (720, 1), (384, 4)):
+        part(scenario.name, lambda s=scenario: bench.compare(s, known(s)))
+    for pixels, window in ((720, 4), (720, 1)):
         part(f"time, {pixels} w{window}", lambda p=pixels, w=window: bench.where_time_goes(p, w))
     if args.parts is not None and not LARGE.name.startswith(tuple(args.parts)):
         leave()
@@ -240,7 +326,7 @@ def rank(args: argparse.Namespace) -> None:
     del bench.dit
     bench.dit = random_dit(bench.config, device)
     bench.dit.speed_up(bench.kernels, bench.attention)
-    part(LARGE.name, lambda: bench.compare(LARGE))
+    part(LARGE.name, lambda: bench.compare(LARGE, known(LARGE)))
     leave()
 
 

@@ -58,7 +58,7 @@ def machine(
 
 def look(state: MachineState, outcome: MachineFacts | Exception) -> None:
     """A later look brings something else."""
-    engine = state._engine._engine
+    engine = state._engine.engine
     assert isinstance(engine, EngineOn)
     if isinstance(outcome, MachineFacts):
         engine.facts = outcome

@@ -173,7 +173,7 @@ def test_pause_stands_still_and_resume_goes_on(app: App) -> None:
     before = [c.step for c in app.job.chunks]
     answers: list[object] = []
     for count in range(1, 4):  # the engine does other things meanwhile, each longer than a step
-        background.run(app.workshop.engine.prospects, then=answers.append, owner=app.window)
+        background.run(app.workshop.engine.engine.prospects, then=answers.append, owner=app.window)
         app.qtbot.waitUntil(lambda count=count: len(answers) == count)
     assert [c.step for c in app.job.chunks] == before
     done = app.job.frames_done

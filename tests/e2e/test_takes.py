@@ -59,6 +59,9 @@ def test_a_shot_is_worked_on(
     (dialog,) = window.findChildren(AuditionDialog)
     qtbot.waitUntil(lambda: dialog.list.count() == 9 and len(dialog._pictures) == 9)
     app.wait_idle()
+    places = [dialog.list.visualItemRect(dialog.list.item(index)) for index in range(9)]
+    assert len({place.top() for place in places}) == len({place.left() for place in places}) == 3
+    assert dialog.list.verticalScrollBar().maximum() == 0
     dialog.list.setCurrentRow(0)
     # Direct what comes next, while it stands still before that.
     with monkeypatch.context() as patch, qtbot.waitSignal(app.job.started):
@@ -104,7 +107,7 @@ def test_a_shot_is_worked_on(
     assert player.canvas.names == ("Take 2", "Take 3")
     player.commands.compare.setChecked(False)
     # Take it back, and do it again.
-    assert app.workshop.undo.undoText() == "the new take"
+    assert app.workshop.undo.undoText() == "making 1 video(s)"
     app.to_front()
     qtbot.keyClick(window, Qt.Key.Key_Z, _CTRL)
     qtbot.waitUntil(lambda: library.item(new.id) is None)

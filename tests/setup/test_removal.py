@@ -18,36 +18,29 @@ from magi_setup.environments import Environments
 from magi_setup.removal import EVERYTHING, Remains, describe, remove
 from tests.places import move_places
 
-ENGINES = ("magi-desktop", "Magi Desktop")
-"""Names of the engine's folders, now and in earlier versions."""
 VIDEO = "videos/Magi Desktop/a.mp4"
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.fixture
-def made(engine: str) -> set[str]:
+def made() -> set[str]:
     """What goes in any case."""
     return {
         "data/magi-desktop/environments/1.0-cpu-1/bin/python",
         "cache/magi-desktop/thumbnails/a.png",
-        f"cache/{engine}/previews/a",
+        "cache/magi-desktop/previews/a",
         "state/magi-desktop/log/setup.log",
-        f"state/{engine}/log/magi.log",
+        "state/magi-desktop/log/magi.log",
     }
 
 
 @pytest.fixture
-def kept(engine: str) -> set[str]:
+def kept() -> set[str]:
     """What goes only if told, and the videos."""
     return {
         "config/magi-desktop/settings.json",
         "data/magi-desktop/magi.sqlite3",
-        f"data/{engine}/models/ckpt/a.safetensors",
-        f"data/{engine}/models.json",
+        "data/magi-desktop/models/ckpt/a.safetensors",
+        "data/magi-desktop/models.json",
         VIDEO,
     }
 
@@ -132,8 +125,8 @@ def test_of_a_chosen_folder_of_models_only_ours_go(home: Path) -> None:
     assert not (models / "added").exists()
 
 
-def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path, engine: str) -> None:
-    models = home / f"data/{engine}/models"
+def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path) -> None:
+    models = home / "data/magi-desktop/models"
     own = models / "mymodel/model.safetensors"
     ours = models / "ckpt/magi/4.5B_base/inference_weight/model.safetensors"
     for path in (own, ours):
@@ -141,7 +134,7 @@ def test_a_model_used_where_it_lies_stays_in_the_usual_folder_too(home: Path, en
         path.write_text("1")
     parts = {"transformer": "."}
     model = AddedModel("mine", "4.5B-base", "Mine", parts, folder=str(own.parent))
-    (home / f"data/{engine}/models.json").unlink()
+    (home / "data/magi-desktop/models.json").unlink()
     AddedModels.change(lambda added: added.with_model(model))
     clear(everything=True)
     assert own.read_text() == "1"
@@ -175,22 +168,22 @@ def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None
     assert not (models / "verified.json").exists()
 
 
-def test_models_stay_in_the_usual_folder_when_another_was_chosen(home: Path, engine: str) -> None:
+def test_models_stay_in_the_usual_folder_when_another_was_chosen(home: Path) -> None:
     settings(home, home / "AI")
     clear(everything=True)
-    assert files(home) == {f"data/{engine}/models/ckpt/a.safetensors", VIDEO}
+    assert files(home) == {"data/magi-desktop/models/ckpt/a.safetensors", VIDEO}
 
 
-def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path, engine: str) -> None:
+def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
     original = home / "original" / "model.safetensors"
     original.parent.mkdir()
     original.write_text("12345")
-    link = home / f"data/{engine}/models/ckpt/magi/4.5B_base/inference_weight"
+    link = home / "data/magi-desktop/models/ckpt/magi/4.5B_base/inference_weight"
     link.parent.mkdir(parents=True)
     link.symlink_to(original.parent)
     clear(everything=True)
     assert original.read_text(encoding="utf-8") == "12345"
-    assert not (home / f"data/{engine}").exists()
+    assert not (home / "data/magi-desktop").exists()
 
 
 def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
@@ -223,12 +216,12 @@ def test_the_listing_names_every_place_with_its_size(home: Path) -> None:
         assert any(line.startswith(kind.value) for line in lines), kind
 
 
-def test_the_list_of_own_models_belongs_to_the_settings(home: Path, engine: str) -> None:
+def test_the_list_of_own_models_belongs_to_the_settings(home: Path) -> None:
     places = Places.of_user()
     found = sizes(Remains.of(places).everything)
     assert found[Belonging.SETTINGS] == 2
     remove(Environments(places.environments), places, frozenset({Belonging.SETTINGS}))
-    assert files(home) == {f"data/{engine}/models/ckpt/a.safetensors", VIDEO}
+    assert files(home) == {"data/magi-desktop/models/ckpt/a.safetensors", VIDEO}
 
 
 def test_a_folder_in_another_counts_once(home: Path) -> None:

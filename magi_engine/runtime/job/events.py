@@ -326,6 +326,12 @@ class Failed(Event):
         }
 
 
+def refused() -> Failed:
+    """A job that is asked for while another one runs."""
+    error = MagiError("Another video is being generated.", "Wait until it is done, or cancel it.")
+    return Failed(error, path=None, frames=0)
+
+
 def event_from_dict(data: dict[str, Any], frames: UInt8Array | None = None) -> Event:
     """The event whose :meth:`Event.to_exact_dict` is ``data``.
 

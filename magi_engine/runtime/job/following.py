@@ -10,9 +10,9 @@ import torch
 from magi_engine.ops.mesh import ALONE, join, leave
 from magi_engine.runtime.job.warm_up import first_layers
 from magi_engine.runtime.machine.devices import choose_dtype
-from magi_engine.runtime.models.cache import ModelCache
+from magi_engine.runtime.models.loaded import ModelCache
 from magi_engine.runtime.models.memory import PlannedMemory
-from magi_engine.runtime.models.ranks import JOIN_S, Seat
+from magi_engine.runtime.models.ranks import JOIN_S, Did, Seat
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.sampling.sampler import Sampler, next_task
 from magi_engine.weights.layout import find_model
@@ -24,12 +24,14 @@ def follow(
     seat: Seat,
     hear: Callable[[], Any],
     there: Callable[[], None],
+    say: Callable[[object], None],
 ) -> None:
     """Load the model, then compute along until the leading process has no more to do.
 
     Args:
         hear: waits for what the leading process says next.
         there: is called once the model is loaded.
+        say: tells the leading process something.
     """
     request = plan.request
     device = torch.device(seat.device)
@@ -38,12 +40,19 @@ def follow(
     found = find_model(request.config_path or request.model, models.models_dir)
     model = models.model(found, device, choose_dtype(request.dtype, device))
     model.choose_attention(request.attention)
-    memory = PlannedMemory(model, plan.ways[:1])
+    memory = PlannedMemory(model, plan.ways)
     memory.run(model.load_dit)
     there()
     hear()  # now they join
-    share = lambda _: hear()  # noqa: E731
-    mesh = join(seat.store, seat.rank, len(plan.devices), device, JOIN_S, share)
+
+    def did(did: bool) -> bool:
+        say(Did(did))
+        while not isinstance(said := hear(), Did):
+            pass  # what was decided in a forward that did not get there
+        return said.did
+
+    size = len(plan.devices)
+    mesh = join(seat.store, seat.rank, size, device, JOIN_S, lambda _: hear(), did)
     in_order = False
     try:
         model.dit.mesh = mesh

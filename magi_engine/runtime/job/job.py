@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -34,8 +35,7 @@ from magi_engine.runtime.job.warm_up import warm_up
 from magi_engine.runtime.machine.devices import choose_device, choose_dtype
 from magi_engine.runtime.machine.facts import device_name
 from magi_engine.runtime.machine.speeds import Speeds, several
-from magi_engine.runtime.models.cache import ModelCache
-from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.runtime.models.loaded import LoadedModel, ModelCache
 from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.ranks import Ranks, Team
@@ -81,7 +81,11 @@ class Job:
         self._with_previews = preview
         self._preparation = Preparation()
         self._latents, self._first_chunks = KeptLatents(plan, takes), first_chunks
-        known = {"chunk_frames": plan.length.chunk_frames, "take": self._latents.name}
+        known = {
+            "chunk_frames": plan.length.chunk_frames,
+            "first_frames": plan.length.first_frames,
+            "take": self._latents.name,
+        }
         self._output = VideoOutput(replace(plan.request, along=(), **known), self._latents)
 
     def events(self) -> Iterator[Event]:
@@ -245,12 +249,14 @@ class Job:
         settings, request = self._plan.settings, self._plan.request
         height = request.height // model.pixels_per_latent
         width = request.width // model.pixels_per_latent
-        size = height, width, settings, memory.placement, request.attention
-        if not model.kernels.compiles or size in model.kernels.warm:
+        chunks = min(self._plan.length.num_chunks or math.inf, settings.window_size + 1)
+        way = replace(memory.placement, device_bytes=0, host_bytes=0)
+        size = height, width, settings, chunks, way, request.attention
+        known = self._first_chunks.holds(request)
+        if known or not model.kernels.compiles or size in model.kernels.warm:
             return
         yield StageStarted(Stage.PREPARING_SIZE)
-        chunks = self._plan.length.num_chunks
-        steps = warm_up(model, memory, settings, height, width, chunks)
+        steps = warm_up(model, memory, settings, height, width, self._plan.length.num_chunks)
         left = True
         with contextlib.closing(steps):
             while left:

@@ -61,6 +61,8 @@ class VideoOutput:
             OutputError: the folder is missing or read-only, the name is taken.
             InvalidRequestError: the name asks for an unknown format.
         """
+        if reference is not None and reference.clip is not None and self.request.prepend_source:
+            self.made_with(source_frames=reference.clip.source_frames)
         request = self.request
         if request.output is None:
             return
@@ -100,6 +102,8 @@ class VideoOutput:
         if not self._writer.copy(video, about.source_frames + frames):
             return 0
         self._source, self._source_frames, self.frames = None, about.source_frames, frames
+        if about.source_frames:
+            self.made_with(source_frames=about.source_frames)
         return chunks
 
     def write(self, frames: NDArray[np.uint8], latents: NDArray[np.float32] | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -59,18 +58,15 @@ class PlannedMemory(Memory):
         """See :class:`Memory`."""
         return self.placement.cuda_graphs
 
-    def run(
+    def once(
         self,
         call: Callable[Parameters, Result],
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
         """See :class:`Memory`; the model is placed before."""
-        return super().run(self._placed, functools.partial(call, *args, **kwargs))
-
-    def _placed(self, call: Callable[[], Result]) -> Result:
         self._model.place(self.placement)
-        return call()
+        return call(*args, **kwargs)
 
     def step_down(self) -> bool:
         """See :class:`Memory`."""

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 
 from magi_engine.errors import DeviceError, EngineDiedError, MagiError
 from magi_engine.messages import Message
-from magi_engine.ops.mesh import ALONE, Mesh, abort, join, leave
+from magi_engine.ops.mesh import ALONE, Mesh, Shortage, abort, join, leave
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import Cancel, JobCancelled
 from magi_engine.runtime.process.worker import Answer, Run, Worker
@@ -62,6 +63,17 @@ class Beat:
     """
 
     there: bool
+
+
+@dataclass(frozen=True)
+class Did:
+    """A process has asked its card for a forward; said by the leading one, all have.
+
+    Attributes:
+        did: False: there was too little memory.
+    """
+
+    did: bool
 
 
 class RankProcess(Worker):
@@ -123,6 +135,7 @@ class _Member:
     def __init__(self, process: RankProcess, run: Run) -> None:
         self.process, self.run = process, run
         self.there = self.over = False
+        self.did = deque[bool]()
         self.heard_s: float | None = None
 
 
@@ -165,7 +178,9 @@ class Team:
         """The mesh, once all are there."""
         if self._members:
             self._share("join")
-            self.mesh = join(self._store, 0, self._size, self._device, JOIN_S, self._share)
+            self.mesh = join(
+                self._store, 0, self._size, self._device, JOIN_S, self._share, self._all_did
+            )
         return self.mesh
 
     def check(self) -> None:
@@ -232,6 +247,17 @@ class Team:
             member.run.control(value)  # type: ignore[arg-type]
         return value
 
+    def _all_did(self, did: bool) -> bool:
+        if not did:  # perhaps one waits for what was to be decided in the forward
+            self._share(Shortage())
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._failure is not None or all(m.did for m in self._members)
+            )
+            self.check()
+            said = [member.did.popleft() for member in self._members]
+        return self._share(Did(did and all(said))).did
+
     def _start(self, target: Any, *args: Any) -> None:
         threading.Thread(target=target, args=args, name="mesh", daemon=True).start()
 
@@ -242,6 +268,10 @@ class Team:
                 member.heard_s = time.monotonic()
                 if isinstance(event, Beat):
                     member.there = event.there
+                elif isinstance(event, Did):
+                    with self._changed:
+                        member.did.append(event.did)
+                        self._changed.notify_all()
                 elif isinstance(event, Answer):
                     error = event.value
         except EngineDiedError as died:

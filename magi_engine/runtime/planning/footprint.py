@@ -92,6 +92,7 @@ def dit_activation_bytes(
     itemsize: int,
     fp8: bool,
     fused: bool,
+    guided: bool,
 ) -> int:
     """The most a forward holds beside weights, keys and values.
 
@@ -101,6 +102,7 @@ def dit_activation_bytes(
         fp8: whether the model is quantised.
         fused: whether what stands between the products runs in kernels of its own, as on
             graphics cards.
+        guided: whether there are forwards in which every chunk is alone.
     """
     size, inner = model.hidden_size, model.ffn_hidden_size
     widened = 2 * inner if model.gated_linear_unit else inner
@@ -113,7 +115,11 @@ def dit_activation_bytes(
     working = (2 * size + widened + inner) * itemsize
     if fp8 and not fused:
         working += 2 * _FP32 * inner
-    return tokens * through + min(part_tokens, tokens) * working
+    working *= min(part_tokens, tokens)
+    if guided:  # keys and values beside those that are kept, and what all chunks saw of them
+        kv = model.num_query_groups * model.kv_channels
+        working = max(working, tokens * (size + 2 * kv) * itemsize)
+    return tokens * through + working
 
 
 def graph_bytes(model: ModelConfig, chunks: int, tokens: int) -> int:

@@ -324,7 +324,7 @@ def _plan(
         device=device,
         dtype=dtype,
         length=length,
-        ways=ways if sizes.ranks == 1 else ways[:1],  # all would have to change theirs at once
+        ways=ways,
         costs=costs,
         notices=(*_notices(request, config, own), *filter(None, [sharing.notice])),
         vram_bytes=placement.device_bytes if on_card else None,

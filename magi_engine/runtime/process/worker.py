@@ -108,9 +108,10 @@ class Worker:
 
     def kill(self) -> None:
         """End the process at once, whatever it does; the next run starts another."""
-        with self.changed:
-            if self._child is not None:
-                self._child.kill()
+        # Without the lock: who sends something to a process that halts holds it for ever.
+        child = self._child
+        if child is not None:
+            child.kill()
 
     def close(self) -> None:
         """End the process for good; every run ends with it. Takes bounded time."""

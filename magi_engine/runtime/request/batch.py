@@ -78,6 +78,10 @@ class FirstChunks:
             if name is not None
         }
 
+    def holds(self, request: GenerationRequest) -> bool:
+        """Whether there is the chunk of ``request``."""
+        return _common(request, request.prompt, request.seed) in self._kept
+
     def take(self, request: GenerationRequest, prefix: Tensor | None) -> Tensor | None:
         """The chunk (1, 16, T, h, w) of ``request``, which is not kept any longer; None: there is
         none that starts from ``prefix``."""

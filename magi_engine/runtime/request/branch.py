@@ -71,7 +71,7 @@ def joined(legs: Sequence[Leg]) -> GenerationRequest:
                 prompts.append(first)
         prompts += [p for p in leg.request.prompts if leg.chunks.start < p.chunk < leg.chunks.stop]
     first, last = legs[0].request, legs[-1]
-    frames = last.chunks.stop * first.chunk_frames
+    frames = first.frames_before(last.chunks.stop)
     if last.request.num_frames is not None:
         frames = min(frames, last.request.num_frames)
     takes = [

@@ -7,7 +7,9 @@ which is also how it travels in the metadata of the videos it made.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,6 +28,7 @@ from magi_engine.sampling.schedule import Transition
 FORMAT = "magi-request"
 FORMAT_VERSION = 1
 DEFAULT_SPECIAL_TOKENS = ("HQ_TOKEN", "DURATION_TOKEN")
+_LONGEST_NAME = 48
 
 
 class Mode(Enum):
@@ -145,6 +148,10 @@ class GenerationRequest:
     """Noted by the engine, too: under which name the latents of this video are kept."""
     chunk_frames: int = 24
     """The same: how many frames the model makes at a time."""
+    first_frames: int | None = None
+    """The same: how many of them its first chunk has; None: as many."""
+    source_frames: int = 0
+    """The same: of the clip that stands in front in the file."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a newer program, kept so that nothing gets lost on a round trip."""
 
@@ -164,6 +171,35 @@ class GenerationRequest:
     def prompt(self) -> str:
         """The prompt of the first chunk."""
         return self.prompts[0].text if self.prompts else ""
+
+    def name(self, between: str = " ") -> str:
+        """For its file: the prompt's first words and the seed, ``red circle moves left 42``."""
+        words: list[str] = []
+        for word in re.findall(r"[^\W_]+", self.prompt):
+            if len(between.join([*words, word])) > _LONGEST_NAME:
+                break
+            words.append(word)
+        return between.join([*(words or [self.mode.value]), str(self.seed)])
+
+    def frames_before(self, chunk: int) -> int:
+        """Frames of the result before a chunk of it."""
+        first = self.chunk_frames if self.first_frames is None else self.first_frames
+        return 0 if chunk == 0 else first + (chunk - 1) * self.chunk_frames
+
+    @property
+    def parts_in_front(self) -> int:
+        """How many of :meth:`parts_of` stand before the first chunk."""
+        return -(-self.source_frames // self.chunk_frames)
+
+    def parts_of(self, frames: int) -> list[range]:
+        """The frames of its file, of so many: the clip in front in parts as long as a chunk, then
+        the chunks."""
+        starts = list(range(0, self.source_frames, self.chunk_frames))
+        chunks = map(self.frames_before, itertools.count())
+        results = (self.source_frames + before for before in chunks)
+        starts += itertools.takewhile(lambda start: start < frames, results)
+        starts = [start for start in starts if start < frames]
+        return [range(a, b) for a, b in itertools.pairwise([*starts, frames])]
 
     def to_json(self) -> str:
         """The request as one JSON object, for files and for other programs."""
@@ -202,9 +238,11 @@ class GenerationRequest:
         except WrongField as error:
             problem = Message("{name} {problem}", name=error.name, problem=error.problem)
             raise _damaged(problem) from error
-        for name in ("chunk_frames", "only_chunks"):
+        for name in ("chunk_frames", "first_frames", "only_chunks"):
             if (value := getattr(read, name)) is not None and value < 1:
                 raise _damaged(Message("{name} is not positive", name=name))
+        if read.source_frames < 0:
+            raise _damaged(Message("{name} is negative", name="source_frames"))
         return dataclasses.replace(read, extra=extra)
 
 
@@ -233,6 +271,6 @@ def _damaged(problem: Message) -> InvalidRequestError:
 
 
 _HEAD = ("format", "version", "program_version")
-_NOTED = ("quantised_attention", "chunk_frames", "take")
+_NOTED = ("quantised_attention", "chunk_frames", "first_frames", "source_frames", "take")
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(GenerationRequest)}
 _FIELDS = tuple(name for name in _DEFAULTS if name != "extra")

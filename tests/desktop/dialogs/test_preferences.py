@@ -85,12 +85,31 @@ def test_changes_count_at_once_and_are_kept(
     dialog.memory.setValue(2048)
     dialog.language.activated.emit(dialog.language.findData("zh_CN"))
     dialog.attention.activated.emit(dialog.attention.findData("exact"))
-    dialog.cards.activated.emit(dialog.cards.findData(0))
+    dialog.cards.activated.emit(dialog.cards.findData("0"))
     file.flush()
     again = Preferences(SettingsFile(file.path)).values
     assert (again.appearance, again.language) == ("dark", "zh_CN")
     assert (again.attention, again.cards) == ("exact", 0)
     assert (again.live_preview, again.notify, again.frame_memory_mb) == (False, False, 2048)
+
+
+def test_one_of_several_cards_is_chosen_by_its_name(
+    qtbot: QtBot, preferences: Preferences, tmp_path: Path
+) -> None:
+    cards = (("cuda:0", "NVIDIA T1000"), ("cuda:1", "NVIDIA GeForce RTX 4090"))
+    preferences.set("cards", 4)
+    dialog = PreferencesDialog(preferences, places(tmp_path), cards=cards)
+    qtbot.addWidget(dialog)
+    names = [dialog.cards.itemText(index) for index in range(dialog.cards.count())]
+    assert names[1:3] == ["NVIDIA T1000 (cuda:0)", "NVIDIA GeForce RTX 4090 (cuda:1)"]
+    assert dialog.cards.currentText() == "4"
+    dialog.cards.activated.emit(2)
+    assert (preferences.get("card"), preferences.get("cards")) == ("cuda:1", 1)
+    assert preferences.computing()["device"] == "cuda:1"
+    assert dialog.cards.currentIndex() == 2
+    dialog.cards.activated.emit(0)
+    assert (preferences.get("card"), preferences.get("cards")) == ("", 1)
+    assert "device" not in preferences.computing()
 
 
 def test_it_follows_changes_made_elsewhere(

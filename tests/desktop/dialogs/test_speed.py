@@ -33,7 +33,7 @@ def dialog(qtbot: QtBot, engine: ScriptedEngine) -> Iterator[SpeedDialog]:
     dialog = SpeedDialog()
     qtbot.addWidget(dialog)
     dialog.wanted.connect(thread.measure)
-    dialog.stopped.connect(thread.stop_measuring)
+    dialog.stopped.connect(engine.stop_measuring)
     thread.measured.connect(dialog.told)
     dialog.show()
     yield dialog

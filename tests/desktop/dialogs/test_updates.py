@@ -176,6 +176,7 @@ def test_cancelled_and_taken_up_again(qtbot: QtBot, make: MakeUpdates, page: Rel
     dialog = open_dialog(qtbot, updates, UpdatePhase.AVAILABLE)
     dialog.fetch_button.click()
     qtbot.waitUntil(lambda: dialog.bar.value() > 50)
+    page.pause_s = 0.5  # so that it does not end before it is cancelled
     assert "/ 2.1 MB" in dialog.figures.text()
     assert faults(dialog) == []
     dialog.cancel_button.click()

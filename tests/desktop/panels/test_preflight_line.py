@@ -76,14 +76,14 @@ def test_an_answer_to_what_has_changed_is_dropped(
 ) -> None:
     """One question at a time, however fast one types; only what was asked last is shown."""
     gate, asked = threading.Event(), []
-    really = bench.machine._engine.plan
+    really = bench.machine._engine.engine.plan
 
     def slow(request: GenerationRequest) -> JobPlan:
         asked.append(request.prompt)
         assert gate.wait(30)
         return really(request)
 
-    monkeypatch.setattr(bench.machine._engine, "plan", slow)
+    monkeypatch.setattr(bench.machine._engine.engine, "plan", slow)
     shown: list[str] = []
     bench.draft.changed.connect(
         lambda name: shown.append(bench.wait().request.prompt) if name == "plan" else None

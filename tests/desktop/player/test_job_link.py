@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
+from magi_desktop import background
+from magi_desktop.player import job_link
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_engine.errors import OutputError
@@ -28,6 +31,7 @@ from magi_engine.runtime.job.events import (
     Stage,
     StageStarted,
 )
+from magi_engine.runtime.request.references import Reference, read_reference
 from magi_engine.runtime.request.request import GenerationRequest, Mode, SamplingOverrides
 from tests.desktop.machines import planned
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
@@ -261,6 +265,30 @@ def test_the_image_a_video_starts_from_can_be_compared(
     assert player.canvas.comparing
     shown = player.canvas.grab().toImage()
     assert shown.pixelColor(shown.width() // 4, shown.height() // 2).getRgb() == (10, 200, 30, 255)
+
+
+def test_its_image_is_no_comparison_for_a_file_that_is_opened_before_it_is_read(
+    player: Player,
+    engine: Engine,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = threading.Event()
+
+    def late(request: GenerationRequest, fps: float) -> Reference | None:
+        assert opened.wait(60)
+        return read_reference(request, fps)
+
+    monkeypatch.setattr(job_link, "read_reference", late)
+    image = tmp_path / "start.png"
+    Image.new("RGB", (64, 48), (10, 200, 30)).save(image)
+    engine.begin(mode=Mode.I2V, reference=str(image))
+    with qtbot.waitSignal(player.first_frame_shown):
+        player.open_file(write_greys(tmp_path / "other.mp4", 30))
+    opened.set()
+    qtbot.waitUntil(lambda: not background._under_way)
+    assert player.comparison.empty
 
 
 def test_frames_behind_a_clip_in_front_are_found_in_the_file(

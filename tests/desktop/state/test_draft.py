@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.state.controller import with_output
 from magi_desktop.state.draft import Draft, GenerationSettings, Reference
-from magi_desktop.state.naming import wished_name, with_output
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.media import ClipPart, FitPolicy, MediaInfo, MediaKind, WriteOptions
 from magi_engine.runtime.request.request import (
@@ -168,15 +168,12 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
     assert again.settings == draft.settings
 
 
-def test_the_draft_of_an_older_program_keeps_the_prompt_that_was_seen(draft: Draft) -> None:
-    saved = {
-        "mode": "i2v",
-        "prompts": {"t2v": "text", "i2v": "image"},
-        "later_prompts": {"t2v": [], "i2v": [[2, "then"]]},
-    }
-    draft.restore(saved)
-    assert (draft.mode, draft.prompt) == (Mode.I2V, "image")
-    assert draft.later_prompts == (PromptChange(2, "then"),)
+def test_a_video_of_no_prompts_is_composed_again(draft: Draft) -> None:
+    request = dataclasses.replace(draft.request(), prompts=())
+    draft.set_prompt("before")
+    draft.take(request, lock_seed=False)
+    assert draft.prompt == ""
+    assert draft.request().prompts == (PromptChange(0, ""),)
 
 
 @pytest.mark.parametrize(
@@ -199,16 +196,21 @@ def test_a_damaged_draft_is_the_usual_one(draft: Draft, saved: dict[str, object]
 
 
 def test_names_are_readable_and_free(tmp_path: Path, draft: Draft) -> None:
-    assert wished_name('A "red" circle/moves: left!', "t2v", 7, "mp4").name == (
-        "A red circle moves left 7.mp4"
-    )
-    assert wished_name("", "i2v", 7, "webm").name == "i2v 7.webm"
-    assert wished_name("一个红色的圆", "t2v", 7, "png").name == "一个红色的圆 7"
-    assert len(wished_name("word " * 50, "t2v", 7, "gif").name) < 64
+    draft.set(seed=7)
+    for prompt, file_format, name in (
+        ('A "red" circle/moves: left!', "mp4", "A red circle moves left 7.mp4"),
+        ("", "webm", "t2v 7.webm"),
+        ("一个红色的圆", "png", "一个红色的圆 7"),
+        ("word " * 50, "gif", f"{'word ' * 9}7.gif"),
+    ):
+        draft.set_prompt(prompt)
+        draft.set(file_format=file_format)
+        assert draft.request().output == name
     draft.set_prompt("circle")
+    draft.set(file_format="mp4")
     folder = tmp_path / "new"
     first = with_output(draft.request(), folder).output
-    assert first == str(folder / "circle 0.mp4")
+    assert first == str(folder / "circle 7.mp4")
     assert first is not None
     Path(first).touch()
     assert with_output(draft.request(), folder).output != first

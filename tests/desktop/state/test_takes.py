@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 from magi_desktop.state.takes import take_rows
 from magi_desktop.state.videos import LibraryItem
@@ -36,7 +37,7 @@ def test_takes_stand_below_what_they_fork_from() -> None:
     assert [row.item for row in rows] == [first, second, of_second, third]
     assert [row.parent for row in rows] == [None, 0, 1, 0]
     assert [row.number for row in rows] == [1, 2, 4, 3]
-    assert [(row.fork, row.chunks) for row in rows] == [(0, 4), (2, 4), (3, 4), (1, 6)]
+    assert [(row.fork, len(row.parts)) for row in rows] == [(0, 4), (2, 4), (3, 4), (1, 6)]
     assert [row.prompt for row in rows][:2] == ["a red circle", "a cube"]
 
 
@@ -60,4 +61,18 @@ def test_damaged_settings_belong_to_no_other_video() -> None:
     broken = LibraryItem("x", Path("/v.mp4"), "{", "", 0.0, 24, 24.0, 64, 64, True)
     assert broken.family == "x"
     (row,) = take_rows([broken, item("20260101-000000-000001")], "x")
-    assert (row.fork, row.chunks) == (0, 1)
+    assert (row.fork, len(row.parts)) == (0, 1)
+
+
+def test_with_a_clip_in_front_parts_begin_where_its_chunks_do() -> None:
+    origin = "20260101-000000-000000"
+    noted: dict[str, Any] = {"source_frames": 40, "first_frames": 16}
+    first = item(origin, chunks=5, **noted)
+    prompts = (PromptChange(0, "a ball"), PromptChange(1, "a cube"))
+    second = item("20260101-000000-000010", TakeStart(origin, 1), 5, prompts=prompts, **noted)
+    _, row = take_rows([first, second], origin)
+    # The clip in two parts, the short first chunk, two whole ones.
+    edges = [(part.start, part.stop) for part in row.parts]
+    assert edges == [(0, 24), (24, 40), (40, 56), (56, 80), (80, 104), (104, 120)]
+    assert (row.fork, row.prompt) == (3, "a cube")
+    assert [row.part_at(frame) for frame in (0, 39, 40, 55, 56, 500)] == [0, 1, 2, 2, 3, 5]

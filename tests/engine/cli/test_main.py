@@ -89,7 +89,7 @@ def test_the_default_name_says_what_is_in_the_video(generate: Generate, tmp_path
             generate("--prompt", "A red  circle, moving!", "--seconds", "0.1", "--seed", "4") == 0
         )
     names = {path.name for path in tmp_path.glob("*.mp4")}
-    assert names == {"a-red-circle-moving-4.mp4", "a-red-circle-moving-4-2.mp4"}
+    assert names == {"A-red-circle-moving-4.mp4", "A-red-circle-moving-4-2.mp4"}
 
 
 def test_seconds_count_at_the_frame_rate_that_was_asked_for(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -234,29 +233,6 @@ def test_a_repository_is_pinned_downloaded_and_shares_what_is_the_same(
     assert main(["models", "remove", "tuned", "--yes", *where]) == DONE
     assert not (models_dir / "added/tuned").exists()
     assert state("twin", models_dir) is ModelState.READY
-
-
-def test_what_an_earlier_version_copied_is_still_there(tmp_path: Path) -> None:
-    folder, models_dir = tmp_path / "mine", tmp_path / "models"
-    add_models(str(official(folder, dit_file())), None, None)
-    kept = json.loads(user_models_file().read_text())
-    kept["models"][0] |= {"copied": True, "endpoint": None}
-    user_models_file().write_text(json.dumps(kept))
-    copy = official(models_dir / "added/mine", dit_file())
-    manifest = Manifest.load(models_dir)
-    for file in copy.rglob("*.*"):
-        if file.is_file():
-            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-            manifest.note(manifest.key(file), sha256, FOUND)
-    shutil.rmtree(folder)
-    where = ("--models-dir", str(models_dir))
-    assert main(["models", "verify", "mine", *where]) == DONE
-    for name in ("two", "three"):  # as it was kept, and as it is kept from now on
-        found = find_model("mine", models_dir)
-        assert found.files.transformer == models_dir / "added/mine" / _FOLDER
-        add_models(str(official(tmp_path / name, dit_file())), None, None)
-    assert main(["models", "remove", "mine", "--yes", *where]) == DONE
-    assert not (models_dir / "added/mine").exists()
 
 
 @pytest.mark.parametrize(

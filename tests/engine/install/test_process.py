@@ -46,6 +46,8 @@ from tests.engine.install.hub_server import HubServer
 _NAME = "4.5B-distill"
 _ENTRY = Registry.load().find(_NAME)
 _WEIGHTS = "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
+_SLOW_S = 0.5
+"""Between two pieces, so that a download cannot end before it has heard what it is told."""
 
 
 def release_files(size_bytes: int = 6_000_000) -> dict[str, bytes]:
@@ -118,9 +120,11 @@ def test_a_download_is_paused_resumed_and_ends_ready(
         seen.append(event)
         begun = isinstance(event, TaskProgress) and event.done_bytes > 1_000_000 and event.files
         if begun and not any(isinstance(e, TaskPaused) for e in seen):
+            server.pause_s = _SLOW_S
             run.control(Pause())
         if isinstance(event, TaskPaused):
             assert state(models_dir) is ModelState.PARTLY
+            server.pause_s = 0
             run.control(Resume())
     assert isinstance(seen[-1], TaskDone), seen[-1]
     assert "is ready" in str(seen[-1].message)
@@ -143,6 +147,7 @@ def test_a_cancelled_download_goes_on_where_it_was(
         if isinstance(event, TaskProgress) and any(
             file.name == _WEIGHTS and file.done_bytes > 1_000_000 for file in event.files
         ):
+            server.pause_s = _SLOW_S
             run.control(Cancel())
     assert isinstance(event, TaskCancelled)
     status = next(s for s in model_statuses(models_dir) if s.entry.name == _NAME)
@@ -244,6 +249,7 @@ def test_two_downloads_at_once_do_not_meet(
     first = iter(process.run(Download(_NAME)))
     for event in first:
         if isinstance(event, TaskProgress) and event.phase is Phase.DOWNLOADING:
+            server.pause_s = _SLOW_S
             break
     second = InstallProcess(models_dir, models_dir.parent / "cache", models_dir.parent / "log")
     failed = do(second, Download(_NAME))

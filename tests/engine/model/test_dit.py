@@ -237,7 +237,7 @@ def test_patches_are_the_convolution_of_the_checkpoint(make_dit) -> None:
     latents, _, _ = inputs(videos=2, chunks=1)
     expected = model.x_embedder(latents).flatten(2).transpose(1, 2)
     torch.testing.assert_close(
-        model._embed(model._patches(latents)), expected, rtol=1e-5, atol=1e-5
+        model._embed(model.own_tokens(latents, 1)), expected, rtol=1e-5, atol=1e-5
     )
 
 

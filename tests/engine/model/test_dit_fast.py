@@ -87,13 +87,3 @@ def test_known_captions_are_the_batch_without_computing_twice(make_dit, monkeypa
     for layer in model.layers:
         monkeypatch.setattr(layer.self_attention, "caption_keys", None)  # not needed again
     torch.testing.assert_close(forward(model, known), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_a_condition_computed_before_is_the_one_of_the_times(make_dit) -> None:
-    model = make_dit()
-    captions = batch(embeddings(3, 5, 4))
-    code = torch.tensor(8.0)
-    with torch.inference_mode():
-        rows = [model.condition(torch.tensor([[t]]), False, code) for t in (0.1, 0.4, 0.9)]
-    given = forward(model, captions, condition=torch.cat(rows, dim=1))
-    torch.testing.assert_close(given, forward(model, captions, step_code=code))

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from magi_engine.ops.rope import apply_rotary, rotary_angles
+from magi_engine.ops.rope import apply_rotary, rotary_angles, rotary_angles_at, rotary_places
 
 TAU = "6.283185307179586476925286766559005768394338798750211641949889"
 BANDS = torch.tensor([1.0, 0.3, 0.05])
@@ -46,6 +46,8 @@ def test_angles_are_the_spec_in_loops(
     assert cos.dtype is sin.dtype is torch.float32
     torch.testing.assert_close(cos.double(), expected.cos(), rtol=0, atol=1e-5)
     torch.testing.assert_close(sin.double(), expected.sin(), rtol=0, atol=1e-5)
+    places = rotary_places(chunks, chunk_width, height, width)
+    assert all(map(torch.equal, rotary_angles_at(places, BANDS), (cos, sin)))
 
 
 def test_hours_into_a_video_the_angles_are_right() -> None:

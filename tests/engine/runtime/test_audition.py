@@ -15,7 +15,8 @@ from magi_engine.media.info import probe
 from magi_engine.media.writer import WriteOptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.runtime.engine import Engine
-from magi_engine.runtime.job.events import Cancelled, Notice, Progress
+from magi_engine.runtime.job.events import Cancelled, Notice, Progress, Stage
+from magi_engine.runtime.machine.kernels import DeviceKernels
 from magi_engine.runtime.planning import plan
 from magi_engine.runtime.process.control import Cancel
 from magi_engine.runtime.request.batch import with_along
@@ -29,7 +30,7 @@ from magi_engine.runtime.request.request import (
     SamplingOverrides,
 )
 from magi_engine.takes.store import Take, TakeStore
-from tests.engine.runtime.outcomes import MakeRequest, finished, of_kind, run
+from tests.engine.runtime.outcomes import MakeRequest, finished, of_kind, run, stages_of
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +136,16 @@ def test_several_are_sampled_in_one_batch_and_each_is_as_it_is_alone(
         assert read_request(end.path).along == ()
     rest = Earlier.of_video(made[-1], store).resumed()
     assert finished(run(engine, rest)).frames == 90
+
+
+def test_a_size_is_prepared_once_for_all_batches(
+    engine: Engine, make_request: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeviceKernels, "compiles", True)
+    first, second, third = _seeds(make_request, tmp_path, width=64)
+    for request, others in ((first, [second, third]), (second, [third]), (first, [third])):
+        events = run(engine, with_along(request, others))
+        assert (Stage.PREPARING_SIZE in stages_of(events)) is (others == [second, third])
 
 
 def test_what_was_sampled_along_is_taken_once_and_only_for_the_same(

@@ -228,6 +228,7 @@ def test_the_frame_rate_is_that_of_the_clip_and_of_the_file(
     assert path is not None
     assert probe(path).fps == 12
     assert frame_count(path) == 24 + 24
+    assert read_request(path).parts_of(48) == [range(24), range(24, 36), range(36, 48)]
 
 
 def test_the_source_is_put_in_front(engine: Engine, make_request: MakeRequest, clip: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -21,6 +22,7 @@ from magi_engine.runtime.job.events import (
     ChunkReady,
     Event,
     Failed,
+    Notice,
     Paused,
     Progress,
     PromptChanged,
@@ -29,7 +31,9 @@ from magi_engine.runtime.job.events import (
 from magi_engine.runtime.models import ranks
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
+from magi_engine.runtime.process.worker import Run
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from magi_engine.sampling.cache import WindowAttention
 from tests.engine.runtime.outcomes import (
     MakeRequest,
     checked,
@@ -45,7 +49,8 @@ class TwoProcesses(Engine):
     """Takes the processor for two cards, which the plan never does."""
 
     def plan(self, request: GenerationRequest) -> JobPlan:
-        return dataclasses.replace(super().plan(request), devices=("cpu", "cpu"))
+        alone = super().plan(request)
+        return dataclasses.replace(alone, devices=("cpu", "cpu"), ways=2 * alone.ways)
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,29 @@ def test_commands_are_followed_by_both(
     assert np.abs(expected.astype(int) - frames_of(events)).max() <= 1
 
 
+def test_where_one_has_too_little_memory_all_go_on_with_less(
+    engine: Engine,
+    together: TwoProcesses,
+    make_request: MakeRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request = make_request(num_frames=72, output=None)
+    alone = frames_of(run(engine, request))
+    attend, full = WindowAttention.__call__, [False] * 9 + [True]
+
+    def attend_or_fail(*args: Any) -> torch.Tensor:
+        if full and full.pop(0):
+            raise torch.OutOfMemoryError("full")
+        return attend(*args)
+
+    monkeypatch.setattr(WindowAttention, "__call__", attend_or_fail)
+    events = run(together, request)
+    assert not full
+    (notice,) = of_kind(events, Notice)
+    assert "too little graphics memory" in str(notice.message)
+    assert np.abs(alone.astype(int) - frames_of(events)).max() <= 1
+
+
 def test_a_stopped_video_is_kept_and_so_are_the_processes(
     together: TwoProcesses, make_request: MakeRequest
 ) -> None:
@@ -155,9 +183,16 @@ def test_a_lost_process_ends_the_video_and_nothing_else(
     together.unload()
     others = set(psutil.Process().children())
     request = make_request(num_frames=None)
+    say = Run.control
+
+    def say_more(run: Run, value: Any) -> None:
+        """What is said of a chunk of usual size is more than a pipe holds."""
+        more: Any = value if isinstance(value, Cancel) else (value, bytes(4 << 20))
+        say(run, more)
 
     def lose() -> None:
         os.kill(the_other(others).pid, how)
+        monkeypatch.setattr(Run, "control", say_more)
         monkeypatch.setattr(ranks, "_SILENT_S", 4.0)  # no other process has to be patient
 
     events = events_with(together, request, lose)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import ModelPaths
@@ -34,8 +38,8 @@ from magi_engine.training import (
 from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips, make_clips
 from magi_engine.training.filming import Camera
 from magi_engine.training.layouts import Layout, pipeline, streaming
-from magi_engine.training.lessons import Kind, Lesson, Teacher
-from magi_engine.training.sequences import draw_batch
+from magi_engine.training.lessons import BEGINNING, Kind, Lesson, Teacher
+from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
 from magi_engine.training.world import NO_EVENT, SceneOptions, sample_scenes
@@ -220,6 +224,53 @@ def test_every_lesson_teaches_the_student_alone(
     gates = student.videodit_blocks.layers[0].ada_modulate_layer.proj[0]  # type: ignore[index,union-attr]
     assert float(gates.weight.grad.abs().max()) > 0  # type: ignore[union-attr]
     assert all(p.grad is None for p in average.parameters())
+
+
+class _CopiesBetweenDevices(TorchDispatchMode):
+    """Notes what takes or makes tensors of two devices; a number of the CPU may be one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, Tensor) and x.dim()]
+        if len({x.device.type for x in tensors}) > 1:
+            self.found.append(str(func))
+        return out
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("layout", [BEGINNING, streaming(CHUNKS, 3), pipeline(CHUNKS, 1, 4)])
+def test_a_lesson_can_be_recorded(
+    clips: Clips, t5_dir: Path, kind: Kind, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device that only notes shapes: a CUDA graph holds no copy from or to the CPU."""
+    monkeypatch.setattr(torch, "autocast", lambda *_args, **_kwargs: contextlib.nullcontext())
+    nowhere = torch.device("meta")
+    student, average = (VideoDiT(MODEL).to(nowhere) for _ in range(2))
+    t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
+    nn.Module.to(t5, nowhere)
+    there = Clips(**{f.name: getattr(clips, f.name).to(nowhere) for f in dataclasses.fields(Clips)})
+    if layout == BEGINNING:
+        there = dataclasses.replace(there, latents=there.latents[:, :1])
+    teacher = Teacher(student, average, load_tokens(t5_dir.parent, nowhere))
+
+    def step() -> None:
+        teacher.loss(Lesson(kind, layout), draw_batch(there, t5, 2)).backward()
+
+    step()  # what is made once may be copied
+    with _CopiesBetweenDevices() as copies:
+        step()
+    assert copies.found == []
+    assert student.rope.bands.grad is not None
 
 
 def test_clips_start_from_their_image_where_they_are_held(vae: ViTVAE) -> None:

@@ -181,18 +181,6 @@ def test_types_follow_the_module(tmp_path: Path, state: dict[str, torch.Tensor])
     assert module.norm.bias.dtype is torch.float32
 
 
-def test_types_may_be_given_by_name(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
-    _write_single(tmp_path, state)
-    module = _on_meta()
-    load_weights(
-        module,
-        tmp_path,
-        dtype_of=lambda name: torch.float8_e4m3fn if name == "quantised" else torch.float64,
-    )
-    assert module.linear.weight.dtype is torch.float64
-    assert module.quantised.dtype is torch.float8_e4m3fn
-
-
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors"])
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mappings")
 def test_files_are_mapped_not_copied(tmp_path: Path, name: str) -> None:

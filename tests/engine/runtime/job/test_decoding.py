@@ -31,7 +31,7 @@ from magi_engine.runtime.job.events import (
 )
 from magi_engine.runtime.machine.streams import Streams
 from magi_engine.runtime.models import preview
-from magi_engine.runtime.planning import plan as plan_module
+from magi_engine.runtime.planning import placement as plans
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.control import Cancel, Pause, Resume
 from magi_engine.runtime.request.request import (
@@ -99,7 +99,7 @@ def request_for(model_config: Path, device: str):
 def placed(monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
     """The only way to run a job, for as long as ``monkeypatch`` lasts."""
     way = Placement(1, 1, decodes_beside=beside)
-    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: (way,))
+    monkeypatch.setattr(plans, "place", lambda sizes, *free: (way,))
 
 
 @pytest.fixture(params=[True, False], ids=["beside", "in turn"])

@@ -31,7 +31,7 @@ from magi_engine.runtime.job.events import (
 )
 from magi_engine.runtime.machine.kernels import DeviceKernels
 from magi_engine.runtime.models.loaded import LoadedModel
-from magi_engine.runtime.planning import plan as plan_module
+from magi_engine.runtime.planning import placement as plans
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.control import ChangePrompt
 from magi_engine.runtime.request.request import (
@@ -97,7 +97,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         self.kernels.__dict__["attention"] = FailingAttention(self, fails_at)
 
     monkeypatch.setattr(LoadedModel, "__init__", made)
-    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: tuple(WAYS))
+    monkeypatch.setattr(plans, "place", lambda sizes, *free: tuple(WAYS))
     try:
         find_model("pocket")
     except ModelNotFoundError:
@@ -185,7 +185,7 @@ def ladder(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
         Placement(2, 4, (), cache_on_host=True, part_tokens=100, tiles_at_once=1),
         Placement(1, 4, (0, 1), cache_on_host=True, part_tokens=64, tiles_at_once=1),
     ]
-    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: tuple(ways))
+    monkeypatch.setattr(plans, "place", lambda sizes, *free: tuple(ways))
     monkeypatch.setattr(DeviceKernels, "compiles", True)  # so that there is every stage
     return ways
 
@@ -252,7 +252,7 @@ def test_layers_that_do_not_fit_are_offloaded_one_rung_later(
         return really(*arguments)
 
     monkeypatch.setattr(offload, "host_buffer", limited)
-    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: tuple(ladder[3:]))
+    monkeypatch.setattr(plans, "place", lambda sizes, *free: tuple(ladder[3:]))
     engine = Engine(cache_dir=tmp_path)
     finished(checked(list(engine.generate(make_request(output=None)))))
     assert steps_taken(caplog) == 1
@@ -334,12 +334,12 @@ def test_a_device_that_is_too_small_by_a_little_gets_the_next_way(
     ways = [Placement(2, 2), Placement(1, 2, tiles_at_once=1, cache_on_host=True)]
     peaks, frames = [], []
     for way in ways:
-        monkeypatch.setattr(plan_module, "place", lambda sizes, *free, way=way: (way,))
+        monkeypatch.setattr(plans, "place", lambda sizes, *free, way=way: (way,))
         with SmallDevice(float("inf"), monkeypatch) as device:
             frames.append(frames_of(list(Engine(cache_dir=tmp_path).generate(request))))
         peaks.append(device.peak)
     assert peaks[1] < 0.8 * peaks[0]
-    monkeypatch.setattr(plan_module, "place", lambda sizes, *free: tuple(ways))
+    monkeypatch.setattr(plans, "place", lambda sizes, *free: tuple(ways))
     for limit, steps in ((1.05 * peaks[0], 0), ((peaks[0] + peaks[1]) / 2, 1)):
         caplog.clear()
         with SmallDevice(limit, monkeypatch):

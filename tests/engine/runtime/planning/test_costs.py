@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
-from magi_engine.config.sizes import PART_TOKENS
+from magi_engine.config.registry import Registry
+from magi_engine.config.sizes import PART_TOKENS, TILES_AT_ONCE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
@@ -28,7 +31,7 @@ from magi_engine.sampling.cache import RollingCache
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import SamplerSettings, forwards
+from magi_engine.sampling.schedule import SamplerSettings, forwards, legal_steps
 from tests.engine.sampling.test_cache import LiveBytes
 
 
@@ -149,6 +152,66 @@ def test_predicted_memory_is_what_tensors_take(
     predicted = sizes.kept_bytes() + sizes.work_bytes() + sizes.denoising_bytes(part_tokens)
     # Of a batch, the keys and values are freed before what is widened takes their place.
     assert predicted == pytest.approx(memory.peak, rel=0.05 if videos == 1 else 0.08)
+
+
+def _result_alone(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """An attention that holds nothing but its result, as every kernel of a card does."""
+    del k, v
+    return torch.empty_like(q)
+
+
+def _shapes() -> Iterator[str]:
+    """Configurations of every model; those in fp8 have the shapes of the others."""
+    for entry in Registry.load().entries:
+        if not MagiConfig.from_json(resource_path(entry.config)).engine_config.fp8_quant:
+            yield entry.config
+
+
+@pytest.mark.parametrize("name", list(_shapes()))
+def test_every_model_takes_what_its_modules_hold(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At full size, on PyTorch's meta device: the sampler, and decoding a chunk.
+
+    Of its layers, which are alike, there is one, and of the autoencoder's there are two.
+    """
+    config = MagiConfig.from_json(resource_path(name))
+    model_config = dataclasses.replace(config.model_config, num_layers=1)
+    window = config.runtime_config.window_size
+    steps = next(legal_steps(window, len(config.runtime_config.noise2clean_kvrange)))
+    config = dataclasses.replace(
+        config,
+        model_config=model_config,
+        runtime_config=dataclasses.replace(config.runtime_config, num_steps=steps),
+    )
+    vae = VaeConfig(depth=2)
+    with torch.device("meta"):
+        model = VideoDiT(model_config).eval().requires_grad_(False)
+        decoder = ViTVAE(vae).to(model.dtype).eval().requires_grad_(False)
+    sizes = Sizes.of(config, vae, window, 0, model.dtype.itemsize, on_card=False)
+    model.attention = _result_alone
+    model.rope.bands = nn.Parameter(torch.ones(model_config.kv_channels // 8), False)
+    null = torch.zeros(50, model_config.caption_channels)
+    monkeypatch.setattr(model, "null_caption", lambda: null)
+    runtime = config.runtime_config
+    height, width = (
+        side // vae.patch_size for side in (runtime.video_size_h, runtime.video_size_w)
+    )
+    with LiveBytes() as memory:
+        for event in Sampler(model, SamplerSettings.from_config(config)).sample(
+            height=height,
+            width=width,
+            captions=_plain_track(model),
+            noise=SeededNoise(1),
+            num_chunks=window,
+        ):
+            del event
+    predicted = sizes.kept_bytes() + sizes.work_bytes() + sizes.denoising_bytes(PART_TOKENS)
+    assert predicted == pytest.approx(memory.peak, rel=0.05)
+    latents = torch.empty(1, 16, runtime.chunk_width, height, width, device="meta")
+    with torch.inference_mode(), LiveBytes() as memory:
+        decoder.decode(latents.to(model.dtype), Tile.released(runtime.fps))
+    assert sizes.decoding_bytes(TILES_AT_ONCE) == pytest.approx(memory.peak, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,14 @@ def test_json_without_finite_numbers_is_refused() -> None:
     text = _FULL.to_json().replace('"cfg_t_range": [0.0, ', '"cfg_t_range": [NaN, ')
     with pytest.raises(InvalidRequestError, match="it is not JSON"):
         GenerationRequest.from_json(text)
+
+
+def test_parts_of_a_file_are_a_clip_in_front_and_the_chunks() -> None:
+    usual = GenerationRequest(Mode.V2V, "pocket", 64, 64, 48)
+    assert usual.parts_of(50) == [range(24), range(24, 48), range(48, 50)]
+    noted = dataclasses.replace(usual, first_frames=16, source_frames=40)
+    parts = [range(24), range(24, 40), range(40, 56), range(56, 80), range(80, 88)]
+    assert noted.parts_of(88) == parts
+    assert noted.parts_of(30) == [range(24), range(24, 30)]
+    assert (noted.parts_in_front, noted.frames_before(0), noted.frames_before(2)) == (2, 0, 40)
+    assert noted.as_wished() == usual
