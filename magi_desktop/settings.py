@@ -191,6 +191,8 @@ class PreferenceValues:
     """One of ``magi_engine.runtime.machine.devices.ATTENTIONS``."""
     cards: int = 1
     """How many graphics cards make a video together, where that is faster; 0: all there are."""
+    card: str = ""
+    """The device of the one that makes videos, such as ``cuda:1``; empty: the best one."""
     frame_memory_mb: int = 1024
     """Frames of the video on show that are kept in memory."""
     look_for_updates: bool = False
@@ -203,7 +205,11 @@ class PreferenceValues:
 
 
 class Preferences(QObject):
-    """Typed preferences over the settings file; a value of a wrong type counts as missing."""
+    """Typed preferences over the settings file; a value of a wrong type counts as missing.
+
+    Attributes:
+        at_start: as the program found them: some count from its next start on.
+    """
 
     changed = Signal(str)
 
@@ -213,7 +219,7 @@ class Preferences(QObject):
         saved = file.section("preferences")
         usual = dataclasses.asdict(PreferenceValues())
         fitting = {k: v for k, v in saved.items() if type(v) is type(usual.get(k))}
-        self._values = PreferenceValues(**fitting)
+        self._values = self.at_start = PreferenceValues(**fitting)
 
     @property
     def values(self) -> PreferenceValues:
@@ -230,3 +236,9 @@ class Preferences(QObject):
             self._values = dataclasses.replace(self._values, **{name: value})
             self._file.set_section("preferences", {name: value})
             self.changed.emit(name)
+
+    def computing(self) -> dict[str, Any]:
+        """How videos are computed here, as fields of a request."""
+        values = self._values
+        found: dict[str, Any] = {"attention": values.attention, "cards": values.cards}
+        return found | ({"device": values.card} if values.card else {})

@@ -52,7 +52,9 @@ class WindowDialogs(QObject):
         from magi_desktop.dialogs.preferences import PreferencesDialog
 
         shop = self._workshop
-        dialog = PreferencesDialog(shop.preferences, shop.places, self._window)
+        facts = shop.machine.facts
+        cards = () if facts is None else facts.cards
+        dialog = PreferencesDialog(shop.preferences, shop.places, self._window, cards)
         dialog.restart_wanted.connect(self.restart_wanted)
         self._open(dialog)
 

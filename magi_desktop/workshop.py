@@ -55,6 +55,7 @@ class Workshop(QObject):
         self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
         self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
+        self.machine.changed.connect(self._forget_lost_card)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
@@ -66,7 +67,7 @@ class Workshop(QObject):
             self.draft,
             self.engine,
             lambda: self.controller.output_folder,
-            lambda: preferences.get("cards"),
+            preferences.computing,
             self,
         )
         preferences.changed.connect(self.planner.refresh)
@@ -115,6 +116,12 @@ class Workshop(QObject):
         QThreadPool.globalInstance().waitForDone(3000)
         self.store.close()
         self.file.flush()
+
+    @Slot()
+    def _forget_lost_card(self) -> None:
+        facts, card = self.machine.facts, self.preferences.get("card")
+        if facts is not None and card and card not in dict(facts.cards):
+            self.preferences.set("card", "")
 
     @Slot(object)
     def _examined(self, outcome: list[Finding] | Exception) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 def read_text(path: Path, most_bytes: int, errors: str = "strict") -> str:
     """The text in the first bytes of a file, in UTF-8 or UTF-16; the file may have no end.
 
+    Lines end as Python's do, whatever system the file comes from.
+
     Args:
         errors: as for ``bytes.decode``.
 
@@ -19,4 +21,5 @@ def read_text(path: Path, most_bytes: int, errors: str = "strict") -> str:
     with path.open("rb") as file:
         data = file.read(most_bytes)
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if wide else "utf-8-sig", errors)
+    text = data.decode("utf-16" if wide else "utf-8-sig", errors)
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
@@ -33,7 +34,7 @@ from magi_engine.takes.store import TakeStore
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128
-_CARDS = (1, 2, 4, 8)
+_SEVERAL_CARDS = (2, 4, 8)
 _TAKES_GB = (0, 10_000)
 
 
@@ -58,6 +59,7 @@ class PreferencesDialog(Sheet):
 
     Args:
         places: ``places.videos`` is where videos go while ``output_folder`` is empty.
+        cards: device and name of every graphics card, where there are several.
 
     Signals:
         restart_wanted: the program is to end and begin again, in another language.
@@ -66,33 +68,38 @@ class PreferencesDialog(Sheet):
     restart_wanted = Signal()
 
     def __init__(
-        self, preferences: Preferences, places: Places, parent: QWidget | None = None
+        self,
+        preferences: Preferences,
+        places: Places,
+        parent: QWidget | None = None,
+        cards: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(parent)
         self._preferences, self._places = preferences, places
-        self._engine_address = preferences.get("engine_address")
         self._takes = TakeStore(default_takes_dir())
-        self._language = language_for(preferences.get("language"))
-        """That of the window, until it is started again."""
         self.setWindowTitle(self.tr("Preferences"))
         self.setMinimumWidth(480)
         self._make_look()
         self._make_folder()
         self._make_engine()
-        self._make_work()
+        self._make_work(cards)
         close = push_button(self.tr("Close"), self.tr("Everything is kept already."), self)
         close.clicked.connect(self.accept)
+        rooms = [self._row(self.tr("&Room for redoing videos"), self._takes_line)]
+        if preferences.at_start.engine_address:  # it is kept there
+            self._takes_line.hide()
+            rooms = []
         vbox(self, t.SPACE_4, SHEET_MARGINS).add(
             text_label(self.tr("Preferences"), "title", self),
             self._row(self.tr("&Appearance"), self.appearance),
             self._row(self.tr("&Language"), self.language, self.restart_button),
-            self._row(self.tr("Videos are &made by"), self._engine_line),
+            self._row(self.tr("Videos are made &by"), self._engine_line),
             self._row(self.tr("&Folder for videos"), self._folder_line, self.note),
             self.live_preview,
             self.notify,
             self.look_for_updates,
             self._row(self.tr("&Memory for frames"), self._memory_line),
-            self._row(self.tr("&Room for redoing videos"), self._takes_line),
+            *rooms,
             text_label(self.tr("Expert"), "heading", self),
             self._row(self.tr("A&ttention"), self.attention, self.attention_note),
             self._row(self.tr("&Graphics cards"), self.cards, self.cards_note),
@@ -169,7 +176,7 @@ class PreferencesDialog(Sheet):
         )
         self._engine_line.setFocusProxy(self.engine_button)
 
-    def _make_work(self) -> None:
+    def _make_work(self, cards: Sequence[tuple[str, str]]) -> None:
         self.live_preview = self._check(
             "live_preview",
             self.tr("Show a rough &preview of what is being made"),
@@ -196,7 +203,7 @@ class PreferencesDialog(Sheet):
             lambda megabytes: self._preferences.set("frame_memory_mb", megabytes)
         )
         self._make_attention()
-        self._make_cards()
+        self._make_cards(cards)
         self._memory_line = self._line(self.memory)
         self.takes_limit = self._number(_TAKES_GB, self.tr(" GB"))
         self.takes_limit.setValue(round(self._takes.limit_bytes / 1e9))
@@ -245,19 +252,20 @@ class PreferencesDialog(Sheet):
             self.tr("For NVIDIA graphics cards, from the next video on."), "caption", self
         )
 
-    def _make_cards(self) -> None:
+    def _make_cards(self, cards: Sequence[tuple[str, str]]) -> None:
         self.cards = QComboBox(self)
-        for count in _CARDS:
-            self.cards.addItem(str(count), count)
-        self.cards.addItem(self.tr("All"), 0)
+        self.cards.addItem(self.tr("The best one") if cards else "1", "1")
+        for device, name in cards:
+            self.cards.addItem(f"{name} ({device})", device)
+        for count in _SEVERAL_CARDS:
+            self.cards.addItem(str(count), str(count))
+        self.cards.addItem(self.tr("All"), "0")
         name_control(
             self.cards,
             self.tr("Graphics cards"),
-            self.tr("How many of them make a video together, where that is faster."),
+            self.tr("Which of them makes videos, or how many together, where that is faster."),
         )
-        self.cards.activated.connect(
-            lambda index: self._preferences.set("cards", self.cards.itemData(index))
-        )
+        self.cards.activated.connect(self._cards_chosen)
         self.cards_note = text_label(
             self.tr(
                 "NVIDIA cards of one kind, on Linux; the line under Generate counts with them."
@@ -265,6 +273,13 @@ class PreferencesDialog(Sheet):
             "caption",
             self,
         )
+
+    @Slot(int)
+    def _cards_chosen(self, index: int) -> None:
+        choice: str = self.cards.itemData(index)
+        counted = choice.isdigit()
+        self._preferences.set("card", "" if counted else choice)
+        self._preferences.set("cards", int(choice) if counted else 1)
 
     def _check(self, name: str, text: str, hint: str) -> QCheckBox:
         box = QCheckBox(text, self)
@@ -280,7 +295,7 @@ class PreferencesDialog(Sheet):
     @Slot()
     def refresh(self) -> None:
         """Show what the preferences hold."""
-        get = self._preferences.get
+        get, began = self._preferences.get, self._preferences.at_start
         if get("appearance") in ("system", "light", "dark"):
             self.appearance.set_value(get("appearance"))
         with (
@@ -295,9 +310,12 @@ class PreferencesDialog(Sheet):
             self.look_for_updates.setChecked(get("look_for_updates"))
             self.memory.setValue(get("frame_memory_mb"))
             self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
-            self.cards.setCurrentIndex(max(self.cards.findData(get("cards")), 0))
-        self.engine.setText(get("engine_address") or self.tr("This computer"))
-        self.engine_restart.setVisible(get("engine_address") != self._engine_address)
+            choice = get("card") or str(get("cards"))
+            self.cards.setCurrentIndex(max(self.cards.findData(choice), 0))
+        self.engine.setText(get("engine_address").partition("#")[0] or self.tr("This computer"))
+        self.engine_restart.setVisible(get("engine_address") != began.engine_address)
+        another = language_for(get("language")) != language_for(began.language)
+        self.restart_button.setVisible(another)
         folder = get("output_folder")
         self.folder.setText(folder or str(self._places.videos))
         self.usual_button.setVisible(bool(folder))
@@ -318,9 +336,6 @@ class PreferencesDialog(Sheet):
     @Slot(int)
     def _language_chosen(self, index: int) -> None:
         self._preferences.set("language", self.language.itemData(index))
-        self.restart_button.setVisible(
-            language_for(self.language.itemData(index)) != self._language
-        )
 
     @Slot()
     def _takes_limit_changed(self) -> None:

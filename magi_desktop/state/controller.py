@@ -140,7 +140,7 @@ class Controller(QObject):
             self._current = None
             return
         # How to compute is a matter of this computer, not of the settings a video came from.
-        here = {name: self._preferences.get(name) for name in ("attention", "cards")}
+        here = self._preferences.computing()
         request = dataclasses.replace(request, **here).as_wished()
         try:
             self.job.begin(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
@@ -25,12 +26,12 @@ class Planner(QObject):
         draft: Draft,
         engine: EngineThread,
         output_folder: Callable[[], Path],
-        cards: Callable[[], int] = lambda: 1,
+        computing: Callable[[], dict[str, Any]] = dict,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._draft, self._engine, self._output_folder = draft, engine, output_folder
-        self._cards = cards
+        self._computing = computing
         self._asked: GenerationRequest | None = None
         # Of its own: before the engine is there, an answer takes seconds.
         self._pool = background.Pool(self)
@@ -71,7 +72,7 @@ class Planner(QObject):
             request = draft.request()
         else:  # that a reference is still missing is not the settings' fault
             request = settings_request(draft.settings)
-        request = dataclasses.replace(request, cards=self._cards())
+        request = dataclasses.replace(request, **self._computing())
         if request.output is None:
             return request
         return dataclasses.replace(request, output=str(self._output_folder() / request.output))

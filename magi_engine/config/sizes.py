@@ -18,6 +18,8 @@ MOST_PIXELS = 16_384
 
 PART_TOKENS = 8192
 """What the transformer takes together: enough to fill a large GPU, few enough to save memory."""
+MORE_PART_TOKENS = 12288
+"""The same where memory is plenty: a chunk of 720x720 in one piece."""
 TILES_AT_ONCE = 4
 """What the autoencoder takes together: enough to fill a large GPU; each takes about 60 MB."""
 OFFLOAD_SLOTS = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from magi_engine.ops.fp8 import (
     fp8_matmul,
     input_divisor,
 )
-from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.kernels import Heads, Kernels
 from magi_engine.ops.norms import LayerNorm1p
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
@@ -99,15 +100,6 @@ def _even(count: int, most: int) -> list[tuple[int, int]]:
     """``count`` things in as few groups of at most ``most`` as it takes, all of about one size."""
     groups = -(-count // most)
     return [(count * i // groups, count * (i + 1) // groups) for i in range(groups)]
-
-
-class Heads(NamedTuple):
-    """What attention looks with and at: (N, S, heads or groups, head_dim) each."""
-
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    qx: Tensor
 
 
 def _linear(
@@ -205,13 +197,22 @@ class _FusedLinears(nn.Module):
         self.weight: Tensor
         self.ratios: Tensor | None
 
+    @functools.cached_property
+    def factor(self) -> float:
+        """What the product of fp8 linears is multiplied by."""
+        assert self.divisor is not None
+        assert self.scales is not None
+        return (self.divisor[0] * self.scales[0]).item()
+
     def forward(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
         """(N, S, D) -> one (N, S, features) per linear, and the factors they still lack."""
         if self.divisor is None or self.scales is None or self.ratios is None:
             return F.linear(x, self.weight).split(self.widths, dim=-1), (None,) * len(self.widths)
         assert x.dtype is E4M3
         rows = x.flatten(0, -2)
-        out = fp8_matmul(rows, self.weight[0], self.divisor[0], self.scales[0], self.dtype)
+        out = fp8_matmul(
+            rows, self.weight[0], self.divisor[0], self.scales[0], self.dtype, lambda: self.factor
+        )
         parts = out.unflatten(0, x.shape[:-1]).split(self.widths, dim=-1)
         return parts, self.ratios.unbind()
 
@@ -266,13 +267,12 @@ class ParallelAttention(nn.Module):
     ) -> Heads:
         """(N, S, D) -> heads, normed and rotated, written into the rooms that are given."""
         parts, scales = self.linear_qkv(x, self.kernels)
-        q, k, v, qx = (part.unflatten(-1, (-1, self.head_dim)) for part in parts)
-        kernels = self.kernels
-        heads = (
-            kernels.head_norm(q, self.q_layernorm, rotary, scales[0], q_room),
-            kernels.head_norm(k, self.k_layernorm, rotary, scales[1], k_room),
-            kernels.scaled(v, scales[2], v_room),
-            kernels.head_norm(qx, self.q_layernorm_xattn, None, scales[3], qx_room),
+        heads = self.kernels.heads(
+            Heads(*(part.unflatten(-1, (-1, self.head_dim)) for part in parts)),
+            (self.q_layernorm, self.k_layernorm, self.q_layernorm_xattn),
+            rotary,
+            scales,
+            (q_room, k_room, v_room, qx_room),
         )
         return Heads(*(x.to(self.dtype) for x in heads))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -10,6 +12,26 @@ from torch import Tensor
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A function that computes what :func:`attention` does."""
+
+
+class Prepared(ABC):
+    """An :data:`Attention` that makes something of keys and values first, and needs no memory for
+    its result."""
+
+    @abstractmethod
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        """What computes the same when it is called, perhaps in the memory of ``q``."""
+
+
+def prepare(attend: Attention, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+    """What computes ``attend(q, k, v)`` when it is called, perhaps in the memory of ``q``."""
+    if isinstance(attend, Prepared):
+        return attend.prepare(q, k, v)
+    return functools.partial(attend, q, k, v)
+
 
 _SCORES_AT_ONCE = 1 << 20
 """So many stay in a processor's cache."""

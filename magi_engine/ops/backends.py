@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magi_engine.messages import Message
-from magi_engine.ops.attention import Attention, attention, attention_by_products
+from magi_engine.ops.attention import (
+    Attention,
+    Prepared,
+    attention,
+    attention_by_products,
+    prepare,
+)
 from magi_engine.ops.compiled import kernels_of
 from magi_engine.ops.fused_kernels import FusedKernels
 from magi_engine.ops.kernels import Kernels
@@ -192,7 +198,7 @@ def _through(kind: SDPBackend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return attention(q, k, v)
 
 
-class ChosenAttention:
+class ChosenAttention(Prepared):
     """An :data:`Attention` that tries its backends at the first input of each kind.
 
     Kinds differ in how many heads share keys, in their width, in dtype, and in whether there are
@@ -232,6 +238,13 @@ class ChosenAttention:
         return next((b.name for b in used if not b.exact), None)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return self._choice_for(q, k, v)(q, k, v)
+
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        """See :class:`.Prepared`."""
+        return prepare(self._choice_for(q, k, v), q, k, v)
+
+    def _choice_for(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
         # Not how many heads: a card that has a share of them is to do what one with all does.
         sharing = q.shape[2] // k.shape[2]
         kind = (q.dtype, sharing, q.shape[3], len(q) > 1, k.shape[1] < _SHORT_KEYS)
@@ -239,7 +252,7 @@ class ChosenAttention:
             name = self._mesh.agree(lambda: self._choose(", ".join(map(str, kind)), q, k, v))
             self._chosen[kind] = self._named(name)
         backend = self._chosen[kind]
-        return (attention if backend is None else backend.attend)(q, k, v)
+        return attention if backend is None else backend.attend
 
     def share(self, mesh: Mesh) -> None:
         """From now on use what the leading process of ``mesh`` does, which alone tries anything:

@@ -7,20 +7,25 @@ eight numbers at a time: what is not made of whole eights is left to the plain f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from magi_engine.ops import compiled
 from magi_engine.ops.fp8 import E4M3
-from magi_engine.ops.kernels import ATTENTION_INTERLEAVE, Kernels
+from magi_engine.ops.kernels import ATTENTION_INTERLEAVE, Heads, Kernels
 from magi_engine.ops.norms import LayerNorm1p
 
 _AT_ONCE = 8
 _WARP = 32
+_HEAD, _HEADS_AT_ONCE = 128, 8
+"""What the kernel for all heads of a token takes: their width, and how many of a kind."""
 _MOST_THREADS = 256
 _MOST_COLUMNS = _AT_ONCE * _MOST_THREADS * 4
 """Of a row whose numbers stay in the registers of a block."""
-_GELU_ROWS = 4
+_ROWS_AT_ONCE = 4
+"""Of a thread, as in the source."""
 
 
 class FusedKernels(Kernels):
@@ -95,6 +100,49 @@ class FusedKernels(Kernels):
         )  # fmt: skip
         return out
 
+    def heads(
+        self,
+        x: Heads,
+        norms: tuple[LayerNorm1p, LayerNorm1p, LayerNorm1p],
+        rotary: tuple[Tensor, Tensor],
+        scales: Sequence[Tensor | None],
+        into: Sequence[Tensor | None],
+    ) -> Heads:
+        cos, sin = (part.contiguous() for part in rotary)
+        of_q, of_k, of_qx = norms
+        half = cos.shape[-1]
+        videos, length, heads, width = x.q.shape
+        groups = x.k.shape[2]
+        if (
+            not _side_by_side(x)
+            or width != _HEAD
+            or heads % _HEADS_AT_ONCE
+            or groups % _HEADS_AT_ONCE
+            or half % _AT_ONCE
+            or of_q.eps != of_k.eps
+            or of_q.weight.dtype is not of_k.weight.dtype
+            or not _fits(x.q, *into, floats=(cos, sin, *scales), norms=norms)
+        ):
+            return super().heads(x, norms, rotary, scales, into)
+        out = Heads(
+            *(
+                torch.empty(part.shape, dtype=part.dtype, device=part.device)
+                if room is None
+                else room
+                for part, room in zip(x, into, strict=True)
+            )
+        )
+        tokens, sections = videos * length, 2 * (heads + groups) // _HEADS_AT_ONCE
+        warps = _MOST_THREADS // _WARP
+        self._get("all_heads", x.q)(
+            (-(-tokens // warps), sections), _MOST_THREADS,
+            x.q.data_ptr(), *(part.data_ptr() for part in out),
+            of_q.weight.data_ptr(), of_q.bias.data_ptr(), *_norm(of_k), *_norm(of_qx),
+            cos.data_ptr(), sin.data_ptr(), *(_address(scale) for scale in scales),
+            tokens, heads, groups, length, half, of_q.eps, of_qx.eps,
+        )  # fmt: skip
+        return out
+
     def join(self, own: Tensor, caption: Tensor, divisor: Tensor | None = None) -> Tensor:
         own, caption = own.contiguous(), caption.contiguous()
         size = own.shape[-1]
@@ -104,7 +152,7 @@ class FusedKernels(Kernels):
         out = _empty_like(own, divisor, 2 * size)
         rows = own.numel() // size
         self._get("join", own)(
-            (rows, _blocks(2 * size)), _MOST_THREADS,
+            (-(-rows // _ROWS_AT_ONCE), _blocks(2 * size)), _MOST_THREADS,
             own.data_ptr(), caption.data_ptr(), out.data_ptr(), _address(divisor), rows, part,
         )  # fmt: skip
         return out
@@ -117,7 +165,7 @@ class FusedKernels(Kernels):
         rows = x.numel() // size
         out = _empty_like(x, divisor)
         self._get("gelu", x)(
-            (-(-rows // _GELU_ROWS), _blocks(size)), _MOST_THREADS,
+            (-(-rows // _ROWS_AT_ONCE), _blocks(size)), _MOST_THREADS,
             x.data_ptr(), out.data_ptr(), _address(divisor), rows, size,
         )  # fmt: skip
         return out
@@ -198,6 +246,20 @@ class FusedKernels(Kernels):
             x.data_ptr(), out.data_ptr(), rows, lanes,
         )  # fmt: skip
         return out
+
+
+def _side_by_side(x: Heads) -> bool:
+    """Whether all are columns of one matrix, in their order, with nothing before and after them."""
+    step = sum(part.shape[2] * part.shape[3] for part in x)
+    at = x.q.data_ptr()
+    for part in x:
+        videos, length, heads, width = part.shape
+        if part.data_ptr() != at or part.stride()[1:] != (step, width, 1):
+            return False
+        if videos > 1 and part.stride(0) != length * step:
+            return False
+        at += heads * width * part.element_size()
+    return True
 
 
 def _address(x: Tensor | None) -> int:

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +21,15 @@ ATTENTION_INTERLEAVE = 8
 """The release reorders the joined attention outputs in groups of eight, whatever the heads."""
 
 _STD_EPS = 1e-5
+
+
+class Heads(NamedTuple):
+    """What attention looks with and at: (N, S, heads or groups, head_dim) each."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    qx: Tensor
 
 
 class Kernels:
@@ -64,6 +76,28 @@ class Kernels:
             # Not a plain product: PyTorch would round a scalar to the dtype of x before it.
             x = (x.float() * scale).to(x.dtype)
         return x if into is None else into.copy_(x)
+
+    def heads(
+        self,
+        x: Heads,
+        norms: tuple[LayerNorm1p, LayerNorm1p, LayerNorm1p],
+        rotary: tuple[Tensor, Tensor],
+        scales: Sequence[Tensor | None],
+        into: Sequence[Tensor | None],
+    ) -> Heads:
+        """:meth:`head_norm` of all that attention looks with and at, and values :meth:`scaled`.
+
+        Args:
+            norms: of q, k and qx. Only the first two are rotated.
+            scales, into: see :meth:`head_norm`, one for each of ``x``.
+        """
+        of_q, of_k, of_qx = norms
+        return Heads(
+            self.head_norm(x.q, of_q, rotary, scales[0], into[0]),
+            self.head_norm(x.k, of_k, rotary, scales[1], into[1]),
+            self.scaled(x.v, scales[2], into[2]),
+            self.head_norm(x.qx, of_qx, None, scales[3], into[3]),
+        )
 
     def join(self, own: Tensor, caption: Tensor, divisor: Tensor | None = None) -> Tensor:
         """Both attention outputs (N, S, D) side by side in the release's order, (N, S, 2D)."""

@@ -6,12 +6,15 @@ e4m3 on a Hopper, and ``cuda/int8_attention.cu`` in int8 on every other card fro
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from magi_engine.ops import compiled
+from magi_engine.ops.attention import Prepared
 from magi_engine.ops.fp8 import E4M3
 from magi_engine.ops.quantised_attention import KEYS_PER_TILE
 
@@ -95,7 +98,7 @@ def quantise(kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool) -> Qua
 
 
 @dataclass(frozen=True)
-class QuantisedAttention:
+class QuantisedAttention(Prepared):
     """:func:`.quantised_attention.e4m3_attention` or ``int8_attention`` of one video, in bfloat16
     or float16.
 
@@ -108,15 +111,25 @@ class QuantisedAttention:
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         _check(q, k, v)
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
+        return self._attend(q, quantise(self.kernels, k, v, self.form.int8), k.shape, out)
+
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        """See :class:`.Prepared`. A block reads its queries before it writes in their place."""
+        _check(q, k, v)
+        seen = quantise(self.kernels, k, v, self.form.int8)
+        dense = q.stride(1) == q.shape[2] * q.shape[3]
+        out = q if dense else torch.empty_like(q, memory_format=torch.contiguous_format)
+        return functools.partial(self._attend, q, seen, k.shape, out)
+
+    def _attend(self, q: Tensor, seen: QuantisedKeys, shape: torch.Size, out: Tensor) -> Tensor:
         form = self.form
         kernel = self.kernels.get(form.source, "attend", q.dtype, form.shared_bytes)
-        seen = quantise(self.kernels, k, v, form.int8)
-        out = torch.empty_like(q, memory_format=torch.contiguous_format)
-        length, heads = q.shape[1:3]
+        (length, heads), (count, groups) = q.shape[1:3], shape[1:3]
         kernel(
             (-(-length // form.queries), heads), form.threads,
             q.data_ptr(), *seen.addresses, out.data_ptr(),
-            q.stride(1), heads, heads // k.shape[2], length, k.shape[1],
+            q.stride(1), heads, heads // groups, length, count,
         )  # fmt: skip
         return out
 

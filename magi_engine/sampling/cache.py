@@ -12,8 +12,9 @@ from torch import Tensor
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.model.block import KeyRoom, Rooms
-from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.attention import Attention, attention, prepare
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
+from magi_engine.ops.lanes import Lanes
 from magi_engine.ops.mesh import ALONE, Mesh
 
 
@@ -51,6 +52,7 @@ class RollingCache:
         self._heads = (mesh.groups(config.num_query_groups), config.kv_channels)
         self._work_tokens = work * chunk_tokens
         self.on_host = on_host
+        self.lanes = Lanes(device, beside=mesh.size == 1)  # several cards were not tried with it
         kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
         if on_host:
             self._kept = host_buffer(kept_shape, dtype, device)
@@ -191,6 +193,8 @@ class WindowAttention(KeyRoom):
         self.cache, self.first, self.ranges = cache, first, ranges
         self.attention = attention
         self.keeps_first = keeps_first
+        lengths = [last - first for first, last in ranges]
+        self.longest_first = sorted(range(len(ranges)), key=lambda i: -lengths[i])
         oldest = min(first, *(oldest for oldest, _ in ranges))
         cache.begin(oldest, first, first + len(ranges))
 
@@ -212,12 +216,21 @@ class WindowAttention(KeyRoom):
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
-        for own, (first, last) in zip(queries, self.ranges, strict=True):
-            seen = self.attention(own, *cache.read(layer, first, last))
-            if len(queries) == 1:
-                q = seen
-            else:
-                own.copy_(seen)
+        prepared = [
+            (own, prepare(self.attention, own, *cache.read(layer, first, last)))
+            for own, (first, last) in zip(queries, self.ranges, strict=True)
+        ]
+        if len(prepared) == 1:
+            q = prepared[0][1]()
+        else:
+            with cache.lanes.opened() as lanes:
+                # The last one has nothing beside it: it is to be short.
+                for index, which in enumerate(self.longest_first):
+                    own, attend = prepared[which]
+                    with lanes[index % 2]:
+                        result = attend()
+                        if result is not own:
+                            own.copy_(result)
         cache.release(layer)
         if mesh.size > 1:
             mesh.to_tokens(q, cache.chunk_tokens, given)

@@ -416,11 +416,13 @@ class CacheChunks:
         kept: clean ones, through all layers.
         work: all that a forward computes or sees, one layer at a time.
         forward: all that a forward computes.
+        seen: all that chunks of a forward attend to, each counted for each of them.
     """
 
     kept: int
     work: int
     forward: int
+    seen: int
 
     @classmethod
     @functools.lru_cache(maxsize=32)
@@ -441,7 +443,7 @@ class CacheChunks:
                 "A video without end cannot look back to its beginning.",
                 "Give a number of chunks, or limit the KV range.",
             )
-        kept = work = together = 0
+        kept = work = together = seen = 0
         needed = math.inf  # the earliest chunk that anything from here on looks at
         for forward in reversed(list(ahead)):
             oldest = min(first for first, _ in forward.ranges)
@@ -450,4 +452,6 @@ class CacheChunks:
             kept = max(kept, forward.ranges[0][1] - int(needed) - (forward.clean is None))
             work = max(work, forward.first + count - oldest)
             together = max(together, count)
-        return cls(kept, work, together)
+            pairs = sum(last - first for first, last in forward.ranges)
+            seen = max(seen, pairs + forward.copies_oldest)
+        return cls(kept, work, together, seen)

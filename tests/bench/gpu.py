@@ -43,7 +43,7 @@ from magi_engine.ops.backends import (
     kernels_for,
 )
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
-from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.kernels import Heads, Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.rope import rotary_angles
 from magi_engine.resources import resource_path
@@ -201,11 +201,18 @@ class Bench:
         bands = 10000 ** (-torch.arange(width // 8, device=self.device) / (width // 8))
         rotary = rotary_angles(bands, [3], 1, 1, length)
         factor = torch.tensor(0.3, device=self.device)
+        counts = (self.config.num_attention_heads, self.config.num_query_groups)
+        product = make(1, length, 2 * sum(counts) * width).to(x.dtype).unflatten(-1, (-1, width))
+        together = Heads(*product.split((counts[0], counts[1], counts[1], counts[0]), dim=2))
+        for_captions = LayerNorm1p(width, 1e-6, torch.bfloat16).to(self.device)
         steps: dict[str, Callable[[Kernels], Any]] = {
             "layer_norm_e4m3": lambda k: k.layer_norm(x, norm, d1),
             "layer_norm": lambda k: k.layer_norm(x, norm),
             "head_norm_rotary": lambda k: k.head_norm(q, head, rotary, factor),
             "head_norm": lambda k: k.head_norm(q, head, None),
+            "all_heads": lambda k: k.heads(
+                together, (head, head, for_captions), rotary, (factor,) * 4, (None,) * 4
+            ),
             "join_e4m3": lambda k: k.join(x, u, d2),
             "join": lambda k: k.join(x, u),
             "gelu_e4m3": lambda k: k.gelu(wide[..., :inner].contiguous(), d3),

@@ -163,7 +163,7 @@ def acted_out(device: torch.device) -> dict[str, float]:
     forward = bench._forward_of(720)
     with mock.patch.object(fp8, "has_fp8_matmul", return_value=False):
         seconds, out = _seconds(forward, 3), forward()
-        with mock.patch.object(fp8, "_wider_matmul", _float32_matmul):
+        with mock.patch.object(fp8, "_scaled_matmul", _float32_matmul):
             exact_seconds, exact = _seconds(forward, 1), forward()
     bf16: VideoDiT = random_dit(bench.config, device, fp8=False)
     bf16.speed_up(bench.kernels, bench.attention)
@@ -177,10 +177,8 @@ def acted_out(device: torch.device) -> dict[str, float]:
     return found
 
 
-def _float32_matmul(
-    x: Tensor, weight: Tensor, wide: torch.dtype, scale: Tensor, dtype: torch.dtype
-) -> Tensor:
-    return (F.linear(x.float(), weight.float()) * scale).to(dtype)
+def _float32_matmul(x: Tensor, weight: Tensor, factor: float) -> Tensor:
+    return (F.linear(x.float(), weight.float()) * factor).to(x.dtype)
 
 
 def _attention_error(attend: Callable[..., Tensor], shape: tuple[int, ...]) -> float:

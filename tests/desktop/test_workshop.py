@@ -13,6 +13,7 @@ from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.workshop import Workshop
 from magi_engine.install.status import ModelState, model_statuses
 from magi_engine.install.tasks import Download, Make, Verify
+from tests.desktop.machines import FACTS
 
 
 def test_the_engine_lets_files_go_before_they_are_replaced_or_removed(
@@ -39,4 +40,16 @@ def test_the_engine_lets_files_go_before_they_are_replaced_or_removed(
     asked.clear()
     workshop.models.remove("4.5B-distill")
     assert asked == ["unload"]
+    workshop.close()
+
+
+def test_a_card_that_is_gone_is_not_asked_for_any_more(qtbot: QtBot, tmp_path: Path) -> None:
+    places = Places(*(tmp_path / n for n in ("config", "data", "cache", "logs", "videos")))
+    file = SettingsFile(places.settings_file)
+    workshop = Workshop(places, file, Preferences(file))
+    workshop.preferences.set("card", "cuda:1")
+    both = replace(FACTS, cards=(("cuda:0", "one card"), ("cuda:1", "another")))
+    for facts, kept in ((both, "cuda:1"), (OSError(), "cuda:1"), (FACTS, "")):
+        workshop.engine.looked.emit(facts)
+        assert workshop.preferences.get("card") == kept
     workshop.close()

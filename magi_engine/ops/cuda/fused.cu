@@ -5,26 +5,28 @@
 
 constexpr int WARP = 32;
 constexpr int MOST_THREADS = 256;
+constexpr int ROWS_AT_ONCE = 4;  // of a thread: what they share is read once
 constexpr float STD_EPS = 1e-5f;
 
-// Result i of a row of out, whose type the presence of a divisor tells.
+// What numbers are divided by on the way to e4m3, as factors. There may be none.
+__device__ __forceinline__ void load_factors(const float* divisor, int column, float (&factor)[8]) {
+    if (divisor == nullptr) return;
+    load(divisor + column, factor);
+#pragma unroll
+    for (int e = 0; e < 8; e++) factor[e] = __fdividef(1.0f, factor[e]);
+}
+
+// Results of a row of out, whose type the presence of a divisor tells.
 __device__ __forceinline__ void put(
-    void* out, u64 at, const float (&x)[8], const float* divisor, int column) {
+    void* out, u64 at, float (&x)[8], const float* divisor, const float (&factor)[8]) {
     if (divisor == nullptr) {
         store((number*)out + at, x);
         return;
     }
-    float d[8], y[8];
-    load(divisor + column, d);
+    round_numbers(x);
 #pragma unroll
-    for (int e = 0; e < 8; e++) y[e] = clamped(__fdividef(x[e], d[e]), E4M3_MAX);
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        unsigned two = two_bfloat16(y[2 * i], y[2 * i + 1]);
-        y[2 * i] = low_bfloat16(two), y[2 * i + 1] = high_bfloat16(two);
-    }
-    *(uint2*)((unsigned char*)out + at) =
-        make_uint2(four_e4m3(y[0], y[1], y[2], y[3]), four_e4m3(y[4], y[5], y[6], y[7]));
+    for (int e = 0; e < 8; e++) x[e] *= factor[e];
+    *(uint2*)((unsigned char*)out + at) = eight_e4m3(x);
 }
 
 // Eight numbers that are float32, or of the type of everything else.
@@ -64,6 +66,7 @@ __device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float e
     return rsqrtf(block_sum(squares, room) / size + eps);
 }
 
+#define EACH _Pragma("unroll") for (int e = 0; e < 8; e++)
 #define COLUMNS                                                                                    \
     _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
         if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
@@ -74,7 +77,7 @@ __device__ __forceinline__ void layer_norm(
     const float* divisor, long long size, double eps) {
     __shared__ float room[MOST_THREADS / WARP];
     u64 row = (u64)blockIdx.x * size;
-    float all[PASSES][8], w[8], b[8];
+    float all[PASSES][8], w[8], b[8], d[8];
     COLUMNS load(x + row + column, all[i]);
     float factor = centre(all, (int)size, (float)eps, room);
     COLUMNS {
@@ -82,8 +85,8 @@ __device__ __forceinline__ void layer_norm(
         load_either(bias, float32, column, b);
 #pragma unroll
         for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
-        round_numbers(all[i]);
-        put(out, row + column, all[i], divisor, column);
+        load_factors(divisor, column, d);
+        put(out, row + column, all[i], divisor, d);
     }
 }
 
@@ -97,7 +100,7 @@ __device__ __forceinline__ void add_gated(
     __shared__ float room[MOST_THREADS / WARP];
     u64 row = (u64)blockIdx.x * size;
     gate += blockIdx.x / (unsigned)part_rows * gate_step;
-    float all[PASSES][8], before[PASSES][8], w[8], b[8];
+    float all[PASSES][8], before[PASSES][8], w[8], b[8], d[8];
     COLUMNS {
         load_either(update, update_float32, row + column, all[i]);
         load(gate + column, w);
@@ -122,8 +125,8 @@ __device__ __forceinline__ void add_gated(
         load_either(then_bias, then_float32, column, b);
 #pragma unroll
         for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
-        round_numbers(all[i]);
-        put(then_out, row + column, all[i], divisor, column);
+        load_factors(divisor, column, d);
+        put(then_out, row + column, all[i], divisor, d);
     }
 }
 
@@ -201,6 +204,80 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) head_norm(
     if (there) store(out + (u64)row * width + 8 * lane, all);
 }
 
+// Norm of every head, rotation and factors of all that attention looks with and at, as one product
+// leaves it: rows of queries, keys, values and queries for captions. Heads of 128, in eights of a kind.
+//
+// A warp has eight heads of a token, two at a time; what they share stays in its registers.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 3) all_heads(
+    const number* x, number* q, number* k, number* v, number* qx, const void* q_weight,
+    const void* q_bias, const void* k_weight, const void* k_bias, long long float32,
+    const void* qx_weight, const void* qx_bias, long long qx_float32, const float* cosines,
+    const float* sines, const float* q_scale, const float* k_scale, const float* v_scale,
+    const float* qx_scale, long long tokens, long long heads, long long groups, long long length,
+    long long half, double eps, double qx_eps) {
+    constexpr int LANES = 16, HEADS = 8, HEAD = 8 * LANES;
+    int token = blockIdx.x * (MOST_THREADS / WARP) + threadIdx.x / WARP;
+    if (token >= tokens) return;
+    int first = blockIdx.y * HEADS, own = threadIdx.x % WARP, lane = own % LANES;
+    bool query = first < heads, key = !query && first < heads + groups;
+    bool value = !query && !key && first < heads + 2 * groups;
+    const number* from = x + ((u64)token * 2 * (heads + groups) + first) * HEAD + 8 * own;
+    Eight raw[HEADS / 2];
+#pragma unroll
+    for (int i = 0; i < HEADS / 2; i++) raw[i] = *(const Eight*)(from + 2 * i * HEAD);
+    const float* scale = query ? q_scale : key ? k_scale : value ? v_scale : qx_scale;
+    float factor = scale == nullptr ? 1.0f : *scale;
+    number* to = query ? q : key ? k : value ? v : qx;
+    int before = query ? 0 : (int)heads + (key ? 0 : (int)groups) + (key || value ? 0 : (int)groups);
+    to += ((u64)token * (key || value ? groups : heads) + first - before) * HEAD + 8 * own;
+    float all[8];
+    if (value) {
+#pragma unroll
+        for (int i = 0; i < HEADS / 2; i++) {
+            unpack(raw[i], all);
+            EACH all[e] *= factor;
+            store(to + 2 * i * HEAD, all);
+        }
+        return;
+    }
+    long long exact = query || key ? float32 : qx_float32;
+    float small = query || key ? (float)eps : (float)qx_eps;
+    float w[8], b[8], c[8], s[8];
+    load_either(query ? q_weight : key ? k_weight : qx_weight, exact, 8 * lane, w);
+    load_either(query ? q_bias : key ? k_bias : qx_bias, exact, 8 * lane, b);
+    EACH w[e] += 1.0f;
+    if (!exact) round_numbers(w);
+    int pairs = query || key ? (int)half / 8 : 0;
+    int partner = lane < pairs ? own + pairs : lane < 2 * pairs ? own - pairs : own;
+    if (lane < 2 * pairs) {
+        u64 at = (u64)(token % (int)length) * half + 8 * (lane < pairs ? lane : lane - pairs);
+        load(cosines + at, c);
+        load(sines + at, s);
+        if (lane < pairs) EACH s[e] = -s[e];
+    }
+#pragma unroll
+    for (int i = 0; i < HEADS / 2; i++) {
+        unpack(raw[i], all);
+        float sum = 0, squares = 0;
+        EACH all[e] *= factor, sum += all[e];
+#pragma unroll
+        for (int n = LANES / 2; n; n /= 2) sum += __shfl_xor_sync(WHOLE_WARP, sum, n);
+        float mean = sum / HEAD;
+        EACH all[e] -= mean, squares += all[e] * all[e];
+#pragma unroll
+        for (int n = LANES / 2; n; n /= 2) squares += __shfl_xor_sync(WHOLE_WARP, squares, n);
+        float spread = rsqrtf(squares / HEAD + small);
+        EACH all[e] = all[e] * spread * w[e] + b[e];
+        if (!exact) round_numbers(all);
+        if (pairs) {
+            float y[8];
+            EACH y[e] = __shfl_sync(WHOLE_WARP, all[e], partner);
+            if (lane < 2 * pairs) EACH all[e] = all[e] * c[e] + y[e] * s[e];
+        }
+        store(to + 2 * i * HEAD, all);
+    }
+}
+
 // Rows that lie row_step numbers apart, times a factor, close together.
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) scaled(
     const number* x, number* out, const float* scale, long long rows, long long row_step,
@@ -222,28 +299,29 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) join(
     int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x), size = 16 * (int)part;
     if (column >= size) return;
     int which = column / (int)part, within = which / 2 * (int)part + column % (int)part;
-    u64 row = blockIdx.x;
-    float x[8];
-    load((which % 2 ? caption : own) + row * 8 * part + within, x);
-    put(out, row * size + column, x, divisor, column);
+    u64 first = (u64)blockIdx.x * ROWS_AT_ONCE;
+    const number* from = (which % 2 ? caption : own) + first * 8 * part + within;
+    float x[8], d[8];
+    load_factors(divisor, column, d);
+#pragma unroll
+    for (int i = 0; i < ROWS_AT_ONCE; i++) {
+        if (first + i >= rows) break;
+        load(from + i * 8 * part, x);
+        put(out, (first + i) * size + column, x, divisor, d);
+    }
 }
 
 // Coefficients: see magi_engine.ops.gelu. Bound by arithmetic, hence no error function, and one
 // division per column.
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) gelu(
     const number* x, void* out, const float* divisor, long long rows, long long size) {
-    constexpr int ROWS = 4;
     int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x);
     if (column >= size) return;
     float factor[8], all[8];
-    if (divisor != nullptr) {
-        load(divisor + column, factor);
+    load_factors(divisor, column, factor);
 #pragma unroll
-        for (int e = 0; e < 8; e++) factor[e] = 1.0f / factor[e];
-    }
-#pragma unroll
-    for (int i = 0; i < ROWS; i++) {
-        long long row = (long long)blockIdx.x * ROWS + i;
+    for (int i = 0; i < ROWS_AT_ONCE; i++) {
+        long long row = (long long)blockIdx.x * ROWS_AT_ONCE + i;
         if (row >= rows) break;
         u64 at = (u64)row * size + column;
         load(x + at, all);
@@ -258,20 +336,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) gelu(
             float tail = all[e] * two;
             all[e] = all[e] > 0 ? all[e] - tail : tail;
         }
-        if (divisor == nullptr) {
-            store((number*)out + at, all);
-            continue;
-        }
-        round_numbers(all);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[e] = clamped(all[e] * factor[e], E4M3_MAX);
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-            unsigned pair = two_bfloat16(all[2 * j], all[2 * j + 1]);
-            all[2 * j] = low_bfloat16(pair), all[2 * j + 1] = high_bfloat16(pair);
-        }
-        *(uint2*)((unsigned char*)out + at) = make_uint2(
-            four_e4m3(all[0], all[1], all[2], all[3]), four_e4m3(all[4], all[5], all[6], all[7]));
+        put(out, at, all, divisor, factor);
     }
 }
 
@@ -281,7 +346,8 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) silu_gate(
     int column = 8 * (blockIdx.y * blockDim.x + threadIdx.x);
     if (column >= size) return;
     u64 row = blockIdx.x;
-    float gate[8], value[8];
+    float gate[8], value[8], d[8];
+    load_factors(divisor, column, d);
     load(x + row * 2 * size + column, gate);
     load(x + row * 2 * size + size + column, value);
 #pragma unroll
@@ -289,8 +355,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) silu_gate(
     round_numbers(gate);
 #pragma unroll
     for (int e = 0; e < 8; e++) gate[e] *= value[e];
-    round_numbers(gate);
-    put(out, row * size + column, gate, divisor, column);
+    put(out, row * size + column, gate, divisor, d);
 }
 
 // (x - mean) / (std + eps) of rows of 8 * lanes.

@@ -85,12 +85,28 @@ __device__ __forceinline__ void store(float* to, const float (&x)[8]) {
     *(float4*)(to + 4) = make_float4(x[4], x[5], x[6], x[7]);
 }
 
-#if NUMBER != 0
-__device__ __forceinline__ void load(const number* from, float (&x)[8]) {
-    uint4 all = *(const uint4*)from;
+#if NUMBER == 0
+struct Eight {
+    float4 low, high;
+};
+#else
+typedef uint4 Eight;
+#endif
+
+// Eight numbers as they lie in memory, 16 bytes aligned.
+__device__ __forceinline__ void unpack(const Eight& all, float (&x)[8]) {
+#if NUMBER == 0
+    load((const float*)&all, x);
+#else
     unsigned twos[4] = {all.x, all.y, all.z, all.w};
 #pragma unroll
     for (int i = 0; i < 4; i++) x[2 * i] = low_number(twos[i]), x[2 * i + 1] = high_number(twos[i]);
+#endif
+}
+
+#if NUMBER != 0
+__device__ __forceinline__ void load(const number* from, float (&x)[8]) {
+    unpack(*(const Eight*)from, x);
 }
 
 __device__ __forceinline__ void store(number* to, const float (&x)[8]) {
@@ -110,7 +126,12 @@ __device__ __forceinline__ void round_numbers(float (&x)[8]) {
 #endif
 }
 
-// Of two numbers within e4m3's range, rounded to the nearest, ties to even.
+// Not fminf and fmaxf, which would make a number of what is none.
+__device__ __forceinline__ float clamped(float x, float most) {
+    return x > most ? most : x < -most ? -most : x;
+}
+
+// Of two numbers, clamped to e4m3's range and rounded to the nearest, ties to even.
 __device__ __forceinline__ unsigned two_e4m3(float a, float b) {
 #if __CUDA_ARCH__ >= 890
     u16 packed;
@@ -118,7 +139,7 @@ __device__ __forceinline__ unsigned two_e4m3(float a, float b) {
     return packed;
 #else
     unsigned packed = 0;
-    float both[2] = {a, b};
+    float both[2] = {clamped(a, E4M3_MAX), clamped(b, E4M3_MAX)};
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         unsigned bits = __float_as_uint(both[i]), size = bits & 0x7FFFFFFF, code;
@@ -136,7 +157,13 @@ __device__ __forceinline__ unsigned four_e4m3(float a, float b, float c, float d
     return two_e4m3(a, b) | two_e4m3(c, d) << 16;
 }
 
-// Not fminf and fmaxf, which would make a number of what is none.
-__device__ __forceinline__ float clamped(float x, float most) {
-    return x > most ? most : x < -most ? -most : x;
+// The same of eight that are rounded to bfloat16 first.
+__device__ __forceinline__ uint2 eight_e4m3(const float (&x)[8]) {
+    float y[8];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        unsigned two = two_bfloat16(x[2 * i], x[2 * i + 1]);
+        y[2 * i] = low_bfloat16(two), y[2 * i + 1] = high_bfloat16(two);
+    }
+    return make_uint2(four_e4m3(y[0], y[1], y[2], y[3]), four_e4m3(y[4], y[5], y[6], y[7]));
 }

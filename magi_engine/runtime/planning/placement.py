@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from magi_engine.config.official import MagiConfig, ModelConfig
-from magi_engine.config.sizes import OFFLOAD_SLOTS, PART_TOKENS, TILES_AT_ONCE
+from magi_engine.config.sizes import (
+    MORE_PART_TOKENS,
+    OFFLOAD_SLOTS,
+    PART_TOKENS,
+    TILES_AT_ONCE,
+)
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.runtime.planning.costs import chunk_tokens, tile_grid
 from magi_engine.runtime.planning.footprint import (
@@ -130,14 +136,18 @@ class Sizes:
         if self.ranks > 1:  # what is sent, and what comes, there and back
             kv = model.num_query_groups * model.kv_channels
             exchanged = tokens * 4 * (model.hidden_size + kv) * self.itemsize
-        return exchanged + dit_activation_bytes(
+        held = functools.partial(
+            dit_activation_bytes,
             model,
             tokens,
-            part_tokens,
-            self.itemsize,
-            self.config.engine_config.fp8_quant,
+            itemsize=self.itemsize,
+            fp8=self.config.engine_config.fp8_quant,
             fused=self.on_card,
             guided=self.config.runtime_config.cfg_number == 3,
+        )
+        # One layer attends before it goes on in parts.
+        return exchanged + max(
+            held(part_tokens=part_tokens), held(part_tokens=0) + self.rounded_bytes()
         )
 
     def decoding_bytes(self, tiles: int) -> int:
@@ -149,8 +159,10 @@ class Sizes:
         return work_bytes(self._own_heads, self.chunks.work, self.tokens, self.itemsize)
 
     def rounded_bytes(self) -> int:
-        """The same as quantised attention rounds them."""
-        return work_bytes(self._own_heads, self.chunks.work, self.tokens, _E4M3_BYTES)
+        """All that the chunks of a forward see, as quantised attention rounds it on a card."""
+        if not self.on_card:
+            return 0
+        return work_bytes(self._own_heads, self.chunks.seen, self.tokens, _E4M3_BYTES)
 
 
 @dataclass(frozen=True)
@@ -239,6 +251,8 @@ def _steps(sizes: Sizes) -> Iterator[Placement]:
     # Four cards were no faster with graphs.
     if sizes.ranks == 1 and _forward_tokens(sizes) <= _GRAPH_TOKENS:
         yield dataclasses.replace(everything, cuda_graphs=True)
+    elif sizes.chunks.forward * sizes.own_tokens > PART_TOKENS:
+        yield dataclasses.replace(everything, part_tokens=MORE_PART_TOKENS)
     yield everything
     smaller = dataclasses.replace(everything, part_tokens=_SMALL_PART, tiles_at_once=2)
     yield smaller
@@ -280,7 +294,6 @@ def _counted(sizes: Sizes, step: Placement) -> Placement:
         device += max(denoising, decoding)
     if not sizes.on_card:
         return dataclasses.replace(step, device_bytes=device, host_bytes=device + _PROCESS_BYTES)
-    device += sizes.rounded_bytes()  # which a card may find fastest
     host = _CUDA_PROCESS_BYTES + sizes.vae_weights // 2 + sum(offloaded)
     # The cache comes after loading, during which one offloaded layer is in memory twice.
     host += max(kept if step.cache_on_host else 0, max(offloaded, default=0))

@@ -125,7 +125,7 @@ def _from_text(text: str) -> Iterator[Shot]:
 
 
 def _from_srt(text: str) -> Iterator[Shot]:
-    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()):
+    for block in re.split(r"\n\s*\n", text.strip()):
         lines = block.split("\n")
         times = next((i for i, line in enumerate(lines) if "-->" in line), None)
         match = None if times is None else _SRT_TIMES.fullmatch(lines[times].strip())

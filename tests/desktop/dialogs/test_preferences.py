@@ -63,6 +63,23 @@ def test_the_room_for_latents_is_the_stores_own(
     assert again.takes_limit.value() == 3
 
 
+def test_another_computer_keeps_its_own_latents(
+    qtbot: QtBot, preferences: Preferences, file: SettingsFile, tmp_path: Path
+) -> None:
+    preferences.set("engine_address", "https://192.0.2.1:8611#" + "ab" * 32)
+    now = PreferencesDialog(preferences, places(tmp_path))
+    qtbot.addWidget(now)
+    now.show()
+    assert now.takes_limit.isVisible()
+    assert now.engine_restart.isVisible(), "also in a dialog that was opened later"
+    assert now.engine.text() == "https://192.0.2.1:8611"
+    started_again = PreferencesDialog(Preferences(file), places(tmp_path))
+    qtbot.addWidget(started_again)
+    started_again.show()
+    assert not started_again.takes_limit.isVisible()
+    assert not started_again.engine_restart.isVisible()
+
+
 def test_another_language_offers_to_start_again(
     qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences
 ) -> None:
@@ -85,12 +102,31 @@ def test_changes_count_at_once_and_are_kept(
     dialog.memory.setValue(2048)
     dialog.language.activated.emit(dialog.language.findData("zh_CN"))
     dialog.attention.activated.emit(dialog.attention.findData("exact"))
-    dialog.cards.activated.emit(dialog.cards.findData(0))
+    dialog.cards.activated.emit(dialog.cards.findData("0"))
     file.flush()
     again = Preferences(SettingsFile(file.path)).values
     assert (again.appearance, again.language) == ("dark", "zh_CN")
     assert (again.attention, again.cards) == ("exact", 0)
     assert (again.live_preview, again.notify, again.frame_memory_mb) == (False, False, 2048)
+
+
+def test_one_of_several_cards_is_chosen_by_its_name(
+    qtbot: QtBot, preferences: Preferences, tmp_path: Path
+) -> None:
+    cards = (("cuda:0", "NVIDIA T1000"), ("cuda:1", "NVIDIA GeForce RTX 4090"))
+    preferences.set("cards", 4)
+    dialog = PreferencesDialog(preferences, places(tmp_path), cards=cards)
+    qtbot.addWidget(dialog)
+    names = [dialog.cards.itemText(index) for index in range(dialog.cards.count())]
+    assert names[1:3] == ["NVIDIA T1000 (cuda:0)", "NVIDIA GeForce RTX 4090 (cuda:1)"]
+    assert dialog.cards.currentText() == "4"
+    dialog.cards.activated.emit(2)
+    assert (preferences.get("card"), preferences.get("cards")) == ("cuda:1", 1)
+    assert preferences.computing()["device"] == "cuda:1"
+    assert dialog.cards.currentIndex() == 2
+    dialog.cards.activated.emit(0)
+    assert (preferences.get("card"), preferences.get("cards")) == ("", 1)
+    assert "device" not in preferences.computing()
 
 
 def test_it_follows_changes_made_elsewhere(

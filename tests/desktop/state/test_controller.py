@@ -173,9 +173,11 @@ def test_commands_reach_the_job(desk: Desk, qtbot: QtBot) -> None:
 def test_how_to_compute_is_a_matter_of_this_computer(desk: Desk) -> None:
     desk.preferences.set("attention", "sdpa")
     desk.preferences.set("cards", 2)
+    desk.preferences.set("card", "cuda:1")
     desk.controller.generate(request(attention="triton", quantised_attention=True))
     desk.wait_begun(1)
-    assert (desk.engine.begun[0].attention, desk.engine.begun[0].cards) == ("sdpa", 2)
+    begun = desk.engine.begun[0]
+    assert (begun.attention, begun.cards, begun.device) == ("sdpa", 2, "cuda:1")
     assert not desk.engine.begun[0].quantised_attention
 
 

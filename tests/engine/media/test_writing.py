@@ -172,17 +172,21 @@ def test_what_was_written_is_on_the_disk_and_not_only_in_its_cache(
 
     monkeypatch.setattr(os, "fsync", fsync)
 
+    def has_names(folder: Path, number: int) -> bool:
+        # Windows keeps names by itself.
+        return sys.platform == "win32" or synced[folder.stat().st_ino] == number
+
     def is_safe(path: Path) -> bool:
         if path.is_dir():
             inside = list(path.iterdir())
-            return synced[path.stat().st_ino] == len(inside) and all(map(is_safe, inside))
+            return has_names(path, len(inside)) and all(map(is_safe, inside))
         return synced[path.stat().st_ino] == path.stat().st_size
 
     with open_writer(tmp_path / f"out{suffix}", SIZE, SIZE, 24, METADATA) as writer:
         for start in range(0, 48, 24):
             writer.write(moving(48)[start : start + 24])
             assert is_safe(writer.part)
-            assert synced[tmp_path.stat().st_ino] == 1
+            assert has_names(tmp_path, 1)
     assert is_safe(tmp_path / f"out{suffix}")
 
 

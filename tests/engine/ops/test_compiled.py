@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from magi_engine.ops import backends
 from magi_engine.ops.backends import fused_kernels, why_not
 from magi_engine.ops.compiled import Capability, compile_source
-from magi_engine.ops.fused_kernels import _can_add
-from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.fused_kernels import _can_add, _side_by_side
+from magi_engine.ops.kernels import Heads, Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.quantised_kernels import INT8
 
@@ -114,6 +114,45 @@ def test_a_fused_step_is_its_plain_twin(shape: tuple[int, ...], updates: torch.d
     with torch.inference_mode():
         for step in steps:
             torch.testing.assert_close(step(kernels), step(Kernels()), rtol=0.02, atol=0.02)
+
+
+def heads_of(product: Tensor, heads: int, groups: int) -> Heads:
+    """The columns of one matrix."""
+    parts = product.unflatten(-1, (-1, 128)).split((heads, groups, groups, heads), dim=2)
+    return Heads(*parts)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize(("videos", "heads", "groups"), [(1, 24, 8), (2, 8, 16), (1, 4, 2)])
+def test_all_heads_in_one_pass_are_their_plain_twins(videos: int, heads: int, groups: int) -> None:
+    device = torch.device("cuda", 0)
+    kernels, reason = fused_kernels(device)
+    assert not reason
+    product = torch.randn(videos, 37, 256 * (heads + groups), device=device).bfloat16()
+    own, of_captions = (
+        LayerNorm1p(128, 1e-6, t).to(device) for t in (torch.float32, torch.bfloat16)
+    )
+    rotary = torch.randn(37, 48, device=device).cos(), torch.randn(37, 48, device=device).sin()
+    scales = torch.tensor([1.0, 0.3, 1.7, 0.6], device=device).unbind()
+    rooms = (None, torch.empty(videos, 37, groups, 128, device=device).bfloat16(), None, None)
+    results = [
+        [x.clone() for x in k.heads(
+            heads_of(product, heads, groups), (own, own, of_captions), rotary, scales, rooms
+        )]
+        for k in (kernels, Kernels())
+    ]  # fmt: skip
+    for fused, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fused, plain, rtol=0.02, atol=0.02)
+
+
+def test_only_columns_of_one_matrix_are_taken_for_it() -> None:
+    product = torch.zeros(2, 5, 256 * 3)
+    heads = heads_of(product, 2, 1)
+    assert _side_by_side(heads)
+    assert not _side_by_side(heads._replace(v=heads.v.clone()))
+    assert not _side_by_side(heads._replace(k=heads.v, v=heads.k))
+    assert not _side_by_side(heads_of(product[..., :512], 1, 1))
+    assert not _side_by_side(heads_of(torch.zeros(4, 5, 256 * 3)[::2], 2, 1))
 
 
 def test_what_kernels_cannot_read_is_left_to_the_plain_form() -> None:

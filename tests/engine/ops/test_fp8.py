@@ -12,6 +12,7 @@ from magi_engine.ops.fp8 import (
     E4M3_MAX,
     Fp8SmoothLinear,
     Fp8TensorLinear,
+    _scaled_matmul,
     fp8_matmul,
     has_fp8_matmul,
     to_e4m3,
@@ -176,3 +177,21 @@ def test_the_gpu_gives_what_the_emulation_gives(rows: int) -> None:
         on_cpu = layer(x)
         on_gpu = layer.to("cuda")(x.to("cuda")).cpu()
         torch.testing.assert_close(on_gpu, on_cpu, rtol=2e-3, atol=2e-3 * on_cpu.abs().max().item())
+
+
+@pytest.mark.parametrize("wide", [torch.bfloat16, torch.float16])
+def test_wider_products_are_scaled_in_their_own_format(wide: torch.dtype) -> None:
+    x, weight = grid_numbers(7, 48, seed=1).to(wide), grid_numbers(5, 48, seed=2).to(wide)
+    expected = x.double() @ weight.double().t() * 0.371
+    actual = _scaled_matmul(x, weight, 0.371)
+    assert actual.dtype is wide
+    # Not every processor rounds but once.
+    step = torch.finfo(wide).eps * expected.abs()
+    assert ((actual.double() - expected).abs() <= 1.01 * step).all()
+
+
+def test_the_factor_of_a_layer_is_that_of_its_input_and_its_weight() -> None:
+    for layer in (Fp8TensorLinear(8, 4, torch.float32), Fp8SmoothLinear(8, 4, torch.float32)):
+        layer.input_scale.fill_(0.25)
+        layer.weight_scale.fill_(0.5)
+        assert layer.factor == 0.125

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import itertools
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from magi_engine.config.official import ModelConfig
+from magi_engine.ops.attention import Prepared, attention
+from magi_engine.ops.lanes import Lanes
 from magi_engine.ops.mesh import ALONE
 from magi_engine.sampling import sampler as sampler_module
-from magi_engine.sampling.cache import RollingCache
+from magi_engine.sampling.cache import RollingCache, WindowAttention
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.memory import Memory
 from magi_engine.sampling.schedule import Forward
@@ -28,7 +31,7 @@ STEPS = {1: 4, 2: 8, 3: 12, 4: 8, 8: 8}
 class KeepsEverything:
     """The slow, obvious cache: every chunk of every layer in a dictionary, nothing forgotten."""
 
-    mesh = ALONE
+    mesh, lanes = ALONE, Lanes(torch.device("cpu"))
 
     def __init__(
         self, config: ModelConfig, kept: int, work: int, chunk_tokens: int, *where: object
@@ -147,6 +150,50 @@ def test_what_is_seen_is_one_piece_of_memory() -> None:
     assert keys.data_ptr() + 6 * 16 * 4 == own.data_ptr()
     assert values.is_contiguous()
     assert keys.is_contiguous()
+
+
+class Noting(Prepared):
+    """Attention that leaves its result where its queries are."""
+
+    def __init__(self) -> None:
+        self.prepared: list[int] = []
+        self.attended: list[int] = []
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return self.prepare(q, k, v)()
+
+    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+        self.prepared.append(k.shape[1])
+        return partial(self._attend, q, k, v)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        assert sum(self.prepared) == 3 * (1 + 2 + 2 + 1), "something is prepared beside another"
+        self.attended.append(k.shape[1])
+        return q.copy_(attention(q, k, v))
+
+
+def test_all_is_prepared_before_any_chunk_attends_and_the_longest_is_the_first() -> None:
+    q = torch.randn(1, 12, 4, 8, generator=torch.Generator().manual_seed(0))
+    k, v = torch.randn(2, 1, 12, 2, 8, generator=torch.Generator().manual_seed(1))
+    ranges = [(0, 1), (0, 2), (1, 3), (3, 4)]
+    noting, cache = Noting(), tiny_cache(kept=0, work=4)
+    results = []
+    for kernel in (attention, noting):
+        attend = WindowAttention(cache, 0, ranges, kernel)
+        for room, x in zip(attend.room(0, (1, 12)), (None, k, v, None), strict=True):
+            if room is not None and x is not None:
+                room.copy_(x)
+        queries = q.clone()
+        result = attend(0, queries, k, v)
+        assert result.data_ptr() == queries.data_ptr()
+        results.append(result)
+    torch.testing.assert_close(results[1], results[0])
+    assert noting.attended == [6, 6, 3, 3]
+    for chunk, (first, last) in enumerate(ranges):
+        own, seen = slice(3 * chunk, 3 * chunk + 3), slice(3 * first, 3 * last)
+        torch.testing.assert_close(
+            results[0][:, own], attention(q[:, own], k[:, seen], v[:, seen]), rtol=1e-4, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize(("window", "kept", "work"), [(1, 4, 5), (4, 1, 6)])

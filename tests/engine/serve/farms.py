@@ -33,6 +33,7 @@ class Farm(Server):
             "RAY_agent_register_timeout_ms": f"{_PATIENCE_S}000",
             "RAY_health_check_timeout_ms": f"{_PATIENCE_S}000",
             "RAY_raylet_start_wait_time_s": _PATIENCE_S,
+            "RAY_worker_niceness": "0",  # 15 otherwise: on a busy machine they starve
             "RAY_worker_register_timeout_seconds": _PATIENCE_S,
             "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": _PATIENCE_S,
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": _PATIENCE_S,

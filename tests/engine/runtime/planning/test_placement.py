@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from magi_engine.config.official import MagiConfig
-from magi_engine.config.sizes import PART_TOKENS, TILES_AT_ONCE
+from magi_engine.config.sizes import MORE_PART_TOKENS, PART_TOKENS, TILES_AT_ONCE
 from magi_engine.config.vae import VaeConfig
 from magi_engine.resources import resource_path
 from magi_engine.runtime.planning.placement import Placement, Sizes, place, placements
@@ -29,12 +29,15 @@ def offloads(way: Placement) -> bool:
     return bool(way.offloaded_layers) or way.cache_on_host
 
 
-def test_the_first_way_is_what_the_models_do_by_themselves() -> None:
-    first = next(placements(sizes()))
-    assert first.part_tokens == PART_TOKENS
-    assert first.tiles_at_once == TILES_AT_ONCE
-    assert not offloads(first)
-    assert first.decodes_beside
+def test_the_first_ways_are_what_the_models_do_by_themselves_in_one_or_two_parts() -> None:
+    first, second, *_ = placements(sizes())
+    assert (first.part_tokens, second.part_tokens) == (MORE_PART_TOKENS, PART_TOKENS)
+    for way in (first, second):
+        assert way.tiles_at_once == TILES_AT_ONCE
+        assert not offloads(way)
+        assert way.decodes_beside
+    small = dataclasses.replace(sizes(), tokens=600)
+    assert next(w for w in placements(small) if not w.cuda_graphs).part_tokens == PART_TOKENS
 
 
 def test_forwards_of_small_pictures_are_recorded_where_there_is_room() -> None:
@@ -99,7 +102,9 @@ def test_on_the_processor_there_is_one_way() -> None:
 
 def test_limits_the_program_sets_itself() -> None:
     """720x720, the autoencoder's decoder included."""
-    resident, *_ = place(sizes())
+    resident = next(way for way in placements(sizes()) if way.part_tokens == PART_TOKENS)
+    assert resident.decodes_beside
+    assert not offloads(resident)
     assert resident.device_bytes < 9.5 * GIB
     without_history = [w for w in placements(sizes(window=1)) if not w.offloaded_layers][-1]
     assert without_history.device_bytes < 7 * GIB

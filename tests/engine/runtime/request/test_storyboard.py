@@ -38,7 +38,7 @@ def length(frames: int | None = 240, prefix: int = 0) -> LengthPlan:
 
 def saved(tmp_path: Path, text: str, suffix: str = ".txt", encoding: str = "utf-8") -> Path:
     path = tmp_path / f"board{suffix}"
-    path.write_text(text, encoding=encoding)
+    path.write_text(text, encoding=encoding, newline="")
     return path
 
 
@@ -81,6 +81,7 @@ def test_as_people_write_it(tmp_path: Path) -> None:
         ("", ".txt", "no prompt"),
         ("# only a note\n", ".txt", "no prompt"),
         ("1\na ball\n", ".srt", "Line 1"),
+        ("1\r\n0:00 --> 0:04\r\na ball\r\n\r\n2\r\na cube\r\n", ".srt", "Line 5"),
         ("0:00,jump,a ball\n", ".csv", "Line 1"),
         ("0:00\n", ".csv", "Line 1"),
         ('0:00,,"' + "a" * 200_000, ".csv", "cannot be read"),
