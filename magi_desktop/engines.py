@@ -78,6 +78,17 @@ def look_at(address: str, key: str, places: Places) -> Found:
     return Found(facts, tuple(ready), waiting)
 
 
+def servers_nearby() -> dict[str, str]:
+    """Names and addresses of servers that announce themselves; to be called in the background.
+
+    Raises:
+        OSError: there is no network.
+    """
+    from magi_engine.discovery import found
+
+    return found()
+
+
 def read_key(places: Places) -> str:
     """The key of the other engine; empty: there is none."""
     try:

@@ -205,7 +205,11 @@ class PreferenceValues:
 
 
 class Preferences(QObject):
-    """Typed preferences over the settings file; a value of a wrong type counts as missing."""
+    """Typed preferences over the settings file; a value of a wrong type counts as missing.
+
+    Attributes:
+        at_start: as the program found them: some count from its next start on.
+    """
 
     changed = Signal(str)
 
@@ -215,7 +219,7 @@ class Preferences(QObject):
         saved = file.section("preferences")
         usual = dataclasses.asdict(PreferenceValues())
         fitting = {k: v for k, v in saved.items() if type(v) is type(usual.get(k))}
-        self._values = PreferenceValues(**fitting)
+        self._values = self.at_start = PreferenceValues(**fitting)
 
     @property
     def values(self) -> PreferenceValues:

@@ -100,7 +100,7 @@ class Check:
         self.windows, self.screen, self.work, self.pictures = windows, screen, work, pictures
         self.program = windows.local / "Programs" / NAME / "program"
         self.data = windows.local / "magi-desktop"
-        self.models = windows.local / NAME / "models"
+        self.models = self.data / "models"
         self.video = windows.home / "Videos" / NAME / "ein Kreis ü.mp4"
         self.setup = work / "setup.exe"
 
@@ -333,16 +333,16 @@ class Check:
         self._uninstall()
         self._is_gone()
         self._belongings_are_there()
-        kept = ("settings.json", "magi.sqlite3", "pasted")
+        kept = ("settings.json", "magi.sqlite3", "pasted", "models", "takes")
         odd = sorted(p.name for p in self.data.iterdir() if not p.name.startswith(kept))
-        require(odd == [], f"of its own data nothing but settings and library: {odd}")
+        require(odd == [], f"of its own data nothing but settings, library and models: {odd}")
 
     def removed_with_belongings(self) -> None:
         """Installed again, and removed with models and settings: only the video is left."""
         require(self._install(self.setup) == 0, "it installs again")
         self._uninstall("/MODELS=remove", "/SETTINGS=remove")
         self._is_gone()
-        require(not self.data.exists() and not self.models.parent.exists(), "nothing is left")
+        require(not self.data.exists(), "nothing is left")
         require(self.video.exists(), "but the video")
 
     def another_folder(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFormLayout, QLabel, QLayout, QLineEdit, QMenu, QWidget
 
 from magi_desktop import background
-from magi_desktop.engines import Found, look_at, read_key, save_key
+from magi_desktop.engines import Found, look_at, read_key, save_key, servers_nearby
 from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences
 from magi_desktop.theme import tokens as t
@@ -53,9 +55,12 @@ class EnginePlaceDialog(Sheet):
         )
         self.place.chosen.connect(self._follow)
         self.address = QLineEdit(preferences.get("engine_address"), self)
+        self.address.home(False)
         self.address.setPlaceholderText("https://192.168.1.20:8611")
         name_control(
-            self.address, self.tr("Address"), self.tr("The first line that 'magi serve' says.")
+            self.address,
+            self.tr("Address"),
+            self.tr("The whole first line that 'magi serve' says."),
         )
         self.key = QLineEdit(read_key(places), self)
         self.key.setEchoMode(QLineEdit.EchoMode.Password)
@@ -66,6 +71,15 @@ class EnginePlaceDialog(Sheet):
             self.tr("Test"), self.tr("Asks that computer what it has."), self
         )
         self.test_button.clicked.connect(self.test)
+        self.look_button = push_button(
+            self.tr("Look around"),
+            self.tr("Finds computers in this network on which 'magi serve --announce' runs."),
+            self,
+        )
+        self.look_button.clicked.connect(self.look)
+        self.look_button.setVisible(importlib.util.find_spec("zeroconf") is not None)
+        self.nearby = QMenu(self)
+        self.nearby.triggered.connect(self._take)
         self.found = flowing_label("", "muted", self)
         self.cancel_button = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
         self.cancel_button.clicked.connect(self.reject)
@@ -77,11 +91,9 @@ class EnginePlaceDialog(Sheet):
         self._form = QFormLayout()
         self._form.setVerticalSpacing(t.SPACE_3)
         self._form.setHorizontalSpacing(t.SPACE_3)
-        for title, field in ((self.tr("&Address"), self.address), (self.tr("&Key"), self.key)):
-            label = QLabel(title, self)
-            label.setBuddy(field)
-            label.setMinimumHeight(t.CONTROL_HEIGHT)
-            self._form.addRow(label, field)
+        address_line = hbox(spacing=t.SPACE_2).add((self.address, 1), self.look_button)
+        self._add_row(self.tr("&Address"), self.address, address_line)
+        self._add_row(self.tr("&Key"), self.key, hbox().add(self.key))
         vbox(self, t.SPACE_3, SHEET_MARGINS).add(
             flowing_label(self.tr("Where videos are made"), "title", self),
             self.place,
@@ -94,6 +106,37 @@ class EnginePlaceDialog(Sheet):
         )
         self.place.set_value(_THERE if self.address.text() else _HERE)
         self._follow()
+
+    def _add_row(self, title: str, field: QWidget, line: QLayout) -> None:
+        label = QLabel(title, self)
+        label.setBuddy(field)
+        label.setMinimumHeight(t.CONTROL_HEIGHT)
+        self._form.addRow(label, line)
+
+    @Slot()
+    def look(self) -> None:
+        """Offer the computers of this network that announce themselves."""
+        self._wait(self.tr("Looking…"))
+        background.run(servers_nearby, then=self._offer, failed=self._fail, owner=self)
+
+    def _offer(self, servers: dict[str, str]) -> None:
+        self._follow()
+        self._say("" if servers else self.tr("No computer announces itself in this network."))
+        self.nearby.clear()
+        for name, address in servers.items():
+            action = self.nearby.addAction(f"{name}  {address.partition('#')[0]}".replace("&", ""))
+            action.setData(address)
+        if servers:
+            self.nearby.popup(self.look_button.mapToGlobal(self.look_button.rect().bottomLeft()))
+
+    @Slot(QAction)
+    def _take(self, action: QAction) -> None:
+        self.address.setText(action.data())
+        self.address.home(False)
+        compare = self.tr("What that computer says has to end with: {pin}")
+        pin = action.data().partition("#")[2]
+        # It can be broken anywhere, and looks as it does there.
+        self._say(compare.format(pin="\u200b".join(pin)) if pin else "")
 
     @Slot()
     def test(self) -> None:
@@ -109,9 +152,7 @@ class EnginePlaceDialog(Sheet):
             self._ask(lambda _found: self._keep(self.address.text().strip()))
 
     def _ask(self, then: Callable[[Found], None]) -> None:
-        self._say(self.tr("Asking…"))
-        for widget in (self.test_button, self.use_button):
-            widget.setEnabled(False)
+        self._wait(self.tr("Asking…"))
 
         def answered(found: Found) -> None:
             self._follow()
@@ -123,6 +164,11 @@ class EnginePlaceDialog(Sheet):
             failed=self._fail,
             owner=self,
         )
+
+    def _wait(self, text: str) -> None:
+        self._say(text)
+        for widget in (self.look_button, self.test_button, self.use_button):
+            widget.setEnabled(False)
 
     def _keep(self, address: str) -> None:
         try:
@@ -139,7 +185,7 @@ class EnginePlaceDialog(Sheet):
     @Slot()
     def _follow(self) -> None:
         there = self.place.value == _THERE
-        for widget in (self.address, self.key, self.test_button):
+        for widget in (self.address, self.key, self.look_button, self.test_button):
             widget.setEnabled(there)
         self.use_button.setEnabled(True)
         if not there:

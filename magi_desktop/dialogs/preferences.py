@@ -76,10 +76,7 @@ class PreferencesDialog(Sheet):
     ) -> None:
         super().__init__(parent)
         self._preferences, self._places = preferences, places
-        self._engine_address = preferences.get("engine_address")
         self._takes = TakeStore(default_takes_dir())
-        self._language = language_for(preferences.get("language"))
-        """That of the window, until it is started again."""
         self.setWindowTitle(self.tr("Preferences"))
         self.setMinimumWidth(480)
         self._make_look()
@@ -88,17 +85,21 @@ class PreferencesDialog(Sheet):
         self._make_work(cards)
         close = push_button(self.tr("Close"), self.tr("Everything is kept already."), self)
         close.clicked.connect(self.accept)
+        rooms = [self._row(self.tr("&Room for redoing videos"), self._takes_line)]
+        if preferences.at_start.engine_address:  # it is kept there
+            self._takes_line.hide()
+            rooms = []
         vbox(self, t.SPACE_4, SHEET_MARGINS).add(
             text_label(self.tr("Preferences"), "title", self),
             self._row(self.tr("&Appearance"), self.appearance),
             self._row(self.tr("&Language"), self.language, self.restart_button),
-            self._row(self.tr("Videos are &made by"), self._engine_line),
+            self._row(self.tr("Videos are made &by"), self._engine_line),
             self._row(self.tr("&Folder for videos"), self._folder_line, self.note),
             self.live_preview,
             self.notify,
             self.look_for_updates,
             self._row(self.tr("&Memory for frames"), self._memory_line),
-            self._row(self.tr("&Room for redoing videos"), self._takes_line),
+            *rooms,
             text_label(self.tr("Expert"), "heading", self),
             self._row(self.tr("A&ttention"), self.attention, self.attention_note),
             self._row(self.tr("&Graphics cards"), self.cards, self.cards_note),
@@ -294,7 +295,7 @@ class PreferencesDialog(Sheet):
     @Slot()
     def refresh(self) -> None:
         """Show what the preferences hold."""
-        get = self._preferences.get
+        get, began = self._preferences.get, self._preferences.at_start
         if get("appearance") in ("system", "light", "dark"):
             self.appearance.set_value(get("appearance"))
         with (
@@ -311,8 +312,10 @@ class PreferencesDialog(Sheet):
             self.attention.setCurrentIndex(max(self.attention.findData(get("attention")), 0))
             choice = get("card") or str(get("cards"))
             self.cards.setCurrentIndex(max(self.cards.findData(choice), 0))
-        self.engine.setText(get("engine_address") or self.tr("This computer"))
-        self.engine_restart.setVisible(get("engine_address") != self._engine_address)
+        self.engine.setText(get("engine_address").partition("#")[0] or self.tr("This computer"))
+        self.engine_restart.setVisible(get("engine_address") != began.engine_address)
+        another = language_for(get("language")) != language_for(began.language)
+        self.restart_button.setVisible(another)
         folder = get("output_folder")
         self.folder.setText(folder or str(self._places.videos))
         self.usual_button.setVisible(bool(folder))
@@ -333,9 +336,6 @@ class PreferencesDialog(Sheet):
     @Slot(int)
     def _language_chosen(self, index: int) -> None:
         self._preferences.set("language", self.language.itemData(index))
-        self.restart_button.setVisible(
-            language_for(self.language.itemData(index)) != self._language
-        )
 
     @Slot()
     def _takes_limit_changed(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QWidget
 
@@ -97,9 +97,16 @@ class _SegmentButton(QAbstractButton):
         self.setText(segment.label)
         self.setToolTip(segment.tooltip)
         self.setCheckable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._follow(False)
+        self.toggled.connect(self._follow)  # Qt does so only for what was clicked
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self._icon = segment.icon
+
+    @Slot(bool)
+    def _follow(self, taken: bool) -> None:
+        """The Tab key leads to the choice that is taken."""
+        policy = Qt.FocusPolicy.TabFocus if taken else Qt.FocusPolicy.NoFocus
+        self.setFocusPolicy(policy)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrow keys go to the neighbour."""

@@ -9,7 +9,7 @@ import signal
 import threading
 
 from magi_engine.cli.exit_codes import DONE
-from magi_engine.cli.serve import add_address_options, checked_certificate
+from magi_engine.cli.serve import add_address_options, certificate_of
 from magi_engine.config.places import default_serve_dir
 from magi_engine.errors import InvalidRequestError
 
@@ -53,13 +53,14 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "A farm needs some more packages.", "Run: pip install 'magi-desktop[farm]'"
         )
-    from magi_engine.serve.server import check_secrecy
+    from magi_engine.serve.server import address_of
 
     least, _, most = args.engines.partition("-")
     if not (least + (most or "0")).isdecimal() or not 1 <= int(least) <= int(most or least):
         raise InvalidRequestError("That is no number of engines.", "Write --engines 2, or 1-8.")
-    certificate = checked_certificate(args)
-    check_secrecy(args.host, bool(certificate), args.insecure)
+    folder = (args.folder or default_serve_dir()).absolute()
+    certificate = certificate_of(args, folder)
+    address = address_of(args.host, args.port, certificate)
 
     import ray
     from ray import serve
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from magi_engine.farm import NAME, FarmOptions, app
 
     options = FarmOptions(
-        folder=(args.folder or default_serve_dir()).absolute(),
+        folder=folder,
         token_file=args.token_file and args.token_file.absolute(),
         models_dir=args.models_dir and args.models_dir.absolute(),
         cards=args.cards,
@@ -82,10 +83,12 @@ def run(args: argparse.Namespace) -> int:
     # Ray's own handler prints where it stood.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        address: dict[str, object] = {"host": args.host, "port": args.port, **certificate}
-        serve.start(proxy_location="EveryNode", http_options=address)
+        http: dict[str, object] = {"host": args.host, "port": args.port}
+        if certificate is not None:
+            http |= {"ssl_certfile": str(certificate.path), "ssl_keyfile": str(certificate.key)}
+        serve.start(proxy_location="EveryNode", http_options=http)
         serve.run(app(options), name=NAME)
-        print(f"http{'s' if certificate else ''}://{args.host}:{args.port}", flush=True)
+        print(address, flush=True)
         print(f"The key is in {options.keys}.", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:

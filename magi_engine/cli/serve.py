@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.config.places import default_serve_dir
 from magi_engine.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from magi_engine.serve.certificate import Certificate
 
 _DESCRIPTION = """\
 Makes videos for the window or the command line of another machine. The first line says the
@@ -23,6 +27,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "serve", help="let other machines use the engine of this one", description=_DESCRIPTION
     )
     add_address_options(parser)
+    parser.add_argument(
+        "--announce", action="store_true", help="let the local network know of the address"
+    )
     parser.set_defaults(run=run)
 
 
@@ -35,7 +42,12 @@ def add_address_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="holds the keys; default: in --folder"
     )
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, in PEM")
+    parser.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="certificate, in PEM; beyond this machine one is made with OpenSSL if none is given",
+    )
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
     parser.add_argument(
         "--insecure", action="store_true", help="no TLS beyond this machine: anybody can listen in"
@@ -47,23 +59,26 @@ def add_address_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-prompts", action="store_true", help="log what is asked for, too")
 
 
-def checked_certificate(args: argparse.Namespace) -> dict[str, str]:
-    """The certificate and its key, by the names that servers have for them; empty: none.
+def certificate_of(args: argparse.Namespace, folder: Path) -> Certificate | None:
+    """The certificate that was given, or the server's own where others can listen in; None: there
+    is no need of one.
 
     Raises:
-        InvalidRequestError: one was given without the other.
+        InvalidRequestError: it was given without its key, or none can be made.
     """
+    from magi_engine.serve.certificate import Certificate, own_certificate
+    from magi_engine.serve.server import is_loopback
+
     if (args.tls_cert is None) != (args.tls_key is None):
         raise InvalidRequestError("A certificate and its key go together.", "Give both.")
-    if args.tls_cert is None:
-        return {}
-    files = {"ssl_certfile": args.tls_cert, "ssl_keyfile": args.tls_key}
-    return {name: str(file.absolute()) for name, file in files.items()}
+    if args.tls_cert is not None:
+        return Certificate(args.tls_cert.absolute(), args.tls_key.absolute())
+    return None if args.insecure or is_loopback(args.host) else own_certificate(folder)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve as the options say; returns the exit code."""
-    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+    if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn", "zeroconf")):
         raise InvalidRequestError(
             "Serving needs some more packages.", "Run: pip install 'magi-desktop[serve]'"
         )
@@ -76,9 +91,9 @@ def run(args: argparse.Namespace) -> int:
         folder=folder,
         token_file=(args.token_file or folder / "token").absolute(),
         models_dir=args.models_dir and args.models_dir.absolute(),
-        certificate=checked_certificate(args),
-        insecure=args.insecure,
+        certificate=certificate_of(args, folder),
         log_prompts=args.log_prompts,
+        announce=args.announce,
     )
     serve(options, lambda line: print(line, flush=True))
     return DONE

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 import ssl
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 from websockets.sync.client import ClientConnection, connect
@@ -23,17 +25,24 @@ _PIECE_BYTES = 1 << 20
 _MOST_MESSAGE_BYTES = 16 << 20
 _HANDSHAKE_S = 15.0
 _PING_S = 10.0
+_PIN = re.compile("([0-9a-f]{64})?")
 
 
 class Unreachable(RemoteError):
     """Nobody answers, at least not now."""
 
 
+class UnknownCertificate(RemoteError):
+    """Who answers may be somebody else."""
+
+
 class Connection:
     """An address and its key. All methods may be called from any thread, and block.
 
     Args:
-        address: such as ``https://example.org:8611``.
+        address: such as ``https://example.org:8611``. Behind a ``#`` may stand the SHA-256 of the
+            certificate, in hexadecimal digits: then that one is trusted, and no other; else those
+            that the system trusts.
         token: the key.
 
     Raises:
@@ -41,20 +50,15 @@ class Connection:
     """
 
     def __init__(self, address: str, token: str) -> None:
-        parts = urlsplit(address.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise InvalidRequestError(
-                "{address} is no address of an engine.",
-                "Write it as 'magi serve' says it, such as http://127.0.0.1:8611.",
-                address=address,
-            )
+        parts = _parts(address)
         if not token.strip().isascii() or not token.strip() or len(token.split()) > 1:
             raise InvalidRequestError(
                 "That is no key.", "Take the one from the file that 'magi serve' names."
             )
         self.address = f"{parts.scheme}://{parts.netloc}"
         self.headers = {"Authorization": f"Bearer {token.strip()}"}
-        self._ssl = ssl.create_default_context() if parts.scheme == "https" else None
+        secure, pin = parts.scheme == "https", parts.fragment.lower()
+        self._ssl = (_trusting(pin) if pin else ssl.create_default_context()) if secure else None
         self._client = httpx2.Client(
             base_url=self.address,
             headers=self.headers,
@@ -106,11 +110,7 @@ class Connection:
             digest = _digest(file, status.st_mtime_ns, status.st_size)
             if not self._exists(f"/v1/files/{digest}"):
                 with file.open("rb") as opened:
-                    self._ask(
-                        "PUT",
-                        f"/v1/files/{digest}",
-                        content=iter(lambda: opened.read(_PIECE_BYTES), b""),
-                    )
+                    self._ask("PUT", f"/v1/files/{digest}", content=opened)
         except OSError as error:
             raise InvalidRequestError(
                 "{path} cannot be read.", "Check the name.", path=file
@@ -132,26 +132,29 @@ class Connection:
                     yield piece[skip:]
                     skip = max(0, skip - len(piece))
         except httpx2.TransportError as error:
-            raise self._unreachable() from error
+            raise self._unreachable(error) from error
 
     def socket(self, path: str) -> ClientConnection:
         """A WebSocket.
 
         Raises:
-            InvalidStatus, WebSocketException, OSError: there is none.
+            InvalidStatus, WebSocketException, OSError: there is none. UnknownCertificate.
         """
-        return connect(
-            f"{self.address.replace('http', 'ws', 1)}{path}",
-            additional_headers=self.headers,
-            ssl=self._ssl,
-            proxy=None,
-            compression=None,
-            open_timeout=_HANDSHAKE_S,
-            ping_interval=_PING_S,
-            ping_timeout=_PING_S,
-            close_timeout=1.0,
-            max_size=_MOST_MESSAGE_BYTES,
-        )
+        try:
+            return connect(
+                f"{self.address.replace('http', 'ws', 1)}{path}",
+                additional_headers=self.headers,
+                ssl=self._ssl,
+                proxy=None,
+                compression=None,
+                open_timeout=_HANDSHAKE_S,
+                ping_interval=_PING_S,
+                ping_timeout=_PING_S,
+                close_timeout=1.0,
+                max_size=_MOST_MESSAGE_BYTES,
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise self._unknown() from error
 
     def close(self) -> None:
         """Hang up."""
@@ -170,7 +173,7 @@ class Connection:
         try:
             response = self._client.request(method, path, **options)
         except httpx2.TransportError as error:
-            raise self._unreachable() from error
+            raise self._unreachable(error) from error
         if not response.is_success:
             raise _refusal(response)
         try:
@@ -178,12 +181,62 @@ class Connection:
         except ValueError as error:
             raise _no_engine() from error
 
-    def _unreachable(self) -> Unreachable:
+    def _unknown(self) -> UnknownCertificate:
+        return UnknownCertificate(
+            "The certificate of {address} is not known.",
+            "Take the whole address that 'magi serve' says there, with what stands behind the #.",
+            address=self.address,
+        )
+
+    def _unreachable(self, error: httpx2.TransportError) -> RemoteError:
+        cause = error.__cause__ or error.__context__
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return self._unknown()
+            cause = cause.__cause__ or cause.__context__
         return Unreachable(
             "{address} does not answer.",
             "Check the address, and that 'magi serve' runs there.",
             address=self.address,
         )
+
+
+def _parts(address: str) -> SplitResult:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(address.strip())
+        host = (parts.hostname or "").encode("idna")
+        if (
+            parts.scheme in ("http", "https")
+            and host
+            and parts.username is None
+            and parts.port != 0
+            and parts.netloc.isprintable()
+            and " " not in parts.netloc
+            and _PIN.fullmatch(parts.fragment.lower())
+        ):
+            return parts
+    raise InvalidRequestError(
+        "{address} is no address of an engine.",
+        "Write it as 'magi serve' says it, such as http://127.0.0.1:8611.",
+        address=address,
+    )
+
+
+def _trusting(pin: str) -> ssl.SSLContext:
+    """For one certificate, whoever has signed it and whatever name stands in it."""
+
+    class Pinned(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            super().do_handshake(block)
+            certificate = self.getpeercert(binary_form=True) or b""
+            if hashlib.sha256(certificate).hexdigest() != pin:
+                raise ssl.SSLCertVerificationError("another certificate")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.sslsocket_class = Pinned
+    return context
 
 
 def _refusal(response: httpx2.Response) -> MagiError:

@@ -15,6 +15,7 @@ from typing import Any
 from magi_engine.atomic import write_text
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import WrongField, read_cache, read_fields
+from magi_engine.media.targets import check_target
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.job import RemoteJob
 from magi_engine.runtime.job.events import Event, Failed, refused
@@ -139,7 +140,7 @@ class RemoteEngine:
                 )
             record = self._record_of(request)
             yield from job.events(request, lambda: self._begun(record, request, preview))
-            if not job.left:
+            if job.settled:
                 record.unlink(missing_ok=True)
         except Exception as error:
             yield Failed(named_error(error), path=None, frames=0)
@@ -154,10 +155,12 @@ class RemoteEngine:
         """The id of the job there; asking again gives the same one.
 
         Raises:
-            Unreachable: nobody answers. MagiError: what the other side says.
+            OutputError: its video cannot be written. Unreachable: nobody answers. MagiError: what
+                the other side says.
         """
         key = self._known(record, request)
         if key is None:
+            check_target(Path(request.output or ""), request.writing.overwrite)
             key = secrets.token_hex(16)
             wanted = {"request": request.as_wished().to_json(), "key": key}
             write_text(record, json.dumps(wanted))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import filecmp
 import itertools
 import json
 import logging
 import os
 import secrets
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +26,9 @@ from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, RemoteError
 from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
-from magi_engine.media.targets import check_target, free_name, output_error, remote_part
+from magi_engine.media.targets import free_name, output_error, remote_part
 from magi_engine.messages import Message
-from magi_engine.remote.connection import Connection, Unreachable
+from magi_engine.remote.connection import Connection, UnknownCertificate, Unreachable
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -45,10 +47,17 @@ from magi_engine.runtime.request.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 _WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Before each new try to connect; the last one again and again."""
 
 _ENDS = (Finished.kind, Cancelled.kind, Failed.kind)
+
+
+class _GaveUp(Exception):
+    """Nobody wants to wait any longer: the program ends, or the job is cancelled and nobody there
+    can be told."""
 
 
 class RemoteJob:
@@ -56,11 +65,12 @@ class RemoteJob:
 
     Attributes:
         left: nobody listens any more.
+        settled: what has become of the video was told; there is nothing more to fetch.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.left = False
+        self.left = self.settled = False
         self._wake = threading.Event()
         """Whatever is waited for between two tries: somebody has something to say."""
         self._changed = threading.Condition()
@@ -102,56 +112,66 @@ class RemoteJob:
             MagiError: the other side refuses before there is a job.
         """
         output = Path(request.output or "")
-        check_target(output, request.writing.overwrite)
-        job_id = self._patiently(begin)
-        if job_id is None:
+        part: Path | None = None
+        frames = 0
+        try:
+            job_id = self._patiently(begin)
+            suffix = output.suffix.lower()
+            part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
+            for event in self._followed(job_id, request, output, part):
+                frames += len(event.frames) if isinstance(event, ChunkReady) else 0
+                yield event
+        except _GaveUp:
             if not self.left:
-                yield Cancelled(None, 0)
-            return
-        suffix = output.suffix.lower()
-        part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
+                self.settled = True
+                yield Cancelled(_saved(part), frames)
+        except MagiError as error:
+            if part is None:
+                raise
+            yield Failed(error, _saved(part), frames)
+
+    def _followed(
+        self, job_id: str, request: GenerationRequest, output: Path, part: Path
+    ) -> Iterator[Event]:
         # Frames of a clip in front are in the growing file, but not among those of the events.
         self._source_frames = None if request.prepend_source else 0
         video = GrowingVideo(part)
-        frames = 0
-        try:
-            last = None
-            for data in self._listen(job_id, video):
-                if data is not None and data["event"] in _ENDS:
-                    last = data
-                elif data is not None:
-                    self._pending.append(data)
-                for event in self._ready(video, request):
-                    frames += len(event.frames) if isinstance(event, ChunkReady) else 0
-                    yield event
-            path = (
-                None
-                if last is None
-                else self._patiently(lambda: self._fetched(job_id, request, output))
-            )
-            if self.left or last is None:
-                return
-            yield from self._rest(path, request)
-            part.unlink(missing_ok=True)
-            yield _ended(last, path)
-        except MagiError as error:
-            yield Failed(error, _saved(part), frames)
+        last: dict[str, Any] = {}
+        for data in self._listen(job_id, video):
+            if data is not None and data["event"] in _ENDS:
+                last = data
+            elif data is not None:
+                self._pending.append(data)
+            yield from self._ready(video, request)
+        with self._changed:
+            self._commands.clear()  # they came too late
+        path = self._patiently(lambda: self._fetched(job_id, request, output, part))
+        if self.left:  # the next session finds it in its place
+            raise _GaveUp
+        yield from self._rest(path, request)
+        self.settled = True
+        yield _ended(last, path)
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        """Ask until somebody answers; None: nobody wants to know any more."""
+    def _patiently(self, ask: Callable[[], _T]) -> _T:
+        """Ask until somebody answers. Raises: _GaveUp; MagiError: they refuse."""
         for tries in itertools.count():
             try:
                 return ask()
             except Unreachable as error:
                 logger.info("%s", error)
+            self._rest_before(tries)
+        raise AssertionError
+
+    def _rest_before(self, tries: int) -> None:
+        """Wait before another try, unless there is something to say. Raises: _GaveUp."""
+        with self._changed:
+            cancelled = any(isinstance(c, Cancel) for c in self._commands.values())
+        if not (cancelled and tries):
             self._wake.wait(_WAITS_S[min(tries, len(_WAITS_S) - 1)])
             self._wake.clear()
-            if self.left or self._cancelled_unheard():
-                return None
-
-    def _cancelled_unheard(self) -> bool:
-        with self._changed:
-            return self._number == 0 and any(isinstance(c, Cancel) for c in self._commands.values())
+            if not self.left:
+                return
+        raise _GaveUp
 
     def _listen(self, job_id: str, video: GrowingVideo) -> Iterator[dict[str, Any] | None]:
         """The events that come over one connection after another, until the last one; None: bytes
@@ -161,7 +181,7 @@ class RemoteJob:
             MagiError: the other side refuses.
         """
         tries = 0
-        while not self.left:
+        while True:
             try:
                 with self._connected(job_id, video) as socket:
                     tries = 0
@@ -175,14 +195,12 @@ class RemoteJob:
                     # Says why, in words.
                     self._patiently(lambda: self._connection.get(f"/v1/jobs/{job_id}"))
                 logger.info("%s", refused)
-            except (WebSocketException, OSError) as error:
+            except (UnknownCertificate, WebSocketException, OSError) as error:
                 logger.info("the connection is cut: %s", error)
             tries += 1
             if tries == 2:  # not of a short cut
                 yield self._says_cut()
-            if not self.left:
-                self._wake.wait(_WAITS_S[min(tries, len(_WAITS_S)) - 1])
-                self._wake.clear()
+            self._rest_before(tries - 1)
 
     def _says_cut(self) -> dict[str, Any]:
         cut = Message(
@@ -267,14 +285,17 @@ class RemoteJob:
                     continue
             yield _event(data, request, frames)
 
-    def _fetched(self, job_id: str, request: GenerationRequest, output: Path) -> Path | None:
-        """The finished video, brought here; None: there is none.
+    def _fetched(
+        self, job_id: str, request: GenerationRequest, output: Path, grown: Path
+    ) -> Path | None:
+        """The finished video, brought here instead of what has grown; None: there is none.
 
         Raises:
             Unreachable: the connection is cut; the next call goes on. MagiError: it is gone.
         """
         about = self._connection.get(f"/v1/jobs/{job_id}")
         if not about["files"]:
+            grown.unlink(missing_ok=True)
             return None
         last = Path(str(about["last"]["path"]))
         folder = not last.suffix
@@ -289,6 +310,10 @@ class RemoteJob:
             raise Unreachable("The program is closing.")
         target = output if request.writing.overwrite and not folder else free_name(output)
         try:
+            grown.unlink(missing_ok=True)
+            if _are_same(part, output):  # put there by a session that could not say so any more
+                shutil.rmtree(part) if folder else part.unlink()
+                return output
             if target.is_dir():  # an empty one
                 target.rmdir()
             put_in_place(part, target)
@@ -298,6 +323,8 @@ class RemoteJob:
 
     def _fetch(self, path: str, target: Path, size: int) -> None:
         try:
+            if target.is_file() and target.stat().st_size == size:  # of an earlier try
+                return
             with target.open("ab") as file:
                 for piece in self._connection.fetch(path, file.tell()):
                     file.write(piece)
@@ -334,10 +361,23 @@ def _ended(data: dict[str, Any], path: Path | None) -> Event:
     return Finished(path, data["frames"], data["elapsed_s"])
 
 
-def _saved(part: Path) -> Path | None:
+def _are_same(one: Path, other: Path) -> bool:
+    """Whether two files, or two folders of files, hold the same."""
+    if not other.exists() or one.is_dir() != other.is_dir():
+        return False
+    if one.is_file():
+        return filecmp.cmp(one, other, shallow=False)
+    names = sorted(os.listdir(one))
+    same, _, _ = filecmp.cmpfiles(one, other, names, shallow=False)
+    return same == names == sorted(os.listdir(other))
+
+
+def _saved(part: Path | None) -> Path | None:
     """What has come of a video that cannot be fetched any more."""
+    if part is None or not part.is_file():
+        return None
     try:
-        return recover_partial(part) if part.is_file() else None
+        return recover_partial(part)
     except MagiError as error:
         logger.info("nothing of %s can be used: %s", part.name, error)
         return None

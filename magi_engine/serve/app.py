@@ -12,11 +12,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from anyio import to_thread
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
@@ -27,7 +28,13 @@ from starlette.types import ASGIApp
 from magi_engine import __version__
 from magi_engine.config.places import default_takes_dir
 from magi_engine.config.registry import Registry
-from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
+from magi_engine.errors import (
+    DISK_FULL,
+    DiskFullError,
+    InvalidRequestError,
+    MagiError,
+    RemoteError,
+)
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.status import (
     accept_licence,
@@ -42,14 +49,17 @@ from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import command_from_dict
+from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.guard import Guard, error_response
-from magi_engine.serve.job import Job
+from magi_engine.serve.job import Job, is_last
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tasks import perform
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads, too_large
 from magi_engine.takes.store import Take, TakeStore, not_kept
+
+logger = logging.getLogger(__name__)
 
 MOST_JSON_BYTES = 1 << 20
 _BODY_S = 10.0
@@ -95,6 +105,14 @@ def application(
     @app.exception_handler(MagiError)
     async def _said(_request: Request, error: MagiError) -> JSONResponse:
         return error_response(404 if isinstance(error, RemoteError) else 400, error)
+
+    @app.exception_handler(OSError)
+    async def _unable(_request: Request, error: OSError) -> JSONResponse:
+        if error.errno in DISK_FULL:
+            full = DiskFullError("The server's disk is full.", "Free some space there.")
+            return error_response(400, full)
+        logger.error("a request failed", exc_info=error)
+        return error_response(500, named_error(error))
 
     @app.get("/v1/machine")
     async def machine() -> JSONResponse:
@@ -240,20 +258,27 @@ async def _tell(socket: WebSocket, job: Job, after: int, from_byte: int) -> None
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             while True:
                 happened.clear()
-                over = job.last is not None
+                last = job.last
                 for event in job.events_after(after):
+                    if is_last(event):
+                        break
                     if event["event"] == Restarted.kind:
+                        stream.close()
                         stream = _GrowingFile(job, 0)
                     await socket.send_text(json.dumps(event))
                     after = event["number"]
-                while piece := await to_thread.run_sync(stream.read):
+                if piece := await to_thread.run_sync(stream.read):
                     await socket.send_bytes(piece)
-                if over:
+                elif last is None:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(happened.wait(), _LOOK_S)
+                else:  # after all of its frames
+                    if last["number"] > after:
+                        await socket.send_text(json.dumps(last))
                     return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(happened.wait(), _LOOK_S)
     finally:
         job.leave(wake)
+        stream.close()
 
 
 async def _hear(socket: WebSocket, job: Job, book: JobBook) -> None:
@@ -280,28 +305,42 @@ class _GrowingFile:
     """Reads what is new in a file that another process appends to, and later replaces."""
 
     def __init__(self, job: Job, offset: int) -> None:
-        self._job, self._output, self._offset = job, job.output, offset
+        self._job, self._offset = job, offset
+        self._file: BinaryIO | None = None
         self._identity: tuple[int, int] | None = None
 
     def read(self) -> bytes:
         """The next bytes; none: there are none yet, or it is the finished file now."""
-        # Never kept open: on Windows it could not be replaced.
-        path = find_growing(self._output)
-        if path is None or self._job.last is not None:
-            return b""
         try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                identity = status.st_dev, status.st_ino
-                if self._identity not in (None, identity):
-                    return b""
-                self._identity = identity
-                file.seek(self._offset)
-                data = file.read(_PIECE_BYTES)
+            file = self._file or self._opened()
+            if file is None:
+                return b""
+            file.seek(self._offset)
+            data = file.read(_PIECE_BYTES)
         except OSError:  # it has its own name now
             return b""
+        if os.name == "nt":  # open, it could not be replaced
+            self.close()
         self._offset += len(data)
         return data
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _opened(self) -> BinaryIO | None:
+        path = find_growing(self._job.output)  # after a restart it comes to be another
+        if path is None or self._job.last is not None:
+            return None
+        self._file = path.open("rb", buffering=0)
+        status = os.fstat(self._file.fileno())
+        identity = status.st_dev, status.st_ino
+        if self._identity not in (None, identity):
+            self.close()
+        self._identity = self._identity or identity
+        return self._file
 
 
 async def _body(request: Request) -> bytes:

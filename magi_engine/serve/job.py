@@ -120,7 +120,7 @@ class Job:
     def last(self) -> dict[str, Any] | None:
         """Its last event; None: it has not ended."""
         with self._lock:
-            return self._events[-1] if self._events and _is_last(self._events[-1]) else None
+            return self._events[-1] if self._events and is_last(self._events[-1]) else None
 
     @property
     def state(self) -> str:
@@ -172,14 +172,20 @@ class Job:
             if data["event"] in _PASSING:
                 self._events = [e for e in self._events if e["event"] != data["event"]]
             else:
-                with (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-                    file.write(f"{json.dumps(data)}\n")
-            if _is_last(data):
+                self._write(f"{json.dumps(data)}\n")
+            if is_last(data):
                 self._events = [e for e in self._events if e["event"] != PreviewReady.kind]
             self._events.append(data)
             listeners = list(self._listeners)
         for listener in listeners:
             listener()
+
+    def _write(self, line: str) -> None:
+        try:
+            with (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:  # whoever listens hears of it all the same
+            logger.warning("what happens to job %s cannot be kept: %s", self.id, error)
 
     def events_after(self, number: int) -> list[dict[str, Any]]:
         """What has happened since an event."""
@@ -212,8 +218,8 @@ class Job:
         for line in lines:
             try:
                 self._events.append(parse_json(line))
-            except ValueError:  # cut off by whatever ended the program
-                break
+            except ValueError:  # cut off by whatever ended the program, or by a full disk
+                continue
         # Progress had numbers, too: none is given twice.
         self._count = 1_000_000 + max((e["number"] for e in self._events), default=0)
 
@@ -265,7 +271,7 @@ class Job:
             path = next(filter(Path.exists, saved), None)
             with contextlib.suppress(MagiError):
                 frames = 0 if path is None else probe(path).frame_count or 0
-        if path is not None and path.parent != self.folder:
+        if path is not None and path.absolute().parent != self.folder.absolute():
             place = self.folder / path.name
             if place.is_dir():
                 shutil.rmtree(place)
@@ -302,5 +308,6 @@ def job_id_of(take: Take) -> str:
     return next(iter(Path(output).parts[1:2]), "")
 
 
-def _is_last(event: dict[str, Any]) -> bool:
+def is_last(event: dict[str, Any]) -> bool:
+    """Whether an event is the last one of its job."""
     return event["event"] in _LAST

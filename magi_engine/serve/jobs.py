@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 MOST_WAITING = 100
 """Jobs of one owner that have not ended."""
 
+_SPARE_BYTES = 1_000_000_000
+"""Left free on the disk where the oldest jobs can make room."""
+
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _NAME = re.compile(r"[^/\\:\0]+")
@@ -163,14 +166,17 @@ class JobBook:
             request = self.accepted(owner, text, FOLDER / job_id)
             job = Job(job_id, JobAbout(owner, text, key, time.time()), request)
             job.preview = preview
-            job.folder.mkdir()
-            about = dataclasses.asdict(job.about)
-            atomic.write_text(job.folder / "job.json", json.dumps(about))
+            self._make_room()
+            try:
+                about = dataclasses.asdict(job.about)
+                atomic.write_text(job.folder / "job.json", json.dumps(about))
+            except OSError:
+                shutil.rmtree(job.folder, ignore_errors=True)
+                raise
             ahead = len(self._waiting()) + 1 - self._at_once
             if ahead > 0:
                 job.say(Notice(Message("{count} videos are made before this one.", count=ahead)))
             self._jobs[job_id] = job
-            self._make_room()
             self._pool.submit(self._make, job)
         if self._log_prompts:
             logger.info("job %s: %r", job_id, [change.text for change in request.prompts])
@@ -229,8 +235,9 @@ class JobBook:
             j: sum(p.stat().st_size for p in j.folder.rglob("*") if p.is_file()) for j in ended
         }
         used = sum(sizes.values())
+        room = used + shutil.disk_usage(FOLDER).free - _SPARE_BYTES
         for job in sorted(ended, key=lambda job: job.about.created_s):
-            if used <= self._keep_bytes:
+            if used <= min(self._keep_bytes, room):
                 break
             used -= sizes[job]
             del self._jobs[job.id]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -16,7 +18,8 @@ from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
-from magi_engine.serve.guard import BoundedProtocol
+from magi_engine.serve.certificate import Certificate
+from magi_engine.serve.guard import MOST_CONNECTIONS, BoundedProtocol
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads
@@ -35,10 +38,10 @@ class ServeOptions:
 
     Attributes:
         folder: for jobs and what clients bring.
-        certificate: ``ssl_certfile`` and ``ssl_keyfile``, in PEM; empty: without TLS.
-        insecure: whether that is wanted beyond this machine, too.
+        certificate: for TLS; None: without.
         most_upload_bytes: of one file that a client brings.
         keep_bytes: what videos that have ended may take up, and the files of each client.
+        announce: whether the local network is told of it.
     """
 
     host: str
@@ -46,11 +49,11 @@ class ServeOptions:
     folder: Path
     token_file: Path
     models_dir: Path | None = None
-    certificate: Mapping[str, str] = field(default_factory=dict)
-    insecure: bool = False
+    certificate: Certificate | None = None
     most_upload_bytes: int = 2_000_000_000
     keep_bytes: int = 100_000_000_000
     log_prompts: bool = False
+    announce: bool = False
 
 
 def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
@@ -60,9 +63,13 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         say: is told the address first, then where the token is.
 
     Raises:
-        InvalidRequestError: the options would let others in; OutputError: the address is taken.
+        InvalidRequestError: others can read the keys, or nobody could see what is announced;
+            OutputError: the address is taken.
     """
-    check_secrecy(options.host, bool(options.certificate), options.insecure)
+    if options.announce and is_loopback(options.host):
+        raise InvalidRequestError(
+            "Only this machine is served: there is nothing to announce.", "Give --host 0.0.0.0."
+        )
     tokens = Tokens(options.token_file)
     options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     listening = _listen(options.host, options.port)
@@ -76,10 +83,11 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     config = uvicorn.Config(
         application(engine, installer, book, uploads, tokens),
         http=BoundedProtocol,
+        loop="asyncio",
         ws="websockets-sansio",
         ws_max_size=_MOST_MESSAGE_BYTES,
-        ssl_certfile=options.certificate.get("ssl_certfile"),
-        ssl_keyfile=options.certificate.get("ssl_keyfile"),
+        ssl_certfile=options.certificate and options.certificate.path,
+        ssl_keyfile=options.certificate and options.certificate.key,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
@@ -89,11 +97,12 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         log_config=None,
     )
     host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"http{'s' if options.certificate else ''}://{shown}:{port}")
+    address = address_of(host, port, options.certificate)
+    say(address)
     say(f"The key is in {options.token_file}.")
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        with _announced(address) if options.announce else contextlib.nullcontext():
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         book.close()
         engine.close()
@@ -101,26 +110,62 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         listening.close()
 
 
-def check_secrecy(host: str, with_tls: bool, insecure: bool) -> None:
-    """Raises: InvalidRequestError: what is sent to an address could be read by others."""
-    if not (with_tls or insecure or _is_loopback(host)):
-        raise InvalidRequestError(
-            "Beyond this machine, what is sent could be read by others.",
-            "Give --tls-cert and --tls-key, or --insecure if the network is safe.",
-        )
-
-
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can come to an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
+def address_of(host: str, port: int, certificate: Certificate | None) -> str:
+    """An address as others use it, with what they know the certificate by.
+
+    Raises:
+        InvalidRequestError: that is none.
+    """
+    if host in ("0.0.0.0", "::"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        far = "2001:db8::1" if ":" in host else "192.0.2.1"
+        with (
+            contextlib.suppress(OSError),  # no network
+            socket.socket(family, socket.SOCK_DGRAM) as asking,
+        ):
+            asking.connect((far, 9))  # sends nothing
+            host = asking.getsockname()[0]
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://{shown}" if certificate is None else f"https://{shown}#{certificate.pin()}"
+
+
+class _Bounded(socket.socket):
+    """Lets no more in at a time than there can be files open, also while they say nothing: over TLS
+    a connection is one for the rest of the server only after its handshake."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        super().__init__(fileno=listening.detach())
+        self._inside: list[socket.socket] = []
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        self._inside = [one for one in self._inside if one.fileno() != -1]
+        if len(self._inside) >= 2 * MOST_CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError  # as of one that has gone again
+        self._inside.append(connection)
+        return connection, address
+
+
+def _announced(address: str) -> contextlib.AbstractContextManager[None]:
+    from magi_engine.discovery import announced
+
+    return announced(address)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listening:
+            return _Bounded(listening)
     except (OSError, OverflowError) as error:
         raise OutputError(
             "Nothing can be served at {host}, port {port}.",

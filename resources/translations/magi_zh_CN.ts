@@ -573,7 +573,7 @@
     </message>
     <message>
         <source>Another computer</source>
-        <translation>另一台计算机</translation>
+        <translation>另一台电脑</translation>
     </message>
     <message>
         <source>On which &apos;magi serve&apos; runs; the videos come here.</source>
@@ -584,8 +584,8 @@
         <translation>地址</translation>
     </message>
     <message>
-        <source>The first line that &apos;magi serve&apos; says.</source>
-        <translation>magi serve 显示的第一行。</translation>
+        <source>The whole first line that &apos;magi serve&apos; says.</source>
+        <translation>magi serve 输出的完整第一行。</translation>
     </message>
     <message>
         <source>Key</source>
@@ -601,7 +601,15 @@
     </message>
     <message>
         <source>Asks that computer what it has.</source>
-        <translation>询问那台计算机有什么。</translation>
+        <translation>询问那台电脑有什么。</translation>
+    </message>
+    <message>
+        <source>Look around</source>
+        <translation>查找</translation>
+    </message>
+    <message>
+        <source>Finds computers in this network on which &apos;magi serve --announce&apos; runs.</source>
+        <translation>查找此网络中正在运行 magi serve --announce 的电脑。</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -626,6 +634,18 @@
     <message>
         <source>&amp;Key</source>
         <translation>密钥(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Looking…</source>
+        <translation>正在查找…</translation>
+    </message>
+    <message>
+        <source>No computer announces itself in this network.</source>
+        <translation>此网络中没有电脑公布自己。</translation>
+    </message>
+    <message>
+        <source>What that computer says has to end with: {pin}</source>
+        <translation>那台电脑显示的内容必须以此结尾：{pin}</translation>
     </message>
     <message>
         <source>Asking…</source>
@@ -1985,10 +2005,6 @@
         <translation>请以这样的一行开头：0:00 a red ball</translation>
     </message>
     <message>
-        <source>Beyond this machine, what is sent could be read by others.</source>
-        <translation>离开本机后，传输的内容可能被他人读取。</translation>
-    </message>
-    <message>
         <source>Cards need NCCL to work together, which there is on Linux only.</source>
         <translation>多张显卡协同工作需要 NCCL，而它只在 Linux 上才有。</translation>
     </message>
@@ -2321,6 +2337,10 @@
         <translation>请腾出一些空间或使用其他磁盘。</translation>
     </message>
     <message>
+        <source>Free some space there.</source>
+        <translation>请在那里腾出一些空间。</translation>
+    </message>
+    <message>
         <source>Free some space, or lower the limit of what is kept.</source>
         <translation>请腾出一些空间，或降低保留量的上限。</translation>
     </message>
@@ -2355,6 +2375,10 @@
     <message>
         <source>Get the special_tokens.npz that belongs to the model again.</source>
         <translation>请重新获取属于该模型的 special_tokens.npz。</translation>
+    </message>
+    <message>
+        <source>Give --host 0.0.0.0.</source>
+        <translation>请加上 --host 0.0.0.0。</translation>
     </message>
     <message>
         <source>Give --tls-cert and --tls-key, or --insecure if the network is safe.</source>
@@ -2399,6 +2423,10 @@
     <message>
         <source>Give the index to use.</source>
         <translation>请指定要使用的索引。</translation>
+    </message>
+    <message>
+        <source>Give two files in PEM, the key without a password.</source>
+        <translation>请提供两个 PEM 文件，其中私钥不能有密码。</translation>
     </message>
     <message>
         <source>Give uint8 frames of shape (T, {height}, {width}, 3).</source>
@@ -2641,6 +2669,10 @@
         <translation>拖入的只是图片的地址，而不是图片本身。</translation>
     </message>
     <message>
+        <source>Only this machine is served: there is nothing to announce.</source>
+        <translation>只为本机服务：没有什么可公布的。</translation>
+    </message>
+    <message>
         <source>Open a new file.</source>
         <translation>请打开新文件。</translation>
     </message>
@@ -2825,6 +2857,10 @@
         <translation>请使用 magi serve 所说的文件中的密钥。</translation>
     </message>
     <message>
+        <source>Take the whole address that &apos;magi serve&apos; says there, with what stands behind the #.</source>
+        <translation>请使用那台计算机上 magi serve 显示的完整地址，包括 # 后面的部分。</translation>
+    </message>
+    <message>
         <source>That can only be done on the computer that makes the videos.</source>
         <translation>这只能在制作视频的计算机上完成。</translation>
     </message>
@@ -2871,6 +2907,10 @@
     <message>
         <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
         <translation>无法读取自编码器的配置 {path}。</translation>
+    </message>
+    <message>
+        <source>The certificate of {address} is not known.</source>
+        <translation>{address} 的证书未知。</translation>
     </message>
     <message>
         <source>The clip has no range from {start_s:g} s to {end_s:g} s.</source>
@@ -3219,6 +3259,10 @@
     <message>
         <source>The server was restarted.</source>
         <translation>服务器已重新启动。</translation>
+    </message>
+    <message>
+        <source>The server&apos;s disk is full.</source>
+        <translation>服务器的磁盘已满。</translation>
     </message>
     <message>
         <source>The set-up could not be started.</source>
@@ -3673,6 +3717,10 @@
         <translation>{folder} 中需要 {needed:bytes} 的空间，但只有 {free:bytes} 可用。</translation>
     </message>
     <message>
+        <source>{path} and {key} are no certificate with its key.</source>
+        <translation>{path} 和 {key} 不是一个证书及其私钥。</translation>
+    </message>
+    <message>
         <source>{path} cannot be replaced.</source>
         <translation>{path} 无法被替换。</translation>
     </message>
@@ -3731,6 +3779,10 @@
     <message>
         <source>This model cannot go on with that video: its autoencoder is another.</source>
         <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
+    </message>
+    <message>
+        <source>Beyond this machine others could read what is sent, and no certificate can be made here without OpenSSL.</source>
+        <translation>在本机之外，其他人可能读到所发送的内容；而这里没有 OpenSSL，无法生成证书。</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
@@ -5196,6 +5248,10 @@
         <translation>语言(&amp;L)</translation>
     </message>
     <message>
+        <source>Videos are made &amp;by</source>
+        <translation>视频由谁制作(&amp;B)</translation>
+    </message>
+    <message>
         <source>&amp;Folder for videos</source>
         <translation>视频文件夹(&amp;F)</translation>
     </message>
@@ -5210,10 +5266,6 @@
     <message>
         <source>&amp;Memory for frames</source>
         <translation>帧缓存(&amp;M)</translation>
-    </message>
-    <message>
-        <source>Videos are &amp;made by</source>
-        <translation>视频由谁制作(&amp;M)</translation>
     </message>
     <message>
         <source>Expert</source>

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import cuts, disks, farm, fuzz, kills, together
+from tests.faults import cuts, disks, farm, fuzz, kills, served, together
 from tests.faults.figures import Part
 from tests.mounting import CannotMount
 
@@ -26,6 +26,9 @@ PARTS: dict[str, tuple[Part, int]] = {
     "twice": (together.twice, 10),
     "endless": (together.endless, 1000),
     "cuts": (cuts.cuts, 100),
+    "servers": (served.servers, 20),
+    "clients": (served.clients, 20),
+    "windows elsewhere": (served.windows, 20),
     "farm": (farm.farm, 3),
 }
 """Each with its count."""

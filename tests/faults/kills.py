@@ -249,7 +249,7 @@ def downloads(rng: random.Random, count: int, folder: Path) -> Figures:
     return figures
 
 
-_WINDOW = """
+WINDOW = """
 import os, sys, traceback
 from PySide6.QtCore import QTimer
 from magi_desktop import main_window
@@ -340,7 +340,7 @@ def window(rng: random.Random, count: int, folder: Path) -> Figures:
     figures = Figures()
     for number in range(count):
         home = folder / str(number)
-        process = start(["-c", _WINDOW], home, MAGI_DESKTOP_HOME=str(home))
+        process = start(["-c", WINDOW], home, MAGI_DESKTOP_HOME=str(home))
         lines = read_lines(process, rng.choice((1, 1, 2, 3, 4)))
         time.sleep(rng.choice((0.0, rng.uniform(0, 0.02), rng.uniform(0, 2))))
         children = psutil.Process(process.pid).children(recursive=True)

@@ -1,4 +1,4 @@
-"""The suite's short form: every part, with small counts; of the farm, serve/test_farm.py is it."""
+"""The suite's short form: the parts with small counts, but those that other tests try once."""
 
 from __future__ import annotations
 

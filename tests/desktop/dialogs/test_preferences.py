@@ -63,6 +63,23 @@ def test_the_room_for_latents_is_the_stores_own(
     assert again.takes_limit.value() == 3
 
 
+def test_another_computer_keeps_its_own_latents(
+    qtbot: QtBot, preferences: Preferences, file: SettingsFile, tmp_path: Path
+) -> None:
+    preferences.set("engine_address", "https://192.0.2.1:8611#" + "ab" * 32)
+    now = PreferencesDialog(preferences, places(tmp_path))
+    qtbot.addWidget(now)
+    now.show()
+    assert now.takes_limit.isVisible()
+    assert now.engine_restart.isVisible(), "also in a dialog that was opened later"
+    assert now.engine.text() == "https://192.0.2.1:8611"
+    started_again = PreferencesDialog(Preferences(file), places(tmp_path))
+    qtbot.addWidget(started_again)
+    started_again.show()
+    assert not started_again.takes_limit.isVisible()
+    assert not started_again.engine_restart.isVisible()
+
+
 def test_another_language_offers_to_start_again(
     qtbot: QtBot, dialog: PreferencesDialog, preferences: Preferences
 ) -> None:

@@ -83,8 +83,9 @@ def test_times_rise_from_noise_to_clean(num_steps: int, mode: str) -> None:
 def test_times_are_rounded_as_pytorch_rounds(num_steps: int) -> None:
     squared = torch.linspace(0, 1, num_steps + 1) ** 2
     expected = squared * (1 / 3) / (1 + (1 / 3 - 1) * squared)
-    # Two units in float32's last place: not every processor rounds a linspace alike.
-    np.testing.assert_allclose(schedule_times(num_steps, MODES[0]), expected, rtol=2.4e-7)
+    # Units in float32's last place: not every processor rounds a linspace alike (two were seen),
+    # nor does PyTorch's build for Windows (five).
+    np.testing.assert_allclose(schedule_times(num_steps, MODES[0]), expected, rtol=6e-7)
 
 
 @pytest.mark.parametrize(

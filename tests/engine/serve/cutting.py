@@ -28,16 +28,20 @@ class CutCable:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._ends: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.cut = 0
         self._begin(self._accept)
 
-    def close(self) -> None:
-        """Let nobody in any more; what is connected ends with its ends."""
+    def close(self, hang_up: bool = False) -> None:
+        """Let nobody in any more; what is connected ends with its ends, or now."""
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        for end in self._ends if hang_up else ():
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
@@ -51,6 +55,7 @@ class CutCable:
             while True:
                 ours, _ = self._listening.accept()
                 theirs = socket.create_connection(("127.0.0.1", self._port))
+                self._ends += [ours, theirs]
                 budget = _Budget(self._random.randint(0, self._most_bytes))
                 self._begin(self._pass_on, ours, theirs, budget)
                 self._begin(self._pass_on, theirs, ours, budget)

@@ -6,6 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
 
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
@@ -60,7 +63,12 @@ class Server:
         self.address = self._process.stdout.readline().strip()
         assert self.address.startswith("http"), self.address + self._process.stdout.read()
         self._process.stdout.readline()
-        self._port = self.address.rpartition(":")[2]
+        self._port = str(urlsplit(self.address).port)
+
+    def open_files(self) -> int:
+        """How many it has, connections among them."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).num_fds()
 
     def command(self) -> list[str]:
         """Of the program, without what all servers are told."""

@@ -13,25 +13,30 @@ from pathlib import Path
 
 import pytest
 
+from magi_engine import atomic
 from magi_engine.errors import EngineDiedError
 from magi_engine.media.info import probe
 from magi_engine.media.targets import part_path
+from magi_engine.remote import job as remote_job
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.job.events import (
+    Cancelled,
     ChunkReady,
     Event,
     Failed,
     Finished,
+    Notice,
+    Paused,
     Planned,
     Restarted,
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.serve.job import FOLDER, JobAbout
+from magi_engine.serve.job import FOLDER, Job, JobAbout
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.uploads import Uploads
 from tests.engine.serve.cutting import CutCable
@@ -54,6 +59,94 @@ def test_a_cut_cable_changes_nothing_in_the_file(server: Server, tmp_path: Path,
     assert (tmp_path / "a.mp4").read_bytes() == server.video_of(job["id"]).read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "records"]
     direct.close()
+
+
+def test_pictures_come_through_a_cut_cable(server: Server, tmp_path: Path) -> None:
+    token = server.token_file.read_text().split()[0]
+    cable = CutCable(int(server.address.rpartition(":")[2]), 6, 3_000, 5)
+    engine = RemoteEngine(Connection(cable.address, token), tmp_path / "records")
+    *_, last = engine.generate(small_request(tmp_path / "a", seed=23, num_frames=24))
+    engine.close()
+    cable.close()
+    assert cable.cut > 0
+    assert isinstance(last, Finished)
+    assert last.path is not None
+    assert last.path == tmp_path / "a"
+    direct = Connection(server.address, token)
+    job = next(j for j in direct.get("/v1/jobs") if j["request"]["seed"] == 23)
+    direct.close()
+    there = {p.name: p.read_bytes() for p in server.video_of(job["id"]).with_suffix("").iterdir()}
+    assert {p.name: p.read_bytes() for p in last.path.iterdir()} == there
+    assert len(there) == 24
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "records"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a"])
+def test_who_leaves_while_the_video_is_put_in_place_has_it_once(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    request = small_request(tmp_path / name, seed=24, num_frames=24)
+    engine = server.engine(tmp_path / "records")
+
+    def put_and_leave(source: Path, target: Path) -> None:
+        atomic.put_in_place(source, target)
+        if target == tmp_path / name:
+            engine.close()
+
+    with monkeypatch.context() as patching:
+        patching.setattr(remote_job, "put_in_place", put_and_leave)
+        list(engine.generate(request))
+    assert (tmp_path / name).exists()
+    next_session = server.engine(tmp_path / "records")
+    *_, last = next_session.generate(request)
+    next_session.close()
+    assert isinstance(last, Finished)
+    assert last.path == tmp_path / name
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "records"]
+    assert not list((tmp_path / "records").iterdir())
+
+
+def test_a_job_is_given_up_when_the_server_is_gone_for_good(server: Server, tmp_path: Path) -> None:
+    token = server.token_file.read_text().split()[0]
+    cable = CutCable(int(server.address.rpartition(":")[2]), 0, 0, 1)
+    engine = RemoteEngine(Connection(cable.address, token), tmp_path / "records")
+    events: list[Event] = []
+    gone = False
+    for event in engine.generate(small_request(tmp_path / "a.mp4", seed=25, num_frames=24 * 500)):
+        events.append(event)
+        if isinstance(event, ChunkReady) and event.index == 1:
+            cable.close(hang_up=True)
+            gone = True
+        if gone and isinstance(event, Notice):
+            engine.control(Cancel())
+    engine.close()
+    last = events[-1]
+    assert isinstance(last, Cancelled)
+    assert (probe(tmp_path / "a.mp4").frame_count or 0) >= last.frames >= 48
+    assert not list((tmp_path / "records").iterdir())
+    direct = Connection(server.address, token)
+    for job in direct.get("/v1/jobs"):
+        if job["request"]["seed"] == 25:
+            direct.delete(f"/v1/jobs/{job['id']}")
+    direct.close()
+
+
+def test_a_full_disk_of_the_server_ends_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happens cannot be kept then, but is told."""
+    monkeypatch.chdir(tmp_path)
+    request = small_request(Path("a.mp4"))
+    job = Job("ab" * 16, JobAbout("me", request.to_json(), "12" * 16, 1.0), request)
+    job.say(Paused())
+    assert [event["event"] for event in job.events_after(0)] == ["paused"]
+    job.folder.mkdir(parents=True)
+    (job.folder / "events.jsonl").write_text('{"number": 1, "ev{"number": 2}\n')
+    job.say(Cancelled(None, 0))
+    assert job.state == "cancelled"
+    after_restart = Job(job.id, job.about, request)
+    after_restart.load_events()
+    assert after_restart.state == "cancelled"
 
 
 def test_a_killed_server_goes_on_with_its_video(tmp_path: Path) -> None:

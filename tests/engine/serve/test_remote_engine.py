@@ -162,6 +162,26 @@ def test_a_key_that_is_not_accepted(server: Server, tmp_path: Path) -> None:
     engine.close()
 
 
+_NO_ADDRESSES = """
+192.0.2.1:8611
+ftp://h:1
+http://[::1
+http://h:x
+http://h:99999
+http://h:0
+http://a b:1
+http://h\0:1
+http://me@h:1
+https://h:1#zz
+"""
+
+
+@pytest.mark.parametrize("address", [*_NO_ADDRESSES.split("\n"), f"http://{'a' * 300}:1"])
+def test_what_is_no_address_is_said(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match="no address of an engine"):
+        Connection(address, "k" * 30)
+
+
 def test_events_are_whole_again_after_json(tmp_path: Path) -> None:
     notice = Notice(Message("{count} videos", count=3))
     assert event_from_dict(json.loads(json.dumps(notice.to_exact_dict()))) == notice

@@ -201,8 +201,8 @@ def ladder(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
         (LoadedModel, "load_dit", 10, 1),
         (RollingCache, "__init__", 1, 2),
         (LoadedModel, "decode", 3, 1),
-        (VideoDiT, "forward", 1, 1),  # which comes in preparing for the size
-        (VideoDiT, "forward", 30, 3),
+        (VideoDiT, "velocity_of", 1, 1),  # which comes in preparing for the size
+        (VideoDiT, "velocity_of", 30, 3),
     ],
 )
 def test_it_may_run_out_in_every_part_of_a_job(

@@ -1,0 +1,49 @@
+"""Choosing another computer for making videos; tests/e2e/test_elsewhere.py asks a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from magi_desktop.dialogs.engine_place import EnginePlaceDialog
+from magi_desktop.settings import Preferences, SettingsFile
+from tests.desktop.accessibility import faults
+from tests.desktop.dialogs.test_preferences import places
+
+_ADDRESS = f"https://192.0.2.1:8611#{'ab' * 32}"
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, tmp_path: Path) -> EnginePlaceDialog:
+    preferences = Preferences(SettingsFile(tmp_path / "settings.json"))
+    preferences.set("engine_address", "http://192.0.2.9:1")
+    dialog = EnginePlaceDialog(preferences, places(tmp_path))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    return dialog
+
+
+def test_every_control_is_named_explained_and_reachable(dialog: EnginePlaceDialog) -> None:
+    assert faults(dialog) == []
+
+
+def test_what_announces_itself_is_offered(
+    qtbot: QtBot, dialog: EnginePlaceDialog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers: dict[str, str] = {}
+    monkeypatch.setattr("magi_desktop.dialogs.engine_place.servers_nearby", lambda: servers)
+    qtbot.mouseClick(dialog.look_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "No computer" in dialog.found.text())
+    servers["studio 3f9a01"] = _ADDRESS
+    qtbot.mouseClick(dialog.look_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(dialog.nearby.isVisible)
+    (action,) = dialog.nearby.actions()
+    assert "studio 3f9a01" in action.text()
+    action.trigger()
+    dialog.nearby.close()
+    assert dialog.address.text() == _ADDRESS
+    assert dialog.address.cursorPosition() == 0
+    assert "ab" * 32 in dialog.found.text().replace("\u200b", "")
