@@ -176,14 +176,14 @@ def test_a_stopped_batch_leaves_nothing_and_the_next_makes_the_rest(
 def test_without_memory_for_a_batch_they_are_made_in_turn(
     engine: Engine, make_request: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    computed = VideoDiT.forward
+    computed = VideoDiT.velocity_of
 
-    def small(model: VideoDiT, latents: torch.Tensor, *args: object, **kwargs: object) -> object:
-        if len(latents) > 1:
+    def small(model: VideoDiT, patches: torch.Tensor, *args: object) -> object:
+        if len(patches) > 1:
             raise torch.OutOfMemoryError("a batch")
-        return computed(model, latents, *args, **kwargs)  # type: ignore[arg-type]
+        return computed(model, patches, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(VideoDiT, "forward", small)
+    monkeypatch.setattr(VideoDiT, "velocity_of", small)
     requests = _seeds(make_request, tmp_path)
     for index, request in enumerate(requests):
         events = run(engine, with_along(request, requests[index + 1 :]))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -125,8 +127,8 @@ def test_everybody_has_a_turn(farm: Farm) -> None:
             proxy=None,
             open_timeout=None,
             ping_timeout=None,
-        ) as socket:
-            kinds = [json.loads(m)["event"] for m in socket if isinstance(m, str)]
+        ) as events:
+            kinds = [json.loads(m)["event"] for m in events if isinstance(m, str)]
         assert kinds[-1] == "finished"
         ended.append(job)
 
@@ -161,15 +163,18 @@ def test_strangers_and_others_get_nothing(farm: Farm) -> None:
             assert answer.status_code in (400, 404, 405)
             assert tokens[0] not in answer.text
         upload = f"/v1/files/{'0' * 64}"
-        huge = {**first, "Content-Length": "10000000000"}
-        assert client.put(upload, headers=huge, content=b"x").status_code == 400
         assert client.put(upload, headers=first, content=b"PK\3\4" * 99).status_code == 400
         large = client.post("/v1/plan", headers=first, content=b" " * (1 << 21))
         assert large.status_code == 400
-    socket = f"{farm.address.replace('http', 'ws')}/v1/tasks"
+    host, port = urlsplit(farm.address).hostname, urlsplit(farm.address).port
+    with socket.create_connection((host, port)) as raw:
+        head = f"PUT {upload} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 10000000000\r\n"
+        raw.sendall(f"{head}Authorization: Bearer {tokens[0]}\r\n\r\n".encode())
+        assert raw.recv(4096).split()[1] == b"400"
+    tasks = f"{farm.address.replace('http', 'ws')}/v1/tasks"
     for headers in ({}, {**first, "Origin": "https://example.org"}):
         with pytest.raises(InvalidStatus):
-            connect(socket, additional_headers=headers, proxy=None, open_timeout=None)
+            connect(tasks, additional_headers=headers, proxy=None, open_timeout=None)
 
 
 def test_who_has_no_ray_is_told_what_to_install() -> None:
