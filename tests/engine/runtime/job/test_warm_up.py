@@ -63,13 +63,13 @@ def test_every_width_of_a_forward_is_seen(
 
     def noted(self: Sampler, **arguments: object) -> object:
         layers = self.model.config.num_layers
-        forward = type(self.model).forward
+        compute = type(self.model).velocity_of
 
-        def counted(model: object, latents: Tensor, *rest: object, **more: object) -> Tensor:
-            widths.setdefault(layers, set()).add((len(latents), latents.shape[2]))
-            return forward(model, latents, *rest, **more)  # type: ignore[arg-type]
+        def counted(model: object, patches: Tensor, *rest: object) -> Tensor:
+            widths.setdefault(layers, set()).add((len(patches), patches.shape[1]))
+            return compute(model, patches, *rest)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(type(self.model), "forward", counted)
+        monkeypatch.setattr(type(self.model), "velocity_of", counted)
         return really(self, **arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Sampler, "sample", noted)
