@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.model import dit
@@ -128,16 +128,22 @@ def replayed(case: Path, **options: Any) -> dict[str, Tensor]:
 @contextmanager
 def recorded_calls() -> Iterator[list[Call]]:
     calls: list[Call] = []
+    lengths: list[tuple[int, ...]] = []
+    velocity_of, whole_velocity = VideoDiT.velocity_of, VideoDiT.whole_velocity
 
-    def record(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        if isinstance(module, VideoDiT):
-            calls.append(Call(inputs[2].lengths, output.clone()))
+    def begun(model: VideoDiT, patches: Tensor, captions: Any, *rest: Any) -> Tensor:
+        lengths.append(captions.lengths)
+        return velocity_of(model, patches, captions, *rest)
 
-    handle = nn.modules.module.register_module_forward_hook(record)
-    try:
+    def ended(model: VideoDiT, *arguments: Any) -> Tensor:
+        velocity = whole_velocity(model, *arguments)
+        calls.append(Call(lengths[-1], velocity.clone()))
+        return velocity
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoDiT, "velocity_of", begun)
+        patch.setattr(VideoDiT, "whole_velocity", ended)
         yield calls
-    finally:
-        handle.remove()
 
 
 @dataclass(frozen=True)

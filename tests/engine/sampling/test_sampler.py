@@ -239,16 +239,19 @@ def test_a_caption_changed_while_running_is_the_caption_given_beforehand(toy) ->
         torch.testing.assert_close(found[index], expected[index], rtol=1e-5, atol=1e-6)
 
 
-def test_no_caption_is_the_null_caption_without_special_tokens(toy) -> None:
+def test_no_caption_is_the_null_caption_without_special_tokens(
+    toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     empty = CaptionTrack(toy.caption(seed=1)[:0], toy.special_tokens)
     lengths: list[tuple[int, ...]] = []
-    handle = toy.model.register_forward_pre_hook(
-        lambda _, inputs: lengths.append(inputs[2].lengths)
-    )
-    try:
-        toy.chunks(toy.settings(), 2, captions=empty)
-    finally:
-        handle.remove()
+    velocity_of = toy.model.velocity_of
+
+    def noted(patches, captions, *rest):
+        lengths.append(captions.lengths)
+        return velocity_of(patches, captions, *rest)
+
+    monkeypatch.setattr(toy.model, "velocity_of", noted)
+    toy.chunks(toy.settings(), 2, captions=empty)
     assert {length for row in lengths for length in row} == {50}
 
 
