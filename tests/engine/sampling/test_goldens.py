@@ -129,20 +129,20 @@ def replayed(case: Path, **options: Any) -> dict[str, Tensor]:
 def recorded_calls() -> Iterator[list[Call]]:
     calls: list[Call] = []
     lengths: list[tuple[int, ...]] = []
-    compute, whole = VideoDiT.velocity_of, VideoDiT.whole_velocity
+    velocity_of, whole_velocity = VideoDiT.velocity_of, VideoDiT.whole_velocity
 
     def begun(model: VideoDiT, patches: Tensor, captions: Any, *rest: Any) -> Tensor:
         lengths.append(captions.lengths)
-        return compute(model, patches, captions, *rest)
+        return velocity_of(model, patches, captions, *rest)
 
-    def ended(model: VideoDiT, *args: Any) -> Tensor:
-        velocity = whole(model, *args)
+    def ended(model: VideoDiT, *arguments: Any) -> Tensor:
+        velocity = whole_velocity(model, *arguments)
         calls.append(Call(lengths[-1], velocity.clone()))
         return velocity
 
-    with pytest.MonkeyPatch.context() as patching:
-        patching.setattr(VideoDiT, "velocity_of", begun)
-        patching.setattr(VideoDiT, "whole_velocity", ended)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoDiT, "velocity_of", begun)
+        patch.setattr(VideoDiT, "whole_velocity", ended)
         yield calls
 
 

@@ -244,11 +244,11 @@ def test_no_caption_is_the_null_caption_without_special_tokens(
 ) -> None:
     empty = CaptionTrack(toy.caption(seed=1)[:0], toy.special_tokens)
     lengths: list[tuple[int, ...]] = []
-    compute = toy.model.velocity_of
+    velocity_of = toy.model.velocity_of
 
-    def noted(patches: Tensor, captions: Any, *rest: Any) -> Tensor:
+    def noted(patches, captions, *rest):
         lengths.append(captions.lengths)
-        return compute(patches, captions, *rest)
+        return velocity_of(patches, captions, *rest)
 
     monkeypatch.setattr(toy.model, "velocity_of", noted)
     toy.chunks(toy.settings(), 2, captions=empty)

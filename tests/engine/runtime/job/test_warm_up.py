@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from magi_engine.model.dit import VideoDiT
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import Event, Progress, Stage, StageStarted
 from magi_engine.runtime.job.warm_up import first_layers
@@ -63,13 +64,13 @@ def test_every_width_of_a_forward_is_seen(
 
     def noted(self: Sampler, **arguments: object) -> object:
         layers = self.model.config.num_layers
-        compute = type(self.model).velocity_of
+        own_tokens = VideoDiT.own_tokens
 
-        def counted(model: object, patches: Tensor, *rest: object) -> Tensor:
-            widths.setdefault(layers, set()).add((len(patches), patches.shape[1]))
-            return compute(model, patches, *rest)  # type: ignore[arg-type]
+        def counted(model: VideoDiT, latents: Tensor, chunks: int) -> Tensor:
+            widths.setdefault(layers, set()).add((len(latents), latents.shape[2]))
+            return own_tokens(model, latents, chunks)
 
-        monkeypatch.setattr(type(self.model), "velocity_of", counted)
+        monkeypatch.setattr(VideoDiT, "own_tokens", counted)
         return really(self, **arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Sampler, "sample", noted)
