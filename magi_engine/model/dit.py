@@ -129,6 +129,7 @@ class VideoDiT(nn.Module):
         attend: Attend | KeyRoom,
         unconditional: bool = False,
         step_code: Tensor | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Velocity of some chunks, all in one pass.
 
@@ -140,12 +141,14 @@ class VideoDiT(nn.Module):
             attend: self-attention, see :data:`Attend`.
             unconditional: whether this is a pass without caption (it has its own adaLN vector).
             step_code: (N,) or scalar code of the step size, for distilled models only.
+            rotary: what :meth:`rotary` gives for these positions, if it is known already.
 
         Returns:
             Velocity, the shape of ``latents``, float32.
         """
         condition = self.condition(timesteps, unconditional, step_code)  # (N, R, D/4)
-        rotary = self.rotary(chunk_positions, latents.shape)
+        if rotary is None:
+            rotary = self.rotary(chunk_positions, latents.shape)
         x = self.own_tokens(latents, timesteps.shape[1])
         x = self.velocity_of(x, captions, condition, rotary, attend)
         return self.whole_velocity(x, latents.shape, timesteps.shape[1])

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _FP32 = 4
-_LATENT_COPIES = 4
-"""The sampler's latents, the noise they began with, those of the forward in a row, and as patches.
-"""
+_LATENT_COPIES = 5
+"""The sampler's latents, the noise they began with, those of the forward in a row, their patches,
+and the velocity of these."""
 
 
 @dataclass(frozen=True)
