@@ -274,10 +274,10 @@ def test_its_image_is_no_comparison_for_a_file_that_is_opened_before_it_is_read(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    opened = threading.Event()
+    opened, others = threading.Event(), set(background._under_way)
 
     def late(request: GenerationRequest, fps: float) -> Reference | None:
-        assert opened.wait(60)
+        assert opened.wait(600)
         return read_reference(request, fps)
 
     monkeypatch.setattr(job_link, "read_reference", late)
@@ -287,7 +287,7 @@ def test_its_image_is_no_comparison_for_a_file_that_is_opened_before_it_is_read(
     with qtbot.waitSignal(player.first_frame_shown):
         player.open_file(write_greys(tmp_path / "other.mp4", 30))
     opened.set()
-    qtbot.waitUntil(lambda: not background._under_way)
+    qtbot.waitUntil(lambda: background._under_way <= others)  # tests before leave some
     assert player.comparison.empty
 
 
