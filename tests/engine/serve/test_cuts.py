@@ -159,12 +159,12 @@ def test_a_killed_server_goes_on_with_its_video(tmp_path: Path) -> None:
     events: list[Event] = []
     for event in engine.generate(request):
         events.append(event)
-        if isinstance(event, ChunkReady) and event.index == 1:
+        if isinstance(event, ChunkReady) and event.index == 0:
             server.kill()
             server.start()
     _is_whole(events, 5)
     (restart,) = [event for event in events if isinstance(event, Restarted)]
-    assert restart.chunks >= 2, "it is not begun from the first chunk"
+    assert restart.chunks >= 1, "it is not begun from the first chunk"
     (job,) = engine.connection.get("/v1/jobs")
     assert job["state"] == "finished"
     video = server.video_of(job["id"])
