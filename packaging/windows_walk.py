@@ -153,7 +153,7 @@ class Walk:
     def fp8(self) -> None:
         """The pocket model in 8 bits: killed while it is measured, gone on with, used, removed."""
         command = ("models", "quantize", "pocket-fp8")
-        models = self.windows.local / NAME / "models"
+        models = self.data / "models"
         before = set(models.rglob("*.safetensors"))
         process = self.windows.start("wine", self._magi_com, *command)
         wait_for(lambda: any(models.rglob(".calibration*")), "a caption to be measured", _VIDEO_S)
