@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from magi_engine.cli.engines import add_engine_options
-from magi_engine.cli.request_options import add_request_options, build_request
+from magi_engine.cli.request_options import add_request_options, build_request, default_name
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     requests = []
     for seed in range(request.seed, request.seed + args.count):
         one = dataclasses.replace(request, seed=seed)
-        output = folder / f"{one.name('-')}.mp4"
+        output = folder / default_name(one)
         check_target(output, request.writing.overwrite)
         requests.append(dataclasses.replace(one, output=os.path.abspath(output)))
     return run_request(*requests, args=args)

@@ -12,6 +12,7 @@ from magi_engine.cli.engines import add_engine_options, takes_of
 from magi_engine.cli.request_options import (
     add_cards_option,
     add_machine_options,
+    default_name,
     number,
     whole,
 )
@@ -99,7 +100,7 @@ def _run(
     with takes_of(args) as takes:
         request = make(args, _earlier(args.video, takes))
     beside = Path(args.video).parent
-    output = args.output or free_name(beside / f"{request.name('-')}.mp4")
+    output = args.output or free_name(beside / default_name(request))
     chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention", "cards")}
     request = dataclasses.replace(
         request,

@@ -268,7 +268,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     writing = _writing(args, request.writing)
     request = dataclasses.replace(request, **changes, sampling=sampling, writing=writing)
     request = dataclasses.replace(request, prompts=_prompts(args, request))
-    output = os.path.abspath(args.output or free_name(Path(f"{request.name('-')}.mp4")))
+    output = os.path.abspath(args.output or free_name(Path(default_name(request))))
     request = dataclasses.replace(request, output=output)
     output_suffix(Path(output))
     check_target(Path(output), request.writing.overwrite)
@@ -375,3 +375,8 @@ def _special_tokens(text: str) -> tuple[str, ...]:
         return ()
     names = [part.strip().upper() for part in text.split(",")]
     return tuple(name if name.endswith("_TOKEN") else f"{name}_TOKEN" for name in names)
+
+
+def default_name(request: GenerationRequest) -> str:
+    """What a video's file is called if nothing else is said."""
+    return f"{request.name('-')}.mp4"
