@@ -15,7 +15,6 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.tokens import DARK, LIGHT, Tokens
 from magi_engine.resources import resource_path
 
-
 _Target = TypeVar("_Target", bound=QObject)
 
 
