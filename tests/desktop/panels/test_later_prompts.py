@@ -43,7 +43,9 @@ def test_folded_at_first_with_a_row_to_type_in_when_opened(
     (row,) = panel.rows
     assert row.number.value() == 2
     assert draft.later_prompts == ()  # an empty row says nothing
-    assert panel.findChild(QPushButton).text() == "Direct over time"
+    toggle = panel.findChild(QPushButton)
+    assert toggle is not None
+    assert toggle.text() == "Direct over time", "nothing is said yet"
     qtbot.keyClicks(row.field, "it spins")
     assert draft.later_prompts == (PromptChange(1, "it spins"),)
 
