@@ -1016,16 +1016,12 @@
 <context>
     <name>LaterPromptRow</name>
     <message>
-        <source>From second</source>
-        <translation>从第几秒起</translation>
-    </message>
-    <message>
         <source>From</source>
         <translation>从</translation>
     </message>
     <message>
-        <source>The part of the video this prompt counts from; the first is 1.</source>
-        <translation>此提示词从视频的哪一部分起生效；第一部分为 1。</translation>
+        <source>Where this prompt begins to count.</source>
+        <translation>此提示词从这里开始生效。</translation>
     </message>
     <message>
         <source>When this part begins.</source>
@@ -1054,6 +1050,10 @@
     <message>
         <source>From part</source>
         <translation>从第几部分起</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
     </message>
     <message>
         <source>at {} s</source>
