@@ -87,19 +87,15 @@ class Timing:
     chosen: bool
 
 
-def kernels_for(device: torch.device, folder: Path | None = None) -> Kernels:
-    """The fused kernels if they work on this device, else the plain ones.
+def fused_kernels(
+    device: torch.device, folder: Path | None = None
+) -> tuple[Kernels, Message | None]:
+    """The fused kernels if they work on this device, else the plain ones, and why an NVIDIA card
+    has only those.
 
     Args:
         folder: where compiled kernels are kept.
     """
-    return fused_kernels(device, folder)[0]
-
-
-def fused_kernels(
-    device: torch.device, folder: Path | None = None
-) -> tuple[Kernels, Message | None]:
-    """:func:`kernels_for`, and why an NVIDIA card has only the plain ones."""
     if device.type != "cuda":
         return Kernels(), None
     try:
