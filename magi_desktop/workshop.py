@@ -55,7 +55,7 @@ class Workshop(QObject):
         self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
         self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
-        self.machine.changed.connect(self._forget_lost_card)
+        self.machine.changed.connect(self._note_cards)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
@@ -118,10 +118,9 @@ class Workshop(QObject):
         self.file.flush()
 
     @Slot()
-    def _forget_lost_card(self) -> None:
-        facts, card = self.machine.facts, self.preferences.get("card")
-        if facts is not None and card and card not in dict(facts.cards):
-            self.preferences.set("card", "")
+    def _note_cards(self) -> None:
+        if self.machine.facts is not None:
+            self.preferences.cards_there = dict(self.machine.facts.cards)
 
     @Slot(object)
     def _examined(self, outcome: list[Finding] | Exception) -> None:

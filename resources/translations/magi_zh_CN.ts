@@ -2313,6 +2313,10 @@
         <translation>正在编码参考素材</translation>
     </message>
     <message>
+        <source>Everybody in its network can run programs on this Ray cluster.</source>
+        <translation>同一网络中的任何人都可以在此 Ray 集群上运行程序。</translation>
+    </message>
+    <message>
         <source>Fetch it again.</source>
         <translation>请重新下载。</translation>
     </message>
@@ -2851,6 +2855,10 @@
     <message>
         <source>Start Magi Desktop again from the menu.</source>
         <translation>请从菜单重新启动 Magi Desktop。</translation>
+    </message>
+    <message>
+        <source>Start Ray with RAY_AUTH_MODE=token on every machine, or give --insecure.</source>
+        <translation>请在每台机器上以 RAY_AUTH_MODE=token 启动 Ray，或使用 --insecure。</translation>
     </message>
     <message>
         <source>Start from an earlier place.</source>
