@@ -100,12 +100,16 @@ def write_script(
     dice = random.Random(seed)
     facts = [scene_facts(scenes, segment) for segment in (0, 1)]
     changed = (scenes.event_frame != NO_EVENT).tolist()
+    held = (scenes.hold_frames > 0).tolist()
     captions: list[str] = []
     for _ in range(wordings):
-        before = [caption(f, dice) for f in facts[0]]
+        before = [
+            caption(f, dice, seen=f if still else None)
+            for f, still in zip(facts[0], held, strict=True)
+        ]
         after = [
-            caption(f, dice) if event else same
-            for f, event, same in zip(facts[1], changed, before, strict=True)
+            caption(f, dice, seen=seen) if event else same
+            for f, seen, event, same in zip(facts[1], facts[0], changed, before, strict=True)
         ]
         captions += before + after
     tokens = encode_corpus(t5_dir, captions).short().unflatten(0, (wordings, 2, count))

@@ -60,7 +60,8 @@ def _lose_one(random: Random, folder: Path, figures: Figures) -> None:
         )
         farm.start()
         _make_two(farm, second, random, folder, figures)
-        figures.check_words(farm.stop(), "the farm")
+        said = farm.stop()  # Ray says itself what has died, and calls it unexpected
+        figures.check("Traceback" not in said, said)
 
 
 def _make_two(
