@@ -12,8 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
-from magi_desktop.theme.icons import icon
-from magi_desktop.theme.style import theme
+from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VARIATIONS, VideoCommands
 from magi_desktop.window_dialogs import WindowDialogs, earlier_of
 from magi_engine.errors import TakeError
@@ -47,7 +46,7 @@ class FromHere(QMenu):
         )
         for symbol, text, key, do in rows:
             action = QAction(text, self)
-            action.setProperty("iconName", symbol)
+            bind_icon(action, symbol)
             action.setShortcut(QKeySequence(key))
             action.setAutoRepeat(False)
             action.triggered.connect(lambda _checked=False, do=do: do())
@@ -56,8 +55,6 @@ class FromHere(QMenu):
         player.shown_changed.connect(self._follow)
         player.frame_changed.connect(self._follow)
         player.strip.menu_wanted.connect(self.show_at)
-        theme().follow(self, self._draw_icons)
-        self._draw_icons()
         self._follow()
 
     @property
@@ -77,10 +74,6 @@ class FromHere(QMenu):
         """Open the menu at a place on the screen."""
         self._follow()
         self.popup(place)
-
-    def _draw_icons(self) -> None:
-        for action in self.actions():
-            action.setIcon(icon(action.property("iconName")))
 
     def _find(self) -> Callable[[], Earlier]:
         running, path = self._running, self._player.path

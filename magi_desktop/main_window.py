@@ -209,6 +209,8 @@ class MainWindow(QMainWindow):
         self.reference.paste_requested.connect(self.paste)
         self.reference.failed.connect(self.making.say_input_error)
         self.prompt.field.paste_requested.connect(self.paste)
+        # The next change of the text is what its undo would take back.
+        self.prompt.field.textChanged.connect(partial(self.notice.withdraw, "words"))
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(self.reference.open)
         self.arrivals.storyboard_came.connect(self.prompt.later.open_storyboard)
@@ -359,7 +361,8 @@ class MainWindow(QMainWindow):
     def _insert(self, text: str) -> None:
         self.prompt.insert(text)
         self.inputs_scroll.ensureWidgetVisible(self.prompt.field)
-        self.notice.offer_undo(self.tr("The text was added to the prompt."), self.prompt.field.undo)
+        text = self.tr("The text was added to the prompt.")
+        self.notice.offer_undo(text, self.prompt.field.undo, about="words")
 
     @Slot(object)
     def _follow_mode(self, mode: Mode) -> None:

@@ -142,8 +142,11 @@ def _file(menus: Menus) -> None:
 
 def _undo_entries(window: MainWindow) -> list[Entry | QAction | None]:
     stack = window.workshop.undo
-    undo = stack.createUndoAction(window, translate("Menus", "Undo"))
-    redo = stack.createRedoAction(window, translate("Menus", "Redo"))
+    undo_name, redo_name = translate("Menus", "Undo"), translate("Menus", "Redo")
+    undo = stack.createUndoAction(window, undo_name)
+    redo = stack.createRedoAction(window, redo_name)
+    undo.setIconText(undo_name)  # their text says what they would undo now
+    redo.setIconText(redo_name)
     undo.setShortcut(_UNDO)
     redo.setShortcuts([_REDO, QKeySequence("Ctrl+Y")])
     return [undo, redo]

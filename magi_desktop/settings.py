@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,7 @@ class Preferences(QObject):
 
     Attributes:
         at_start: as the program found them: some count from its next start on.
+        cards_there: devices of the graphics cards that can be chosen; None: not known.
     """
 
     changed = Signal(str)
@@ -220,6 +221,7 @@ class Preferences(QObject):
         usual = dataclasses.asdict(PreferenceValues())
         fitting = {k: v for k, v in saved.items() if type(v) is type(usual.get(k))}
         self._values = self.at_start = PreferenceValues(**fitting)
+        self.cards_there: Collection[str] | None = None
 
     @property
     def values(self) -> PreferenceValues:
@@ -238,7 +240,9 @@ class Preferences(QObject):
             self.changed.emit(name)
 
     def computing(self) -> dict[str, Any]:
-        """How videos are computed here, as fields of a request."""
+        """How videos are computed here, as fields of a request. A chosen card that is not there now
+        is not asked for; it is when it is there again."""
         values = self._values
+        there = self.cards_there is None or values.card in self.cards_there
         found: dict[str, Any] = {"attention": values.attention, "cards": values.cards}
-        return found | ({"device": values.card} if values.card else {})
+        return found | ({"device": values.card} if values.card and there else {})

@@ -16,8 +16,7 @@ from magi_desktop.exporting import FORMATS, ExportJob, gif_bytes
 from magi_desktop.panels.export_bar import ExportBar
 from magi_desktop.state.library import Deletion, Library, LibraryItem
 from magi_desktop.state.model_words import size_text
-from magi_desktop.theme.icons import icon
-from magi_desktop.theme.style import theme
+from magi_desktop.theme.icons import bind_icon
 from magi_desktop.thumbnails import first_picture, to_image
 from magi_desktop.widgets.dialogs import text_dialog
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
@@ -296,8 +295,6 @@ class VideoActions(QObject):
             action.triggered.connect(partial(self._export, suffix))
             self.export_menu.addAction(action)
         self.export_menu.aboutToShow.connect(self._measure_gif)
-        theme().follow(parent, self._draw_icons)
-        self._draw_icons()
         self.refresh()
 
     @Slot()
@@ -325,7 +322,7 @@ class VideoActions(QObject):
             action.setEnabled(bool(items))
         marked = bool(items) and all(item.favourite for item in items)
         self.favourite.setChecked(marked)
-        self._draw_icons()
+        bind_icon(self.favourite, "star-filled" if marked else "star")
 
     def menu(self) -> QMenu:
         """A menu of what can be done now; the caller shows it."""
@@ -362,7 +359,7 @@ class VideoActions(QObject):
         tip: str = "",
     ) -> QAction:
         action = QAction(text, self)
-        action.setProperty("iconName", symbol)
+        bind_icon(action, symbol)
         action.triggered.connect(lambda: self._do(do))
         shown = ""
         if key and self._keys:
@@ -406,10 +403,3 @@ class VideoActions(QObject):
         if measured == self._measured:
             text = self.tr("{format}, about {size}")
             self._gif.setText(text.format(format=FORMATS[".gif"], size=size_text(size)))
-
-    def _draw_icons(self, _parent: QWidget | None = None) -> None:
-        for action in self.by_name.values():
-            name = action.property("iconName")
-            if action is self.favourite and action.isChecked():
-                name = "star-filled"
-            action.setIcon(icon(name))

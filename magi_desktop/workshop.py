@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
-from magi_desktop import background, release_feed
+from magi_desktop import background, set_up
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.engines import chosen_engine, models_of
 from magi_desktop.panels.preset_list import PresetList
@@ -55,7 +55,7 @@ class Workshop(QObject):
         self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
         self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
-        self.machine.changed.connect(self._forget_lost_card)
+        self.machine.changed.connect(self._note_cards)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
@@ -72,7 +72,7 @@ class Workshop(QObject):
         )
         preferences.changed.connect(self.planner.refresh)
         self.updates = Updates(
-            file, preferences, places.installers, release_feed.installer_kind(), parent=self
+            file, preferences, places.installers, set_up.installer_kind(), parent=self
         )
         self.findings: list[Finding] = []
         """What the engine found out about this machine; empty until it was asked."""
@@ -118,10 +118,9 @@ class Workshop(QObject):
         self.file.flush()
 
     @Slot()
-    def _forget_lost_card(self) -> None:
-        facts, card = self.machine.facts, self.preferences.get("card")
-        if facts is not None and card and card not in dict(facts.cards):
-            self.preferences.set("card", "")
+    def _note_cards(self) -> None:
+        if self.machine.facts is not None:
+            self.preferences.cards_there = dict(self.machine.facts.cards)
 
     @Slot(object)
     def _examined(self, outcome: list[Finding] | Exception) -> None:

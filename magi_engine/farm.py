@@ -282,7 +282,7 @@ class _Front:
         book = JobBook(self._making, uploads, options.keep_bytes, options.log_prompts, _MOST_JOBS)
         installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
         asked_engine = _Asked(asked, options.models_dir)
-        self._app = application(asked_engine, installer, book, uploads, tokens)
+        self._app = application(asked_engine, installer, book, uploads, tokens, _MOST_JOBS)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return self._app

@@ -132,6 +132,12 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
         say(f"a clean Debian {SUITE} with wine in {root}")
         _make(root)
     mounts = (root / "proc", root / "sys")
+
+    def unmount() -> None:
+        for mount in mounts:
+            subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
+
+    unmount()  # what a killed run has left
     try:
         # Without sysfs wine sees no processors. Of this machine's own /dev nothing is in there.
         for kind, mount in zip(("proc", "sysfs"), mounts, strict=True):
@@ -146,8 +152,7 @@ def wine_root(folder: Path | None) -> Iterator[Path]:
                 file.write(line)
         yield root
     finally:
-        for mount in mounts:
-            subprocess.run(["umount", "-l", str(mount)], stderr=subprocess.DEVNULL)
+        unmount()
         # Never into what is still mounted.
         if folder is None and str(root) not in Path("/proc/self/mounts").read_text(
             encoding="utf-8"

@@ -100,7 +100,7 @@ class _Line:
     """One action: its name, and its keys as key caps."""
 
     def __init__(self, action: QAction, parent: QWidget) -> None:
-        plain = action.text().replace("&", "").removesuffix("…").removesuffix("...")
+        plain = action.iconText()  # its name: without mnemonic and dots, whatever its text says now
         shortcuts = [
             sequence.toString(QKeySequence.SequenceFormat.NativeText)
             for sequence in action.shortcuts()

@@ -259,12 +259,12 @@ class LaterPrompts(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        """The times beside the chunks, and how many there are on the folded section."""
+        """The times beside the chunks, and how many prompts there are on the folded section."""
         plan = self._draft.plan
         if isinstance(plan, JobPlan):
             for row in self._rows:
                 row.show_time(plan.chunk(row.chunk).starts_s, in_seconds(plan))
-        count = len(self._rows)
+        count = len(self._draft.later_prompts)
         title = self.tr("Direct over time")
         self._toggle.setText(f"{title} ({count})" if count else title)
 
@@ -307,16 +307,12 @@ class LaterPromptRow(QWidget):
     def __init__(self, chunk: int, text: str, transition: Transition, parent: QWidget) -> None:
         super().__init__(parent)
         self._chunk = chunk
-        self._caption = QLabel(self.tr("From second"), self)
+        self._first = 0
+        """What the number is for the first chunk: its second, or as a part of the video 1."""
+        self._caption = QLabel(self)
         self.number = QSpinBox(self)
-        self.number.setRange(2, _MOST_CHUNKS)
-        self.number.setValue(chunk + 1)
         prepare_number(self.number)
-        name_control(
-            self.number,
-            self.tr("From"),
-            self.tr("The part of the video this prompt counts from; the first is 1."),
-        )
+        name_control(self.number, self.tr("From"), self.tr("Where this prompt begins to count."))
         self.transition = transition_box(self)
         self.transition.setCurrentIndex(self.transition.findData(transition))
         self._guard = WheelGuard(self)
@@ -342,6 +338,7 @@ class LaterPromptRow(QWidget):
             self.field,
             self.transition,
         )
+        self._count_from(1)
         self.number.valueChanged.connect(self._number_changed)
         self.field.textChanged.connect(self.changed)
         self.transition.currentIndexChanged.connect(self.changed)
@@ -366,17 +363,26 @@ class LaterPromptRow(QWidget):
         """Set the chunk, counted from 0, without telling anyone."""
         self._chunk = chunk
         with QSignalBlocker(self.number):
-            self.number.setValue(chunk + 1)
+            self.number.setValue(chunk + self._first)
 
     def show_time(self, starts_s: float, in_seconds: bool) -> None:
         """Say when the chunk begins, and whether chunks are seconds."""
-        self._caption.setText(self.tr("From second") if in_seconds else self.tr("From part"))
-        self._time.setText(self.tr("at {} s").format(f"{starts_s:.1f}"))
+        self._count_from(0 if in_seconds else 1)
+        told = in_seconds and starts_s == self.number.value()
+        self._time.setText("" if told else self.tr("at {} s").format(f"{starts_s:.1f}"))
+
+    def _count_from(self, first: int) -> None:
+        self._first = first
+        self._caption.setText(self.tr("From part") if first else self.tr("From"))
+        self.number.setSuffix("" if first else self.tr(" s"))
+        with QSignalBlocker(self.number):
+            self.number.setRange(1 + first, _MOST_CHUNKS + first - 1)
+            self.number.setValue(self._chunk + first)
 
     @Slot(int)
     def _number_changed(self, number: int) -> None:
-        step = 1 if number - 1 > self._chunk else -1
-        self._chunk = number - 1
+        step = 1 if number - self._first > self._chunk else -1
+        self._chunk = number - self._first
         self.moved.emit(self, step)
 
     @Slot()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from magi_desktop.settings import Preferences
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
+from magi_desktop.state.videos import describe
 from magi_engine.errors import MagiError, OutputError, message_of
 from magi_engine.media import free_name
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
@@ -91,7 +93,7 @@ class Controller(QObject):
         background.run(
             _prepared,
             self._engine,
-            item.request,
+            item,
             self.output_folder,
             then=self._start,
             failed=self._not_started,
@@ -135,9 +137,16 @@ class Controller(QObject):
         if not self._engine.engine.outlives:
             self.stop()
 
-    def _start(self, request: GenerationRequest) -> None:
+    def _start(self, request: GenerationRequest | None) -> None:
         if self._closing:
             self._current = None
+            return
+        if request is None:
+            item, self._current = self._current, None
+            if item is not None:
+                self._queue.mark_done(item.id)
+                self._library.add(Path(item.request.output or ""), item.request)
+            self._go_on()
             return
         # How to compute is a matter of this computer, not of the settings a video came from.
         here = self._preferences.computing()
@@ -194,12 +203,18 @@ class Controller(QObject):
             self.idle.emit()
 
 
-def _prepared(engine: EngineThread, request: GenerationRequest, folder: Path) -> GenerationRequest:
+def _prepared(engine: EngineThread, item: QueueItem, folder: Path) -> GenerationRequest | None:
     """The request with a free path for its video; one that was begun before goes on where it was
-    interrupted, if its latents are kept."""
-    if Path(request.output or "").is_absolute() and request.only_chunks is None:
+    interrupted, if its latents are kept. None: it was finished, and only nobody has noted that."""
+    request = item.request
+    output = Path(request.output or "")
+    if output.is_absolute() and request.only_chunks is None:
         if engine.engine.is_making(request):
             return request
+        if item.interrupted and output.exists():
+            with contextlib.suppress(MagiError, OSError):
+                if describe(output, None, None).was_made_as(request):
+                    return None
         earlier = engine.engine.unfinished(request)
         request = request if earlier is None else earlier.resumed()
     return with_output(request, folder)

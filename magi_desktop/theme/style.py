@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import TypeVar
 
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -13,6 +14,8 @@ from PySide6.QtWidgets import QApplication
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.tokens import DARK, LIGHT, Tokens
 from magi_engine.resources import resource_path
+
+_Target = TypeVar("_Target", bound=QObject)
 
 
 class Appearance(Enum):
@@ -47,14 +50,14 @@ class Theme(QObject):
         assert isinstance(app, QApplication)
         app.setPalette(_palette(self.tokens))
         app.setStyleSheet(style_sheet(self.tokens))
-        self._followers = [(w, f) for w, f in self._followers if shiboken6.isValid(w)]
-        for widget, follow in self._followers:
-            follow(widget)
+        self._followers = [(o, f) for o, f in self._followers if shiboken6.isValid(o)]
+        for target, update in self._followers:
+            update(target)
         self.changed.emit()
 
-    def follow(self, widget: QObject, update: Callable[..., None]) -> None:
-        """Call ``update(widget)`` at every change for as long as the widget lives."""
-        self._followers.append((widget, update))
+    def follow(self, target: _Target, update: Callable[[_Target], None]) -> None:
+        """Call ``update(target)`` at every change for as long as the target lives."""
+        self._followers.append((target, update))
 
     @Slot()
     def _system_changed(self) -> None:

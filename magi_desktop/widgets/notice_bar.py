@@ -118,9 +118,9 @@ class NoticeBar(QFrame):
         """Show an error: what is wrong and what to do."""
         self.say(translated(error), Tone.ERROR)
 
-    def offer_undo(self, text: str, undo: Callable[[], None]) -> None:
+    def offer_undo(self, text: str, undo: Callable[[], None], about: str = UNDO) -> None:
         """Say what was done, with a button to undo it for a while."""
-        self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS, about=UNDO)
+        self.say(text, action=(self.tr("Undo"), undo), for_ms=UNDO_MS, about=about)
 
     def withdraw(self, about: str) -> None:
         """Take back what is said about a cause that is no more."""

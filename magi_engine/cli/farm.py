@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import os
 import signal
 import threading
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "A farm needs some more packages.", "Run: pip install 'magi-desktop[farm]'"
         )
-    from magi_engine.serve.server import address_of
+    from magi_engine.serve.server import address_of, is_loopback
 
     least, _, most = args.engines.partition("-")
     if not (least + (most or "0")).isdecimal() or not 1 <= int(least) <= int(most or least):
@@ -83,6 +84,12 @@ def run(args: argparse.Namespace) -> int:
     # Ray's own handler prints where it stood.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        is_open = os.environ.get("RAY_AUTH_MODE") != "token"  # set by Ray if it asks for its own
+        if is_open and not (args.insecure or is_loopback(args.host)):
+            raise InvalidRequestError(
+                "Everybody in its network can run programs on this Ray cluster.",
+                "Start Ray with RAY_AUTH_MODE=token on every machine, or give --insecure.",
+            )
         http: dict[str, object] = {"host": args.host, "port": args.port}
         if certificate is not None:
             http |= {"ssl_certfile": str(certificate.path), "ssl_keyfile": str(certificate.key)}

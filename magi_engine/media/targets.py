@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import secrets
+import socket
 import sys
 import time
 import zlib
@@ -26,10 +27,11 @@ from magi_engine.late import psutil
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(
-    r"^\.(?P<name>.+)\.part-(?P<pid>\d+|remote)(-(?P<start>\d+))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
+    r"^\.(?P<name>.+)\.part-(?P<pid>\d+|remote)(-(?P<start>\d+))?(-on(?P<machine>[0-9a-f]{8}))?"
+    r"-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
 )
 _REMOTE_S = 7 * 24 * 3600.0
-"""A video from another machine of which nothing has come for so long does not come any more."""
+"""A video of or by another machine that has not grown for so long does not grow any more."""
 _LONGEST_NAME = 255
 _LONGEST_KEPT = 190
 """Bytes of file names: what file systems allow, and what stays of it in a part's name."""
@@ -89,10 +91,12 @@ def check_target(target: Path, overwrite: bool) -> None:
 
 
 def part_path(target: Path, suffix: str) -> Path:
-    """A fresh hidden name next to the target; it says whose it is and which process writes it."""
+    """A fresh hidden name next to the target; it says whose it is, and which process writes it, and
+    of which machine: others may share the folder."""
     pid = os.getpid()
     start = _start_of(pid)
     writer = f"{pid}-{start}" if start else str(pid)
+    writer = f"{writer}-on{_machine()}"
     name = f".{_kept_name(target.name)}.part-{writer}-{secrets.token_hex(4)}{suffix}"
     return target.with_name(name)
 
@@ -183,11 +187,15 @@ def _is_orphan(part: Path) -> bool:
     match = _PART.match(part.name)
     if match is None:
         return False
-    if match["pid"] == "remote":
+    if match["pid"] == "remote" or match["machine"] not in (None, _machine()):
         return time.time() - part.stat().st_mtime > _REMOTE_S
     start = _start_of(int(match["pid"]))
     # After a restart, and soon in a container, another program has the number of the writer.
     return start is None or match["start"] not in (None, start)
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 def _start_of(pid: int) -> str | None:

@@ -28,7 +28,7 @@ from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import free_name, output_error, remote_part
 from magi_engine.messages import Message
-from magi_engine.remote.connection import Connection, UnknownCertificate, Unreachable
+from magi_engine.remote.connection import Connection, Unreachable
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -178,7 +178,7 @@ class RemoteJob:
         of the video have come.
 
         Raises:
-            MagiError: the other side refuses.
+            MagiError: the other side refuses, or is another one.
         """
         tries = 0
         while True:
@@ -195,7 +195,7 @@ class RemoteJob:
                     # Says why, in words.
                     self._patiently(lambda: self._connection.get(f"/v1/jobs/{job_id}"))
                 logger.info("%s", refused)
-            except (UnknownCertificate, WebSocketException, OSError) as error:
+            except (WebSocketException, OSError) as error:
                 logger.info("the connection is cut: %s", error)
             tries += 1
             if tries == 2:  # not of a short cut

@@ -51,7 +51,7 @@ from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import command_from_dict
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.serve.guard import Guard, error_response
+from magi_engine.serve.guard import MOST_CONNECTIONS, Guard, error_response
 from magi_engine.serve.job import Job, is_last
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tasks import perform
@@ -91,6 +91,7 @@ def application(
     book: JobBook,
     uploads: Uploads,
     tokens: Tokens,
+    most_at_once: int = MOST_CONNECTIONS,
 ) -> ASGIApp:
     """The application, behind its guard."""
     app = FastAPI(
@@ -245,7 +246,7 @@ def application(
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the other side was first
             await socket.close()
 
-    return Guard(app, tokens)
+    return Guard(app, tokens, most_at_once)
 
 
 async def _tell(socket: WebSocket, job: Job, after: int, from_byte: int) -> None:

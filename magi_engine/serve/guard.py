@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from magi_engine.serve.tokens import Tokens
 logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 200
+"""Open at a time; see :func:`has_place`."""
 HEAD_S = 10.0
 """How long a connection may take to say what it wants."""
 
@@ -28,16 +31,23 @@ _PER_S, _BURST = 200.0, 1000.0
 _MOST_ADDRESSES = 10_000
 _OPEN = ("/v1/docs", "/v1/openapi.json")
 """Paths that say what every copy of this program says."""
+_ANYBODY = ""
+"""Whose requests those are."""
 
 
 class Guard:
     """Refuses whoever has no token, comes from another site's page, or asks too much.
 
     Who may enter is known by ``scope["state"]["owner"]`` from here on.
+
+    Args:
+        most_at_once: requests of all who may enter.
     """
 
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
-        self._app, self._tokens = app, tokens
+    def __init__(self, app: ASGIApp, tokens: Tokens, most_at_once: int) -> None:
+        self._app, self._tokens, self._most_at_once = app, tokens, most_at_once
+        self._inside: list[str] = []
+        """Whose requests are being answered."""
         self._rates: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """By address: what is left, and when that was."""
 
@@ -55,7 +65,12 @@ class Guard:
 
         refusal = self._refusal(scope, headers)
         if refusal is None:
-            await self._app(scope, receive, noting)
+            owner = scope["state"]["owner"]
+            self._inside.append(owner)
+            try:
+                await self._app(scope, receive, noting)
+            finally:
+                self._inside.remove(owner)
         else:
             response = error_response(refusal[0], refusal[1])
             if scope["type"] == "websocket":
@@ -66,16 +81,19 @@ class Guard:
         logger.info("%s %s %a %s", scope["type"], scope.get("method", "GET"), path, status)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, MagiError] | None:
-        if not self._is_slow_enough((scope["client"] or ("",))[0]):
-            return 429, RemoteError("Too many requests.", "Wait a moment.")
+        too_many = 429, RemoteError("Too many requests.", "Wait a moment.")
+        if not self._is_slow_enough(peer(scope["client"])):
+            return too_many
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers.get("host"):
             return 403, RemoteError("Pages of other sites may not use this server.")
-        if scope["path"] in _OPEN:
-            return None
         owner = self._tokens.owner(headers.get("authorization", ""))
+        if scope["path"] in _OPEN:
+            owner = _ANYBODY
         if owner is None:
             return 401, RemoteError("The key is not accepted.", "Use the one the server made.")
+        if not has_place(owner, self._inside, self._most_at_once):
+            return too_many
         scope.setdefault("state", {})["owner"] = owner
         return None
 
@@ -96,7 +114,8 @@ class BoundedProtocol(H11Protocol):
     _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if len(self.connections) >= MOST_CONNECTIONS:
+        peers = [peer(getattr(one, "client", None)) for one in self.connections]
+        if not has_place(peer(transport.get_extra_info("peername")), peers):
             self._refused = True
             transport.abort()
             return
@@ -116,6 +135,28 @@ class BoundedProtocol(H11Protocol):
     def _too_slow(self) -> None:
         if self.headers is None:
             self.transport.abort()
+
+
+def has_place(who: str, inside: Collection[str], most: int = MOST_CONNECTIONS) -> bool:
+    """Whether somebody may have one more place beside those who are inside.
+
+    Everybody may have as many as are still free, so that whoever takes all that can be had leaves
+    half of them, two leave a third (dynamic thresholds, Choudhury and Hahne 1998).
+    """
+    return list(inside).count(who) < most - len(inside)
+
+
+def peer(address: Sequence[Any] | None) -> str:
+    """Who has an address, as a socket names it: of IPv6, everybody far away has a network."""
+    if not address:
+        return ""
+    try:
+        known = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    except ValueError:
+        return str(address[0])
+    if isinstance(known, ipaddress.IPv4Address) or known.is_link_local:
+        return str(known)
+    return str(known.ipv4_mapped or ipaddress.ip_network((known, 64), strict=False))
 
 
 def error_response(status: int, error: MagiError) -> JSONResponse:

@@ -279,6 +279,9 @@ class Job:
             path = place
         for folder in again:
             shutil.rmtree(folder, ignore_errors=True)
+        if path is not None and again and (left := find_growing(self.folder / self.output.name)):
+            # Of a machine that is gone.
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         return dataclasses.replace(event, path=path, frames=frames)
 
     def _save(self) -> None:

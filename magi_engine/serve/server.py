@@ -19,7 +19,7 @@ from magi_engine.install.process import InstallProcess
 from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
 from magi_engine.serve.certificate import Certificate
-from magi_engine.serve.guard import MOST_CONNECTIONS, BoundedProtocol
+from magi_engine.serve.guard import MOST_CONNECTIONS, BoundedProtocol, has_place, peer
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tokens import Tokens
 from magi_engine.serve.uploads import Uploads
@@ -143,15 +143,16 @@ class _Bounded(socket.socket):
 
     def __init__(self, listening: socket.socket) -> None:
         super().__init__(fileno=listening.detach())
-        self._inside: list[socket.socket] = []
+        self._inside: list[tuple[socket.socket, str]] = []
 
     def accept(self) -> tuple[socket.socket, Any]:
         connection, address = super().accept()
-        self._inside = [one for one in self._inside if one.fileno() != -1]
-        if len(self._inside) >= 2 * MOST_CONNECTIONS:
+        self._inside = [(one, its) for one, its in self._inside if one.fileno() != -1]
+        who = peer(address)
+        if not has_place(who, [its for _, its in self._inside], 2 * MOST_CONNECTIONS):
             connection.close()
             raise ConnectionAbortedError  # as of one that has gone again
-        self._inside.append(connection)
+        self._inside.append((connection, who))
         return connection, address
 
 

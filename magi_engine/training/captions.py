@@ -1,8 +1,8 @@
 """English captions of scenes, in many wordings, and fresh prompts for the evaluation.
 
-Every caption names colour, shape and motion of every object; the background in most cases, size
-and speed now and then. All text is plain English in ASCII, so that caption cleaning changes
-nothing but the case.
+A caption names colour, shape and motion of every object; the background in most cases, size and
+speed now and then. What can be seen before it moves may be "it". All text is plain English in
+ASCII, so that caption cleaning changes nothing but the case.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _BACKGROUND_SHARE = 0.86
 _SIZE_SHARE = 0.25
 _SPEED_SHARE = 0.40
 _SHORT_SHARE = 0.25
+_PRONOUN_SHARE = 0.35
+_BACKGROUND_SHARE_OF_PRONOUNS = 0.3
 
 
 class SizeBand(enum.Enum):
@@ -170,8 +172,24 @@ def evaluation_prompts(
     return prompts
 
 
-def caption(facts: SceneFacts, rng: random.Random, *, always_background: bool = False) -> str:
-    """A random wording of ``facts``."""
+def caption(
+    facts: SceneFacts,
+    rng: random.Random,
+    *,
+    always_background: bool = False,
+    seen: SceneFacts | None = None,
+) -> str:
+    """A random wording of ``facts``.
+
+    Args:
+        seen: what the picture or the clip shows that the video goes on from.
+    """
+    if seen is not None:
+        always_background |= facts.background is not seen.background
+        if _one_and_the_same(facts, seen) and rng.random() < _PRONOUN_SHARE:
+            named = always_background or rng.random() < _BACKGROUND_SHARE_OF_PRONOUNS
+            backdrop = _backdrop(facts.background, False, rng) if named else ""
+            return _sentence_of_it(facts.objects[0], backdrop, rng)
     short = rng.random() < _SHORT_SHARE
     backdrop = ""
     if always_background or rng.random() < _BACKGROUND_SHARE:
@@ -235,6 +253,20 @@ def _sentence(facts: SceneFacts, backdrop: str, rng: random.Random) -> str:
     elif backdrop and rng.random() < 0.15:
         return f"{_capital(backdrop)}, {text}."
     return f"{_capital(text)} {backdrop}".rstrip() + "."
+
+
+def _one_and_the_same(facts: SceneFacts, seen: SceneFacts) -> bool:
+    looks = [[(o.shape, o.colour) for o in scene.objects] for scene in (facts, seen)]
+    return len(facts.objects) == 1 and looks[0] == looks[1]
+
+
+def _sentence_of_it(facts: ObjectFacts, backdrop: str, rng: random.Random) -> str:
+    """For example "It starts moving to the left."."""
+    clauses = [_verb(facts, rng)]
+    if facts.motion is not Motion.STILL:
+        clauses += [f"{word} {_participle(facts, rng)}" for word in ("is", "starts", "starts")]
+    clause = rng.choice(clauses)
+    return f"{rng.choice(('It', 'It', 'The shape'))} {clause} {backdrop}".rstrip() + "."
 
 
 def _size_band(radius: float) -> SizeBand:

@@ -35,14 +35,14 @@ _PAIR_SHARE, _PAIR_SHARE_OF_BEGINNINGS = 0.4, 0.65
 """Which word belongs to which object is learned where nothing but the caption tells."""
 
 _HELD_SHARE = 0.25
-_EVENT_SHARE = 0.35
-_BACKGROUND_SHARE = 0.35
+_EVENT_SHARE = 0.4
+_BACKGROUND_SHARE = 0.4
 _MOTIONS = (
     *STRAIGHT_MOTIONS * 4,
     *(Motion.STILL,) * 4,
     *(Motion.BOUNCE,) * 16,
-    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 8,
-    *(Motion.SPIN,) * 12,
+    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 16,
+    *(Motion.SPIN,) * 14,
     *(Motion.GROW, Motion.SHRINK) * 6,
 )
 """More of what is hard to learn than the world has by itself."""
@@ -100,12 +100,16 @@ def write_script(
     dice = random.Random(seed)
     facts = [scene_facts(scenes, segment) for segment in (0, 1)]
     changed = (scenes.event_frame != NO_EVENT).tolist()
+    held = (scenes.hold_frames > 0).tolist()
     captions: list[str] = []
     for _ in range(wordings):
-        before = [caption(f, dice) for f in facts[0]]
+        before = [
+            caption(f, dice, seen=f if still else None)
+            for f, still in zip(facts[0], held, strict=True)
+        ]
         after = [
-            caption(f, dice) if event else same
-            for f, event, same in zip(facts[1], changed, before, strict=True)
+            caption(f, dice, seen=seen) if event else same
+            for f, seen, event, same in zip(facts[1], facts[0], changed, before, strict=True)
         ]
         captions += before + after
     tokens = encode_corpus(t5_dir, captions).short().unflatten(0, (wordings, 2, count))

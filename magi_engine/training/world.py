@@ -89,6 +89,9 @@ _BOUNCE_SLANT = (math.radians(27), math.radians(63))
 _SPIN_TURNS = (0.30, 0.65)
 _GROWTH = (0.022, 0.045)
 _ORBIT = (0.14, 0.24)
+#: Where on its orbit an object begins, 0 to the right, clockwise: about the top. From anywhere,
+#: both senses would look the same in noise, and be chosen before the words are heard.
+_ORBIT_PHASE = (-0.75 * math.pi, -0.25 * math.pi)
 #: Reach of any shape in any orientation, in radii.
 _TURNING_REACH = 1.25
 #: A straight mover usually has this many seconds before the edge.
@@ -267,7 +270,7 @@ def _headings(dice: _Dice, motion: Tensor) -> Tensor:
         table[straight] = math.atan2(y, x)
     quadrant = dice.integers(0, 4, *motion.shape)
     slant = dice.between(_BOUNCE_SLANT, *motion.shape)
-    phase = dice.uniform(*motion.shape) * 2 * math.pi
+    phase = dice.between(_ORBIT_PHASE, *motion.shape)
     heading = torch.where(motion == Motion.BOUNCE, quadrant * (math.pi / 2) + slant, table[motion])
     return torch.where(is_circling(motion), phase, heading)
 

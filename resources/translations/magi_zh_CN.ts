@@ -219,6 +219,14 @@
         </translation>
     </message>
     <message>
+        <source>They appear here one after the other and play: keep the one you like.</source>
+        <translation>它们会在这里逐个出现并播放：选出喜欢的那一个继续。</translation>
+    </message>
+    <message>
+        <source>There are none. The arrow beside Generate makes first seconds.</source>
+        <translation>还没有开头。点“生成”旁的箭头即可生成。</translation>
+    </message>
+    <message>
         <source>Seed {}</source>
         <translation>种子 {}</translation>
     </message>
@@ -428,8 +436,8 @@
         <translation>文件</translation>
     </message>
     <message>
-        <source>Prompt from part {} on</source>
-        <translation>第 {} 部分起的提示词</translation>
+        <source>Prompt from {} on</source>
+        <translation>从 {} 起的提示词</translation>
     </message>
     <message>
         <source>Started from</source>
@@ -1016,16 +1024,12 @@
 <context>
     <name>LaterPromptRow</name>
     <message>
-        <source>From second</source>
-        <translation>从第几秒起</translation>
-    </message>
-    <message>
         <source>From</source>
         <translation>从</translation>
     </message>
     <message>
-        <source>The part of the video this prompt counts from; the first is 1.</source>
-        <translation>此提示词从视频的哪一部分起生效；第一部分为 1。</translation>
+        <source>Where this prompt begins to count.</source>
+        <translation>此提示词从这里开始生效。</translation>
     </message>
     <message>
         <source>When this part begins.</source>
@@ -1054,6 +1058,10 @@
     <message>
         <source>From part</source>
         <translation>从第几部分起</translation>
+    </message>
+    <message>
+        <source> s</source>
+        <translation> 秒</translation>
     </message>
     <message>
         <source>at {} s</source>
@@ -2305,6 +2313,10 @@
         <translation>正在编码参考素材</translation>
     </message>
     <message>
+        <source>Everybody in its network can run programs on this Ray cluster.</source>
+        <translation>同一网络中的任何人都可以在此 Ray 集群上运行程序。</translation>
+    </message>
+    <message>
         <source>Fetch it again.</source>
         <translation>请重新下载。</translation>
     </message>
@@ -2843,6 +2855,10 @@
     <message>
         <source>Start Magi Desktop again from the menu.</source>
         <translation>请从菜单重新启动 Magi Desktop。</translation>
+    </message>
+    <message>
+        <source>Start Ray with RAY_AUTH_MODE=token on every machine, or give --insecure.</source>
+        <translation>请在每台机器上以 RAY_AUTH_MODE=token 启动 Ray，或使用 --insecure。</translation>
     </message>
     <message>
         <source>Start from an earlier place.</source>

@@ -43,13 +43,15 @@ def test_the_engine_lets_files_go_before_they_are_replaced_or_removed(
     workshop.close()
 
 
-def test_a_card_that_is_gone_is_not_asked_for_any_more(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_card_is_asked_for_while_it_is_there(qtbot: QtBot, tmp_path: Path) -> None:
     places = Places(*(tmp_path / n for n in ("config", "data", "cache", "logs", "videos")))
     file = SettingsFile(places.settings_file)
     workshop = Workshop(places, file, Preferences(file))
     workshop.preferences.set("card", "cuda:1")
     both = replace(FACTS, cards=(("cuda:0", "one card"), ("cuda:1", "another")))
-    for facts, kept in ((both, "cuda:1"), (OSError(), "cuda:1"), (FACTS, "")):
+    for facts, asked in ((both, "cuda:1"), (OSError(), "cuda:1"), (FACTS, None), (both, "cuda:1")):
         workshop.engine.looked.emit(facts)
-        assert workshop.preferences.get("card") == kept
+        assert workshop.preferences.computing().get("device") == asked
+    workshop.preferences.set("card", "cuda:0")
+    assert workshop.preferences.computing()["device"] == "cuda:0"
     workshop.close()

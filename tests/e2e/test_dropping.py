@@ -123,6 +123,8 @@ def test_a_text_file_is_put_apart_from_the_words_before_it(
     drag("files", path)
     app.qtbot.waitUntil(lambda: app.workshop.draft.prompt == "a red circle moves right")
     assert "added" in app.window.notice.text
+    app.window.prompt.field.insertPlainText(" on")
+    assert app.window.notice.text == "", "Undo would take back what was typed since"
 
 
 def test_a_picture_without_a_file_is_saved_and_used(app: App, drag: Drag, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QLabel
 
 from magi_desktop import release_feed
 from magi_desktop.belongings import Belonging
+from magi_desktop.dialogs.help import HelpSheet
 from magi_desktop.dialogs.places import PlacesDialog
 from magi_desktop.dialogs.updates import UpdatesDialog
 from tests.desktop.releases import ReleasePage
@@ -48,6 +49,19 @@ def test_an_entry_opens_what_it_is_called(app: App) -> None:
     assert dialog.windowTitle() == "What this computer can run"
     assert not any("Welcome" in label.text() for label in dialog.findChildren(QLabel))
     dialog.reject()
+
+
+def test_the_sheet_of_keys_says_what_they_do_whatever_they_would_undo_now(app: App) -> None:
+    app.workshop.queue.set_paused(True)
+    app.short()
+    app.generate()
+    assert "making" in app.workshop.undo.undoText()
+    sheet = choose(app, "Keyboard shortcuts")
+    assert isinstance(sheet, HelpSheet)
+    names = [line.name.text() for group in sheet.groups for line in group.lines]
+    assert names.count("Undo") == names.count("Redo") == 1
+    assert not [name for name in names if "making" in name]
+    sheet.reject()
 
 
 def test_places_are_those_in_use(app: App) -> None:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import cuts, disks, farm, fuzz, kills, served, together
+from tests.faults import cuts, disks, farm, fuzz, kills, machines, served, together
 from tests.faults.figures import Part
 from tests.mounting import CannotMount
 
@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[Part, int]] = {
     "clients": (served.clients, 20),
     "windows elsewhere": (served.windows, 20),
     "farm": (farm.farm, 3),
+    "machines": (machines.machines, 1),
 }
 """Each with its count."""
 

@@ -76,5 +76,6 @@ def farm(random: Random, count: int, folder: Path) -> Figures:
         figures.check(left == ["events.jsonl", "job.json", "video.mp4"], f"{output.name}: {left}")
         same = output.is_file() and output.read_bytes() == farm.video_of(job["id"]).read_bytes()
         figures.check(same, f"{output.name} is not the farm's")
-    figures.check_words(farm.stop(), "the farm")
+    said = farm.stop()  # Ray says itself what has died, and calls it unexpected
+    figures.check("Traceback" not in said, said)
     return figures

@@ -122,14 +122,16 @@ def started(window, workshop):
     loaded = []
     workshop.queue.loaded.connect(lambda: loaded.append(True))
 
-    def look():
-        settled = workshop.library.loaded and loaded
-        if settled and not workshop.controller.busy and not workshop.queue.items:
+    def look(again=False):
+        all_made = loaded and not workshop.controller.busy and not workshop.queue.items
+        settled = workshop.library.loaded and all_made
+        if settled and again:
             print(json.dumps([[i.request.seed, i.complete, str(i.path)]
                               for i in workshop.library.items]), flush=True)
             window.close()
-        else:
-            QTimer.singleShot(200, look)
+        else:  # what was made is described before it is taken in
+            workshop.library._pool.waitForDone(60_000 if settled else 0)
+            QTimer.singleShot(200, lambda: look(settled))
 
     QTimer.singleShot(500, look)
 

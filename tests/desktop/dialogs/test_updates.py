@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from magi_desktop import release_feed
+from magi_desktop import set_up
 from magi_desktop.dialogs.updates import UpdatesDialog
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.updates import UpdatePhase, Updates
@@ -317,7 +317,7 @@ def test_a_clock_that_was_wrong_does_not_keep_it_from_looking(
 def test_a_checkout_is_never_asked(
     qtbot: QtBot, make: MakeUpdates, page: ReleasePage, preferences: Preferences, bar: NoticeBar
 ) -> None:
-    assert release_feed.installer_kind() is None, "these tests run in a checkout"
+    assert set_up.installer_kind() is None, "these tests run in a checkout"
     preferences.set("welcomed", True)
     speak(make(page, None), preferences, bar, [])
     qtbot.wait(60)

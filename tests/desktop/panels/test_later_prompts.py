@@ -43,10 +43,25 @@ def test_folded_at_first_with_a_row_to_type_in_when_opened(
     (row,) = panel.rows
     assert row.number.value() == 2
     assert draft.later_prompts == ()  # an empty row says nothing
+    toggle = panel.findChild(QPushButton)
+    assert toggle is not None
+    assert toggle.text() == "Direct over time", "nothing is said yet"
     qtbot.keyClicks(row.field, "it spins")
     assert draft.later_prompts == (PromptChange(1, "it spins"),)
+
+
+def test_a_later_prompt_says_the_second_it_counts_from_as_the_timeline_does(
+    panel: LaterPrompts, draft: Draft
+) -> None:
+    draft.set_later_prompts((PromptChange(2, "a"),))
     draft.set_plan(planned(draft.request()).plan)
-    assert "at 1.0 s" in _texts(row)
+    row = panel.rows[0]
+    assert "From" in _texts(row)
+    assert row.number.text() == "2 s"
+    row.number.setValue(5)
+    assert draft.later_prompts == (PromptChange(5, "a"),)
+    assert not [text for text in _texts(row) if text.startswith("at ")]
+    assert row.number.minimum() == 1
 
 
 def test_how_a_later_part_begins_is_kept_and_chosen(panel: LaterPrompts, draft: Draft) -> None:
@@ -82,7 +97,9 @@ def test_the_time_is_that_of_the_plan(panel: LaterPrompts, draft: Draft) -> None
     draft.set_later_prompts((PromptChange(3, "a"),))
     draft.set(fps=12, seconds=None)
     draft.set_plan(planned(draft.request()).plan)
-    assert "at 6.0 s" in _texts(panel.rows[0])
+    row = panel.rows[0]
+    assert {"From part", "at 6.0 s"} <= set(_texts(row))
+    assert row.number.value() == 4
 
 
 def test_they_are_counted_and_stay_in_every_mode(panel: LaterPrompts, draft: Draft) -> None:

@@ -130,6 +130,34 @@ def test_a_video_that_was_finished_when_the_program_was_killed_is_not_made_twice
     library.close()
 
 
+def test_what_was_finished_elsewhere_is_not_made_again_before_the_library_knows_it(
+    desk: Desk, make_store: MakeStore, qtbot: QtBot, tmp_path: Path
+) -> None:
+    desk.controller.generate(request("one"))
+    desk.wait_begun(1)
+    begun = desk.engine.begun[0]
+    made = Path(begun.output or "")
+    with open_writer(made, begun.width, begun.height, 24, begun.to_json()) as writer:
+        writer.write(ramp(24))
+    # Killed in this moment; the next start goes on unasked.
+    store, engine = make_store(), ScriptedEngine()
+    thread = EngineThread(engine, store)
+    queue, library = JobQueue(store, store, True), Library(store, tmp_path / "thumbnails", store)
+    folder = tmp_path / "videos"
+    controller = Controller(
+        thread, JobState(store), queue, library, desk.preferences, folder, store
+    )
+    thread.start()
+    with qtbot.waitSignal(controller.idle):
+        settle(qtbot, store)
+    qtbot.waitUntil(lambda: [item.path for item in library.items] == [made])
+    assert not queue.items
+    assert engine.begun == []
+    controller.close()
+    thread.close()
+    library.close()
+
+
 @pytest.mark.parametrize("how", ["reported", "raised"])
 def test_a_video_that_fails_stays_with_the_reason_and_the_next_gets_its_turn(
     desk: Desk, qtbot: QtBot, how: str

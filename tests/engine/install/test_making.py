@@ -25,6 +25,7 @@ from magi_engine.install.tasks import Download, Make, Phase, TaskEvent, TaskProg
 from magi_engine.media.frames import decode_frames
 from magi_engine.resources import resource_path
 from magi_engine.runtime.engine import Engine
+from magi_engine.runtime.job import quantize
 from magi_engine.runtime.job.events import Finished
 from magi_engine.runtime.machine.facts import look_around
 from magi_engine.runtime.planning.quantization import estimate_quantization
@@ -60,6 +61,7 @@ def models(
         monkeypatch.setattr(
             module, "resource_path", lambda *parts: configs.get(parts[0], resource_path(*parts))
         )
+    monkeypatch.setattr(quantize, "calibration_captions", lambda _entry: ("a ball", "two stars"))
     folder = tmp_path / "models"
     files = entry_paths(Registry.load().find(SOURCE), folder)
     shutil.copytree(tiny_model_config.parent / "vae", files.autoencoder)

@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ from magi_engine.media import (
 from magi_engine.media.encoders import X264, Encoder
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import MP4, Mp4Writer
-from magi_engine.media.targets import find_growing, target_of
+from magi_engine.media.targets import find_growing, part_path, target_of
 
 METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -588,14 +590,34 @@ def test_a_part_whose_writer_gave_its_number_to_another_program_is_found(tmp_pat
         writer.write(moving(24))
         content = writer.part.read_bytes()
         assert find_partials(tmp_path) == []
-    mine, _, number = writer.part.name.rpartition("-")
+    mine, machine, number = writer.part.name.rsplit("-", 2)
     others = mine.rpartition("-")[0] + "-1"  # begun at another time
-    part = tmp_path / f"{others}-{number}"
+    part = tmp_path / f"{others}-{machine}-{number}"
     part.write_bytes(content)
     assert find_partials(tmp_path) == [part]
     recovered = recover_partial(part)
     assert recovered is not None
     assert len(decode(recovered)) == 24
+
+
+def test_a_part_that_another_machine_writes_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "another")
+        theirs = part_path(tmp_path / "a.mp4", ".mp4")
+    # No process here has that number.
+    theirs = theirs.with_name(theirs.name.replace(str(os.getpid()), "999999999"))
+    theirs.touch()
+    mine = part_path(tmp_path / "a.mp4", ".mp4")
+    mine = mine.with_name(mine.name.replace(str(os.getpid()), "999999999"))
+    mine.touch()
+    assert find_partials(tmp_path) == [mine]
+    mine.unlink()
+    assert find_growing(tmp_path / "a.mp4") == theirs
+    week = time.time() - 8 * 24 * 3600
+    os.utime(theirs, (week, week))
+    assert find_partials(tmp_path) == [theirs]
 
 
 def test_a_video_is_finished_although_a_player_reads_it(

@@ -39,11 +39,20 @@ class CutCable:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        for end in self._ends if hang_up else ():
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        if hang_up:
+            self._hang_up()
         for thread in self._threads:
             thread.join()
+
+    def lead_to(self, port: int) -> None:
+        """Hang up, and pass on to another server from now on."""
+        self._port = port
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def _begin(self, work, *arguments) -> None:
         thread = threading.Thread(target=work, args=arguments)

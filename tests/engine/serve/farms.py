@@ -25,8 +25,6 @@ class Farm(Server):
         super().__init__(home, *options)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
-
-    def start(self) -> None:
         os.environ |= {
             "RAY_AUTH_MODE": "disabled",  # its token would be kept in the home of who tests
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -38,7 +36,6 @@ class Farm(Server):
             "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": _PATIENCE_S,
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": _PATIENCE_S,
         }
-        super().start()
 
     def command(self) -> list[str]:
         return ["farm", "--cards", "0", "--engines", "2"]
@@ -64,6 +61,10 @@ class Farm(Server):
         if there:
             random.choice(there).send_signal(signal.SIGKILL)
         return bool(there)
+
+    def machine_of(self, replica: psutil.Process) -> str:
+        """What its processes have in common."""
+        return os.readlink(f"/proc/{replica.pid}/ns/pid")
 
     def left_of(self, job_id: str) -> list[str]:
         """The names of what there is of a job."""

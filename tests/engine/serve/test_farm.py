@@ -171,10 +171,25 @@ def test_strangers_and_others_get_nothing(farm: Farm) -> None:
         head = f"PUT {upload} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 10000000000\r\n"
         raw.sendall(f"{head}Authorization: Bearer {tokens[0]}\r\n\r\n".encode())
         assert raw.recv(4096).split()[1] == b"400"
+    with httpx2.Client(base_url=farm.address, timeout=None, trust_env=False) as client:
+        # Ray's proxy answers these itself: that it lives, for load balancers, and the name.
+        assert client.get("/-/healthz").text == "success"
+        assert client.get("/-/routes").json() == {"/": "magi"}
+        assert client.get("/-/nothing").status_code == 401
     tasks = f"{farm.address.replace('http', 'ws')}/v1/tasks"
     for headers in ({}, {**first, "Origin": "https://example.org"}):
         with pytest.raises(InvalidStatus):
             connect(tasks, additional_headers=headers, proxy=None, open_timeout=None)
+
+
+@needs_ray
+def test_no_farm_for_others_where_everybody_may_use_ray(tmp_path: Path) -> None:
+    Farm(tmp_path)  # tells Ray to let everybody in
+    command = [sys.executable, "-m", "magi_engine", "farm", "--host", "0.0.0.0"]
+    command += ["--folder", str(tmp_path), "--cards", "0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "RAY_AUTH_MODE=token" in done.stderr
 
 
 def test_who_has_no_ray_is_told_what_to_install() -> None:

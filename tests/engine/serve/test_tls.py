@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,9 +20,10 @@ import pytest
 from magi_engine.errors import InvalidRequestError
 from magi_engine.remote.connection import Connection, UnknownCertificate, Unreachable
 from magi_engine.remote.engine import RemoteEngine
-from magi_engine.runtime.job.events import Failed
+from magi_engine.runtime.job.events import ChunkReady, Event, Failed, Finished
 from magi_engine.serve.certificate import Certificate, own_certificate
 from magi_engine.serve.guard import MOST_CONNECTIONS
+from tests.engine.serve.cutting import CutCable
 from tests.engine.serve.servers import Server, small_request
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no OpenSSL here")
@@ -73,6 +76,58 @@ def test_another_certificate_is_told_nothing(far: Server, tmp_path: Path) -> Non
         _with(far, f"http://127.0.0.1:{port}").get("/v1/jobs")
 
 
+@contextlib.contextmanager
+def _another(folder: Path) -> Iterator[int]:
+    """The port of one who answers with a certificate of his own."""
+    own = own_certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.path, own.key)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with contextlib.suppress(ssl.SSLError, ConnectionError):
+                    context.wrap_socket(connection, server_side=True).close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield listening.getsockname()[1]
+    with contextlib.suppress(OSError):
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    listening.close()
+
+
+def test_a_certificate_that_becomes_another_ends_the_job_here_alone(
+    far: Server, tmp_path: Path
+) -> None:
+    port = urlsplit(far.address).port
+    assert port is not None
+    cable = CutCable(port, cuts=0, most_bytes=0, seed=1)
+    address = cable.address.replace("http", "https") + "#" + far.address.partition("#")[2]
+    engine = RemoteEngine(_with(far, address), tmp_path / "records")
+    request = small_request(tmp_path / "a.mp4", seed=5, num_frames=96)
+    last: Event | None = None
+    with _another(tmp_path) as its_port:
+        for last in engine.generate(request):
+            if isinstance(last, ChunkReady) and last.index == 0:
+                cable.lead_to(its_port)
+    assert isinstance(last, Failed)
+    assert isinstance(last.error, UnknownCertificate)
+    cable.lead_to(port)
+    assert engine.is_making(request)
+    *_, last = engine.generate(request)
+    assert isinstance(last, Finished)
+    jobs = [job for job in engine.connection.get("/v1/jobs") if job["request"]["seed"] == 5]
+    engine.close()
+    cable.close(hang_up=True)
+    assert [last.path and last.path.read_bytes()] == [
+        far.video_of(job["id"]).read_bytes() for job in jobs
+    ]
+
+
 def test_a_certificate_and_its_key_go_together(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
@@ -101,6 +156,11 @@ def test_connections_that_say_nothing_are_bounded(far: Server) -> None:
         with contextlib.suppress(ConnectionResetError):
             assert refused.recv(1) == b""
         assert far.open_files() < 3 * MOST_CONNECTIONS
+        other = socket.create_connection(where, source_address=("127.0.0.2", 0))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(held.enter_context(other)) as let_in:
+            assert let_in.version() is not None, "one address does not shut out the others"
     connection = far.connection
     while True:  # it takes a moment to see that they are gone
         with contextlib.suppress(Unreachable):

@@ -45,11 +45,10 @@ def degraded(frames: np.ndarray, seed: int) -> np.ndarray:
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("worse", "length"), [(False, 72), (True, 48)])
+@pytest.mark.parametrize(("worse", "length", "count"), [(False, 72, 32), (True, 48, 16)])
 def test_the_judge_is_right(
-    analyser: ClipAnalyser, renderer: Renderer, worse: bool, length: int
+    analyser: ClipAnalyser, renderer: Renderer, worse: bool, length: int, count: int
 ) -> None:
-    count = 32
     scenes = sample_scenes(count, torch.Generator().manual_seed(length), SceneOptions(events=0.0))
     right = {"background": 0, "objects": 0, "colour": 0, "shape": 0, "motion": 0}
     for n, facts in enumerate(scene_facts(scenes)):

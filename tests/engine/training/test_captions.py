@@ -80,6 +80,25 @@ def test_motion_words_tell_all_motions_apart() -> None:
     assert set(wordings.values()) == set(Motion)
 
 
+def test_what_is_seen_may_be_it_and_a_change_is_always_named() -> None:
+    options = SceneOptions(events=1.0, background_events=0.4)
+    scenes = sample_scenes(600, torch.Generator().manual_seed(3), options)
+    rng = random.Random(0)
+    pronouns = 0
+    for seen, facts in zip(scene_facts(scenes, 0), scene_facts(scenes, 1), strict=True):
+        text = caption(facts, rng, seen=seen)
+        item, shown = facts.objects[0], seen.objects[0]
+        if re.match(r"(It|The shape) ", text):
+            pronouns += 1
+            assert len(facts.objects) == 1
+            assert (item.shape, item.colour) == (shown.shape, shown.colour)
+        else:
+            assert says_any(text, COLOUR_WORDS[item.colour])
+        if facts.background is not seen.background:
+            assert says_any(text, BACKGROUND_WORDS[facts.background])
+    assert 60 < pronouns < 240
+
+
 def test_captions_vary() -> None:
     facts = some_facts(1)[0]
     rng = random.Random(0)

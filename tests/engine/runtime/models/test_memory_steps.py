@@ -330,7 +330,7 @@ def test_a_device_that_is_too_small_by_a_little_gets_the_next_way(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With no failure put anywhere: what does not fit is what is too much."""
-    request = make_request(output=None, width=448, height=448, num_frames=24)
+    request = make_request(output=None, width=448, height=256, num_frames=24)
     ways = [Placement(2, 2), Placement(1, 2, tiles_at_once=1, cache_on_host=True)]
     peaks, frames = [], []
     for way in ways:
