@@ -13,6 +13,7 @@ from magi_desktop.state.library import Library, LibraryItem
 from magi_desktop.state.queue import JobQueue
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, push_button, text_label
+from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 
@@ -59,6 +60,8 @@ class AuditionDialog(Sheet):
             self.tr("First seconds"),
             self.tr("Enter makes the rest of one, Delete throws it away, Ctrl+Z brings it back."),
         )
+        self.nothing = EmptyState("dice", "", self.list)
+        vbox(self.list).add(self.nothing)
         self.list.itemActivated.connect(self.keep)
         self.list.itemSelectionChanged.connect(self._enable)
         self.throw_button = push_button(
@@ -128,6 +131,11 @@ class AuditionDialog(Sheet):
         waiting = sum(item.request.only_chunks is not None for item in self._queue.items)
         self.state.setText(self.tr("%n more being made", None, waiting) if waiting else "")
         self.state.setVisible(waiting > 0)
+        text = self.tr("They appear here one after the other and play: keep the one you like.")
+        if not waiting:
+            text = self.tr("There are none. The arrow beside Generate makes first seconds.")
+        self.nothing.text.setText(text)
+        self.nothing.setVisible(not self.list.count())
         self._enable()
 
     def _add(self, item: LibraryItem) -> None:

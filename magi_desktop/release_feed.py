@@ -11,7 +11,6 @@ import hashlib
 import ipaddress
 import re
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from urllib.parse import urlsplit
 
 from packaging.version import InvalidVersion, Version
 
-from magi_desktop import set_up
 from magi_desktop.publication import FEED_URL, INSTALLERS, SCHEMA
 from magi_engine import __version__
 from magi_engine.errors import DiskFullError, MagiError
@@ -102,17 +100,6 @@ class Release:
     def notes_in(self, language: str) -> str:
         """What is new, in a language, else in English."""
         return self.notes.get(language) or self.notes.get("en", "")
-
-
-def installer_kind() -> str | None:
-    """How this program was installed: a key of ``INSTALLERS``; None: in no way they serve."""
-    command = set_up.launcher()
-    if command is None:
-        return None
-    if sys.platform == "win32":
-        return "windows-setup"
-    of_system = any(Path(part).is_relative_to("/usr/lib") for part in command)
-    return "linux-deb" if of_system else "linux-run"
 
 
 def latest_release(url: str = FEED_URL) -> Release:

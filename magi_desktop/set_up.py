@@ -30,6 +30,17 @@ def launcher() -> list[str] | None:
         return None
 
 
+def installer_kind() -> str | None:
+    """How this program was installed: a key of ``publication.INSTALLERS``; None: in no such way."""
+    command = launcher()
+    if command is None:
+        return None
+    if sys.platform == "win32":
+        return "windows-setup"
+    of_system = any(Path(part).is_relative_to("/usr/lib") for part in command)
+    return "linux-deb" if of_system else "linux-run"
+
+
 def hold(environment: Path) -> int | None:
     """Keep an environment from being removed while this process runs.
 

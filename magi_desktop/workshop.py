@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
-from magi_desktop import background, release_feed
+from magi_desktop import background, set_up
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.engines import chosen_engine, models_of
 from magi_desktop.panels.preset_list import PresetList
@@ -72,7 +72,7 @@ class Workshop(QObject):
         )
         preferences.changed.connect(self.planner.refresh)
         self.updates = Updates(
-            file, preferences, places.installers, release_feed.installer_kind(), parent=self
+            file, preferences, places.installers, set_up.installer_kind(), parent=self
         )
         self.findings: list[Finding] = []
         """What the engine found out about this machine; empty until it was asked."""

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 
-class _Late:
+class Late:
     """Stands for a module: every look-up goes to it, and the first one imports it."""
 
     def __init__(self, module: str) -> None:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from av.video import reformatter
     from PIL import ExifTags, Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
 else:
-    av, reformatter = _Late("av"), _Late("av.video.reformatter")
-    filelock, np, psutil = _Late("filelock"), _Late("numpy"), _Late("psutil")
-    PIL = _Late("PIL")
-    ExifTags, Image, ImageCms = _Late("PIL.ExifTags"), _Late("PIL.Image"), _Late("PIL.ImageCms")
-    ImageOps, JpegImagePlugin = _Late("PIL.ImageOps"), _Late("PIL.JpegImagePlugin")
-    PngImagePlugin = _Late("PIL.PngImagePlugin")
+    av, reformatter = Late("av"), Late("av.video.reformatter")
+    filelock, np, psutil = Late("filelock"), Late("numpy"), Late("psutil")
+    PIL = Late("PIL")
+    ExifTags, Image, ImageCms = Late("PIL.ExifTags"), Late("PIL.Image"), Late("PIL.ImageCms")
+    ImageOps, JpegImagePlugin = Late("PIL.ImageOps"), Late("PIL.JpegImagePlugin")
+    PngImagePlugin = Late("PIL.PngImagePlugin")

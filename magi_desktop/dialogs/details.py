@@ -15,7 +15,9 @@ from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
+from magi_engine.runtime.planning.plan import timing_of
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.storyboard import shots_of
 
 _WIDTH = 460
 
@@ -63,8 +65,9 @@ class DetailsDialog(Sheet):
 
     def _facts(self, item: LibraryItem, request: GenerationRequest) -> list[tuple[str, str]]:
         facts = [(self.tr("File"), str(item.path))]
-        later = [p for p in request.prompts if p.chunk > 0]
-        facts += [(self.tr("Prompt from part {} on").format(p.chunk + 1), p.text) for p in later]
+        for start, change in zip(_starts(request), request.prompts, strict=True):
+            if change.chunk > 0:
+                facts.append((self.tr("Prompt from {} on").format(start), change.text))
         if request.reference is not None:
             facts.append((self.tr("Started from"), request.reference))
         length = length_text(item.duration_s)
@@ -83,6 +86,15 @@ class DetailsDialog(Sheet):
         if item.quantised_attention:
             facts.append((self.tr("Computed with"), self.tr("8-bit arithmetic")))
         return facts
+
+
+def _starts(request: GenerationRequest) -> list[str]:
+    """When each prompt begins, as on the timeline."""
+    try:
+        shots = shots_of(request.prompts, *timing_of(request))
+        return [length_text(shot.start_s) for shot in shots]
+    except MagiError:  # the model, or the clip it began with, is not here any more
+        return ["?"] * len(request.prompts)
 
 
 def _title(model: str) -> str:

@@ -21,7 +21,6 @@ from magi_desktop.trash import Trashed, move_to_trash, restore
 from magi_engine.config.added import AddedModel
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
-from magi_engine.install.adding import forget_model, remember_model
 from magi_engine.install.status import (
     CachedThing,
     ModelState,
@@ -235,6 +234,8 @@ def _look_there(models: RemoteModels) -> _Look:
 
 def _remove(status: ModelStatus, models_dir: Path) -> Removal:
     # Looked at anew: another model may have come meanwhile that needs a shared part.
+    from magi_engine.install.adding import forget_model  # late: it knows how to download
+
     removal = _trash(status.entry.title, remove_model(status.entry.name, models_dir))
     if removal.error is None:
         removal = replace(removal, forgotten=forget_model(status.entry.name))
@@ -258,4 +259,6 @@ def _restore(removal: Removal) -> None:
     for trashed in reversed(removal.trashed):
         restore(trashed)
     if removal.forgotten is not None:
+        from magi_engine.install.adding import remember_model
+
         remember_model(removal.forgotten)

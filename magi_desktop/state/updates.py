@@ -6,14 +6,21 @@ import threading
 import time
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from magi_desktop import background, release_feed
+from magi_desktop import background
 from magi_desktop.publication import FEED_URL
-from magi_desktop.release_feed import FetchCancelled, Installer, Release
 from magi_desktop.settings import Preferences, SettingsFile
-from magi_engine.fetching import Received
+from magi_engine.late import Late
+
+if TYPE_CHECKING:
+    from magi_desktop import release_feed
+    from magi_desktop.release_feed import Installer, Release
+    from magi_engine.fetching import Received
+else:
+    release_feed = Late("magi_desktop.release_feed")
 
 _SECTION = "updates"
 _DAY_S = 24 * 3600
@@ -91,7 +98,7 @@ class Updates(QObject):
 
     def start(self) -> None:
         """Look once a day from now on, if the user agreed or agrees later."""
-        self._pool.run(release_feed.clear_fetched, self.folder)
+        self._pool.run(lambda: release_feed.clear_fetched(self.folder))  # imports it there
         self._timer.start()
         QTimer.singleShot(_FIRST_LOOK_MS, self.look_if_due)
 
@@ -190,7 +197,7 @@ class Updates(QObject):
         def report(count: int) -> None:
             nonlocal waiting, told
             if self._cancelled.is_set():
-                raise FetchCancelled
+                raise release_feed.FetchCancelled
             waiting += count
             if time.monotonic() - told > _TOLD_EVERY_S:
                 self._received.emit(waiting)
@@ -205,7 +212,7 @@ class Updates(QObject):
             self.changed.emit()
 
     def _not_fetched(self, error: Exception) -> None:
-        stopped = isinstance(error, FetchCancelled)
+        stopped = isinstance(error, release_feed.FetchCancelled)
         self._set(UpdatePhase.AVAILABLE, None if stopped else error)
 
     def _set(self, phase: UpdatePhase, problem: Exception | None = None) -> None:

@@ -16,14 +16,12 @@ from magi_engine.fetching import Hashes, together
 from magi_engine.install.fetching import fetch
 from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, require_hub
 from magi_engine.install.links import own_folder, share
-from magi_engine.install.tasks import FileProgress
+from magi_engine.install.tasks import MARGIN_BYTES, FileProgress
 from magi_engine.install.verifying import Checked, hashing
 from magi_engine.late import filelock
 from magi_engine.weights.manifest import Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 
-MARGIN_BYTES = 1_000_000_000
-"""Of room that is to be left."""
 _SOURCE_HOST = "https://raw.githubusercontent.com"
 
 

@@ -21,8 +21,8 @@ from magi_engine.config.places import (
 from magi_engine.config.registry import ModelEntry, ModelPaths, Registry, Release
 from magi_engine.disk import writing
 from magi_engine.errors import MagiError
-from magi_engine.install.download import MARGIN_BYTES
 from magi_engine.install.links import is_link
+from magi_engine.install.tasks import MARGIN_BYTES
 from magi_engine.json_text import read_json
 from magi_engine.messages import NOTHING, Message
 from magi_engine.takes.store import TakeStore

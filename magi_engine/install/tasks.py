@@ -11,6 +11,9 @@ from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.json_text import WrongField, read_fields, to_fields
 from magi_engine.messages import Message
 
+MARGIN_BYTES = 1_000_000_000
+"""Of room that a download is to leave."""
+
 
 @dataclass(frozen=True)
 class Download:

@@ -11,27 +11,22 @@ import html.entities
 import re
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable
 
-_Step = tuple[re.Pattern[str], str]
-
-
-def _steps(*table: tuple[str, str]) -> tuple[_Step, ...]:
-    return tuple((re.compile(pattern), replacement) for pattern, replacement in table)
-
+_Steps = tuple[tuple[str, str], ...]
+"""Patterns and what replaces them; compiled at their first use, which no window waits for."""
 
 _FILE_TYPES = "(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)"
 _SITE = r"[a-zA-Z0-9.\-]+[.](?:com|co|ru|net|org|edu|gov|it)[\w/-]*\b\/?(?!@)"
 
 # What is removed before the text is read as HTML.
-_BEFORE_HTML = _steps(
+_BEFORE_HTML: _Steps = (
     ("<person>", "person"),  # a placeholder of the training captions, not a tag
     (rf"\b(?:https?:(?:\/{{1,3}}|[a-zA-Z0-9%])|{_SITE})", ""),  # http:// and bare site names
     (rf"\b(?:www:(?:\/{{1,3}}|[a-zA-Z0-9%])|{_SITE})", ""),  # what the removal brought together
 )
 
 # What is removed from the text of the HTML.
-_AFTER_HTML = _steps(
+_AFTER_HTML: _Steps = (
     (r"@\w+\b", ""),  # @nickname
     ("[\u31c0-\u31ef]+", ""),  # CJK strokes
     ("[\u31f0-\u31ff]+", ""),  # katakana phonetic extensions
@@ -69,8 +64,7 @@ _AFTER_HTML = _steps(
 # 3.10; later ones of the same name take other things for markup, up to the end of the prompt, so
 # that its rules are written down here: what is not finished is text.
 _REST_OF_TAG = r"""(?:[^=>]++|=++\s*(?:"[^"]*"|'[^']*'|(?!["'\s])))*+"""
-_MARKUP = re.compile(
-    rf"""
+_MARKUP = rf"""(?sx)
     <!--.*?--\s*>
     | <!\[cdata\[(?P<text>.*?)\]\s*\]\s*>
     | <!\[(?:cdata|temp|ignore|include|rcdata)(?![\w.-]).*?\]\s*\]\s*>
@@ -83,16 +77,14 @@ _MARKUP = re.compile(
     | &\#(?P<number>[0-9]++|x[0-9a-f]++)(?:;|(?=[^0-9a-f]))
     | &(?P<name>[a-z][a-z0-9.-]*)(?:;|(?=[^a-z0-9]))
     | &(?=[a-z]\Z)
-    """,
-    re.DOTALL | re.VERBOSE,
-)
+    """
 
 _WORD = re.compile(r"[^\W_]+")
 _JOINER = re.compile(r"[-_]")
 _JOINERS_KEPT = 3
 
 # What is removed once the encoding has been mended.
-_AFTER_UNESCAPING = _steps(
+_AFTER_UNESCAPING: _Steps = (
     (r"\b[a-zA-Z]{1,3}\d{3,15}\b", ""),  # product codes: jc6640
     (r"\b[a-zA-Z]+\d+[a-zA-Z]+\b", ""),  # jc6640vc
     (r"\b\d+[a-zA-Z]+\d+\b", ""),  # 6640vc231
@@ -141,7 +133,7 @@ def _clean_once(text: str) -> str:
     import ftfy
 
     text = urllib.parse.unquote_plus(text).strip().lower()
-    text = _MARKUP.sub(_text_of_markup, _apply(_BEFORE_HTML, text))
+    text = re.sub(_MARKUP, _text_of_markup, _apply(_BEFORE_HTML, text))
     text = _apply(_AFTER_HTML, text)
     if len(_JOINER.findall(text)) > _JOINERS_KEPT:  # this-is-my-cute-cat, this_is_my_cute_cat
         text = _JOINER.sub(" ", text)
@@ -149,9 +141,9 @@ def _clean_once(text: str) -> str:
     return _apply(_AFTER_UNESCAPING, text).strip()
 
 
-def _apply(steps: Iterable[_Step], text: str) -> str:
+def _apply(steps: _Steps, text: str) -> str:
     for pattern, replacement in steps:
-        text = pattern.sub(replacement, text)
+        text = re.sub(pattern, replacement, text)
     return text
 
 

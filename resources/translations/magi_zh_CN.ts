@@ -219,6 +219,14 @@
         </translation>
     </message>
     <message>
+        <source>They appear here one after the other and play: keep the one you like.</source>
+        <translation>它们会在这里逐个出现并播放：选出喜欢的那一个继续。</translation>
+    </message>
+    <message>
+        <source>There are none. The arrow beside Generate makes first seconds.</source>
+        <translation>还没有开头。点“生成”旁的箭头即可生成。</translation>
+    </message>
+    <message>
         <source>Seed {}</source>
         <translation>种子 {}</translation>
     </message>
@@ -428,8 +436,8 @@
         <translation>文件</translation>
     </message>
     <message>
-        <source>Prompt from part {} on</source>
-        <translation>第 {} 部分起的提示词</translation>
+        <source>Prompt from {} on</source>
+        <translation>从 {} 起的提示词</translation>
     </message>
     <message>
         <source>Started from</source>

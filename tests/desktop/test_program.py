@@ -238,6 +238,7 @@ def test_a_desktop_that_offers_nothing_is_no_error(
 _LATE = {
     *("torch", "transformers", "numpy", "av", "PIL", "sentencepiece", "ftfy", "filelock"),
     *("importlib.metadata", "magi_desktop.audition", "magi_desktop.diagnostics"),
+    *("ssl", "packaging.version", "magi_desktop.release_feed", "magi_engine.install.download"),
     *(f"magi_desktop.dialogs.{m.name}" for m in pkgutil.iter_modules(dialogs.__path__)),
 }
 """What is imported when it is needed: the first picture needs none of it."""

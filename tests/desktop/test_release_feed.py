@@ -294,4 +294,4 @@ def test_the_kind_of_installer_is_known_from_where_the_program_is(
     launcher: list[str] | None, kind: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(set_up, "launcher", lambda: launcher)
-    assert release_feed.installer_kind() == kind
+    assert set_up.installer_kind() == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.runtime.request.metadata import read_request
+from magi_engine.runtime.request.request import PromptChange
 from tests.desktop.accessibility import faults
 from tests.desktop.state.helpers import request
 from tests.desktop.state.videos import make_video
@@ -168,6 +170,17 @@ def test_the_details_say_how_it_was_made(window: Window, item: LibraryItem, qtbo
     assert str(item.path) in facts["File"]
     assert faults(dialog) == []
     dialog.close()
+
+
+def test_the_details_say_when_a_later_prompt_begins_as_the_timeline_does(
+    item: LibraryItem, qtbot: QtBot
+) -> None:
+    prompts = (PromptChange(0, "a ball"), PromptChange(3, "a cube"))
+    known = dataclasses.replace(item.request, prompts=prompts, num_frames=120)
+    for made, start in ((known, "0:03"), (dataclasses.replace(known, model="gone"), "?")):
+        dialog = DetailsDialog(item, made)
+        qtbot.addWidget(dialog)
+        assert dict(dialog.facts)[f"Prompt from {start} on"] == "a cube"
 
 
 def test_the_context_menu_of_the_picture_has_the_same_actions(

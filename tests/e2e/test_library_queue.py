@@ -202,7 +202,9 @@ def test_an_audition_one_is_thrown_away_one_is_kept(app: App) -> None:
     qtbot.waitUntil(lambda: bool(app.window.findChildren(AuditionDialog)))
     (dialog,) = app.window.findChildren(AuditionDialog)
     assert "9 more" in dialog.state.text()
+    assert "They appear here" in dialog.nothing.text.text()
     qtbot.waitUntil(lambda: dialog.list.count() == 9 and len(dialog._pictures) == 9)
+    assert not dialog.nothing.isVisible()
     app.wait_idle()
     qtbot.waitUntil(lambda: dialog.state.text() == "")
     assert [item.frames for item in library.items] == [24] * 9
