@@ -33,15 +33,11 @@ from wine_root import Windows, wine_root
 from magi_setup.bundle import Bundle
 
 _TESTS = dev.ROOT / "tests"
-_ENGINE = _TESTS / "engine"
-PARTS = {
-    "engine": [f"engine/{file.name}" for file in sorted(_ENGINE.glob("test_*.py"))],
-    **{
-        name: [f"engine/{name}"]
-        for name in sorted({t.parent.name for t in _ENGINE.glob("*/test_*.py")})
-    },
-    **{name: [name] for name in ("desktop", "setup", "packaging")},
-}
+PARTS = {name: [name] for name in ("setup", "packaging")}
+for _area in ("desktop", "engine"):  # whole, they are long
+    PARTS[_area] = [f"{_area}/{file.name}" for file in sorted((_TESTS / _area).glob("test_*.py"))]
+    for _folder in sorted({test.parent.name for test in (_TESTS / _area).glob("*/test_*.py")}):
+        PARTS[_folder] = [f"{_area}/{_folder}"]
 """What can be asked for, and what it is in tests/."""
 _JUNCTIONS = "wine has no junctions (WinError 50)"
 _IMPORTING = "engine.install.test_importing.test_"

@@ -69,8 +69,9 @@ class LibraryItem:
             own = self.request
         except MagiError:
             return False
-        # Prompts may change while a video is made.
-        begun = dataclasses.replace(own, prompts=request.prompts)
+        # Prompts may change while a video is made, and files have other names elsewhere.
+        names = ("prompts", "output", "reference", "start", "writing", "extra")
+        begun = dataclasses.replace(own, **{name: getattr(request, name) for name in names})
         return begun.as_wished() == request.as_wished()
 
     @cached_property

@@ -65,17 +65,25 @@ class Encoder:
         return context
 
 
+_refused: set[tuple[Encoder, int, int]] = set()
+"""With the size of a video. A card without an encoder makes a context of its own to find that out,
+which takes longer than the first frames of a small video."""
+
+
 def first_that_works(
     encoders: Sequence[Encoder], video: VideoFormat, options: WriteOptions
 ) -> Encoder:
-    """The first encoder that can be opened for a video; the last one is not asked."""
+    """The first encoder that can be opened for a video; the last one is not asked, and one that
+    could not be opened for a size is not asked again."""
     for encoder in encoders[:-1]:
-        if encoder.settings(options) is None:
+        asked = encoder, video.width, video.height
+        if asked in _refused or encoder.settings(options) is None:
             continue
         try:
             encoder.opened(video, options)
         except not_working() as error:
             logger.info("videos are not encoded by %s: %s", encoder.name, error)
+            _refused.add(asked)
         else:
             return encoder
     return encoders[-1]

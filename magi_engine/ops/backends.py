@@ -87,19 +87,15 @@ class Timing:
     chosen: bool
 
 
-def kernels_for(device: torch.device, folder: Path | None = None) -> Kernels:
-    """The fused kernels if they work on this device, else the plain ones.
+def fused_kernels(
+    device: torch.device, folder: Path | None = None
+) -> tuple[Kernels, Message | None]:
+    """The fused kernels if they work on this device, else the plain ones, and why an NVIDIA card
+    has only those, or no quantised attention.
 
     Args:
         folder: where compiled kernels are kept.
     """
-    return fused_kernels(device, folder)[0]
-
-
-def fused_kernels(
-    device: torch.device, folder: Path | None = None
-) -> tuple[Kernels, Message | None]:
-    """:func:`kernels_for`, and why an NVIDIA card has only the plain ones."""
     if device.type != "cuda":
         return Kernels(), None
     try:
@@ -111,7 +107,30 @@ def fused_kernels(
     except Exception as error:  # whatever a driver or a missing library comes up with
         logger.info("fused kernels are not used: %s", error)
         return Kernels(), why_not(error)
-    return kernels, None
+    faults = (fault_of(backend, device) for backend in _quantised_backends(device, folder))
+    return kernels, next((fault for fault in faults if fault is not None), None)
+
+
+def fault_of(backend: Backend, device: torch.device) -> Message | None:
+    """Why a backend is of no use on this device, whatever the input; None if it is."""
+    try:
+        with torch.inference_mode():
+            q, k, v = torch.randn(3, 1, 128, 2, 128, device=device).bfloat16().unbind()
+            reference = _in_float32(q, k, v)
+            out = backend.attend(q, k, v)[:, :_CHECKED_QUERIES].float()
+            error = ((out - reference).norm() / reference.norm()).item()
+            if not error < _worst_error(backend):  # nor with NaN
+                raise ArithmeticError(f"the error of {backend.name} attention is {error:.2f}")
+    except torch.OutOfMemoryError:
+        return None
+    except Exception as error:  # as above
+        logger.info("%s attention is not used: %s", backend.name, error)
+        return why_not(error)
+    return None
+
+
+def _worst_error(backend: Backend) -> float:
+    return _WORST_ERROR if backend.exact else _WORST_QUANTISED_ERROR
 
 
 def why_not(error: Exception) -> Message:
@@ -279,7 +298,7 @@ class ChosenAttention(Prepared):
             for backend, timing in zip(candidates, found, strict=True)
             if timing.seconds is not None
             and timing.error is not None
-            and timing.error < (_WORST_ERROR if backend.exact else _WORST_QUANTISED_ERROR)
+            and timing.error < _worst_error(backend)
         ]
         best = min(usable, key=lambda found: found[:2])[2] if usable else None
         self.timings += [

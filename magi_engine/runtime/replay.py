@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from magi_engine.json_text import read_json
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import DEFAULT_TOKENS, SpecialToken, SpecialTokens
 from magi_engine.ops.attention import Attention
-from magi_engine.ops.backends import EXACT, attention_for, kernels_for
+from magi_engine.ops.backends import EXACT, attention_for, fused_kernels
 from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
@@ -24,6 +25,8 @@ from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.sampler import Sampler, next_task
 from magi_engine.sampling.schedule import Forward, SamplerSettings
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
+
+logger = logging.getLogger(__name__)
 
 
 def replay_case(
@@ -75,7 +78,10 @@ def replay_case(
     with torch.device("meta"):
         model = VideoDiT(config.model_config, fp8=config.engine_config.fp8_quant)
     load_weights(model, weights, device=device)
-    model.speed_up(kernels_for(device), attention or attention_for(device, EXACT))
+    kernels, reason = fused_kernels(device)
+    if reason is not None:
+        logger.warning("these are the plain steps' numbers, not the card's kernels': %s", reason)
+    model.speed_up(kernels, attention or attention_for(device, EXACT))
     model.mesh = mesh
 
     given = read_state_dict(tensors)

@@ -35,14 +35,14 @@ _PAIR_SHARE, _PAIR_SHARE_OF_BEGINNINGS = 0.4, 0.65
 """Which word belongs to which object is learned where nothing but the caption tells."""
 
 _HELD_SHARE = 0.25
-_EVENT_SHARE = 0.35
-_BACKGROUND_SHARE = 0.35
+_EVENT_SHARE = 0.4
+_BACKGROUND_SHARE = 0.4
 _MOTIONS = (
     *STRAIGHT_MOTIONS * 4,
     *(Motion.STILL,) * 4,
     *(Motion.BOUNCE,) * 16,
-    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 8,
-    *(Motion.SPIN,) * 12,
+    *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 16,
+    *(Motion.SPIN,) * 14,
     *(Motion.GROW, Motion.SHRINK) * 6,
 )
 """More of what is hard to learn than the world has by itself."""

@@ -40,7 +40,7 @@ from magi_engine.ops.backends import (
     FASTEST,
     ChosenAttention,
     attention_for,
-    kernels_for,
+    fused_kernels,
 )
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.ops.kernels import Heads, Kernels
@@ -131,7 +131,9 @@ class Bench:
         self.device = device
         self.on_gpu = device.type == "cuda"
         self.scale = 1 if self.on_gpu else 16
-        self.kernels = kernels_for(device)
+        self.kernels, reason = fused_kernels(device)
+        if reason is not None:  # figures of the plain steps would pass for those of the kernels
+            raise SystemExit(f"nothing is measured without the fused kernels: {reason}")
         self.attentions = {choice: attention_for(device, choice) for choice in (EXACT, FASTEST)}
         self.attention = self.attentions[EXACT]
         self.config = FULL if self.on_gpu else TINY
@@ -444,6 +446,9 @@ class Bench:
         full = times[scenario.window : len(times) - scenario.window + 1]
         steady = statistics.median(full) if full else sum(times) / len(times)
         floor = self._floor(traces, 6 * side * side // 4, self.attention_rates[scenario.attention])
+        attend = self.attentions[scenario.attention]
+        if isinstance(attend, ChosenAttention) and scenario.attention == FASTEST:
+            assert attend.quantised, f"no quantised attention was used: {attend.timings}"
         peak = torch.cuda.max_memory_allocated() if self.on_gpu else 0
         reserved = torch.cuda.max_memory_reserved() if self.on_gpu else 0
         return Outcome(

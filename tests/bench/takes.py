@@ -112,6 +112,8 @@ class Bench:
         device = choose_device(str(self.device))
         model = RandomModel(found, device, choose_dtype("auto", device), self.folder / "cache")
         model.text = _RandomText(config.model_config.caption_channels)  # type: ignore[assignment]
+        if (reason := model.kernels.slow_because) is not None:
+            raise SystemExit(f"nothing is measured without the fused kernels: {reason}")
         with torch.inference_mode():
             model.load_dit()
             model.load_vae()

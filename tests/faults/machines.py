@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -53,8 +54,7 @@ def _lose_one(random: Random, folder: Path, figures: Figures) -> None:
     (homes[1] / ".ray").mkdir()
     shutil.copy(homes[0] / ".ray" / "auth_token", homes[1] / ".ray")
     with _cable(), contextlib.ExitStack() as powered:
-        head = ("--head", "--node-ip-address", _FIRST, "--port", "6379")
-        powered.enter_context(_powered(homes[0], [_RAY, "start", *head, *_SMALL]))
+        powered.enter_context(_powered(homes[0], [_RAY, "start", *_HEAD, *_SMALL]))
         second = powered.enter_context(
             _powered(homes[1], [*_SPACE, _RAY, "start", *_JOIN, *_SMALL])
         )
@@ -114,7 +114,13 @@ def _make_two(
     figures.check(figures.outcomes["gone on with"] == figures.tried, "it was not gone on with")
 
 
-_SMALL = ("--num-cpus", "1", "--num-gpus", "0", "--object-store-memory", "100000000", "--block")
+_SMALL = (
+    *("--num-cpus", "1", "--num-gpus", "0", "--object-store-memory", "100000000", "--block"),
+    # Free ones are waited for, and on a busy machine not for long enough.
+    *("--dashboard-agent-grpc-port", "52366", "--dashboard-agent-listen-port", "52365"),
+    *("--metrics-export-port", "52367", "--runtime-env-agent-port", "52368"),
+)
+_HEAD = ("--head", "--include-dashboard", "false", "--node-ip-address", _FIRST, "--port", "6379")
 _JOIN = ("--address", f"{_FIRST}:6379", "--node-ip-address", _SECOND)
 _SPACE = (
     *("ip", "netns", "exec", _FAR),
@@ -148,12 +154,17 @@ def _cable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _powered(home: Path, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """What runs on a machine until it is switched off."""
-    with (home / "ray.log").open("wb") as log:
+    """Ray on a machine, from when it is ready until it is switched off."""
+    log = home / "ray.log"
+    with log.open("wb") as opened:
         process = subprocess.Popen(
-            command, env={**os.environ, "HOME": str(home)}, stdout=log, stderr=log
+            command, env={**os.environ, "HOME": str(home)}, stdout=opened, stderr=opened
         )
     try:
+        while "Ray runtime started" not in log.read_text():
+            if process.poll() is not None:
+                raise RuntimeError(log.read_text())
+            time.sleep(0.5)
         yield process
     finally:
         process.send_signal(signal.SIGTERM)

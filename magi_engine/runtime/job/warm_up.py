@@ -15,11 +15,13 @@ from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
-from magi_engine.sampling.schedule import SamplerSettings
+from magi_engine.sampling.schedule import SamplerSettings, legal_steps
 
 _CAPTION_TOKENS = 64
 _LAYERS = 2
 """The first one is never quantised, the second one is if any is."""
+_STEPS = 4
+"""With fewer, a chunk is never so clean that a forward reads the one before it once more."""
 
 
 def warm_up(
@@ -30,10 +32,11 @@ def warm_up(
     width: int,
     num_chunks: int | None,
 ) -> Generator[bool]:
-    """Go through all forwards until the window is full with the first layers, and decode a chunk.
+    """Go through the forwards of a first chunk with the first layers and as few steps as there can
+    be, and decode it.
 
-    That is every kind of shape there will be, at the cost of about one step. Nothing that a video
-    depends on changes. Yields True after each step, so that the caller may stop.
+    That is every kind of shape there will be. Nothing that a video depends on changes. Yields True
+    after each step, so that the caller may stop.
 
     Args:
         height, width: of the latents.
@@ -41,6 +44,9 @@ def warm_up(
     """
     chunks = settings.window_size + 1 if num_chunks is None else num_chunks
     caption = torch.zeros(_CAPTION_TOKENS, model.dit.config.caption_channels)
+    legal = legal_steps(settings.window_size, len(settings.noise2clean_kvrange))
+    few = next(steps for steps in legal if steps >= min(_STEPS, settings.num_steps))
+    settings = dataclasses.replace(settings, num_steps=few)
     steps = Sampler(first_layers(model.dit, _LAYERS), settings, memory=memory).sample(
         height=height,
         width=width,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.desktop.accessibility import faults
 from tests.desktop.releases import INSTALLER, ReleasePage, make_feed
 
 MakeUpdates = Callable[..., Updates]
+runs_scripts = pytest.mark.skipif(sys.platform == "win32", reason="a .run is Linux's")
 
 
 @pytest.fixture
@@ -66,6 +68,7 @@ def open_dialog(qtbot: QtBot, updates: Updates, phase: UpdatePhase) -> UpdatesDi
     return dialog
 
 
+@runs_scripts
 def test_from_the_menu_to_the_new_version(qtbot: QtBot, make: MakeUpdates, tmp_path: Path) -> None:
     mark = tmp_path / "installed with"
     script = f"#!/bin/sh\necho $* > '{mark}'\n".encode()
@@ -93,6 +96,7 @@ def test_from_the_menu_to_the_new_version(qtbot: QtBot, make: MakeUpdates, tmp_p
     assert dialog.isHidden()
 
 
+@runs_scripts
 def test_two_clicks_run_the_installer_once(qtbot: QtBot, make: MakeUpdates, tmp_path: Path) -> None:
     mark = tmp_path / "began"
     with ReleasePage(f"echo once >> '{mark}'\nsleep 0.3\n".encode()) as page:
@@ -113,6 +117,7 @@ def test_two_clicks_run_the_installer_once(qtbot: QtBot, make: MakeUpdates, tmp_
     assert mark.read_text(encoding="utf-8") == "once\n"
 
 
+@runs_scripts
 def test_an_installer_that_fails_says_why(qtbot: QtBot, make: MakeUpdates) -> None:
     with ReleasePage(b"echo There is too little space. >&2\nexit 1\n") as page:
         updates = make(page)

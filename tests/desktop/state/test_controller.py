@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -137,7 +138,8 @@ def test_what_was_finished_elsewhere_is_not_made_again_before_the_library_knows_
     desk.wait_begun(1)
     begun = desk.engine.begun[0]
     made = Path(begun.output or "")
-    with open_writer(made, begun.width, begun.height, 24, begun.to_json()) as writer:
+    there = dataclasses.replace(begun, output="jobs/3f9a/video.mp4")
+    with open_writer(made, begun.width, begun.height, 24, there.to_json()) as writer:
         writer.write(ramp(24))
     # Killed in this moment; the next start goes on unasked.
     store, engine = make_store(), ScriptedEngine()

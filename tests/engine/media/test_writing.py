@@ -209,6 +209,11 @@ def test_an_encoder_that_does_not_open_is_passed_over(
     told = [record.getMessage() for record in caplog.records]
     assert any("no_such_encoder" in line for line in told)
     assert "a.mp4 is encoded by libx264" in told
+    for size, asked in ((32, False), (48, True)):  # of the same size, it would refuse again
+        caplog.clear()
+        with open_writer(tmp_path / f"{size}.mp4", size, size, 24) as writer:
+            writer.write(moving(24, size))
+        assert ("no_such_encoder" in caplog.text) is asked
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from magi_engine.ops import backends
 from magi_engine.ops.attention import attention, attention_by_products
-from magi_engine.ops.backends import Backend, ChosenAttention, attention_for, kernels_for
-from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.backends import Backend, ChosenAttention, attention_for, fault_of
 from magi_engine.ops.mesh import Mesh
+from magi_engine.ops.quantised_attention import e4m3_attention, int8_attention
 
 
 class Noted:
@@ -166,10 +166,24 @@ def test_pytorch_decides_where_none_is_right() -> None:
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_the_cpu_has_the_plain_ones(bfloat16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "has_bfloat16_products", lambda _device: bfloat16)
-    assert type(kernels_for(torch.device("cpu"))) is Kernels
     used = attention_for(torch.device("cpu"))
     for dtype in (torch.float32, torch.bfloat16):
         q, k, v = (x.to(dtype) for x in inputs(30))
         by_products = bfloat16 and dtype is torch.bfloat16
         expected = attention_by_products(q, k, v) if by_products else attention(q, k, v)
         assert torch.equal(used(q, k, v), expected)
+
+
+def test_a_quantised_attention_that_does_not_work_is_told_of() -> None:
+    cpu = torch.device("cpu")
+
+    def cannot(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        raise RuntimeError("CUDA_ERROR_INVALID_PTX")
+
+    assert fault_of(Backend("int8", int8_attention, exact=False), cpu) is None
+    assert fault_of(Backend("fp8", e4m3_attention, exact=False), cpu) is None
+    wrong = Backend("int8", lambda q, k, v: int8_attention(q, k, v) * 1.1, exact=False)
+    assert "error of int8 attention is 0.10" in str(fault_of(wrong, cpu))
+    nothing = Backend("int8", lambda q, k, v: q * torch.nan, exact=False)
+    assert "error of int8 attention is nan" in str(fault_of(nothing, cpu))
+    assert "CUDA_ERROR_INVALID_PTX" in str(fault_of(Backend("int8", cannot, exact=False), cpu))

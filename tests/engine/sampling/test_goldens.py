@@ -17,10 +17,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.messages import Message
 from magi_engine.model import dit
 from magi_engine.model.dit import VideoDiT
 from magi_engine.ops.attention import Attention, attention
+from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.quantised_attention import e4m3_attention, int8_attention
+from magi_engine.runtime import replay as runtime_replay
 from magi_engine.runtime.replay import replay_case
 from magi_engine.sampling.sampler import combine
 from magi_engine.sampling.schedule import Forward, Pass, schedule_times, step_intervals
@@ -332,6 +335,15 @@ def test_bfloat16_stays_near_the_fp32_numbers(goldens: Path, relative_error) -> 
     expected = load_file(case.with_suffix(".safetensors"))["chunk.0"]
     error = relative_error(outputs["chunk.0"], expected)
     assert 1e-4 < error < 1.25 * 0.0057
+
+
+def test_a_replay_without_the_kernels_says_so(
+    goldens: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    why = Message("a module is missing")
+    monkeypatch.setattr(runtime_replay, "fused_kernels", lambda _device: (Kernels(), why))
+    replayed(goldens / "t2v_one_chunk.json")
+    assert "a module is missing" in caplog.text
 
 
 def test_the_copied_goldens_are_complete_and_small() -> None:

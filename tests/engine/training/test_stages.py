@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -29,6 +30,7 @@ from magi_engine.training import (
     data,
     export,
     pocket,
+    train_binding,
     train_decoder,
     train_place,
     train_text,
@@ -144,6 +146,11 @@ def test_special_tokens_are_the_shipped_ones(t5_dir: Path) -> None:
     assert all(torch.equal(made.vectors[name], shipped.vectors[name]) for name in made.vectors)
 
 
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """Not mapped: Windows replaces no file that is."""
+    return load(path.read_bytes())
+
+
 def test_all_stages_from_nothing_to_a_video(
     tmp_path: Path, t5_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,23 +160,34 @@ def test_all_stages_from_nothing_to_a_video(
     assert train_vae.main(common) == 0
     assert "PSNR of fresh clips" in capsys.readouterr().out
     assert train_place.main(common) == 0
+    text = ["--out", str(runs), "--t5", str(t5_dir), "--minutes", "1e6", "--max-steps", "2"]
+    text += ["--captions", "20", "--batch", "4"]
+    assert train_binding.main(text) == 0
+    bound = tensors_of(runs / train_binding.TEXT_CHECKPOINT)
     common += ["--t5", str(t5_dir), "--beginnings", "6"]
     assert train_transformer.main(common) == 0
-    first = load_file(runs / "transformer.safetensors")
+    first = tensors_of(runs / "transformer.safetensors")
+    for name, tensor in bound.items():  # two slow steps from there
+        torch.testing.assert_close(first[name], tensor, atol=2e-4, rtol=0)
+    assert train_binding.main([*text, "--resume"]) == 0
+    resumed = tensors_of(runs / "transformer.safetensors")
+    assert first.keys() == resumed.keys()
+    for name, tensor in first.items():  # what its transformer is stays
+        assert torch.equal(tensor, resumed[name]) or name.startswith("t5."), name
     assert train_transformer.main([*common, "--resume", "--seed", "5"]) == 0
-    last = load_file(runs / "transformer.safetensors")
+    last = tensors_of(runs / "transformer.safetensors")
     assert first.keys() == last.keys()
     assert all(bool(tensor.isfinite().all()) for tensor in last.values())
     for part in ("dit.", "t5."):
         names = [name for name in first if name.startswith(part)]
         assert any(not torch.equal(first[name], last[name]) for name in names)
 
-    before = load_file(runs / "vae.safetensors")
+    before = tensors_of(runs / "vae.safetensors")
     capsys.readouterr()
     assert train_decoder.main([*common[:-2], "--seed", "6"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if " dB" in line] == ["encoded", "redrawn"] * 2
-    after = load_file(runs / "vae.safetensors")
+    after = tensors_of(runs / "vae.safetensors")
     for name, tensor in before.items():  # so latents and transformer stay valid
         assert torch.equal(tensor, after[name]) == name.startswith("vae.encoder."), name
 
@@ -191,19 +209,30 @@ def test_all_stages_from_nothing_to_a_video(
     frames = camera.film(Task("a red ball moves left", chunks=1, seed=1))
     assert frames.shape == (pocket.CHUNK_FRAMES, pocket.SIZE, pocket.SIZE, 3)
     # What is shipped is what the transformer was trained with, to the bit.
-    kept = load_file(runs / "vae.safetensors")
+    kept = tensors_of(runs / "vae.safetensors")
     for name, tensor in camera._model.vae.state_dict().items():
         assert torch.equal(tensor, kept[f"vae.{name}"]), name
 
     # And it comes back as checkpoints to go on from.
     assert checkout.main(["--source", str(target), "--out", str(tmp_path / "again")]) == 0
-    returned = load_file(tmp_path / "again" / "transformer.safetensors")
+    returned = tensors_of(tmp_path / "again" / "transformer.safetensors")
     assert returned.keys() == last.keys()
     for name, tensor in last.items():
         rounded = tensor.bfloat16().float() if name.startswith("dit.") else tensor
         torch.testing.assert_close(returned[name], rounded if tensor.dim() > 1 else tensor)
-    again = load_file(tmp_path / "again" / "vae.safetensors")
+    again = tensors_of(tmp_path / "again" / "vae.safetensors")
     assert all(torch.equal(again[name], tensor) for name, tensor in kept.items())
+
+
+def test_the_text_encoder_learns_whose_words_are_whose(tmp_path: Path, t5_dir: Path) -> None:
+    options = ["--out", str(tmp_path), "--t5", str(t5_dir), "--minutes", "1e6"]
+    options += ["--max-steps", "51", "--captions", "40", "--batch", "20", "--rate", "3e-3"]
+    assert train_binding.main(options) == 0
+    rows = [json.loads(line) for line in (tmp_path / "binding.jsonl").read_text().splitlines()]
+    assert rows[0]["loss"] > 4
+    assert rows[-1]["loss"] < 2.5
+    # Which of the two objects a shape belongs to: to know the two is to be right half the time.
+    assert rows[-1]["shape_right"] > 0.75
 
 
 @pytest.mark.parametrize("kind", list(Kind))

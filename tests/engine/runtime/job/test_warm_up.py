@@ -75,8 +75,8 @@ def test_every_width_of_a_forward_is_seen(
 
     monkeypatch.setattr(Sampler, "sample", noted)
     monkeypatch.setattr("magi_engine.runtime.job.warm_up._LAYERS", 1)
-    sampling = SamplingOverrides(num_steps=4, window_size=window)
-    events = run(Engine(), make_request(output=None, num_frames=240, sampling=sampling))
+    sampling = SamplingOverrides(num_steps=8, window_size=window)  # it is prepared with fewer
+    events = run(Engine(), make_request(output=None, num_frames=144, sampling=sampling))
     finished(events)
     assert max(widths[1]) == max(widths[2]), "the widest forward is among them"
 
