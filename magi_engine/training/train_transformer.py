@@ -43,6 +43,7 @@ from magi_engine.training.loop import (
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.team import join_team
 from magi_engine.training.tokenizer import make_t5_for
+from magi_engine.training.train_binding import TEXT_CHECKPOINT
 
 _BEGINNINGS_PER_CLIP = 9
 """In a batch: a long clip, with its history, is a sequence of 9 chunks."""
@@ -143,6 +144,8 @@ def main(argv: list[str] | None = None) -> int:
     checkpoint = args.out / "transformer.safetensors"
     if args.resume:
         load_checkpoint(checkpoint, dit=student, t5=t5)
+    elif (args.out / TEXT_CHECKPOINT).exists():
+        load_checkpoint(args.out / TEXT_CHECKPOINT, t5=t5)
     team.share([*student.parameters(), *t5.parameters()])
     average, t5_average = Average(student, decay=0.999), Average(t5, decay=0.999)
     if device.type == "cuda":

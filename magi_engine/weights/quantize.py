@@ -15,7 +15,8 @@ How the weights are rounded goes beyond the paper where the layer is not too wid
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
 from magi_engine.weights.growing import GrowingFile
 from magi_engine.weights.provenance import FILE_NAME, WIDEST_COMPENSATED, Provenance
 from magi_engine.weights.rounding import compensated_e4m3, nearest_e4m3
-from magi_engine.weights.shards import TensorInfo
+from magi_engine.weights.shards import Shard, TensorInfo, ZstdShard
 
 SMOOTHING = 0.45
 """How much of the inputs' unevenness moves into the weights (paper A.1)."""
@@ -268,20 +269,32 @@ def quantise_file(
             )
             origin[name] = stored
     with GrowingFile(folder / FILE_NAME, infos, provenance.metadata) as file:
-        made: dict[str, Tensor] = {}
+        missing: dict[str, list[str]] = {}
         for name in file.missing:
-            if name not in made:
-                stored = origin[name]
-                # Opened for each tensor, so that pages of the mapped file do not pile up.
-                read = located[stored][0].tensors({stored}, torch.device("cpu"))
-                made = dict(read)
-                layer = stored.removesuffix(".weight")
-                if layer in linears:
-                    weight, measured = made[stored].to(device), inputs[input_name(layer)]
-                    made = _parts(layer, linears[layer], weight, measured)
-            file.write(name, [made[name].cpu()])
-            yield 1 - len(file.missing) / len(infos)
+            missing.setdefault(origin[name], []).append(name)
+        for stored, tensor in _one_by_one(located, list(missing)):
+            made, layer = {stored: tensor}, stored.removesuffix(".weight")
+            if layer in linears:
+                measured = inputs[input_name(layer)]
+                made = _parts(layer, linears[layer], tensor.to(device), measured)
+            for name in missing[stored]:
+                file.write(name, [made[name].cpu()])
+                yield 1 - len(file.missing) / len(infos)
         file.finish()
+
+
+def _one_by_one(
+    located: Mapping[str, tuple[Shard, TensorInfo]], names: Sequence[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """Some tensors, in the order in which they were located."""
+    cpu = torch.device("cpu")
+    for shard, here in itertools.groupby(names, lambda name: located[name][0]):
+        if isinstance(shard, ZstdShard):
+            yield from shard.tensors(set(here), cpu)  # as a stream, which has no middle to open
+        else:
+            # Opened for each tensor, so that pages of the mapped file do not pile up.
+            for name in here:
+                yield from shard.tensors({name}, cpu)
 
 
 @dataclass(frozen=True)

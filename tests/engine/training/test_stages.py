@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from magi_engine.training import (
     data,
     export,
     pocket,
+    train_binding,
     train_decoder,
     train_place,
     train_text,
@@ -158,9 +160,20 @@ def test_all_stages_from_nothing_to_a_video(
     assert train_vae.main(common) == 0
     assert "PSNR of fresh clips" in capsys.readouterr().out
     assert train_place.main(common) == 0
+    text = ["--out", str(runs), "--t5", str(t5_dir), "--minutes", "1e6", "--max-steps", "2"]
+    text += ["--captions", "20", "--batch", "4"]
+    assert train_binding.main(text) == 0
+    bound = tensors_of(runs / train_binding.TEXT_CHECKPOINT)
     common += ["--t5", str(t5_dir), "--beginnings", "6"]
     assert train_transformer.main(common) == 0
     first = tensors_of(runs / "transformer.safetensors")
+    for name, tensor in bound.items():  # two slow steps from there
+        torch.testing.assert_close(first[name], tensor, atol=2e-4, rtol=0)
+    assert train_binding.main([*text, "--resume"]) == 0
+    resumed = tensors_of(runs / "transformer.safetensors")
+    assert first.keys() == resumed.keys()
+    for name, tensor in first.items():  # what its transformer is stays
+        assert torch.equal(tensor, resumed[name]) or name.startswith("t5."), name
     assert train_transformer.main([*common, "--resume", "--seed", "5"]) == 0
     last = tensors_of(runs / "transformer.safetensors")
     assert first.keys() == last.keys()
@@ -209,6 +222,17 @@ def test_all_stages_from_nothing_to_a_video(
         torch.testing.assert_close(returned[name], rounded if tensor.dim() > 1 else tensor)
     again = tensors_of(tmp_path / "again" / "vae.safetensors")
     assert all(torch.equal(again[name], tensor) for name, tensor in kept.items())
+
+
+def test_the_text_encoder_learns_whose_words_are_whose(tmp_path: Path, t5_dir: Path) -> None:
+    options = ["--out", str(tmp_path), "--t5", str(t5_dir), "--minutes", "1e6"]
+    options += ["--max-steps", "51", "--captions", "40", "--batch", "20", "--rate", "3e-3"]
+    assert train_binding.main(options) == 0
+    rows = [json.loads(line) for line in (tmp_path / "binding.jsonl").read_text().splitlines()]
+    assert rows[0]["loss"] > 4
+    assert rows[-1]["loss"] < 2.5
+    # Which of the two objects a shape belongs to: to know the two is to be right half the time.
+    assert rows[-1]["shape_right"] > 0.75
 
 
 @pytest.mark.parametrize("kind", list(Kind))
