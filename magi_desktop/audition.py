@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QItemSelectionModel, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QIcon, QKeySequence, QPixmap, QShortcut, QUndoStack
 from PySide6.QtWidgets import QAbstractItemView, QListView, QListWidget, QListWidgetItem, QWidget
 
@@ -40,6 +40,8 @@ class AuditionDialog(Sheet):
         super().__init__(parent)
         self._library, self._queue = library, queue
         self._pictures: dict[str, list[QPixmap]] = {}
+        self._came: list[str] = []
+        """In their order; what was thrown away comes back to its place."""
         self._frame = 0
         self.setWindowTitle(self.tr("Audition"))
         self.prompt = text_label("", "muted", self)
@@ -121,13 +123,18 @@ class AuditionDialog(Sheet):
     @Slot()
     def _follow(self) -> None:
         there = {item.id: item for item in self._library.items if item.auditioned}
+        current = max(0, self.list.currentRow())
         for row in reversed(range(self.list.count())):
             if self.list.item(row).data(_Role) not in there:
                 self.list.takeItem(row)
         known = {self.list.item(row).data(_Role) for row in range(self.list.count())}
-        for item in reversed(list(there.values())):  # the oldest first: none changes its place
-            if item.id not in known:
-                self._add(item)
+        self._came += [i for i in reversed(there) if i not in self._came]
+        for place, item_id in enumerate(i for i in self._came if i in there):
+            if item_id not in known:
+                self._add(there[item_id], place)
+        if not self.list.selectedItems():  # keys go on working where one was thrown away
+            only = QItemSelectionModel.SelectionFlag.ClearAndSelect  # whatever keys are held
+            self.list.setCurrentRow(min(current, self.list.count() - 1), only)
         waiting = sum(item.request.only_chunks is not None for item in self._queue.items)
         self.state.setText(self.tr("%n more being made", None, waiting) if waiting else "")
         self.state.setVisible(waiting > 0)
@@ -138,14 +145,13 @@ class AuditionDialog(Sheet):
         self.nothing.setVisible(not self.list.count())
         self._enable()
 
-    def _add(self, item: LibraryItem) -> None:
-        row = QListWidgetItem(self.tr("Seed {}").format(item.request.seed), self.list)
+    def _add(self, item: LibraryItem, place: int) -> None:
+        row = QListWidgetItem(self.tr("Seed {}").format(item.request.seed))
         row.setData(_Role, item.id)
         row.setToolTip(item.prompt)
         row.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
         row.setSizeHint(_CELL)  # whatever the seed's width: else the rows do not stand in line
-        if self.list.currentItem() is None:
-            self.list.setCurrentItem(row)
+        self.list.insertItem(place, row)
         size = _PICTURE * self.devicePixelRatioF()
 
         def read() -> list:

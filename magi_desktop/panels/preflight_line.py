@@ -19,7 +19,8 @@ from magi_engine.errors import MagiError
 from magi_engine.runtime.planning.advice import Advice
 from magi_engine.runtime.planning.plan import JobPlan, Pace
 
-_SEPARATOR = "  ·  "
+_SEPARATOR = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  "
+"""No line begins with it."""
 _LINES = 2
 """What the figures usually take."""
 

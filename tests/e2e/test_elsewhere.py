@@ -12,22 +12,44 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.engine_place import EnginePlaceDialog
+from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.engines import save_key
 from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.jobs import Phase
 from magi_desktop.state.library import LibraryItem
-from tests.e2e.conftest import App
+from magi_engine.install.status import ModelState
+from magi_engine.runtime.request.request import Mode
+from tests.e2e.conftest import ENDLESS, App
+from tests.e2e.test_downloading import begin as begin_download
+from tests.e2e.test_downloading import modal
+from tests.e2e.test_downloading import state as state_of_model
+from tests.e2e.test_generating import clip, picture
+from tests.engine.install.hub_server import HubServer
+from tests.engine.install.test_process import put_special_tokens, release_files
 from tests.engine.serve.servers import Server
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    yield server
-    server.stop()
+def models_there(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, models_there: Path) -> Iterator[Server]:
+    """It can get a model from a hub."""
+    hub = HubServer(release_files())
+    hub.piece, hub.pause_s = 1 << 15, 0.02
+    put_special_tokens(models_there)
+    server = Server(tmp_path_factory.mktemp("server"), "--models-dir", str(models_there))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HF_ENDPOINT", hub.url)  # also when it is started again
+        server.start()
+        yield server
+        server.stop()
+    hub.shutdown()
+    hub.server_close()
 
 
 @pytest.fixture
@@ -65,6 +87,55 @@ def test_a_video_is_made_and_redone_there(server: Server, begin: partial[App]) -
         app.window.findChildren(RedoDialog)[0].redo.click()
         app.qtbot.waitUntil(lambda: len(app.workshop.library.items) == 2)
         assert all(i.path.read_bytes() in _bytes_there(server) for i in app.workshop.library.items)
+
+
+def test_a_picture_a_clip_and_a_direction_go_there_also_over_a_power_cut(
+    server: Server, begin: partial[App], tmp_path: Path
+) -> None:
+    with _ended(begin()) as app:
+        draft, job, library = app.workshop.draft, app.job, app.workshop.library
+        for file, mode in (
+            (picture(tmp_path / "ball.png"), Mode.I2V),
+            (clip(tmp_path / "clip.mp4"), Mode.V2V),
+        ):
+            app.window.arrivals.open(file)
+            app.qtbot.waitUntil(lambda mode=mode: draft.mode is mode and bool(draft.reference))
+            app.short(chunks=1)
+            app.generate()
+            app.wait_for(Phase.RUNNING, Phase.FINISHED)
+            app.wait_idle()
+        app.qtbot.waitUntil(lambda: len(library.items) == 2)
+
+        draft.set_mode(Mode.T2V)
+        app.short(chunks=ENDLESS)
+        app.generate()
+        app.qtbot.waitUntil(lambda: job.can_direct and len(job.chunks) == ENDLESS)
+        app.window.direct()
+        direct = app.window.progress.direct
+        app.qtbot.keyClicks(direct.text, "a blue star")
+        app.qtbot.keyClick(direct.text, Qt.Key.Key_Return)
+        app.qtbot.waitUntil(lambda: "a blue star" in [c.prompt for c in job.chunks])
+        app.qtbot.waitUntil(lambda: job.frames_done >= 24)
+        server.kill()
+        server.start()
+        before = job.frames_done
+        app.qtbot.waitUntil(lambda: job.frames_done > before)
+        app.workshop.controller.stop()
+        app.wait_for(Phase.CANCELLED)
+        app.qtbot.waitUntil(lambda: len(library.items) == 3)
+        assert all(i.path.read_bytes() in _bytes_there(server) for i in library.items)
+
+
+def test_a_model_is_downloaded_there(
+    server: Server, begin: partial[App], models_there: Path
+) -> None:
+    with _ended(begin()) as app:
+        app.qtbot.waitUntil(lambda: bool(app.workshop.models.statuses))
+        begin_download(app)
+        app.qtbot.waitUntil(lambda: state_of_model(app) is ModelState.READY)
+        modal(app, ModelsDialog).close()
+        assert any(path.suffix == ".safetensors" for path in models_there.rglob("*"))
+        assert not list(app.home.rglob("*.safetensors"))
 
 
 def test_closing_the_window_loses_nothing(server: Server, begin: partial[App]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt, QThreadPool
+from PySide6.QtCore import QCoreApplication, QItemSelectionModel, Qt, QThreadPool
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
 
@@ -217,9 +217,11 @@ def test_an_audition_one_is_thrown_away_one_is_kept(app: App) -> None:
     qtbot.keyClick(dialog.list, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: dialog.list.count() == 8)
     assert [dialog.list.item(n).text() for n in range(8)] == [seeds[0], *seeds[2:]]
+    assert [row.text() for row in dialog.list.selectedItems()] == [seeds[2]], "its neighbour"
     qtbot.keyClick(dialog.list, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: dialog.list.count() == 9)
-    dialog.list.setCurrentRow(0)
+    assert [dialog.list.item(n).text() for n in range(9)] == seeds, "where it was"
+    dialog.list.setCurrentRow(0, QItemSelectionModel.SelectionFlag.ClearAndSelect)
     qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: len(library.items) == 10)
     assert (library.items[0].frames, library.items[0].complete) == (48, True)

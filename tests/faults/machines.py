@@ -62,6 +62,7 @@ def _lose_one(random: Random, folder: Path, figures: Figures) -> None:
         _make_two(farm, second, random, folder, figures)
         said = farm.stop()  # Ray says itself what has died, and calls it unexpected
         figures.check("Traceback" not in said, said)
+        _NOTED.unlink(missing_ok=True)
 
 
 def _make_two(
@@ -114,6 +115,8 @@ def _make_two(
     figures.check(figures.outcomes["gone on with"] == figures.tried, "it was not gone on with")
 
 
+_NOTED = Path("/tmp/ray/ray_current_cluster")
+"""Where Ray notes the cluster of this machine, also after its end."""
 _SMALL = (
     *("--num-cpus", "1", "--num-gpus", "0", "--object-store-memory", "100000000", "--block"),
     # Free ones are waited for, and on a busy machine not for long enough.
