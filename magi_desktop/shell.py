@@ -13,6 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QProcess, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QSystemTrayIcon, QWidget
+from shiboken6 import isValid
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ def _start(command: list[str], window: QWidget, ended: Callable[[bool], None]) -
     process.setStandardErrorFile(QProcess.nullDevice())
 
     def finished(code: int, status: QProcess.ExitStatus) -> None:
+        if not isValid(process):  # it was taken along by its window
+            return
         process.deleteLater()
         ended(code == 0 and status is QProcess.ExitStatus.NormalExit)
 

@@ -61,6 +61,12 @@ KNOWN = {
     "packaging.test_dev.test_a_fitting_interpreter_is_kept": (
         "the embeddable Python cannot make environments"
     ),
+    "packaging.test_freezing.test_only_what_the_project_does_not_need_is_left_out": (
+        "the program is there as its sources, not as a package that names what it needs"
+    ),
+    "packaging.test_thin_bundle.test_a_windows_environment_from_a_folder_has_all_of_it": (
+        "it asks uv, which is not in this Python"
+    ),
 }
 """Tests that cannot hold in wine, by the beginnings of their names, and why."""
 _TOOLS = (
@@ -69,6 +75,10 @@ _TOOLS = (
     *("hatchling", "pathspec", "tomlkit", "trove-classifiers", "protobuf"),
     *("fastapi", "starlette", "opentelemetry-api", "pydantic", "pydantic-core"),
     *("annotated-doc", "annotated-types", "typing-inspection", "uvicorn", "click", "h11"),
+)
+_FONTS = (
+    *("noto/NotoSans-Regular.ttf", "noto/NotoSansArabic-Regular.ttf"),
+    "droid/DroidSansFallbackFull.ttf",
 )
 _LIMIT_S = 3600
 _RUN = r"""
@@ -132,6 +142,10 @@ def _install(windows: Windows, work: Path, wheels: Path) -> None:
     icuuc = windows.disk / "windows" / "system32" / "icuuc.dll"
     windows_stand_ins.icu(packages / "PySide6" / "Qt6Core.dll", icuuc)
     thin_bundle.copy_sources(windows.disk / "src")
+    fonts = windows.disk / "windows" / "Fonts"  # where Qt looks; wine's disk comes without any
+    fonts.mkdir(exist_ok=True)
+    for font in _FONTS:
+        shutil.copy(windows.root / "usr" / "share" / "fonts" / "truetype" / font, fonts)
     windows.own(windows.disk / "python")
     windows.own(windows.disk / "src")
 

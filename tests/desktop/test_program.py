@@ -17,6 +17,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtNetwork import QLocalSocket
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from magi_desktop import diagnostics, dialogs, logs, shell, single
 from magi_desktop.paths import Places
@@ -217,6 +218,7 @@ def test_without_the_screen_that_was_named_it_ends_with_a_sentence(tmp_path: Pat
     assert done.stderr.count("\n") == 2
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere Explorer always is")
 def test_a_desktop_that_offers_nothing_is_no_error(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +235,18 @@ def test_a_desktop_that_offers_nothing_is_no_error(
     progress = shell.TaskbarProgress(window)
     for fraction in (0.0, 0.5, 1.0, None):
         progress.show(fraction)
+
+
+@pytest.mark.qt_log_ignore("QProcess: Destroyed while process")
+def test_a_window_that_goes_takes_what_it_started_along(qtbot: QtBot) -> None:
+    window = QWidget()
+    heard: list[bool] = []
+    waiting = [sys.executable, "-c", "import time; time.sleep(600)"]
+    shell._start(waiting, window, heard.append)
+    (process,) = window.findChildren(QProcess)
+    qtbot.waitUntil(lambda: process.state() is QProcess.ProcessState.Running)
+    delete(window)
+    assert heard == []
 
 
 _LATE = {

@@ -123,15 +123,14 @@ def test_every_window_lies_within_its_screen(
         place = {"x": left, "y": 0, "width": width, "height": height}
         described.append({"name": f"screen {number}", **place, **dots})
         left += width
-    config = tmp_path / "screens.json"
-    config.write_text(json.dumps({"screens": described}))
-    platform = f"offscreen:configfile={config}"
+    (tmp_path / "screens.json").write_text(json.dumps({"screens": described}))
+    platform = "offscreen:configfile=screens.json"  # relative: a drive has a colon too
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(tmp_path / "home")],
         env={**os.environ, "QT_QPA_PLATFORM": platform, "QT_SCALE_FACTOR": scale},
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == _ALL
