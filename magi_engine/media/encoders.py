@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,25 +67,29 @@ class Encoder:
         return context
 
 
-_refused: set[tuple[Encoder, int, int]] = set()
-"""With the size of a video. A card without an encoder makes a context of its own to find that out,
-which takes longer than the first frames of a small video."""
+_refused: dict[tuple[Encoder, int, int], float] = {}
+"""When which could not be opened for which size of a video, ``time.monotonic()``. A card without an
+encoder makes a context of its own to find that out, which takes longer than the first frames of a
+small video."""
+_ASKED_AGAIN_S = 600.0
+"""Other programs may have had all of a card's encoders."""
 
 
 def first_that_works(
     encoders: Sequence[Encoder], video: VideoFormat, options: WriteOptions
 ) -> Encoder:
     """The first encoder that can be opened for a video; the last one is not asked, and one that
-    could not be opened for a size is not asked again."""
+    could not be opened for a size is not asked again for a while."""
     for encoder in encoders[:-1]:
         asked = encoder, video.width, video.height
-        if asked in _refused or encoder.settings(options) is None:
+        waits = time.monotonic() - _refused.get(asked, -math.inf) < _ASKED_AGAIN_S
+        if waits or encoder.settings(options) is None:
             continue
         try:
             encoder.opened(video, options)
         except not_working() as error:
             logger.info("videos are not encoded by %s: %s", encoder.name, error)
-            _refused.add(asked)
+            _refused[asked] = time.monotonic()
         else:
             return encoder
     return encoders[-1]

@@ -195,7 +195,7 @@ def _is_orphan(part: Path) -> bool:
 
 
 def _machine() -> str:
-    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+    return f"{zlib.crc32(os.fsencode(socket.gethostname())):08x}"
 
 
 def _start_of(pid: int) -> str | None:

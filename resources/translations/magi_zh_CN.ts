@@ -3045,8 +3045,8 @@
         <translation>{name} 的帧为 {width}x{height} 像素。</translation>
     </message>
     <message>
-        <source>The graphics card runs at half its speed. {why}.</source>
-        <translation>显卡目前只有一半的速度。{why}。</translation>
+        <source>The graphics card is slower than it could be. {why}.</source>
+        <translation>显卡未能发挥全部速度。{why}。</translation>
     </message>
     <message>
         <source>The graphics cards that made this video together have lost one of them. {why}</source>

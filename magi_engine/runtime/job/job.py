@@ -239,7 +239,8 @@ class Job:
         if not model.dit_loaded:
             yield StageStarted(Stage.LOADING_MODEL)
             if (why := model.kernels.slow_because) is not None:
-                yield Notice(Message("The graphics card runs at half its speed. {why}.", why=why))
+                slow = Message("The graphics card is slower than it could be. {why}.", why=why)
+                yield Notice(slow)
             with self._preparation.loading:
                 memory.run(model.load_dit)
             yield from self._control.checkpoint()

@@ -76,8 +76,10 @@ class DeviceKernels:
 
     @property
     def slow_because(self) -> Message | None:
-        """Why a graphics card runs at half its speed, if it does."""
-        return self._fused[1]
+        """Why a graphics card is slower than it could be at what was chosen, if it is."""
+        plain, reason = self._fused
+        needs_no_other = self._choice == EXACT and type(plain) is not Kernels
+        return None if needs_no_other else reason
 
     @functools.cached_property
     def _fused(self) -> tuple[Kernels, Message | None]:

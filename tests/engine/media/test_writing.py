@@ -209,9 +209,11 @@ def test_an_encoder_that_does_not_open_is_passed_over(
     told = [record.getMessage() for record in caplog.records]
     assert any("no_such_encoder" in line for line in told)
     assert "a.mp4 is encoded by libx264" in told
-    for size, asked in ((32, False), (48, True)):  # of the same size, it would refuse again
+    # Of the same size it would refuse again, but not for ever.
+    for size, after_s, asked in ((32, 1e9, False), (48, 1e9, True), (32, 0.0, True)):
+        monkeypatch.setattr("magi_engine.media.encoders._ASKED_AGAIN_S", after_s)
         caplog.clear()
-        with open_writer(tmp_path / f"{size}.mp4", size, size, 24) as writer:
+        with open_writer(tmp_path / f"{size}-{after_s}.mp4", size, size, 24) as writer:
             writer.write(moving(24, size))
         assert ("no_such_encoder" in caplog.text) is asked
 

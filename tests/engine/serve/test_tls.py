@@ -88,7 +88,7 @@ def _another(folder: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listening.accept()
-                with contextlib.suppress(ssl.SSLError, ConnectionError):
+                with contextlib.suppress(OSError):
                     context.wrap_socket(connection, server_side=True).close()
 
     thread = threading.Thread(target=answer)
@@ -96,8 +96,8 @@ def _another(folder: Path) -> Iterator[int]:
     yield listening.getsockname()[1]
     with contextlib.suppress(OSError):
         listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
     listening.close()
+    thread.join()
 
 
 def test_a_certificate_that_becomes_another_ends_the_job_here_alone(

@@ -21,7 +21,7 @@ from magi_engine.runtime.job.events import AttentionQuantised, Notice, Progress
 from magi_engine.runtime.machine import kernels as kernels_module
 from magi_engine.runtime.machine.devices import ATTENTIONS, check_attention
 from magi_engine.runtime.machine.facts import look_around
-from magi_engine.runtime.machine.kernels import AttentionTable, measured
+from magi_engine.runtime.machine.kernels import AttentionTable, DeviceKernels, measured
 from magi_engine.runtime.request.metadata import read_request
 from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, of_kind, run
 
@@ -135,16 +135,30 @@ def test_a_video_says_that_its_attention_was_quantised(
     assert {t.backend for t in known} == {"plain", "int8"}
 
 
-def test_that_a_card_runs_at_half_its_speed_is_said_once(
+def test_that_a_card_is_slower_than_it_could_be_is_said_once(
     make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     why = Message("{name} is missing: set the program up again", name="cuda.core")
     monkeypatch.setattr(kernels_module, "fused_kernels", lambda *_: (Kernels(), why))
     engine = Engine()
     said = [str(notice.message) for notice in of_kind(run(engine, make_request()), Notice)]
-    sentence = f"The graphics card runs at half its speed. {why}."
+    sentence = f"The graphics card is slower than it could be. {why}."
     assert said.count(sentence) == 1
     assert sentence not in [str(n.message) for n in of_kind(run(engine, make_request()), Notice)]
+
+
+@pytest.mark.parametrize(("choice", "told"), [("auto", True), ("exact", False)])
+def test_who_wants_no_quantised_attention_does_not_miss_it(
+    choice: str, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fused(Kernels):
+        """Some that work."""
+
+    why = Message("the error of int8 attention is 0.10")
+    monkeypatch.setattr(kernels_module, "fused_kernels", lambda *_: (Fused(), why))
+    kernels = DeviceKernels(CPU, None)
+    kernels.choose(choice)
+    assert kernels.slow_because == (why if told else None)
 
 
 def test_an_unknown_attention_is_refused(engine: Engine, make_request: MakeRequest) -> None:
