@@ -20,7 +20,7 @@ import pytest
 from magi_engine.errors import InvalidRequestError
 from magi_engine.remote.connection import Connection, UnknownCertificate, Unreachable
 from magi_engine.remote.engine import RemoteEngine
-from magi_engine.runtime.job.events import ChunkReady, Event, Failed, Finished
+from magi_engine.runtime.job.events import Event, Failed, Finished, StageStarted
 from magi_engine.serve.certificate import Certificate, own_certificate
 from magi_engine.serve.guard import MOST_CONNECTIONS
 from tests.engine.serve.cutting import CutCable
@@ -93,11 +93,13 @@ def _another(folder: Path) -> Iterator[int]:
 
     thread = threading.Thread(target=answer)
     thread.start()
-    yield listening.getsockname()[1]
-    with contextlib.suppress(OSError):
-        listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join()
 
 
 def test_a_certificate_that_becomes_another_ends_the_job_here_alone(
@@ -112,7 +114,7 @@ def test_a_certificate_that_becomes_another_ends_the_job_here_alone(
     last: Event | None = None
     with _another(tmp_path) as its_port:
         for last in engine.generate(request):
-            if isinstance(last, ChunkReady) and last.index == 0:
+            if isinstance(last, StageStarted):  # the job is there, and all of it is still to come
                 cable.lead_to(its_port)
     assert isinstance(last, Failed)
     assert isinstance(last.error, UnknownCertificate)
