@@ -63,6 +63,8 @@ KNOWN = {
             "desktop.panels.test_library.test_buttons_for_what_is_selected_show_only_then",
             "desktop.dialogs.test_models.test_shared_parts_alone_are_no_model_to_remove",
             "desktop.dialogs.test_models.test_a_model_goes_to_the_bin_and_comes_back",
+            "desktop.dialogs.test_models.test_storage_lists_what_can_go",
+            "desktop.dialogs.test_models.test_an_unfinished_download_goes_only_while_none_is_under",
         ),
         "wine has no recycle bin (QFile.moveToTrash is refused)",
     ),
@@ -72,8 +74,12 @@ KNOWN = {
     "packaging.test_dev.test_a_fitting_interpreter_is_kept": (
         "the embeddable Python cannot make environments"
     ),
-    "packaging.test_freezing.test_only_what_the_project_does_not_need_is_left_out": (
-        "the program is there as its sources, not as a package that names what it needs"
+    **dict.fromkeys(
+        (
+            "packaging.test_freezing.test_only_what_the_project_does_not_need_is_left_out",
+            "desktop.dialogs.test_sheets.test_the_notice_names_what_is_installed",
+        ),
+        "the program is there as its sources, not as a package that names what it needs",
     ),
     "packaging.test_thin_bundle.test_a_windows_environment_from_a_folder_has_all_of_it": (
         "it asks uv, which is not in this Python"

@@ -78,7 +78,7 @@ def test_the_verdict_gives_the_numbers(
     dialog = shown(qtbot, machine(facts), models)
     label = dialog.cards["24B-base"].fit_label
     qtbot.waitUntil(lambda: label.text() != "")
-    assert words in label.text()
+    assert words in label.text().replace(",", "")  # some locales group digits
     assert label.property("role") == role
 
 
