@@ -87,11 +87,12 @@ KNOWN = {
 }
 """Tests that cannot hold in wine, by the beginnings of their names, and why."""
 _TOOLS = (
-    *("pytest", "pytest-qt", "pytest-cov", "coverage"),
+    *("pytest", "pytest-qt", "pytest-cov", "coverage", "pytest-xdist", "execnet"),
     *("pluggy", "iniconfig", "colorama", "pygments", "packaging", "ruff"),
     *("hatchling", "pathspec", "tomlkit", "trove-classifiers", "protobuf"),
     *("fastapi", "starlette", "opentelemetry-api", "pydantic", "pydantic-core"),
     *("annotated-doc", "annotated-types", "typing-inspection", "uvicorn", "click", "h11"),
+    *("zeroconf", "ifaddr"),
 )
 _FONTS = (
     *("noto/NotoSans-Regular.ttf", "noto/NotoSansArabic-Regular.ttf"),
