@@ -31,7 +31,7 @@ _NAME = "4.5B-distill"
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A slow hub, and an empty folder of models."""
     server = HubServer(release_files())
-    server.piece, server.pause_s = 1 << 15, 0.02
+    server.piece, server.pause_s = 1 << 15, 0.04
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     move_places(monkeypatch, tmp_path)
     put_special_tokens(default_models_dir())
@@ -76,7 +76,7 @@ def begin(app: App) -> ModelCard:
     assert isinstance(licence, LicenceDialog)
     assert "Apache-2.0" in licence.link.text()
     click(app, licence.accept_button)
-    app.qtbot.waitUntil(lambda: "MB/s" in card.box.figures.text())
+    app.qtbot.waitUntil(lambda: "B/s" in card.box.figures.text())
     return card
 
 
@@ -127,7 +127,7 @@ def test_a_server_that_fails_is_said_and_tried_again(app: App, server: HubServer
     assert "does not have" in app.window.install_strip.caption.text()
     server.files.update(files)
     click(app, card.main_button)  # the licence was accepted already
-    app.qtbot.waitUntil(lambda: "MB/s" in card.box.figures.text())
+    app.qtbot.waitUntil(lambda: "B/s" in card.box.figures.text())
     click(app, card.box.cancel_button)
     app.qtbot.waitUntil(lambda: not card.box.isVisible())
     app.qtbot.waitUntil(lambda: state(app) is ModelState.PARTLY)
