@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import time
@@ -76,6 +77,15 @@ class Pace:
                 self._next_save = time.monotonic() + _SECONDS_BETWEEN_CHECKPOINTS
         if self._team.leads:
             self._save()
+
+
+def stage_parser(about: str | None, **usual: float) -> argparse.ArgumentParser:
+    """The options of a stage: ``--out``, and a number for each of ``usual``, its default."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
+    for name, value in usual.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    return parser
 
 
 def set_up_device(seed: int) -> torch.device:

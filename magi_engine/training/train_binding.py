@@ -13,7 +13,6 @@ held to what its transformer knows.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import random
 from pathlib import Path
@@ -32,6 +31,7 @@ from magi_engine.training.loop import (
     load_checkpoint,
     save_checkpoint,
     set_up_device,
+    stage_parser,
 )
 from magi_engine.training.scenes import MAX_OBJECTS, Colour, Motion, SceneBatch, Shape
 from magi_engine.training.tokenizer import encode_corpus, make_t5_for
@@ -71,15 +71,10 @@ def right_answers(scenes: SceneBatch) -> tuple[Tensor, Tensor]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
+    parser = stage_parser(
+        __doc__, minutes=5.0, max_steps=600, captions=20_000, batch=96, rate=1e-3, seed=6
+    )
     parser.add_argument("--t5", type=Path, default=Path("resources/pocket/t5"))
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--max-steps", type=int, default=600)
-    parser.add_argument("--captions", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=96)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--resume", action="store_true", help="of the last checkpoint")
     args = parser.parse_args(argv)
     device = set_up_device(args.seed)

@@ -11,7 +11,6 @@ hidden by noise so far that it had to draw outlines again, but not so far that a
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +31,7 @@ from magi_engine.training.loop import (
     load_checkpoint,
     save_checkpoint,
     set_up_device,
+    stage_parser,
 )
 from magi_engine.training.sequences import Sequence, load_tokens, make_batch, time_of
 from magi_engine.training.tokenizer import make_t5_for
@@ -141,15 +141,10 @@ def measure(decoder: ViTDecoder, latents: Tensor, frames: Tensor) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
+    parser = stage_parser(
+        __doc__, minutes=2.5, max_steps=1_000_000, clips=2400, batch=48, rate=5e-4, seed=4
+    )
     parser.add_argument("--t5", type=Path, default=Path("resources/pocket/t5"))
-    parser.add_argument("--minutes", type=float, default=2.5)
-    parser.add_argument("--max-steps", type=int, default=1_000_000)
-    parser.add_argument("--clips", type=int, default=2400)
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--seed", type=int, default=4)
     args = parser.parse_args(argv)
 
     device = set_up_device(args.seed)

@@ -17,9 +17,7 @@ like. Both are about the latents between encoder and decoder.
 
 from __future__ import annotations
 
-import argparse
 import copy
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +32,7 @@ from magi_engine.training.loop import (
     load_checkpoint,
     save_checkpoint,
     set_up_device,
+    stage_parser,
 )
 from magi_engine.training.train_vae import PIECE, pixels_to_video, psnr, render_clips
 
@@ -118,13 +117,7 @@ def train(
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
-    parser.add_argument("--minutes", type=float, default=1.5)
-    parser.add_argument("--max-steps", type=int, default=1_000_000)
-    parser.add_argument("--clips", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=3)
+    parser = stage_parser(__doc__, minutes=1.5, max_steps=1_000_000, clips=3000, batch=32, seed=3)
     args = parser.parse_args(argv)
 
     device = set_up_device(args.seed)

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.loop import Log, Optimiser, Pace, save_checkpoint, set_up_device
+from magi_engine.training.loop import (
+    Log,
+    Optimiser,
+    Pace,
+    save_checkpoint,
+    set_up_device,
+    stage_parser,
+)
 from magi_engine.training.world import SceneOptions, render, sample_scenes, simulate
 
 PIECE = 12
@@ -79,13 +83,7 @@ def psnr(vae: ViTVAE, clips: Tensor, frames: int) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
-    parser.add_argument("--minutes", type=float, default=3.5)
-    parser.add_argument("--max-steps", type=int, default=1_000_000)
-    parser.add_argument("--clips", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = stage_parser(__doc__, minutes=3.5, max_steps=1_000_000, clips=6000, batch=32, seed=1)
     args = parser.parse_args(argv)
 
     device = set_up_device(args.seed)
