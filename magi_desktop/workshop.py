@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
@@ -28,8 +29,10 @@ from magi_desktop.state.undo import Undo
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Download, Make, Task
-from magi_engine.runtime.machine.facts import Finding
 from magi_engine.weights.layout import default_models_dir
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.machine.facts import Finding
 
 logger = logging.getLogger(__name__)
 

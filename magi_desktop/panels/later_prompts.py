@@ -37,7 +37,6 @@ from magi_desktop.widgets.transitions import transition_box
 from magi_engine.atomic import write_text
 from magi_engine.errors import MagiError
 from magi_engine.media.targets import output_error
-from magi_engine.runtime.planning.plan import JobPlan, timing_of
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange
 from magi_engine.runtime.request.storyboard import (
     SUFFIXES,
@@ -261,7 +260,7 @@ class LaterPrompts(QWidget):
     def _refresh(self) -> None:
         """The times beside the chunks, and how many prompts there are on the folded section."""
         plan = self._draft.plan
-        if isinstance(plan, JobPlan):
+        if plan is not None and not isinstance(plan, MagiError):
             for row in self._rows:
                 row.show_time(plan.chunk(row.chunk).starts_s, in_seconds(plan))
         count = len(self._draft.later_prompts)
@@ -278,12 +277,16 @@ class LaterPrompts(QWidget):
 
 def _read(path: Path, request: GenerationRequest) -> tuple[tuple[PromptChange, ...], float]:
     """The prompts of a file, and how long a video is that shows all of them."""
+    from magi_engine.runtime.planning.plan import timing_of
+
     shots = read_storyboard(path)
     seconds = float(math.ceil(shots[-1].start_s + _LAST_SHOT_S))
     return prompts_of(shots, *timing_of(request)), seconds
 
 
 def _write(path: Path, request: GenerationRequest) -> None:
+    from magi_engine.runtime.planning.plan import timing_of
+
     text = written_storyboard(shots_of(request.prompts, *timing_of(request)), path.suffix.lower())
     try:
         write_text(path, text)

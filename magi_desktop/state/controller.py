@@ -16,7 +16,7 @@ from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_desktop.state.videos import describe
 from magi_engine.errors import MagiError, OutputError, message_of
-from magi_engine.media import free_name
+from magi_engine.media.targets import free_name
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.request.batch import with_along

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
-from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.prospects import Prospect
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.machine.facts import MachineFacts
+    from magi_engine.runtime.planning.prospects import Prospect
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
@@ -13,9 +13,11 @@ from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.draft import Draft, settings_request
 from magi_engine.errors import MagiError
-from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest, Mode
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.planning.plan import JobPlan
 
 
 class Planner(QObject):
