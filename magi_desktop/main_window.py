@@ -257,8 +257,11 @@ class MainWindow(QMainWindow):
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
             action.setChecked(shop.preferences.get(name))
             action.toggled.connect(partial(shop.preferences.set, name))
-        self.generation.advanced.set_open(shop.preferences.get("advanced_open"))
-        self.generation.advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
+        advanced = self.generation.advanced
+        advanced.set_open(shop.preferences.get("advanced_open"))
+        advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
+        # Once it is laid out.
+        advanced.toggled.connect(self._show_advanced, Qt.ConnectionType.QueuedConnection)
         if shop.file.notice is not None:
             self._hint(shop.file.notice)
 
@@ -364,6 +367,13 @@ class MainWindow(QMainWindow):
             partial(earlier_of, item.path, self.workshop.engine.engine.takes),
             self.player.second_in_file if shown else 0.0,
         )
+
+    @Slot(bool)
+    def _show_advanced(self, is_open: bool) -> None:
+        """Its key opens it wherever it is: bring it into view, as much of it as there is room."""
+        if is_open:
+            self.inputs_scroll.ensureWidgetVisible(self.generation.advanced_rows)
+            self.inputs_scroll.ensureWidgetVisible(self.generation.advanced.button)
 
     # From the state.
 

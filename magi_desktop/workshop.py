@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
@@ -58,19 +58,20 @@ class Workshop(QObject):
         self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
         self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
-        self.machine.changed.connect(self._note_cards)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
         self.controller = Controller(
-            self.engine, self.job, self.queue, self.library, preferences, places.videos, self
+            *(self.engine, self.job, self.queue, self.library, preferences, places.videos),
+            self,
+            self.computing,
         )
         self.undo = Undo(self.library, self.queue, self.controller, self)
         self.planner = Planner(
             self.draft,
             self.engine,
             lambda: self.controller.output_folder,
-            preferences.computing,
+            self.computing,
             self,
         )
         preferences.changed.connect(self.planner.refresh)
@@ -108,6 +109,10 @@ class Workshop(QObject):
                 owner=self,
             )
 
+    def computing(self) -> dict[str, Any]:
+        """How videos are computed here, as fields of a request."""
+        return self.preferences.computing(self.machine.cards)
+
     def close(self) -> None:
         """End everything in order; blocks for a moment."""
         self.controller.close()
@@ -119,11 +124,6 @@ class Workshop(QObject):
         QThreadPool.globalInstance().waitForDone(3000)
         self.store.close()
         self.file.flush()
-
-    @Slot()
-    def _note_cards(self) -> None:
-        if self.machine.facts is not None:
-            self.preferences.cards_there = dict(self.machine.facts.cards)
 
     @Slot(object)
     def _examined(self, outcome: list[Finding] | Exception) -> None:

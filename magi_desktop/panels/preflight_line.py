@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,8 @@ class PreflightLine(QWidget):
         set_role(self.label, role or "caption")
         # The button above stays where it is while the figures come and go.
         line = self.tr("{seconds} s, {frames} frames") + _SEPARATOR
-        usual = "\n".join([line.replace(" ", "\N{NO-BREAK SPACE}")] * _LINES)
+        usual = "\n".join([_in_one_line(line)] * _LINES)
+        self.label.ensurePolished()  # else it is measured in another size of type
         least = self.label.fontMetrics().size(0, usual).height()
         if plan is None and self.label.isVisible():
             least = max(least, self.label.height())
@@ -101,8 +103,7 @@ class PreflightLine(QWidget):
             )
         if plan.disk_bytes:
             parts.append(self.tr("{} on disk").format(size_text(plan.disk_bytes)))
-        # A line breaks between the figures, not within one.
-        return _SEPARATOR.join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
+        return _SEPARATOR.join(map(_in_one_line, filter(None, parts)))
 
     def _length(self, plan: JobPlan) -> str:
         """Seconds and frames."""
@@ -156,3 +157,13 @@ class PreflightLine(QWidget):
         if frames is not None and plan is not None and not isinstance(plan, MagiError):
             values["seconds"] = frames / plan.fps
         self._draft.set(**values)
+
+
+def _in_one_line(figure: str) -> str:
+    """A line breaks between the figures and not within one, as it may between any two Chinese
+    characters."""
+    return re.sub(
+        "(?<=[\u3000-\u9fff])(?=.)|(?<=.)(?=[\u3000-\u9fff])",
+        "\N{WORD JOINER}",
+        figure.replace(" ", "\N{NO-BREAK SPACE}"),
+    )

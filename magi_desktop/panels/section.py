@@ -47,6 +47,7 @@ class Section(QWidget):
     def body(self) -> QWidget:
         """What is below the heading."""
         body = self._make()
+        body.setVisible(self.is_open)
         self._column.add(body)
         follow(self.button, body)
         return body

@@ -114,6 +114,7 @@ import os, resource, signal, sys
 from pathlib import Path
 from magi_desktop.exporting import ExportJob, export_all
 from magi_engine.errors import MagiError
+from magi_engine.media import export  # while all may be read
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if sys.argv[3] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))

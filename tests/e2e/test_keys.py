@@ -182,6 +182,16 @@ def test_what_is_made_when_it_is_wanted_has_its_place_in_the_order_of_tab(
     assert places == sorted(places)
 
 
+def test_what_is_opened_by_its_key_comes_into_view(app: App) -> None:
+    advanced = app.window.generation.advanced
+    app.window.inputs_scroll.verticalScrollBar().setValue(0)
+    advanced.button.click()  # as Alt+A does
+    rows = app.window.generation.advanced_rows
+    app.qtbot.waitUntil(lambda: not rows.presets.visibleRegion().isEmpty())
+    seen = advanced.button.visibleRegion().boundingRect()
+    assert seen.height() == advanced.button.height()
+
+
 def test_number_fields_leave_the_menus_their_keys(app: App, keyboard: Keyboard) -> None:
     window, draft = app.window, app.workshop.draft
     generation = window.generation
