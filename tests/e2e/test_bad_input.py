@@ -50,7 +50,7 @@ def test_what_the_engine_has_refused_is_not_lined_up(app: App) -> None:
     app.qtbot.waitUntil(lambda: app.workshop.planner.refusal is not None)
     assert "17 steps" in checks.text
     app.generate()
-    assert app.workshop.queue.items == []
+    assert not app.workshop.queue.items
     assert not app.window.notice.text, "one place for one error"
     assert not checks.visibleRegion().isEmpty()
     draft.set(num_steps=4)
