@@ -223,10 +223,6 @@ class Walk:
         """What is done in the window, in order."""
         return (self.by_keys, self.from_a_picture, self.export, self.killed)
 
-    def by_commands(self) -> tuple[Callable[[], None], ...]:
-        """What is done by commands, in order."""
-        return (self.by_command, self.fp8)
-
 
 def _size(path: Path) -> int:
     try:
