@@ -35,7 +35,9 @@ class ViTVAE(nn.Module):
         """Use other kernels; for inference."""
         for module in self.modules():
             if isinstance(module, _Attention):
-                module.kernels, module.attention = kernels, attention
+                module.attention = attention
+            if isinstance(module, _Attention | _Mlp):
+                module.kernels = kernels
 
     def encode(self, video: Tensor, tile: Tile | None = None) -> Tensor:
         """Mean latents of a video, not yet multiplied by the scale factor.
@@ -326,11 +328,12 @@ class _Attention(nn.Module):
 class _Mlp(nn.Module):
     def __init__(self, size: int, inner: int) -> None:
         super().__init__()
+        self.kernels = Kernels()
         self.fc1 = nn.Linear(size, inner)
         self.fc2 = nn.Linear(inner, size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.kernels.gelu(self.fc1(x)))
 
 
 def pixels_of(video: Tensor) -> Tensor:
