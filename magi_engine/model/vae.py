@@ -32,7 +32,8 @@ class ViTVAE(nn.Module):
         self.tiles_at_once = TILES_AT_ONCE
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
-        """Use other kernels; for inference."""
+        """Use other kernels; for inference: the weights stay as they are."""
+        self.encoder.known_positions, self.decoder.known_positions = {}, {}
         for module in self.modules():
             if isinstance(module, _Attention):
                 module.attention = attention
@@ -192,6 +193,8 @@ class _PositionedTokens(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + positions, size))
         self.blocks = nn.ModuleList(ViTBlock(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(size, eps=_EPS)
+        self.known_positions: dict[object, Tensor] | None = None
+        """Those of grids there have been; None: weights may change."""
 
     def run(self, tokens: Tensor, grid: tuple[int, int, int]) -> Tensor:
         """(N, T*H*W, D) -> the same, through all blocks; the class token comes and goes."""
@@ -204,6 +207,15 @@ class _PositionedTokens(nn.Module):
     def _positions(self, grid: tuple[int, int, int]) -> Tensor:
         if grid == self.grid:
             return self.pos_embed
+        if self.known_positions is None:
+            return self._interpolated(grid)
+        # The encoder is moved to the device whenever it works.
+        key = grid, self.pos_embed.device, self.pos_embed.dtype
+        if key not in self.known_positions:
+            self.known_positions[key] = self._interpolated(grid)
+        return self.known_positions[key]
+
+    def _interpolated(self, grid: tuple[int, int, int]) -> Tensor:
         cls, patches = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         t, h, w = self.grid
         patches = rearrange(patches, "n (t h w) d -> n d t h w", t=t, h=h, w=w)

@@ -7,8 +7,10 @@ rounding):
 - Keys lose their mean: a softmax does not see what all scores have in common.
 - Values lose theirs, which comes back at the end: weights add up to one.
 - A query and head has a scale of its own, a channel of values one.
-- In e4m3 (Hopper), a group of keys has one scale. It and those of values are powers of two: then
-  what is seen along with other keys is rounded as it is alone, but for what is below normal.
+- In e4m3 (Hopper), a group of keys has one scale. It and those of values are powers of two times a
+  constant: then what is seen along with other keys is rounded as it is alone, but for what is
+  below normal. Not powers of two themselves: numbers in bfloat16 would often lie half-way, and a
+  small mean would decide for all of them alike (an error of 0.087 instead of 0.056).
   Queries that see the same keys and then more of them may share all: means are those of the keys
   that all see, so that what some see does not depend on what only others do. Weights are rounded
   after times 2^8, where e4m3 reaches 14 binary orders below the largest.
@@ -40,6 +42,9 @@ KEYS_PER_TILE = 128
 SMALLEST = 1e-6
 """What scales are made of at least, so that nothing is divided by zero."""
 
+_ROOT = 2**0.5
+"""That times powers of two are the scales of keys and values in e4m3."""
+
 
 def averaged_keys(count: int, least: int) -> int:
     """Of how many keys the mean is taken off: whole tiles of those that all queries see, which are
@@ -63,7 +68,7 @@ def e4m3_attention(
     queries = _rounded(queries, _scale(queries, (3,)))
     repeats = q.shape[2] // k.shape[2]
     keys, values = (
-        _rounded(x, _power_of_two(_scale(x, shared)))[:, :, :count].repeat_interleave(repeats, 1)
+        _rounded(x, _in_octaves(_scale(x, shared)))[:, :, :count].repeat_interleave(repeats, 1)
         for x, shared in ((keys, (2, 3)), (values, (2,)))
     )
     scores = queries @ keys.transpose(2, 3) * q.shape[3] ** -0.5
@@ -113,10 +118,10 @@ def _scale(x: Tensor, shared: tuple[int, ...]) -> Tensor:
     return x.abs().amax(dim=shared, keepdim=True).clamp_min(SMALLEST) / E4M3_MAX
 
 
-def _power_of_two(scale: Tensor) -> Tensor:
-    """The next one that is not smaller."""
-    part, exponent = torch.frexp(scale)
-    return torch.ldexp(torch.ones_like(scale), exponent - (part == 0.5).int())
+def _in_octaves(scale: Tensor) -> Tensor:
+    """The next power of two, times the constant, that is not smaller."""
+    part, exponent = torch.frexp(scale / _ROOT)
+    return torch.ldexp(torch.full_like(scale, _ROOT), exponent - (part == 0.5).int())
 
 
 def _rounded(x: Tensor, scale: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 // Keys and values in 8 bits, as magi_engine.ops.quantised_attention has it; 128 features a head.
 //
 // INT8: in int8, with a scale for each tile of keys; else in e4m3, with one for each group. Scales
-// in e4m3 are powers of two: a larger one rounds everything alike but what is below normal.
+// in e4m3 are powers of two times ROOT: a larger one rounds everything alike but what is below normal.
 //
 // A tile is 128 rows of 128 bytes, in which pieces of 16 bytes change places with the row: that is
 // the swizzle that Hopper's matrix units expect, and elsewhere no two threads that read a column of
@@ -14,7 +14,7 @@ constexpr float LOTS = 3e38f;
 #if INT8
 constexpr float MOST = 127.0f;
 #else
-constexpr float MOST = E4M3_MAX;
+constexpr float MOST = E4M3_MAX, ROOT = 1.41421356f;
 #endif
 
 __device__ __forceinline__ unsigned four_bytes(float a, float b, float c, float d) {
@@ -31,7 +31,8 @@ __device__ __forceinline__ float scale_of(float reach) {
 #if INT8
     return scale;
 #else
-    return __uint_as_float((__float_as_uint(scale) + 0x7FFFFF) & 0xFF800000u);
+    unsigned power = (__float_as_uint(scale / ROOT) + 0x7FFFFF) & 0xFF800000u;
+    return __uint_as_float(power) * ROOT;
 #endif
 }
 

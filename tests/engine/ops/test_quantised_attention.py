@@ -55,6 +55,14 @@ def test_what_all_keys_or_values_have_in_common_costs_nothing(recipe: Attention)
     torch.testing.assert_close(recipe(q, k, v + 16) - 16, plain, rtol=0.02, atol=0.02)
 
 
+def test_many_keys_in_bfloat16_lean_to_no_side(relative_error: RelativeError) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(1, 32, 2, 128, generator=generator).bfloat16()
+    k, v = (x.bfloat16() for x in torch.randn(2, 1, 12150, 1, 128, generator=generator))
+    exact = attention(q.float(), k.float(), v.float())
+    assert relative_error(e4m3_attention(q, k, v), exact) < 0.065
+
+
 def test_what_others_see_besides_changes_nothing_of_what_is_seen(
     relative_error: RelativeError,
 ) -> None:
