@@ -179,7 +179,7 @@ def test_positions_of_another_grid_are_kept_once_weights_stay(vae: ViTVAE) -> No
     with torch.inference_mode():
         before = vae.decode(latents)
     with torch.no_grad():
-        vae.decoder.pos_embed += 1
+        vae.decoder.pos_embed.add_(1)
     with torch.inference_mode():
         changed = vae.decode(latents)
         assert not torch.equal(changed, before), "weights that may change are looked at each time"
