@@ -18,6 +18,7 @@ from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import ViTVAE, pixels_of
 from magi_engine.runtime.machine.facts import HeldModel
 from magi_engine.runtime.machine.kernels import DeviceKernels
+from magi_engine.runtime.models.libraries import Libraries
 from magi_engine.runtime.models.memory import require_room
 from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.prompts import PromptEncoder
@@ -51,6 +52,7 @@ class LoadedModel:
         )
         self.placement = Placement(0, 0)
         self.kernels = DeviceKernels(device, cache_dir)
+        self.libraries = Libraries(self.kernels, found.config, device, dtype)
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
         self._special_tokens: SpecialTokens | None = None
@@ -134,6 +136,7 @@ class LoadedModel:
             return self.device.type == "cpu" or tensor.startswith(host)
 
         require_room(module, name, on_host)
+        self.libraries.begin()
         load_weights(module, path, device=self.device, on_host=on_host)
         module.eval().requires_grad_(False)
 
@@ -176,15 +179,18 @@ class LoadedModel:
         return torch.cat(latents, dim=2)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, latents: Tensor, vae: ViTVAE | None = None) -> tuple[Tensor, Tensor]:
         """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3), uint8, on the device.
 
         With them comes whether latents and video are finite, a bool tensor there.
 
         Only queues the work, where the device has a queue.
+
+        Args:
+            vae: instead of this model's own.
         """
         unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
-        video = self.vae.decode(unscaled, self._tile)[0]  # (3, T, H, W)
+        video = (vae or self.vae).decode(unscaled, self._tile)[0]  # (3, T, H, W)
         return pixels_of(video), video.isfinite().all() & latents.isfinite().all()
 
     def previewer(self, cache_dir: Path) -> Previewer:
@@ -199,6 +205,7 @@ class LoadedModel:
 
     def unload(self) -> None:
         """Free everything."""
+        self.libraries.wait()
         self.text.release()
         self._dit = self._vae = self._special_tokens = None
         self.kernels.warm.clear()
