@@ -39,8 +39,6 @@ class ServeOptions:
     Attributes:
         folder: for jobs and what clients bring.
         certificate: for TLS; None: without.
-        most_upload_bytes: of one file that a client brings.
-        keep_bytes: what videos that have ended may take up, and the files of each client.
         announce: whether the local network is told of it.
     """
 
@@ -50,8 +48,6 @@ class ServeOptions:
     token_file: Path
     models_dir: Path | None = None
     certificate: Certificate | None = None
-    most_upload_bytes: int = 2_000_000_000
-    keep_bytes: int = 100_000_000_000
     log_prompts: bool = False
     announce: bool = False
 
@@ -78,8 +74,8 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     engine = EngineProcess(options.models_dir, log_file=Path("engine.log").absolute())
     engine.start()
     installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
-    uploads = Uploads(options.most_upload_bytes, options.keep_bytes)
-    book = JobBook(lambda _job: engine, uploads, options.keep_bytes, options.log_prompts)
+    uploads = Uploads()
+    book = JobBook(lambda _job: engine, uploads, log_prompts=options.log_prompts)
     config = uvicorn.Config(
         application(engine, installer, book, uploads, tokens),
         http=BoundedProtocol,
