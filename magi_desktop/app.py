@@ -9,8 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QProcess, QTimer
+from PySide6.QtCore import QEvent, QObject, QProcess, QTimer, Signal
 from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop import logs, set_up, single, translation
 from magi_desktop.application import open_application
@@ -22,8 +23,31 @@ from magi_engine.resources import resource_path
 
 logger = logging.getLogger(__name__)
 
-_AFTER_FIRST_PAINT_MS = 100
-"""The engine's process and the welcome would compete with the first picture of the window."""
+_PATIENCE_MS = 5000
+"""A window that was started minimised is not painted."""
+
+
+class FirstPicture(QObject):
+    """Tells once that a window has been painted, however long that took.
+
+    What comes after it, such as the engine's process and the welcome, would compete with it.
+    """
+
+    seen = Signal()
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        window.installEventFilter(self)
+        self._timer = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
+        self._timer.timeout.connect(self.seen)
+        self._timer.start()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Paint:
+            watched.removeEventFilter(self)
+            if self._timer.isActive():
+                self._timer.start(0)  # when it is done
+        return False
 
 
 def main(argv: list[str]) -> int:
@@ -60,10 +84,11 @@ def main(argv: list[str]) -> int:
     workshop = Workshop(places, file, preferences)
     window = MainWindow(workshop)
     doorbell.rung.connect(window.open_again)
+    picture = FirstPicture(window)
+    picture.seen.connect(gc.enable)
+    picture.seen.connect(workshop.start)
+    picture.seen.connect(window.dialogs.greet)
     window.show()
-    QTimer.singleShot(_AFTER_FIRST_PAINT_MS, gc.enable)
-    QTimer.singleShot(_AFTER_FIRST_PAINT_MS, workshop.start)
-    QTimer.singleShot(_AFTER_FIRST_PAINT_MS, window.dialogs.greet)
     if files:
         QTimer.singleShot(0, lambda: window.arrivals.open(*map(Path, files)))
 

@@ -12,7 +12,7 @@ from magi_desktop.drops import DropKind, Dropped
 from magi_desktop.references import load_reference
 from magi_desktop.state.draft import Draft
 from magi_engine.errors import MagiError
-from magi_engine.media import MediaInfo, probe
+from magi_engine.media.info import MediaInfo, probe
 from magi_engine.runtime.request.metadata import names_another_computer, read_request
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 

@@ -12,7 +12,8 @@ from PySide6.QtGui import QImage
 
 from magi_engine.errors import InvalidRequestError, MagiError, MediaReadError, OutputError
 from magi_engine.json_text import read_json
-from magi_engine.media import MediaKind, free_name, probe
+from magi_engine.media.info import MediaKind, probe
+from magi_engine.media.targets import free_name
 from magi_engine.runtime.request.request import FORMAT
 from magi_engine.runtime.request.storyboard import SUFFIXES, read_storyboard
 from magi_engine.text_file import read_text

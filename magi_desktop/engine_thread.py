@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from magi_desktop.background import WorkThread
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
-from magi_engine.runtime.machine.facts import Finding, MachineFacts
-from magi_engine.runtime.planning.plan import JobPlan
-from magi_engine.runtime.planning.prospects import Prospect
-from magi_engine.runtime.process.control import Command
 from magi_engine.runtime.process.errors import named_error, without_traceback
-from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.runtime.speed.report import Measuring, SpeedReport
-from magi_engine.takes.store import Takes
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.machine.facts import Finding, MachineFacts
+    from magi_engine.runtime.planning.plan import JobPlan
+    from magi_engine.runtime.planning.prospects import Prospect
+    from magi_engine.runtime.process.control import Command
+    from magi_engine.runtime.request.branch import Earlier
+    from magi_engine.runtime.speed.report import Measuring, SpeedReport
+    from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +141,8 @@ class EngineThread(WorkThread):
                 self.ended.emit(Failed(without_traceback(named_error(error)), None, 0))
 
     def _measure(self, events: Iterator[Measuring | SpeedReport]) -> None:
+        from magi_engine.runtime.speed.report import SpeedReport
+
         def last() -> SpeedReport | None:
             for event in events:
                 if isinstance(event, SpeedReport):

@@ -15,11 +15,11 @@ from magi_desktop.settings import Preferences
 from magi_engine.atomic import replacing
 from magi_engine.errors import MagiError
 from magi_engine.runtime.engine_process import EngineProcess
-from magi_engine.runtime.machine.facts import MachineFacts
 
 if TYPE_CHECKING:
     from magi_engine.remote.engine import RemoteEngine
     from magi_engine.remote.models import RemoteModels
+    from magi_engine.runtime.machine.facts import MachineFacts
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from magi_engine.atomic import put_in_place
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.late import np
-from magi_engine.media import export_video, free_name, iter_stills, open_writer, read_image
+from magi_engine.media.images import read_image
 from magi_engine.media.png_frames import FRAME_NAME
-from magi_engine.media.targets import output_error
+from magi_engine.media.stills import iter_stills
+from magi_engine.media.targets import free_name, output_error
 
 FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
 """Suffix of the target, and what people call the format; none is a folder of PNG frames."""
@@ -66,6 +67,8 @@ def export_all(jobs: Sequence[ExportJob], progress: Callable[[float], object]) -
 
 
 def _export(job: ExportJob, report: Callable[[float], None]) -> Path:
+    from magi_engine.media.export import export_video
+
     target = job.target
     if job.overwrite and target.exists() and target.samefile(job.source):
         raise OutputError("A video cannot replace itself.", "Choose another name.")
@@ -106,6 +109,8 @@ def gif_bytes(source: Path, fps: float, num_frames: int, width: int, height: int
     Raises:
         MediaReadError: it cannot be read.
     """
+    from magi_engine.media.output import open_writer
+
     width, height = width - width % 2, height - height % 2
     count = min(num_frames, round(fps))
     numbers = range((num_frames - count) // 2, (num_frames + count) // 2)

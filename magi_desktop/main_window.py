@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
@@ -39,7 +40,6 @@ from magi_desktop.panels.preflight_line import PreflightLine
 from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.panels.prompt import PromptPanel
 from magi_desktop.panels.queue import QueuePanel
-from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.player.player import Player
 from magi_desktop.player.take_rows import TakeRows
 from magi_desktop.state.job_words import job_sentence
@@ -51,7 +51,7 @@ from magi_desktop.update_notices import UpdateNotices
 from magi_desktop.video_actions import VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.fitting import SmallScreenScroll, fit_to_screen
-from magi_desktop.widgets.layout import STRETCH, hbox, vbox
+from magi_desktop.widgets.layout import STRETCH, follow, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO, NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs, earlier_of
 from magi_desktop.workshop import Workshop
@@ -59,6 +59,9 @@ from magi_engine.errors import MagiError
 from magi_engine.install.tasks import Download, Make, Task
 from magi_engine.runtime.job.events import Event, Failed, Finished
 from magi_engine.runtime.request.request import Mode
+
+if TYPE_CHECKING:
+    from magi_desktop.panels.reference import ReferencePanel
 
 _NOTICE_MS = 12_000
 _INPUTS_WIDTH, _SIDE_WIDTH = 360, 300
@@ -98,7 +101,6 @@ class MainWindow(QMainWindow):
         shop = self.workshop
         self.modes = ModeSelector(shop.draft, self)
         self.prompt = PromptPanel(shop.draft, shop.prompt_history, self)
-        self.reference = ReferencePanel(shop.draft, self)
         self.generation = GenerationPanel(shop.draft, shop.presets, shop.models, self)
         self.generate_bar = GenerateBar(shop.draft, shop.job, shop.queue, shop.models, self)
         self.preflight = PreflightLine(shop.draft, shop.machine, self)
@@ -131,6 +133,23 @@ class MainWindow(QMainWindow):
         self.takes.export_wanted.connect(self.videos.export_parts)
         UpdateNotices(shop.updates, shop.preferences, self.notice, self.dialogs.updates, self)
 
+    @cached_property
+    def reference(self) -> ReferencePanel:
+        """Made when something first comes to start from."""
+        from magi_desktop.panels.reference import ReferencePanel
+
+        panel = ReferencePanel(self.workshop.draft, self)
+        panel.continue_requested.connect(self.arrivals.continue_video)
+        panel.settings_requested.connect(self.arrivals.use_settings)
+        panel.paste_requested.connect(self.paste)
+        panel.failed.connect(self.making.say_input_error)
+        panel.setVisible(self.workshop.draft.mode is not Mode.T2V)
+        self._inputs.insertWidget(self._inputs.indexOf(self.generation), panel)
+        before = self.generation.previousInFocusChain()
+        assert before is not None
+        follow(before, panel)
+        return panel
+
     def _lay_out(self) -> None:
         # From the outside in: what moves into another widget is styled anew with all that is in it.
         frame = QWidget(self)
@@ -149,8 +168,8 @@ class MainWindow(QMainWindow):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         inputs = QWidget(scroll)
         scroll.setWidget(inputs)
-        vbox(inputs, t.SPACE_4, (0, 0, t.SPACE_2, 0)).add(
-            self.prompt, self.reference, self.generation, STRETCH
+        self._inputs = vbox(inputs, t.SPACE_4, (0, 0, t.SPACE_2, 0)).add(
+            self.prompt, self.generation, STRETCH
         )
         vbox(left, t.SPACE_3).add(self.modes, (scroll, 1), self.generate_bar, self.preflight)
 
@@ -204,18 +223,14 @@ class MainWindow(QMainWindow):
         self.videos.resume_wanted.connect(self.dialogs.resume)
         self.videos.details_wanted.connect(self.dialogs.details)
         self.videos.variations_wanted.connect(self.making.vary)
-        self.reference.continue_requested.connect(self.arrivals.continue_video)
-        self.reference.settings_requested.connect(self.arrivals.use_settings)
-        self.reference.paste_requested.connect(self.paste)
-        self.reference.failed.connect(self.making.say_input_error)
         self.prompt.field.paste_requested.connect(self.paste)
         # The next change of the text is what its undo would take back.
         self.prompt.field.textChanged.connect(partial(self.notice.withdraw, "words"))
         self.arrivals.text_came.connect(self._insert)
-        self.arrivals.media_came.connect(self.reference.open)
+        self.arrivals.media_came.connect(lambda path: self.reference.open(path))
         self.arrivals.storyboard_came.connect(self.prompt.later.open_storyboard)
         self.prompt.later.failed.connect(self.making.say_input_error)
-        self.arrivals.config_came.connect(self.generation.presets.import_file)
+        self.arrivals.config_came.connect(lambda path: self.generation.presets.import_file(path))
         self.arrivals.hinted.connect(self._hint)
         self.arrivals.refused.connect(self.making.say_input_error)
         self.dialogs.said.connect(self._say)
@@ -242,8 +257,11 @@ class MainWindow(QMainWindow):
         for name, action in (("loop", commands.loop), ("live_preview", commands.preview)):
             action.setChecked(shop.preferences.get(name))
             action.toggled.connect(partial(shop.preferences.set, name))
-        self.generation.advanced.set_open(shop.preferences.get("advanced_open"))
-        self.generation.advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
+        advanced = self.generation.advanced
+        advanced.set_open(shop.preferences.get("advanced_open"))
+        advanced.toggled.connect(partial(shop.preferences.set, "advanced_open"))
+        # Once it is laid out.
+        advanced.toggled.connect(self._show_advanced, Qt.ConnectionType.QueuedConnection)
         if shop.file.notice is not None:
             self._hint(shop.file.notice)
 
@@ -350,6 +368,13 @@ class MainWindow(QMainWindow):
             self.player.second_in_file if shown else 0.0,
         )
 
+    @Slot(bool)
+    def _show_advanced(self, is_open: bool) -> None:
+        """Its key opens it wherever it is: bring it into view, as much of it as there is room."""
+        if is_open:
+            self.inputs_scroll.ensureWidgetVisible(self.generation.advanced_rows)
+            self.inputs_scroll.ensureWidgetVisible(self.generation.advanced.button)
+
     # From the state.
 
     @Slot()
@@ -366,7 +391,8 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _follow_mode(self, mode: Mode) -> None:
-        self.reference.setVisible(mode is not Mode.T2V)
+        if mode is not Mode.T2V or "reference" in vars(self):
+            self.reference.setVisible(mode is not Mode.T2V)
 
     @Slot(str)
     def _hint(self, text: str) -> None:

@@ -86,6 +86,10 @@ class Making(QObject):
 
     def _generate(self, copies: int, only_chunks: int | None) -> None:
         draft, queue = self._shop.draft, self._shop.queue
+        refusal = self._shop.planner.refusal
+        if refusal is not None:  # it would only fail in the queue, and say the same
+            self._say_draft_error(refusal)
+            return
         edited = queue.edited
         draft.take_seed()
         try:

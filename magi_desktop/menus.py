@@ -125,11 +125,21 @@ def _file(menus: Menus) -> None:
     menus.add(
         translate("Menus", "&File"),
         [
-            Entry(translate("Menus", "Open a picture or video…"), w.reference.choose, "Ctrl+O"),
+            Entry(
+                translate("Menus", "Open a picture or video…"),
+                lambda: w.reference.choose(),
+                "Ctrl+O",
+            ),
             Entry(translate("Menus", "Paste as reference"), w.paste, "Ctrl+Shift+V"),
             None,
-            Entry(translate("Menus", "Import a configuration…"), w.generation.presets.ask_import),
-            Entry(translate("Menus", "Export the configuration…"), w.generation.presets.ask_export),
+            Entry(
+                translate("Menus", "Import a configuration…"),
+                lambda: w.generation.presets.ask_import(),
+            ),
+            Entry(
+                translate("Menus", "Export the configuration…"),
+                lambda: w.generation.presets.ask_export(),
+            ),
             None,
             Entry(translate("Menus", "Open the folder of videos"), w.dialogs.open_videos),
             Entry(translate("Menus", "Models…"), w.dialogs.models, "Ctrl+Shift+M"),

@@ -11,15 +11,11 @@ from PySide6.QtGui import QImage
 from magi_desktop.state.draft import Reference
 from magi_desktop.thumbnails import to_image
 from magi_engine.errors import InvalidRequestError, MediaReadError
-from magi_engine.media import (
-    FitPolicy,
-    MediaInfo,
-    MediaKind,
-    iter_stills,
-    plan_clip,
-    probe,
-    read_image,
-)
+from magi_engine.media.clips import plan_clip
+from magi_engine.media.fit import FitPolicy
+from magi_engine.media.images import read_image
+from magi_engine.media.info import MediaInfo, MediaKind, probe
+from magi_engine.media.stills import iter_stills
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest
 

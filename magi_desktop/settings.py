@@ -209,7 +209,6 @@ class Preferences(QObject):
 
     Attributes:
         at_start: as the program found them: some count from its next start on.
-        cards_there: devices of the graphics cards that can be chosen; None: not known.
     """
 
     changed = Signal(str)
@@ -221,7 +220,6 @@ class Preferences(QObject):
         usual = dataclasses.asdict(PreferenceValues())
         fitting = {k: v for k, v in saved.items() if type(v) is type(usual.get(k))}
         self._values = self.at_start = PreferenceValues(**fitting)
-        self.cards_there: Collection[str] | None = None
 
     @property
     def values(self) -> PreferenceValues:
@@ -239,10 +237,14 @@ class Preferences(QObject):
             self._file.set_section("preferences", {name: value})
             self.changed.emit(name)
 
-    def computing(self) -> dict[str, Any]:
+    def computing(self, cards: Collection[str] | None = None) -> dict[str, Any]:
         """How videos are computed here, as fields of a request. A chosen card that is not there now
-        is not asked for; it is when it is there again."""
+        is not asked for; it is when it is there again.
+
+        Args:
+            cards: devices of the graphics cards that can be chosen; None: not known.
+        """
         values = self._values
-        there = self.cards_there is None or values.card in self.cards_there
+        there = cards is None or values.card in cards
         found: dict[str, Any] = {"attention": values.attention, "cards": values.cards}
         return found | ({"device": values.card} if values.card and there else {})

@@ -17,8 +17,11 @@ from magi_desktop import background
 from magi_engine.atomic import replacing
 from magi_engine.errors import MagiError
 from magi_engine.late import Image, np
-from magi_engine.media import MediaKind, UInt8Array, iter_stills, probe, read_image
+from magi_engine.media.fit import UInt8Array
+from magi_engine.media.images import read_image
+from magi_engine.media.info import MediaKind, probe
 from magi_engine.media.png_frames import FRAME_NAME
+from magi_engine.media.stills import iter_stills
 
 logger = logging.getLogger(__name__)
 

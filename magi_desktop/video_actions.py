@@ -21,7 +21,7 @@ from magi_desktop.thumbnails import first_picture, to_image
 from magi_desktop.widgets.dialogs import text_dialog
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.errors import MagiError
-from magi_engine.media import free_name
+from magi_engine.media.targets import free_name
 from magi_engine.runtime.request.metadata import names_another_computer
 from magi_engine.runtime.request.request import GenerationRequest
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLocale, QObject, QProcess, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -21,7 +22,9 @@ from magi_engine.install.tasks import Download
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import Takes
+
+if TYPE_CHECKING:
+    from magi_engine.takes.store import Takes
 
 logger = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QThreadPool, Slot
 
@@ -28,8 +29,10 @@ from magi_desktop.state.undo import Undo
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Download, Make, Task
-from magi_engine.runtime.machine.facts import Finding
 from magi_engine.weights.layout import default_models_dir
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.machine.facts import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +58,20 @@ class Workshop(QObject):
         self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
         self.engine = EngineThread(engine, self)
         self.machine = MachineState(self.engine, self)
-        self.machine.changed.connect(self._note_cards)
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)
         self.controller = Controller(
-            self.engine, self.job, self.queue, self.library, preferences, places.videos, self
+            *(self.engine, self.job, self.queue, self.library, preferences, places.videos),
+            self,
+            self.computing,
         )
         self.undo = Undo(self.library, self.queue, self.controller, self)
         self.planner = Planner(
             self.draft,
             self.engine,
             lambda: self.controller.output_folder,
-            preferences.computing,
+            self.computing,
             self,
         )
         preferences.changed.connect(self.planner.refresh)
@@ -105,6 +109,10 @@ class Workshop(QObject):
                 owner=self,
             )
 
+    def computing(self) -> dict[str, Any]:
+        """How videos are computed here, as fields of a request."""
+        return self.preferences.computing(self.machine.cards)
+
     def close(self) -> None:
         """End everything in order; blocks for a moment."""
         self.controller.close()
@@ -116,11 +124,6 @@ class Workshop(QObject):
         QThreadPool.globalInstance().waitForDone(3000)
         self.store.close()
         self.file.flush()
-
-    @Slot()
-    def _note_cards(self) -> None:
-        if self.machine.facts is not None:
-            self.preferences.cards_there = dict(self.machine.facts.cards)
 
     @Slot(object)
     def _examined(self, outcome: list[Finding] | Exception) -> None:

@@ -29,7 +29,7 @@ from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.window_dialogs import earlier_of
 from magi_desktop.workshop import Workshop
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.job.events import ChunkState
 from magi_engine.runtime.request.request import Mode
 

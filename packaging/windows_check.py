@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import build_tools
@@ -65,6 +66,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--pictures", type=Path)
     wishes = parser.parse_args(argv)
+    began = time.monotonic()
     build_tools.install("release", "windows")
     with (
         tempfile.TemporaryDirectory() as name,
@@ -81,7 +83,6 @@ def main(argv: Sequence[str]) -> int:
             check.update()
             check.first_start()
             check.everyday()
-            check.second_user()
             check.newer()
             check.removed_in_use()
             check.removed_but_for_belongings()
@@ -89,7 +90,7 @@ def main(argv: Sequence[str]) -> int:
             check.another_folder()
         finally:
             check.windows.shut_down()
-    say("all checks hold")
+    say(f"all checks hold, after {(time.monotonic() - began) / 60:.1f} minutes")
     return 0
 
 
@@ -107,17 +108,23 @@ class Check:
     def prepare(self, setup: Path | None, wheels: Path | None) -> None:
         """Build the installer unless there is one, and fetch what stands in for the network."""
         self.bundle = self.work / "bundle"
-        if setup is None:
-            python = windows_stand_ins.python(self.work)
-            bundle = thin_bundle.collect(
-                self.work, False, lambda folder: windows_bundle.add(folder, python)
-            )
-            setup = windows_installer.build(bundle, self.work, self.work)
-        shutil.copyfile(setup, self.setup)
+        self.wheels = wheels or self.work / "wheels"
+        with ThreadPoolExecutor(1) as beside:
+            ready = beside.submit(lambda: setup) if setup else self._begin_to_build(beside)
+            self.windows.boot()
+            shutil.copyfile(ready.result(), self.setup)
         say(f"setup.exe has {self.setup.stat().st_size / 1e6:.1f} MB")
         require(self.setup.stat().st_size <= 80e6, "setup.exe has at most 80 MB")
-        self.windows.boot()
-        self.wheels = wheels or self.work / "wheels"
+
+    def _begin_to_build(self, beside: Executor) -> Future[Path]:
+        """Packing takes longer than all the rest: meanwhile the packages are fetched."""
+        python = windows_stand_ins.python(self.work)
+        bundle = thin_bundle.collect(
+            self.work, False, lambda folder: windows_bundle.add(folder, python)
+        )
+        packing = beside.submit(windows_installer.build, bundle, self.work, self.work)
+        windows_stand_ins.wheels(Bundle.read(bundle.folder), self.wheels)
+        return packing
 
     def unsupported(self) -> None:
         """An old or a 32-bit Windows: refused, nothing installed."""
@@ -213,7 +220,8 @@ class Check:
     def first_start(self) -> None:
         """From the double click to the program's window."""
         windows = self.windows
-        windows_stand_ins.wheels(Bundle.read(self.program), self.wheels)
+        if not self.bundle.exists():  # else they are there
+            windows_stand_ins.wheels(Bundle.read(self.program), self.wheels)
         shutil.copytree(self.wheels, windows.disk / "wheels ü")
         windows_stand_ins.want_older_numpy(self.program, self.wheels)
         system = windows.disk / "windows" / "system32"
@@ -246,10 +254,19 @@ class Check:
         require("unhandled" not in log, "nothing went wrong unforeseen", log)
 
     def everyday(self) -> None:
-        """What a person does with it; then what the release's own check does, without a window."""
+        """What a person does in its window; then by commands, while a second one sets up."""
         walk = Walk(self.windows, self.screen, self.program, self.data, self.pictures)
-        for step in walk.steps():
+        for step in walk.by_window():
             step()
+        with ThreadPoolExecutor(1) as beside:
+            second = beside.submit(self._second_user)
+            for step in (*walk.by_commands(), self._as_released):
+                step()
+            second.result()
+        self.windows.shut_down()
+
+    def _as_released(self) -> None:
+        """What the release's own check does, without a window."""
         script = self.windows.disk / "windows_installed.py"
         shutil.copyfile(Path(__file__).with_name(script.name), script)
         python = next((self.data / "environments").glob("*-cpu-*")) / "python.exe"
@@ -258,7 +275,7 @@ class Check:
         )
         require(said.returncode == 0, "what the release checks on Windows", said.stdout)
 
-    def second_user(self) -> None:
+    def _second_user(self) -> None:
         """While the first one's window is open another user sets up, and gets a window."""
         windows, home = self.windows, self.windows.disk / "second"
         home.mkdir()
@@ -278,7 +295,6 @@ class Check:
         said = windows.run(*second, *magi, "--seconds", "1", "-o", windows.path(video), limit_s=900)
         require(said.returncode == 0 and video.exists(), "and makes a video", said.stdout)
         self.screen.picture(self.pictures, "windows-second-user")
-        windows.shut_down()
 
     def newer(self) -> None:
         """What an installer of a newer version leaves: only the program itself is made anew."""

@@ -172,7 +172,7 @@ def _run(windows: Windows, part: str, out: Path) -> None:
     paths = [f"tests/{path}" for path in PARTS[part]]
     report = windows.disk / "report.xml"
     report.unlink(missing_ok=True)
-    options = ("-q", "-p", "no:cacheprovider", "--tb=short", r"--junitxml=C:\report.xml")
+    options = ("-v", "-p", "no:cacheprovider", "--tb=short", r"--junitxml=C:\report.xml")
     done = windows.run(
         *("env", "QT_QPA_PLATFORM=offscreen", "OMP_NUM_THREADS=1"),
         *("wine", r"C:\python\python.exe", "-c", _RUN, *options, *paths),

@@ -219,10 +219,13 @@ class Walk:
     def _picture(self, name: str) -> None:
         self.screen.picture(self.pictures, f"windows-{name}")
 
-    def steps(self) -> tuple[Callable[[], None], ...]:
-        """All of it, in order."""
-        steps = (self.by_keys, self.from_a_picture, self.export, self.killed, self.by_command)
-        return (*steps, self.fp8)
+    def by_window(self) -> tuple[Callable[[], None], ...]:
+        """What is done in the window, in order."""
+        return (self.by_keys, self.from_a_picture, self.export, self.killed)
+
+    def by_commands(self) -> tuple[Callable[[], None], ...]:
+        """What is done by commands, in order."""
+        return (self.by_command, self.fp8)
 
 
 def _size(path: Path) -> int:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QGridLayout,
     QLineEdit,
-    QSizePolicy,
     QSlider,
     QSpinBox,
-    QToolButton,
     QWidget,
 )
 
@@ -20,10 +18,10 @@ from magi_desktop.panels.file_rows import FileQualityRow, FormatRow, FpsRow
 from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.panels.rows import QualityRow, WindowRow, slider
+from magi_desktop.panels.section import Section
 from magi_desktop.panels.values import choose, effective
 from magi_desktop.state.draft import Draft
 from magi_desktop.theme import tokens as t
-from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import SPIN_WIDTH, NumberBox, name_control, prepare_number
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_engine.config.official import LAST_KV_RANGE, SHORTCUT_MODES
@@ -260,49 +258,7 @@ class ShortcutRow(Field):
         choose(self.draft, shortcut_mode=self.combo.itemData(index))
 
 
-class Section(QWidget):
-    """A heading that opens and closes the rows below it; closed at first.
-
-    Signals:
-        toggled: whether it is open now.
-    """
-
-    toggled = Signal(bool)
-
-    def __init__(self, title: str, hint: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.button = QToolButton(self)
-        self.button.setText(title)
-        self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setProperty("kind", "section")
-        name_control(self.button, title.replace("&", ""), hint)
-        self.button.clicked.connect(self._clicked)
-        self.body = QWidget(self)
-        self._rows = vbox(self.body, t.SPACE_4)
-        vbox(self, t.SPACE_3).add(self.button, self.body)
-        self.set_open(False)
-
-    def add(self, *rows: QWidget) -> None:
-        self._rows.add(*rows)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the rows show."""
-        return not self.body.isHidden()
-
-    def set_open(self, is_open: bool) -> None:
-        self.body.setVisible(is_open)
-        bind_icon(self.button, "chevron-down" if is_open else "chevron-right", "text_muted")
-        self.toggled.emit(is_open)
-
-    @Slot()
-    def _clicked(self) -> None:
-        self.set_open(not self.is_open)
-
-
-class AdvancedSection(Section):
+class AdvancedRows(QWidget):
     """What is seldom needed, and in it, for those who know the model from inside, Expert.
 
     Args:
@@ -316,39 +272,42 @@ class AdvancedSection(Section):
         quality: QualityRow,
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(
-            self.tr("&Advanced"),
-            self.tr("Show or hide the settings that are seldom needed."),
-            parent,
-        )
-        body = self.body
-        self.presets = PresetBar(draft, presets, body)
-        plain: list[Field] = [
-            FormatRow(draft, body),
-            FileQualityRow(draft, body),
-            FpsRow(draft, body),
-            ScaleRow(draft, "text_scale", 20.0, 0.5, body).finish(
+        super().__init__(parent)
+        self.presets = PresetBar(draft, presets, self)
+        self.fields: list[Field] = [
+            FormatRow(draft, self),
+            FileQualityRow(draft, self),
+            FpsRow(draft, self),
+            ScaleRow(draft, "text_scale", 20.0, 0.5, self).finish(
                 self.tr("Prompt strength"),
                 self.tr("How closely the video follows the prompt; too much looks harsh."),
             ),
-            ScaleRow(draft, "prev_chunk_scale", 5.0, 0.1, body).finish(
+            ScaleRow(draft, "prev_chunk_scale", 5.0, 0.1, self).finish(
                 self.tr("Continuity"),
                 self.tr("How closely each second follows the one before it."),
             ),
-            TokensRow(draft, body),
-            NegativeTokensRow(draft, body),
+            TokensRow(draft, self),
+            NegativeTokensRow(draft, self),
         ]
         self.expert = Section(
-            self.tr("E&xpert"), self.tr("Show or hide how the model computes a video."), body
+            self.tr("E&xpert"),
+            self.tr("Show or hide how the model computes a video."),
+            lambda: ExpertRows(draft, quality),
+            self,
         )
-        inner = self.expert.body
-        self.window_row = WindowRow(draft, quality, inner)
-        expert = [
+        vbox(self, t.SPACE_4).add(self.presets, *self.fields, self.expert)
+
+
+class ExpertRows(QWidget):
+    """How the model computes."""
+
+    def __init__(self, draft: Draft, quality: QualityRow, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.window_row = WindowRow(draft, quality, self)
+        self.fields: list[Field] = [
             self.window_row,
-            LookBackRow(draft, inner),
-            CleanLookBackRow(draft, inner),
-            ShortcutRow(draft, inner),
+            LookBackRow(draft, self),
+            CleanLookBackRow(draft, self),
+            ShortcutRow(draft, self),
         ]
-        self.fields = [*plain, *expert]
-        self.add(self.presets, *plain, self.expert)
-        self.expert.add(*expert)
+        vbox(self, t.SPACE_4).add(*self.fields)

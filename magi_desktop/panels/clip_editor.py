@@ -26,15 +26,10 @@ from magi_desktop.widgets.controls import (
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.errors import MagiError
-from magi_engine.media import (
-    ClipPart,
-    ClipPartKind,
-    ClipPlan,
-    MediaInfo,
-    UInt8Array,
-    iter_stills,
-    plan_clip,
-)
+from magi_engine.media.clips import ClipPart, ClipPartKind, ClipPlan, plan_clip
+from magi_engine.media.fit import UInt8Array
+from magi_engine.media.info import MediaInfo
+from magi_engine.media.stills import iter_stills
 
 _PLAN_DELAY_MS = 200
 _NUMBER_WIDTH = 72

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from magi_engine.media import FRAME_GROUP, MAX_PART_S, OFFICIAL_FRAMES, ClipPart, ClipPartKind
+from magi_engine.media.clips import FRAME_GROUP, MAX_PART_S, OFFICIAL_FRAMES, ClipPart, ClipPartKind
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from magi_desktop.panels.crop_geometry import Corner, CropGeometry
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
-from magi_engine.media import CropBox, FitPolicy
+from magi_engine.media.fit import CropBox, FitPolicy
 
 _MOST_HEIGHT, _LEAST_HEIGHT = 220, 72
 _MARGIN = 5

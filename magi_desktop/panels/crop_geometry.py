@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from magi_engine.media import CropBox
+from magi_engine.media.fit import CropBox
 
 _GRID = 64
 """Frames lie on this part of a pixel: left + width is exact and never leaves the picture."""

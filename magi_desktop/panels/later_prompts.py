@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from magi_desktop import background
+from magi_desktop.panels.section import Section
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.job_words import in_seconds
 from magi_desktop.theme import tokens as t
@@ -37,7 +38,6 @@ from magi_desktop.widgets.transitions import transition_box
 from magi_engine.atomic import write_text
 from magi_engine.errors import MagiError
 from magi_engine.media.targets import output_error
-from magi_engine.runtime.planning.plan import JobPlan, timing_of
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange
 from magi_engine.runtime.request.storyboard import (
     SUFFIXES,
@@ -66,20 +66,23 @@ class LaterPrompts(QWidget):
         super().__init__(parent)
         self._draft = draft
         self._rows: list[LaterPromptRow] = []
-        self._toggle = QPushButton(self)
-        self._toggle.setProperty("kind", "quiet")
-        self._toggle.setCheckable(True)
-        self._toggle.setStyleSheet("text-align: left; padding-left: 2px;")
-        name_control(
-            self._toggle,
+        self._list = vbox(spacing=t.SPACE_3)
+        self._section = Section(
             self.tr("Direct over time"),
             self.tr("Give later parts of the video prompts of their own."),
+            self._make_body,
+            self,
         )
-        self._toggle.toggled.connect(self._unfold)
-        self._body = QWidget(self)
-        self._explanation = text_label("", "caption", self._body)
-        self._explanation.setText(self.tr("A later prompt counts from its part of the video on."))
-        self._add = QPushButton(self.tr("Add a prompt"), self._body)
+        self._section.toggled.connect(self._unfolded)
+        vbox(self).add(self._section)
+        draft.changed.connect(self._draft_changed)
+        self._show()
+
+    def _make_body(self) -> QWidget:
+        body = QWidget(self)
+        explanation = text_label("", "caption", body)
+        explanation.setText(self.tr("A later prompt counts from its part of the video on."))
+        self._add = QPushButton(self.tr("Add a prompt"), body)
         self._add.setToolTip(self.tr("Add a prompt for a later part of the video."))
         bind_icon(self._add, "plus")
         self._add.clicked.connect(self.add_row)
@@ -87,26 +90,22 @@ class LaterPrompts(QWidget):
             "folder",
             self.tr("Open a storyboard…"),
             self.tr("Take prompts and their times from a text, SRT or CSV file."),
-            self._body,
+            body,
         )
         self.open_button.clicked.connect(self._ask_open)
         self.save_button = icon_button(
             "save",
             self.tr("Save as a storyboard…"),
             self.tr("Write all prompts and their times as a text, SRT or CSV file."),
-            self._body,
+            body,
         )
         self.save_button.clicked.connect(self._ask_save)
-        self._list = vbox(spacing=t.SPACE_3)
-        vbox(self._body, t.SPACE_2).add(
-            self._explanation,
+        vbox(body, t.SPACE_2).add(
+            explanation,
             self._list,
             hbox(spacing=t.SPACE_1).add(self._add, STRETCH, self.open_button, self.save_button),
         )
-        vbox(self, t.SPACE_1).add(self._toggle, self._body)
-        draft.changed.connect(self._draft_changed)
-        self._unfold(False)
-        self._show()
+        return body
 
     @property
     def rows(self) -> tuple[LaterPromptRow, ...]:
@@ -115,7 +114,7 @@ class LaterPrompts(QWidget):
 
     def unfold(self) -> None:
         """Open the section."""
-        self._toggle.setChecked(True)
+        self._section.set_open(True)
 
     @Slot()
     def add_row(self) -> None:
@@ -182,7 +181,7 @@ class LaterPrompts(QWidget):
     def _append(
         self, chunk: int, text: str, transition: Transition = Transition.GO_ON
     ) -> LaterPromptRow:
-        row = LaterPromptRow(chunk, text, transition, self._body)
+        row = LaterPromptRow(chunk, text, transition, self._section.body)
         row.changed.connect(self._store)
         row.moved.connect(self._row_moved)
         row.removed.connect(self._row_removed)
@@ -236,7 +235,7 @@ class LaterPrompts(QWidget):
         self._store()
 
     def _chain_tab_order(self) -> None:
-        last: QWidget = self._toggle
+        last: QWidget = self._section.button
         for row in self._rows:
             for widget in row.controls:
                 QWidget.setTabOrder(last, widget)
@@ -261,29 +260,31 @@ class LaterPrompts(QWidget):
     def _refresh(self) -> None:
         """The times beside the chunks, and how many prompts there are on the folded section."""
         plan = self._draft.plan
-        if isinstance(plan, JobPlan):
+        if plan is not None and not isinstance(plan, MagiError):
             for row in self._rows:
                 row.show_time(plan.chunk(row.chunk).starts_s, in_seconds(plan))
         count = len(self._draft.later_prompts)
         title = self.tr("Direct over time")
-        self._toggle.setText(f"{title} ({count})" if count else title)
+        self._section.button.setText(f"{title} ({count})" if count else title)
 
     @Slot(bool)
-    def _unfold(self, unfolded: bool) -> None:
-        bind_icon(self._toggle, "chevron-down" if unfolded else "chevron-right", "text_muted")
-        self._body.setVisible(unfolded)
+    def _unfolded(self, unfolded: bool) -> None:
         if unfolded and not self._rows and self.isVisible():
             self.add_row()
 
 
 def _read(path: Path, request: GenerationRequest) -> tuple[tuple[PromptChange, ...], float]:
     """The prompts of a file, and how long a video is that shows all of them."""
+    from magi_engine.runtime.planning.plan import timing_of
+
     shots = read_storyboard(path)
     seconds = float(math.ceil(shots[-1].start_s + _LAST_SHOT_S))
     return prompts_of(shots, *timing_of(request)), seconds
 
 
 def _write(path: Path, request: GenerationRequest) -> None:
+    from magi_engine.runtime.planning.plan import timing_of
+
     text = written_storyboard(shots_of(request.prompts, *timing_of(request)), path.suffix.lower())
     try:
         write_text(path, text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
@@ -16,8 +18,10 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import name_control, set_role, text_label
 from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
-from magi_engine.runtime.planning.advice import Advice
-from magi_engine.runtime.planning.plan import JobPlan, Pace
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.planning.advice import Advice
+    from magi_engine.runtime.planning.plan import JobPlan
 
 _SEPARATOR = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  "
 """No line begins with it."""
@@ -53,24 +57,24 @@ class PreflightLine(QWidget):
             button.hide()
             button.deleteLater()
         self.advice_buttons = []
-        text = tip = ""
-        fits = not isinstance(plan, JobPlan) or plan.fits
+        text = tip = role = ""
         if plan is None:
             text = self.tr("Estimating …")
         elif isinstance(plan, MagiError):
             pass  # the checks say so
-        elif fits:
+        elif plan.fits:
             text, tip = self._figures(plan), self._explanation(plan)
+            role = "" if plan.soon else "warning"
         else:
-            text = translated(plan.problem)
+            text, role = translated(plan.problem), "warning"
             for advice in plan.advice:
                 self.advice_buttons.append(self._button(advice))
                 self._buttons.addWidget(self.advice_buttons[-1])
-        slow = isinstance(plan, JobPlan) and plan.pace is not Pace.FAIR
-        set_role(self.label, "warning" if slow or not fits else "caption")
+        set_role(self.label, role or "caption")
         # The button above stays where it is while the figures come and go.
         line = self.tr("{seconds} s, {frames} frames") + _SEPARATOR
-        usual = "\n".join([line.replace(" ", "\N{NO-BREAK SPACE}")] * _LINES)
+        usual = "\n".join([_in_one_line(line)] * _LINES)
+        self.label.ensurePolished()  # else it is measured in another size of type
         least = self.label.fontMetrics().size(0, usual).height()
         if plan is None and self.label.isVisible():
             least = max(least, self.label.height())
@@ -99,8 +103,7 @@ class PreflightLine(QWidget):
             )
         if plan.disk_bytes:
             parts.append(self.tr("{} on disk").format(size_text(plan.disk_bytes)))
-        # A line breaks between the figures, not within one.
-        return _SEPARATOR.join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts if part)
+        return _SEPARATOR.join(map(_in_one_line, filter(None, parts)))
 
     def _length(self, plan: JobPlan) -> str:
         """Seconds and frames."""
@@ -149,8 +152,18 @@ class PreflightLine(QWidget):
         return button
 
     def _apply(self, advice: Advice) -> None:
-        values = dict(advice.changes)
+        plan, values = self._draft.plan, dict(advice.changes)
         frames = values.pop("num_frames", None)
-        if frames is not None and isinstance(self._draft.plan, JobPlan):
-            values["seconds"] = frames / self._draft.plan.fps
+        if frames is not None and plan is not None and not isinstance(plan, MagiError):
+            values["seconds"] = frames / plan.fps
         self._draft.set(**values)
+
+
+def _in_one_line(figure: str) -> str:
+    """A line breaks between the figures and not within one, as it may between any two Chinese
+    characters."""
+    return re.sub(
+        "(?<=[\u3000-\u9fff])(?=.)|(?<=.)(?=[\u3000-\u9fff])",
+        "\N{WORD JOINER}",
+        figure.replace(" ", "\N{NO-BREAK SPACE}"),
+    )

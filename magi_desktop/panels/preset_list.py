@@ -11,7 +11,6 @@ from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.runtime.request.validation import validate
 
 _SECTION = "presets"
 _NOT_KEPT = ("seed", "seed_locked")
@@ -78,6 +77,8 @@ def fitting_settings(values: dict[str, Any], current: GenerationSettings) -> Gen
     Raises:
         MagiError: it does not fit the model, the model is not known, or the preset is damaged.
     """
+    from magi_engine.runtime.request.validation import validate  # the first picture needs none
+
     known = {field.name for field in dataclasses.fields(GenerationSettings)}
     values = {name: value for name, value in values.items() if name in known or value is not None}
     if not values.keys() <= known:

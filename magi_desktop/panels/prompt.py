@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAction, QShowEvent, QTextCursor
+from PySide6.QtGui import QAction, QPaintEvent, QTextCursor
 from PySide6.QtWidgets import QMenu, QWidget
 
 from magi_desktop import background
@@ -46,6 +46,7 @@ class PromptPanel(QWidget):
         self._browsed: list[str] = []
         """While browsing with Alt+Up: what was typed, then the used prompts, newest first."""
         self._place = 0
+        self._painted = False
         self._examples: Examples = {}
         self._counter = TokenCounter(self)
         self._counter.counted.connect(self._show_count)
@@ -109,9 +110,11 @@ class PromptPanel(QWidget):
 
     # Text and draft.
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self._ask_count()  # the tokenizer is slow to import: not before there is a picture
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:  # the tokenizer is slow to import: not before there is a picture
+            self._painted = True
+            self._ask_count()
 
     @Slot()
     def _typed(self) -> None:

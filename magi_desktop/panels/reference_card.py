@@ -31,7 +31,8 @@ from magi_desktop.widgets.controls import (
 )
 from magi_desktop.widgets.layout import hbox, vbox
 from magi_desktop.widgets.segmented import Segment, Segmented
-from magi_engine.media import FitPolicy, MediaInfo, MediaKind
+from magi_engine.media.fit import FitPolicy
+from magi_engine.media.info import MediaInfo, MediaKind
 from magi_engine.messages import Message
 from magi_engine.runtime.request.request import Mode
 

@@ -9,7 +9,7 @@ from typing import Any
 from magi_desktop.state.draft import Draft
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.sizes import SIZE_MULTIPLE
-from magi_engine.media import WriteOptions
+from magi_engine.media.writer import WriteOptions
 from magi_engine.sampling.schedule import cuts_groups, is_learned
 from magi_engine.sampling.schedule import legal_steps as _legal_steps
 

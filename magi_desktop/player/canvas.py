@@ -24,7 +24,7 @@ from magi_desktop.theme.style import theme
 from magi_desktop.theme.tokens import DARK
 from magi_desktop.translation import translated
 from magi_engine.late import np
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 from magi_engine.messages import in_sequence
 
 _WHEEL_STEP = 1.25

@@ -8,7 +8,7 @@ from magi_desktop.player.actions import PlayerActions
 from magi_desktop.player.canvas import Canvas, image_of
 from magi_desktop.player.frames import FrameBuffer
 from magi_desktop.player.video_file import VideoFile
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 
 _MEMORY_BYTES = 256 << 20
 _STEP = 0.05

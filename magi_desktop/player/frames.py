@@ -11,7 +11,7 @@ from magi_desktop import background
 from magi_desktop.player.video_file import BlockReader, VideoFile
 from magi_desktop.translation import translated
 from magi_engine.late import np
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 
 MEMORY_BYTES = 1 << 30
 BLOCK_FRAMES = 8

@@ -12,7 +12,7 @@ from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.video_file import VideoFile
 from magi_desktop.state.job_words import current_chunk, job_sentence
 from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 from magi_engine.runtime.job.events import ChunkState, Event
 from magi_engine.runtime.request.references import Reference, read_reference
 

@@ -30,7 +30,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.layout import vbox
 from magi_engine.errors import MagiError
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 from magi_engine.runtime.job.events import ChunkState
 
 _ZOOM_STEP = 1.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 
 
 class PreviewLoop(QObject):

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from magi_desktop import background
 from magi_desktop.player.canvas import image_of
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 
 
 class StillExport(QObject):

@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from magi_desktop import background
 from magi_desktop.player.canvas import image_of
 from magi_desktop.player.video_file import BlockReader, VideoFile
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 
 
 class ThumbnailMaker(QObject):

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from magi_engine.errors import MagiError, MediaReadError
 from magi_engine.late import Image, np, reformatter
-from magi_engine.media import UInt8Array, probe, read_metadata
 from magi_engine.media.clips import as_rate
+from magi_engine.media.fit import UInt8Array
 from magi_engine.media.frames import TimedFrame, decode_frames
+from magi_engine.media.info import probe
+from magi_engine.media.metadata import read_metadata
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import find_growing
 from magi_engine.runtime.request.request import GenerationRequest

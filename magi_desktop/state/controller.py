@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -16,7 +18,7 @@ from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueItem, reseeded
 from magi_desktop.state.videos import describe
 from magi_engine.errors import MagiError, OutputError, message_of
-from magi_engine.media import free_name
+from magi_engine.media.targets import free_name
 from magi_engine.runtime.job.events import Cancelled, Failed, Finished
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.request.batch import with_along
@@ -47,8 +49,12 @@ class Controller(QObject):
         preferences: Preferences,
         videos: Path,
         parent: QObject | None = None,
+        computing: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
+        """``computing``: fields of every request that say how videos are computed here; None: what
+        the preferences say."""
         super().__init__(parent)
+        self._computing = computing or preferences.computing
         self._engine, self.job, self._queue = engine, job, queue
         self._library, self._preferences, self._videos = library, preferences, videos
         self._current: QueueItem | None = None
@@ -149,7 +155,7 @@ class Controller(QObject):
             self._go_on()
             return
         # How to compute is a matter of this computer, not of the settings a video came from.
-        here = self._preferences.computing()
+        here = self._computing()
         request = dataclasses.replace(request, **here).as_wished()
         try:
             self.job.begin(request)

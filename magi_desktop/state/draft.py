@@ -8,16 +8,18 @@ import secrets
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry, model_config
 from magi_engine.errors import InvalidRequestError, MagiError, ModelNotFoundError
-from magi_engine.media import ClipPart, CropBox, FitPolicy, MediaInfo, MediaKind, WriteOptions
+from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.info import MediaInfo, MediaKind
+from magi_engine.media.writer import WriteOptions
 from magi_engine.messages import NOTHING, Message
-from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.request import (
     DEFAULT_SPECIAL_TOKENS,
@@ -27,6 +29,9 @@ from magi_engine.runtime.request.request import (
     SamplingOverrides,
 )
 from magi_engine.sampling.schedule import Transition
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.planning.plan import JobPlan
 
 MAX_SEED = 2**31 - 1
 _SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}

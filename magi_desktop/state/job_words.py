@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QCoreApplication
 
 from magi_desktop.state.jobs import ChunkInfo, JobState, Phase
 from magi_desktop.translation import translated
 from magi_engine.runtime.job.events import ChunkState, Stage
-from magi_engine.runtime.planning.plan import JobPlan
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.planning.plan import JobPlan
 
 translate = QCoreApplication.translate
 

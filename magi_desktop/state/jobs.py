@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
@@ -32,9 +33,11 @@ from magi_engine.runtime.job.events import (
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange
 from magi_engine.sampling.schedule import Transition
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.planning.plan import JobPlan
 
 _LEAST_SECONDS_BETWEEN_CHANGES = 0.1
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
-from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.prospects import Prospect
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.machine.facts import MachineFacts
+    from magi_engine.runtime.planning.prospects import Prospect
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,11 @@ class MachineState(QObject):
         self.failed = False
         """Whether the latest look failed."""
         engine.looked.connect(self._looked)
+
+    @property
+    def cards(self) -> Collection[str] | None:
+        """Devices of the graphics cards that can be chosen; None: not known."""
+        return None if self.facts is None else dict(self.facts.cards)
 
     @Slot()
     def refresh(self) -> None:

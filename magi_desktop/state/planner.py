@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 
 from magi_desktop import background
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.draft import Draft, settings_request
-from magi_engine.errors import MagiError
-from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest, Mode
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.planning.plan import JobPlan
 
 
 class Planner(QObject):
@@ -33,6 +35,8 @@ class Planner(QObject):
         self._draft, self._engine, self._output_folder = draft, engine, output_folder
         self._computing = computing
         self._asked: GenerationRequest | None = None
+        self._told: GenerationRequest | None = None
+        """What the draft's plan is about."""
         # Of its own: before the engine is there, an answer takes seconds.
         self._pool = background.Pool(self)
         self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
@@ -53,6 +57,12 @@ class Planner(QObject):
         """Wait for the last answer; the engine has been closed."""
         self._timer.stop()
         self._pool.waitForDone()
+
+    @property
+    def refusal(self) -> InvalidRequestError | None:
+        """Why what is composed now cannot be made, if the engine has said that."""
+        plan = self._draft.plan
+        return plan if isinstance(plan, InvalidRequestError) and self._is(self._told) else None
 
     @Slot()
     def _ask(self) -> None:
@@ -82,11 +92,15 @@ class Planner(QObject):
 
     def _answered(self, outcome: JobPlan | MagiError) -> None:
         asked, self._asked = self._asked, None
-        try:
-            outdated = self._request() != asked
-        except MagiError:
-            outdated = True
-        if outdated:
-            self._ask()
-        else:
+        if self._is(asked):
+            self._told = asked
             self._draft.set_plan(outcome)
+        else:
+            self._ask()
+
+    def _is(self, request: GenerationRequest | None) -> bool:
+        """Whether that is what is composed now."""
+        try:
+            return self._request() == request
+        except MagiError:
+            return False

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 
 from magi_engine.errors import MagiError, MediaReadError, OutputError
-from magi_engine.media import find_partials, probe, read_metadata, recover_partial
+from magi_engine.media.info import probe
+from magi_engine.media.metadata import read_metadata
 from magi_engine.media.png_frames import FRAME_NAME
-from magi_engine.media.targets import VIDEO_SUFFIXES
+from magi_engine.media.targets import VIDEO_SUFFIXES, find_partials
 from magi_engine.runtime.request.branch import Lineage
 from magi_engine.runtime.request.request import GenerationRequest
 
@@ -206,6 +207,8 @@ def _is_copy(item: LibraryItem) -> bool:
 
 def recover(folder: Path) -> list[LibraryItem]:
     """Finish the videos whose process was killed."""
+    from magi_engine.media.output import recover_partial
+
     items = []
     try:
         partials = find_partials(folder)

@@ -48,11 +48,15 @@ class Theme(QObject):
         self.tokens = DARK if dark else LIGHT
         app = QApplication.instance()
         assert isinstance(app, QApplication)
+        focus = [window.focusWidget() for window in app.topLevelWidgets()]
         app.setPalette(_palette(self.tokens))
         app.setStyleSheet(style_sheet(self.tokens))
         self._followers = [(o, f) for o, f in self._followers if shiboken6.isValid(o)]
         for target, update in self._followers:
             update(target)
+        for widget in focus:  # a box of buttons, built anew for its style, gives it to its first
+            if widget is not None and shiboken6.isValid(widget):
+                widget.setFocus()
         self.changed.emit()
 
     def follow(self, target: _Target, update: Callable[[_Target], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QBoxLayout, QLayout, QWidget
 
 from magi_desktop.theme import tokens as t
@@ -69,3 +70,16 @@ def _box(
     if spacing is not None:
         box.setSpacing(spacing)
     return box
+
+
+def follow(before: QWidget, part: QWidget) -> None:
+    """Let Tab lead from ``before`` through ``part``, which was made after what comes behind it."""
+    inside: list[QWidget] = []
+    widget = part.nextInFocusChain()
+    while widget is not None and widget is not part:
+        if part.isAncestorOf(widget) and widget.focusPolicy() is not Qt.FocusPolicy.NoFocus:
+            inside.append(widget)
+        widget = widget.nextInFocusChain()
+    for widget in inside:
+        QWidget.setTabOrder(before, widget)
+        before = widget

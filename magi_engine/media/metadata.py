@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from magi_engine.json_text import parse_json
@@ -51,6 +50,8 @@ def _container_comment(path: Path) -> str | None:
 def _xmp_description(packet: bytes | None) -> str | None:
     if packet is None:
         return None
+    from xml.etree import ElementTree
+
     try:
         return ElementTree.fromstring(packet).findtext(f".//{_DESCRIPTION}")
     except ElementTree.ParseError:

@@ -35,10 +35,13 @@ class ViTVAE(nn.Module):
         """Who decodes tiles together; all of them are given the same."""
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
-        """Use other kernels; for inference."""
+        """Use other kernels; for inference: the weights stay as they are."""
+        self.encoder.known_positions, self.decoder.known_positions = {}, {}
         for module in self.modules():
             if isinstance(module, _Attention):
-                module.kernels, module.attention = kernels, attention
+                module.attention = attention
+            if isinstance(module, _Attention | _Mlp):
+                module.kernels = kernels
 
     def encode(self, video: Tensor, tile: Tile | None = None) -> Tensor:
         """Mean latents of a video, not yet multiplied by the scale factor.
@@ -215,6 +218,8 @@ class _PositionedTokens(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + positions, size))
         self.blocks = nn.ModuleList(ViTBlock(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(size, eps=_EPS)
+        self.known_positions: dict[object, Tensor] | None = None
+        """Those of grids there have been; None: weights may change."""
 
     def run(self, tokens: Tensor, grid: tuple[int, int, int]) -> Tensor:
         """(N, T*H*W, D) -> the same, through all blocks; the class token comes and goes."""
@@ -227,6 +232,15 @@ class _PositionedTokens(nn.Module):
     def _positions(self, grid: tuple[int, int, int]) -> Tensor:
         if grid == self.grid:
             return self.pos_embed
+        if self.known_positions is None:
+            return self._interpolated(grid)
+        # The encoder is moved to the device whenever it works.
+        key = grid, self.pos_embed.device, self.pos_embed.dtype
+        if key not in self.known_positions:
+            self.known_positions[key] = self._interpolated(grid)
+        return self.known_positions[key]
+
+    def _interpolated(self, grid: tuple[int, int, int]) -> Tensor:
         cls, patches = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         t, h, w = self.grid
         patches = rearrange(patches, "n (t h w) d -> n d t h w", t=t, h=h, w=w)
@@ -351,11 +365,12 @@ class _Attention(nn.Module):
 class _Mlp(nn.Module):
     def __init__(self, size: int, inner: int) -> None:
         super().__init__()
+        self.kernels = Kernels()
         self.fc1 = nn.Linear(size, inner)
         self.fc2 = nn.Linear(inner, size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.kernels.gelu(self.fc1(x)))
 
 
 def pixels_of(video: Tensor) -> Tensor:

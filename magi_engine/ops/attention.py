@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,15 +22,23 @@ class Prepared(ABC):
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
 
     @abstractmethod
-    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
-        """What computes the same when it is called, perhaps in the memory of ``q``."""
+    def prepare(
+        self, queries: Sequence[Tensor], k: Tensor, v: Tensor, counts: Sequence[int]
+    ) -> list[Callable[[], Tensor]]:
+        """See :func:`prepare`."""
 
 
-def prepare(attend: Attention, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
-    """What computes ``attend(q, k, v)`` when it is called, perhaps in the memory of ``q``."""
+def prepare(
+    attend: Attention, queries: Sequence[Tensor], k: Tensor, v: Tensor, counts: Sequence[int]
+) -> list[Callable[[], Tensor]]:
+    """For each of some queries what computes ``attend(q, k, v)`` with the first so many keys and
+    values, when it is called, perhaps in the memory of ``q``."""
     if isinstance(attend, Prepared):
-        return attend.prepare(q, k, v)
-    return functools.partial(attend, q, k, v)
+        return attend.prepare(queries, k, v, counts)
+    return [
+        functools.partial(attend, q, k[:, :count], v[:, :count])
+        for q, count in zip(queries, counts, strict=True)
+    ]
 
 
 _SCORES_AT_ONCE = 1 << 20

@@ -7,7 +7,7 @@ import functools
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -259,9 +259,18 @@ class ChosenAttention(Prepared):
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return self._choice_for(q, k, v)(q, k, v)
 
-    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
-        """See :class:`.Prepared`."""
-        return prepare(self._choice_for(q, k, v), q, k, v)
+    def prepare(
+        self, queries: Sequence[Tensor], k: Tensor, v: Tensor, counts: Sequence[int]
+    ) -> list[Callable[[], Tensor]]:
+        """See :func:`.prepare`."""
+        pairs = list(zip(queries, counts, strict=True))
+        chosen = [self._choice_for(q, k[:, :count], v[:, :count]) for q, count in pairs]
+        if all(attend is chosen[0] for attend in chosen):
+            return prepare(chosen[0], queries, k, v, counts)
+        return [
+            prepare(attend, [q], k[:, :count], v[:, :count], [count])[0]
+            for attend, (q, count) in zip(chosen, pairs, strict=True)
+        ]
 
     def _choice_for(self, q: Tensor, k: Tensor, v: Tensor) -> Attention:
         # Not how many heads: a card that has a share of them is to do what one with all does.

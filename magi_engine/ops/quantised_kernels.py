@@ -7,7 +7,7 @@ e4m3 on a Hopper, and ``cuda/int8_attention.cu`` in int8 on every other card fro
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from magi_engine.ops import compiled
 from magi_engine.ops.attention import Prepared
 from magi_engine.ops.fp8 import E4M3
-from magi_engine.ops.quantised_attention import KEYS_PER_TILE
+from magi_engine.ops.quantised_attention import KEYS_PER_TILE, averaged_keys
 
 WIDTH = 128
 """Features of a head: what MAGI-1 has."""
@@ -71,8 +71,14 @@ class QuantisedKeys:
         return tuple(part.data_ptr() for part in parts)
 
 
-def quantise(kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool) -> QuantisedKeys:
-    """Keys and values (1, S, groups, 128), of any strides between keys."""
+def quantise(
+    kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool, least: int | None = None
+) -> QuantisedKeys:
+    """Keys and values (1, S, groups, 128), of any strides between keys.
+
+    Args:
+        least: the fewest of them that any query sees; if not all: means are those of so many.
+    """
     count, groups, width = k.shape[1:]
     tiles = -(-count // KEYS_PER_TILE)
     make = lambda *shape: torch.empty(shape, device=k.device, dtype=torch.float32)  # noqa: E731
@@ -89,7 +95,11 @@ def quantise(kernels: compiled.Kernels, k: Tensor, v: Tensor, int8: bool) -> Qua
         (tiles, groups), 256, k.data_ptr(), v.data_ptr(), survey.data_ptr(), count, *steps
     )
     means = key_mean.data_ptr(), key_scale.data_ptr(), value_mean.data_ptr(), value_scale.data_ptr()
-    get("scales")((groups,), 8 * width, survey.data_ptr(), *means, count, tiles)
+    averaged = averaged_keys(count, count if least is None else least)
+    averaged_tiles = -(-averaged // KEYS_PER_TILE)
+    get("scales")(
+        (groups,), 8 * width, survey.data_ptr(), *means, averaged, averaged_tiles, tiles
+    )  # fmt: skip
     get("quantise")(
         (tiles, groups), 256,
         k.data_ptr(), v.data_ptr(), k8.data_ptr(), v8.data_ptr(), *means, count, *steps,
@@ -112,24 +122,45 @@ class QuantisedAttention(Prepared):
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         _check(q, k, v)
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
-        return self._attend(q, quantise(self.kernels, k, v, self.form.int8), k.shape, out)
+        return self._attend(q, quantise(self.kernels, k, v, self.form.int8), k.shape[1], out)
 
-    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
-        """See :class:`.Prepared`. A block reads its queries before it writes in their place."""
-        _check(q, k, v)
-        seen = quantise(self.kernels, k, v, self.form.int8)
-        dense = q.stride(1) == q.shape[2] * q.shape[3]
-        out = q if dense else torch.empty_like(q, memory_format=torch.contiguous_format)
-        return functools.partial(self._attend, q, seen, k.shape, out)
+    def prepare(
+        self, queries: Sequence[Tensor], k: Tensor, v: Tensor, counts: Sequence[int]
+    ) -> list[Callable[[], Tensor]]:
+        """See :func:`.prepare`. A block reads its queries before it writes in their place.
 
-    def _attend(self, q: Tensor, seen: QuantisedKeys, shape: torch.Size, out: Tensor) -> Tensor:
+        In e4m3 keys and values are rounded once for all queries; in int8 for each, since a scale
+        there depends on all that is rounded with it."""
+        pairs = list(zip(queries, counts, strict=True))
+        for q in queries:
+            _check(q, k, v)
+        if self.form.int8:
+            seen = [quantise(self.kernels, k[:, :n], v[:, :n], int8=True) for _, n in pairs]
+        else:
+            most = max(counts)
+            once = quantise(self.kernels, k[:, :most], v[:, :most], False, min(counts))
+            seen = [once] * len(pairs)
+        return [
+            functools.partial(
+                self._attend,
+                q,
+                own,
+                count,
+                q
+                if q.stride(1) == q.shape[2] * q.shape[3]
+                else torch.empty_like(q, memory_format=torch.contiguous_format),
+            )
+            for (q, count), own in zip(pairs, seen, strict=True)
+        ]
+
+    def _attend(self, q: Tensor, seen: QuantisedKeys, count: int, out: Tensor) -> Tensor:
         form = self.form
         kernel = self.kernels.get(form.source, "attend", q.dtype, form.shared_bytes)
-        (length, heads), (count, groups) = q.shape[1:3], shape[1:3]
+        (length, heads), (groups, tiles) = q.shape[1:3], seen.keys.shape[:2]
         kernel(
             (-(-length // form.queries), heads), form.threads,
             q.data_ptr(), *seen.addresses, out.data_ptr(),
-            q.stride(1), heads, heads // groups, length, count,
+            q.stride(1), heads, heads // groups, length, count, tiles,
         )  # fmt: skip
         return out
 

@@ -10,11 +10,11 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError, MagiError
 from magi_engine.media.info import probe
-from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_partials, target_of
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -24,15 +24,17 @@ from magi_engine.runtime.job.events import (
     Failed,
     refused,
 )
-from magi_engine.runtime.machine.facts import Finding, MachineFacts
-from magi_engine.runtime.planning.plan import JobPlan
-from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.worker import Run, Worker
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import Takes, TakeStore
+
+if TYPE_CHECKING:
+    from magi_engine.runtime.machine.facts import Finding, MachineFacts
+    from magi_engine.runtime.planning.plan import JobPlan
+    from magi_engine.runtime.planning.prospects import Prospect
+    from magi_engine.runtime.speed.report import Measuring, SpeedReport
 
 logger = logging.getLogger(__name__)
 
@@ -209,6 +211,8 @@ class _Job:
 
 
 def _recover(output: Path, pid: int) -> Path | None:
+    from magi_engine.media.output import recover_partial  # the window's start waits for no writer
+
     try:
         for part in find_partials(output.parent):
             if target_of(part).name == output.name and f".part-{pid}-" in part.name:

@@ -5,7 +5,7 @@ Noisy chunks get new ones in every forward, so theirs live in one layer at a tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -195,6 +195,9 @@ class WindowAttention(KeyRoom):
         self.keeps_first = keeps_first
         lengths = [last - first for first, last in ranges]
         self.longest_first = sorted(range(len(ranges)), key=lambda i: -lengths[i])
+        self.beginning: dict[int, list[int]] = {}
+        for index, (begin, _) in enumerate(ranges):
+            self.beginning.setdefault(begin, []).append(index)
         oldest = min(first, *(oldest for oldest, _ in ranges))
         cache.begin(oldest, first, first + len(ranges))
 
@@ -216,19 +219,22 @@ class WindowAttention(KeyRoom):
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
-        prepared = [
-            (own, prepare(self.attention, own, *cache.read(layer, first, last)))
-            for own, (first, last) in zip(queries, self.ranges, strict=True)
-        ]
+        prepared: dict[int, Callable[[], Tensor]] = {}
+        for first, which in self.beginning.items():  # those that begin with the same chunk
+            lasts = [self.ranges[index][1] for index in which]
+            k, v = cache.read(layer, first, max(lasts))
+            counts = [(last - first) * cache.chunk_tokens for last in lasts]
+            theirs = [queries[index] for index in which]
+            prepared |= zip(which, prepare(self.attention, theirs, k, v, counts), strict=True)
         if len(prepared) == 1:
-            q = prepared[0][1]()
+            q = prepared[0]()
         else:
             with cache.lanes.opened() as lanes:
                 # The last one has nothing beside it: it is to be short.
-                for index, which in enumerate(self.longest_first):
-                    own, attend = prepared[which]
-                    with lanes[index % 2]:
-                        result = attend()
+                for lane, index in enumerate(self.longest_first):
+                    own = queries[index]
+                    with lanes[lane % 2]:
+                        result = prepared[index]()
                         if result is not own:
                             own.copy_(result)
         cache.release(layer)

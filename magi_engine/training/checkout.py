@@ -2,8 +2,9 @@
 
 ``python -m magi_engine.training.checkout --source resources/pocket --out runs/pocket``
 
-The autoencoder comes back as it was; transformer and text encoder without the optimiser's state,
-as ``train_transformer --resume`` takes them.
+The autoencoder comes back as it was; transformer and text encoder without the optimiser's state
+and with questions that have yet to be learned, as ``train_binding --resume`` and then
+``train_transformer --resume`` take them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.loop import save_checkpoint
 from magi_engine.training.tokenizer import make_t5_for
+from magi_engine.training.train_binding import Questions
 from magi_engine.weights.checkpoint import load_weights
 
 
@@ -32,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     t5 = make_t5_for(t5_dir, pocket.CAPTION_CHANNELS)
     load_weights(t5, t5_dir, tied=[("encoder.embed_tokens.weight", "shared.weight")])
     save_checkpoint(args.out / "vae.safetensors", vae=vae)
-    save_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
+    save_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5, questions=Questions())
     print(f"transformer.safetensors and vae.safetensors in {args.out}")
     return 0
 

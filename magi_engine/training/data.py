@@ -14,6 +14,7 @@ from torch import Tensor
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.captions import caption, scene_facts
+from magi_engine.training.scenes import MAX_OBJECTS
 from magi_engine.training.tokenizer import encode_corpus
 from magi_engine.training.train_vae import PIECE, pixels_to_video
 from magi_engine.training.world import (
@@ -26,6 +27,9 @@ from magi_engine.training.world import (
     sample_scenes,
     simulate,
 )
+
+NOT_SAID = -100
+"""Stands for a shape or a motion that a caption does not tell."""
 
 CHUNKS = 5
 """Chunks of a long clip: the longest history (4) and one more. Beginnings have one."""
@@ -60,12 +64,16 @@ class Clips:
             end if there is none.
         tokens: (N, V, 2, L) int16, V wordings of the caption before and after the event, padded
             with 0.
+        objects: (N, 2, 3) int64, what the caption before the event says of each object: colour,
+            shape and motion. Where there is no object, or where the image tells, -100 for the
+            latter two.
     """
 
     latents: Tensor
     held: Tensor
     event_chunk: Tensor
     tokens: Tensor
+    objects: Tensor
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -149,7 +157,22 @@ def make_clips(vae: ViTVAE, script: Script, device: torch.device, chunks: int = 
         (scenes.hold_frames > 0).to(device),
         (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS).to(device),
         script.tokens.to(device),
+        objects_of(scenes, unless=scenes.hold_frames > 0).to(device),
     )
+
+
+def objects_of(scenes: SceneBatch, unless: Tensor | None = None) -> Tensor:
+    """Colour, shape and motion (N, 2, 3) of the objects before the event; see :class:`Clips`.
+
+    Args:
+        unless: (N,) bool, the scenes whose caption need not say it.
+    """
+    there = torch.arange(MAX_OBJECTS) < scenes.count[:, None]
+    if unless is not None:
+        there &= ~unless[:, None]
+    colours = scenes.colour[:, :, 0]
+    answers = [values.where(there, NOT_SAID) for values in (scenes.shape, scenes.motion[:, :, 0])]
+    return torch.stack([colours, *answers], -1)
 
 
 @torch.no_grad()

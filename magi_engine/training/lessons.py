@@ -22,7 +22,7 @@ from magi_engine.training.data import CHUNKS
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.sequences import Batch, Sequence, draw_fractions, time_of
 
-_SHORT_SHARE = (0.65, 0.55)
+_SHORT_SHARE = (0.75, 0.65)
 """Share of the lessons about beginnings, at the start and at the end. What things look like is
 learned where nothing but the caption tells, and in long clips that is only the first chunk."""
 

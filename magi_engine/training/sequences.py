@@ -45,6 +45,7 @@ class Batch:
         captions: (N, 2, L, C) embeddings before and after the event.
         lengths: (N, 2) int64, valid tokens.
         event_chunk: (N,) int64, the first chunk that the second caption describes.
+        objects: (N, 2, 3) int64, what the first caption says of each; see Clips.
     """
 
     clean: Tensor
@@ -53,6 +54,7 @@ class Batch:
     captions: Tensor
     lengths: Tensor
     event_chunk: Tensor
+    objects: Tensor
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def make_batch(clips: Clips, t5: nn.Module, rows: Tensor) -> Batch:
         embedded.unflatten(0, (size, 2)),
         (tokens != 0).sum(-1),
         clips.event_chunk[rows],
+        clips.objects[rows],
     )
 
 

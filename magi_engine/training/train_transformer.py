@@ -43,11 +43,13 @@ from magi_engine.training.loop import (
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.team import join_team
 from magi_engine.training.tokenizer import make_t5_for
-from magi_engine.training.train_binding import TEXT_CHECKPOINT
+from magi_engine.training.train_binding import TEXT_CHECKPOINT, Questions
 
 _BEGINNINGS_PER_CLIP = 9
 """In a batch: a long clip, with its history, is a sequence of 9 chunks."""
 
+_BINDING = 0.2
+"""Weight of the questions whose words are whose, which the encoder goes on answering."""
 
 _SEEDS_APART = 1000
 """Between processes of a team."""
@@ -141,22 +143,25 @@ def main(argv: list[str] | None = None) -> int:
     student = VideoDiT(pocket.MODEL)
     initialise(student)
     student.to(device)
+    questions = Questions().to(device)
     checkpoint = args.out / "transformer.safetensors"
     if args.resume:
-        load_checkpoint(checkpoint, dit=student, t5=t5)
+        load_checkpoint(checkpoint, dit=student, t5=t5, questions=questions)
     elif (args.out / TEXT_CHECKPOINT).exists():
-        load_checkpoint(args.out / TEXT_CHECKPOINT, t5=t5)
-    team.share([*student.parameters(), *t5.parameters()])
+        load_checkpoint(args.out / TEXT_CHECKPOINT, t5=t5, questions=questions)
+    learning = [student, t5, questions]
+    team.share([p for module in learning for p in module.parameters()])
     average, t5_average = Average(student, decay=0.999), Average(t5, decay=0.999)
     if device.type == "cuda":
         for model in (student, average.module):
             compile_blocks(model)
 
     def save() -> None:
-        save_checkpoint(checkpoint, dit=average.module, t5=t5_average.module)
+        modules = {"dit": average.module, "t5": t5_average.module, "questions": questions}
+        save_checkpoint(checkpoint, **modules)
 
     teacher = Teacher(student, average.module, load_tokens(args.t5.parent, device))
-    optimiser = Optimiser([student, t5], args.rate, weight_decay=0.02, team=team)
+    optimiser = Optimiser(learning, args.rate, weight_decay=0.02, team=team)
     recorded: dict[Lesson, Replayed[Tensor]] = {}
 
     def learn(lesson: Lesson) -> Tensor:
@@ -164,11 +169,15 @@ def main(argv: list[str] | None = None) -> int:
             chunks, size = CHUNKS, args.batch
             if lesson.layout == BEGINNING:
                 chunks, size = 1, _BEGINNINGS_PER_CLIP * args.batch
-            loss = teacher.loss(lesson, draw_batch(clips[chunks], t5, size))
-            optimiser.backward(loss)
-            return loss.detach()
+            batch = draw_batch(clips[chunks], t5, size)
+            loss = teacher.loss(lesson, batch)
+            first = batch.captions[:, 0]
+            words = torch.arange(first.shape[1], device=device) < batch.lengths[:, :1]
+            binding = questions.ask(first, words, batch.objects).loss()
+            optimiser.backward(loss + _BINDING * binding)
+            return torch.stack([loss.detach(), binding.detach()])
 
-        # A copy, as the loss stands in memory that all recorded steps share.
+        # A copy, as the losses stand in memory that all recorded steps share.
         return recorded.setdefault(lesson, Replayed(step, device))().clone()
 
     log = Log(args.out / "transformer.jsonl", every=250)
@@ -176,14 +185,14 @@ def main(argv: list[str] | None = None) -> int:
     pace = Pace(args.minutes, args.max_steps, save, 100, args.cooldown, team)
     for step in pace:
         lesson = draw_lesson(args.begin + (1 - args.begin) * pace.progress, dice)
-        loss = learn(lesson)
+        loss, binding = learn(lesson)
         optimiser.update(pace.rate)
         average.update(step)
         t5_average.update(step)
         if not team.leads:
             continue
         length = "short" if lesson.layout == BEGINNING else "long"
-        log.add(pace, **{f"{lesson.kind.value}_{length}": loss})
+        log.add(pace, binding=binding, **{f"{lesson.kind.value}_{length}": loss})
     log.close()
     team.leave()
     return 0

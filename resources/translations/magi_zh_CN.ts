@@ -136,15 +136,7 @@
     </message>
 </context>
 <context>
-    <name>AdvancedSection</name>
-    <message>
-        <source>&amp;Advanced</source>
-        <translation>高级(&amp;A)</translation>
-    </message>
-    <message>
-        <source>Show or hide the settings that are seldom needed.</source>
-        <translation>显示或隐藏不常用的设置。</translation>
-    </message>
+    <name>AdvancedRows</name>
     <message>
         <source>Prompt strength</source>
         <translation>提示词强度</translation>
@@ -902,6 +894,17 @@
     <message>
         <source>Make this video now (Ctrl+Enter).</source>
         <translation>立即生成此视频 (Ctrl+Enter)。</translation>
+    </message>
+</context>
+<context>
+    <name>GenerationPanel</name>
+    <message>
+        <source>&amp;Advanced</source>
+        <translation>高级(&amp;A)</translation>
+    </message>
+    <message>
+        <source>Show or hide the settings that are seldom needed.</source>
+        <translation>显示或隐藏不常用的设置。</translation>
     </message>
 </context>
 <context>

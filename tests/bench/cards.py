@@ -28,13 +28,13 @@ from torch import distributed as dist
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile
+from magi_engine.model.random_weights import random_dit
 from magi_engine.ops.backends import FASTEST
 from magi_engine.ops.mesh import ALONE, Mesh, join, leave
 from magi_engine.resources import resource_path
 from magi_engine.runtime.models.loaded import Decode
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.environment import let_memory_be_whole
-from magi_engine.runtime.speed.random_model import random_dit
 from magi_engine.sampling.cache import WindowAttention
 from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.sampler import Sampler, next_task

@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from magi_engine.config.official import EngineConfig, MagiConfig, ModelConfig, RuntimeConfig
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.dit import VideoDiT
+from magi_engine.model.random_weights import random_dit, random_tokens, random_vae
 from magi_engine.model.vae import pixels_of
 from magi_engine.ops.backends import (
     EXACT,
@@ -51,7 +52,6 @@ from magi_engine.runtime.machine.streams import DeviceEvent, Streams
 from magi_engine.runtime.planning.costs import Counted
 from magi_engine.runtime.planning.placement import Placement, Sizes, place, placements
 from magi_engine.runtime.process.environment import let_memory_be_whole
-from magi_engine.runtime.speed.random_model import random_dit, random_tokens, random_vae
 from magi_engine.runtime.speed.rates import (
     attention_rate,
     copy_rate,

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from magi_engine.media.targets import find_growing, part_path
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magi_engine.model.dit import VideoDiT
+from magi_engine.model.random_weights import random_dit
 from magi_engine.ops import compiled, fp8
 from magi_engine.ops.attention import attention
 from magi_engine.ops.compiled import compile_source
@@ -36,7 +37,6 @@ from magi_engine.ops.kernels import Kernels
 from magi_engine.ops.norms import LayerNorm1p
 from magi_engine.ops.quantised_kernels import HOPPER, INT8, QuantisedAttention, quantise
 from magi_engine.ops.rope import rotary_angles
-from magi_engine.runtime.speed.random_model import random_dit
 from tests.bench.gpu import Bench, machine
 
 _RESULTS = Path(__file__).parent / "results" / "other_cards.json"

@@ -21,7 +21,9 @@ from PySide6.QtWidgets import QApplication
 
 from magi_desktop.player.clock import PlaybackStats
 from magi_desktop.player.player import Player
-from magi_engine.media import UInt8Array, WriteOptions, open_writer
+from magi_engine.media.fit import UInt8Array
+from magi_engine.media.output import open_writer
+from magi_engine.media.writer import WriteOptions
 
 SIZES = ((128, 128), (720, 720), (1280, 720))
 WINDOW = (1280, 1000)

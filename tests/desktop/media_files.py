@@ -9,7 +9,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from magi_engine.media import WriteOptions, open_writer
+from magi_engine.media.output import open_writer
+from magi_engine.media.writer import WriteOptions
 
 
 def picture(width: int, height: int) -> np.ndarray:

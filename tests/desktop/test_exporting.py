@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.exporting import FORMATS, ExportJob, ExportStopped, export_all, gif_bytes
 from magi_desktop.panels.export_bar import ExportBar
 from magi_engine.errors import MagiError, OutputError
-from magi_engine.media import export_video, open_writer
+from magi_engine.media.export import export_video
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.metadata import read_request
 from tests.desktop.state.videos import make_video
 
@@ -113,6 +114,7 @@ import os, resource, signal, sys
 from pathlib import Path
 from magi_desktop.exporting import ExportJob, export_all
 from magi_engine.errors import MagiError
+from magi_engine.media import export  # while all may be read
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if sys.argv[3] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 
 from magi_desktop.references import load_reference, read_still
 from magi_engine.errors import MediaReadError
-from magi_engine.media import MediaKind
+from magi_engine.media.info import MediaKind
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.media_files import foreign_video, image_file, picture, video_file
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QMainWindow,
+    QMessageBox,
+    QPlainTextEdit,
+    QPushButton,
+)
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.theme.icons import bind_icon, icon
@@ -97,6 +105,25 @@ def test_every_icon_is_drawn_in_the_colour_asked_for(qtbot: QtBot) -> None:
 def _share_of_red(image: QImage) -> float:
     pixels = [image.pixelColor(x, y) for x in range(48) for y in range(48)]
     return sum(p.alpha() > 128 and p.red() > 200 and p.green() < 60 for p in pixels) / len(pixels)
+
+
+def test_a_question_keeps_its_focus_when_the_theme_changes(qtbot: QtBot) -> None:
+    theme().apply(Appearance.LIGHT)
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.show()
+    box = QMessageBox(window)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setText("Stop before the video is complete?")
+    box.addButton("Stop", QMessageBox.ButtonRole.AcceptRole)
+    keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(keep)
+    box.open()
+    qtbot.waitUntil(keep.hasFocus)
+    for appearance in (Appearance.DARK, Appearance.LIGHT):
+        theme().apply(appearance)
+        QApplication.processEvents()
+        assert box.focusWidget() is keep
 
 
 def test_widgets_follow_a_change_of_the_theme(qtbot: QtBot) -> None:

@@ -21,7 +21,8 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry
 from magi_engine.disk import write_error
 from magi_engine.errors import MagiError
-from magi_engine.media import open_writer, probe
+from magi_engine.media.info import probe
+from magi_engine.media.output import open_writer
 from magi_engine.resources import resource_path
 from magi_engine.runtime.job.events import Stage
 from magi_engine.runtime.planning.plan import plan

@@ -51,7 +51,7 @@ def test_a_card_is_asked_for_while_it_is_there(qtbot: QtBot, tmp_path: Path) -> 
     both = replace(FACTS, cards=(("cuda:0", "one card"), ("cuda:1", "another")))
     for facts, asked in ((both, "cuda:1"), (OSError(), "cuda:1"), (FACTS, None), (both, "cuda:1")):
         workshop.engine.looked.emit(facts)
-        assert workshop.preferences.computing().get("device") == asked
+        assert workshop.computing().get("device") == asked
     workshop.preferences.set("card", "cuda:0")
-    assert workshop.preferences.computing()["device"] == "cuda:0"
+    assert workshop.computing()["device"] == "cuda:0"
     workshop.close()

@@ -43,6 +43,21 @@ def test_a_file_that_cannot_be_used_is_refused(app: App, tmp_path: Path, what: s
     assert app.workshop.draft.reference is None
 
 
+def test_what_the_engine_has_refused_is_not_lined_up(app: App) -> None:
+    app.short()
+    draft, checks = app.workshop.draft, app.window.generation.checks
+    draft.set(num_steps=17)
+    app.qtbot.waitUntil(lambda: app.workshop.planner.refusal is not None)
+    assert "17 steps" in checks.text
+    app.generate()
+    assert not app.workshop.queue.items
+    assert not app.window.notice.text, "one place for one error"
+    assert not checks.visibleRegion().isEmpty()
+    draft.set(num_steps=4)
+    app.generate()
+    app.wait_for(Phase.FINISHED)
+
+
 def test_a_huge_picture_is_used_or_refused_but_not_silently(app: App, tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     Image.new("L", (20_000, 2_000), 128).save(path, compress_level=1)

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.jobs import Phase
-from magi_engine.media import probe
+from magi_engine.media.info import probe
 from magi_engine.runtime.request.request import Mode
 from tests.e2e.conftest import ENDLESS, App, until
 

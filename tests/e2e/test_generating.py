@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from magi_desktop import background
 from magi_desktop.dialogs.licence import LicenceDialog
 from magi_desktop.state.jobs import Phase
-from magi_engine.media import open_writer
 from magi_engine.media.frames import decode_frames
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.job.events import ChunkReady, ChunkState
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import Mode

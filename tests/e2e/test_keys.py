@@ -159,6 +159,39 @@ def test_tab_goes_through_the_window_and_comes_back(app: App, keyboard: Keyboard
         assert any(part.isAncestorOf(widget) for widget in visited), part
 
 
+def test_what_is_made_when_it_is_wanted_has_its_place_in_the_order_of_tab(
+    app: App, keyboard: Keyboard
+) -> None:
+    window = app.window
+    keyboard.press("ctrl+2")
+    window.generation.advanced.set_open(True)
+    window.prompt.field.setFocus()
+    visited: list[QWidget] = []
+    while (focused := QApplication.focusWidget()) is not window.generate_bar.button:
+        assert focused is not None
+        assert focused not in visited
+        visited.append(focused)
+        keyboard.press("Tab")
+    parts = [window.prompt, window.reference, window.generation.model]
+    parts += [window.generation.advanced.button, window.generation.advanced_rows]
+
+    def first_in(part: QWidget) -> int:
+        return next(n for n, w in enumerate(visited) if w is part or part.isAncestorOf(w))
+
+    places = [first_in(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_what_is_opened_by_its_key_comes_into_view(app: App) -> None:
+    advanced = app.window.generation.advanced
+    app.window.inputs_scroll.verticalScrollBar().setValue(0)
+    advanced.button.click()  # as Alt+A does
+    rows = app.window.generation.advanced_rows
+    app.qtbot.waitUntil(lambda: not rows.presets.visibleRegion().isEmpty())
+    seen = advanced.button.visibleRegion().boundingRect()
+    assert seen.height() == advanced.button.height()
+
+
 def test_number_fields_leave_the_menus_their_keys(app: App, keyboard: Keyboard) -> None:
     window, draft = app.window, app.workshop.draft
     generation = window.generation

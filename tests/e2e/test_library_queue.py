@@ -14,7 +14,7 @@ from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.references import load_reference
 from magi_desktop.state.jobs import Phase
 from magi_engine.config.places import default_takes_dir
-from magi_engine.media import probe
+from magi_engine.media.info import probe
 from magi_engine.runtime.request.request import Mode
 from magi_engine.takes.store import TakeStore
 from tests.desktop.accessibility import faults

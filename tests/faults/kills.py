@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from magi_engine.errors import MagiError
 from magi_engine.json_text import read_json
-from magi_engine.media import find_partials, recover_partial
+from magi_engine.media.output import recover_partial
+from magi_engine.media.targets import find_partials
 from magi_engine.takes.store import Take, TakeStore
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files

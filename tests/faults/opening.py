@@ -22,8 +22,10 @@ _MOST_CPU_S = 60
 
 
 def _media(path: Path) -> None:
-    from magi_engine.media import probe, read_image, read_metadata
     from magi_engine.media.clips import ClipPart
+    from magi_engine.media.images import read_image
+    from magi_engine.media.info import probe
+    from magi_engine.media.metadata import read_metadata
     from magi_engine.runtime.request.metadata import read_request
     from tests.reading import read_video
 

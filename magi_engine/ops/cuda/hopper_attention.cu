@@ -230,12 +230,12 @@ __device__ __forceinline__ void look(
 }
 
 // q: (length, heads, WIDTH), q_step numbers from row to row; out: the same, dense.
-// keys, values: tiles of each group. key_scale: (groups); value_scale, value_mean: (groups, WIDTH).
+// keys, values: tiles_there of each group, of which the first count keys are seen. key_scale: (groups); value_scale, value_mean: (groups, WIDTH).
 extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
     const number* q, const unsigned char* key_tiles, const unsigned char* value_tiles,
     const float* key_scale, const float* value_scale, const float* value_mean,
     number* out, long long q_step, long long heads, long long repeats,
-    long long length, long long count) {
+    long long length, long long count, long long tiles_there) {
     extern __shared__ unsigned char memory[];
     unsigned char* keys = (unsigned char*)(((u64)memory + 1023) & ~1023ull);
     unsigned char* values = keys + STAGES * TILE_BYTES;
@@ -254,8 +254,8 @@ extern "C" __global__ void __launch_bounds__(3 * WARPGROUP, 1) attend(
     if (warpgroup == 2) {
         asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
         if (threadIdx.x == 2 * WARPGROUP) {
-            const unsigned char* key_tile = key_tiles + (u64)group * tiles * TILE_BYTES;
-            const unsigned char* value_tile = value_tiles + (u64)group * tiles * TILE_BYTES;
+            const unsigned char* key_tile = key_tiles + (u64)group * tiles_there * TILE_BYTES;
+            const unsigned char* value_tile = value_tiles + (u64)group * tiles_there * TILE_BYTES;
             for (int tile = 0; tile < tiles; tile++) {
                 int stage = tile % STAGES, parity = tile / STAGES & 1;
                 u64 at = (u64)tile * TILE_BYTES;

@@ -257,14 +257,15 @@ __device__ __forceinline__ void add(
 extern "C" __global__ void __launch_bounds__(THREADS, 2) attend(
     const number* q, const unsigned char* key_tiles, const unsigned char* value_tiles,
     const float* key_scales, const float* value_scale, const float* value_mean, number* out,
-    long long q_step, long long heads, long long repeats, long long length, long long count) {
+    long long q_step, long long heads, long long repeats, long long length, long long count,
+    long long tiles_there) {
     extern __shared__ __align__(128) unsigned char memory[];
     unsigned keys = address(memory), values = keys + TILE_BYTES;
     uint4* queries = (uint4*)(memory + 2 * TILE_BYTES) + threadIdx.x;
-    int tiles = ((int)count + KEYS - 1) / KEYS, group = blockIdx.y / (int)repeats;
-    key_tiles += (u64)group * tiles * TILE_BYTES;
-    value_tiles += (u64)group * tiles * TILE_BYTES;
-    key_scales += group * tiles;
+    int group = blockIdx.y / (int)repeats;
+    key_tiles += (u64)group * tiles_there * TILE_BYTES;
+    value_tiles += (u64)group * tiles_there * TILE_BYTES;
+    key_scales += group * tiles_there;
     copy_tile(keys, key_tiles);
     end_copies();
     Seen seen;

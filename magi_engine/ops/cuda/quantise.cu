@@ -1,6 +1,7 @@
 // Keys and values in 8 bits, as magi_engine.ops.quantised_attention has it; 128 features a head.
 //
-// INT8: in int8, with a scale for each tile of keys; else in e4m3, with one for each group.
+// INT8: in int8, with a scale for each tile of keys; else in e4m3, with one for each group. Scales
+// in e4m3 are powers of two times ROOT: a larger one rounds everything alike but what is below normal.
 //
 // A tile is 128 rows of 128 bytes, in which pieces of 16 bytes change places with the row: that is
 // the swizzle that Hopper's matrix units expect, and elsewhere no two threads that read a column of
@@ -13,7 +14,7 @@ constexpr float LOTS = 3e38f;
 #if INT8
 constexpr float MOST = 127.0f;
 #else
-constexpr float MOST = E4M3_MAX;
+constexpr float MOST = E4M3_MAX, ROOT = 1.41421356f;
 #endif
 
 __device__ __forceinline__ unsigned four_bytes(float a, float b, float c, float d) {
@@ -22,6 +23,16 @@ __device__ __forceinline__ unsigned four_bytes(float a, float b, float c, float 
     return (x & 255) | (y & 255) << 8 | (z & 255) << 16 | (unsigned)w << 24;
 #else
     return four_e4m3(a, b, c, d);
+#endif
+}
+
+__device__ __forceinline__ float scale_of(float reach) {
+    float scale = fmaxf(reach, SMALLEST) / MOST;
+#if INT8
+    return scale;
+#else
+    unsigned power = (__float_as_uint(scale / ROOT) + 0x7FFFFF) & 0xFF800000u;
+    return __uint_as_float(power) * ROOT;
 #endif
 }
 
@@ -76,17 +87,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) survey(
 }
 
 // Means and scales of a group, from its surveys. key_mean, value_mean, value_scale: (groups, WIDTH).
-// key_scale: (groups), unless each tile has its own.
+// key_scale: (groups), unless each tile has its own. Means are those of the first mean_count keys,
+// which fill the first mean_blocks.
 extern "C" __global__ void __launch_bounds__(8 * WIDTH) scales(
     const float* surveys, float* key_mean, float* key_scale, float* value_mean, float* value_scale,
-    long long count, long long blocks) {
+    long long mean_count, long long mean_blocks, long long blocks) {
     __shared__ float found[3][8][WIDTH];
     int group = blockIdx.x, column = threadIdx.x % WIDTH, slot = threadIdx.x / WIDTH;
     for (int which = 0; which < 2; which++) {
         const float* from = surveys + (group * 6 + which * 3) * blocks * WIDTH + column;
         float sum = 0, least = LOTS, most = -LOTS;
         for (long long i = slot; i < blocks; i += 8) {
-            sum += from[i * WIDTH];
+            if (i < mean_blocks) sum += from[i * WIDTH];
             least = fminf(least, from[(blocks + i) * WIDTH]);
             most = fmaxf(most, from[(2 * blocks + i) * WIDTH]);
         }
@@ -98,11 +110,11 @@ extern "C" __global__ void __launch_bounds__(8 * WIDTH) scales(
             sum += found[0][i][column];
             least = fminf(least, found[1][i][column]), most = fmaxf(most, found[2][i][column]);
         }
-        float mean = sum / count, reach = fmaxf(most - mean, mean - least);
+        float mean = sum / mean_count, reach = fmaxf(most - mean, mean - least);
         int at = group * WIDTH + column;
         if (which) {
             value_mean[at] = mean;
-            value_scale[at] = fmaxf(reach, SMALLEST) / MOST;
+            value_scale[at] = scale_of(reach);
         } else {
             key_mean[at] = mean;
             found[0][0][column] = reach;
@@ -111,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(8 * WIDTH) scales(
         if (!which) {
             asm volatile("bar.sync 1, 128;" ::: "memory");
             for (int i = 0; i < WIDTH; i++) reach = fmaxf(reach, found[0][0][i]);
-            if (column == 0) key_scale[group] = fmaxf(reach, SMALLEST) / MOST;
+            if (column == 0) key_scale[group] = scale_of(reach);
         }
 #endif
     }

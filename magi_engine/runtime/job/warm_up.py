@@ -10,6 +10,7 @@ from collections.abc import Generator
 import torch
 
 from magi_engine.model.dit import VideoDiT
+from magi_engine.model.vae import ViTVAE
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.sampling.events import ChunkDone
@@ -20,6 +21,8 @@ from magi_engine.sampling.schedule import SamplerSettings, legal_steps
 _CAPTION_TOKENS = 64
 _LAYERS = 2
 """The first one is never quantised, the second one is if any is."""
+_BLOCKS = 1
+"""Of the decoder: they are all alike."""
 _STEPS = 4
 """With fewer, a chunk is never so clean that a forward reads the one before it once more."""
 
@@ -33,7 +36,7 @@ def warm_up(
     num_chunks: int | None,
 ) -> Generator[bool]:
     """Go through the forwards of a first chunk with the first layers and as few steps as there can
-    be, and decode it.
+    be, and decode it with the first block.
 
     That is every kind of shape there will be. Nothing that a video depends on changes. Yields True
     after each step, so that the caller may stop.
@@ -42,6 +45,7 @@ def warm_up(
         height, width: of the latents.
         num_chunks: of the video; None: it has no end.
     """
+    model.libraries.wait()
     chunks = settings.window_size + 1 if num_chunks is None else num_chunks
     caption = torch.zeros(_CAPTION_TOKENS, model.dit.config.caption_channels)
     legal = legal_steps(settings.window_size, len(settings.noise2clean_kvrange))
@@ -61,7 +65,7 @@ def warm_up(
             if finished:
                 break  # the step after a chunk reads it once more
             if isinstance(event, ChunkDone):
-                memory.run(model.decode, event.latents)
+                memory.run(model.decode, event.latents, first_blocks(model.vae, _BLOCKS))
                 finished = True
     model.kernels.streams.record().wait()
 
@@ -72,4 +76,13 @@ def first_layers(dit: VideoDiT, count: int) -> VideoDiT:
     blocks._modules = {**blocks._modules, "layers": torch.nn.ModuleList(dit.layers[:count])}
     short._modules = {**short._modules, "videodit_blocks": blocks}
     short.config = dataclasses.replace(dit.config, num_layers=min(count, dit.config.num_layers))
+    return short
+
+
+def first_blocks(vae: ViTVAE, count: int) -> ViTVAE:
+    """The autoencoder with nothing but the first blocks of its decoder; shares all its weights."""
+    short, decoder = copy.copy(vae), copy.copy(vae.decoder)
+    blocks = torch.nn.ModuleList(list(vae.decoder.blocks)[:count])
+    decoder._modules = {**decoder._modules, "blocks": blocks}
+    short._modules = {**short._modules, "decoder": decoder}
     return short

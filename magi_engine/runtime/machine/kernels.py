@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import threading
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -49,6 +50,7 @@ class DeviceKernels:
         cache_dir: where compiled kernels and timings of attention are kept; None: nowhere.
 
     Attributes:
+        choice: of the transformer's attention, see :func:`attention_for`.
         warm: whatever was computed once, so that nothing is compiled for it any more.
     """
 
@@ -56,7 +58,9 @@ class DeviceKernels:
         self._device = device
         self._table = None if cache_dir is None else AttentionTable(cache_dir, device)
         self._folder = None if cache_dir is None else compiled_dir(cache_dir)
-        self._choice = FASTEST
+        self.choice = FASTEST
+        self._fused_lock = threading.Lock()
+        self._fused_found: tuple[Kernels, Message | None] | None = None
         self.warm: set[object] = set()
 
     @property
@@ -78,28 +82,35 @@ class DeviceKernels:
     def slow_because(self) -> Message | None:
         """Why a graphics card is slower than it could be at what was chosen, if it is."""
         plain, reason = self._fused
-        needs_no_other = self._choice == EXACT and type(plain) is not Kernels
+        needs_no_other = self.choice == EXACT and type(plain) is not Kernels
         return None if needs_no_other else reason
 
-    @functools.cached_property
+    @property
     def _fused(self) -> tuple[Kernels, Message | None]:
-        return fused_kernels(self._device, self._folder)
+        with self._fused_lock:  # libraries are loaded on a thread of their own
+            if self._fused_found is None:
+                self._fused_found = fused_kernels(self._device, self._folder)
+            return self._fused_found
 
     @functools.cached_property
     def attention(self) -> Attention:
         """The attention of the transformer; on a GPU it knows what it has tried."""
-        return attention_for(self._device, self._choice, self._known_timings(), self._folder)
+        return self.new_attention(self.choice)
 
     @functools.cached_property
     def exact_attention(self) -> Attention:
         """That of the autoencoder."""
-        return attention_for(self._device, EXACT, self._known_timings(), self._folder)
+        return self.new_attention(EXACT)
+
+    def new_attention(self, choice: str) -> Attention:
+        """See :func:`attention_for`; what it tries is its own."""
+        return attention_for(self._device, choice, self._known_timings(), self._folder)
 
     def choose(self, choice: str) -> bool:
         """Which :attr:`attention` there is from now on; whether that is another one."""
-        if choice == self._choice:
+        if choice == self.choice:
             return False
-        self._choice = choice
+        self.choice = choice
         self.__dict__.pop("attention", None)
         return True
 

@@ -22,6 +22,7 @@ from magi_engine.model.vae import ViTVAE, pixels_of
 from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.runtime.machine.facts import HeldModel
 from magi_engine.runtime.machine.kernels import DeviceKernels
+from magi_engine.runtime.models.libraries import Libraries
 from magi_engine.runtime.models.memory import require_room
 from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.prompts import PromptEncoder
@@ -68,6 +69,7 @@ class LoadedModel:
         )
         self.placement = Placement(0, 0)
         self.kernels = DeviceKernels(device, cache_dir)
+        self.libraries = Libraries(self.kernels, found.config, device, dtype)
         self._dit: VideoDiT | None = None
         self._vae: ViTVAE | None = None
         self._special_tokens: SpecialTokens | None = None
@@ -164,6 +166,7 @@ class LoadedModel:
             return self.device.type == "cpu" or tensor.startswith(host)
 
         require_room(module, name, on_host)
+        self.libraries.begin()
         load_weights(module, path, device=self.device, on_host=on_host)
         module.eval().requires_grad_(False)
 
@@ -206,28 +209,31 @@ class LoadedModel:
         return torch.cat(latents, dim=2)
 
     @torch.inference_mode()
-    def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, latents: Tensor, vae: ViTVAE | None = None) -> tuple[Tensor, Tensor]:
         """Scaled latents (1, 16, T, h, w) as frames (4T, 8h, 8w, 3), uint8, on the device.
 
         With them comes whether latents and video are finite, a bool tensor there.
 
         Only queues the work, where the device has a queue. In a mesh the others decode along.
+
+        Args:
+            vae: instead of this model's own.
         """
-        mesh = self.vae.mesh
-        if mesh.size > 1:
-            mesh.agree(lambda: Decode(latents.cpu(), self.vae.tiles_at_once))
-        video = self._video_of(latents)[0]  # (3, T, H, W)
+        vae = vae or self.vae
+        if vae.mesh.size > 1:
+            vae.mesh.agree(lambda: Decode(latents.cpu(), vae.tiles_at_once))
+        video = self._video_of(latents, vae)[0]  # (3, T, H, W)
         return pixels_of(video), video.isfinite().all() & latents.isfinite().all()
 
     @torch.inference_mode()
     def decode_along(self, told: Decode) -> None:
         """This process's share of what another one decodes."""
         self.vae.tiles_at_once = told.tiles_at_once
-        self._video_of(told.latents)
+        self._video_of(told.latents, self.vae)
 
-    def _video_of(self, latents: Tensor) -> Tensor:
+    def _video_of(self, latents: Tensor, vae: ViTVAE) -> Tensor:
         unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
-        return self.vae.decode(unscaled, self._tile)
+        return vae.decode(unscaled, self._tile)
 
     def previewer(self, cache_dir: Path) -> Previewer:
         """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""
@@ -241,6 +247,7 @@ class LoadedModel:
 
     def unload(self) -> None:
         """Free everything."""
+        self.libraries.wait()
         self.text.release()
         self._dit = self._vae = self._special_tokens = None
         self.kernels.warm.clear()

@@ -198,6 +198,11 @@ class JobPlan:
         return Pace.SLOW if seconds < _HOPELESS_S else Pace.HOPELESS
 
     @property
+    def soon(self) -> bool:
+        """Whether one would wait for it at the screen."""
+        return self.pace is Pace.FAIR
+
+    @property
     def settings(self) -> SamplerSettings:
         """What the sampler runs with."""
         return SamplerSettings.from_config(self.config)

@@ -1,4 +1,4 @@
-"""Models of full size with random weights, made on the device."""
+"""A model of full size with random weights, made on the device."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import dataclasses
 
 import torch
 
-from magi_engine.config.official import ModelConfig
 from magi_engine.config.vae import VaeConfig
-from magi_engine.model.dit import VideoDiT
-from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
-from magi_engine.model.vae import ViTVAE
-from magi_engine.ops.fp8 import E4M3
+from magi_engine.model.random_weights import random_dit, random_tokens, random_vae
+from magi_engine.model.special_tokens import SpecialToken
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.sampling.prompts import CaptionTrack
 
@@ -45,48 +42,3 @@ class RandomModel(LoadedModel):
         tokens, kinds = random_tokens(caption.shape[1]), [SpecialToken(name) for name in names]
         most = self.found.config.model_config.caption_max_length
         return CaptionTrack(caption, tokens, kinds, most, negative)
-
-
-def random_tokens(channels: int) -> SpecialTokens:
-    """The vectors that go before captions."""
-    generator = torch.Generator().manual_seed(0)
-    names = [n for n in SpecialToken if n is not SpecialToken.DURATION]
-    vectors = {n: torch.randn(channels, generator=generator) for n in names}
-    return SpecialTokens(vectors, torch.randn(8, channels, generator=generator))
-
-
-def random_dit(config: ModelConfig, device: torch.device, fp8: bool = True) -> VideoDiT:
-    """A transformer whose activations stay of order one, with ``fp8`` where the release has it."""
-    with torch.device("meta"):
-        dit = VideoDiT(config, fp8=fp8)
-    dit = dit.to_empty(device=device)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in dit.state_dict().items():
-            kind = name.rsplit(".", 1)[-1]
-            if tensor.dtype is E4M3:
-                rows = torch.randn(tensor.shape, device=device, dtype=torch.bfloat16)
-                tensor.copy_((rows * 64).to(E4M3))
-            elif kind == "weight_scale":
-                size = dit.get_buffer(name.removesuffix("_scale")).shape[-1]
-                tensor.fill_(size**-0.5 / 64)
-            elif kind in ("input_scale", "smooth_scale"):
-                tensor.fill_(0.02)
-            elif tensor.dim() > 1:
-                tensor.normal_(std=tensor[0].numel() ** -0.5)
-            elif name == "rope.bands":
-                count = len(tensor)
-                tensor.copy_(10000 ** (-torch.arange(count, device=device) / count))
-            elif "norm" in name and kind == "weight" and "layernorm" not in name:
-                tensor.fill_(0.0 if "post_norm" in name else 1.0)
-            else:
-                tensor.zero_()
-    return dit.eval().requires_grad_(False)
-
-
-def random_vae(config: VaeConfig, device: torch.device, dtype: torch.dtype) -> ViTVAE:
-    """An autoencoder as PyTorch initialises it."""
-    torch.manual_seed(0)
-    with device:
-        vae = ViTVAE(config)
-    return vae.to(dtype).eval().requires_grad_(False)

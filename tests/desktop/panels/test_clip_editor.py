@@ -12,7 +12,8 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.clip_editor import ClipEditor
 from magi_desktop.panels.clip_range import ClipRange
 from magi_desktop.panels.filmstrip import PICTURES, Grip
-from magi_engine.media import MAX_PART_S, ClipPart, ClipPartKind, probe
+from magi_engine.media.clips import MAX_PART_S, ClipPart, ClipPartKind
+from magi_engine.media.info import probe
 from tests.desktop.media_files import foreign_video, video_file
 
 SHIFT, ALT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from magi_desktop.panels.crop_geometry import Corner, CropGeometry
-from magi_engine.media import CropBox
+from magi_engine.media.fit import CropBox
 
 SHAPES = list(itertools.product([(1280, 720), (333, 777), (20000, 40), (17, 16)], [1, 16 / 9, 0.4]))
 

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.crop import CropView
-from magi_engine.media import CropBox, FitPolicy
+from magi_engine.media.fit import CropBox, FitPolicy
 
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 

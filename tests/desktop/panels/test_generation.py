@@ -12,8 +12,10 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.engine_thread import EngineThread
+from magi_desktop.panels.advanced import AdvancedRows, ExpertRows
 from magi_desktop.panels.generation import GenerationPanel
 from magi_desktop.panels.preset_list import PresetList
+from magi_desktop.panels.rows import WindowRow
 from magi_desktop.panels.values import aspect_size, effective, legal_steps
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
@@ -68,19 +70,42 @@ def panel(
     file.flush()
 
 
+def window_row(panel: GenerationPanel) -> WindowRow:
+    expert = panel.advanced_rows.expert.body
+    assert isinstance(expert, ExpertRows)
+    return expert.window_row
+
+
+def test_what_is_seldom_needed_is_closed_and_not_even_made_until_opened(
+    qtbot: QtBot, panel: GenerationPanel
+) -> None:
+    section = panel.advanced
+    assert panel.findChildren(AdvancedRows) == []
+    with qtbot.waitSignal(section.toggled) as toggled:
+        qtbot.keyClick(section.button, Qt.Key.Key_Space)
+    assert toggled.args == [True]
+    (rows,) = panel.findChildren(AdvancedRows)
+    assert rows.isVisible()
+    section.set_open(False)
+    assert not section.is_open
+    assert not rows.isVisible()
+    section.set_open(True)
+    assert panel.findChildren(AdvancedRows) == [rows]
+
+
 @pytest.mark.parametrize("model", ["pocket", "24B-distill-fp8"])
 def test_every_control_is_named_explained_and_reachable(
     panel: GenerationPanel, draft: Draft, model: str
 ) -> None:
     draft.set(model=model)
     panel.advanced.set_open(True)
-    panel.advanced.expert.set_open(True)
+    panel.advanced_rows.expert.set_open(True)
     assert faults(panel) == []
 
 
 def test_the_column_is_usable_at_280_pixels(panel: GenerationPanel) -> None:
     panel.advanced.set_open(True)
-    panel.advanced.expert.set_open(True)
+    panel.advanced_rows.expert.set_open(True)
     assert panel.minimumSizeHint().width() <= 280
 
 
@@ -222,19 +247,19 @@ def test_steps_that_are_the_models_own_count_as_unchanged(
 
 
 def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Draft) -> None:
-    slider = panel.advanced.window_row.slider
+    slider = window_row(panel).slider
     sentences = set()
     for window in range(1, 9):
         slider.setValue(window)
         assert effective(draft, "window_size") == window
         assert effective(draft, "num_steps") in legal_steps(draft)
         validate(draft.request(), draft.config)
-        sentences.add(panel.advanced.window_row.note.text())
+        sentences.add(window_row(panel).note.text())
     assert len(sentences) == 8
     slider.setValue(3)
     assert draft.settings.num_steps == 24
     assert panel.quality.note.text().startswith("Moved from 16 to 24 steps")
-    panel.advanced.window_row.reset_button.click()
+    window_row(panel).reset_button.click()
     assert draft.settings.window_size is None
     assert draft.settings.num_steps is None, "the steps that were wanted are back"
     assert not panel.quality.note.isVisible()
@@ -316,7 +341,7 @@ def test_tab_reaches_everything_from_top_to_bottom(
 ) -> None:
     panel.activateWindow()
     panel.advanced.set_open(True)
-    panel.advanced.expert.set_open(True)
+    panel.advanced_rows.expert.set_open(True)
     panel.model.combo.setFocus()
     seen: list[QWidget | None] = []
     for _ in range(60):
@@ -333,8 +358,8 @@ def test_tab_reaches_everything_from_top_to_bottom(
         panel.seed.edit,
         panel.advanced.button,
         panel.presets.save_button,
-        panel.advanced.expert.button,
-        panel.advanced.window_row.slider,
+        panel.advanced_rows.expert.button,
+        window_row(panel).slider,
     ]
     places = [seen.index(stop) for stop in stops]
     assert places == sorted(places)

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.advanced import (
-    AdvancedSection,
+    AdvancedRows,
     CleanLookBackRow,
+    ExpertRows,
     LookBackRow,
     NegativeTokensRow,
     ScaleRow,
@@ -33,32 +34,25 @@ def draft(qapp: QApplication) -> Draft:
 
 
 @pytest.fixture
-def section(qtbot: QtBot, draft: Draft, tmp_path: Path) -> AdvancedSection:
+def section(qtbot: QtBot, draft: Draft, tmp_path: Path) -> AdvancedRows:
     quality = QualityRow(draft)
     qtbot.addWidget(quality)
     presets = PresetList(SettingsFile(tmp_path / "settings.json"))
-    section = AdvancedSection(draft, presets, quality)
+    section = AdvancedRows(draft, presets, quality)
     qtbot.addWidget(section)
     section.show()
     return section
 
 
-def row(section: AdvancedSection, kind: type, index: int = 0) -> Field:
-    return [field for field in section.fields if type(field) is kind][index]
-
-
-def test_it_is_closed_until_opened(qtbot: QtBot, section: AdvancedSection) -> None:
-    assert not section.body.isVisible()
-    with qtbot.waitSignal(section.toggled) as toggled:
-        qtbot.keyClick(section.button, Qt.Key.Key_Space)
-    assert toggled.args == [True]
-    assert section.body.isVisible()
-    section.set_open(False)
-    assert not section.is_open
+def row(section: AdvancedRows, kind: type, index: int = 0) -> Field:
+    expert = section.expert.body
+    assert isinstance(expert, ExpertRows)
+    fields = [*section.fields, *expert.fields]
+    return [field for field in fields if type(field) is kind][index]
 
 
 def test_guidance_is_stored_as_unchanged_when_it_is_the_models_own(
-    section: AdvancedSection, draft: Draft
+    section: AdvancedRows, draft: Draft
 ) -> None:
     strength = row(section, ScaleRow)
     assert isinstance(strength, ScaleRow)
@@ -71,7 +65,7 @@ def test_guidance_is_stored_as_unchanged_when_it_is_the_models_own(
     assert draft.settings.text_scale is None
 
 
-def test_guidance_is_off_for_distilled_models(section: AdvancedSection, draft: Draft) -> None:
+def test_guidance_is_off_for_distilled_models(section: AdvancedRows, draft: Draft) -> None:
     strength = row(section, ScaleRow)
     assert isinstance(strength, ScaleRow)
     draft.set(model="4.5B-distill")
@@ -83,7 +77,7 @@ def test_guidance_is_off_for_distilled_models(section: AdvancedSection, draft: D
 
 
 def test_ranges_are_read_and_nonsense_is_refused(
-    qtbot: QtBot, section: AdvancedSection, draft: Draft
+    qtbot: QtBot, section: AdvancedRows, draft: Draft
 ) -> None:
     ranges = row(section, LookBackRow)
     assert isinstance(ranges, LookBackRow)
@@ -110,7 +104,7 @@ def test_ranges_are_read_and_nonsense_is_refused(
     validate(draft.request(), draft.config)
 
 
-def test_negative_tokens_are_for_base_models(section: AdvancedSection, draft: Draft) -> None:
+def test_negative_tokens_are_for_base_models(section: AdvancedRows, draft: Draft) -> None:
     negative = row(section, NegativeTokensRow)
     assert isinstance(negative, NegativeTokensRow)
     draft.set(model="4.5B-base")
@@ -123,7 +117,7 @@ def test_negative_tokens_are_for_base_models(section: AdvancedSection, draft: Dr
     assert "base models" in negative.note.text()
 
 
-def test_tokens_off_and_on_again_are_no_change(section: AdvancedSection, draft: Draft) -> None:
+def test_tokens_off_and_on_again_are_no_change(section: AdvancedRows, draft: Draft) -> None:
     tokens = row(section, TokensRow)
     assert isinstance(tokens, TokensRow)
     for name in tokens.boxes:
@@ -136,7 +130,7 @@ def test_tokens_off_and_on_again_are_no_change(section: AdvancedSection, draft: 
     assert draft.is_default("special_tokens")
 
 
-def test_tokens_without_a_box_are_kept(section: AdvancedSection, draft: Draft) -> None:
+def test_tokens_without_a_box_are_kept(section: AdvancedRows, draft: Draft) -> None:
     tokens = row(section, TokensRow)
     assert isinstance(tokens, TokensRow)
     draft.set(special_tokens=("LOGO_TOKEN", "HQ_TOKEN"))
@@ -144,7 +138,7 @@ def test_tokens_without_a_box_are_kept(section: AdvancedSection, draft: Draft) -
     assert set(draft.settings.special_tokens) == {"LOGO_TOKEN", "HQ_TOKEN", "TWO_D_ANIME_TOKEN"}
 
 
-def test_shortcut_mode_and_frames_per_second(section: AdvancedSection, draft: Draft) -> None:
+def test_shortcut_mode_and_frames_per_second(section: AdvancedRows, draft: Draft) -> None:
     shortcut, fps = row(section, ShortcutRow), row(section, FpsRow)
     assert isinstance(shortcut, ShortcutRow)
     assert isinstance(fps, FpsRow)
@@ -158,7 +152,7 @@ def test_shortcut_mode_and_frames_per_second(section: AdvancedSection, draft: Dr
     assert draft.settings.fps is None
 
 
-def test_format_and_quality_of_the_file(section: AdvancedSection, draft: Draft) -> None:
+def test_format_and_quality_of_the_file(section: AdvancedRows, draft: Draft) -> None:
     formats, quality = row(section, FormatRow), row(section, FileQualityRow)
     assert isinstance(formats, FormatRow)
     assert isinstance(quality, FileQualityRow)
@@ -174,8 +168,7 @@ def test_format_and_quality_of_the_file(section: AdvancedSection, draft: Draft) 
     assert quality.note.text()
 
 
-def test_what_only_experts_know_is_closed_inside(qtbot: QtBot, section: AdvancedSection) -> None:
-    section.set_open(True)
+def test_what_only_experts_know_is_closed_inside(qtbot: QtBot, section: AdvancedRows) -> None:
     for kind in (WindowRow, LookBackRow, CleanLookBackRow, ShortcutRow):
         assert not row(section, kind).isVisible()
     qtbot.mouseClick(section.expert.button, Qt.MouseButton.LeftButton)

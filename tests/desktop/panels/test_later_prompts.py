@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
@@ -43,7 +43,7 @@ def test_folded_at_first_with_a_row_to_type_in_when_opened(
     (row,) = panel.rows
     assert row.number.value() == 2
     assert draft.later_prompts == ()  # an empty row says nothing
-    toggle = panel.findChild(QPushButton)
+    toggle = panel.findChild(QToolButton)
     assert toggle is not None
     assert toggle.text() == "Direct over time", "nothing is said yet"
     qtbot.keyClicks(row.field, "it spins")
@@ -104,7 +104,7 @@ def test_the_time_is_that_of_the_plan(panel: LaterPrompts, draft: Draft) -> None
 
 def test_they_are_counted_and_stay_in_every_mode(panel: LaterPrompts, draft: Draft) -> None:
     draft.set_later_prompts((PromptChange(3, "a"),))
-    toggle = panel.findChild(QPushButton)
+    toggle = panel.findChild(QToolButton)
     assert toggle is not None
     assert toggle.text() == "Direct over time (1)"
     draft.set_mode(Mode.I2V)

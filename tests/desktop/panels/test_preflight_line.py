@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QTextBoundaryFinder
 from pytestqt.qtbot import QtBot
 
-from magi_desktop.panels.preflight_line import PreflightLine
+from magi_desktop.panels.preflight_line import _SEPARATOR, PreflightLine, _in_one_line
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.planner import Planner
 from magi_engine.runtime.machine.facts import MachineFacts
@@ -180,6 +181,14 @@ def test_the_button_above_stays_where_it_is_while_figures_come_and_go(
     bench.qtbot.waitUntil(lambda: bench.text() == "")
     heights.append(bench.line.heightForWidth(width))
     assert len(set(heights)) == 1, heights
+
+
+def test_no_line_breaks_within_a_figure_in_chinese_either() -> None:
+    figures = ["直到您停止", "每秒视频用时 1 分 07 秒", "内存 829 MB / 25 GB", "磁盘 1.2 MB"]
+    text = _SEPARATOR.join(map(_in_one_line, figures))
+    finder = QTextBoundaryFinder(QTextBoundaryFinder.BoundaryType.Line, text)
+    breaks = iter(finder.toNextBoundary, -1)
+    assert len(list(breaks)) == len(figures)
 
 
 def test_hours_are_a_warning(bench: Bench) -> None:

@@ -13,7 +13,9 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.reference import ReferencePanel
 from magi_desktop.state.draft import Draft, Reference
 from magi_desktop.widgets.segmented import Segmented
-from magi_engine.media import ClipPart, ClipPartKind, CropBox, FitPolicy, probe
+from magi_engine.media.clips import ClipPart, ClipPartKind
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.info import probe
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.media_files import image_file, video_file
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from magi_engine.media import WriteOptions, open_writer
+from magi_engine.media.output import open_writer
+from magi_engine.media.writer import WriteOptions
 
 CHUNK = 24
 

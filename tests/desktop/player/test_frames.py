@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.player.frames import FrameBuffer
 from magi_desktop.player.video_file import BlockReader, VideoFile, read_facts
 from magi_engine.errors import MediaReadError
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
 
 SMALL = 64 * 48 * 3 * CHUNK * 4

@@ -16,7 +16,9 @@ from magi_desktop.player import job_link
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_engine.errors import OutputError
-from magi_engine.media import FrameWriter, iter_source_frames, open_writer, plan_clip
+from magi_engine.media.clips import iter_source_frames, plan_clip
+from magi_engine.media.output import open_writer
+from magi_engine.media.writer import FrameWriter
 from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.player.chunk_cell import Cell
 from magi_desktop.player.player import Player
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.job.events import ChunkState
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, level, write_greys

@@ -20,7 +20,7 @@ from magi_desktop.state.queue import JobQueue, QueueState
 from magi_desktop.state.undo import Undo
 from magi_desktop.state.videos import describe
 from magi_engine.errors import MagiError, OutOfMemoryError
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.job.events import (
     Cancelled,
     Failed,

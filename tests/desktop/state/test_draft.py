@@ -12,7 +12,10 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.state.controller import with_output
 from magi_desktop.state.draft import Draft, GenerationSettings, Reference
 from magi_engine.errors import InvalidRequestError, OutputError
-from magi_engine.media import ClipPart, FitPolicy, MediaInfo, MediaKind, WriteOptions
+from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import FitPolicy
+from magi_engine.media.info import MediaInfo, MediaKind
+from magi_engine.media.writer import WriteOptions
 from magi_engine.runtime.request.request import (
     GenerationRequest,
     Mode,

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.state.library import Library
 from magi_desktop.state.store import Store
 from magi_engine.errors import MagiError
-from magi_engine.media import export_video
+from magi_engine.media.export import export_video
 from tests.desktop.state.conftest import MakeStore
 from tests.desktop.state.helpers import request, settle
 from tests.desktop.state.videos import make_video
@@ -259,7 +259,7 @@ def test_deleting_a_missing_video_takes_it_off_the_list(
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from tests.desktop.state.helpers import request
 from tests.desktop.state.videos import ramp
 path = Path(sys.argv[1])

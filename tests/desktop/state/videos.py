@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.request import GenerationRequest
 from tests.desktop.state.helpers import request
 

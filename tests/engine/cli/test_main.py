@@ -13,8 +13,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -269,7 +271,11 @@ def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert "pocket" in one_error_line(capsys)
 
 
-def test_a_model_that_is_not_here(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_model_that_is_not_here(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roomy = SimpleNamespace(total=64 * 10**9, available=64 * 10**9)  # or that is told first
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: roomy)
     options = ["--model", "4.5B-base", "--models-dir", str(tmp_path), "-o", str(tmp_path / "a.mp4")]
     assert main(["generate", *options]) == 2
     assert "4.5B base" in one_error_line(capsys)

@@ -10,7 +10,7 @@ import av
 import pytest
 from av.video.reformatter import Interpolation
 
-from magi_engine.media import UInt8Array
+from magi_engine.media.fit import UInt8Array
 
 MakeVideo = Callable[..., Path]
 

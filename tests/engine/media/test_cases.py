@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from magi_engine.errors import MediaReadError
-from magi_engine.media import UInt8Array
 from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import UInt8Array
 from magi_engine.media.images import read_image
 from magi_engine.media.info import MediaKind, probe
 from tests.engine.media.conftest import MakeVideo

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from magi_engine.errors import InvalidRequestError, MediaReadError
-from magi_engine.media import CropBox, FitPolicy, MediaKind, probe, read_image
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.images import read_image
+from magi_engine.media.info import MediaKind, probe
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from magi_engine.errors import MediaReadError
-from magi_engine.media import iter_stills
+from magi_engine.media.stills import iter_stills
 from tests.engine.media.conftest import MakeVideo
 
 

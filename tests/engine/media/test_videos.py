@@ -12,16 +12,10 @@ import pytest
 from PIL import Image
 
 from magi_engine.errors import InvalidRequestError, MediaReadError
-from magi_engine.media import (
-    ClipPart,
-    FitPolicy,
-    MediaKind,
-    frames,
-    iter_source_frames,
-    plan_clip,
-    probe,
-    read_plan,
-)
+from magi_engine.media import frames
+from magi_engine.media.clips import ClipPart, iter_source_frames, plan_clip, read_plan
+from magi_engine.media.fit import FitPolicy
+from magi_engine.media.info import MediaKind, probe
 from tests.reading import read_video
 
 MakeVideo = Callable[..., Path]

@@ -22,21 +22,15 @@ from PIL import Image
 
 from magi_engine import atomic
 from magi_engine.errors import InvalidRequestError, MediaReadError, OutputError
-from magi_engine.media import (
-    FrameWriter,
-    WriteOptions,
-    export_video,
-    find_partials,
-    free_name,
-    open_writer,
-    probe,
-    read_metadata,
-    recover_partial,
-)
 from magi_engine.media.encoders import X264, Encoder
+from magi_engine.media.export import export_video
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import MP4, Mp4Writer
-from magi_engine.media.targets import find_growing, part_path, target_of
+from magi_engine.media.info import probe
+from magi_engine.media.metadata import read_metadata
+from magi_engine.media.output import open_writer, recover_partial
+from magi_engine.media.targets import find_growing, find_partials, free_name, part_path, target_of
+from magi_engine.media.writer import FrameWriter, WriteOptions
 
 METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -117,7 +111,7 @@ def test_flat_colours_survive(tmp_path: Path, suffix: str) -> None:
     for index, colour in enumerate(colours):
         frames[24 * index : 24 * index + 24] = colour
     path = write_all(tmp_path / f"flat{suffix}", frames)
-    from magi_engine.media import ClipPart
+    from magi_engine.media.clips import ClipPart
     from tests.reading import read_video
 
     for index, colour in enumerate(colours):
@@ -452,7 +446,7 @@ CHILD = """
 import os, resource, sys
 import numpy as np
 from magi_engine.errors import MagiError
-from magi_engine.media import open_writer
+from magi_engine.media.output import open_writer
 
 target, mode = sys.argv[1:]
 frames = np.random.default_rng(0).integers(0, 255, (24, 64, 64, 3), dtype=np.uint8)

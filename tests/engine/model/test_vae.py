@@ -11,6 +11,7 @@ from torch import Tensor
 
 from magi_engine.config.vae import VaeConfig
 from magi_engine.model.vae import Tile, ViTBlock, ViTVAE
+from magi_engine.ops.kernels import Kernels
 from magi_engine.weights.checkpoint import load_weights
 
 TOLERANCE = 1e-4
@@ -171,3 +172,20 @@ def test_a_tile_holds_whole_latent_frames(fps: int) -> None:
     assert frames > 0
     assert frames % 4 == 0
     assert frames <= fps / 2
+
+
+def test_positions_of_another_grid_are_kept_once_weights_stay(vae: ViTVAE) -> None:
+    vae, latents = copy.deepcopy(vae), torch.randn(1, 16, 3, 6, 4)
+    with torch.inference_mode():
+        before = vae.decode(latents)
+    with torch.no_grad():
+        vae.decoder.pos_embed.add_(1)
+    with torch.inference_mode():
+        changed = vae.decode(latents)
+        assert not torch.equal(changed, before), "weights that may change are looked at each time"
+        vae.speed_up(Kernels())
+        for _ in range(2):
+            torch.testing.assert_close(vae.decode(latents), changed)
+    assert vae.decoder.known_positions is not None
+    assert len(vae.decoder.known_positions) == 1
+    assert vae.encoder.known_positions == {}

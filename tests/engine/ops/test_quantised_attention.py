@@ -55,6 +55,28 @@ def test_what_all_keys_or_values_have_in_common_costs_nothing(recipe: Attention)
     torch.testing.assert_close(recipe(q, k, v + 16) - 16, plain, rtol=0.02, atol=0.02)
 
 
+def test_many_keys_in_bfloat16_lean_to_no_side(relative_error: RelativeError) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(1, 32, 2, 128, generator=generator).bfloat16()
+    k, v = (x.bfloat16() for x in torch.randn(2, 1, 12150, 1, 128, generator=generator))
+    exact = attention(q.float(), k.float(), v.float())
+    assert relative_error(e4m3_attention(q, k, v), exact) < 0.065
+
+
+def test_what_others_see_besides_changes_nothing_of_what_is_seen(
+    relative_error: RelativeError,
+) -> None:
+    q, k, v = inputs(64, 700, 4, 2, 64)
+    exact = attention(q, k[:, :400], v[:, :400])
+    alone = e4m3_attention(q, k[:, :400], v[:, :400], least=300)
+    assert relative_error(alone, exact) < 0.08
+    for strength in (1, 100):
+        later = [torch.cat([x[:, :400], strength * x[:, 400:]], dim=1) for x in (k, v)]
+        along = e4m3_attention(q, *later, count=400, least=300)
+        # Not to the last bit: a few numbers are below normal then.
+        assert relative_error(along, alone) < 0.01
+
+
 @both
 def test_a_query_that_looks_at_one_key_sees_it(
     recipe: Attention, relative_error: RelativeError
@@ -93,6 +115,28 @@ def test_the_kernels_do_what_the_plain_form_does(
     longer = torch.cat([q, q], dim=1)[:, : q.shape[1]]
     more = (torch.cat([x, x], dim=1)[:, : x.shape[1]] for x in (k, v))
     torch.testing.assert_close(kernel(longer, *more), actual, rtol=0, atol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("form", [HOPPER, INT8])
+def test_kernels_of_queries_that_see_more_and_more(
+    form: Form, relative_error: RelativeError
+) -> None:
+    kernel, counts = kernel_of(form), [300, 1, 999, 640]
+    assert isinstance(kernel, QuantisedAttention)
+    q, k, v = (x.to("cuda", torch.bfloat16) for x in inputs(4 * 130, 999, 6, 2, 128))
+    for some in (counts, counts[:1], counts[2:]):
+        queries = q.clone().split(130, dim=1)[: len(some)]
+        given = [own.clone() for own in queries]
+        prepared = kernel.prepare(queries, k, v, some)
+        for own, count, attend in zip(given, some, prepared, strict=True):
+            seen = k[:, :count], v[:, :count]
+            exact = attention(own.double(), *(x.double() for x in seen))
+            error = relative_error(RECIPES[form](own, *seen), exact)
+            if form is HOPPER:
+                least = min(some)
+                error = relative_error(e4m3_attention(own, k, v, count, least), exact)
+            assert relative_error(attend(), exact) < 1.05 * error + 0.001
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.engine import Engine
+from magi_engine.runtime.models import libraries
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from magi_engine.takes.store import TakeStore
 
@@ -69,3 +70,9 @@ def clip(tmp_path: Path) -> Path:
     with open_writer(tmp_path / "clip.mp4", WIDTH, HEIGHT, 24) as writer:
         writer.write(frames)
     return tmp_path / "clip.mp4"
+
+
+@pytest.fixture(autouse=True)
+def _small_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that plays a card makes the smallest of videos to load its libraries."""
+    monkeypatch.setattr(libraries, "_SIDE", 2)

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from magi_engine.errors import DeviceError
+from magi_engine.model.vae import ViTVAE
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -232,11 +233,11 @@ def test_a_chunk_that_is_being_decoded_when_a_process_is_lost_is_kept(
     others = set(psutil.Process().children())
     decode, lost = LoadedModel._video_of, []
 
-    def lose_then_decode(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
+    def lose_then_decode(model: LoadedModel, latents: torch.Tensor, vae: ViTVAE) -> torch.Tensor:
         if not lost:
             lost.append(the_other(others))
             lost[0].kill()
-        return decode(model, latents)
+        return decode(model, latents, vae)
 
     monkeypatch.setattr(LoadedModel, "_video_of", lose_then_decode)
     events = run(together, make_request(num_frames=None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -160,14 +160,19 @@ class Noting(Prepared):
         self.attended: list[int] = []
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return self.prepare(q, k, v)()
+        return self.prepare([q], k, v, [k.shape[1]])[0]()
 
-    def prepare(self, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
+    def prepare(
+        self, queries: Sequence[Tensor], k: Tensor, v: Tensor, counts: Sequence[int]
+    ) -> list[Callable[[], Tensor]]:
         self.prepared.append(k.shape[1])
-        return partial(self._attend, q, k, v)
+        return [
+            partial(self._attend, q, k[:, :n], v[:, :n])
+            for q, n in zip(queries, counts, strict=True)
+        ]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        assert sum(self.prepared) == 3 * (1 + 2 + 2 + 1), "something is prepared beside another"
+        assert self.prepared == [6, 6, 3], "all is prepared before, once for each beginning"
         self.attended.append(k.shape[1])
         return q.copy_(attention(q, k, v))
 

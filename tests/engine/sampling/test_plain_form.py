@@ -19,7 +19,7 @@ from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import Direction, SamplerSettings, Transition
 from tests.engine.sampling.plain_form import PlainVideo, caption_of, null_caption_of
 
-CONFIGURATIONS = 200
+CONFIGURATIONS = 100
 TOLERANCE = 1e-5
 WIDTH = 2  # latent frames in a chunk
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import random
+import select
 import socket
 import threading
 
 _PIECE = 2048
+_LOOK_S = 0.1
+"""How often a silent connection is looked at: wine does not wake who waits for one that is shut."""
 
 
 class CutCable:
@@ -29,6 +32,7 @@ class CutCable:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._ends: list[socket.socket] = []
+        self._over: set[socket.socket] = set()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.cut = 0
@@ -50,9 +54,7 @@ class CutCable:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        for end in self._ends:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        self._shut(*self._ends)
 
     def _begin(self, work, *arguments) -> None:
         thread = threading.Thread(target=work, args=arguments)
@@ -71,18 +73,28 @@ class CutCable:
 
     def _pass_on(self, source: socket.socket, target: socket.socket, budget: _Budget) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(_PIECE):
+            while data := self._received(source):
                 if budget.is_spent(len(data)) and self._may_cut(budget):
                     break
                 target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        self._shut(source, target)
         with self._lock:
             budget.ends += 1
             if budget.ends == 2:
                 source.close()
                 target.close()
+
+    def _received(self, source: socket.socket) -> bytes:
+        while not select.select([source], [], [], _LOOK_S)[0]:
+            if source in self._over:
+                return b""
+        return source.recv(_PIECE)
+
+    def _shut(self, *ends: socket.socket) -> None:
+        self._over.update(ends)
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def _may_cut(self, budget: _Budget) -> bool:
         with self._lock:

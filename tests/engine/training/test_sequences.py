@@ -59,6 +59,7 @@ def make_batch(clips: int = 2, seed: int = 0, event_chunk: int = 3) -> Batch:
         captions=torch.randn(clips, 2, 7, CHANNELS, generator=dice),
         lengths=torch.tensor([[5, 7]] * clips),
         event_chunk=torch.full((clips,), event_chunk),
+        objects=torch.zeros(clips, 2, 3, dtype=torch.long),
     )
 
 
@@ -339,12 +340,14 @@ def test_a_batch_is_drawn_from_the_clips() -> None:
         tokens=torch.tensor([[1, 2, 0], [1, 2, 3]], dtype=torch.int16)
         .view(1, 2, 1, 3)
         .expand(4, 2, 2, 3),
+        objects=torch.arange(4).view(4, 1, 1).expand(4, 2, 3),
     )
     t5 = make_tiny_t5(tiny_t5_config(8, d_model=8, layers=1, heads=2, d_ff=8)).eval()
     batch = draw_batch(clips, t5, 40)
     rows = batch.clean[:, 0, 0, 0, 0, 0].long()
     assert set(rows.tolist()) == set(range(4))
     assert torch.equal(batch.event_chunk, clips.event_chunk[rows])
+    assert torch.equal(batch.objects[:, 0, 0], rows)
     assert {tuple(pair) for pair in batch.lengths.tolist()} == {(2, 2), (3, 3)}
     assert batch.pasted.shape == (40, 2, WIDTH)
     # Padding is not looked at: a short caption is embedded as if it stood alone.

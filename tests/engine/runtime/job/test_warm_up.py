@@ -7,14 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from magi_engine.config.vae import VaeConfig
 from magi_engine.model.dit import VideoDiT
+from magi_engine.model.random_weights import random_vae
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import Event, Progress, Stage, StageStarted
-from magi_engine.runtime.job.warm_up import first_layers
+from magi_engine.runtime.job.warm_up import first_blocks, first_layers
 from magi_engine.runtime.machine.kernels import DeviceKernels
 from magi_engine.sampling.sampler import Sampler
 from tests.engine.conftest import MakeDit
 from tests.engine.runtime.outcomes import MakeRequest, finished, frames_of, run, stages_of
+
+FLOAT = torch.float32
 
 
 @pytest.fixture
@@ -89,6 +93,17 @@ def test_the_first_layers_share_everything(make_dit: MakeDit) -> None:
     assert short.layers[1].mlp is dit.layers[1].mlp
     assert short.x_embedder is dit.x_embedder
     assert {id(p) for p in short.parameters()} < {id(p) for p in dit.parameters()}
+
+
+def test_the_first_blocks_share_everything_and_decode() -> None:
+    vae = random_vae(VaeConfig(embed_dim=256, depth=3, num_heads=4), torch.device("cpu"), FLOAT)
+    short = first_blocks(vae, 1)
+    assert (len(short.decoder.blocks), len(vae.decoder.blocks)) == (1, 3)
+    assert {id(p) for p in short.parameters()} < {id(p) for p in vae.parameters()}
+    latents = torch.randn(1, 16, 3, 4, 4)
+    with torch.inference_mode():
+        assert short.decode(latents).shape == vae.decode(latents).shape
+        assert not torch.equal(short.decode(latents), vae.decode(latents))
 
 
 def test_cancelling_does_not_wait_for_it(make_request: MakeRequest, compiles: None) -> None:

@@ -30,6 +30,7 @@ from magi_engine.runtime.job.events import (
     StageStarted,
 )
 from magi_engine.runtime.machine.kernels import DeviceKernels
+from magi_engine.runtime.models.libraries import Libraries
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.planning import placement as plans
 from magi_engine.runtime.planning.placement import Placement
@@ -187,6 +188,7 @@ def ladder(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
     ]
     monkeypatch.setattr(plans, "place", lambda sizes, *free: tuple(ways))
     monkeypatch.setattr(DeviceKernels, "compiles", True)  # so that there is every stage
+    monkeypatch.setattr(Libraries, "begin", lambda _: None)  # which has memory of its own
     return ways
 
 
