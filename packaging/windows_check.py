@@ -254,15 +254,20 @@ class Check:
         require("unhandled" not in log, "nothing went wrong unforeseen", log)
 
     def everyday(self) -> None:
-        """What a person does in its window; then by commands, while a second one sets up."""
+        """What a person does in its window; then what takes longest, and the rest beside it."""
         walk = Walk(self.windows, self.screen, self.program, self.data, self.pictures)
         for step in walk.by_window():
             step()
+
+        def rest() -> None:
+            walk.by_command()
+            self._second_user()
+
         with ThreadPoolExecutor(1) as beside:
-            second = beside.submit(self._second_user)
-            for step in (*walk.by_commands(), self._as_released):
-                step()
-            second.result()
+            done = beside.submit(rest)
+            walk.fp8()
+            self._as_released()
+            done.result()
         self.windows.shut_down()
 
     def _as_released(self) -> None:

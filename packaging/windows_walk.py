@@ -152,6 +152,7 @@ class Walk:
 
     def fp8(self) -> None:
         """The pocket model in 8 bits: killed while it is measured, gone on with, used, removed."""
+        self._shorten_captions()
         command = ("models", "quantize", "pocket-fp8")
         models = self.data / "models"
         before = set(models.rglob("*.safetensors"))
@@ -159,12 +160,20 @@ class Walk:
         wait_for(lambda: any(models.rglob(".calibration*")), "a caption to be measured", _VIDEO_S)
         self._kill("quantize")
         process.wait(60)
-        self._magi(*command, limit_s=2 * _VIDEO_S)  # it measures 24 captions
+        self._magi(*command, limit_s=2 * _VIDEO_S)
         left = [path.name for path in models.rglob(".*") if path.is_file()]
         require(left == [], f"nothing unfinished is left: {left}")
         self._magi("generate", "--model", "pocket-fp8", "--seconds", "1", "-o", r"C:\fp8.mp4")
         self._magi("models", "remove", "pocket-fp8", "--yes")
         require(set(models.rglob("*.safetensors")) == before, "the model is removed")
+
+    def _shorten_captions(self) -> None:
+        """Of the sentences the copy is measured with, three are enough to go on after the first."""
+        captions = next(self._environment.rglob("_resources/calibration/pocket.txt"))
+        few = captions.read_text(encoding="utf-8").splitlines()[:3]
+        captions.unlink()  # it has other names elsewhere
+        captions.write_text("\n".join(few), encoding="utf-8")
+        self.windows.own(captions)
 
     def _drafted(self) -> str:
         """The mode the window is in, as its settings file has it."""
@@ -182,9 +191,12 @@ class Walk:
         require(done.returncode == 0, what, done.stdout)
 
     def _python(self, code: str, *arguments: str) -> None:
-        environment = next(path for path in (self.data / "environments").glob("*-cpu-*"))
-        python = self.windows.path(environment / "python.exe")
+        python = self.windows.path(self._environment / "python.exe")
         require(self.windows.run("wine", python, "-c", code, *arguments).returncode == 0, "Python")
+
+    @property
+    def _environment(self) -> Path:
+        return next((self.data / "environments").glob("*-cpu-*"))
 
     def _write(self, text: str) -> None:
         self._press("ctrl+e", "ctrl+a")
@@ -222,10 +234,6 @@ class Walk:
     def by_window(self) -> tuple[Callable[[], None], ...]:
         """What is done in the window, in order."""
         return (self.by_keys, self.from_a_picture, self.export, self.killed)
-
-    def by_commands(self) -> tuple[Callable[[], None], ...]:
-        """What is done by commands, in order."""
-        return (self.by_command, self.fp8)
 
 
 def _size(path: Path) -> int:

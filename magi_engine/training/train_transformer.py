@@ -4,7 +4,8 @@
 
 The recipe is the paper's (2.2, 2.3): flow matching with per-chunk noise levels, block-causal
 attention, slightly noisy clean chunks, captions dropped now and then, image and video prefixes in
-the mix; and, more and more, shortcut distillation with the guidance distilled in.
+the mix; and, more and more, shortcut distillation with the guidance distilled in. Beside it the
+text encoder goes on answering what ``train_binding`` asks.
 
 On several GPUs, each with clips of its own and so many times the batch:
 
