@@ -73,8 +73,6 @@ class FarmOptions(BaseModel):
     engines_min: int = 1
     engines_max: int = 32
     most_each: int = 0
-    most_upload_bytes: int = 2_000_000_000
-    keep_bytes: int = 100_000_000_000
     log_prompts: bool = False
 
     @property
@@ -278,8 +276,8 @@ class _Front:
         self.loop = asyncio.get_running_loop()
         self.engines = engines.options(stream=True)
         self.making: dict[str, _Making] = {}
-        uploads = Uploads(options.most_upload_bytes, options.keep_bytes)
-        book = JobBook(self._making, uploads, options.keep_bytes, options.log_prompts, _MOST_JOBS)
+        uploads = Uploads()
+        book = JobBook(self._making, uploads, log_prompts=options.log_prompts, at_once=_MOST_JOBS)
         installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
         asked_engine = _Asked(asked, options.models_dir)
         self._app = application(asked_engine, installer, book, uploads, tokens, _MOST_JOBS)

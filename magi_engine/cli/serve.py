@@ -30,6 +30,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--announce", action="store_true", help="let the local network know of the address"
     )
+    parser.add_argument(
+        "--engines",
+        type=int,
+        default=1,
+        metavar="N",
+        help="videos made at the same time, each on a graphics card of its own; default 1",
+    )
     parser.set_defaults(run=run)
 
 
@@ -82,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "Serving needs some more packages.", "Run: pip install 'magi-desktop[serve]'"
         )
+    if args.engines < 1:
+        raise InvalidRequestError("That is no number of engines.", "Write --engines 2.")
     from magi_engine.serve.server import ServeOptions, serve
 
     folder = (args.folder or default_serve_dir()).absolute()
@@ -93,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         models_dir=args.models_dir and args.models_dir.absolute(),
         certificate=certificate_of(args, folder),
         log_prompts=args.log_prompts,
+        engines=args.engines,
         announce=args.announce,
     )
     serve(options, lambda line: print(line, flush=True))

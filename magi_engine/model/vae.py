@@ -13,6 +13,7 @@ from magi_engine.config.sizes import TILES_AT_ONCE
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.kernels import Kernels
+from magi_engine.ops.mesh import ALONE, Mesh
 
 _EPS = 1e-5
 _FRAMES_AT_ONCE = 6
@@ -30,6 +31,8 @@ class ViTVAE(nn.Module):
         self.encoder = ViTEncoder(config)
         self.decoder = ViTDecoder(config)
         self.tiles_at_once = TILES_AT_ONCE
+        self.mesh: Mesh = ALONE
+        """Who decodes tiles together; all of them are given the same."""
 
     def speed_up(self, kernels: Kernels, attention: Attention = attention) -> None:
         """Use other kernels; for inference: the weights stay as they are."""
@@ -59,7 +62,7 @@ class ViTVAE(nn.Module):
         pieces = [
             _tiled(
                 part,
-                self._encode_piece,
+                self._encode_batches,
                 size=tile.size,
                 stride=int(tile.size * (1 - tile.overlap)),
                 blend=int(tile.size // config.patch_size * tile.overlap),
@@ -72,7 +75,10 @@ class ViTVAE(nn.Module):
         return torch.cat(pieces, dim=2)
 
     def decode(self, latents: Tensor, tile: Tile | None = None) -> Tensor:
-        """Pixels of (N, z_chans, T, h, w) latents: (N, 3, 4T, 8h, 8w), about [-1, 1]."""
+        """Pixels of (N, z_chans, T, h, w) latents: (N, 3, 4T, 8h, 8w), about [-1, 1].
+
+        Where tiles are decoded in a mesh, a process that does not lead gets no frames.
+        """
         config = self.config
         if tile is None:
             return self.decoder(latents)
@@ -87,7 +93,7 @@ class ViTVAE(nn.Module):
             rows = part.unflatten(2, (-1, frames or part.shape[2])).transpose(1, 2)
             decoded = _tiled(
                 rows.flatten(0, 1),
-                self.decoder,
+                self._decode_batches,
                 size=size,
                 stride=int(size * (1 - tile.overlap)),
                 blend=int(tile.size * tile.overlap),
@@ -98,6 +104,20 @@ class ViTVAE(nn.Module):
             pieces.append(decoded.unflatten(0, rows.shape[:2]).transpose(1, 2).flatten(2, 3))
         return torch.cat(pieces, dim=2)
 
+    def _encode_batches(self, batches: list[list[Tensor]]) -> list[Tensor]:
+        return [self._encode_piece(torch.cat(tiles)) for tiles in batches]
+
+    def _decode_batches(self, batches: list[list[Tensor]]) -> list[Tensor]:
+        config, shapes, costs = self.config, [], []
+        for tiles in batches:
+            count, _, t, h, w = tiles[0].shape
+            sides = t * config.patch_length, h * config.patch_size, w * config.patch_size
+            shapes.append(torch.Size((len(tiles) * count, config.in_chans, *sides)))
+            costs.append(float(shapes[-1].numel()))
+        return self.mesh.divided(
+            shapes, costs, lambda batch: self.decoder(torch.cat(batches[batch])), batches[0][0]
+        )
+
     def _encode_piece(self, video: Tensor) -> Tensor:
         mean, _ = self.encoder(video).chunk(2, dim=1)
         return mean
@@ -105,7 +125,7 @@ class ViTVAE(nn.Module):
 
 def _tiled(
     x: Tensor,
-    apply: Callable[[Tensor], Tensor],
+    apply: Callable[[list[list[Tensor]]], list[Tensor]],
     *,
     size: int,
     stride: int,
@@ -118,12 +138,14 @@ def _tiled(
 
     Args:
         x: (N, C, T, H, W).
+        apply: is given all squares, in batches of one shape; for each of these a result. Or
+            nothing at all, which is what comes out then: no frames.
         size, stride: of the squares, in units of ``x``.
         blend: width of the blended border, in units of the result.
         scale: result size over input size, as a fraction.
         against_blended: whether a piece is blended with its neighbour as blended already
             (the release's encoder) or as it came out (its decoder).
-        at_once: how many squares ``apply`` is given together.
+        at_once: how many squares there are in a batch.
     """
     kept = stride * scale[0] // scale[1]
     height, width = x.shape[3] * scale[0] // scale[1], x.shape[4] * scale[0] // scale[1]
@@ -136,6 +158,8 @@ def _tiled(
         for left in lefts
     ]
     results = _in_batches(apply, crops, at_once)
+    if not results:
+        return x[:, :, :0]
     for first in range(0, len(results), len(lefts)):
         raw = results[first : first + len(lefts)]
         row: list[Tensor] = []
@@ -152,20 +176,21 @@ def _tiled(
 
 
 def _in_batches(
-    apply: Callable[[Tensor], Tensor], inputs: list[Tensor], at_once: int
+    apply: Callable[[list[list[Tensor]]], list[Tensor]], inputs: list[Tensor], at_once: int
 ) -> list[Tensor]:
-    """``apply`` to each of the inputs (N, ...), to those of one shape together."""
-    results: dict[int, Tensor] = {}
+    """``apply`` to the inputs (N, ...), those of one shape together; nothing if it gives none."""
     by_shape: dict[torch.Size, list[int]] = {}
     for index, x in enumerate(inputs):
         by_shape.setdefault(x.shape, []).append(index)
+    batches: list[list[int]] = []
     for shape, indices in by_shape.items():
         count = max(1, at_once // shape[0])
-        for first in range(0, len(indices), count):
-            some = indices[first : first + count]
-            outputs = apply(torch.cat([inputs[i] for i in some])).split(shape[0])
-            results.update(zip(some, outputs, strict=True))
-    return [results[index] for index in range(len(inputs))]
+        batches += [indices[first : first + count] for first in range(0, len(indices), count)]
+    outputs = apply([[inputs[index] for index in batch] for batch in batches])
+    results: dict[int, Tensor] = {}
+    for batch, output in zip(batches, outputs, strict=bool(outputs)):
+        results.update(zip(batch, output.split(len(inputs[batch[0]])), strict=True))
+    return [results[index] for index in sorted(results)]
 
 
 def _blend(before: Tensor, piece: Tensor, extent: int, dim: int) -> None:

@@ -157,6 +157,48 @@ class Mesh:
         else:
             _exchange(make(sum(mine), 1, width), make(there, 1, width), mine, lengths)
 
+    def divided(
+        self,
+        shapes: Sequence[torch.Size],
+        costs: Sequence[float],
+        work: Callable[[int], Tensor],
+        like: Tensor,
+    ) -> list[Tensor]:
+        """Pieces of work of which each is done by one process.
+
+        Args:
+            shapes: of what each piece gives, a tensor of the format and device of ``like``.
+            costs: of each piece.
+            work: does one.
+
+        Returns:
+            What they gave, in order; only in the leading process.
+
+        Raises:
+            torch.OutOfMemoryError, MemoryError: memory ran out, here or in another process.
+        """
+        if self.size == 1:
+            return [work(piece) for piece in range(len(shapes))]
+        shares = shares_of(costs, self.size)
+        lengths = [sum(shapes[piece].numel() for piece in share) for share in shares]
+
+        def own() -> tuple[Tensor, Tensor]:
+            parts = [work(piece).flatten() for piece in shares[self.rank]]
+            sent = torch.cat([like.new_empty(0), *parts])
+            del parts
+            return sent, like.new_empty(sum(lengths) if self.leads else 0)
+
+        sent, arrived = self.attempt(own, lambda: ())
+        from_each = lengths if self.leads else [0] * self.size
+        to_each = [len(sent)] + [0] * (self.size - 1)
+        _exchange(arrived.view(-1, 1, 1), sent.view(-1, 1, 1), from_each, to_each)
+        if not self.leads:
+            return []
+        order = [piece for share in shares for piece in share]
+        sizes = [shapes[piece].numel() for piece in order]
+        given = dict(zip(order, arrived.split(sizes), strict=True))
+        return [given[piece].view(shape) for piece, shape in enumerate(shapes)]
+
     def groups(self, groups: int) -> int:
         """How many of so many key groups this process attends to."""
         return max(1, groups // self.size)
@@ -309,6 +351,17 @@ def abort() -> None:
 def _lengths(tokens: int, size: int) -> list[int]:
     """Each process's share of a chunk's tokens."""
     return [b - a for a, b in pairwise(tokens * i // size for i in range(size + 1))]
+
+
+def shares_of(costs: Sequence[float], size: int) -> list[list[int]]:
+    """Who does which pieces of work: the dearest first, each by who has least to do so far."""
+    shares: list[list[int]] = [[] for _ in range(size)]
+    busy = [0.0] * size
+    for piece in sorted(range(len(costs)), key=lambda piece: -costs[piece]):
+        who = min(range(size), key=lambda rank: busy[rank])
+        shares[who].append(piece)
+        busy[who] += costs[piece]
+    return shares
 
 
 @functools.lru_cache(maxsize=16)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,10 +55,10 @@ class Task:
     prefix: Tensor | None
 
 
-def next_task(mesh: Mesh) -> Task | None:
-    """What the leading process samples next; None: it has ended, as it says by calling this."""
-    nothing: Task | None = None
-    return mesh.agree(lambda: nothing)
+def next_task(mesh: Mesh) -> Any:
+    """What the leading process says next: a :class:`Task`, or something else it tells the others;
+    None: it has ended, as it says by calling this."""
+    return mesh.agree(lambda: None)
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,23 @@ class Sampler:
         )
         yield from self._events(task, _Decisions([(captions, noise), *along], direction))
 
-    def follow(self, task: Task) -> None:
-        """Compute one's share of what the leading process samples, to its end."""
-        for _ in self._events(task, None):
+    def follow(self, task: Task, told: Callable[[Any], None] | None = None) -> None:
+        """Compute one's share of what the leading process samples, to its end.
+
+        Args:
+            told: is called with what else it says between two forwards.
+        """
+        for _ in self._events(task, None, told):
             pass
 
-    def _events(self, task: Task, decisions: _Decisions | None) -> Generator[StepDone | ChunkDone]:
+    def _events(
+        self,
+        task: Task,
+        decisions: _Decisions | None,
+        told: Callable[[Any], None] | None = None,
+    ) -> Generator[StepDone | ChunkDone]:
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
-        events = self.memory.run(_Run, self, task, decisions).events()
+        events = self.memory.run(_Run, self, task, decisions, told).events()
         # Not a decorator: a generator must not leave inference mode switched on between steps.
         while True:
             with torch.inference_mode():
@@ -151,13 +161,19 @@ class Sampler:
 class _Run:
     """The state of one video in the making."""
 
-    def __init__(self, sampler: Sampler, task: Task, decisions: _Decisions | None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        task: Task,
+        decisions: _Decisions | None,
+        told: Callable[[Any], None] | None,
+    ) -> None:
         settings, model = sampler.settings, sampler.model
         height, width = task.height, task.width
         num_chunks, prefix = task.num_chunks, task.prefix
         self.settings, self.model, self.on_forward = settings, model, sampler.on_forward
         self.memory, self.mesh = sampler.memory, model.mesh
-        self.num_chunks, self._decisions = num_chunks, decisions
+        self.num_chunks, self._decisions, self._told = num_chunks, decisions, told
         self.device = model.device
         self.prefix = prefix  # stays where it is: only few chunks of it are looked at
         self.prefix_frames = 0 if prefix is None else prefix.shape[2]
@@ -215,7 +231,15 @@ class _Run:
 
     def events(self) -> Generator[StepDone | ChunkDone]:
         with contextlib.closing(self.mesh.each(self._schedule())) as schedule:
-            yield from self._executed(schedule)
+            yield from self._executed(self._forwards_of(schedule))
+
+    def _forwards_of(self, said: Iterator[Any]) -> Iterator[Forward]:
+        for item in said:
+            if isinstance(item, Forward):
+                yield item
+            else:
+                assert self._told is not None
+                self._told(item)
 
     def _schedule(self) -> Iterator[Forward]:
         direction = self.decisions.direction

@@ -288,18 +288,17 @@ class Job:
         """Give what has grown of the video its name."""
         # The engine's process outlives the server's by some seconds, and ends the file itself.
         for _ in range(_ORPHAN_TRIES):
-            if self.output.exists():
+            if self.output.exists() or find_growing(self.output) is None:
                 return
-            try:
-                if parts := find_partials(self.output.parent):
-                    recover_partial(parts[0])
-                    return
-            except MagiError as error:
-                logger.info("nothing of job %s could be saved: %s", self.id, error)
-                return
-            if find_growing(self.output) is None:  # at the first look it may have had no name yet
-                return
+            if find_partials(self.output.parent):
+                break
             time.sleep(_ORPHAN_LOOK_S)
+        # Where that cannot be seen, the engine had another machine, or a container of another name.
+        try:
+            if (left := find_growing(self.output)) is not None:
+                recover_partial(left)
+        except MagiError as error:
+            logger.info("nothing of job %s could be saved: %s", self.id, error)
 
 
 def job_id_of(take: Take) -> str:

@@ -29,7 +29,7 @@ from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.job import FOLDER, Job, JobAbout, Maker, job_id_of
-from magi_engine.serve.uploads import Uploads
+from magi_engine.serve.uploads import KEPT_BYTES, Uploads
 from magi_engine.takes.store import TakeStore, not_kept
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class JobBook:
         self,
         maker_of: Callable[[Job], Maker],
         uploads: Uploads,
-        keep_bytes: int,
+        keep_bytes: int = KEPT_BYTES,
         log_prompts: bool = False,
         at_once: int = 1,
     ) -> None:

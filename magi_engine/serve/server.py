@@ -16,9 +16,9 @@ import uvicorn
 
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.install.process import InstallProcess
-from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.serve.app import application
 from magi_engine.serve.certificate import Certificate
+from magi_engine.serve.engines import Engines
 from magi_engine.serve.guard import MOST_CONNECTIONS, BoundedProtocol, has_place, peer
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tokens import Tokens
@@ -39,8 +39,7 @@ class ServeOptions:
     Attributes:
         folder: for jobs and what clients bring.
         certificate: for TLS; None: without.
-        most_upload_bytes: of one file that a client brings.
-        keep_bytes: what videos that have ended may take up, and the files of each client.
+        engines: how many videos are made at a time, each on a card of its own if several.
         announce: whether the local network is told of it.
     """
 
@@ -50,9 +49,8 @@ class ServeOptions:
     token_file: Path
     models_dir: Path | None = None
     certificate: Certificate | None = None
-    most_upload_bytes: int = 2_000_000_000
-    keep_bytes: int = 100_000_000_000
     log_prompts: bool = False
+    engines: int = 1
     announce: bool = False
 
 
@@ -75,13 +73,18 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
     listening = _listen(options.host, options.port)
     # Paths below are relative: they stand in videos and logs, and tell nothing of this machine.
     os.chdir(options.folder)
-    engine = EngineProcess(options.models_dir, log_file=Path("engine.log").absolute())
-    engine.start()
+    engines = Engines(options.engines, options.models_dir)
+    engines.start()
     installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
-    uploads = Uploads(options.most_upload_bytes, options.keep_bytes)
-    book = JobBook(lambda _job: engine, uploads, options.keep_bytes, options.log_prompts)
+    uploads = Uploads()
+    book = JobBook(
+        lambda _job: engines.one_video(),
+        uploads,
+        log_prompts=options.log_prompts,
+        at_once=options.engines,
+    )
     config = uvicorn.Config(
-        application(engine, installer, book, uploads, tokens),
+        application(engines.first, installer, book, uploads, tokens),
         http=BoundedProtocol,
         loop="asyncio",
         ws="websockets-sansio",
@@ -105,7 +108,7 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
             uvicorn.Server(config).run(sockets=[listening])
     finally:
         book.close()
-        engine.close()
+        engines.close()
         installer.close()
         listening.close()
 

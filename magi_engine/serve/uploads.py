@@ -19,6 +19,10 @@ from magi_engine.media.info import probe
 FOLDER = Path("uploads")
 """Below the server's folder, where it runs."""
 
+MOST_UPLOAD_BYTES = 2_000_000_000
+KEPT_BYTES = 100_000_000_000
+"""Of the files of each client, and of all videos that have ended."""
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"sha256:([0-9a-f]{64})")
 _HEAD_BYTES = 32
@@ -39,7 +43,7 @@ class Uploads:
         room_bytes: of all files of an owner; the oldest go.
     """
 
-    def __init__(self, most_bytes: int, room_bytes: int) -> None:
+    def __init__(self, most_bytes: int = MOST_UPLOAD_BYTES, room_bytes: int = KEPT_BYTES) -> None:
         self._most_bytes, self._room_bytes = most_bytes, room_bytes
 
     def has(self, owner: str, digest: str) -> bool:

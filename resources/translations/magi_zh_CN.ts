@@ -3656,6 +3656,10 @@
         <translation>请写成 --engines 2 或 1-8。</translation>
     </message>
     <message>
+        <source>Write --engines 2.</source>
+        <translation>请写成 --engines 2。</translation>
+    </message>
+    <message>
         <source>Write 64 digits, a to f small.</source>
         <translation>请写 64 位数字，a 到 f 用小写。</translation>
     </message>

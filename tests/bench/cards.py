@@ -27,10 +27,12 @@ from torch import Tensor
 from torch import distributed as dist
 
 from magi_engine.config.official import MagiConfig
+from magi_engine.config.vae import Tile
 from magi_engine.model.random_weights import random_dit
 from magi_engine.ops.backends import FASTEST
 from magi_engine.ops.mesh import ALONE, Mesh, join, leave
 from magi_engine.resources import resource_path
+from magi_engine.runtime.models.loaded import Decode
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.environment import let_memory_be_whole
 from magi_engine.sampling.cache import WindowAttention
@@ -67,7 +69,25 @@ class Cards(Bench):
     def __init__(self, device: torch.device, mesh: Mesh, graphs: bool) -> None:
         super().__init__(device)
         self.mesh, self.graphs = mesh, graphs
+        self.decodes_together = False
         self.latents: list[Tensor] = []
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        mesh = self.dit.mesh if self.decodes_together else ALONE
+        if mesh.size > 1:
+            mesh.agree(lambda: Decode(latents.cpu(), self.vae.tiles_at_once))
+        self.vae.mesh = mesh
+        try:
+            return super().pixels(latents)
+        finally:
+            self.vae.mesh = ALONE
+
+    @torch.inference_mode()
+    def pixels_along(self, told: Decode) -> None:
+        """What the other processes do for the leading one's :meth:`pixels`."""
+        self.vae.mesh, self.vae.tiles_at_once = self.mesh, told.tiles_at_once
+        latents = told.latents.to(self.device) / 0.18215
+        self.vae.decode(latents.to(self.vae_dtype), Tile.released(24))
 
     def _chunks(
         self, scenario: Scenario, side: int, traces: list[Forward], way: Placement
@@ -83,8 +103,11 @@ class Cards(Bench):
         graphs = way.cuda_graphs if self.dit.mesh.size == 1 else self.graphs
         return dataclasses.replace(way, cuda_graphs=graphs and self.on_gpu)
 
-    def compare(self, scenario: Scenario, before: dict[str, Any]) -> dict[str, Any]:
+    def compare(
+        self, scenario: Scenario, before: dict[str, Any], decodes_together: bool = False
+    ) -> dict[str, Any]:
         """A scenario on one card, unless ``before`` has that already, and on all."""
+        self.decodes_together = decodes_together
         found: dict[str, Any] = dict(before)
         alone: list[Tensor] = []
         meshes = (self.mesh,) if "1" in before else (ALONE, self.mesh)
@@ -290,8 +313,12 @@ def rank(args: argparse.Namespace) -> None:
             if not mesh.leads:
                 bench._use(bench.kernels, choice)
                 way = bench._place(SCENARIOS[0])
-                while (task := next_task(mesh)) is not None:
-                    Sampler(bench.dit, task.settings, memory=Planned(way)).follow(task)
+                while (said := next_task(mesh)) is not None:
+                    if isinstance(said, Decode):
+                        bench.pixels_along(said)
+                        continue
+                    sampler = Sampler(bench.dit, said.settings, memory=Planned(way))
+                    sampler.follow(said, bench.pixels_along)
                 return
             begin = time.perf_counter()
             try:
@@ -316,6 +343,9 @@ def rank(args: argparse.Namespace) -> None:
         part("same", bench.same)
     for scenario in SCENARIOS:
         part(scenario.name, lambda s=scenario: bench.compare(s, known(s)))
+        if scenario.vae:
+            name = f"{scenario.name}, decoded together"
+            part(name, lambda s=scenario: bench.compare(s, known(s), decodes_together=True))
     for pixels, window in ((720, 4), (720, 1)):
         part(f"time, {pixels} w{window}", lambda p=pixels, w=window: bench.where_time_goes(p, w))
     if args.parts is not None and not LARGE.name.startswith(tuple(args.parts)):

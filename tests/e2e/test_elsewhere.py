@@ -1,4 +1,5 @@
-"""The window with an engine in another process, with another home, over loopback."""
+"""The window with an engine, and with a farm, in other processes, with another home, over
+loopback."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ from tests.e2e.test_downloading import state as state_of_model
 from tests.e2e.test_generating import clip, picture
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.engine.serve.farms import Farm, needs_ray
 from tests.engine.serve.servers import Server
 
 
@@ -36,13 +38,23 @@ def models_there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, models_there: Path) -> Iterator[Server]:
+KINDS = {"engine": (Server, ()), "farm": (Farm, ("--engines", "1"))}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=needs_ray if kind == "farm" else ()) for kind in KINDS],
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, models_there: Path
+) -> Iterator[Server]:
     """It can get a model from a hub."""
+    kind, options = KINDS[request.param]
     hub = HubServer(release_files())
     hub.piece, hub.pause_s = 1 << 15, 0.02
     put_special_tokens(models_there)
-    server = Server(tmp_path_factory.mktemp("server"), "--models-dir", str(models_there))
+    home = tmp_path_factory.mktemp("server")
+    server = kind(home, "--models-dir", str(models_there), *options)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HF_ENDPOINT", hub.url)  # also when it is started again
         server.start()
@@ -116,10 +128,10 @@ def test_a_picture_a_clip_and_a_direction_go_there_also_over_a_power_cut(
         app.qtbot.keyClick(direct.text, Qt.Key.Key_Return)
         app.qtbot.waitUntil(lambda: "a blue star" in [c.prompt for c in job.chunks])
         app.qtbot.waitUntil(lambda: job.frames_done >= 24)
-        server.kill()
-        server.start()
+        server.lose_power()
         before = job.frames_done
         app.qtbot.waitUntil(lambda: job.frames_done > before)
+        assert not job.error, "who watches sees a pause"
         app.workshop.controller.stop()
         app.wait_for(Phase.CANCELLED)
         app.qtbot.waitUntil(lambda: len(library.items) == 3)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from magi_engine.errors import NotFiniteError
+from magi_engine.ops.mesh import ALONE
 from magi_engine.runtime.machine.streams import DeviceEvent
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory
+from magi_engine.runtime.models.ranks import Team
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,16 @@ class DecodedChunk:
         latents: (1, 16, T, h, w), float32, on the host once it is ``there``.
         first: whether it is the first one of the job.
         beside: whether the next chunks are denoised meanwhile.
+        source: the latents on the device, which still reads them.
     """
 
     index: int
     latents: Tensor
     first: bool
     beside: bool
+    source: Tensor
     _frames: Tensor
     _finite: Tensor
-    _source: Tensor  # on the device, which still reads it
     _begun: DeviceEvent
     _done: DeviceEvent
 
@@ -43,13 +46,17 @@ class DecodedChunk:
         """Whether its frames can be had without waiting."""
         return self._done.is_done
 
+    def wait(self) -> None:
+        """Until the device has it."""
+        self._done.wait()
+
     def frames(self) -> NDArray[np.uint8]:
         """(4T, 8h, 8w, 3) RGB; waits for them.
 
         Raises:
             NotFiniteError: they were not computed from numbers.
         """
-        self._done.wait()
+        self.wait()
         if not self._finite:
             raise NotFiniteError(
                 "The model computed no picture but numbers that are not finite.",
@@ -67,10 +74,15 @@ class ChunkDecoder:
 
     The first one has the device to itself, since somebody waits to see something. An urgent queue
     is not enough for that: its kernels do not interrupt those that run already.
+
+    Args:
+        team: who decodes along. What was under way when one of them was lost is decoded once more,
+            here.
     """
 
-    def __init__(self, model: LoadedModel, memory: PlannedMemory) -> None:
+    def __init__(self, model: LoadedModel, memory: PlannedMemory, team: Team | None = None) -> None:
         self._model, self._memory, self._streams = model, memory, model.kernels.streams
+        self._team = team
         self._pending: deque[DecodedChunk] = deque()
         self._began_one = False
 
@@ -79,9 +91,20 @@ class ChunkDecoder:
 
         Raises:
             torch.OutOfMemoryError, MemoryError: there is too little memory for any way.
+            Exception: a process that decodes along was lost; the chunk comes nevertheless.
         """
-        self._pending.append(self._memory.run(self._queued, index, latents))
-        self._began_one = True
+        try:
+            self._pending.append(self._memory.run(self._queued, index, latents))
+        except Exception:
+            if self._model.vae.mesh.size > 1:
+                self._pending.append(self._alone(index, latents))
+            raise
+        finally:
+            self._began_one = True
+
+    def _alone(self, index: int, latents: Tensor) -> DecodedChunk:
+        self._model.vae.mesh = ALONE
+        return self._memory.run(self._queued, index, latents)
 
     def _queued(self, index: int, latents: Tensor) -> DecodedChunk:
         first = not self._began_one
@@ -92,14 +115,21 @@ class ChunkDecoder:
             frames, finite = map(self._streams.to_host, decoded)
             on_host = self._streams.to_host(latents)
             done = self._streams.record()
-        return DecodedChunk(index, on_host, first, beside, frames, finite, latents, begun, done)
+        return DecodedChunk(index, on_host, first, beside, latents, frames, finite, begun, done)
 
     def ready(self) -> Iterator[DecodedChunk]:
         """Those that are decoded; the first of the job is waited for."""
         while self._pending and (self._pending[0].there or self._pending[0].first):
-            yield self._pending.popleft()
+            yield self._next()
 
     def rest(self) -> Iterator[DecodedChunk]:
         """All; waits for them."""
         while self._pending:
-            yield self._pending.popleft()
+            yield self._next()
+
+    def _next(self) -> DecodedChunk:
+        chunk = self._pending[0]
+        chunk.wait()
+        if self._team is not None and self._team.lost and self._model.vae.mesh.size > 1:
+            self._pending[0] = chunk = self._alone(chunk.index, chunk.source)
+        return self._pending.popleft()

@@ -96,7 +96,7 @@ class Denoising:
         self._meter = ProgressMeter(
             plan.length, plan.forwards, pace.operations, plan.num_steps, control.stopwatch
         )
-        self._decoder = ChunkDecoder(model, memory)
+        self._decoder = ChunkDecoder(model, memory, team)
         self._streams = model.kernels.streams
         self._steps: deque[_Step] = deque()
         """Steps that the device has been asked for and that nobody was told of."""
@@ -264,7 +264,9 @@ class Denoising:
         self._meter.decoding_started(index)
         self._frames_begun += latents.shape[2] * self._model.frames_per_latent
         yield DecodingStarted(index)
+        self._team.expect_within(_PATIENCE * self._longest_s)
         self._decoder.begin(index, latents)
+        self._team.expect_within(None)
         yield from self._take_all(self._decoder.ready())
 
     def _take_all(self, chunks: Iterator[DecodedChunk]) -> Events:

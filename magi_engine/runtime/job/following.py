@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from magi_engine.ops.mesh import ALONE, join, leave
+from magi_engine.ops.mesh import join, leave
 from magi_engine.runtime.job.warm_up import first_layers
 from magi_engine.runtime.machine.devices import choose_dtype
-from magi_engine.runtime.models.loaded import ModelCache
+from magi_engine.runtime.models.loaded import Decode, ModelCache
 from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.runtime.models.ranks import JOIN_S, Did, Seat
 from magi_engine.runtime.planning.plan import JobPlan
-from magi_engine.sampling.sampler import Sampler, next_task
+from magi_engine.sampling.sampler import Sampler, Task, next_task
 from magi_engine.weights.layout import find_model
 
 
@@ -42,6 +43,8 @@ def follow(
     model.choose_attention(request.attention)
     memory = PlannedMemory(model, plan.ways)
     memory.run(model.load_dit)
+    if plan.decodes_together:
+        memory.run(model.load_vae)
     there()
     hear()  # now they join
 
@@ -51,16 +54,27 @@ def follow(
             pass  # what was decided in a forward that did not get there
         return said.did
 
+    def decode(told: Decode) -> None:
+        beside = memory.placement.decodes_beside
+        with model.kernels.streams.side() if beside else contextlib.nullcontext():
+            try:
+                memory.once(model.decode_along, told)
+            except (torch.OutOfMemoryError, MemoryError):  # here or elsewhere: it is told again
+                if not memory.spare():
+                    memory.step_down()
+
     size = len(plan.devices)
     mesh = join(seat.store, seat.rank, size, device, JOIN_S, lambda _: hear(), did)
     in_order = False
     try:
-        model.dit.mesh = mesh
-        while (task := next_task(mesh)) is not None:
-            dit = first_layers(model.dit, task.layers)
-            Sampler(dit, task.settings, memory=memory).follow(task)
+        with model.in_mesh(mesh, plan.decodes_together):
+            while (said := next_task(mesh)) is not None:
+                if isinstance(said, Task):
+                    dit = first_layers(model.dit, said.layers)
+                    Sampler(dit, said.settings, memory=memory).follow(said, decode)
+                else:
+                    decode(said)
         in_order = True
     finally:
-        model.dit.mesh = ALONE
         leave(in_order)
     model.kernels.keep_timings()

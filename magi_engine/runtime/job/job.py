@@ -14,7 +14,6 @@ from torch import Tensor
 
 from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
-from magi_engine.ops.mesh import ALONE
 from magi_engine.runtime.job.captions import Captions
 from magi_engine.runtime.job.control import Events, JobControl
 from magi_engine.runtime.job.denoising import Denoising
@@ -169,11 +168,8 @@ class Job:
             yield from self._control.checkpoint()
             time.sleep(_LOOK_AGAIN_S)
         # 4. The video.
-        model.dit.mesh = team.join()
-        try:
+        with model.in_mesh(team.join(), plan.decodes_together):
             yield from self._sample(model, memory, captions, prefix, previewer, team)
-        finally:
-            model.dit.mesh = ALONE
 
     def _sample(
         self,

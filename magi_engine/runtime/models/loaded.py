@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from magi_engine.messages import Message
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
 from magi_engine.model.vae import ViTVAE, pixels_of
+from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.runtime.machine.facts import HeldModel
 from magi_engine.runtime.machine.kernels import DeviceKernels
 from magi_engine.runtime.models.libraries import Libraries
@@ -27,6 +31,19 @@ from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.weights.checkpoint import load_weights
 from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.provenance import EMBEDDINGS
+
+
+@dataclass(frozen=True)
+class Decode:
+    """What the leading process of a mesh tells the others to decode along.
+
+    Attributes:
+        latents: see :meth:`LoadedModel.decode`, on the CPU.
+        tiles_at_once: how the tiles are divided into batches.
+    """
+
+    latents: Tensor
+    tiles_at_once: int
 
 
 class LoadedModel:
@@ -82,6 +99,19 @@ class LoadedModel:
             self.load_vae()
         assert self._vae is not None
         return self._vae
+
+    @contextlib.contextmanager
+    def in_mesh(self, mesh: Mesh, decodes_together: bool) -> Iterator[None]:
+        """Compute with others in this context, and decode with them, too, if so wished."""
+        self.dit.mesh = mesh
+        if decodes_together:
+            self.vae.mesh = mesh
+        try:
+            yield
+        finally:
+            self.dit.mesh = ALONE
+            if decodes_together:
+                self.vae.mesh = ALONE
 
     def place(self, placement: Placement) -> None:
         """Use memory as ``placement`` says; what is loaded moves, what is not will load so.
@@ -184,14 +214,26 @@ class LoadedModel:
 
         With them comes whether latents and video are finite, a bool tensor there.
 
-        Only queues the work, where the device has a queue.
+        Only queues the work, where the device has a queue. In a mesh the others decode along.
 
         Args:
             vae: instead of this model's own.
         """
-        unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
-        video = (vae or self.vae).decode(unscaled, self._tile)[0]  # (3, T, H, W)
+        vae = vae or self.vae
+        if vae.mesh.size > 1:
+            vae.mesh.agree(lambda: Decode(latents.cpu(), vae.tiles_at_once))
+        video = self._video_of(latents, vae)[0]  # (3, T, H, W)
         return pixels_of(video), video.isfinite().all() & latents.isfinite().all()
+
+    @torch.inference_mode()
+    def decode_along(self, told: Decode) -> None:
+        """This process's share of what another one decodes."""
+        self.vae.tiles_at_once = told.tiles_at_once
+        self._video_of(told.latents, self.vae)
+
+    def _video_of(self, latents: Tensor, vae: ViTVAE) -> Tensor:
+        unscaled = (latents.to(self.device).float() / self._scale_factor).to(self.dtype)
+        return vae.decode(unscaled, self._tile)
 
     def previewer(self, cache_dir: Path) -> Previewer:
         """What makes rough pictures of this model's latents; keeps its map in ``cache_dir``."""

@@ -183,6 +183,11 @@ class Team:
             )
         return self.mesh
 
+    @property
+    def lost(self) -> bool:
+        """Whether one of them has failed."""
+        return self._failure is not None
+
     def check(self) -> None:
         """Raise what has become of one of them, if it has.
 

@@ -28,6 +28,14 @@ def let_memory_be_whole() -> None:
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 
+def see_one_card(number: int) -> None:
+    """Have only one graphics card seen, of those that would be: so several processes share a
+    machine. To be called before PyTorch is imported."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(number)] if seen is None else seen.split(",")[number : number + 1]
+    os.environ["CUDA_VISIBLE_DEVICES"] = "".join(names)
+
+
 def open_missing_streams() -> None:
     """A program without a console may have no stdin, stdout and stderr, which libraries rely on.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from magi_engine.json_text import parse_json
-from magi_engine.runtime.process.environment import open_missing_streams
+from magi_engine.runtime.process.environment import open_missing_streams, see_one_card
 
 _FLAG = "--magi-engine-process"
 # Runs nothing of the program that starts it, unlike multiprocessing, which imports its main module.
@@ -30,6 +30,7 @@ class ChildSettings:
     Attributes:
         handle: of its end of the pipe.
         module: whose ``main`` it runs with these settings.
+        card: the only graphics card it sees, of those that are seen here; None: all of them.
     """
 
     handle: int
@@ -37,6 +38,7 @@ class ChildSettings:
     models_dir: Path | None
     cache_dir: Path | None
     log_level: str
+    card: int | None = None
 
 
 def launch(
@@ -45,19 +47,21 @@ def launch(
     cache_dir: Path | None,
     log_level: str,
     errors: IO[bytes] | None,
+    card: int | None = None,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start the process; returns it and this side's end of the pipe to it.
 
     Args:
         module: what it is to do.
         errors: where its log and its last words go; None: to where ours go.
+        card: see :class:`ChildSettings`.
 
     Raises:
         OSError: the system does not start it.
     """
     ours, theirs = multiprocessing.Pipe()
     try:
-        settings = ChildSettings(theirs.fileno(), module, models_dir, cache_dir, log_level)
+        settings = ChildSettings(theirs.fileno(), module, models_dir, cache_dir, log_level, card)
         text = json.dumps(asdict(settings), default=str)
         process = _popen(_command(text), theirs.fileno(), errors)
     except BaseException:
@@ -93,6 +97,8 @@ def serve(settings: str) -> None:
     for name in ("models_dir", "cache_dir"):
         said[name] = said[name] and Path(said[name])
     parsed = ChildSettings(**said)
+    if parsed.card is not None:
+        see_one_card(parsed.card)
     importlib.import_module(parsed.module).main(parsed)
 
 

@@ -54,6 +54,7 @@ class Worker:
         module: what the process runs; see ``runtime.process.launch``.
         lasting: whether the process stays when it has nothing to do.
         end_s: how long the process may take to end in good order before it is killed.
+        card: the only graphics card that the process sees; None: all.
         patience_s: how long a cancelled run may take before its process is killed; None: for ever.
     """
 
@@ -61,6 +62,7 @@ class Worker:
     lasting: bool
     end_s: float
     patience_s: float | None = None
+    card: int | None = None
 
     def __init__(
         self,
@@ -238,7 +240,12 @@ class _Child:
         try:
             with _opened(worker.log_file) as errors:
                 self._process, connection = launch(
-                    worker.module, worker.models_dir, worker.cache_dir, worker.log_level, errors
+                    worker.module,
+                    worker.models_dir,
+                    worker.cache_dir,
+                    worker.log_level,
+                    errors,
+                    worker.card,
                 )
         except OSError as error:
             logger.exception("a process does not start")

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from magi_engine.errors import DeviceError
+from magi_engine.model.vae import ViTVAE
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -29,6 +30,7 @@ from magi_engine.runtime.job.events import (
     Resumed,
 )
 from magi_engine.runtime.models import ranks
+from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.process.worker import Run
@@ -52,9 +54,16 @@ pytestmark = pytest.mark.skipif(
 class TwoProcesses(Engine):
     """Takes the processor for two cards, which the plan never does."""
 
+    decodes_together = True
+
     def plan(self, request: GenerationRequest) -> JobPlan:
         alone = super().plan(request)
-        return dataclasses.replace(alone, devices=("cpu", "cpu"), ways=2 * alone.ways)
+        return dataclasses.replace(
+            alone,
+            devices=("cpu", "cpu"),
+            ways=2 * alone.ways,
+            decodes_together=self.decodes_together,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +101,17 @@ def events_with(
     return checked(events)
 
 
-@pytest.mark.parametrize("mode", [Mode.T2V, Mode.I2V])
+@pytest.mark.parametrize(("mode", "decodes_together"), [(Mode.T2V, False), (Mode.I2V, True)])
 def test_it_is_the_same_video(
-    engine: Engine, together: TwoProcesses, make_request: MakeRequest, image: Path, mode: Mode
+    engine: Engine,
+    together: TwoProcesses,
+    make_request: MakeRequest,
+    image: Path,
+    mode: Mode,
+    decodes_together: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(together, "decodes_together", decodes_together)
     request = make_request(
         mode=mode, reference=str(image) if mode is Mode.I2V else None, num_frames=72
     )
@@ -208,3 +224,25 @@ def test_a_lost_process_ends_the_video_and_nothing_else(
     assert frame_count(failed.path) == failed.frames >= 24
     assert not torch.distributed.is_initialized()
     finished(run(together, make_request(num_frames=24, output=None)))
+
+
+def test_a_chunk_that_is_being_decoded_when_a_process_is_lost_is_kept(
+    together: TwoProcesses, make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together.unload()
+    others = set(psutil.Process().children())
+    decode, lost = LoadedModel._video_of, []
+
+    def lose_then_decode(model: LoadedModel, latents: torch.Tensor, vae: ViTVAE) -> torch.Tensor:
+        if not lost:
+            lost.append(the_other(others))
+            lost[0].kill()
+        return decode(model, latents, vae)
+
+    monkeypatch.setattr(LoadedModel, "_video_of", lose_then_decode)
+    events = run(together, make_request(num_frames=None))
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, DeviceError), failed.error
+    assert frame_count(failed.path) == failed.frames == 24
+    assert len(of_kind(events, ChunkReady)) == 1

@@ -16,10 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from magi_engine.config.sizes import most_ranks
+from magi_engine.config.vae import Tile, VaeConfig
+from magi_engine.model.vae import ViTVAE
 from magi_engine.ops.attention import Attention, attention
-from magi_engine.ops.mesh import ALONE, Mesh, join, leave
+from magi_engine.ops.mesh import ALONE, Mesh, join, leave, shares_of
 from magi_engine.runtime.replay import replay_case
 from magi_engine.sampling.memory import Memory
+from magi_engine.weights.checkpoint import load_weights
 
 TOLERANCE = 6e-5  # as for one process, see test_goldens.py
 CASES = {
@@ -37,16 +40,16 @@ pytestmark = pytest.mark.skipif(
 
 
 class Short:
-    """An attention for which memory runs out in one of its calls."""
+    """Something for which memory runs out in one of its calls."""
 
-    def __init__(self, call: int) -> None:
-        self.left = call
+    def __init__(self, does: Callable[..., Tensor], call: int) -> None:
+        self.does, self.left = does, call
 
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def __call__(self, *args: Tensor) -> Tensor:
         self.left -= 1
         if self.left == 0:
             raise torch.OutOfMemoryError("full")
-        return attention(q, k, v)
+        return self.does(*args)
 
 
 def replay(goldens: Path, folder: Path, rank: int, size: int) -> None:
@@ -72,12 +75,33 @@ def replay(goldens: Path, folder: Path, rank: int, size: int) -> None:
 
     for name in CASES[size]:
         make(name, name)
+    pixels = decoded(goldens, mesh, short=1)
+    if mesh.leads:
+        save_file({"pixels": pixels}, folder / "decoded.safetensors")
     if size == 2:
         Memory.step_down = lambda _: True  # type: ignore[method-assign]
-        short = Short(call=70 if rank else 9)
+        short = Short(attention, call=70 if rank else 9)
         make(SHORT, f"{SHORT}, short of memory", short)
         assert short.left < 0
     leave()
+
+
+@torch.inference_mode()
+def decoded(goldens: Path, mesh: Mesh, short: int = -1) -> Tensor:
+    """Latents of several tiles as pixels; before, the process ``short`` runs out of memory."""
+    folder = goldens / "vae" / "vae_finalproj"
+    vae = ViTVAE(VaeConfig.from_json(folder / "config.json"))
+    load_weights(vae, folder / "diffusion_pytorch_model.safetensors")
+    vae.mesh = mesh
+    latents = torch.randn(1, 16, 5, 18, 21, generator=torch.Generator().manual_seed(0))
+    decode, tile = vae.decoder.forward, Tile(size=64, frames=8)
+    if short >= 0:
+        if mesh.rank == short:
+            vae.decoder.forward = Short(decode, 1)  # type: ignore[assignment]
+        with pytest.raises(torch.OutOfMemoryError):
+            vae.decode(latents, tile)
+        vae.decoder.forward = decode  # type: ignore[method-assign]
+    return vae.decode(latents, tile)
 
 
 @pytest.fixture(scope="module", params=CASES, ids="{} processes".format)
@@ -99,11 +123,27 @@ def test_the_official_numbers_come_out(
 ) -> None:
     assert len(outputs) >= 2
     for name, chunks in outputs.items():
+        if name == "decoded":
+            continue
         case, _, _ = name.partition(",")
         expected = load_file(goldens / f"{case}.safetensors")
         assert chunks
         for chunk, latents in chunks.items():
             assert relative_error(latents, expected[chunk]) < TOLERANCE, (name, chunk)
+
+
+def test_tiles_come_out_as_if_one_process_had_decoded_them_all(
+    outputs: dict[str, dict[str, Tensor]], goldens: Path
+) -> None:
+    assert torch.equal(outputs["decoded"]["pixels"], decoded(goldens, ALONE))
+
+
+def test_work_is_divided_by_what_it_costs() -> None:
+    pieces = [2.0, 2.0, 2.0, 2.0, 1.0, 1.125, 0.5625, 1.125, 0.5625, 0.3125]  # tiles of 720x720
+    for size, most in ((1, 12.7), (2, 6.5), (4, 3.4)):
+        shares = shares_of(pieces, size)
+        assert sorted(piece for share in shares for piece in share) == list(range(10))
+        assert max(sum(pieces[piece] for piece in share) for share in shares) < most
 
 
 def test_every_process_has_equal_shares() -> None:

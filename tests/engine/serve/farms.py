@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -9,10 +10,12 @@ from pathlib import Path
 from random import Random
 
 import psutil
+import pytest
 
 from magi_engine.media.info import probe
 from tests.engine.serve.servers import Server
 
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not there")
 ENGINES, FRONT = "engine", "front"
 _PATIENCE_S = "1200"
 """How long Ray's own parts may take to start: a busy machine is no fault."""
@@ -61,6 +64,9 @@ class Farm(Server):
         if there:
             random.choice(there).send_signal(signal.SIGKILL)
         return bool(there)
+
+    def lose_power(self) -> None:
+        assert self.kill_one(ENGINES, Random(1))
 
     def machine_of(self, replica: psutil.Process) -> str:
         """What its processes have in common."""

@@ -80,6 +80,11 @@ class Server:
         self._process.kill()
         self._process.communicate()
 
+    def lose_power(self) -> None:
+        """And have it again."""
+        self.kill()
+        self.start()
+
     def stop(self) -> str:
         """In good order; returns what it has printed since its first lines."""
         assert self._process is not None

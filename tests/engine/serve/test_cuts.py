@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from magi_engine import atomic
 from magi_engine.errors import EngineDiedError
 from magi_engine.media.info import probe
+from magi_engine.media.output import open_writer
 from magi_engine.media.targets import part_path
 from magi_engine.remote import job as remote_job
 from magi_engine.remote.connection import Connection
@@ -36,6 +40,7 @@ from magi_engine.runtime.job.events import (
 )
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.serve import job as job_module
 from magi_engine.serve.job import FOLDER, Job, JobAbout
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.uploads import Uploads
@@ -250,6 +255,29 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
     assert book.of("me") == []
     assert not folder.exists()
     book.close()
+
+
+def test_what_a_container_of_another_name_began_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That its engine is gone cannot be seen; but no engine outlives its server for a minute."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job_module, "_ORPHAN_TRIES", 1)
+    folder = FOLDER / ("cd" * 16)
+    folder.mkdir(parents=True)
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "another")
+        with open_writer(folder / "video.mp4", 64, 64, 24) as writer:
+            writer.write(np.zeros((24, 64, 64, 3), np.uint8))
+            begun = shutil.copy(writer.part, tmp_path)
+    (folder / "video.mp4").unlink()
+    shutil.move(begun, folder)
+    job = Job(
+        folder.name, JobAbout("me", "{}", "12" * 16, 1.0), small_request(folder / "video.mp4")
+    )
+    job._save()
+    assert [path.name for path in folder.iterdir()] == ["video.mp4"]
+    assert probe(folder / "video.mp4").frame_count == 24
 
 
 def test_a_killed_client_finds_its_video_again(server: Server, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 import subprocess
@@ -21,10 +20,9 @@ from websockets.sync.client import connect
 from magi_engine.remote.engine import RemoteEngine
 from magi_engine.runtime.job.events import ChunkReady, Event, Finished, PromptChanged, Restarted
 from magi_engine.runtime.process.control import ChangePrompt, Pause, Resume
-from tests.engine.serve.farms import ENGINES, FRONT, Farm
+from tests.engine.serve.farms import ENGINES, FRONT, Farm, needs_ray
 from tests.engine.serve.servers import small_request
 
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not there")
 pytestmark = pytest.mark.xdist_group("farm")
 
 
