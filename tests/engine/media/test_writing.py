@@ -228,8 +228,8 @@ def test_an_encoder_that_small_videos_do_not_fit_is_used_for_others(
 ) -> None:
     large = _FromSixtyFour("mpeg4", lambda options: {})
     _using(monkeypatch, large, X264)
-    for size, used in ((32, False), (64, True), (32, False)):
-        with open_writer(tmp_path / f"{size}-{used}.mp4", size, size, 24) as writer:
+    for index, (size, used) in enumerate([(32, False), (64, True), (32, False)]):
+        with open_writer(tmp_path / f"{index}.mp4", size, size, 24) as writer:
             writer.write(moving(24, size))
             assert isinstance(writer, Mp4Writer)
             assert (writer.encoder == large.name) is used
