@@ -146,6 +146,7 @@ def test_a_model_is_downloaded_there(
         begin_download(app)
         app.qtbot.waitUntil(lambda: state_of_model(app) is ModelState.READY)
         dialog = modal(app, ModelsDialog)
+        assert isinstance(dialog, ModelsDialog)
         assert dialog.path.text().startswith("127.0.0.1"), "no folder of this computer's"
         assert not dialog.choose_button.isVisible()
         dialog.close()
