@@ -186,7 +186,8 @@ def test_all_stages_from_nothing_to_a_video(
     capsys.readouterr()
     assert train_decoder.main([*common[:-2], "--seed", "6"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if " dB" in line] == ["encoded", "redrawn"] * 2
+    named = ["encoded", "redrawn", "images"] * 2
+    assert [line.split()[0] for line in lines if " dB" in line] == named
     after = tensors_of(runs / "vae.safetensors")
     for name, tensor in before.items():  # so latents and transformer stay valid
         assert torch.equal(tensor, after[name]) == name.startswith("vae.encoder."), name
