@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import logging
 import math
 import sys
@@ -73,26 +74,36 @@ encoder makes a context of its own to find that out, which takes longer than the
 small video."""
 _ASKED_AGAIN_S = 600.0
 """Other programs may have had all of a card's encoders."""
+_ANY_SIZE = (640, 480)
+"""What every encoder takes; refused, no other size is asked for either."""
 
 
 def first_that_works(
     encoders: Sequence[Encoder], video: VideoFormat, options: WriteOptions
 ) -> Encoder:
     """The first encoder that can be opened for a video; the last one is not asked, and one that
-    could not be opened for a size is not asked again for a while."""
+    could not be opened for a size, or for any, is not asked again for a while."""
     for encoder in encoders[:-1]:
-        asked = encoder, video.width, video.height
-        waits = time.monotonic() - _refused.get(asked, -math.inf) < _ASKED_AGAIN_S
-        if waits or encoder.settings(options) is None:
-            continue
-        try:
-            encoder.opened(video, options)
-        except not_working() as error:
-            logger.info("videos are not encoded by %s: %s", encoder.name, error)
-            _refused[asked] = time.monotonic()
-        else:
+        if encoder.settings(options) is not None and _opens(encoder, video, options):
             return encoder
     return encoders[-1]
+
+
+def _opens(encoder: Encoder, video: VideoFormat, options: WriteOptions) -> bool:
+    own = video.width, video.height
+    sizes = dict.fromkeys((own, _ANY_SIZE))
+    recently = time.monotonic() - _ASKED_AGAIN_S
+    if any(_refused.get((encoder, w, h), -math.inf) > recently for w, h in sizes):
+        return False
+    for width, height in sizes:
+        try:
+            encoder.opened(dataclasses.replace(video, width=width, height=height), options)
+        except not_working() as error:
+            logger.info("%dx%d is not encoded by %s: %s", width, height, encoder.name, error)
+            _refused[encoder, width, height] = time.monotonic()
+        else:
+            return (width, height) == own
+    return False
 
 
 # Presentation order is decoding order (bf=0): with B-frames the first fragment would need an edit

@@ -58,11 +58,14 @@ class Backend:
     Attributes:
         attend: an :data:`Attention`.
         exact: False if it rounds to 8 bits what it multiplies.
+        plans: whether it makes a plan for each new shape of input, which takes longer (cuDNN: a
+            tenth of a second) than attention to a caption can gain.
     """
 
     name: str
     attend: Attention
     exact: bool = True
+    plans: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,7 @@ def available_backends(device: torch.device, folder: Path | None = None) -> list
         folder: where compiled kernels are kept.
     """
     return [
-        Backend("cuDNN", functools.partial(_through, SDPBackend.CUDNN_ATTENTION)),
+        Backend("cuDNN", functools.partial(_through, SDPBackend.CUDNN_ATTENTION), plans=True),
         Backend("FlashAttention", functools.partial(_through, SDPBackend.FLASH_ATTENTION)),
         Backend("memory-efficient", functools.partial(_through, SDPBackend.EFFICIENT_ATTENTION)),
         *_quantised_backends(device, folder),
@@ -222,7 +225,8 @@ class ChosenAttention(Prepared):
 
     Kinds differ in how many heads share keys, in their width, in dtype, and in whether there are
     few keys or many: the order of the kernels does not depend on more than that. Few keys are never
-    quantised: there is nothing to gain, and those of a caption are looked at in every step.
+    quantised: there is nothing to gain, and those of a caption are looked at in every step. Nor are
+    they given to a backend that plans: every prompt has another shape.
 
     Args:
         backends: what to choose from; what none can do is left to PyTorch.
@@ -296,7 +300,7 @@ class ChosenAttention(Prepared):
 
     def _choose(self, kind: str, q: Tensor, k: Tensor, v: Tensor) -> str | None:
         few = k.shape[1] < _SHORT_KEYS
-        candidates = [backend for backend in self._backends if backend.exact or not few]
+        candidates = [b for b in self._backends if not few or (b.exact and not b.plans)]
         tried = [self._known.get((kind, backend.name)) for backend in candidates]
         found = [timing for timing in tried if timing is not None]
         if len(found) < len(candidates):

@@ -26,6 +26,8 @@ _MOST_COLUMNS = _AT_ONCE * _MOST_THREADS * 4
 """Of a row whose numbers stay in the registers of a block."""
 _ROWS_AT_ONCE = 4
 """Of a thread, as in the source."""
+_ROWS_OF_BLOCK = 2
+"""In norms of rows, as in the source."""
 
 
 class FusedKernels(Kernels):
@@ -46,8 +48,8 @@ class FusedKernels(Kernels):
             return super().layer_norm(x, norm, divisor)
         out = _empty_like(x, divisor)
         self._get(f"layer_norm_{_passes(size)}", x)(
-            (x.numel() // size,), _row_threads(size),
-            x.data_ptr(), out.data_ptr(), *_norm(norm), _address(divisor), size, norm.eps,
+            _row_blocks(rows := x.numel() // size), _row_threads(size),
+            x.data_ptr(), out.data_ptr(), *_norm(norm), _address(divisor), rows, size, norm.eps,
         )  # fmt: skip
         return out
 
@@ -226,11 +228,12 @@ class FusedKernels(Kernels):
         normed = out if then is None else _empty_like(x, divisor)
         follows = (0, 0, 0) if then is None else _norm(then)
         self._get(f"add_gated_{_passes(size)}", x)(
-            (x.numel() // size,), _row_threads(size),
+            _row_blocks(rows := x.numel() // size), _row_threads(size),
             x.data_ptr(), update.data_ptr(), int(update.dtype is torch.float32), gate.data_ptr(),
             *_norm(norm), out.data_ptr(),
             *follows, _address(divisor), 0 if then is None else normed.data_ptr(),
-            x.shape[1] // parts, gate.stride(1), size, norm.eps, 0.0 if then is None else then.eps,
+            rows, x.shape[1] // parts, gate.stride(1), size,
+            norm.eps, 0.0 if then is None else then.eps,
         )  # fmt: skip
         return out, normed
 
@@ -326,6 +329,10 @@ def _passes(size: int) -> int:
     """How often the threads of a block go over a row; there are kernels for one, two and four."""
     passes = -(-size // (_AT_ONCE * _MOST_THREADS))
     return 4 if passes == 3 else passes
+
+
+def _row_blocks(rows: int) -> tuple[int]:
+    return (-(-rows // _ROWS_OF_BLOCK),)
 
 
 def _row_threads(size: int) -> int:

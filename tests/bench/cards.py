@@ -69,11 +69,10 @@ class Cards(Bench):
     def __init__(self, device: torch.device, mesh: Mesh, graphs: bool) -> None:
         super().__init__(device)
         self.mesh, self.graphs = mesh, graphs
-        self.decodes_together = False
         self.latents: list[Tensor] = []
 
     def pixels(self, latents: Tensor) -> Tensor:
-        mesh = self.dit.mesh if self.decodes_together else ALONE
+        mesh = self.dit.mesh
         if mesh.size > 1:
             mesh.agree(lambda: Decode(latents.cpu(), self.vae.tiles_at_once))
         self.vae.mesh = mesh
@@ -103,11 +102,8 @@ class Cards(Bench):
         graphs = way.cuda_graphs if self.dit.mesh.size == 1 else self.graphs
         return dataclasses.replace(way, cuda_graphs=graphs and self.on_gpu)
 
-    def compare(
-        self, scenario: Scenario, before: dict[str, Any], decodes_together: bool = False
-    ) -> dict[str, Any]:
+    def compare(self, scenario: Scenario, before: dict[str, Any]) -> dict[str, Any]:
         """A scenario on one card, unless ``before`` has that already, and on all."""
-        self.decodes_together = decodes_together
         found: dict[str, Any] = dict(before)
         alone: list[Tensor] = []
         meshes = (self.mesh,) if "1" in before else (ALONE, self.mesh)
@@ -343,9 +339,6 @@ def rank(args: argparse.Namespace) -> None:
         part("same", bench.same)
     for scenario in SCENARIOS:
         part(scenario.name, lambda s=scenario: bench.compare(s, known(s)))
-        if scenario.vae:
-            name = f"{scenario.name}, decoded together"
-            part(name, lambda s=scenario: bench.compare(s, known(s), decodes_together=True))
     for pixels, window in ((720, 4), (720, 1)):
         part(f"time, {pixels} w{window}", lambda p=pixels, w=window: bench.where_time_goes(p, w))
     if args.parts is not None and not LARGE.name.startswith(tuple(args.parts)):

@@ -6,7 +6,14 @@
 constexpr int WARP = 32;
 constexpr int MOST_THREADS = 256;
 constexpr int ROWS_AT_ONCE = 4;  // of a thread: what they share is read once
+constexpr int ROWS_OF_BLOCK = 2;  // in norms: likewise
 constexpr float STD_EPS = 1e-5f;
+
+#define EACH _Pragma("unroll") for (int e = 0; e < 8; e++)
+#define EACH_ROW _Pragma("unroll") for (int r = 0; r < ROWS_OF_BLOCK; r++)
+#define COLUMNS                                                                                    \
+    _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
+        if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
 
 // What numbers are divided by on the way to e4m3, as factors. There may be none.
 __device__ __forceinline__ void load_factors(const float* divisor, int column, float (&factor)[8]) {
@@ -36,57 +43,61 @@ __device__ __forceinline__ void load_either(
     else load((const number*)from + at, x);
 }
 
-__device__ __forceinline__ float block_sum(float x, float* room) {
+// Sums over a block, of each of its rows.
+__device__ __forceinline__ void block_sums(
+    float (&x)[ROWS_OF_BLOCK], float (*room)[ROWS_OF_BLOCK]) {
 #pragma unroll
-    for (int i = WARP / 2; i; i /= 2) x += __shfl_xor_sync(WHOLE_WARP, x, i);
-    __syncthreads();  // others may still read the last sum
-    if (threadIdx.x % WARP == 0) room[threadIdx.x / WARP] = x;
+    for (int i = WARP / 2; i; i /= 2)
+        EACH_ROW x[r] += __shfl_xor_sync(WHOLE_WARP, x[r], i);
+    __syncthreads();  // others may still read the last sums
+    if (threadIdx.x % WARP == 0) EACH_ROW room[threadIdx.x / WARP][r] = x[r];
     __syncthreads();
-    float sum = 0;
-    for (int i = 0; i < (int)blockDim.x / WARP; i++) sum += room[i];
-    return sum;
+    EACH_ROW x[r] = 0;
+    for (int i = 0; i < (int)blockDim.x / WARP; i++) EACH_ROW x[r] += room[i][r];
 }
 
-// Takes the mean off a row and returns what is left of it times what makes its variance one.
-// Columns from size on count for nothing.
+// Takes the means off rows; factor is what makes their variances one. Columns from size on count
+// for nothing.
 template <int PASSES>
-__device__ __forceinline__ float centre(float (&x)[PASSES][8], int size, float eps, float* room) {
-    float sum = 0, squares = 0;
-#pragma unroll
-    for (int i = 0; i < PASSES; i++)
-        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
-#pragma unroll
-            for (int e = 0; e < 8; e++) sum += x[i][e];
-    float mean = block_sum(sum, room) / size;
-#pragma unroll
-    for (int i = 0; i < PASSES; i++)
-        if (8 * (i * (int)blockDim.x + (int)threadIdx.x) < size)
-#pragma unroll
-            for (int e = 0; e < 8; e++) x[i][e] -= mean, squares += x[i][e] * x[i][e];
-    return rsqrtf(block_sum(squares, room) / size + eps);
+__device__ __forceinline__ void centre(
+    float (&x)[ROWS_OF_BLOCK][PASSES][8], float (&factor)[ROWS_OF_BLOCK], long long size,
+    float eps, float (*room)[ROWS_OF_BLOCK]) {
+    float sum[ROWS_OF_BLOCK], squares[ROWS_OF_BLOCK];
+    EACH_ROW sum[r] = squares[r] = 0;
+    COLUMNS EACH_ROW EACH sum[r] += x[r][i][e];
+    block_sums(sum, room);
+    COLUMNS EACH_ROW {
+        float mean = sum[r] / (int)size;
+        EACH x[r][i][e] -= mean, squares[r] += x[r][i][e] * x[r][i][e];
+    }
+    block_sums(squares, room);
+    EACH_ROW factor[r] = rsqrtf(squares[r] / (int)size + eps);
 }
 
-#define EACH _Pragma("unroll") for (int e = 0; e < 8; e++)
-#define COLUMNS                                                                                    \
-    _Pragma("unroll") for (int i = 0; i < PASSES; i++)                                             \
-        if (int column = 8 * (i * (int)blockDim.x + (int)threadIdx.x); column < (int)size)
+// Where the rows of a block begin; after the last one comes the last one again.
+__device__ __forceinline__ void find_rows(
+    u64 (&row)[ROWS_OF_BLOCK], long long rows) {
+    EACH_ROW row[r] = min((u64)blockIdx.x * ROWS_OF_BLOCK + r, (u64)rows - 1);
+}
 
 template <int PASSES>
 __device__ __forceinline__ void layer_norm(
     const number* x, void* out, const void* weight, const void* bias, long long float32,
-    const float* divisor, long long size, double eps) {
-    __shared__ float room[MOST_THREADS / WARP];
-    u64 row = (u64)blockIdx.x * size;
-    float all[PASSES][8], w[8], b[8], d[8];
-    COLUMNS load(x + row + column, all[i]);
-    float factor = centre(all, (int)size, (float)eps, room);
+    const float* divisor, long long rows, long long size, double eps) {
+    __shared__ float room[MOST_THREADS / WARP][ROWS_OF_BLOCK];
+    u64 row[ROWS_OF_BLOCK];
+    find_rows(row, rows);
+    float all[ROWS_OF_BLOCK][PASSES][8], factor[ROWS_OF_BLOCK], w[8], b[8], d[8];
+    COLUMNS EACH_ROW load(x + row[r] * size + column, all[r][i]);
+    centre(all, factor, size, (float)eps, room);
     COLUMNS {
         load_either(weight, float32, column, w);
         load_either(bias, float32, column, b);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
         load_factors(divisor, column, d);
-        put(out, row + column, all[i], divisor, d);
+        EACH_ROW {
+            EACH all[r][i][e] = all[r][i][e] * factor[r] * w[e] + b[e];
+            put(out, row[r] * size + column, all[r][i], divisor, d);
+        }
     }
 }
 
@@ -95,38 +106,43 @@ template <int PASSES>
 __device__ __forceinline__ void add_gated(
     const number* x, const void* update, long long update_float32, const float* gate,
     const void* weight, const void* bias, long long float32, number* out, const void* then_weight, const void* then_bias,
-    long long then_float32, const float* divisor, void* then_out, long long part_rows,
+    long long then_float32, const float* divisor, void* then_out, long long rows, long long part_rows,
     long long gate_step, long long size, double eps, double then_eps) {
-    __shared__ float room[MOST_THREADS / WARP];
-    u64 row = (u64)blockIdx.x * size;
-    gate += blockIdx.x / (unsigned)part_rows * gate_step;
-    float all[PASSES][8], before[PASSES][8], w[8], b[8], d[8];
-    COLUMNS {
-        load_either(update, update_float32, row + column, all[i]);
-        load(gate + column, w);
-        load(x + row + column, before[i]);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] *= w[e];
+    __shared__ float room[MOST_THREADS / WARP][ROWS_OF_BLOCK];
+    u64 row[ROWS_OF_BLOCK];
+    find_rows(row, rows);
+    const float* gates[ROWS_OF_BLOCK];
+    EACH_ROW gates[r] = gate + (unsigned)row[r] / (unsigned)part_rows * gate_step;
+    float all[ROWS_OF_BLOCK][PASSES][8], before[ROWS_OF_BLOCK][PASSES][8];
+    float factor[ROWS_OF_BLOCK], w[8], b[8], d[8];
+    COLUMNS EACH_ROW {
+        u64 at = row[r] * size + column;
+        load_either(update, update_float32, at, all[r][i]);
+        load(x + at, before[r][i]);
+        if (r == 0 || gates[r] != gates[0]) load(gates[r] + column, w);
+        EACH all[r][i][e] *= w[e];
     }
-    float factor = centre(all, (int)size, (float)eps, room);
+    centre(all, factor, size, (float)eps, room);
     COLUMNS {
         load_either(weight, float32, column, w);
         load_either(bias, float32, column, b);
-#pragma unroll
-        for (int e = 0; e < 8; e++) 
-            all[i][e] = before[i][e] + (all[i][e] * factor * (w[e] + 1.0f) + b[e]);
-        round_numbers(all[i]);
-        store(out + row + column, all[i]);
+        EACH_ROW {
+            EACH all[r][i][e] =
+                before[r][i][e] + (all[r][i][e] * factor[r] * (w[e] + 1.0f) + b[e]);
+            round_numbers(all[r][i]);
+            store(out + row[r] * size + column, all[r][i]);
+        }
     }
     if (then_out == nullptr) return;
-    factor = centre(all, (int)size, (float)then_eps, room);
+    centre(all, factor, size, (float)then_eps, room);
     COLUMNS {
         load_either(then_weight, then_float32, column, w);
         load_either(then_bias, then_float32, column, b);
-#pragma unroll
-        for (int e = 0; e < 8; e++) all[i][e] = all[i][e] * factor * w[e] + b[e];
         load_factors(divisor, column, d);
-        put(then_out, row + column, all[i], divisor, d);
+        EACH_ROW {
+            EACH all[r][i][e] = all[r][i][e] * factor[r] * w[e] + b[e];
+            put(then_out, row[r] * size + column, all[r][i], divisor, d);
+        }
     }
 }
 
@@ -134,18 +150,18 @@ __device__ __forceinline__ void add_gated(
 #define FOR_ROWS(passes)                                                                           \
     extern "C" __global__ void __launch_bounds__(MOST_THREADS) layer_norm_##passes(                \
         const number* x, void* out, const void* weight, const void* bias, long long float32,       \
-        const float* divisor, long long size, double eps) {                                        \
-        layer_norm<passes>(x, out, weight, bias, float32, divisor, size, eps);                     \
+        const float* divisor, long long rows, long long size, double eps) {                        \
+        layer_norm<passes>(x, out, weight, bias, float32, divisor, rows, size, eps);               \
     }                                                                                              \
     extern "C" __global__ void __launch_bounds__(MOST_THREADS) add_gated_##passes(                 \
         const number* x, const void* update, long long update_float32, const float* gate,          \
         const void* weight, const void* bias, long long float32, number* out,                      \
         const void* then_weight, const void* then_bias, long long then_float32,                    \
-        const float* divisor, void* then_out, long long part_rows, long long gate_step,            \
-        long long size, double eps, double then_eps) {                                             \
+        const float* divisor, void* then_out, long long rows, long long part_rows,                 \
+        long long gate_step, long long size, double eps, double then_eps) {                        \
         add_gated<passes>(                                                                         \
             x, update, update_float32, gate, weight, bias, float32, out, then_weight, then_bias,   \
-            then_float32, divisor, then_out, part_rows, gate_step, size, eps, then_eps);           \
+            then_float32, divisor, then_out, rows, part_rows, gate_step, size, eps, then_eps);     \
     }
 FOR_ROWS(1)
 FOR_ROWS(2)

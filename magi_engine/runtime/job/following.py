@@ -43,8 +43,7 @@ def follow(
     model.choose_attention(request.attention)
     memory = PlannedMemory(model, plan.ways)
     memory.run(model.load_dit)
-    if plan.decodes_together:
-        memory.run(model.load_vae)
+    memory.run(model.load_vae)
     there()
     hear()  # now they join
 
@@ -67,7 +66,7 @@ def follow(
     mesh = join(seat.store, seat.rank, size, device, JOIN_S, lambda _: hear(), did)
     in_order = False
     try:
-        with model.in_mesh(mesh, plan.decodes_together):
+        with model.in_mesh(mesh):
             while (said := next_task(mesh)) is not None:
                 if isinstance(said, Task):
                     dit = first_layers(model.dit, said.layers)

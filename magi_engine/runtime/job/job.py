@@ -168,7 +168,7 @@ class Job:
             yield from self._control.checkpoint()
             time.sleep(_LOOK_AGAIN_S)
         # 4. The video.
-        with model.in_mesh(team.join(), plan.decodes_together):
+        with model.in_mesh(team.join()):
             yield from self._sample(model, memory, captions, prefix, previewer, team)
 
     def _sample(

@@ -101,17 +101,13 @@ class LoadedModel:
         return self._vae
 
     @contextlib.contextmanager
-    def in_mesh(self, mesh: Mesh, decodes_together: bool) -> Iterator[None]:
-        """Compute with others in this context, and decode with them, too, if so wished."""
-        self.dit.mesh = mesh
-        if decodes_together:
-            self.vae.mesh = mesh
+    def in_mesh(self, mesh: Mesh) -> Iterator[None]:
+        """Compute and decode with others in this context."""
+        self.dit.mesh = self.vae.mesh = mesh
         try:
             yield
         finally:
-            self.dit.mesh = ALONE
-            if decodes_together:
-                self.vae.mesh = ALONE
+            self.dit.mesh = self.vae.mesh = ALONE
 
     def place(self, placement: Placement) -> None:
         """Use memory as ``placement`` says; what is loaded moves, what is not will load so.

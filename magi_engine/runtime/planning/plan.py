@@ -25,7 +25,6 @@ from magi_engine.runtime.planning.advice import Advice, Shortage, advise
 from magi_engine.runtime.planning.costs import DitCosts, counted, decode_flops
 from magi_engine.runtime.planning.placement import Placement, Sizes, place_together
 from magi_engine.runtime.planning.sharing import (
-    DECODES_TOGETHER,
     Sharing,
     known_together,
     share,
@@ -111,7 +110,6 @@ class JobPlan:
         config: what the job runs with: the model's own, with the request's choices.
         device: ``cuda:0``, ``mps`` or ``cpu``.
         devices: those that compute together; the first is ``device`` and leads.
-        decodes_together: whether they decode together, too.
         along: further videos whose first chunks are sampled in one batch with this one's.
         dtype: number format of the blocks.
         length: chunks and frames.
@@ -155,7 +153,6 @@ class JobPlan:
     impossible: bool = False
     devices: tuple[str, ...] = ("cpu",)
     along: tuple[Along, ...] = ()
-    decodes_together: bool = False
 
     @property
     def fits(self) -> bool:
@@ -352,7 +349,6 @@ def _plan(
         impossible=placement.host_bytes > facts.ram_total_bytes,
         devices=sharing.devices,
         along=others[:count],
-        decodes_together=DECODES_TOGETHER and len(sharing.devices) > 1,
     )
 
 

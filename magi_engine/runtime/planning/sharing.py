@@ -15,9 +15,6 @@ from magi_engine.runtime.planning.costs import DitCosts
 _LATENCY_S = 0.2e-3
 """Of one exchange, however little is sent; with it, what is predicted for 720x720 is what two H200
 and four were seen to do."""
-DECODES_TOGETHER = False
-"""Whether several cards also decode together. The pixels are the same; whether it is faster has not
-been timed on cards yet (``tests.bench.cards`` does)."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from magi_engine.media.info import probe
 from magi_engine.media.metadata import read_metadata
 from magi_engine.media.output import open_writer, recover_partial
 from magi_engine.media.targets import find_growing, find_partials, free_name, part_path, target_of
-from magi_engine.media.writer import FrameWriter, WriteOptions
+from magi_engine.media.writer import FrameWriter, VideoFormat, WriteOptions
 
 METADATA = json.dumps({"prompt": 'a "red" ball & ü 球', "seed": 7, "long": "x" * 3000})
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -149,6 +149,17 @@ class _Stops(Encoder):
         return super().opened(*arguments, **keywords)
 
 
+class _FromSixtyFour(Encoder):
+    """A real encoder for which a video can be too small, as for those of graphics cards."""
+
+    def opened(
+        self, video: VideoFormat, options: WriteOptions, in_band: bool = False
+    ) -> av.VideoCodecContext:
+        if video.width < 64:
+            raise av.error.ExternalError(1, "too small")
+        return super().opened(video, options, in_band)
+
+
 def _using(monkeypatch: pytest.MonkeyPatch, *encoders: Encoder) -> None:
     monkeypatch.setattr(Mp4Writer, "kind", dataclasses.replace(MP4, encoders=encoders))
 
@@ -203,13 +214,25 @@ def test_an_encoder_that_does_not_open_is_passed_over(
     told = [record.getMessage() for record in caplog.records]
     assert any("no_such_encoder" in line for line in told)
     assert "a.mp4 is encoded by libx264" in told
-    # Of the same size it would refuse again, but not for ever.
-    for size, after_s, asked in ((32, 1e9, False), (48, 1e9, True), (32, 0.0, True)):
+    # It would refuse again, but not for ever.
+    for size, after_s, asked in ((32, 1e9, False), (48, 1e9, False), (32, 0.0, True)):
         monkeypatch.setattr("magi_engine.media.encoders._ASKED_AGAIN_S", after_s)
         caplog.clear()
         with open_writer(tmp_path / f"{size}-{after_s}.mp4", size, size, 24) as writer:
             writer.write(moving(24, size))
         assert ("no_such_encoder" in caplog.text) is asked
+
+
+def test_an_encoder_that_small_videos_do_not_fit_is_used_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = _FromSixtyFour("mpeg4", lambda options: {})
+    _using(monkeypatch, large, X264)
+    for index, (size, used) in enumerate([(32, False), (64, True), (32, False)]):
+        with open_writer(tmp_path / f"{index}.mp4", size, size, 24) as writer:
+            writer.write(moving(24, size))
+            assert isinstance(writer, Mp4Writer)
+            assert (writer.encoder == large.name) is used
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])

@@ -82,6 +82,15 @@ def test_few_keys_are_never_quantised() -> None:
     assert rounded.calls == 0
 
 
+def test_few_keys_are_not_given_to_what_plans_for_each_shape() -> None:
+    plans, plain = Noted(1.0), Noted(2.0)
+    pick = ChosenAttention([Backend("plans", plans, plans=True), Backend("plain", plain)])
+    pick(*inputs(keys=30))
+    assert (plans.calls, [t.backend for t in pick.timings]) == (0, ["plain"])
+    pick(*inputs(keys=1100))
+    assert {t.backend for t in pick.timings[1:]} == {"plans", "plain"}
+
+
 def test_the_preferred_one_is_used_where_it_works() -> None:
     slow, fast = Noted(2.0), Noted(1.0)
     pick = chosen(preferred="slow", slow=slow, fast=fast)

@@ -54,16 +54,9 @@ pytestmark = pytest.mark.skipif(
 class TwoProcesses(Engine):
     """Takes the processor for two cards, which the plan never does."""
 
-    decodes_together = True
-
     def plan(self, request: GenerationRequest) -> JobPlan:
         alone = super().plan(request)
-        return dataclasses.replace(
-            alone,
-            devices=("cpu", "cpu"),
-            ways=2 * alone.ways,
-            decodes_together=self.decodes_together,
-        )
+        return dataclasses.replace(alone, devices=("cpu", "cpu"), ways=2 * alone.ways)
 
 
 @pytest.fixture(scope="module")
@@ -101,17 +94,14 @@ def events_with(
     return checked(events)
 
 
-@pytest.mark.parametrize(("mode", "decodes_together"), [(Mode.T2V, False), (Mode.I2V, True)])
+@pytest.mark.parametrize("mode", [Mode.T2V, Mode.I2V])
 def test_it_is_the_same_video(
     engine: Engine,
     together: TwoProcesses,
     make_request: MakeRequest,
     image: Path,
     mode: Mode,
-    decodes_together: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(together, "decodes_together", decodes_together)
     request = make_request(
         mode=mode, reference=str(image) if mode is Mode.I2V else None, num_frames=72
     )
