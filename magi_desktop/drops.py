@@ -88,7 +88,9 @@ def promise(mime: QMimeData) -> str:
         return translate("Drops", "Use the settings in this file")
     if suffix in ("srt", "csv"):
         return translate("Drops", "Use the prompts of this storyboard")
-    if suffix == "txt" or (not urls and mime.hasText()):
+    if suffix == "txt":  # a storyboard, or words for the prompt
+        return translate("Drops", "Use the words in this file")
+    if not urls and mime.hasText():
         return translate("Drops", "Add this text to the prompt")
     return translate("Drops", "Drop it to see whether it can be used")
 

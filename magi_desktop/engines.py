@@ -58,6 +58,15 @@ def models_of(engine: EngineLike) -> RemoteModels | None:
     return RemoteModels(engine.connection) if isinstance(engine, RemoteEngine) else None
 
 
+def host_of(engine: EngineLike) -> str:
+    """The name or number of the other computer that an engine is on; empty: it is on this one."""
+    if not engine.outlives:
+        return ""
+    from magi_engine.remote.engine import RemoteEngine
+
+    return engine.connection.host if isinstance(engine, RemoteEngine) else ""
+
+
 def remote_engine(address: str, key: str, places: Places) -> RemoteEngine:
     """Raises: InvalidRequestError: that is no address, or no key."""
     # Imported only where it is wanted: the start of the window pays nothing for it.

@@ -214,7 +214,7 @@ class MainWindow(QMainWindow):
         self.queue.edit_requested.connect(self.making.edit)
         shop.queue.changed.connect(self._follow_queue)
         shop.library.leaving.connect(self.player.let_go)
-        shop.library.renamed.connect(self.player.follow)
+        shop.library.settled.connect(self.player.follow)
         self.videos.play_wanted.connect(lambda item: self.player.open_file(item.path))
         self.videos.settings_wanted.connect(self.arrivals.use_settings)
         self.videos.continue_wanted.connect(self.dialogs.go_on)

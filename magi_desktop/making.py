@@ -64,6 +64,7 @@ class Making(QObject):
         shop.controller.failed.connect(self._job_failed)
         shop.undo.stop_wanted.connect(self.stop)
         arrivals.seed_locked.connect(self._say_seed_locked)
+        prompt.later.taken.connect(self._say_storyboard)
 
     @Slot(int)
     def generate(self, copies: int = 1, only_chunks: int | None = None) -> None:
@@ -176,6 +177,9 @@ class Making(QObject):
         """Compose a queued video again; Generate then puts it back in its place."""
         self._shop.queue.edit(item.id)
         self._arrivals.edit(item.request)
+        self._say_editing()
+
+    def _say_editing(self) -> None:
         self._notice.say(
             self.tr("You are editing a queued video: it is held until you put it back."),
             action=(self.tr("Leave it as it was"), self.stop_editing),
@@ -206,6 +210,8 @@ class Making(QObject):
         queue = self._shop.queue
         if queue.paused and len(queue.items) > len(queue.failed):
             self._say_held()
+        if queue.edited is not None:
+            self._say_editing()
 
     def _say_held(self) -> None:
         queue = self._shop.queue
@@ -244,6 +250,11 @@ class Making(QObject):
             for_ms=_SEED_NOTICE_MS,
             about="seed",
         )
+
+    @Slot(int, object)
+    def _say_storyboard(self, count: int, undo: Callable[[], None]) -> None:
+        text = self.tr("%n prompt(s) of a storyboard are in place of those before.", "", count)
+        self._notice.offer_undo(text, undo, about="words")
 
     @Slot(object)
     def say_input_error(self, error: Exception) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+_FIRST_OPENED = (
+    *("magi_desktop.audition", "magi_desktop.panels.advanced", "magi_desktop.panels.reference"),
+    *("magi_desktop.dialogs.models", "magi_desktop.dialogs.preferences"),
+    *("magi_desktop.dialogs.welcome", "magi_desktop.dialogs.redo"),
+)
+"""What takes long to import, and is then opened at once."""
+
+
 class WindowDialogs(QObject):
     """All of them, as slots. Each is imported when it is opened: the first picture needs none.
 
@@ -49,6 +58,11 @@ class WindowDialogs(QObject):
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
         super().__init__(window)
         self._workshop, self._window = workshop, window
+
+    @Slot()
+    def get_ready(self) -> None:
+        """Import beside the window, once it is there, what would hold it up when first opened."""
+        background.run(lambda: [import_module(name) for name in _FIRST_OPENED], owner=self)
 
     @Slot()
     def preferences(self) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QThreadPool, Slot
 
 from magi_desktop import background, set_up
 from magi_desktop.engine_thread import EngineThread
-from magi_desktop.engines import chosen_engine, models_of
+from magi_desktop.engines import chosen_engine, host_of, models_of
 from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.paths import Places
 from magi_desktop.references import load_reference
@@ -57,7 +57,7 @@ class Workshop(QObject):
         installer = there or InstallProcess(models_dir, log_file=places.install_log)
         self.models = Models(installer, file, models_dir, parent=self, elsewhere=there)
         self.engine = EngineThread(engine, self)
-        self.machine = MachineState(self.engine, self)
+        self.machine = MachineState(self.engine, self, host_of(engine))
         self.store = Store(places.database, self)
         self.queue = JobQueue(self.store, self, engine.outlives)
         self.library = Library(self.store, places.thumbnails, self)

@@ -62,6 +62,7 @@ class FarmOptions(BaseModel):
         cards: graphics cards of each engine.
         cpus: processor cores of each engine.
         engines_min, engines_max: how many engines there are; as many as are needed.
+        idle_s: how long there are more than are needed.
         most_each: how many engines make videos for one key at a time; 0: all.
     """
 
@@ -72,6 +73,7 @@ class FarmOptions(BaseModel):
     cpus: int = 1
     engines_min: int = 1
     engines_max: int = 32
+    idle_s: float = 600.0
     most_each: int = 0
     log_prompts: bool = False
 
@@ -99,6 +101,7 @@ def app(options: FarmOptions) -> serve.Application:
             max_replicas=options.engines_max,
             target_ongoing_requests=1,
             upscale_delay_s=5.0,
+            downscale_delay_s=options.idle_s,
         ),
         max_ongoing_requests=1 + _MOST_QUESTIONS,
         request_router_config=RequestRouterConfig(

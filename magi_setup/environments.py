@@ -109,9 +109,12 @@ class Environment:
 
     def adopt(self, dist_info: Path, source: Environment) -> None:
         """Take over a package of another environment, without using space again."""
+        made: set[Path] = set()  # to ask for a folder again takes longer on Windows than a link
         for name in (n for n, _ in _recorded(dist_info)):
             target = self._file(name)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
             try:
                 os.link(source._file(name), target)
             except FileExistsError:  # some of NVIDIA's packages share a file

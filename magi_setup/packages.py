@@ -104,21 +104,49 @@ def resolve(
     source = ["--torch-backend", flavor]
     if folder is not None:
         source = ["--offline", "--no-index", "--find-links", str(folder)]
-    answer = uv.run(
-        *("pip", "compile", str(wanted), "--format", "pylock.toml", "--no-header"),
-        *("--python", str(python), "--only-binary", ":all:", *source),
-    )
-    if answer.returncode != 0:
-        if folder is not None:
-            refuse_damaged(bundle, flavor, folder)
-            raise BuildError(
-                "Not all packages are in {folder}.",
-                "Choose a folder with all of them.",
-                folder=folder,
-            )
-        raise NetworkError("The packages could not be looked up.", TRY_AGAIN)
-    files = [_wheel_file(package) for package in tomllib.loads(answer.stdout)["packages"]]
+
+    def compiled(*form: str) -> str:
+        answer = uv.run(
+            *("pip", "compile", str(wanted), "--no-header", *form),
+            *("--python", str(python), "--only-binary", ":all:", *source),
+        )
+        if answer.returncode == 0:
+            return answer.stdout
+        if folder is None:
+            raise NetworkError("The packages could not be looked up.", TRY_AGAIN)
+        refuse_damaged(bundle, flavor, folder)
+        raise BuildError(
+            "Not all packages are in {folder}.",
+            "Choose a folder with all of them.",
+            folder=folder,
+        )
+
+    files = _only_wheels(compiled("--no-annotate").split(), folder) if folder is not None else []
+    if not files:
+        locked = tomllib.loads(compiled("--format", "pylock.toml"))
+        files = [_wheel_file(package) for package in locked["packages"]]
     check_against_release(bundle, flavor, files)
+    return files
+
+
+def _only_wheels(pins: list[str], folder: Path) -> list[WheelFile]:
+    """The file of each pin; empty if one has several, of which uv has to say which it takes.
+
+    To say it, uv unpacks every file, which takes minutes on Windows.
+    """
+    there: dict[str, list[Path]] = {}
+    for path in folder.absolute().glob("*.whl"):
+        name, version = path.name.split("-")[:2]
+        there.setdefault(f"{normal_name(name)}=={version}", []).append(path)
+    files = []
+    for pin in pins:
+        found = there.get(pin, [])
+        if len(found) != 1:
+            return []
+        name, _, version = pin.partition("==")
+        (path,) = found
+        size = path.stat().st_size
+        files.append(WheelFile(name, version, path.as_uri(), sha256_of(path), size))
     return files
 
 

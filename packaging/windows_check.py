@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -77,17 +77,9 @@ def main(argv: Sequence[str]) -> int:
         check = Check(Windows(root, screen.display), screen, work, wishes.pictures)
         try:
             check.prepare(wishes.setup, wishes.wheels)
-            check.unsupported()
-            check.cut_off()
-            check.older()
-            check.update()
-            check.first_start()
-            check.everyday()
-            check.newer()
-            check.removed_in_use()
-            check.removed_but_for_belongings()
-            check.removed_with_belongings()
-            check.another_folder()
+            for step in check.steps():
+                say(f"--- {(time.monotonic() - began) / 60:.1f} minutes: {step.__name__}")
+                step()
         finally:
             check.windows.shut_down()
     say(f"all checks hold, after {(time.monotonic() - began) / 60:.1f} minutes")
@@ -104,6 +96,22 @@ class Check:
         self.models = self.data / "models"
         self.video = windows.home / "Videos" / NAME / "ein Kreis ü.mp4"
         self.setup = work / "setup.exe"
+
+    def steps(self) -> tuple[Callable[[], None], ...]:
+        """What is done once it is prepared, in order."""
+        return (
+            self.unsupported,
+            self.cut_off,
+            self.older,
+            self.update,
+            self.first_start,
+            self.everyday,
+            self.newer,
+            self.removed_in_use,
+            self.removed_but_for_belongings,
+            self.removed_with_belongings,
+            self.another_folder,
+        )
 
     def prepare(self, setup: Path | None, wheels: Path | None) -> None:
         """Build the installer unless there is one, and fetch what stands in for the network."""
@@ -335,7 +343,7 @@ class Check:
         older = [path for path in place.glob("*-cpu-*") if path.name != made]
         require(all(path.suffix == ".removed" for path in older), f"nothing else uses {older}")
         # In wine what the newer one has in common with it and has loaded waits for the next start.
-        wait_for(lambda: not any(map(_own_files, older)), "the older one to be removed")
+        wait_for(lambda: not any(map(_has_own_files, older)), "the older one to be removed")
         time.sleep(15)
         self.screen.picture(self.pictures, "windows-updated")
 
@@ -462,10 +470,10 @@ class Check:
         require(said.returncode == 0, f"{path.name} is signed", said.stdout + said.stderr)
 
 
-def _own_files(folder: Path) -> list[str]:
-    """Of a folder in which files are being removed: those that have no other name elsewhere."""
+def _has_own_files(folder: Path) -> bool:
+    """Whether a folder in which files are being removed has any without another name elsewhere."""
     found = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
-    return [path for path in found if os.path.exists(path) and os.stat(path).st_nlink == 1]
+    return any(os.path.exists(path) and os.stat(path).st_nlink == 1 for path in found)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,13 @@ class EnginePlaceDialog(Sheet):
         self.look_button.setVisible(importlib.util.find_spec("zeroconf") is not None)
         self.nearby = QMenu(self)
         self.nearby.triggered.connect(self._take)
+        self.how = flowing_label(
+            self.tr(
+                "Start 'magi serve --host 0.0.0.0' on that computer: it says its address, and then "
+                "which file holds the key."
+            ),
+            *("caption", self),
+        )
         self.found = flowing_label("", "muted", self)
         self.cancel_button = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
         self.cancel_button.clicked.connect(self.reject)
@@ -97,6 +104,7 @@ class EnginePlaceDialog(Sheet):
         vbox(self, t.SPACE_3, SHEET_MARGINS).add(
             flowing_label(self.tr("Where videos are made"), "title", self),
             self.place,
+            self.how,
             self._form,
             hbox(spacing=t.SPACE_3).add(
                 (self.test_button, 0, Qt.AlignmentFlag.AlignTop), (self.found, 1)
@@ -156,6 +164,7 @@ class EnginePlaceDialog(Sheet):
 
         def answered(found: Found) -> None:
             self._follow()
+            self.use_button.setFocus()
             then(found)
 
         background.run(
@@ -187,6 +196,7 @@ class EnginePlaceDialog(Sheet):
         there = self.place.value == _THERE
         for widget in (self.address, self.key, self.look_button, self.test_button):
             widget.setEnabled(there)
+        self.how.setVisible(there)
         self.use_button.setEnabled(True)
         if not there:
             self._say("")
@@ -205,6 +215,7 @@ class EnginePlaceDialog(Sheet):
 
     def _fail(self, error: Exception) -> None:
         self._follow()
+        self.address.setFocus()
         self._say(translated(error), "error")
 
     def _say(self, text: str, role: str = "muted") -> None:

@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import line_label, name_control, text_label
 from magi_desktop.widgets.fitting import Sheet
-from magi_desktop.widgets.layout import STRETCH, hbox, vbox
+from magi_desktop.widgets.gradual import Gradually
+from magi_desktop.widgets.layout import STRETCH, Box, hbox, vbox
 
 
 class HelpSheet(Sheet):
@@ -44,15 +45,21 @@ class HelpSheet(Sheet):
         self.search.textChanged.connect(self._filter)
         self.nothing = text_label(self.tr("No shortcut is called that."), "muted", self)
         self.nothing.hide()
-        found = [_Group(name, actions, self) for name, actions in groups.items()]
-        self.groups = [group for group in found if group.lines]
-        for group in found:
-            if not group.lines:
-                group.deleteLater()
+        self.groups: list[_Group] = []
         inner = QWidget(self)
         columns = hbox(inner, t.SPACE_6, (0, 0, t.SPACE_3, 0))
-        for members in _balanced(self.groups):
-            columns.add((vbox(spacing=t.SPACE_5).add(*members, STRETCH), 1))
+        with_keys = {
+            name: [a for a in actions if a.shortcuts() and not a.isSeparator()]
+            for name, actions in groups.items()
+        }
+        self._to_come: list[tuple[Box, str, list[QAction]]] = []
+        """What is not made yet, of so many small parts: in which column, under which heading."""
+        for members in _balanced([group for group in with_keys.items() if group[1]]):
+            column = vbox(spacing=t.SPACE_5)
+            columns.add((vbox().add(column, STRETCH), 1))
+            self._to_come += [(column, name, actions) for name, actions in members]
+        if self._to_come:
+            Gradually(self._add_next, self).start()
         scroll = QScrollArea(self)
         scroll.setWidgetResizable(True)
         scroll.setWidget(inner)
@@ -65,14 +72,22 @@ class HelpSheet(Sheet):
         )
         self.search.setFocus()
 
+    def _add_next(self) -> bool:
+        column, name, actions = self._to_come.pop(0)
+        self.groups.append(_Group(name, actions, self))
+        column.add(self.groups[-1])
+        if not self._to_come:
+            self._filter(self.search.text())
+        return bool(self._to_come)
+
     @Slot(str)
     def _filter(self, text: str) -> None:
         shown = [group.filter(text.strip().casefold()) for group in self.groups]
-        self.nothing.setVisible(not any(shown))
+        self.nothing.setVisible(not any(shown) and not self._to_come)
 
 
 class _Group(QWidget):
-    def __init__(self, name: str, actions: Iterable[QAction], parent: QWidget) -> None:
+    def __init__(self, name: str, actions: list[QAction], parent: QWidget) -> None:
         super().__init__(parent)
         self.lines: list[_Line] = []
         column = QGridLayout(self)
@@ -82,12 +97,11 @@ class _Group(QWidget):
         column.addWidget(text_label(name, "heading", self), 0, 0, 1, 2)
         corner = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
         for action in actions:
-            if action.shortcuts() and not action.isSeparator():
-                line = _Line(action, self)
-                row = column.rowCount()
-                column.addWidget(line.name, row, 0, Qt.AlignmentFlag.AlignTop)
-                column.addWidget(line.keys, row, 1, corner)
-                self.lines.append(line)
+            line = _Line(action, self)
+            row = column.rowCount()
+            column.addWidget(line.name, row, 0, Qt.AlignmentFlag.AlignTop)
+            column.addWidget(line.keys, row, 1, corner)
+            self.lines.append(line)
 
     def filter(self, text: str) -> bool:
         """Show only what matches; whether anything does."""
@@ -119,9 +133,12 @@ class _Line:
         return matches
 
 
-def _balanced(groups: list[_Group]) -> tuple[list[_Group], list[_Group]]:
+_Heading = tuple[str, list[QAction]]
+
+
+def _balanced(groups: list[_Heading]) -> tuple[list[_Heading], list[_Heading]]:
     """Two columns of about the same height, the order kept."""
-    heights = [len(group.lines) + 2 for group in groups]
+    heights = [len(actions) + 2 for _, actions in groups]
     split = min(
         range(len(groups) + 1),
         key=lambda at: abs(sum(heights[:at]) - sum(heights[at:])),

@@ -31,9 +31,11 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import push_button, scroll_area, text_label
 from magi_desktop.widgets.dialogs import file_dialog, folder_dialog
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.gradual import Gradually
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
+from magi_engine.install.status import ModelStatus
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.planning.prospects import Prospect
@@ -69,6 +71,7 @@ class ModelsDialog(Sheet):
         self.setWindowTitle(self.tr("Models"))
         self.resize(720, 720)
         self.notice = NoticeBar(self)
+        self._adding = Gradually(self._add_next, self)
         self._lay_out()
         models.changed.connect(self._show)
         models.removed.connect(self._say_removed)
@@ -152,29 +155,46 @@ class ModelsDialog(Sheet):
         )
         self.open_button.clicked.connect(self._open_folder)
         self._show_folder()
-        return hbox(spacing=t.SPACE_2).add(
-            (self.path, 1), self.mirror_button, self.choose_button, self.open_button
+        for button in (self.choose_button, self.open_button):
+            button.setVisible(not self._machine.host)
+        return vbox(spacing=t.SPACE_2).add(
+            self.path,
+            hbox(spacing=t.SPACE_2).add(
+                STRETCH, self.mirror_button, self.choose_button, self.open_button
+            ),
         )
 
     @Slot()
     def _show(self) -> None:
-        settings = self._draft.settings
-        used = None if settings.config_path else settings.model
         statuses = self._models.statuses
         self.waiting.setVisible(not statuses)
         for gone in self.cards.keys() - {status.entry.name for status in statuses}:
             self.cards.pop(gone).deleteLater()  # an entry of the user's that was removed
-        for place, status in enumerate(statuses):
-            name = status.entry.name
-            if name not in self.cards:
-                self._add_card(ModelCard(self._models, status, self), place)
-            removable = self._models.removable_bytes.get(name, 0)
-            self.cards[name].show_status(status, name == used, removable)
+        for status in statuses:
+            if status.entry.name in self.cards:
+                self._show_status(status)
         if any(status.entry.name not in self._prospects for status in statuses):
             self._judge()
+        self._adding.start()
 
-    def _add_card(self, card: ModelCard, place: int) -> None:
+    def _add_next(self) -> bool:
+        """Make the first card that is not there yet; whether there was one to make."""
+        for place, status in enumerate(self._models.statuses):
+            if status.entry.name not in self.cards:
+                self._add_card(status, place)
+                return True
+        return False
+
+    def _show_status(self, status: ModelStatus) -> None:
+        settings, name = self._draft.settings, status.entry.name
+        used = name == settings.model and not settings.config_path
+        removable = self._models.removable_bytes.get(name, 0)
+        self.cards[name].show_status(status, used, removable)
+
+    def _add_card(self, status: ModelStatus, place: int) -> None:
+        card = ModelCard(self._models, status, self)
         self.cards[card.name] = card
+        self._show_status(status)
         card.use_wanted.connect(self._use)
         card.download_wanted.connect(self.download_wanted)
         self._list.insertWidget(place, card)
@@ -215,11 +235,11 @@ class ModelsDialog(Sheet):
         background.run(check_folder, folder, then=fits, failed=self.notice.say_error, owner=self)
 
     def _show_folder(self) -> None:
-        """Say which folder counts, and which one will."""
-        now = str(self._models.models_dir)
+        """Say which folder counts, and which one will; of another computer, how much is free."""
+        now = self._machine.host or str(self._models.models_dir)
         chosen = self._preferences.get("models_folder") or now
         text = now
-        if chosen != now:
+        if chosen != now and not self._machine.host:
             text = self.tr("{0}; from the next start on {1}").format(now, chosen)
         elif self._machine.facts is not None:
             free = size_text(self._machine.facts.disk_free_bytes)

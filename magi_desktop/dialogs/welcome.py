@@ -26,8 +26,10 @@ from magi_desktop.widgets.controls import (
     text_label,
 )
 from magi_desktop.widgets.fitting import Sheet
+from magi_desktop.widgets.gradual import Gradually
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, vbox
 from magi_engine.config.registry import Registry
+from magi_engine.install.status import ModelStatus
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.planning.prospects import Prospect
 
@@ -64,6 +66,7 @@ class WelcomeDialog(Sheet):
         self.setWindowTitle(title)
         self.resize(640, 720)
         self.cards: dict[str, ModelCard] = {}
+        self._adding = Gradually(self._add_next, self)
         self._lay_out(title)
         self.subtitle.setVisible(greets)
         self.start_button.setFocus()
@@ -78,7 +81,7 @@ class WelcomeDialog(Sheet):
         self.subtitle = text_label(
             self.tr("Describe a scene, press Generate, and watch the video appear."), "muted", self
         )
-        self._pc = _ThisComputer(self)
+        self._pc = _Computer(self._machine.host or self.tr("This computer"), self)
         starter = QFrame(self)
         starter.setProperty("role", "card")
         self.start_button = push_button(
@@ -109,16 +112,28 @@ class WelcomeDialog(Sheet):
 
     @Slot()
     def _show_models(self) -> None:
-        released = [s for s in self._models.statuses if s.entry.is_downloaded]
-        for status in released:
-            name = status.entry.name
-            if name not in self.cards:
-                card = self.cards[name] = ModelCard(self._models, status, self)
+        for status in self._models.statuses:
+            if status.entry.name in self.cards:
+                self._show_status(status)
+        self._adding.start()
+
+    def _add_next(self) -> bool:
+        """Make the first card that is not there yet; whether there was one to make."""
+        for status in self._models.statuses:
+            if status.entry.is_downloaded and status.entry.name not in self.cards:
+                card = ModelCard(self._models, status, self)
+                self.cards[card.name] = card
+                self._show_status(status)
                 card.use_wanted.connect(self._use)
                 card.download_wanted.connect(self.download_wanted)
                 self._list.addWidget(card)
-            self.cards[name].show_status(status, False, self._models.removable_bytes[name])
+                return True
         self._judge()
+        return False
+
+    def _show_status(self, status: ModelStatus) -> None:
+        name = status.entry.name
+        self.cards[name].show_status(status, False, self._models.removable_bytes[name])
 
     @Slot()
     def _show_machine(self) -> None:
@@ -147,10 +162,10 @@ class WelcomeDialog(Sheet):
         self.accept()
 
 
-class _ThisComputer(QFrame):
+class _Computer(QFrame):
     """The four things that decide; until they are known, that they are being looked at."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, name: str, parent: QWidget) -> None:
         super().__init__(parent)
         self.setProperty("role", "card")
         self.status = text_label(self.tr("Looking at what is there…"), "muted", self)
@@ -162,7 +177,7 @@ class _ThisComputer(QFrame):
         self._grid.setVerticalSpacing(t.SPACE_1)
         self._grid.setColumnStretch(1, 1)
         vbox(self, t.SPACE_2, (t.SPACE_4, t.SPACE_3, t.SPACE_4, t.SPACE_4)).add(
-            text_label(self.tr("This computer"), "heading", self),
+            text_label(name, "heading", self),
             self.status,
             self.busy,
             self._grid,

@@ -58,9 +58,12 @@ class LaterPrompts(QWidget):
 
     Signals:
         failed: a MagiError: a storyboard cannot be read or written.
+        taken: how many prompts of a storyboard took the place of all there were, and what puts
+            those back.
     """
 
     failed = Signal(object)
+    taken = Signal(int, object)
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -171,12 +174,18 @@ class LaterPrompts(QWidget):
 
     def _take(self, found: tuple[tuple[PromptChange, ...], float]) -> None:
         (first, *later), seconds = found
-        self._draft.set_prompt(first.text)
         asked = self._draft.settings.seconds
+        before = self._draft.prompt, self._draft.later_prompts, asked
         if asked is not None and asked < seconds:
-            self._draft.set(seconds=seconds)
-        self._draft.set_later_prompts(tuple(later))
+            asked = seconds
+        self._compose(first.text, tuple(later), asked)
         self.unfold()
+        self.taken.emit(1 + len(later), partial(self._compose, *before))
+
+    def _compose(self, prompt: str, later: tuple[PromptChange, ...], seconds: float | None) -> None:
+        self._draft.set_prompt(prompt)
+        self._draft.set(seconds=seconds)
+        self._draft.set_later_prompts(later)
 
     def _append(
         self, chunk: int, text: str, transition: Transition = Transition.GO_ON

@@ -35,6 +35,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import icon
 from magi_desktop.theme.style import theme
 from magi_desktop.thumbnails import Thumbnails
+from magi_desktop.widgets.controls import VideoList
 from magi_desktop.widgets.painting import draw_badge, draw_line, draw_lines, font_of, rounded
 
 ItemRole = Qt.ItemDataRole.UserRole
@@ -124,7 +125,7 @@ class LibraryModel(QAbstractListModel):
         return "\n".join(line for line in lines if line)
 
 
-class LibraryGrid(QListView):
+class LibraryGrid(VideoList):
     """Cards as wide as fit; asks for the thumbnails of what is on the screen, no others.
 
     Signals:

@@ -101,6 +101,8 @@ class PreflightLine(QWidget):
                     needed=size_text(plan.ram_bytes), all=size_text(facts.ram_total_bytes)
                 )
             )
+        if self._machine.host:
+            parts.append(self.tr("made by {}").format(self._machine.host))
         if plan.disk_bytes:
             parts.append(self.tr("{} on disk").format(size_text(plan.disk_bytes)))
         return _SEPARATOR.join(map(_in_one_line, filter(None, parts)))

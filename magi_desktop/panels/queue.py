@@ -23,7 +23,7 @@ from magi_desktop.state.queue import JobQueue, QueueItem, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.theme.style import theme
-from magi_desktop.widgets.controls import ElidedLabel, icon_button, push_button
+from magi_desktop.widgets.controls import ElidedLabel, VideoList, icon_button, push_button
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.notice_bar import NoticeBar
@@ -161,7 +161,7 @@ class QueuePanel(QWidget):
         return [item for item in self.selected() if item.state is not QueueState.RUNNING]
 
     def _make_list(self, job: JobState) -> QListView:
-        view = QListView(self)
+        view = VideoList(self)
         view.setModel(self.model)
         view.setItemDelegate(QueueDelegate(self.model, job, view))
         view.setUniformItemSizes(True)

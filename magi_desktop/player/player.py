@@ -264,15 +264,17 @@ class Player(QWidget):
 
     @Slot(list)
     def let_go(self, paths: list[Path]) -> None:
-        """Show nothing if one of these files is shown: it is about to go, and Windows moves no
-        file that is open."""
+        """Show none of these files any more: they are about to go, and Windows moves no file that
+        is open."""
         if self.path in paths:
             self._let_go = self.path
             self.clear()
+        elif self.comparison.file is not None and self.comparison.file.path in paths:
+            self.comparison.set_frames(None)
 
     @Slot(object, object)
     def follow(self, before: Path, after: Path) -> None:
-        """Show a file again that was let go and has another name now."""
+        """Show a file again that was let go: it came back, perhaps under another name."""
         if before == self._let_go and self.path is None:
             self.open_file(after)
 

@@ -142,7 +142,10 @@ class TakeRows(QAbstractScrollArea):
         wanted = [others[path] for path in (self._chosen, self._paths[0]) if path in others]
         other = next(iter([*wanted, *([parent] if parent else []), *others.values()]), None)
         self._other = None if other is None else other.item.path
-        if other is None or not (comparison.empty or comparison.file):
+        if not (comparison.empty or comparison.file):
+            return
+        if other is None:
+            comparison.set_frames(None)
             return
         if self._player.part_shown is None and not self._player.showing_job:
             return  # it is being opened
@@ -258,6 +261,12 @@ class TakeRows(QAbstractScrollArea):
         width = max(len(row.parts) - row.fork, 1) * STRIDE - _ELBOW
         return QRect(left, top, width, _BAR)
 
+    def _owner(self, row: TakeRow, part: int) -> int:
+        """In which row a part of a take is drawn: its own, or one that it shares it with."""
+        while part < row.fork and row.parent is not None:
+            row = self.rows[row.parent]
+        return self.rows.index(row)
+
     def _row_at(self, point: QPoint) -> TakeRow | None:
         index = (point.y() + self.verticalScrollBar().value()) // _ROW
         return self.rows[index] if 0 <= index < len(self.rows) else None
@@ -302,9 +311,10 @@ class TakeRows(QAbstractScrollArea):
         painter.setPen(QPen(QColor(k.accent), 3))
         scrolled = self._player.strip.horizontalScrollBar().value()
         for row, followed in self.legs():
-            y = self.bar_rect(self.rows.index(row)).bottom() + 1
-            left, right = (part * STRIDE - scrolled for part in (followed.start, followed.stop))
-            painter.drawLine(left, y, right - _ELBOW, y)
+            for part in followed:
+                y = self.bar_rect(self._owner(row, part)).bottom() + 1
+                left, within = part * STRIDE - scrolled, part + 1 < followed.stop
+                painter.drawLine(left, y, left + STRIDE - (0 if within else _ELBOW), y)
         if self.hasFocus() and shown is not None:
             ring = QRectF(self.bar_rect(self.rows.index(shown))).adjusted(2, 2, -2, -2)
             painter.strokePath(rounded(ring, t.RADIUS_S - 1), QPen(QColor(k.text), 1))

@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -59,10 +59,15 @@ class Deletion:
 
 @dataclass(frozen=True)
 class _Moved:
-    """What went into the trash or out of it, and why something did not."""
+    """What went into the trash or out of it, and why something did not.
 
-    items: list[LibraryItem]
-    errors: list[MagiError]
+    Attributes:
+        stayed: files that could not be moved to the trash.
+    """
+
+    items: list[LibraryItem] = field(default_factory=list)
+    errors: list[MagiError] = field(default_factory=list)
+    stayed: list[Path] = field(default_factory=list)
 
 
 class Library(QObject):
@@ -74,14 +79,15 @@ class Library(QObject):
     Signals:
         changed: items came, went or changed.
         leaving: paths of videos that are about to be moved, to the trash too, or replaced.
-        renamed: where a video was, and where it is now; the same where that did not work.
+        settled: where a video was that was ``leaving``, and where it is now; the same where it
+            stayed or came back.
         deleted: the Deletion that ``delete`` began is done.
         failed: a MagiError the user should see: something was not deleted, restored, found.
     """
 
     changed = Signal()
     leaving = Signal(list)
-    renamed = Signal(object, object)
+    settled = Signal(object, object)
     deleted = Signal(object)
     failed = Signal(object)
 
@@ -167,11 +173,11 @@ class Library(QObject):
 
         def done(path: Path) -> None:
             self._move({item_id: path})
-            self.renamed.emit(item.path, path)
+            self.settled.emit(item.path, path)
 
         def failed(error: Exception) -> None:
             self._fail(error)
-            self.renamed.emit(item.path, item.path)
+            self.settled.emit(item.path, item.path)
 
         self._pool.run(renamed, item, stem, then=done, failed=failed)
 
@@ -285,11 +291,15 @@ class Library(QObject):
             self.forget(item.id for item in outcome.items)
             if deletion is not None:
                 self.deleted.emit(deletion)
+        for path in outcome.stayed:
+            self.settled.emit(path, path)
         for error in outcome.errors:
             self.failed.emit(error)
 
     def _take_restored(self, outcome: _Moved) -> None:
         self._put(outcome.items)
+        for item in outcome.items:
+            self.settled.emit(item.path, item.path)
         for error in outcome.errors:
             self.failed.emit(error)
 
@@ -370,7 +380,7 @@ def _missing(items: Sequence[LibraryItem]) -> dict[str, bool]:
 
 
 def _trash(deletion: Deletion) -> _Moved:
-    outcome = _Moved([], [])
+    outcome = _Moved()
     deletion.gone = []
     for item in deletion.items:
         try:
@@ -379,11 +389,12 @@ def _trash(deletion: Deletion) -> _Moved:
             outcome.items.append(item)
         except MagiError as error:
             outcome.errors.append(error)
+            outcome.stayed.append(item.path)
     return outcome
 
 
 def _restore(deletion: Deletion) -> _Moved:
-    outcome = _Moved([], [])
+    outcome = _Moved()
     for item, trashed in deletion.gone:
         try:
             if trashed is not None:

@@ -21,15 +21,18 @@ logger = logging.getLogger(__name__)
 class MachineState(QObject):
     """The facts in numbers; they come late, since the engine has to be there first.
 
+    Args:
+        host: the name of the other computer that makes the videos; empty: it is this one.
+
     Signals:
         changed: there are facts, newer ones, or it is clear that none can be had.
     """
 
     changed = Signal()
 
-    def __init__(self, engine: EngineThread, parent: QObject | None = None) -> None:
+    def __init__(self, engine: EngineThread, parent: QObject | None = None, host: str = "") -> None:
         super().__init__(parent)
-        self._engine = engine
+        self._engine, self.host = engine, host
         self.facts: MachineFacts | None = None
         self.failed = False
         """Whether the latest look failed."""

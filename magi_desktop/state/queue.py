@@ -35,6 +35,8 @@ class QueueState(Enum):
 
 _INTERRUPTED = "interrupted"
 """How a waiting item is stored that was running when the program ended."""
+_EDITED = "edited"
+"""How one is stored that the user is changing."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class QueueItem:
     Attributes:
         error: what went wrong, of a failed item.
         interrupted: it was being made when the program ended, and waits again.
-        edited: the user is changing it, and it does not start until that is over.
+        edited: the user is changing it, and it does not start until that is over, also after a
+            restart: the draft survives one, too.
     """
 
     id: str
@@ -317,9 +320,10 @@ def _load(connection: sqlite3.Connection) -> tuple[list[QueueItem], bool]:
                 QueueItem(
                     item_id,
                     GenerationRequest.from_json(request),
-                    QueueState.WAITING if state == _INTERRUPTED else QueueState(state),
+                    QueueState.WAITING if state in (_INTERRUPTED, _EDITED) else QueueState(state),
                     None if note is None else _message(note),
                     interrupted=state == _INTERRUPTED,
+                    edited=state == _EDITED,
                 )
             )
         except (InvalidRequestError, ValueError) as error:
@@ -369,4 +373,6 @@ def _message(note: str) -> Message | None:
 
 
 def _stored_state(item: QueueItem) -> str:
+    if item.edited:
+        return _EDITED
     return _INTERRUPTED if item.interrupted else item.state.value

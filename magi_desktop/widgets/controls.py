@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QLabel,
+    QListView,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -203,3 +204,15 @@ class NumberBox(QDoubleSpinBox):
 
     def textFromValue(self, value: float) -> str:
         return self.locale().toString(value, "g", 6)
+
+
+class VideoList(QListView):
+    """A list of videos: it looks for no letters, which are the player's keys, as is the space."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        passing = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
+        held = event.modifiers() & ~passing
+        if event.text().isprintable() and event.text() and not held:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)

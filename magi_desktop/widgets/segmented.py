@@ -104,9 +104,12 @@ class _SegmentButton(QAbstractButton):
 
     @Slot(bool)
     def _follow(self, taken: bool) -> None:
-        """The Tab key leads to the choice that is taken."""
+        """The Tab key leads to the choice that is taken; where the focus is, it follows."""
         policy = Qt.FocusPolicy.TabFocus if taken else Qt.FocusPolicy.NoFocus
         self.setFocusPolicy(policy)
+        focus = self.window().focusWidget()
+        if taken and focus is not None and focus.parentWidget() is self._row:
+            self.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrow keys go to the neighbour."""

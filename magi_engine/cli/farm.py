@@ -39,6 +39,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="how many engines; a range: as many of it as are needed; default 1-32",
     )
     parser.add_argument(
+        "--idle",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="seconds before there are fewer engines again; default 600",
+    )
+    parser.add_argument(
         "--most-each",
         type=int,
         default=0,
@@ -76,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         cpus=args.cpus,
         engines_min=int(least),
         engines_max=int(most or least),
+        idle_s=args.idle,
         most_each=args.most_each,
         log_prompts=args.log_prompts,
     )

@@ -56,6 +56,7 @@ class Connection:
                 "That is no key.", "Take the one from the file that 'magi serve' names."
             )
         self.address = f"{parts.scheme}://{parts.netloc}"
+        self.host = parts.hostname or ""
         self.headers = {"Authorization": f"Bearer {token.strip()}"}
         secure, pin = parts.scheme == "https", parts.fragment.lower()
         self._ssl = (_trusting(pin) if pin else ssl.create_default_context()) if secure else None

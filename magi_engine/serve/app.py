@@ -201,6 +201,7 @@ def application(
         await to_thread.run_sync(book.remove, _job(book, request, job_id))
         return Response(status_code=204)
 
+    @app.head("/v1/jobs/{job_id}/files/{index}", include_in_schema=False)
     @app.get("/v1/jobs/{job_id}/files/{index}")
     async def file(request: Request, job_id: str, index: int) -> Response:
         """One of a video's files, by its place in the list. Parts can be asked for."""

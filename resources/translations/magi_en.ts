@@ -52,6 +52,16 @@
     </message>
 </context>
 <context>
+    <name>Making</name>
+    <message numerus="yes">
+        <source>%n prompt(s) of a storyboard are in place of those before.</source>
+        <translation>
+            <numerusform>%n prompt of a storyboard is in place of those before.</numerusform>
+            <numerusform>%n prompts of a storyboard are in place of those before.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>QueuePanel</name>
     <message numerus="yes">
         <source>%n video(s) removed.</source>

@@ -545,6 +545,10 @@
         <translation>使用这个分镜脚本的提示词</translation>
     </message>
     <message>
+        <source>Use the words in this file</source>
+        <translation>使用这个文件中的文字</translation>
+    </message>
+    <message>
         <source>Add this text to the prompt</source>
         <translation>把这段文字加入提示词</translation>
     </message>
@@ -610,6 +614,10 @@
     <message>
         <source>Finds computers in this network on which &apos;magi serve --announce&apos; runs.</source>
         <translation>查找此网络中正在运行 magi serve --announce 的电脑。</translation>
+    </message>
+    <message>
+        <source>Start &apos;magi serve --host 0.0.0.0&apos; on that computer: it says its address, and then which file holds the key.</source>
+        <translation>请在那台电脑上启动 magi serve --host 0.0.0.0：它会显示地址，以及密钥所在的文件。</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -1508,6 +1516,12 @@
     <message>
         <source>A fresh seed each</source>
         <translation>每次使用新种子</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n prompt(s) of a storyboard are in place of those before.</source>
+        <translation>
+            <numerusform>分镜脚本的 %n 条提示词取代了之前的提示词。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Try again</source>
@@ -5526,6 +5540,10 @@
         <translation>{seconds} 秒，{frames} 帧</translation>
     </message>
     <message>
+        <source>made by {}</source>
+        <translation>由 {} 制作</translation>
+    </message>
+    <message>
         <source>a second every {}</source>
         <translation>每秒视频用时 {}</translation>
     </message>
@@ -7231,6 +7249,10 @@
         <translation>制作用时 {}</translation>
     </message>
     <message>
+        <source>first second only</source>
+        <translation>仅第一秒</translation>
+    </message>
+    <message>
         <source>stopped early</source>
         <translation>提前停止</translation>
     </message>
@@ -7309,6 +7331,10 @@
         <translation>描述一个场景，点击“生成”，看视频逐渐呈现。</translation>
     </message>
     <message>
+        <source>This computer</source>
+        <translation>这台电脑</translation>
+    </message>
+    <message>
         <source>Start with the pocket model</source>
         <translation>从口袋模型开始</translation>
     </message>
@@ -7364,6 +7390,53 @@
     </message>
 </context>
 <context>
+    <name>_Computer</name>
+    <message>
+        <source>Looking at what is there…</source>
+        <translation>正在查看…</translation>
+    </message>
+    <message>
+        <source>None that can be used; the processor does the work</source>
+        <translation>没有可用的显卡，由处理器运算</translation>
+    </message>
+    <message>
+        <source>{0}, {1}</source>
+        <translation>{0}，{1}</translation>
+    </message>
+    <message>
+        <source>{0}; the faster one of {1}</source>
+        <translation>{0}；{1} 块显卡中较快的一块</translation>
+    </message>
+    <message>
+        <source>{0}, {1} cores</source>
+        <translation>{0}，{1} 核</translation>
+    </message>
+    <message>
+        <source>{} free</source>
+        <translation>剩余 {}</translation>
+    </message>
+    <message>
+        <source>Graphics card</source>
+        <translation>显卡</translation>
+    </message>
+    <message>
+        <source>Processor</source>
+        <translation>处理器</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>磁盘</translation>
+    </message>
+    <message>
+        <source>This computer could not be examined. The pocket model runs all the same.</source>
+        <translation>无法检测这台电脑。口袋模型照样可以运行。</translation>
+    </message>
+</context>
+<context>
     <name>_ThingRow</name>
     <message>
         <source>Delete</source>
@@ -7408,57 +7481,6 @@
     <message>
         <source>Downloaded in part; without it the download begins anew.</source>
         <translation>已下载一部分；删除后下载将重新开始。</translation>
-    </message>
-</context>
-<context>
-    <name>_ThisComputer</name>
-    <message>
-        <source>This computer</source>
-        <translation>这台电脑</translation>
-    </message>
-    <message>
-        <source>Looking at what is there…</source>
-        <translation>正在查看硬件…</translation>
-    </message>
-    <message>
-        <source>None that can be used; the processor does the work</source>
-        <translation>没有可用的显卡，由处理器运算</translation>
-    </message>
-    <message>
-        <source>{0}, {1}</source>
-        <translation>{0}，{1}</translation>
-    </message>
-    <message>
-        <source>{0}; the faster one of {1}</source>
-        <translation>{0}；{1} 块显卡中较快的一块</translation>
-    </message>
-    <message>
-        <source>{0}, {1} cores</source>
-        <translation>{0}，{1} 核</translation>
-    </message>
-    <message>
-        <source>Graphics card</source>
-        <translation>显卡</translation>
-    </message>
-    <message>
-        <source>Processor</source>
-        <translation>处理器</translation>
-    </message>
-    <message>
-        <source>Memory</source>
-        <translation>内存</translation>
-    </message>
-    <message>
-        <source>Disk</source>
-        <translation>磁盘</translation>
-    </message>
-    <message>
-        <source>{} free</source>
-        <translation>剩余 {}</translation>
-    </message>
-    <message>
-        <source>This computer could not be examined. The pocket model runs all the same.</source>
-        <translation>无法检测这台电脑。口袋模型照样可以运行。</translation>
     </message>
 </context>
 </TS>

@@ -45,11 +45,13 @@ class EngineOn(EngineProcess):
 
 
 def machine(
-    outcome: MachineFacts | Exception | None = FACTS, models_dir: Path | None = None
+    outcome: MachineFacts | Exception | None = FACTS,
+    models_dir: Path | None = None,
+    host: str = "",
 ) -> MachineState:
     """What a look at a machine brought; None: it is still under way."""
     engine = EngineThread(EngineOn(models_dir=models_dir))
-    state = MachineState(engine)
+    state = MachineState(engine, host=host)
     engine.setParent(state)
     if outcome is not None:
         look(state, outcome)

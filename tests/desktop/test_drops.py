@@ -169,7 +169,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, qtbot: QtBot) -> Non
         ("a.PNG", "from this picture"),
         ("a.mp4", "end of this video"),
         ("a.json", "settings"),
-        ("a.txt", "prompt"),
+        ("a.txt", "words in this file"),
         ("a.xyz", "whether it can be used"),
     ],
 )

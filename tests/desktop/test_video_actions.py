@@ -20,6 +20,7 @@ from magi_desktop.state.videos import LibraryItem
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.notice_bar import NoticeBar
+from magi_engine.errors import OutputError
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import PromptChange
 from tests.desktop.accessibility import faults
@@ -43,7 +44,7 @@ class Window(QWidget):
         for widget in (self.notice, self.player, self.foot, self.exports):
             column.addWidget(widget)
         library.leaving.connect(self.player.let_go)
-        library.renamed.connect(self.player.follow)
+        library.settled.connect(self.player.follow)
 
 
 @pytest.fixture
@@ -80,6 +81,19 @@ def test_the_bar_names_what_is_shown_and_offers_what_can_be_done(
     for action in (actions.go_on, actions.show_in_folder, actions.favourite, actions.details):
         assert action.isEnabled()
     assert faults(window.bar) == []
+
+
+def test_what_was_auditioned_is_not_called_stopped(
+    window: Window, library: Library, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path = tmp_path / "first.mp4"
+    library.add(path, make_video(path, num_frames=96, only_chunks=1), complete=False)
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+    window.resize(1200, 500)
+    show(window, library.items[0], qtbot)
+    said = window.bar.facts.toolTip() or window.bar.facts.text()
+    assert "first second only" in said
+    assert "stopped" not in said
 
 
 def test_while_a_video_is_made_its_progress_is_there_and_back_from_another_one(
@@ -141,6 +155,42 @@ def test_a_name_that_is_taken_is_refused_and_the_video_is_shown_again(
     qtbot.waitUntil(lambda: "already" in window.notice.text)
     qtbot.waitUntil(lambda: window.player.path == item.path)
     assert (tmp_path / "taken.mp4").read_bytes() == b""
+
+
+def test_a_deleted_video_that_comes_back_is_shown_again(
+    window: Window,
+    library: Library,
+    item: LibraryItem,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    show(window, item, qtbot)
+    with qtbot.waitSignal(library.deleted) as deleted:
+        window.bar.video_actions.delete.trigger()
+    assert window.player.path is None
+    assert deleted.args is not None
+    library.restore(deleted.args[0])
+    qtbot.waitUntil(lambda: window.player.path == item.path)
+    qtbot.waitUntil(lambda: window.player.canvas.image is not None)
+
+
+def test_a_video_that_cannot_be_deleted_is_shown_again(
+    window: Window,
+    library: Library,
+    item: LibraryItem,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OutputError("{name} stays.", "Do not.", name=path.name)
+
+    monkeypatch.setattr("magi_desktop.state.library.move_to_trash", refuse)
+    show(window, item, qtbot)
+    window.bar.video_actions.delete.trigger()
+    assert window.player.path is None
+    qtbot.waitUntil(lambda: window.player.path == item.path)
 
 
 def test_a_favourite_is_marked_from_the_bar_and_unmarked(

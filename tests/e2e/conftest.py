@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, QTimer, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, Slot
 from PySide6.QtGui import QDropEvent, QKeyEvent, QWindow
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -23,6 +23,7 @@ from magi_desktop.state.jobs import Phase
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.workshop import Workshop
 from magi_engine.runtime.engine_process import EngineProcess
+from tests.gap_meter import GapMeter
 
 _SCREEN = "1280x800x24"
 ENDLESS = 200
@@ -165,37 +166,6 @@ def app(
     running = App(tmp_path / "home", qtbot)
     yield running
     running.close()
-
-
-class GapMeter(QObject):
-    """How long the event loop's thread computed between two turns of the loop, in seconds.
-
-    Its processor time, not the clock's: on a busy machine a thread waits for its turn as well.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gaps: list[float] = []
-        self._before = 0.0
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(5)
-        self._timer.timeout.connect(self._tick)
-
-    def start(self) -> None:
-        """Begin to measure."""
-        self._before = time.thread_time()
-        self._timer.start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._timer.stop()
-
-    @Slot()
-    def _tick(self) -> None:
-        now = time.thread_time()
-        self.gaps.append(now - self._before)
-        self._before = now
 
 
 @pytest.fixture

@@ -127,6 +127,20 @@ def test_a_text_file_is_put_apart_from_the_words_before_it(
     assert app.window.notice.text == "", "Undo would take back what was typed since"
 
 
+def test_a_storyboard_says_what_it_replaced_and_gives_it_back(
+    app: App, drag: Drag, tmp_path: Path
+) -> None:
+    draft, notice = app.workshop.draft, app.window.notice
+    draft.set_prompt("mine")
+    path = tmp_path / "shots.txt"
+    path.write_text("0:00 a red circle\n0:02 cut: a blue square\n")
+    drag("files", path)
+    app.qtbot.waitUntil(lambda: "storyboard" in notice.text)
+    assert (draft.prompt, len(draft.later_prompts)) == ("a red circle", 1)
+    app.qtbot.mouseClick(notice._button, Qt.MouseButton.LeftButton)
+    assert (draft.prompt, draft.later_prompts) == ("mine", ())
+
+
 def test_a_picture_without_a_file_is_saved_and_used(app: App, drag: Drag, tmp_path: Path) -> None:
     drag("image", image_file(tmp_path / "web.png", 48, 32))
     app.qtbot.waitUntil(lambda: app.workshop.draft.reference is not None)

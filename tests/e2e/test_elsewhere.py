@@ -145,7 +145,11 @@ def test_a_model_is_downloaded_there(
         app.qtbot.waitUntil(lambda: bool(app.workshop.models.statuses))
         begin_download(app)
         app.qtbot.waitUntil(lambda: state_of_model(app) is ModelState.READY)
-        modal(app, ModelsDialog).close()
+        dialog = modal(app, ModelsDialog)
+        assert isinstance(dialog, ModelsDialog)
+        assert dialog.path.text().startswith("127.0.0.1"), "no folder of this computer's"
+        assert not dialog.choose_button.isVisible()
+        dialog.close()
         assert any(path.suffix == ".safetensors" for path in models_there.rglob("*"))
         assert not list(app.home.rglob("*.safetensors"))
 
@@ -174,6 +178,7 @@ def test_the_test_button_says_what_is_there(
         dialog.open()
         qtbot.mouseClick(dialog.test_button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: "Videos waiting: 0" in dialog.found.text())
+        assert dialog.focusWidget() is dialog.use_button, "Enter uses what has answered"
         assert "Pocket" in dialog.found.text()
         dialog.key.setText("k" * 30)
         qtbot.mouseClick(dialog.use_button, Qt.MouseButton.LeftButton)

@@ -58,6 +58,7 @@ def test_the_sheet_of_keys_says_what_they_do_whatever_they_would_undo_now(app: A
     assert "making" in app.workshop.undo.undoText()
     sheet = choose(app, "Keyboard shortcuts")
     assert isinstance(sheet, HelpSheet)
+    app.qtbot.waitUntil(lambda: len(sheet.groups) == len(app.window.menus.groups))
     names = [line.name.text() for group in sheet.groups for line in group.lines]
     assert names.count("Undo") == names.count("Redo") == 1
     assert not [name for name in names if "making" in name]

@@ -96,6 +96,32 @@ def test_a_queued_video_is_held_while_it_is_edited_and_then_made_once(app: App) 
     assert len(app.videos()) == 1
 
 
+def test_what_is_edited_as_the_program_ends_is_held_and_edited_at_the_next_start(
+    tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = App(tmp_path / "home", qtbot)
+    try:
+        _line_up(app, "one")
+        app.window.queue.select(app.workshop.queue.items[0].id)
+        app.window.queue.edit()
+        app.workshop.draft.set_prompt("uno")
+        app.workshop.queue.set_paused(False)
+    finally:
+        app.close()
+    again = App(tmp_path / "home", qtbot)
+    try:
+        qtbot.waitUntil(lambda: again.workshop.queue.edited is not None)
+        assert not again.workshop.controller.busy
+        qtbot.waitUntil(lambda: "editing" in again.window.notice.text)
+        assert again.workshop.draft.prompt == "uno"
+        again.workshop.queue.set_paused(True)
+        again.generate()
+        assert _prompts(again) == ["uno"]
+        assert again.window.generate_bar.button.text() == "Generate"
+    finally:
+        again.close()
+
+
 def test_editing_ends_with_its_entry_and_when_it_is_left(app: App) -> None:
     _line_up(app, "one", "two")
     panel, queue = app.window.queue, app.workshop.queue
@@ -124,6 +150,20 @@ def made(app: App) -> App:
     app.window.show_side(app.window.library)
     app.window.library.select(app.workshop.library.items[0].id)
     return app
+
+
+def test_a_video_opened_from_the_library_is_played_by_keys_at_once(made: App) -> None:
+    grid, player = made.window.library.grid, made.window.player
+    made.qtbot.keyClick(grid, Qt.Key.Key_Return)
+    made.qtbot.waitUntil(lambda: player.buffer.end == 24)
+    playing = player.playing
+    made.qtbot.keyClick(grid, Qt.Key.Key_Space)
+    assert player.playing is not playing
+    assert len(made.window.library.selected()) == 1, "what is selected stays so"
+    player.pause()
+    player.commands.loop.setChecked(True)
+    made.qtbot.keyClick(grid, Qt.Key.Key_R)
+    assert not player.commands.loop.isChecked()
 
 
 def test_a_card_has_its_picture_and_is_found_by_its_words(made: App) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from magi_desktop.state.jobs import Phase
-from tests.e2e.conftest import App, GapMeter
+from tests.e2e.conftest import App
+from tests.gap_meter import GapMeter
 
 _LONGEST_GAP_S = 0.05
 

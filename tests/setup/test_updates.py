@@ -168,6 +168,25 @@ def test_a_package_with_a_wrong_byte_is_refused_and_the_old_one_goes_on(
     assert started(environments) == "1.0"
 
 
+def test_a_folder_of_packages_is_not_unpacked_to_look_into_it(
+    home: Path, first: Release, environments: Environments
+) -> None:
+    second = make_release(home / "v2", "2.0", helper="2.0")
+    (fetched,) = second.builder(environments).plan("cpu").files
+    assert fetched.filename == "helper-2.0-py3-none-any.whl"
+    assert not any(environments.cache.rglob("helper.py"))
+
+
+def test_of_a_folder_for_several_pythons_that_of_this_one_is_taken(
+    home: Path, first: Release, environments: Environments
+) -> None:
+    second = make_release(home / "v2", "2.0", helper="2.0")
+    fitting = second.wheels / "helper-2.0-py3-none-any.whl"
+    shutil.copy(fitting, fitting.with_name("helper-2.0-py2-none-any.whl"))
+    assert install(second, environments) == ["helper"]
+    assert started(environments) == "2.0"
+
+
 def test_too_little_space_is_said_in_numbers_before_anything_happens(
     home: Path, first: Release, environments: Environments
 ) -> None:

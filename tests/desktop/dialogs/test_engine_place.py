@@ -47,3 +47,21 @@ def test_what_announces_itself_is_offered(
     assert dialog.address.text() == _ADDRESS
     assert dialog.address.cursorPosition() == 0
     assert "ab" * 32 in dialog.found.text().replace("\u200b", "")
+
+
+def test_what_to_do_on_the_other_computer_is_said_where_it_is_chosen(
+    dialog: EnginePlaceDialog, qtbot: QtBot
+) -> None:
+    assert dialog.how.isVisible()
+    assert "magi serve" in dialog.how.text()
+    qtbot.mouseClick(dialog.place.button("here"), Qt.MouseButton.LeftButton)
+    assert not dialog.how.isVisible()
+
+
+def test_a_failed_test_leads_back_to_the_address(dialog: EnginePlaceDialog, qtbot: QtBot) -> None:
+    dialog.address.setText("nowhere")
+    dialog.key.setText("k" * 30)
+    dialog.test_button.setFocus()
+    dialog.test_button.click()
+    qtbot.waitUntil(lambda: "no address" in dialog.found.text())
+    assert dialog.focusWidget() is dialog.address, "Enter would press Cancel"

@@ -355,6 +355,16 @@ def test_models_can_be_kept_elsewhere(qtbot: QtBot, models: Models, tmp_path: Pa
     dialog._preferences._file.flush()
 
 
+def test_the_folder_is_read_however_narrow_the_sheet_is(qtbot: QtBot, models: Models) -> None:
+    dialog = shown(qtbot, models)
+    dialog.resize(dialog.minimumSizeHint())
+    qtbot.waitUntil(lambda: dialog.width() < 600)
+    widest = dialog.path.fontMetrics().horizontalAdvance(dialog.path.text())
+    assert dialog.path.width() >= min(widest, dialog.choose_button.width())
+    lines = dialog.path.heightForWidth(dialog.path.width())
+    assert dialog.path.height() >= lines
+
+
 def test_every_control_is_named_explained_and_reachable(qtbot: QtBot, models: Models) -> None:
     put(models.models_dir, "4.5B-distill")
     dialog = shown(qtbot, models)

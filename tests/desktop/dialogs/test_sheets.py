@@ -38,6 +38,8 @@ def sheet(qtbot: QtBot) -> HelpSheet:
     )
     qtbot.addWidget(sheet)
     sheet.show()
+    qtbot.waitUntil(lambda: [len(group.lines) for group in sheet.groups] == [1, 2, 1])
+    qtbot.waitUntil(sheet.groups[-1].isVisible)
     return sheet
 
 
@@ -118,7 +120,7 @@ def test_the_guide_has_its_pictures_in_every_language(qtbot: QtBot, language: st
     dialog.show()
     assert dialog.language == (language if language in LANGUAGES else "en")
     pictures = re.findall(r'<img src="([^"]+)"', dialog.view.toHtml())
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for name in pictures:
         picture = dialog.view.loadResource(2, QUrl(name))  # 2: an image
         assert isinstance(picture, QPixmap)

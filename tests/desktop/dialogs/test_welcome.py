@@ -31,7 +31,9 @@ def shown(qtbot: QtBot, facts: MachineState, models: Models) -> WelcomeDialog:
     dialog = WelcomeDialog(facts, models)
     qtbot.addWidget(dialog)
     dialog.show()
-    qtbot.waitUntil(lambda: bool(dialog.cards))
+    cards = dialog.cards  # they come one after the other, and are visible once Qt has laid them out
+    qtbot.waitUntil(lambda: "24B-distill-fp8" in cards)
+    qtbot.waitUntil(lambda: all(card.isVisible() for card in cards.values()))
     return dialog
 
 

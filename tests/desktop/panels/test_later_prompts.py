@@ -123,13 +123,19 @@ def test_a_storyboard_is_saved_and_opened(
     file = tmp_path / f"shots{suffix}"
     panel.save_storyboard(file)
     qtbot.waitUntil(file.exists)
-    draft.set_prompt("")
+    draft.set_prompt("before")
     draft.set_later_prompts(())
-    panel.open_storyboard(file)
-    qtbot.waitUntil(lambda: draft.later_prompts == prompts)
+    with qtbot.waitSignal(panel.taken) as taken:
+        panel.open_storyboard(file)
+    assert draft.later_prompts == prompts
     assert draft.prompt == "a ball"
     assert draft.settings.seconds == 11, "as long as all of them need"
     assert [row.text for row in panel.rows] == ["a cube", "a star"]
+    assert taken.args is not None
+    count, undo = taken.args
+    assert count == 3
+    undo()
+    assert (draft.prompt, draft.later_prompts, draft.settings.seconds) == ("before", (), 4.0)
 
 
 def test_what_is_no_storyboard_changes_nothing_and_is_said(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.modes import ModeSelector
@@ -44,6 +45,20 @@ def test_arrow_keys_change_the_mode(qtbot: QtBot) -> None:
     button.setFocus()
     qtbot.keyClick(button, Qt.Key.Key_Right)
     assert draft.mode is Mode.I2V
+
+
+def test_the_focus_goes_along_with_the_choice_and_is_not_taken_from_elsewhere(
+    qtbot: QtBot,
+) -> None:
+    selector, draft, segments = _shown(qtbot)
+    elsewhere = QLineEdit(selector)
+    elsewhere.show()
+    segments.button(Mode.T2V).setFocus()
+    qtbot.mouseClick(segments.button(Mode.I2V), Qt.MouseButton.LeftButton)
+    assert selector.focusWidget() is segments.button(Mode.I2V)
+    elsewhere.setFocus()
+    draft.set_mode(Mode.V2V)
+    assert selector.focusWidget() is elsewhere
 
 
 def test_every_segment_says_what_it_is(qtbot: QtBot) -> None:

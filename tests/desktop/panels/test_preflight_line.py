@@ -26,10 +26,10 @@ CARD = dataclasses.replace(FACTS, vram_free_bytes=23_000_000_000, ram_free_bytes
 class Bench:
     """The line, a draft and a machine whose numbers the test gives."""
 
-    def __init__(self, qtbot: QtBot, folder: Path) -> None:
+    def __init__(self, qtbot: QtBot, folder: Path, host: str = "") -> None:
         self.qtbot = qtbot
         self.draft = Draft()
-        self.machine = machine(None, folder)
+        self.machine = machine(None, folder, host)
         self.planner = Planner(self.draft, self.machine._engine, lambda: folder, parent=self.draft)
         self.line = PreflightLine(self.draft, self.machine)
         qtbot.addWidget(self.line)
@@ -70,6 +70,14 @@ def test_it_says_that_it_is_estimating_until_the_engine_answers(bench: Bench) ->
     assert bench.text() == "Estimating …"
     bench.show(CARD)
     assert bench.text().startswith("4 s, 96 frames  ·  ")
+
+
+def test_it_says_which_other_computer_makes_the_video(qtbot: QtBot, tmp_path: Path) -> None:
+    here, there = Bench(qtbot, tmp_path), Bench(qtbot, tmp_path, "studio.example")
+    here.show(CARD)
+    there.show(CARD)
+    assert "made by" not in here.text()
+    assert "made by studio.example" in there.text()
 
 
 def test_an_answer_to_what_has_changed_is_dropped(

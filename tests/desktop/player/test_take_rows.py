@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -14,6 +14,7 @@ from magi_desktop.player.player import Player
 from magi_desktop.player.take_rows import TakeRows
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
+from magi_desktop.theme.style import theme
 from magi_engine.runtime.request.request import GenerationRequest, TakeStart
 from tests.desktop.state.videos import make_video
 
@@ -163,6 +164,46 @@ def test_a_video_that_is_alone_is_compared_with_nothing(
     player.open_file(tmp_path / "alone.mp4")
     qtbot.waitUntil(lambda: player.part_shown is not None)
     assert not player.commands.compare.isEnabled()
+
+
+def test_a_take_that_is_thrown_away_is_not_compared_with_any_more(
+    window: QWidget, library: Library, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    library.leaving.connect(player.let_go)
+    player.open_file(tmp_path / f"{FIRST}.mp4")
+    qtbot.waitUntil(player.commands.compare.isEnabled)
+    other = library.at(tmp_path / f"{SECOND}.mp4")
+    assert other is not None
+    with qtbot.waitSignal(library.leaving):
+        library.delete([other.id])
+    assert player.comparison.file is None, "its file is let go before it is moved"
+    qtbot.waitUntil(lambda: library.item(other.id) is None)
+    qtbot.waitUntil(rows.isHidden)
+    assert not player.commands.compare.isEnabled()
+
+
+def test_a_way_is_marked_where_its_parts_are_drawn(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{SECOND}.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    rows.lead(rows.rows[1], 0)
+    assert [(row.number, chunks) for row, chunks in rows.legs()] == [(2, range(3))]
+    picture = rows.grab().toImage()
+    ratio = picture.devicePixelRatio()
+    first, second = rows.bar_rect(0), rows.bar_rect(1)
+
+    def marked(x: int, below: QRect) -> bool:
+        place = QPoint(x, below.bottom() + 1) * ratio
+        return picture.pixelColor(place) == QColor(theme().tokens.accent)
+
+    shared, own = first.left() + 10, second.left() + 10
+    assert marked(shared, first), "the first second is the first take's"
+    assert not marked(shared, second)
+    assert marked(own, second)
+    assert not marked(own, first)
 
 
 def test_a_way_through_the_takes_is_marked_and_exported(

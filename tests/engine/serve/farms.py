@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 from random import Random
 
@@ -19,6 +20,7 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 ENGINES, FRONT = "engine", "front"
 _PATIENCE_S = "1200"
 """How long Ray's own parts may take to start: a busy machine is no fault."""
+_LOOK_S = 0.5
 
 
 class Farm(Server):
@@ -53,6 +55,11 @@ class Farm(Server):
             if process.environ().get("XDG_DATA_HOME") == str(self.folder):
                 found.append(process)
         return found
+
+    def wait_for(self, engines: int) -> None:
+        """Until there are so many."""
+        while len(self.replicas(ENGINES)) != engines:
+            time.sleep(_LOOK_S)
 
     def kill_one(self, kind: str, random: Random) -> bool:
         """As a power cut would; the engine's own process outlives it for a moment.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import psutil
 
 from magi_engine.remote.connection import Connection
@@ -99,6 +100,35 @@ class Server:
     def video_of(self, job_id: str) -> Path:
         """Where the server has a job's video."""
         return self.folder / "jobs" / job_id / "video.mp4"
+
+    def check_parts(self, job_id: str) -> None:
+        """That players and downloads get any part of a video, and its size without it."""
+        whole = self.video_of(job_id).read_bytes()
+        url, size = f"{self.address}/v1/jobs/{job_id}/files/0", len(whole)
+        with httpx2.Client(
+            headers=self.connection.headers, timeout=None, trust_env=False
+        ) as client:
+            head = client.head(url)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == str(size)
+            assert head.headers["accept-ranges"] == "bytes"
+            for asked, first, last in (
+                ("0-0", 0, 0),
+                ("100-199", 100, 199),
+                ("-5", size - 5, size - 1),
+                (f"{size - 7}-", size - 7, size - 1),
+                (f"0-{size + 5}", 0, size - 1),
+            ):
+                part = client.get(url, headers={"Range": f"bytes={asked}"})
+                assert part.status_code == 206, asked
+                assert part.headers["content-range"] == f"bytes {first}-{last}/{size}"
+                assert part.content == whole[first : last + 1], asked
+            two = client.get(url, headers={"Range": "bytes=0-1,10-12"})
+            assert two.headers["content-type"].startswith("multipart/byteranges")
+            assert whole[:2] in two.content
+            assert whole[10:13] in two.content
+            assert client.get(url, headers={"Range": f"bytes={size}-"}).status_code == 416
+            assert client.get(url).content == whole
 
 
 def small_request(output: Path, seed: int = 1, **changes: object) -> GenerationRequest:

@@ -17,9 +17,17 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
-from magi_engine.runtime.job.events import ChunkReady, Event, Finished, PromptChanged, Restarted
-from magi_engine.runtime.process.control import ChangePrompt, Pause, Resume
+from magi_engine.runtime.job.events import (
+    Cancelled,
+    ChunkReady,
+    Event,
+    Finished,
+    PromptChanged,
+    Restarted,
+)
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from tests.engine.serve.farms import ENGINES, FRONT, Farm, needs_ray
 from tests.engine.serve.servers import small_request
 
@@ -66,6 +74,7 @@ def test_the_farm_is_an_engine_as_any_other(
     (job,) = engine.connection.get("/v1/jobs")
     farm.check_once(job["id"], 96)
     assert (tmp_path / "a.mp4").read_bytes() == farm.video_of(job["id"]).read_bytes()
+    farm.check_parts(job["id"])
 
 
 @needs_ray
@@ -178,6 +187,57 @@ def test_strangers_and_others_get_nothing(farm: Farm) -> None:
     for headers in ({}, {**first, "Origin": "https://example.org"}):
         with pytest.raises(InvalidStatus):
             connect(tasks, additional_headers=headers, proxy=None, open_timeout=None)
+
+
+@needs_ray
+def test_there_are_as_many_engines_as_are_needed_and_each_key_has_its_part(tmp_path: Path) -> None:
+    farm = Farm(tmp_path / "farm", "--engines", "1-2", "--idle", "1", "--most-each", "1")
+    farm.folder.mkdir(parents=True)
+    farm.token_file.touch(0o600)
+    keys = "first" * 8, "second" * 8
+    farm.token_file.write_text("\n".join(keys))
+    farm.start()
+    assert len(farm.replicas(ENGINES)) == 1
+    watchers = [_Watcher(farm, keys[key], tmp_path / str(n)) for n, key in enumerate((0, 0, 1))]
+    first, beyond, other = watchers
+    first.start()
+    first.shown.wait()
+    beyond.start()
+    farm.wait_for(2)
+    other.start()
+    other.shown.wait()
+    assert not beyond.shown.is_set(), "an engine was free, but the first key had one"
+    for one in (beyond, other):
+        one.engine.control(Cancel())
+        one.join()
+    farm.wait_for(1)
+    first.engine.control(Cancel())
+    first.join()
+    assert [type(one.events[-1]) for one in watchers] == [Cancelled] * 3
+    assert not any(isinstance(event, Restarted) for one in watchers for event in one.events)
+    farm.stop()
+
+
+class _Watcher(threading.Thread):
+    """Has a video made that does not end before it is stopped.
+
+    Attributes:
+        shown: set with its first chunk.
+    """
+
+    def __init__(self, farm: Farm, key: str, folder: Path) -> None:
+        super().__init__()
+        self.engine = RemoteEngine(Connection(farm.address, key), folder)
+        self.events: list[Event] = []
+        self.shown = threading.Event()
+        self._request = small_request(folder.with_suffix(".mp4"), num_frames=24 * 2000)
+
+    def run(self) -> None:
+        for event in self.engine.generate(self._request):
+            self.events.append(event)
+            if isinstance(event, ChunkReady):
+                self.shown.set()
+        self.engine.close()
 
 
 @needs_ray

@@ -48,6 +48,14 @@ def test_the_video_here_is_that_there_byte_for_byte(
     assert not list((tmp_path / "records").iterdir())
 
 
+def test_any_part_of_a_video_can_be_asked_for(
+    server: Server, engine: RemoteEngine, tmp_path: Path
+) -> None:
+    *_, last = engine.generate(small_request(tmp_path / "a.mp4", seed=6))
+    assert isinstance(last, Finished)
+    server.check_parts(engine.connection.get("/v1/jobs")[0]["id"])
+
+
 def test_events_are_those_of_an_engine_here(engine: RemoteEngine, tmp_path: Path) -> None:
     request = small_request(tmp_path / "a.mp4", seed=2)
     chunks: list[ChunkReady] = []
