@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
     picture.seen.connect(gc.enable)
     picture.seen.connect(workshop.start)
     picture.seen.connect(window.dialogs.greet)
-    picture.seen.connect(window.dialogs.get_ready)
+    picture.seen.connect(window.get_ready)
     window.show()
     if files:
         QTimer.singleShot(0, lambda: window.arrivals.open(*map(Path, files)))

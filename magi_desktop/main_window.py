@@ -272,6 +272,11 @@ class MainWindow(QMainWindow):
 
     # From the user.
 
+    @Slot()
+    def get_ready(self) -> None:
+        """Prepare, once the window is there, what would hold it up when first opened."""
+        self.dialogs.import_all(then=lambda: self.generation.advanced.body)
+
     @Slot(list)
     def open_again(self, paths: list[str]) -> None:
         """The program was started a second time, perhaps with files."""

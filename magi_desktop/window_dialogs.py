@@ -60,9 +60,13 @@ class WindowDialogs(QObject):
         self._workshop, self._window = workshop, window
 
     @Slot()
-    def get_ready(self) -> None:
-        """Import beside the window, once it is there, what would hold it up when first opened."""
-        background.run(lambda: [import_module(name) for name in _FIRST_OPENED], owner=self)
+    def import_all(self, then: Callable[[], object]) -> None:
+        """Import beside the window what would hold it up when first opened, then call ``then``."""
+        background.run(
+            lambda: [import_module(name) for name in _FIRST_OPENED],
+            then=lambda _modules: then(),
+            owner=self,
+        )
 
     @Slot()
     def preferences(self) -> None:

@@ -64,7 +64,7 @@ class GenerationPanel(QWidget):
 
     @cached_property
     def advanced_rows(self) -> AdvancedRows:
-        """Made when first opened or asked for: the first picture does not wait for them."""
+        """Made after the first picture, which does not wait for them."""
         from magi_desktop.panels.advanced import AdvancedRows
 
         rows = AdvancedRows(self._draft, self._presets, self.quality, self)
